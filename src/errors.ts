@@ -1,0 +1,124 @@
+/**
+ * The few error classes of fleetbox, and how an error crosses a socket.
+ *
+ * Every floor may import this file; it imports nothing. An error says what failed, what was found, what was expected
+ * and, in `hint`, what to do next. Over the wire an error is `{code, message, causes, hint?}` and becomes a chain of
+ * `cause` again on the other side, so that the chain is printed once, by `main.ts`, which also picks the exit code.
+ */
+
+/** What kind of failure it was; decides the exit code, and lets callers branch without reading sentences. */
+export type ErrorCode =
+  | "misuse" // the request itself is wrong: a bad name, flag, size, option
+  | "not-found" // a member, image, file or program does not exist
+  | "timeout" // a limit given in milliseconds passed
+  | "interrupted" // the user, or an AbortSignal, ended it
+  | "conflict" // the state of things forbids it: running elsewhere, two groups, in use
+  | "unavailable" // a program or power that the host lacks
+  | "no-space" // a disk, or the host's memory, is too small
+  | "damaged" // something on disk cannot be read as what it should be
+  | "denied" // permissions
+  | "protocol" // the other side broke the protocol
+  | "failed"; // everything else
+
+/** The exit code of the command line for each kind of failure. 0 is success. */
+export const EXIT_CODES: Record<ErrorCode, number> = {
+  "misuse": 2,
+  "not-found": 3,
+  "timeout": 4,
+  "interrupted": 130,
+  "conflict": 1,
+  "unavailable": 1,
+  "no-space": 1,
+  "damaged": 1,
+  "denied": 1,
+  "protocol": 1,
+  "failed": 1,
+};
+
+/** An error as it crosses a socket: one JSON object. `causes` are the messages of the chain below, nearest first. */
+export interface WireError {
+  code: ErrorCode;
+  message: string;
+  causes: string[];
+  hint?: string;
+}
+
+/** The one error that fleetbox throws on purpose. */
+export class FleetboxError extends Error {
+  override readonly name = "FleetboxError";
+  readonly code: ErrorCode;
+  /** The user's next step, a sentence. */
+  readonly hint?: string;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The messages below an error, nearest first; at most 8, each once. */
+export function causesOf(thrown: unknown): string[] {
+  const causes: string[] = [];
+  let at = thrown instanceof Error ? thrown.cause : undefined;
+  while (at !== undefined && causes.length < 8) {
+    const message = messageOf(at);
+    if (!causes.includes(message)) causes.push(message);
+    at = at instanceof Error ? at.cause : undefined;
+  }
+  return causes;
+}
+
+/** The first hint in the chain, nearest first. */
+export function hintOf(thrown: unknown): string | undefined {
+  for (let at = thrown; at instanceof Error; at = at.cause) {
+    if (at instanceof FleetboxError && at.hint) return at.hint;
+  }
+  return undefined;
+}
+
+/** The first code in the chain other than `failed`, nearest first; `failed` when there is none. */
+export function codeOf(thrown: unknown): ErrorCode {
+  for (let at = thrown; at instanceof Error; at = at.cause) {
+    if (at instanceof FleetboxError && at.code !== "failed") return at.code;
+    if (at instanceof Deno.errors.PermissionDenied) return "denied";
+  }
+  return "failed";
+}
+
+export function toWireError(thrown: unknown): WireError {
+  const hint = hintOf(thrown);
+  return {
+    code: codeOf(thrown),
+    message: messageOf(thrown),
+    causes: causesOf(thrown),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+/** The chain that {@link toWireError} flattened, as errors again. Unknown codes become `failed`. */
+export function fromWireError(wire: WireError): FleetboxError {
+  const cause = wire.causes.reduceRight<Error | undefined>(
+    (below, message) => new Error(message, below ? { cause: below } : undefined),
+    undefined,
+  );
+  const code = Object.hasOwn(EXIT_CODES, wire.code) ? wire.code : "failed";
+  return new FleetboxError(code, wire.message, { cause, hint: wire.hint });
+}
+
+/** Whether a thrown value says that a file, directory or program is not there. */
+export function isNotFound(thrown: unknown): boolean {
+  return thrown instanceof Deno.errors.NotFound || (thrown instanceof FleetboxError && thrown.code === "not-found");
+}
+
+/** Whether a thrown value says that a file system or quota is full (ENOSPC, EDQUOT). */
+export function isNoSpace(thrown: unknown): boolean {
+  return /no space left on device|disk quota exceeded|\(os error (28|122)\)|ENOSPC|EDQUOT/i.test(
+    `${messageOf(thrown)} ${causesOf(thrown).join(" ")}`,
+  );
+}

@@ -1,0 +1,140 @@
+/**
+ * What a member or a group is asked to be: `FLEETBOX_OPTS` and its checks.
+ *
+ * The keys `image`, `cpus`, `mem` (GiB), `disk` (GiB) and `fixtures` are fixed by the protocol (design §4); the others
+ * are ours. Everything is optional. Both halves read this file: control writes the JSON, the holder parses it, the
+ * command line and the library check what a user typed. It imports names and errors, nothing else.
+ */
+
+import { FleetboxError } from "./errors.ts";
+import { checkName } from "./names.ts";
+
+/** A host directory shown to the guest. */
+export interface Fixture {
+  host_path: string;
+  guest_path: string;
+}
+
+/** The JSON of `FLEETBOX_OPTS`. */
+export interface Options {
+  /** An alias (`micro`), a path or a URL. @default "micro" */
+  image?: string;
+  /** Virtual CPUs, 1 to 64. @default 1 */
+  cpus?: number;
+  /** Memory in GiB; may be a fraction (0.25 is 256 MiB). @default 0.25 for micro, else 1 */
+  mem?: number;
+  /** Virtual size of the disk in GiB; may be a fraction. @default 10 */
+  disk?: number;
+  /** @default [] */
+  fixtures?: Fixture[];
+  /** Whether guests reach the outside through the gateway. One setting a group. @default "on" */
+  egress?: "on" | "off";
+  /** Whether guests reach services on the host's own loopback, at the gateway's address. @default false */
+  host_access?: boolean;
+  /** The limit for one boot, in milliseconds, downloads not counted. @default 180000 */
+  boot_timeout_ms?: number;
+  /** Whether what this spawn created is removed again when its first boot fails. @default true */
+  remove_on_failure?: boolean;
+  /** Members of the group that must be served (adopted) but not booted: a killed holder's others. @default [] */
+  adopt?: string[];
+}
+
+export const DEFAULTS = {
+  image: "micro",
+  cpus: 1,
+  memoryMiB: 256,
+  diskMiB: 10 * 1024,
+  egress: "on",
+  bootTimeoutMs: 180_000,
+} as const;
+
+export const LIMITS = { cpus: 64, memoryMinMiB: 64, memoryMaxMiB: 16 * 1024 * 1024, diskMaxMiB: 64 * 1024 * 1024 };
+
+type Check = (value: unknown, key: string) => void;
+
+const number = (min: number, max: number, whole: boolean): Check => (value, key) => {
+  if (typeof value !== "number" || !Number.isFinite(value) || value < min || value > max) {
+    bad(key, value, `a number from ${min} to ${max}`);
+  }
+  if (whole && !Number.isInteger(value)) bad(key, value, "a whole number");
+};
+const boolean: Check = (value, key) => {
+  if (typeof value !== "boolean") bad(key, value, "true or false");
+};
+const path: Check = (value, key) => {
+  if (typeof value !== "string" || value === "" || value.includes("\0")) bad(key, value, "a non-empty string");
+};
+
+const CHECKS: Record<keyof Options, Check> = {
+  image: path,
+  cpus: number(1, LIMITS.cpus, true),
+  mem: number(LIMITS.memoryMinMiB / 1024, LIMITS.memoryMaxMiB / 1024, false),
+  disk: number(1 / 1024, LIMITS.diskMaxMiB / 1024, false),
+  egress: (value, key) => {
+    if (value !== "on" && value !== "off") bad(key, value, `"on" or "off"`);
+  },
+  host_access: boolean,
+  remove_on_failure: boolean,
+  boot_timeout_ms: number(1, 24 * 3600 * 1000, false),
+  adopt: (value, key) => {
+    if (!Array.isArray(value)) bad(key, value, "a list of names");
+    value.forEach(checkName);
+  },
+  fixtures: (value, key) => {
+    if (!Array.isArray(value)) bad(key, value, "a list");
+    for (const entry of value) {
+      if (typeof entry !== "object" || entry === null) bad(key, entry, "{host_path, guest_path}");
+      path(entry.host_path, `${key}.host_path`);
+      path(entry.guest_path, `${key}.guest_path`);
+    }
+  },
+};
+
+/**
+ * Checks options from outside (JSON, a library call).
+ * @throws {FleetboxError} `misuse`: an unknown key, a wrong type, a value out of its range.
+ */
+export function checkOptions(value: unknown): Options {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) bad("options", value, "a JSON object");
+  for (const [key, entry] of Object.entries(value)) {
+    const check = Object.hasOwn(CHECKS, key) ? CHECKS[key as keyof Options] : undefined;
+    if (!check) {
+      throw new FleetboxError("misuse", `Unknown option "${key}"; expected one of ${Object.keys(CHECKS).join(", ")}`);
+    }
+    if (entry !== undefined) check(entry, key);
+  }
+  return value as Options;
+}
+
+/** Parses `FLEETBOX_OPTS`; absent or empty means no options. @throws {FleetboxError} `misuse` */
+export function parseOptions(json: string | undefined): Options {
+  if (json === undefined || json.trim() === "") return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new FleetboxError("misuse", "FLEETBOX_OPTS is not JSON", { cause });
+  }
+  return checkOptions(value);
+}
+
+/**
+ * A size as people type it, in MiB: `512`, `512M`, `2G`, `1.5G`, `1T` (also `MiB`, `MB`, `GiB`, …; all binary).
+ * A bare number is MiB.
+ * @throws {FleetboxError} `misuse`
+ */
+export function parseSizeMiB(text: string, what: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([mgt])(?:i?b)?)?$/i.exec(text.trim());
+  const scale = { m: 1, g: 1024, t: 1024 * 1024 }[(match?.[2] ?? "m").toLowerCase()];
+  const size = match && scale ? Number(match[1]) * scale : NaN;
+  if (!Number.isFinite(size) || size <= 0) bad(what, text, "a size such as 512M or 2G");
+  return Math.round(size);
+}
+
+function bad(key: string, found: unknown, expected: string): never {
+  const shown = JSON.stringify(found) ?? String(found);
+  throw new FleetboxError(
+    "misuse",
+    `Bad value for ${key}: found ${shown.length > 80 ? shown.slice(0, 77) + "…" : shown}, expected ${expected}`,
+  );
+}

@@ -1,0 +1,169 @@
+/**
+ * The one place that starts processes, and the facts about processes that run.
+ *
+ * Nothing goes through a shell: a program and its argument list. {@link run} waits for a short-lived tool and turns a
+ * failure into an error that carries the exit code, the signal and the last lines of standard error; {@link start}
+ * gives a long-lived child (a hypervisor) whose standard error is drained into a bounded tail; {@link detach} starts a
+ * session leader that outlives us, its output in a file. A process id alone proves nothing, so what is written down
+ * is a {@link ProcessIdentity}: the id and the start time (field 22 of `/proc/PID/stat`, proc(5)).
+ */
+
+import { FleetboxError, isNotFound } from "./errors.ts";
+
+const TAIL_BYTES = 8 * 1024;
+
+/** A process that ended otherwise than asked. */
+export class ProcessError extends FleetboxError {
+  constructor(
+    readonly program: string,
+    readonly exitCode: number,
+    readonly signal: string | null,
+    /** The last lines of standard error, at most 8 KiB, trimmed. */
+    readonly stderr: string,
+  ) {
+    const how = signal ? `was killed by ${signal}` : `ended with code ${exitCode}`;
+    super("failed", `${baseName(program)} ${how}${stderr ? `: ${stderr}` : ", without a message"}`);
+  }
+}
+
+export interface RunOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  signal?: AbortSignal;
+  /** What the user should do when the program is missing. */
+  hint?: string;
+}
+
+/**
+ * Runs a program to its end and gives what it wrote to standard output.
+ * @throws {ProcessError} it ended with another code than 0.
+ * @throws {FleetboxError} `unavailable`: the program is not installed.
+ */
+export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { hint, ...rest } = options;
+  let output: Deno.CommandOutput;
+  try {
+    output = await new Deno.Command(program, {
+      ...rest,
+      args: [...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+  } catch (cause) {
+    throw missing(program, cause, hint);
+  }
+  if (output.code === 0 && output.signal === null) return new TextDecoder().decode(output.stdout);
+  const stderr = new TextDecoder().decode(output.stderr.subarray(-TAIL_BYTES)).trim();
+  throw new ProcessError(program, output.code, output.signal, stderr);
+}
+
+/** How a child ended. */
+export interface Exit {
+  code: number;
+  signal: string | null;
+}
+
+/** A long-lived child. Its standard output and error are drained; the tail of both is kept. */
+export interface Child {
+  readonly pid: number;
+  /** Resolved when the process is gone and its output is drained. Never rejects. */
+  readonly exited: Promise<Exit>;
+  /** The last lines that it wrote, at most 8 KiB, trimmed. */
+  tail(): string;
+  /** Sends a signal; false when the process is gone already. */
+  kill(signal: Deno.Signal): boolean;
+}
+
+/**
+ * Starts a child that goes on while we do.
+ * @throws {FleetboxError} `unavailable`: the program is not installed.
+ */
+export function start(program: string, args: readonly string[], options: RunOptions = {}): Child {
+  const { hint, ...rest } = options;
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, { ...rest, args: [...args], stdin: "null", stdout: "piped", stderr: "piped" })
+      .spawn();
+  } catch (cause) {
+    throw missing(program, cause, hint);
+  }
+  let tail = "";
+  const drain = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    try {
+      for await (const chunk of stream) tail = (tail + decoder.decode(chunk, { stream: true })).slice(-TAIL_BYTES);
+    } catch { /* the pipe broke with the process; its status says the rest */ }
+  };
+  const drained = Promise.all([drain(child.stdout), drain(child.stderr)]);
+  let gone = false;
+  const exited = child.status.then(async ({ code, signal }) => {
+    gone = true;
+    await drained;
+    return { code, signal };
+  });
+  return {
+    pid: child.pid,
+    exited,
+    tail: () => tail.trim(),
+    kill(signal) {
+      if (gone) return false;
+      try {
+        child.kill(signal);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+/** A process and the moment at which it started: the pair that is not reused. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Field 22 of `/proc/PID/stat`: clock ticks since boot. */
+  startTime: string;
+}
+
+/** The identity of a running process, or undefined when there is none (or it is a zombie). */
+export function identify(pid: number): ProcessIdentity | undefined {
+  let stat: string;
+  try {
+    stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  } catch (thrown) {
+    if (isNotFound(thrown) || /ESRCH|No such process/.test(String(thrown))) return undefined;
+    throw thrown;
+  }
+  // The second field is the program's name in parentheses and may hold anything: what counts comes after the last ")".
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  if (fields[0] === "Z" || fields[0] === "X") return undefined;
+  return { pid, startTime: fields[19] };
+}
+
+/** Whether exactly this process still runs. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  return identify(identity.pid)?.startTime === identity.startTime;
+}
+
+/** Whether a program can be found on `PATH` (or at the path that it names): its path, or undefined. */
+export function which(program: string): string | undefined {
+  const places = program.includes("/") ? [""] : (Deno.env.get("PATH") ?? "").split(":").map((dir) => `${dir || "."}/`);
+  for (const place of places) {
+    try {
+      const info = Deno.statSync(place + program);
+      if (info.isFile && ((info.mode ?? 0o111) & 0o111) !== 0) return place + program;
+    } catch { /* not here */ }
+  }
+  return undefined;
+}
+
+function missing(program: string, cause: unknown, hint?: string): FleetboxError {
+  if (!isNotFound(cause)) {
+    return new FleetboxError("failed", `Cannot start ${program}`, { cause, hint });
+  }
+  return new FleetboxError("unavailable", `The program ${program} is not installed, or not on PATH`, { cause, hint });
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
