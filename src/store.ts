@@ -1,0 +1,486 @@
+/**
+ * The store: every path that fleetbox writes, and the ways in which it writes them.
+ *
+ *     ~/.fleetbox/                     0700; or $FLEETBOX_HOME
+ *       clusters/<cluster>/<member>/   config.json disk.qcow2 seed.img serial.log qmp.sock net.sock con.sock pid .lock
+ *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
+ *       run/<h>.json                   a group's record: who serves it, which hypervisors run
+ *       run/<h>.gwq   run/<h>.gwn      the gateway's QMP and network sockets
+ *       images/  bin/                  caches, written once, renamed into place
+ *       id_ed25519  id_ed25519.pub     the installation's own key
+ *       runner-<first member>.log      a holder's output
+ *
+ * `<h>` is the first 16 hexadecimal digits of the SHA-256 of the member's (of the group: the first member's) name.
+ * Both halves and every command read this file; no other file joins a path under the store. What is replaced is written
+ * beside its place, synced and renamed. Only {@link Store.removeMember} deletes a disk. Locks are flock(2) on `.lock`.
+ */
+
+import { createHash } from "node:crypto";
+import { isAbsolute, join, resolve } from "node:path";
+import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./errors.ts";
+import { clusterOf, isName } from "./names.ts";
+import type { Fixture } from "./options.ts";
+import type { ProcessIdentity } from "./process.ts";
+import { byteLength } from "./wire.ts";
+
+/** What a member is: `config.json`. */
+export interface MemberConfig {
+  name: string;
+  /** `52:54:…`, lower case; derived from the name. */
+  mac: string;
+  cpus: number;
+  memory_mb: number;
+  /** Virtual size of the disk, MiB. */
+  disk_mb: number;
+  /** What the user asked for: an alias or an absolute path. */
+  image: string;
+  /** What it was when the member was made: the image's identity, which its disk is backed by. */
+  image_id: string;
+  /** ISO 8601. */
+  created_at: string;
+  /** Fresh for each member that is made anew, even under an old name. */
+  instance_id: string;
+  fixtures: Fixture[];
+  /** The address on the group's network. */
+  ip: string;
+  /** The guest's user that has our key. */
+  user: string;
+}
+
+/** What a holder notes of its group, so that the next holder can take it back (design §3, adoption). */
+export interface GroupRecord {
+  group: string;
+  /** The names, first one first. */
+  members: string[];
+  holder: ProcessIdentity;
+  bound: boolean;
+  egress: "on" | "off";
+  host_access: boolean;
+  hypervisors: Record<string, ProcessIdentity>;
+  gateway?: ProcessIdentity;
+  /** Host ports forwarded to each member's SSH port. */
+  ssh_ports: Record<string, number>;
+}
+
+/** The paths of one member. */
+export interface MemberPaths {
+  dir: string;
+  config: string;
+  disk: string;
+  seed: string;
+  serialLog: string;
+  qmpSocket: string;
+  netSocket: string;
+  consoleSocket: string;
+  pid: string;
+  lock: string;
+  socket: string;
+}
+
+/** A member as the store knows it: its config, or why there is none. */
+export type StoredMember = { name: string; config: MemberConfig } | { name: string; damage: FleetboxError };
+
+/** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a NUL at the end; the smaller one everywhere. */
+const SOCKET_PATH_BYTES = 104;
+/** Below the root: `clusters/<63>/<63>/qmp.sock` and `run/<16>.sock`; names are checked when they are known. */
+const RUN_SOCKET_TAIL = byteLength("/run/0123456789abcdef.sock");
+
+export class Store {
+  private constructor(readonly root: string) {}
+
+  /**
+   * The user's store: `$FLEETBOX_HOME`, else `~/.fleetbox`. Touches nothing.
+   * @throws {FleetboxError} `misuse`: neither variable is set, or the path is too deep for unix sockets.
+   */
+  static fromEnvironment(): Store {
+    const named = Deno.env.get("FLEETBOX_HOME");
+    const home = Deno.env.get("HOME");
+    if (!named && !home) {
+      throw new FleetboxError("misuse", "Cannot find the store: neither FLEETBOX_HOME nor HOME is set");
+    }
+    return Store.at(named || join(home!, ".fleetbox"));
+  }
+
+  /** A store at a directory, which need not exist. @throws {FleetboxError} `misuse`: too deep for unix sockets. */
+  static at(root: string): Store {
+    const absolute = isAbsolute(root) ? resolve(root) : resolve(Deno.cwd(), root);
+    const length = byteLength(absolute) + RUN_SOCKET_TAIL;
+    if (length >= SOCKET_PATH_BYTES) throw tooDeep(absolute, length, "run/0123456789abcdef.sock");
+    return new Store(absolute);
+  }
+
+  get imagesDir(): string {
+    return join(this.root, "images");
+  }
+  get binDir(): string {
+    return join(this.root, "bin");
+  }
+  get runDir(): string {
+    return join(this.root, "run");
+  }
+  get clustersDir(): string {
+    return join(this.root, "clusters");
+  }
+  get key(): string {
+    return join(this.root, "id_ed25519");
+  }
+  get publicKey(): string {
+    return join(this.root, "id_ed25519.pub");
+  }
+  /** Held for the moment in which a holder claims its members' sockets. */
+  get claimLock(): string {
+    return join(this.runDir, ".lock");
+  }
+  /** What the dry run of accelerators found on this boot of the host. */
+  get acceleratorCache(): string {
+    return join(this.root, "accelerator.json");
+  }
+
+  holderLog(first: string): string {
+    return join(this.root, `runner-${first}.log`);
+  }
+  memberSocket(name: string): string {
+    return join(this.runDir, `${digestOf(name)}.sock`);
+  }
+  controlSocket(first: string): string {
+    return join(this.runDir, `${digestOf(first)}.ctl`);
+  }
+  groupRecord(first: string): string {
+    return join(this.runDir, `${digestOf(first)}.json`);
+  }
+  gatewayQmpSocket(first: string): string {
+    return join(this.runDir, `${digestOf(first)}.gwq`);
+  }
+  gatewayNetSocket(first: string): string {
+    return join(this.runDir, `${digestOf(first)}.gwn`);
+  }
+
+  /**
+   * The paths of a member.
+   * @throws {FleetboxError} `misuse`: its sockets' paths would be too long.
+   */
+  member(name: string): MemberPaths {
+    const dir = join(this.clustersDir, clusterOf(name), name);
+    const at = (file: string) => join(dir, file);
+    const longest = byteLength(at("qmp.sock"));
+    if (longest >= SOCKET_PATH_BYTES) throw tooDeep(this.root, longest, at("qmp.sock").slice(this.root.length + 1));
+    return {
+      dir,
+      config: at("config.json"),
+      disk: at("disk.qcow2"),
+      seed: at("seed.img"),
+      serialLog: at("serial.log"),
+      qmpSocket: at("qmp.sock"),
+      netSocket: at("net.sock"),
+      consoleSocket: at("con.sock"),
+      pid: at("pid"),
+      lock: at(".lock"),
+      socket: this.memberSocket(name),
+    };
+  }
+
+  /**
+   * Makes the store's directories, 0700 whatever the umask, when they are missing.
+   * @throws {FleetboxError} `denied`: it cannot be written, or belongs to somebody else; `no-space`.
+   */
+  ensure(): void {
+    try {
+      for (const dir of [this.root, this.clustersDir, this.runDir, this.imagesDir]) makeDirectory(dir);
+    } catch (cause) {
+      throw storeError(`Cannot make the store ${this.root}`, cause);
+    }
+    const { uid, mode } = Deno.statSync(this.root);
+    if (uid !== null && uid !== Deno.uid()) {
+      throw new FleetboxError("denied", `The store ${this.root} belongs to user ${uid}, expected user ${Deno.uid()}`, {
+        hint: "Set FLEETBOX_HOME to a directory of your own.",
+      });
+    }
+    if (mode !== null && (mode & 0o077) !== 0) Deno.chmodSync(this.root, 0o700);
+  }
+
+  /** Every member in the store, by name; damaged ones with the damage. */
+  members(): StoredMember[] {
+    const found: StoredMember[] = [];
+    for (const cluster of directories(this.clustersDir)) {
+      for (const name of directories(join(this.clustersDir, cluster))) {
+        if (!isName(name) || clusterOf(name) !== cluster) continue;
+        const stored = this.readMember(name);
+        if (stored) found.push(stored);
+      }
+    }
+    return found.sort((a, b) => naturalOrder(a.name, b.name));
+  }
+
+  /** One member, or undefined when the store has none of that name. */
+  readMember(name: string): StoredMember | undefined {
+    const paths = this.member(name);
+    let text: string;
+    try {
+      text = Deno.readTextFileSync(paths.config);
+    } catch (cause) {
+      if (cause instanceof Deno.errors.NotADirectory) return undefined;
+      if (!isNotFound(cause)) return { name, damage: damaged(name, paths.config, messageOf(cause), cause) };
+      // A directory with a disk and no config is damage, one without a disk is a start that was interrupted.
+      if (!exists(paths.disk)) return undefined;
+      return { name, damage: damaged(name, paths.config, "it is missing, and there is a disk", cause) };
+    }
+    try {
+      return { name, config: checkConfig(JSON.parse(text), name) };
+    } catch (cause) {
+      return { name, damage: damaged(name, paths.config, messageOf(cause), cause) };
+    }
+  }
+
+  /** The config of a member, or undefined when there is none. @throws {FleetboxError} `damaged` */
+  config(name: string): MemberConfig | undefined {
+    const stored = this.readMember(name);
+    if (stored && "damage" in stored) throw stored.damage;
+    return stored?.config;
+  }
+
+  async writeConfig(config: MemberConfig): Promise<void> {
+    await writeDurably(this.member(config.name).config, JSON.stringify(config, null, 2) + "\n");
+  }
+
+  /** The records of all groups, damaged ones left out. */
+  groupRecords(): GroupRecord[] {
+    const records: GroupRecord[] = [];
+    for (const file of entries(this.runDir)) {
+      if (!file.endsWith(".json")) continue;
+      try {
+        const record = JSON.parse(Deno.readTextFileSync(join(this.runDir, file))) as GroupRecord;
+        if (isGroupRecord(record)) records.push(record);
+      } catch { /* half a record is no record: it only ever speeds recovery up, sockets and processes decide */ }
+    }
+    return records;
+  }
+
+  async writeGroupRecord(record: GroupRecord): Promise<void> {
+    await writeDurably(this.groupRecord(record.group), JSON.stringify(record) + "\n", { sync: false });
+  }
+
+  /**
+   * Runs `work` while the member's `.lock` is held; waits for whoever holds it. Makes the member's directory.
+   * A directory that was removed while we waited is made again, so that the lock is always one on the visible file.
+   */
+  async withMemberLock<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const { dir, lock } = this.member(name);
+    for (;;) {
+      try {
+        makeDirectory(join(dir, ".."));
+        makeDirectory(dir);
+      } catch (cause) {
+        throw storeError(`Cannot make the directory of "${name}" (${dir})`, cause);
+      }
+      const held = await lockFile(lock);
+      if (!held) continue;
+      try {
+        return await work();
+      } finally {
+        held.close();
+      }
+    }
+  }
+
+  /** Runs `work` while the claim lock is held. */
+  async withClaimLock<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const held = await lockFile(this.claimLock);
+      if (!held) continue;
+      try {
+        return await work();
+      } finally {
+        held.close();
+      }
+    }
+  }
+
+  /** Deletes a member, disk and all. The caller holds its lock and knows that nobody serves it. */
+  async removeMember(name: string): Promise<void> {
+    const { dir, socket } = this.member(name);
+    // Renamed first: from here on the member is gone, however far the deletion comes.
+    const doomed = join(this.clustersDir, `.removed-${name}-${crypto.randomUUID().slice(0, 8)}`);
+    try {
+      await Deno.rename(dir, doomed);
+    } catch (cause) {
+      if (!isNotFound(cause)) throw storeError(`Cannot remove "${name}" (${dir})`, cause);
+      return;
+    }
+    await Deno.remove(doomed, { recursive: true });
+    removeIfThere(socket);
+    try {
+      await Deno.remove(join(dir, "..")); // the cluster's directory, when this was its last member
+    } catch { /* others are in it */ }
+  }
+}
+
+/** The first 16 hexadecimal digits of the SHA-256 of a name. */
+export function digestOf(name: string): string {
+  return createHash("sha256").update(name).digest("hex").slice(0, 16);
+}
+
+/** `web-2` before `web-10`. */
+export function naturalOrder(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true });
+}
+
+/**
+ * Replaces a file: written beside it, synced, renamed. A reader sees the old or the new content, never a part.
+ * @throws {FleetboxError} `no-space`, `denied` or `failed`, with the path.
+ */
+export async function writeDurably(
+  path: string,
+  content: string | Uint8Array,
+  options: { mode?: number; sync?: boolean } = {},
+): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    const file = await Deno.open(temporary, { write: true, createNew: true, mode: options.mode ?? 0o600 });
+    try {
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      if (options.sync !== false) await file.syncData();
+    } finally {
+      file.close();
+    }
+    await Deno.rename(temporary, path);
+  } catch (cause) {
+    removeIfThere(temporary);
+    throw storeError(`Cannot write ${path}`, cause);
+  }
+}
+
+/** Removes a file; one that is not there is fine. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (thrown) {
+    if (!isNotFound(thrown) && !(thrown instanceof Deno.errors.NotADirectory)) throw thrown;
+  }
+}
+
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A failure to write below the store, with its kind and the way out. */
+export function storeError(what: string, cause: unknown): FleetboxError {
+  if (cause instanceof FleetboxError) return cause;
+  if (isNoSpace(cause)) {
+    return new FleetboxError("no-space", `${what}: no space left on the device`, {
+      cause,
+      hint: "Free some space there, or set FLEETBOX_HOME to a directory on another disk.",
+    });
+  }
+  if (cause instanceof Deno.errors.PermissionDenied || /read-only file system/i.test(messageOf(cause))) {
+    return new FleetboxError("denied", `${what}: it cannot be written`, {
+      cause,
+      hint: "Set FLEETBOX_HOME to a directory that you can write.",
+    });
+  }
+  return new FleetboxError("failed", what, { cause });
+}
+
+/** Opens and locks a file; undefined when it was unlinked or replaced while we waited. */
+async function lockFile(path: string): Promise<Deno.FsFile | undefined> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 });
+  } catch (cause) {
+    if (isNotFound(cause)) return undefined;
+    throw storeError(`Cannot open the lock ${path}`, cause);
+  }
+  try {
+    await file.lock(true);
+    const [held, visible] = [await file.stat(), await Deno.lstat(path)];
+    if (held.ino === visible.ino && held.dev === visible.dev) return file;
+  } catch (cause) {
+    file.close();
+    if (isNotFound(cause)) return undefined;
+    throw storeError(`Cannot lock ${path}`, cause);
+  }
+  file.close();
+  return undefined;
+}
+
+function makeDirectory(path: string): void {
+  try {
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.AlreadyExists) || !Deno.statSync(path).isDirectory) throw thrown;
+  }
+}
+
+function directories(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+function entries(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+const CONFIG_TYPES: Record<keyof MemberConfig, string> = {
+  name: "string",
+  mac: "string",
+  cpus: "number",
+  memory_mb: "number",
+  disk_mb: "number",
+  image: "string",
+  image_id: "string",
+  created_at: "string",
+  instance_id: "string",
+  fixtures: "object",
+  ip: "string",
+  user: "string",
+};
+
+function checkConfig(value: unknown, name: string): MemberConfig {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError("it is not a JSON object");
+  }
+  for (const [key, type] of Object.entries(CONFIG_TYPES)) {
+    const found = (value as Record<string, unknown>)[key];
+    if (typeof found !== type || found === null) {
+      throw new TypeError(`its "${key}" is ${JSON.stringify(found) ?? "missing"}, expected a ${type}`);
+    }
+  }
+  const config = value as MemberConfig;
+  if (config.name !== name) throw new TypeError(`it is of "${config.name}"`);
+  if (!Array.isArray(config.fixtures)) throw new TypeError('its "fixtures" is not a list');
+  return config;
+}
+
+function isGroupRecord(value: GroupRecord): boolean {
+  return typeof value === "object" && value !== null && isName(value.group) && Array.isArray(value.members) &&
+    value.members.every(isName) && typeof value.holder === "object" && value.holder !== null &&
+    typeof value.hypervisors === "object" && value.hypervisors !== null && typeof value.ssh_ports === "object";
+}
+
+function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {
+  return new FleetboxError("damaged", `The config of "${name}" cannot be read: ${why} (${path})`, {
+    cause,
+    hint: `Repair ${path}, or remove the member with its disk: fleetbox rm ${name}`,
+  });
+}
+
+function tooDeep(root: string, length: number, tail: string): FleetboxError {
+  return new FleetboxError(
+    "misuse",
+    `The store ${root} is too deep: the unix socket ${tail} in it would have a path of ${length} bytes, ` +
+      `expected less than ${SOCKET_PATH_BYTES}`,
+    { hint: "Set FLEETBOX_HOME to a shorter path." },
+  );
+}
