@@ -167,3 +167,74 @@ function missing(program: string, cause: unknown, hint?: string): FleetboxError 
 function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
+
+/** A holder's process, as the client that spawned it sees it. */
+export interface HolderProcess {
+  readonly pid: number;
+  /** The first line of its standard output; undefined when it ended without one. */
+  readonly firstLine: Promise<string | undefined>;
+  readonly exited: Promise<Exit>;
+  kill(signal: Deno.Signal): void;
+  /** Lets it go: nothing of it keeps this process alive any more. */
+  release(): void;
+}
+
+/**
+ * Starts a holder: standard input null, standard error appended to `log`, standard output a pipe for one line. With
+ * `detached` it is a session leader (setsid) and outlives us; without, it is an ordinary child.
+ *
+ * This is `node:child_process`, because `Deno.Command` cannot give a child a file for its output.
+ * @throws {FleetboxError} `unavailable`: the program is not there.
+ */
+export async function startHolder(
+  program: string,
+  args: readonly string[],
+  options: { log: string; env: Record<string, string>; detached: boolean },
+): Promise<HolderProcess> {
+  const [{ spawn }, { closeSync, openSync }] = await Promise.all([import("node:child_process"), import("node:fs")]);
+  const log = openSync(options.log, "a", 0o600);
+  let child;
+  try {
+    child = spawn(program, [...args], {
+      cwd: "/",
+      detached: options.detached,
+      env: { ...Deno.env.toObject(), ...options.env },
+      stdio: ["ignore", "pipe", log],
+    });
+  } finally {
+    closeSync(log);
+  }
+  const holder = child;
+  const started = Promise.withResolvers<void>();
+  holder.once("spawn", () => started.resolve());
+  const exited = new Promise<Exit>((done) => {
+    holder.once("exit", (code, signal) => done({ code: code ?? 1, signal }));
+    holder.once("error", (cause) => {
+      started.reject(missing(program, cause));
+      done({ code: 127, signal: null });
+    });
+  });
+  const stdout = holder.stdout!;
+  const firstLine = new Promise<string | undefined>((done) => {
+    let text = "";
+    stdout.setEncoding("utf8");
+    stdout.on("data", (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf("\n");
+      if (end >= 0) done(text.slice(0, end));
+    });
+    stdout.once("end", () => done(text.trim() || undefined));
+    stdout.once("error", () => done(undefined));
+  });
+  await started.promise;
+  return {
+    pid: holder.pid!,
+    firstLine,
+    exited,
+    kill: (signal) => void holder.kill(signal as "SIGTERM"),
+    release() {
+      stdout.destroy();
+      holder.unref();
+    },
+  };
+}

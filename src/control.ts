@@ -1,0 +1,392 @@
+/**
+ * The client half of the protocol: spawn a holder, ask members, watch them, stop them, add one.
+ *
+ * The command line and the library are built on this file. It knows sockets and the store, never a hypervisor, a
+ * network or an image (those live in the holder, behind the protocol). "Nobody serves this member" is an answer
+ * (`undefined`, `false`), not an error: the socket is the proof of life, and a missing or refusing one means nobody.
+ * Waiting is listening: {@link watch} streams every change, so nothing here polls.
+ */
+
+import { FleetboxError, fromWireError } from "./errors.ts";
+import { connectUnix, readLines, type UnixConnection } from "./unix.ts";
+import { checkName, checkNames } from "./names.ts";
+import type { Options } from "./options.ts";
+import { type HolderProcess, startHolder } from "./process.ts";
+import type { Store } from "./store.ts";
+import * as wire from "./wire.ts";
+
+/** The program that becomes a holder, with the arguments that come before ours. */
+export interface Executable {
+  program: string;
+  args: string[];
+}
+
+export interface SpawnOptions {
+  exe: Executable;
+  /** The group's members, first one first. */
+  names: string[];
+  options?: Options;
+  /** Bound: the holder dies with this process. @default false */
+  bound?: boolean;
+}
+
+/** A holder that we spawned. */
+export interface Session extends AsyncDisposable {
+  readonly pid: number;
+  readonly names: readonly string[];
+  readonly bound: boolean;
+  /** Resolved when the holder is gone. */
+  readonly ended: Promise<void>;
+  /** Bound: ends the group and waits until the holder is gone. Detached: lets it go. Twice is fine. */
+  close(): Promise<void>;
+}
+
+/**
+ * Spawns a holder for members and returns when it serves them; they boot from then on.
+ * @throws {FleetboxError} `conflict`: another holder serves one of them (or just claimed it); or what else the holder
+ * found wrong before it served: bad options, a store that cannot be written, a program that is missing.
+ */
+export async function spawn(store: Store, request: SpawnOptions): Promise<Session> {
+  const names = checkNames(request.names);
+  const bound = request.bound ?? false;
+  const log = store.holderLog(names[0]);
+  store.ensure();
+  const holder = await startHolder(request.exe.program, [...request.exe.args, wire.RUNNER_FLAG, names.join(",")], {
+    log,
+    detached: !bound,
+    env: {
+      FLEETBOX_HOME: store.root,
+      [wire.OPTIONS_VARIABLE]: JSON.stringify(request.options ?? {}),
+      // Always set, so that a holder spawned by a member of a bound group does not inherit its parent.
+      [wire.PARENT_VARIABLE]: bound ? String(Deno.pid) : "",
+    },
+  });
+  await untilServing(holder, log);
+  if (!bound) {
+    holder.release();
+    return {
+      pid: holder.pid,
+      names,
+      bound,
+      ended: holder.exited.then(() => {}),
+      close: () => Promise.resolve(),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+  const control = await bind(store, names[0], holder);
+  const ended = holder.exited.then(() => control?.close());
+  const close = async () => {
+    control?.close();
+    if (!control) holder.kill("SIGTERM");
+    await ended;
+  };
+  return { pid: holder.pid, names, bound, ended, close, [Symbol.asyncDispose]: close };
+}
+
+async function untilServing(holder: HolderProcess, log: string): Promise<void> {
+  const line = await holder.firstLine;
+  let greeting: { serving?: unknown } = {};
+  try {
+    greeting = line === undefined ? {} : JSON.parse(line);
+  } catch { /* not ours: told below */ }
+  if (greeting?.serving) return;
+  wire.throwIfError(greeting);
+  const { code, signal } = await holder.exited;
+  throw new FleetboxError("failed", `The holder ended before it served, ${signal ?? `with code ${code}`}`, {
+    cause: line === undefined ? undefined : new Error(`it wrote: ${wire.clip(line, 200)}`),
+    hint: `Its output is in ${log}`,
+  });
+}
+
+/** The handshake of the bound lifetime: `bind`, the version, `ack`, and the connection is held. */
+async function bind(store: Store, first: string, holder: HolderProcess): Promise<UnixConnection | undefined> {
+  const connection = await connectUnix(store.controlSocket(first));
+  if (!connection) return undefined; // the holder still watches its parent's process id
+  await connection.write("bind\n");
+  const version = (await connection.read()).trim();
+  if (version !== String(wire.PROTOCOL_VERSION)) {
+    connection.close();
+    holder.kill("SIGKILL");
+    await holder.exited;
+    throw new FleetboxError(
+      "protocol",
+      `The holder speaks version ${
+        JSON.stringify(wire.clip(version, 20))
+      } of the protocol, expected ${wire.PROTOCOL_VERSION}`,
+      { hint: "Install a client and a helper of the same version." },
+    );
+  }
+  await connection.write("ack\n");
+  return connection;
+}
+
+/** A member's status, or undefined when nobody serves it. @throws {FleetboxError} `timeout`, `protocol` */
+export async function getStatus(store: Store, name: string, timeoutMs = 5_000): Promise<wire.Status | undefined> {
+  const text = await ask(store, name, "status\n", timeoutMs);
+  if (text === undefined) return undefined;
+  try {
+    return wire.decodeStatus(text);
+  } catch (cause) {
+    throw new FleetboxError("protocol", `The holder of "${name}" did not answer with a status`, { cause });
+  }
+}
+
+/** Whether a holder serves the member and it is downloading, starting or running. */
+export async function isRunning(store: Store, name: string): Promise<boolean> {
+  return (await getStatus(store, name))?.running ?? false;
+}
+
+/** All that a member's holder tells of it, or undefined when nobody serves it. */
+export async function getReport(store: Store, name: string, timeoutMs = 5_000): Promise<wire.MemberReport | undefined> {
+  return await askJson<wire.MemberReport>(store, name, { op: "report" }, timeoutMs);
+}
+
+/** All that a member's holder tells of its group, or undefined when nobody serves it. */
+export async function getGroup(store: Store, name: string, timeoutMs = 5_000): Promise<wire.GroupReport | undefined> {
+  return await askJson<wire.GroupReport>(store, name, { op: "group" }, timeoutMs);
+}
+
+export interface StopOptions {
+  /** Does not wait for the guest. @default false */
+  force?: boolean;
+  /** How long the guest may take to shut down before it is ended, in milliseconds. @default 30000 */
+  graceMs?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Stops a member and returns when its machine is gone. False when nobody served it.
+ * @throws {FleetboxError} what kept the machine from stopping.
+ */
+export async function stop(store: Store, name: string, options: StopOptions = {}): Promise<boolean> {
+  const request: wire.JsonRequest = { op: "stop", force: options.force, grace_ms: options.graceMs };
+  let served = false;
+  for await (const event of stream(store, name, request, options.signal)) {
+    served = true;
+    if (event.event === "done") return true;
+  }
+  // The holder may die with its last member's reply still to write: a socket that nobody answers is as good a proof.
+  if (served && (await getStatus(store, name))?.running) {
+    throw new FleetboxError("failed", `The holder of "${name}" went silent before the machine was down`);
+  }
+  return served;
+}
+
+export interface AddOptions {
+  options?: Options;
+  /** Returns when the holder has taken the member on, not when it runs. @default true */
+  wait?: boolean;
+  onEvent?: (event: wire.Event) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Boots a member onto the network that `via` is on, and returns when it runs.
+ * @throws {FleetboxError} `not-found`: nobody serves `via`; or why the member did not come up.
+ */
+export async function addMember(store: Store, via: string, name: string, add: AddOptions = {}): Promise<void> {
+  checkName(name);
+  const request: wire.JsonRequest = { op: "add", name, options: add.options ?? {}, wait: add.wait ?? true };
+  let served = false;
+  for await (const event of stream(store, via, request, add.signal)) {
+    served = true;
+    add.onEvent?.(event);
+    if (event.event === "done") return;
+  }
+  if (served) throw new FleetboxError("failed", `The holder of "${via}" ended while "${name}" was booting`);
+  throw new FleetboxError("not-found", `Cannot join "${name}" via "${via}": "${via}" is not running`, {
+    hint: `Start it first: fleetbox up ${via}`,
+  });
+}
+
+/**
+ * Every member of the group that `name` is in, as it is now, then every change, until the group ends. Nothing when
+ * nobody serves `name`.
+ */
+export function watch(store: Store, name: string, signal?: AbortSignal): AsyncGenerator<wire.Event> {
+  return stream(store, name, { op: "watch" }, signal);
+}
+
+export interface WaitOptions {
+  /** The limit in milliseconds, in which time spent downloading does not count. @default 180000 */
+  timeoutMs?: number;
+  onEvent?: (event: wire.Event) => void;
+  /** Called once, with the first member that has to download something. */
+  onDownload?: (name: string) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Waits until every named member runs, and gives their reports in that order.
+ * @throws {FleetboxError} the cause as soon as one of them is in `error` or leaves; `not-found`: nobody serves one;
+ * `timeout`, naming who is missing and at which stage.
+ */
+export async function waitMembers(
+  store: Store,
+  names: string[],
+  options: WaitOptions = {},
+): Promise<wire.MemberReport[]> {
+  const { timeoutMs = 180_000 } = options;
+  const seen = new Map<string, wire.MemberReport>();
+  const over = new AbortController();
+  const stopped = options.signal ? AbortSignal.any([options.signal, over.signal]) : over.signal;
+  const clock = new BootClock(timeoutMs, () => over.abort());
+  let announced = false;
+  const pending = () => names.filter((name) => seen.get(name)?.state !== "running");
+
+  const follow = async (start: string) => {
+    for await (const event of watch(store, start, stopped)) {
+      options.onEvent?.(event);
+      if (event.event === "gone" && names.includes(event.name)) {
+        const last = seen.get(event.name);
+        throw last?.failure ? fromWireError(last.failure) : new FleetboxError("failed", `"${event.name}" was stopped`);
+      }
+      if (event.event !== "member") continue;
+      const { member } = event;
+      seen.set(member.name, member);
+      if (!names.includes(member.name)) continue;
+      if (member.state === "error") {
+        throw fromWireError(member.failure ?? { code: "failed", message: member.error ?? "it failed", causes: [] });
+      }
+      if (member.state === "downloading" && !announced) {
+        announced = true;
+        options.onDownload?.(member.name);
+      }
+      clock.pause(names.some((name) => seen.get(name)?.state === "downloading"));
+      if (pending().length === 0) return;
+    }
+  };
+
+  try {
+    // One stream tells of a whole group: another is only opened for a name that the streams so far did not mention.
+    for (const name of names) {
+      if (seen.has(name)) continue;
+      await follow(name);
+      if (options.signal?.aborted) {
+        throw new FleetboxError("interrupted", `Waiting for ${names.join(", ")} was interrupted`);
+      }
+      if (over.signal.aborted) throw timedOut(pending(), seen, timeoutMs);
+      if (!seen.has(name)) throw new FleetboxError("not-found", `"${name}" is not running`);
+      if (seen.get(name)!.state !== "running") throw new FleetboxError("failed", `The holder of "${name}" ended`);
+    }
+  } finally {
+    clock.stop();
+    over.abort();
+  }
+  return names.map((name) => seen.get(name)!);
+}
+
+/** Time that counts against a boot: it stands still while something is downloaded. */
+class BootClock {
+  #left: number;
+  #since = performance.now();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(limitMs: number, readonly onEnd: () => void) {
+    this.#left = limitMs;
+    this.#timer = setTimeout(onEnd, limitMs);
+  }
+
+  pause(paused: boolean): void {
+    if (paused && this.#timer !== undefined) {
+      this.stop();
+      this.#left -= performance.now() - this.#since;
+    } else if (!paused && this.#timer === undefined) {
+      this.#since = performance.now();
+      this.#timer = setTimeout(this.onEnd, Math.max(0, this.#left));
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+function timedOut(missing: string[], seen: Map<string, wire.MemberReport>, limitMs: number): FleetboxError {
+  const where = missing.map((name) => {
+    const report = seen.get(name);
+    return `${name} (${report ? report.stage ?? report.state : "not served"})`;
+  });
+  return new FleetboxError("timeout", `Not running after ${limitMs / 1000} s: ${where.join(", ")}`, {
+    hint: `Look at the console: fleetbox logs ${missing[0]}`,
+  });
+}
+
+/** The events of a JSON request; ends quietly when nobody serves the member or the signal fires. */
+async function* stream(
+  store: Store,
+  name: string,
+  request: wire.JsonRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<wire.Event> {
+  const connection = await connectUnix(store.memberSocket(checkName(name)));
+  if (!connection) return;
+  const abort = () => connection.close();
+  signal?.addEventListener("abort", abort);
+  try {
+    if (signal?.aborted) return;
+    await connection.write(wire.encodeLine(request));
+    for await (const line of readLines(connection)) {
+      const event = parse(line, name) as wire.Event;
+      if (event.event === "error") throw fromWireError(event);
+      wire.throwIfError(event);
+      yield event;
+    }
+  } catch (thrown) {
+    if (!signal?.aborted) throw thrown;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    connection.close();
+  }
+}
+
+/** One text request and its whole reply; undefined when nobody serves the member. */
+async function ask(store: Store, name: string, request: string, timeoutMs: number): Promise<string | undefined> {
+  const connection = await connectUnix(store.memberSocket(checkName(name)));
+  if (!connection) return undefined;
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    connection.close();
+  }, timeoutMs);
+  let text = "";
+  try {
+    await connection.write(request);
+    for (let piece = await connection.read(); piece !== ""; piece = await connection.read()) text += piece;
+  } catch (cause) {
+    // A holder that ends between our connect and its reply resets the connection: nobody serves it any more.
+    if (!late && text === "") return undefined;
+    if (!late) throw new FleetboxError("protocol", `The holder of "${name}" broke off its reply`, { cause });
+  } finally {
+    clearTimeout(timer);
+    connection.close();
+  }
+  if (late) {
+    throw new FleetboxError("timeout", `The holder of "${name}" did not answer within ${timeoutMs / 1000} s`, {
+      hint: `Its log: fleetbox logs --holder ${name}`,
+    });
+  }
+  return text === "" ? undefined : text;
+}
+
+async function askJson<T>(
+  store: Store,
+  name: string,
+  request: wire.JsonRequest,
+  timeoutMs: number,
+): Promise<T | undefined> {
+  const text = await ask(store, name, wire.encodeLine(request), timeoutMs);
+  if (text === undefined) return undefined;
+  const value = parse(text, name);
+  wire.throwIfError(value);
+  return value as T;
+}
+
+function parse(line: string, name: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    throw new FleetboxError("protocol", `The holder of "${name}" answered with something else than JSON`, { cause });
+  }
+}

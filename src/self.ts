@@ -1,0 +1,19 @@
+/**
+ * How fleetbox starts itself again: the program and the arguments that come before `--fleetbox-runner`.
+ *
+ * Compiled, that is the executable alone (`Deno.execPath()`); from source, the same Deno with the main module of this
+ * very checkout, whatever the client's own main module is. Also the program's version.
+ */
+
+import { fileURLToPath } from "node:url";
+import type { Executable } from "./control.ts";
+
+export const VERSION = "0.1.0";
+
+export function selfExecutable(): Executable {
+  const program = Deno.execPath();
+  if (Deno.build.standalone) return { program, args: [] };
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const config = fileURLToPath(new URL("../deno.json", import.meta.url));
+  return { program, args: ["run", "-A", "--no-prompt", "--quiet", `--config=${config}`, main] };
+}

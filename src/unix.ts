@@ -1,0 +1,79 @@
+/**
+ * Unix stream sockets as both halves use them: connect with "nobody is there" as an answer, read text, read lines.
+ *
+ * A socket file proves nothing; an answered connect does. A full backlog (1,000 clients at once) is not "nobody": the
+ * connect is tried again until the holder has caught up. Imports errors only.
+ */
+
+import { FleetboxError, isNotFound } from "./errors.ts";
+
+/** A connected unix stream socket. */
+export interface UnixConnection {
+  /** The next piece as text; "" at the end. @throws when the connection broke or was closed here. */
+  read(): Promise<string>;
+  write(text: string): Promise<void>;
+  /** Twice is fine. */
+  close(): void;
+}
+
+/** How often and how long a connect is retried while the listener's backlog is full. */
+const BUSY_RETRIES = 200;
+const BUSY_DELAY_MS = 10;
+
+/** Connects, or gives undefined when nobody listens there. */
+export async function connectUnix(path: string): Promise<UnixConnection | undefined> {
+  for (let attempt = 0;; attempt++) {
+    try {
+      return wrap(await Deno.connect({ transport: "unix", path }));
+    } catch (thrown) {
+      if (isNotFound(thrown) || thrown instanceof Deno.errors.ConnectionRefused) return undefined;
+      const busy = thrown instanceof Deno.errors.WouldBlock ||
+        /os error 11\b|temporarily unavailable/.test(String(thrown));
+      if (!busy || attempt >= BUSY_RETRIES) {
+        throw new FleetboxError("failed", `Cannot connect to the socket ${path}`, { cause: thrown });
+      }
+      await new Promise((retry) => setTimeout(retry, BUSY_DELAY_MS));
+    }
+  }
+}
+
+function wrap(conn: Deno.UnixConn): UnixConnection {
+  const buffer = new Uint8Array(16 * 1024);
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
+  let open = true;
+  return {
+    async read() {
+      for (;;) {
+        const count = await conn.read(buffer);
+        if (count === null) return decoder.decode();
+        const text = decoder.decode(buffer.subarray(0, count), { stream: true });
+        if (text !== "") return text;
+      }
+    },
+    async write(text) {
+      const bytes = encoder.encode(text);
+      for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+    },
+    close() {
+      if (!open) return;
+      open = false;
+      try {
+        conn.close();
+      } catch { /* the peer was faster */ }
+    },
+  };
+}
+
+/** The lines of a connection, without their newlines; a last line may lack one. */
+export async function* readLines(connection: UnixConnection): AsyncGenerator<string> {
+  let rest = "";
+  for (let piece = await connection.read(); piece !== ""; piece = await connection.read()) {
+    rest += piece;
+    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
+      yield rest.slice(0, end);
+      rest = rest.slice(end + 1);
+    }
+  }
+  if (rest !== "") yield rest;
+}
