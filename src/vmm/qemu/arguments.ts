@@ -1,0 +1,179 @@
+/**
+ * From a machine's spec to QEMU's command line. Pure: nothing is read, started or written here.
+ *
+ * Two rules keep values from becoming something else. Every value goes behind an option of ours (QEMU takes the next
+ * argument whatever it starts with), and inside a list of `key=value` a comma is doubled, which is QEMU's only quoting;
+ * spaces, quotes, `=` and non-ASCII need none, for no shell is involved. Paths are absolute, so that none can be read
+ * as `protocol:…`. `-blockdev` takes its format from us, never from the file's content.
+ *
+ * The serial console is one chardev with a log file: the log has everything, attached client or not. `-no-reboot` is
+ * absent on purpose: a guest may restart itself. A guest's panic reaches us through pvpanic.
+ */
+
+import { FleetboxError } from "../../errors.ts";
+import { checkName } from "../../names.ts";
+import { which } from "../../process.ts";
+import type { MachineSpec } from "../contract.ts";
+
+/** The hardware that a guest sees, by the program that emulates it. Devices that nothing uses only cost boot time. */
+export const HARDWARE = {
+  x86_64: { machine: "q35,usb=off,smbus=off,sata=off,vmport=off,graphics=off", cpu: "max" },
+  aarch64: { machine: "virt,gic-version=max", cpu: "max" },
+} as const;
+
+/** What QEMU itself may not do any more once it runs; Linux only. `spawn`: it never needs to start a program. */
+export const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
+/** The longest path of a unix socket that both QEMU and Deno take: 107 bytes on Linux, 103 elsewhere. */
+const MAX_SOCKET_PATH = Deno.build.os === "linux" ? 107 : 103;
+
+/** @see Driver.commandLine */
+export function machineArguments(spec: MachineSpec): string[] {
+  const { machine, cpu } = HARDWARE[architectureOf(spec.binary)];
+  return [
+    ...["-name", option({ guest: spec.name })],
+    ...["-no-user-config", "-nodefaults", "-display", "none"],
+    ...["-machine", machine, "-accel", spec.accelerator, "-cpu", cpu],
+    ...["-smp", option({ cpus: spec.cpus }), "-m", option({ size: `${spec.memoryMiB}M` })],
+    ...["-rtc", "base=utc", "-boot", "strict=on"],
+    ...bootArguments(spec),
+    ...monitorArguments(spec.qmpSocket),
+    ...[
+      "-chardev",
+      option("socket", {
+        id: "console",
+        path: spec.consoleSocket,
+        server: "on",
+        wait: "off",
+        logfile: spec.serialLog,
+        logappend: "on",
+      }),
+    ], // deno-fmt-ignore-line
+    ...["-serial", "chardev:console"],
+    ...diskArguments(spec),
+    ...["-netdev", streamNetdev("net0", spec.netSocket)],
+    // Without a ROM the firmware has no network boot to try.
+    ...["-device", option("virtio-net-pci", { netdev: "net0", mac: spec.mac, romfile: "" })],
+    ...["-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0"],
+    ...["-device", "pvpanic-pci"],
+    ...sandboxArguments(),
+  ];
+}
+
+/** The control socket; QEMU listens, one client at a time. */
+export function monitorArguments(qmpSocket: string): string[] {
+  return [
+    "-chardev",
+    option("socket", { id: "qmp", path: qmpSocket, server: "on", wait: "off" }),
+    "-mon",
+    "chardev=qmp,mode=control",
+  ];
+}
+
+/** A network backend that listens on a unix socket and takes one client after another. */
+export function streamNetdev(id: string, socket: string): string {
+  return option("stream", { id, server: "on", "addr.type": "unix", "addr.path": socket });
+}
+
+export function sandboxArguments(): string[] {
+  return Deno.build.os === "linux" ? ["-sandbox", SANDBOX] : [];
+}
+
+function bootArguments({ boot }: MachineSpec): string[] {
+  if (boot.kind === "firmware") return [];
+  const initrd = boot.initrd === undefined ? [] : ["-initrd", boot.initrd];
+  return ["-kernel", boot.kernel, ...initrd, "-append", boot.cmdline];
+}
+
+/**
+ * Host caching stays on (`cache.direct` off: a flush costs one fdatasync, reads come from memory), and flushes are
+ * honoured (`cache.no-flush` off), so that what a guest has synced survives QEMU's death and the host's.
+ */
+function diskArguments(spec: MachineSpec): string[] {
+  const volumes = [{ id: "disk", path: spec.disk, readOnly: false, format: "qcow2" }];
+  if (spec.seed !== undefined) volumes.push({ id: "seed", path: spec.seed, readOnly: true, format: "raw" });
+  spec.extraDisks?.forEach((volume, index) => volumes.push({ id: `extra${index}`, ...volume }));
+  return volumes.flatMap(({ id, path, readOnly, format }, index) => {
+    const mode: Record<string, string> = readOnly ? { "read-only": "on" } : { discard: "unmap" };
+    return [
+      ...["-blockdev", option({ driver: "file", "node-name": `${id}-file`, filename: path, ...mode })],
+      ...["-blockdev", option({ driver: format, "node-name": id, file: `${id}-file`, ...mode })],
+      ...[
+        "-device",
+        option("virtio-blk-pci", { drive: id, id: `${id}-device`, ...(index === 0 ? { bootindex: 0 } : {}) }),
+      ], // deno-fmt-ignore-line
+    ];
+  });
+}
+
+/** `first,key=value,…` with the commas of every value doubled. */
+export function option(first: string, values: Record<string, string | number>): string;
+export function option(values: Record<string, string | number>): string;
+export function option(
+  ...args: [string, Record<string, string | number>] | [Record<string, string | number>]
+): string {
+  const [first, values] = args.length === 2 ? [[args[0]], args[1]] : [[], args[0]];
+  const pairs = Object.entries(values).map(([key, value]) => `${key}=${String(value).replaceAll(",", ",,")}`);
+  return [...first, ...pairs].join(",");
+}
+
+/** Which machine a QEMU program emulates, by its name; the host's own when the name does not say. */
+export function architectureOf(binary: string): keyof typeof HARDWARE {
+  const named = /qemu-system-(x86_64|aarch64)$/.exec(binary)?.[1];
+  return (named ?? Deno.build.arch) as keyof typeof HARDWARE;
+}
+
+/** The wrapper that makes a program die with the thread that started it: `[…wrapper, program, …arguments]`. */
+export function boundWrapper(): string[] {
+  if (Deno.build.os !== "linux") return [];
+  const setpriv = which("setpriv");
+  if (setpriv === undefined) {
+    throw new FleetboxError("unavailable", "The program setpriv is not installed, or not on PATH", {
+      hint: "Install it: apt-get install util-linux",
+    });
+  }
+  return [setpriv, "--pdeathsig", "KILL", "--"];
+}
+
+/** @see Driver.check */
+export function checkSpec(spec: MachineSpec): void {
+  checkName(spec.name);
+  checkWhole("cpus", spec.cpus, 1, 255);
+  checkWhole("memoryMiB", spec.memoryMiB, 1, 2 ** 30);
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(spec.mac) || (parseInt(spec.mac, 16) & 1) === 1) {
+    bad("mac", spec.mac, "a unicast hardware address such as 52:54:00:12:34:56");
+  }
+  checkPaths(spec.boot.kind === "kernel" ? { kernel: spec.boot.kernel, initrd: spec.boot.initrd } : {});
+  checkPaths({ disk: spec.disk, seed: spec.seed, serialLog: spec.serialLog });
+  spec.extraDisks?.forEach(({ path, format }, index) => {
+    checkPaths({ [`extraDisks[${index}].path`]: path });
+    if (format !== "raw" && format !== "qcow2") bad(`extraDisks[${index}].format`, format, '"raw" or "qcow2"');
+  });
+  checkSocketPaths({ qmpSocket: spec.qmpSocket, netSocket: spec.netSocket, consoleSocket: spec.consoleSocket });
+  if (spec.boot.kind === "kernel" && spec.boot.cmdline.includes("\0")) bad("cmdline", "NUL in it", "text");
+  if (!["kvm", "hvf", "tcg"].includes(spec.accelerator)) bad("accelerator", spec.accelerator, "kvm, hvf or tcg");
+}
+
+/** @throws {FleetboxError} `misuse`: a path that is not absolute, holds a NUL, or is too long for a unix socket. */
+export function checkSocketPaths(paths: Record<string, string>): void {
+  checkPaths(paths);
+  for (const [what, path] of Object.entries(paths)) {
+    const bytes = new TextEncoder().encode(path).length;
+    if (bytes > MAX_SOCKET_PATH) bad(what, `${path} (${bytes} bytes)`, `at most ${MAX_SOCKET_PATH} bytes`);
+  }
+}
+
+function checkPaths(paths: Record<string, string | undefined>): void {
+  for (const [what, path] of Object.entries(paths)) {
+    if (path === undefined) continue;
+    if (!path.startsWith("/") || path.includes("\0")) bad(what, JSON.stringify(path), "an absolute path");
+  }
+}
+
+function checkWhole(what: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max) bad(what, value, `a whole number, ${min} to ${max}`);
+}
+
+function bad(what: string, found: unknown, expected: string): never {
+  throw new FleetboxError("misuse", `Bad machine: ${what} is ${found}, expected ${expected}`);
+}

@@ -1,0 +1,149 @@
+/**
+ * QEMU as a driver: the contract's verbs for machines.
+ *
+ * The parts: `arguments.ts` makes the command line, `process.ts` owns the process and its control connection,
+ * `exits.ts` says what an end means, `stop.ts` is the ladder. This file joins them, and translates QMP's events and run
+ * states into the contract's.
+ */
+
+import type { ProcessIdentity } from "../../process.ts";
+import type { Driver, Machine, MachineEvent, MachineExit, MachineState, StopOptions } from "../contract.ts";
+import { QmpClosedError, type QmpEvent } from "../qmp.ts";
+import { checkSpec, machineArguments } from "./arguments.ts";
+import { machineExit } from "./exits.ts";
+import { adopt, launch, type QemuProcess } from "./process.ts";
+import { stopMachine } from "./stop.ts";
+
+export const qemu: Driver = {
+  name: "qemu",
+  powers: {
+    adopt: true,
+    powerButton: true,
+    reboot: true,
+    panicEvents: true,
+    pause: false,
+    snapshots: false,
+    hotPlug: false,
+  },
+  check: checkSpec,
+  commandLine: (spec) => [spec.binary, ...machineArguments(spec)],
+  async start(spec) {
+    checkSpec(spec);
+    return new QemuMachine(
+      spec.name,
+      await launch({
+        label: `QEMU of "${spec.name}"`,
+        commandLine: qemu.commandLine(spec),
+        qmpSocket: spec.qmpSocket,
+        sockets: [spec.netSocket, spec.consoleSocket],
+        bound: spec.bound,
+      }),
+    );
+  },
+  async adopt(spec, identity) {
+    checkSpec(spec);
+    return new QemuMachine(
+      spec.name,
+      await adopt({
+        label: `QEMU of "${spec.name}"`,
+        identity,
+        name: spec.name,
+        qmpSocket: spec.qmpSocket,
+        sockets: [spec.netSocket, spec.consoleSocket],
+      }),
+    );
+  },
+};
+
+class QemuMachine implements Machine {
+  readonly exited: Promise<MachineExit>;
+
+  constructor(readonly name: string, private readonly qemu: QemuProcess) {
+    this.exited = qemu.exited.then(machineExit);
+  }
+
+  get process(): ProcessIdentity {
+    return this.qemu.identity;
+  }
+
+  onEvent(listener: (event: MachineEvent) => void): () => void {
+    return this.qemu.onEvent((event) => {
+      const translated = machineEvent(event);
+      if (translated) listener(translated);
+    });
+  }
+
+  async state(): Promise<MachineState> {
+    if (this.qemu.gone) return { kind: "gone", detail: "gone" };
+    try {
+      const { status } = await this.qemu.qmp.execute<{ status: string }>("query-status");
+      return machineState(status);
+    } catch (thrown) {
+      if (!(thrown instanceof QmpClosedError)) throw thrown;
+      if (this.qemu.gone) return { kind: "gone", detail: "gone" };
+      return { kind: "ending", detail: "its control connection is closed" };
+    }
+  }
+
+  async stop(options: StopOptions): Promise<MachineExit> {
+    await stopMachine(this, this.qemu, options);
+    return await this.exited;
+  }
+
+  async kill(): Promise<MachineExit> {
+    await this.qemu.end();
+    return await this.exited;
+  }
+}
+
+/** QMP's event as the contract's; undefined for those that it does not know. */
+export function machineEvent({ event, data }: QmpEvent): MachineEvent | undefined {
+  switch (event) {
+    case "POWERDOWN":
+      return { kind: "powerdown" };
+    case "RESET":
+      return { kind: "reset", guest: data.guest === true };
+    case "SHUTDOWN":
+      return { kind: "shutdown", guest: data.guest === true, reason: String(data.reason) };
+    case "STOP":
+      return { kind: "stopped" };
+    case "RESUME":
+      return { kind: "resumed" };
+    case "GUEST_PANICKED":
+      return { kind: "panicked" };
+    case "NETDEV_STREAM_CONNECTED":
+      return { kind: "netConnected" };
+    case "NETDEV_STREAM_DISCONNECTED":
+      return { kind: "netDisconnected" };
+    case "BLOCK_IO_ERROR": {
+      const volume = String(data["node-name"] ?? data.device ?? "disk");
+      const operation = String(data.operation);
+      const message = `${operation} on volume "${volume}" failed: ${data.reason ?? "without a reason"}`;
+      return {
+        kind: "ioError",
+        volume,
+        operation,
+        nospace: data.nospace === true,
+        stopped: data.action === "stop",
+        message,
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** QEMU's run state (`RunState` in qapi/run-state.json) as the contract's. */
+export function machineState(status: string): MachineState {
+  switch (status) {
+    case "running":
+    case "io-error":
+      return { kind: status, detail: status };
+    case "guest-panicked":
+      return { kind: "panicked", detail: status };
+    case "shutdown":
+      return { kind: "ending", detail: status };
+    default:
+      return { kind: "paused", detail: status };
+  }
+}

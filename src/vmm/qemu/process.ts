@@ -1,0 +1,245 @@
+/**
+ * One QEMU process and its control connection, whatever it runs: a machine, or the gateway, which has none.
+ *
+ * {@link launch} starts one and resolves when its main loop answers; {@link adopt} connects to one whose starter died.
+ * Both give a {@link QemuProcess}: its identity, its QMP client, its events, and one `exited` that resolves after the
+ * process is gone, its events are told and its socket files are removed. {@link QemuProcess.end} is the last two rungs
+ * of every stop: QMP quit, SIGKILL.
+ *
+ * An adopted process is not our child: nobody tells us its end. Its control connection does (end of file, at once);
+ * then the process table is asked every few milliseconds until it is gone. What an end means is decided in `exits.ts`.
+ */
+
+import { FleetboxError, isNotFound } from "../../errors.ts";
+import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../process.ts";
+import { type ConnectOptions, QmpClient, type QmpEvent } from "../qmp.ts";
+import { boundWrapper } from "./arguments.ts";
+import { type QemuEnd, startFailure } from "./exits.ts";
+
+/** How long QEMU may take from exec to its first answer: seconds under load, so generous. */
+const START_TIMEOUT_MS = 60_000;
+/** How long an adopted QEMU may take to greet. One that another holder talks to never does. */
+const ADOPT_TIMEOUT_MS = 5_000;
+/** How long QMP `quit` may take before SIGKILL: it flushes the disks. */
+const QUIT_TIMEOUT_MS = 5_000;
+/** How long a killed process may stay, in the kernel, before that is an error. */
+const GONE_TIMEOUT_MS = 30_000;
+/** Events held for the first listener. */
+const MAX_HELD_EVENTS = 1_000;
+
+export interface LaunchOptions {
+  /** Names it in errors: `QEMU of "a"`. */
+  label: string;
+  /** Program and arguments. */
+  commandLine: readonly string[];
+  qmpSocket: string;
+  /** Further sockets that it makes: stale ones are removed before, and all after. */
+  sockets: readonly string[];
+  /** Whether it dies with us. */
+  bound: boolean;
+  env?: Record<string, string>;
+}
+
+/** Starts QEMU. @throws {FleetboxError} as `Driver.start`; nothing is left running then. */
+export async function launch(options: LaunchOptions): Promise<QemuProcess> {
+  const { label, qmpSocket, bound } = options;
+  const sockets = [qmpSocket, ...options.sockets];
+  await refuseAnswering(qmpSocket, label);
+  for (const path of sockets) removeSocket(path);
+  const [program, ...args] = [...(bound ? boundWrapper() : []), ...options.commandLine];
+  const child = start(program, args, { env: options.env, hint: "Install it: apt-get install qemu-system-x86" });
+  const identity = identify(child.pid) ?? { pid: child.pid, startTime: "" };
+  const early = new AbortController();
+  child.exited.then(() => early.abort(new FleetboxError("failed", `${label} ended at its start`)));
+  const relay = new EventRelay();
+  try {
+    const connection: ConnectOptions = { timeoutMs: START_TIMEOUT_MS, signal: early.signal, onEvent: relay.tell };
+    return new QemuProcess(identity, await QmpClient.connect(qmpSocket, connection), relay, sockets, child);
+  } catch (cause) {
+    // A dying QEMU closes its sockets a moment before it has said why and is gone.
+    const spoke = cause instanceof FleetboxError && cause.code === "timeout"
+      ? false
+      : await settles(child.exited, 2_000);
+    if (!spoke) child.kill("SIGKILL");
+    const { code, signal } = await child.exited;
+    sockets.forEach(removeSocket);
+    if (!spoke) throw new FleetboxError("timeout", `${label} does not answer`, { cause });
+    throw startFailure(label, { code, signal: signal ?? undefined, tail: child.tail() });
+  }
+}
+
+export interface AdoptOptions {
+  label: string;
+  identity: ProcessIdentity;
+  /** What `query-name` must answer. */
+  name: string;
+  qmpSocket: string;
+  sockets: readonly string[];
+}
+
+/** Takes over a QEMU whose starter died. @throws {FleetboxError} as `Driver.adopt`; it is left as it was then. */
+export async function adopt(options: AdoptOptions): Promise<QemuProcess> {
+  const { label, identity, qmpSocket } = options;
+  if (!isAlive(identity)) {
+    throw new FleetboxError("not-found", `${label} does not run any more: process ${identity.pid} is gone`);
+  }
+  const relay = new EventRelay();
+  let qmp: QmpClient;
+  try {
+    qmp = await QmpClient.connect(qmpSocket, { timeoutMs: ADOPT_TIMEOUT_MS, retry: false, onEvent: relay.tell });
+  } catch (cause) {
+    throw new FleetboxError("conflict", `Cannot take over ${label} (process ${identity.pid})`, { cause });
+  }
+  try {
+    const { name } = await qmp.execute<{ name?: string }>("query-name");
+    if (name !== options.name) {
+      throw new FleetboxError("conflict", `${qmpSocket} is answered by "${name}", expected "${options.name}"`);
+    }
+    if (!isAlive(identity)) throw new FleetboxError("not-found", `${label}: process ${identity.pid} is gone`);
+  } catch (thrown) {
+    qmp.close();
+    throw thrown;
+  }
+  return new QemuProcess(identity, qmp, relay, [qmpSocket, ...options.sockets]);
+}
+
+export class QemuProcess {
+  /** Resolves when the process is gone, its events are told and its sockets are removed. Never rejects. */
+  readonly exited: Promise<QemuEnd>;
+  #gone = false;
+  #killedByUs = false;
+
+  constructor(
+    readonly identity: ProcessIdentity,
+    readonly qmp: QmpClient,
+    private readonly relay: EventRelay,
+    private readonly sockets: readonly string[],
+    private readonly child?: Child,
+  ) {
+    this.exited = this.#watch();
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  onEvent(listener: (event: QmpEvent) => void): () => void {
+    return this.relay.add(listener);
+  }
+
+  /** QMP quit with a bound, then SIGKILL. Resolves when the process is gone. @throws {FleetboxError} `failed` */
+  async end(onKill?: () => void): Promise<QemuEnd> {
+    if (!this.#gone && this.qmp.open) {
+      this.qmp.execute("quit").catch(() => {}); // its reply may be cut off by its own end
+      await settles(this.exited, QUIT_TIMEOUT_MS);
+    }
+    if (!this.#gone) {
+      onKill?.();
+      this.#kill();
+      if (!await settles(this.exited, GONE_TIMEOUT_MS)) {
+        throw new FleetboxError(
+          "failed",
+          `Process ${this.identity.pid} (QEMU) is still there ${GONE_TIMEOUT_MS / 1000} s after SIGKILL`,
+          { hint: "The kernel cannot end it; look at the host's disks and its log (dmesg)" },
+        );
+      }
+    }
+    return await this.exited;
+  }
+
+  #kill(): void {
+    this.#killedByUs = true;
+    if (this.child) return void this.child.kill("SIGKILL");
+    if (!isAlive(this.identity)) return;
+    try {
+      Deno.kill(this.identity.pid, "SIGKILL");
+    } catch { /* gone in between */ }
+  }
+
+  async #watch(): Promise<QemuEnd> {
+    const end: QemuEnd = { tail: "" };
+    if (this.child) {
+      const { code, signal } = await this.child.exited;
+      if (signal === null) end.code = code;
+      else end.signal = signal;
+      end.tail = this.child.tail();
+      await settles(this.qmp.closed, 1_000); // its last events are still in the socket
+    } else {
+      await this.qmp.closed;
+      for (let delayMs = 2; isAlive(this.identity); delayMs = Math.min(delayMs * 2, 250)) {
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+      }
+    }
+    this.qmp.close();
+    this.#gone = true;
+    end.reason = this.relay.shutdownReason;
+    end.killedByUs = this.#killedByUs;
+    this.sockets.forEach(removeSocket);
+    return end;
+  }
+}
+
+/** Hands events to listeners; what comes before the first listener is held for it. */
+class EventRelay {
+  /** The reason of the last SHUTDOWN. */
+  shutdownReason: string | undefined;
+  readonly #listeners = new Set<(event: QmpEvent) => void>();
+  #held: QmpEvent[] | undefined = [];
+
+  readonly tell = (event: QmpEvent): void => {
+    if (event.event === "SHUTDOWN") this.shutdownReason = String(event.data.reason);
+    if (this.#held) {
+      if (this.#held.length < MAX_HELD_EVENTS) this.#held.push(event);
+      return;
+    }
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event);
+      } catch (thrown) {
+        reportError(thrown);
+      }
+    }
+  };
+
+  add(listener: (event: QmpEvent) => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#held && this.#listeners.size === 1) {
+      queueMicrotask(() => {
+        const held = this.#held ?? [];
+        this.#held = undefined;
+        held.forEach(this.tell);
+      });
+    }
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+/** Whether a promise settles within a time. */
+export async function settles(promise: Promise<unknown>, withinMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), withinMs));
+  try {
+    return await Promise.race([promise.then(() => true, () => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A socket that is answered belongs to a QEMU that runs: to remove it would cut that one off. */
+async function refuseAnswering(path: string, label: string): Promise<void> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+  } catch {
+    return;
+  }
+  throw new FleetboxError("conflict", `Cannot start ${label}: another process answers at ${path}`);
+}
+
+function removeSocket(path: string): void {
+  try {
+    if (Deno.lstatSync(path).isSocket) Deno.removeSync(path);
+    else throw new FleetboxError("conflict", `${path} is in the way: expected a socket, or nothing`);
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+  }
+}
