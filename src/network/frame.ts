@@ -1,0 +1,99 @@
+/**
+ * The stream format between a hypervisor and the switch: a 4-byte big-endian length, then the Ethernet frame.
+ *
+ * It is QEMU's `-netdev stream` (net/stream.c, net/net.c `net_fill_rstate`), without a vnet header. {@link FrameReader}
+ * takes bytes as the socket gives them, split anywhere, and walks over whole frames in place: no copy, no object per
+ * frame. What it cannot be is memory that a peer controls: one buffer a port, grown only while reads fill it, up to
+ * {@link MAX_BUFFER}. A length beyond what QEMU can send means that we lost the place in the stream, for which there is
+ * no way back. Imports nothing.
+ */
+
+/** Bytes in front of each frame. */
+export const HEADER_BYTES = 4;
+/** Two addresses and a type: what is shorter is no Ethernet frame. */
+export const MIN_FRAME = 14;
+/** `NET_BUFSIZE` in QEMU's net/net.h: 4096 + 65536. */
+export const MAX_FRAME = 4096 + 65536;
+
+const FIRST_BUFFER = 16 * 1024;
+const MAX_BUFFER = 128 * 1024;
+
+/** What {@link FrameReader.next} found. */
+export const FRAME = 1;
+export const NEED_MORE = 0;
+export const GARBAGE = -1;
+
+/** One frame as it goes over the stream. For tests and rare senders: the switch forwards headers as they came. */
+export function encodeFrame(frame: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(HEADER_BYTES + frame.length);
+  new DataView(bytes.buffer).setUint32(0, frame.length);
+  bytes.set(frame, HEADER_BYTES);
+  return bytes;
+}
+
+/**
+ * The receiving side of one stream.
+ *
+ * Call order: 1. read into {@link room}; 2. {@link commit} what arrived; 3. {@link next} until it is not `FRAME`; again.
+ * The bytes of a frame stay valid until the next call of `room`.
+ */
+export class FrameReader {
+  /** The buffer in which {@link from} and {@link end} are offsets. */
+  bytes = new Uint8Array(FIRST_BUFFER);
+  /** Where the current frame's length field begins; the frame itself begins 4 bytes later. */
+  from = 0;
+  /** The first byte after the current frame. */
+  end = 0;
+  #filled = 0;
+  #full = false;
+
+  /** Where to read to; never empty. Moves what is left of the last frame to the front. */
+  room(): Uint8Array {
+    const left = this.#filled - this.end;
+    const wanted = left >= HEADER_BYTES ? HEADER_BYTES + this.#lengthAt(this.end) : 0;
+    if (wanted > this.bytes.length || (this.#full && this.bytes.length < MAX_BUFFER)) {
+      const larger = new Uint8Array(wanted > this.bytes.length ? MAX_BUFFER : this.bytes.length * 2);
+      larger.set(this.bytes.subarray(this.end, this.#filled));
+      this.bytes = larger;
+    } else if (left > 0 && this.end > 0) {
+      this.bytes.copyWithin(0, this.end, this.#filled);
+    }
+    this.from = this.end = 0;
+    this.#filled = left;
+    return this.bytes.subarray(left);
+  }
+
+  /** Says how many bytes were read into the last {@link room}. */
+  commit(count: number): void {
+    this.#filled += count;
+    this.#full = this.#filled === this.bytes.length;
+  }
+
+  /** Moves on to the next whole frame, if there is one. After `GARBAGE` the stream is lost. */
+  next(): typeof FRAME | typeof NEED_MORE | typeof GARBAGE {
+    const from = this.end;
+    if (this.#filled - from < HEADER_BYTES) return NEED_MORE;
+    const length = this.#lengthAt(from);
+    if (length > MAX_FRAME) return GARBAGE;
+    const end = from + HEADER_BYTES + length;
+    if (end > this.#filled) return NEED_MORE;
+    this.from = from;
+    this.end = end;
+    return FRAME;
+  }
+
+  /** Bytes of a frame that is not whole yet. */
+  get pending(): number {
+    return this.#filled - this.end;
+  }
+
+  /** The length that the stream announces next; only meaningful when 4 bytes are there. */
+  get announced(): number {
+    return this.#lengthAt(this.end);
+  }
+
+  #lengthAt(at: number): number {
+    const { bytes } = this;
+    return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * One cable of the switch: a stream socket to a hypervisor, its reader, its queue, its counters.
+ *
+ * A port owns its connection. It reads into one buffer and hands what is there to the switch, synchronously; it writes
+ * what the switch queued, one write in flight at a time. It ends once, for one reason: the peer closed it, it broke, its
+ * stream turned out to be garbage, or we closed it. It knows nothing of other ports.
+ */
+
+import type { Counters, PortCounters } from "./counters.ts";
+import { FrameReader } from "./frame.ts";
+import { FrameQueue } from "./queue.ts";
+import { messageOf } from "../errors.ts";
+
+/** What a port needs of a connection; `Deno.UnixConn` is one. */
+export interface Duplex {
+  read(into: Uint8Array): Promise<number | null>;
+  write(from: Uint8Array): Promise<number>;
+  close(): void;
+}
+
+export interface PortOptions {
+  /** The member's name; for the gateway it is only a label. */
+  name: string;
+  role: "member" | "gateway";
+  /** The MAC that the member was given; without one it may use any that nobody was given. */
+  mac?: string;
+  /** The address that the member was given, in the group's network. */
+  ip?: string;
+}
+
+/** Why a port ended. */
+export interface PortEnd {
+  why: "ended" | "broken" | "garbage" | "closed" | "replaced" | "removed";
+  /** A sentence for a log. */
+  message: string;
+}
+
+/** What the holder sees of a port. */
+export interface Port {
+  readonly name: string;
+  readonly role: "member" | "gateway";
+  /** Resolves once the connection is closed and no read or write is left. Never rejects. */
+  readonly closed: Promise<PortEnd>;
+  readonly counters: PortCounters;
+  /** Closes the connection. The switch goes on protecting the member's addresses until `removePort`. */
+  close(): void;
+}
+
+/** What the switch does with a port's bytes. Returns the reason when the stream is garbage. */
+export interface PortOwner {
+  received(port: LivePort): string | undefined;
+  ended(port: LivePort): void;
+}
+
+/** A port as the switch sees it. */
+export class LivePort implements Port {
+  readonly name: string;
+  readonly role: "member" | "gateway";
+  readonly closed: Promise<PortEnd>;
+  readonly reader = new FrameReader();
+  readonly queue = new FrameQueue();
+  /** Set by the switch while the port waits for its flush. */
+  isDirty = false;
+  /** Whether a frame came since the port was added. */
+  wasHeard = false;
+  #end: PortEnd | undefined;
+  #writing: Promise<void> | undefined;
+
+  constructor(
+    readonly id: number,
+    private readonly conn: Duplex,
+    options: PortOptions,
+    readonly counts: Counters,
+    private readonly owner: PortOwner,
+  ) {
+    this.name = options.name;
+    this.role = options.role;
+    this.closed = this.#run();
+  }
+
+  get counters(): PortCounters {
+    return this.counts.snapshot();
+  }
+
+  get isOpen(): boolean {
+    return this.#end === undefined;
+  }
+
+  close(): void {
+    this.end({ why: "closed", message: "closed by us" });
+  }
+
+  /** Ends the port; the first reason stands. */
+  end(reason: PortEnd): void {
+    if (this.#end !== undefined) return;
+    this.#end = reason;
+    try {
+      this.conn.close();
+    } catch { /* it was closed already */ }
+    this.owner.ended(this);
+  }
+
+  /** Begins to write what is queued, unless a write is under way, which then goes on with it. */
+  flush(): void {
+    this.isDirty = false;
+    if (this.#writing === undefined && this.isOpen && !this.queue.isEmpty) this.#writing = this.#drain();
+  }
+
+  async #run(): Promise<PortEnd> {
+    await undefined; // whoever adds the port sees it before its first frame
+    try {
+      while (this.isOpen) {
+        const count = await this.conn.read(this.reader.room());
+        if (!this.isOpen) break;
+        if (count === null) {
+          const rest = this.reader.pending > 0 ? ", in the middle of a frame" : "";
+          this.end({ why: "ended", message: `the other side closed the connection${rest}` });
+          break;
+        }
+        this.reader.commit(count);
+        const garbage = this.owner.received(this);
+        if (garbage !== undefined) this.end({ why: "garbage", message: garbage });
+      }
+    } catch (thrown) {
+      this.end({ why: "broken", message: `cannot read: ${messageOf(thrown)}` });
+    }
+    await this.#writing;
+    return this.#end!;
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      while (this.isOpen && !this.queue.isEmpty) {
+        let rest = this.queue.take();
+        while (rest.length > 0) {
+          const count = await this.conn.write(rest);
+          if (count >= rest.length) break;
+          rest = rest.subarray(count);
+        }
+      }
+    } catch (thrown) {
+      this.end({ why: "broken", message: `cannot write: ${messageOf(thrown)}` });
+    }
+    this.#writing = undefined;
+  }
+}

@@ -1,0 +1,347 @@
+/**
+ * The learning Ethernet switch of a group, inside the holder's own event loop.
+ *
+ * Each port is a stream socket to one QEMU (or to the gateway). A chunk that was read is walked over synchronously:
+ * every frame gets a verdict from `guard.ts`, a destination from the MAC table, and goes into the destination's bounded
+ * queue; neighbouring frames for the same port are copied as one run. No frame costs an allocation or a promise. A full
+ * queue drops and counts, so a port that does not read slows nobody. The switch knows which member each port is, and
+ * protects its addresses from `addPort` to `removePort`, connected or not. It answers DNS for member names through a hook
+ * and knows nothing of holders, sockets' paths or processes.
+ */
+
+import { FleetboxError } from "../errors.ts";
+import { DNS_MAC, GATEWAY_MAC, lastOctet, parseMac } from "./addresses.ts";
+import { Counters, Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
+import { dnsArpReply, type DnsHook, dnsMessage, dnsReply, isDnsQuestion } from "./dns_frame.ts";
+import { FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
+import { checkFromGateway, checkGateway, checkSource, isGratuitousArp } from "./guard.ts";
+import { macHigh, macLow, MacTable, NOBODY } from "./macs.ts";
+import { type Duplex, LivePort, type Port, type PortOptions, type PortOwner } from "./port.ts";
+import { TokenBucket } from "./token_bucket.ts";
+
+export type { DnsHook } from "./dns_frame.ts";
+export type { DropReason, PortCounters } from "./counters.ts";
+export type { Duplex, Port, PortEnd, PortOptions } from "./port.ts";
+
+/** The gateway's key among the counters; no member can be called that. */
+export const GATEWAY_PORT = "(gateway)";
+
+/** What a listener of {@link Switch.onActivity} is told: a port's first frame, or an announced address. */
+export type Activity = "first-frame" | "announcement";
+export type ActivityListener = (activity: Activity) => void;
+
+export interface SwitchOptions {
+  /** Whether guests may go beyond the group's network. */
+  egress: boolean;
+  /** Whether guests may connect to services on the host's own loopback, at the gateway's address. */
+  hostAccess: boolean;
+  /** Answers DNS questions to 10.88.0.3. Without it they go to the gateway. */
+  dns?: DnsHook;
+}
+
+const GATEWAY_ID = 1;
+const FIRST_MEMBER_ID = 2;
+const MAX_ID = 255;
+const DNS_QUESTIONS_PER_SECOND = 2000;
+const ANNOUNCEMENTS_PER_SECOND = 10;
+
+/** A name that the switch knows: its addresses are protected, its counters kept, its port there or not. */
+interface Seat {
+  readonly id: number;
+  readonly key: string;
+  readonly counts: Counters;
+  readonly questions: TokenBucket;
+  readonly announcements: TokenBucket;
+  port: LivePort | undefined;
+  listener: ActivityListener | undefined;
+}
+
+export class Switch {
+  readonly #options: SwitchOptions;
+  readonly #macs = new MacTable();
+  readonly #owners = { macs: this.#macs, addresses: new Uint8Array(256) };
+  readonly #seats = new Map<string, Seat>();
+  /** Seats by id; what the fast path uses. */
+  readonly #byId: (Seat | undefined)[] = new Array(MAX_ID + 1).fill(undefined);
+  /** Listeners of names that were not added yet. */
+  readonly #listeners = new Map<string, ActivityListener>();
+  readonly #dirty: LivePort[] = [];
+  readonly #portOwner: PortOwner = {
+    received: (port) => this.#received(port),
+    ended: (port) => this.#ended(port),
+  };
+  /** Seconds and milliseconds since the process began, read once a chunk. */
+  #nowSeconds = 0;
+  #nowMs = 0;
+  /** The run of neighbouring frames in the chunk that go to one port: copied at once. */
+  #runTarget: LivePort | undefined;
+  #runFrom = 0;
+  #runEnd = 0;
+  #runFrames = 0;
+
+  constructor(options: SwitchOptions) {
+    this.#options = options;
+    this.#macs.assign(parseMac(GATEWAY_MAC), GATEWAY_ID);
+    this.#macs.assign(parseMac(DNS_MAC), GATEWAY_ID);
+    this.#owners.addresses[1] = this.#owners.addresses[3] = GATEWAY_ID;
+  }
+
+  /**
+   * Plugs a connection in and begins to read it. A port of the same name is replaced: its connection is closed, its
+   * counters go on. The addresses stay the member's until {@link removePort}.
+   * @throws {FleetboxError} `conflict`: the MAC or address is another's, or 254 members are there; `misuse`: it is none.
+   */
+  addPort(conn: Duplex, options: PortOptions): Port {
+    const seat = this.#seatOf(options);
+    seat.port?.end({ why: "replaced", message: "another connection took its place" });
+    const port = new LivePort(seat.id, conn, options, seat.counts, this.#portOwner);
+    seat.port = port;
+    return port;
+  }
+
+  /** Forgets a member: its connection, addresses, counters and listener. The gateway's name is {@link GATEWAY_PORT}. */
+  removePort(name: string): void {
+    this.#listeners.delete(name);
+    const seat = this.#seats.get(name);
+    if (seat === undefined) return;
+    this.#seats.delete(name);
+    this.#byId[seat.id] = undefined;
+    if (seat.id !== GATEWAY_ID) this.#release(seat.id);
+    seat.port?.end({ why: "removed", message: "its member left the group" });
+  }
+
+  /** The connected port of a member (or {@link GATEWAY_PORT}), if there is one. */
+  port(name: string): Port | undefined {
+    return this.#seats.get(name)?.port;
+  }
+
+  /** Counters by member's name, the gateway's under {@link GATEWAY_PORT}. */
+  counters(): Map<string, PortCounters> {
+    return new Map([...this.#seats].map(([key, seat]) => [key, seat.counts.snapshot()]));
+  }
+
+  /**
+   * Calls the listener for the first frame that a member sends after it was (re)added, and for each address that it
+   * announces (gratuitous ARP; at most 10 a second). One listener a name; undefined takes it away. It may be set
+   * before the port is there. It runs after the frames of the chunk were forwarded.
+   */
+  onActivity(name: string, listener: ActivityListener | undefined): void {
+    if (listener) this.#listeners.set(name, listener);
+    else this.#listeners.delete(name);
+    const seat = this.#seats.get(name);
+    if (seat) seat.listener = listener;
+  }
+
+  /** Closes every connection. */
+  close(): void {
+    for (const seat of this.#seats.values()) seat.port?.end({ why: "closed", message: "the switch was closed" });
+  }
+
+  #seatOf(options: PortOptions): Seat {
+    const isGateway = options.role === "gateway";
+    const key = isGateway ? GATEWAY_PORT : options.name;
+    const mac = options.mac === undefined ? undefined : parseMac(options.mac);
+    const octet = options.ip === undefined ? undefined : lastOctet(options.ip);
+    if (octet === undefined && options.ip !== undefined) {
+      throw new FleetboxError("misuse", `Cannot add "${key}": ${options.ip} is not in the group's network`);
+    }
+    const known = this.#seats.get(key);
+    const id = known?.id ?? (isGateway ? GATEWAY_ID : this.#freeId());
+    this.#checkFree(key, id, mac, octet);
+    if (!isGateway) this.#release(id);
+    if (mac) this.#macs.assign(mac, id);
+    if (octet !== undefined) this.#owners.addresses[octet] = id;
+    if (known) return known;
+    const seat: Seat = {
+      id,
+      key,
+      counts: new Counters(),
+      questions: new TokenBucket(DNS_QUESTIONS_PER_SECOND),
+      announcements: new TokenBucket(ANNOUNCEMENTS_PER_SECOND),
+      port: undefined,
+      listener: this.#listeners.get(key),
+    };
+    this.#seats.set(key, seat);
+    this.#byId[id] = seat;
+    return seat;
+  }
+
+  /** @throws {FleetboxError} `conflict`: somebody else was given one of these addresses. */
+  #checkFree(key: string, id: number, mac: Uint8Array | undefined, octet: number | undefined): void {
+    const macOwner = mac ? this.#macs.ownerOf(macHigh(mac, 0), macLow(mac, 0)) : NOBODY;
+    const addressOwner = octet === undefined ? NOBODY : this.#owners.addresses[octet];
+    for (const [owner, what] of [[macOwner, "MAC address"], [addressOwner, "address"]] as const) {
+      if (owner === NOBODY || owner === id) continue;
+      const other = this.#byId[owner]?.key ?? "the gateway";
+      throw new FleetboxError("conflict", `Cannot add "${key}" to the network: its ${what} belongs to ${other}`);
+    }
+  }
+
+  #freeId(): number {
+    const id = this.#byId.findIndex((seat, index) => index >= FIRST_MEMBER_ID && seat === undefined);
+    if (id < 0) throw new FleetboxError("conflict", "The group is full: its switch has no port left");
+    return id;
+  }
+
+  #release(id: number): void {
+    this.#macs.release(id);
+    const { addresses } = this.#owners;
+    for (let octet = 0; octet < addresses.length; octet++) if (addresses[octet] === id) addresses[octet] = NOBODY;
+  }
+
+  #ended(port: LivePort): void {
+    const seat = this.#byId[port.id];
+    if (seat?.port !== port) return;
+    seat.port = undefined;
+    this.#macs.forget(port.id);
+  }
+
+  /** Forwards every whole frame that the port's reader holds. Gives the reason when the stream is garbage. */
+  #received(port: LivePort): string | undefined {
+    this.#nowMs = performance.now();
+    this.#nowSeconds = (this.#nowMs / 1000) >>> 0;
+    this.#macs.sweep(this.#nowSeconds);
+    const { reader } = port;
+    const { bytes } = reader;
+    let found = reader.next();
+    for (; found === FRAME; found = reader.next()) {
+      const target = this.#destination(port, bytes, reader.from + HEADER_BYTES, reader.end);
+      if (target) this.#extendRun(target, bytes, reader.from, reader.end);
+    }
+    this.#endRun(bytes);
+    for (const dirty of this.#dirty) dirty.flush();
+    this.#dirty.length = 0;
+    if (found !== GARBAGE) return undefined;
+    port.counts.drop(Drop.oversize);
+    return `a frame of ${reader.announced} bytes was announced, at most ${MAX_FRAME} are possible: the stream is garbage`;
+  }
+
+  /** The one port that gets this frame; undefined when it was dropped, answered, or flooded by this call. */
+  #destination(port: LivePort, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
+    const { counts, id } = port;
+    counts.rxFrames++;
+    counts.rxBytes += end - at;
+    const verdict = end - at < MIN_FRAME
+      ? Drop.malformed
+      : id === GATEWAY_ID
+      ? checkFromGateway(bytes, at, id, this.#owners)
+      : checkSource(bytes, at, end, id, this.#owners);
+    if (verdict !== PASS) return dropped(counts, verdict);
+    this.#macs.learn(macHigh(bytes, at + 6), macLow(bytes, at + 6), id, this.#nowSeconds);
+    if (!port.wasHeard) this.#heard(port);
+    if ((bytes[at] & 1) === 1) return this.#flood(port, bytes, at, end, true);
+    const to = this.#macs.portOf(macHigh(bytes, at), macLow(bytes, at));
+    if (to === id) return undefined; // whoever it is for sits on the same cable, and has it
+    if (to === NOBODY) return this.#flood(port, bytes, at, end, false);
+    if (to === GATEWAY_ID) return this.#toGateway(port, bytes, at, end);
+    return this.#byId[to]?.port ?? dropped(counts, Drop.unreachable);
+  }
+
+  /** The gateway's port, when it may have this frame; undefined when it was dropped, or answered here. */
+  #toGateway(port: LivePort, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
+    if (this.#options.dns && isDnsQuestion(bytes, at, end) && !this.#asked(port, bytes, at, end)) return undefined;
+    const verdict = checkGateway(bytes, at, end, this.#options);
+    if (verdict !== PASS) return dropped(port.counts, verdict);
+    const gateway = this.#byId[GATEWAY_ID]?.port;
+    if (gateway) return gateway;
+    const reply = dnsArpReply(bytes, at, end);
+    if (reply) this.#reply(port, bytes, reply);
+    else if ((bytes[at] & 1) === 0) port.counts.drop(Drop.unreachable);
+    return undefined;
+  }
+
+  /** Lets the hook answer a question; true when it goes on to the gateway. */
+  #asked(port: LivePort, bytes: Uint8Array, at: number, end: number): boolean {
+    if (!this.#byId[port.id]?.questions.take(this.#nowMs)) {
+      port.counts.drop(Drop.dnsRate);
+      return false;
+    }
+    const message = dnsMessage(bytes, at, end);
+    const answer = message ? this.#options.dns!.respond(message) : "drop";
+    if (answer === "pass") return true;
+    if (answer === "drop") port.counts.drop(Drop.dnsMalformed);
+    else this.#reply(port, bytes, dnsReply(bytes, at, answer));
+    return false;
+  }
+
+  /** Queues a frame of ours for the port whose chunk is being walked over. */
+  #reply(port: LivePort, bytes: Uint8Array, reply: Uint8Array): void {
+    this.#endRun(bytes);
+    this.#send(port, reply, 0, reply.length, 1);
+  }
+
+  /** Sends a frame to every other port; to the gateway only what is for all, because its addresses are known. */
+  #flood(from: LivePort, bytes: Uint8Array, at: number, end: number, isForAll: boolean): undefined {
+    this.#endRun(bytes);
+    if (isForAll && from.id !== GATEWAY_ID) {
+      if (isGratuitousArp(bytes, at, end)) this.#announced(from);
+      const gateway = this.#toGateway(from, bytes, at, end);
+      if (gateway) this.#send(gateway, bytes, at - HEADER_BYTES, end, 1);
+    }
+    for (const seat of this.#seats.values()) {
+      if (seat.port && seat.port !== from && seat.id !== GATEWAY_ID) {
+        this.#send(seat.port, bytes, at - HEADER_BYTES, end, 1);
+      }
+    }
+    return undefined;
+  }
+
+  /** Adds a frame to the run of neighbouring frames with one destination, which is copied at once. */
+  #extendRun(target: LivePort, bytes: Uint8Array, from: number, end: number): void {
+    if (this.#runTarget !== target || this.#runEnd !== from) {
+      this.#endRun(bytes);
+      this.#runTarget = target;
+      this.#runFrom = from;
+    }
+    this.#runEnd = end;
+    this.#runFrames++;
+  }
+
+  #endRun(bytes: Uint8Array): void {
+    if (this.#runTarget) this.#send(this.#runTarget, bytes, this.#runFrom, this.#runEnd, this.#runFrames);
+    this.#runTarget = undefined;
+    this.#runFrames = 0;
+  }
+
+  /** Queues whole frames, lengths in front, as many as there is room for. */
+  #send(target: LivePort, bytes: Uint8Array, from: number, end: number, frames: number): void {
+    const { counts } = target;
+    const until = target.queue.append(bytes, from, end);
+    const refused = until === end ? 0 : countFrames(bytes, until, end);
+    counts.drop(Drop.queueFull, refused);
+    counts.txFrames += frames - refused;
+    counts.txBytes += until - from - (frames - refused) * HEADER_BYTES;
+    if (target.isDirty) return;
+    target.isDirty = true;
+    this.#dirty.push(target);
+  }
+
+  #heard(port: LivePort): void {
+    port.wasHeard = true;
+    this.#tell(port, "first-frame");
+  }
+
+  #announced(port: LivePort): void {
+    if (this.#byId[port.id]?.announcements.take(this.#nowMs)) this.#tell(port, "announcement");
+  }
+
+  /** Tells the listener, outside of the walk over frames: what it throws is no frame's problem. */
+  #tell(port: LivePort, activity: Activity): void {
+    const listener = this.#byId[port.id]?.listener;
+    if (listener) queueMicrotask(() => listener(activity));
+  }
+}
+
+function dropped(counts: Counters, verdict: Verdict): undefined {
+  counts.drop(verdict);
+}
+
+/** The number of whole frames, lengths in front, in `[from, end)`. */
+function countFrames(bytes: Uint8Array, from: number, end: number): number {
+  let frames = 0;
+  for (let at = from; at < end; frames++) {
+    const length = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+    at += HEADER_BYTES + length;
+  }
+  return frames;
+}
