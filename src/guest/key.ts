@@ -1,0 +1,56 @@
+/**
+ * The installation's own SSH key, made once by `ssh-keygen`; `~/.ssh` is never touched.
+ *
+ * Two that need it at once both get the same one: each makes a pair aside, and the first to link its private key into
+ * place wins. A public key that went missing is derived from the private one again.
+ */
+
+import { join } from "node:path";
+import { FleetboxError, isNotFound } from "../errors.ts";
+import { run } from "../process.ts";
+import { removeIfThere, type Store, storeError, writeDurably } from "../store.ts";
+
+const HINT = "Install the OpenSSH client: apt-get install openssh-client";
+
+/**
+ * The public key, one line without a newline (`ssh-ed25519 AAAA… fleetbox`); the pair is made when there is none.
+ * @throws {FleetboxError} `unavailable`: no `ssh-keygen`; `denied`, `no-space`: the store cannot be written.
+ */
+export async function ensureKey(store: Store): Promise<string> {
+  return readPublic(store) ?? await makeKey(store);
+}
+
+function readPublic(store: Store): string | undefined {
+  try {
+    Deno.statSync(store.key);
+    const text = Deno.readTextFileSync(store.publicKey).trim();
+    return text === "" ? undefined : text;
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined;
+    throw storeError(`Cannot read the key ${store.publicKey}`, thrown);
+  }
+}
+
+async function makeKey(store: Store): Promise<string> {
+  const aside = join(store.root, `.key-${crypto.randomUUID().slice(0, 8)}`);
+  try {
+    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleetbox", "-f", aside], { hint: HINT });
+    try {
+      await Deno.link(aside, store.key);
+    } catch (thrown) {
+      if (!(thrown instanceof Deno.errors.AlreadyExists)) throw storeError(`Cannot write the key ${store.key}`, thrown);
+    }
+    const publicKey = (await run("ssh-keygen", ["-y", "-f", store.key], { hint: HINT })).trim();
+    if (!publicKey.startsWith("ssh-")) {
+      throw new FleetboxError("damaged", `The key ${store.key} cannot be read`, {
+        hint: "Move it away; a new one is made.",
+      });
+    }
+    const line = publicKey.split(" ").length > 2 ? publicKey : `${publicKey} fleetbox`;
+    await writeDurably(store.publicKey, line + "\n");
+    return line;
+  } finally {
+    removeIfThere(aside);
+    removeIfThere(`${aside}.pub`);
+  }
+}

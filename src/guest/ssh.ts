@@ -1,0 +1,67 @@
+/**
+ * SSH from the host to a guest, as far as fleetbox itself speaks it: whether a server answers, and the arguments for
+ * the system's `ssh`. The server's identification string is RFC 4253, section 4.2.
+ */
+
+import type { SshEndpoint } from "../wire.ts";
+
+/**
+ * Whether an SSH server answers at an endpoint, with its identification string. False when it does not, when the
+ * connection ends first, when `signal` fires, or when nothing came within `limitMs`.
+ */
+export async function answersSsh(
+  endpoint: { host: string; port: number },
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<boolean> {
+  let conn: Deno.TcpConn | undefined;
+  const close = () => {
+    try {
+      conn?.close();
+    } catch { /* closed already */ }
+  };
+  signal.addEventListener("abort", close);
+  const limit = setTimeout(close, limitMs);
+  try {
+    conn = await Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal });
+    if (signal.aborted) return false;
+    const buffer = new Uint8Array(256);
+    let text = "";
+    while (text.length < 4) {
+      const count = await conn.read(buffer);
+      if (count === null) return false;
+      text += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+    return text.startsWith("SSH-");
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(limit);
+    signal.removeEventListener("abort", close);
+    close();
+  }
+}
+
+/**
+ * Arguments for OpenSSH's `ssh` that reach a guest: our key and nothing of the user's configuration, no host-key
+ * prompts (the port is on loopback and the key is the guest's own).
+ */
+export function sshArguments(endpoint: SshEndpoint, key: string): string[] {
+  const options = [
+    "IdentitiesOnly=yes",
+    "UserKnownHostsFile=/dev/null",
+    "StrictHostKeyChecking=no",
+    "LogLevel=ERROR",
+    "PasswordAuthentication=no",
+  ];
+  return [
+    "-F",
+    "/dev/null",
+    "-i",
+    key,
+    ...options.flatMap((option) => ["-o", option]),
+    "-p",
+    String(endpoint.port),
+    `${endpoint.user}@${endpoint.host}`,
+  ];
+}

@@ -1,0 +1,150 @@
+/**
+ * A member before its machine runs: its config, its disk, its seed, and the spec for the driver.
+ *
+ * All of it happens under the member's lock, and each step can be repeated after a crash: the config is written whole
+ * or not at all, the disk appears whole or not at all, the seed is made anew at every boot. A disk is made only for a
+ * member that never booted; one that is missing later is damage, never an occasion for an empty one.
+ */
+
+import { FleetboxError } from "../errors.ts";
+import { ensureKey } from "../guest/key.ts";
+import { writeSeed } from "../guest/seed.ts";
+import { type Image, resolveImage } from "../image/image.ts";
+import { createOverlay } from "../image/overlay.ts";
+import { DNS, DOMAIN, GATEWAY, macOf, PREFIX_LENGTH } from "../network/addresses.ts";
+import { DEFAULTS, type Options } from "../options.ts";
+import { exists, type MemberConfig, type MemberPaths, type Store } from "../store.ts";
+import type { Accelerator, MachineSpec } from "../vmm/contract.ts";
+import type { Stage } from "../wire.ts";
+
+/** The guest's user that has our key. */
+export const GUEST_USER = "fleetbox";
+
+export interface Prepared {
+  config: MemberConfig;
+  image: Image;
+  /** Whether the member did not exist before. */
+  created: boolean;
+}
+
+export interface PrepareRequest {
+  store: Store;
+  name: string;
+  options: Options;
+  /** The address that the group gives it. */
+  ip: string;
+  onStage: (stage: Stage) => void;
+  /** Called as soon as a member that did not exist begins to, so that a failure can remove it again. */
+  onCreate: () => void;
+}
+
+/**
+ * Makes what a member lacks, and gives what its machine needs.
+ * @throws {FleetboxError} why it cannot be: a damaged config, a missing image, no space, a missing program, …
+ */
+export async function prepareMember(request: PrepareRequest): Promise<Prepared> {
+  const { store, name, options, ip } = request;
+  return await store.withMemberLock(name, async () => {
+    const existing = store.config(name);
+    const image = await resolveImage(store, existing?.image ?? options.image ?? DEFAULTS.image, existing?.image_id);
+    const config = existing ? { ...existing, ip } : newConfig(name, options, ip, image);
+    checkMemory(config, image);
+    if (!existing) request.onCreate();
+    request.onStage("disk");
+    const paths = store.member(name);
+    const publicKey = await ensureKey(store);
+    if (!existing || existing.ip !== ip) await store.writeConfig(config);
+    await Promise.all([
+      ensureDisk(paths, config, image),
+      writeSeed(paths.seed, {
+        name,
+        instanceId: config.instance_id,
+        user: config.user,
+        publicKey,
+        mac: config.mac,
+        address: `${ip}/${PREFIX_LENGTH}`,
+        gateway: GATEWAY,
+        dns: DNS,
+        domain: DOMAIN,
+      }),
+    ]);
+    return { config, image, created: !existing };
+  });
+}
+
+/** The driver's spec for a prepared member. Pure. */
+export function machineSpec(
+  paths: MemberPaths,
+  config: MemberConfig,
+  image: Image,
+  host: { binary: string; accelerator: Accelerator; bound: boolean },
+): MachineSpec {
+  return {
+    name: config.name,
+    cpus: config.cpus,
+    memoryMiB: config.memory_mb,
+    mac: config.mac,
+    disk: paths.disk,
+    seed: paths.seed,
+    boot: image.boot,
+    qmpSocket: paths.qmpSocket,
+    netSocket: paths.netSocket,
+    consoleSocket: paths.consoleSocket,
+    serialLog: paths.serialLog,
+    ...host,
+  };
+}
+
+function newConfig(name: string, options: Options, ip: string, image: Image): MemberConfig {
+  return {
+    name,
+    mac: macOf(name),
+    cpus: options.cpus ?? DEFAULTS.cpus,
+    memory_mb: options.mem === undefined ? image.defaultMemoryMiB : Math.round(options.mem * 1024),
+    disk_mb: options.disk === undefined
+      ? Math.max(DEFAULTS.diskMiB, Math.ceil(image.virtualBytes / 1024 / 1024))
+      : Math.round(options.disk * 1024),
+    image: image.ref,
+    image_id: image.id,
+    created_at: new Date().toISOString(),
+    instance_id: `${name}-${crypto.randomUUID()}`,
+    fixtures: options.fixtures ?? [],
+    ip,
+    user: GUEST_USER,
+  };
+}
+
+function checkMemory(config: MemberConfig, image: Image): void {
+  const { name, memory_mb } = config;
+  if (memory_mb < image.minMemoryMiB) {
+    throw new FleetboxError(
+      "misuse",
+      `"${name}" has ${memory_mb} MiB of memory, and its image needs at least ${image.minMemoryMiB} MiB`,
+      { hint: `Ask for more: --memory ${image.minMemoryMiB}M` },
+    );
+  }
+  const hostMiB = Math.floor(Deno.systemMemoryInfo().total / 1024 / 1024);
+  if (memory_mb > hostMiB) {
+    throw new FleetboxError(
+      "no-space",
+      `"${name}" wants ${memory_mb} MiB of memory, and this host has ${hostMiB} MiB`,
+      {
+        hint: "Ask for less with --memory.",
+      },
+    );
+  }
+}
+
+async function ensureDisk(paths: MemberPaths, config: MemberConfig, image: Image): Promise<void> {
+  if (exists(paths.disk)) return;
+  if (exists(paths.serialLog)) {
+    throw new FleetboxError(
+      "damaged",
+      `The disk of "${config.name}" is gone (${paths.disk}), and it has booted before`,
+      {
+        hint: `Put the disk back, or remove the member: fleetbox rm ${config.name}`,
+      },
+    );
+  }
+  await createOverlay(paths.disk, image, config.disk_mb);
+}

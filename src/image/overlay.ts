@@ -1,0 +1,39 @@
+/**
+ * A member's own disk: a qcow2 overlay on an image, made by `qemu-img`; instant, sparse, and the image stays as it is.
+ */
+
+import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
+import { run } from "../process.ts";
+import { removeIfThere, storeError } from "../store.ts";
+import type { DiskFormat } from "./image.ts";
+
+const HINT = "Install QEMU's tools: apt-get install qemu-utils";
+
+/**
+ * Makes an overlay at `path`, which must not exist; it appears whole or not at all.
+ * @param sizeMiB virtual size; at least that of the image.
+ * @throws {FleetboxError} `unavailable`: no `qemu-img`; `no-space`; `misuse`: smaller than the image; `failed`.
+ */
+export async function createOverlay(
+  path: string,
+  base: { disk: string; format: DiskFormat; virtualBytes: number },
+  sizeMiB: number,
+): Promise<void> {
+  if (sizeMiB * 1024 * 1024 < base.virtualBytes) {
+    const least = Math.ceil(base.virtualBytes / 1024 / 1024);
+    throw new FleetboxError("misuse", `A disk of ${sizeMiB} MiB is too small for its image, which has ${least} MiB`, {
+      hint: `Ask for at least --disk ${least}M.`,
+    });
+  }
+  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    const args = ["create", "-q", "-f", "qcow2", "-b", base.disk, "-F", base.format, aside, `${sizeMiB}M`];
+    await run("qemu-img", args, { hint: HINT });
+    await Deno.rename(aside, path);
+  } catch (cause) {
+    removeIfThere(aside);
+    if (isNoSpace(cause)) throw storeError(`Cannot make the disk ${path}`, cause);
+    if (cause instanceof FleetboxError && cause.code === "unavailable") throw cause;
+    throw new FleetboxError("failed", `Cannot make the disk ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
