@@ -75,12 +75,17 @@ export interface Child {
   kill(signal: Deno.Signal): boolean;
 }
 
+export interface StartOptions extends RunOptions {
+  /** Told what it writes to standard output and error, piece by piece, as it comes. */
+  onOutput?: (text: string) => void;
+}
+
 /**
  * Starts a child that goes on while we do.
  * @throws {FleetboxError} `unavailable`: the program is not installed.
  */
-export function start(program: string, args: readonly string[], options: RunOptions = {}): Child {
-  const { hint, ...rest } = options;
+export function start(program: string, args: readonly string[], options: StartOptions = {}): Child {
+  const { hint, onOutput, ...rest } = options;
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command(program, { ...rest, args: [...args], stdin: "null", stdout: "piped", stderr: "piped" })
@@ -92,7 +97,11 @@ export function start(program: string, args: readonly string[], options: RunOpti
   const drain = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
     try {
-      for await (const chunk of stream) tail = (tail + decoder.decode(chunk, { stream: true })).slice(-TAIL_BYTES);
+      for await (const chunk of stream) {
+        const text = decoder.decode(chunk, { stream: true });
+        tail = (tail + text).slice(-TAIL_BYTES);
+        onOutput?.(text);
+      }
     } catch { /* the pipe broke with the process; its status says the rest */ }
   };
   const drained = Promise.all([drain(child.stdout), drain(child.stderr)]);

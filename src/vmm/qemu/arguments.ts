@@ -48,7 +48,7 @@ export function machineArguments(spec: MachineSpec): string[] {
         logfile: spec.serialLog,
         logappend: "on",
       }),
-    ], // deno-fmt-ignore-line
+    ],
     ...["-serial", "chardev:console"],
     ...diskArguments(spec),
     ...["-netdev", streamNetdev("net0", spec.netSocket)],
@@ -101,7 +101,7 @@ function diskArguments(spec: MachineSpec): string[] {
       ...[
         "-device",
         option("virtio-blk-pci", { drive: id, id: `${id}-device`, ...(index === 0 ? { bootindex: 0 } : {}) }),
-      ], // deno-fmt-ignore-line
+      ],
     ];
   });
 }

@@ -1,0 +1,54 @@
+/**
+ * The QEMU program: where it is, and whether it is new enough.
+ *
+ * The version matters for one thing: the network backend `stream` came with 7.2. On the way of `up` nobody asks for it:
+ * a QEMU that is too old says so when it starts, and `exits.ts` understands. `doctor` asks.
+ */
+
+import { FleetboxError } from "../../errors.ts";
+import { run, which } from "../../process.ts";
+
+export const MIN_QEMU_VERSION = "7.2";
+
+/** What to install, by architecture (Debian's and Ubuntu's names). */
+const PACKAGES: Record<string, string> = { x86_64: "qemu-system-x86", aarch64: "qemu-system-arm" };
+
+/**
+ * The path of the QEMU that runs machines of an architecture: `FLEETBOX_QEMU`, else `qemu-system-<arch>` on `PATH`.
+ * @throws {FleetboxError} `unavailable`, with what to install.
+ */
+export function findQemu(arch: string = Deno.build.arch): string {
+  const forced = Deno.env.get("FLEETBOX_QEMU");
+  if (forced) {
+    const found = which(forced);
+    if (found) return found;
+    throw new FleetboxError("unavailable", `FLEETBOX_QEMU is ${JSON.stringify(forced)}, which is not a program`, {
+      hint: "Correct it, or unset it to use the QEMU on PATH",
+    });
+  }
+  const program = `qemu-system-${arch}`;
+  const found = which(program);
+  if (found) return found;
+  throw new FleetboxError("unavailable", `The program ${program} is not installed, or not on PATH`, {
+    hint: `Install it: ${Deno.build.os === "darwin" ? "brew install qemu" : `apt-get install ${PACKAGES[arch]}`}`,
+  });
+}
+
+/**
+ * A QEMU program's version, `7.2.22`.
+ * @throws {FleetboxError} `unavailable`: older than {@link MIN_QEMU_VERSION}, or not QEMU at all.
+ */
+export async function qemuVersion(binary: string): Promise<string> {
+  return parseQemuVersion(await run(binary, ["--version"]), binary);
+}
+
+/** @see qemuVersion */
+export function parseQemuVersion(output: string, binary: string): string {
+  const match = /version (\d+)\.(\d+)(\.\d+)?/.exec(output);
+  if (!match) throw new FleetboxError("unavailable", `${binary} is not QEMU: it does not tell a version`);
+  const [version, major, minor] = [match[0].slice("version ".length), Number(match[1]), Number(match[2])];
+  if (major > 7 || (major === 7 && minor >= 2)) return version;
+  throw new FleetboxError("unavailable", `QEMU is too old: found ${version}, expected ${MIN_QEMU_VERSION} or newer`, {
+    hint: "Install a newer QEMU, and name it in FLEETBOX_QEMU",
+  });
+}
