@@ -2,15 +2,17 @@
  * The store: every path that fleetbox writes, and the ways in which it writes them.
  *
  *     ~/.fleetbox/                     0700; or $FLEETBOX_HOME
- *       clusters/<cluster>/<member>/   config.json disk.qcow2 seed.img serial.log qmp.sock net.sock con.sock pid .lock
+ *       clusters/<cluster>/<member>/   config.json disk.qcow2 seed.img serial.log pid .lock; qmp.sock and net.sock (links)
  *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
- *       run/<h>.json                   a group's record: who serves it, which hypervisors run
- *       run/<h>.gwq   run/<h>.gwn      the gateway's QMP and network sockets
+ *       run/<h>.qmp .net .con          the hypervisor's QMP, network and console sockets
+ *       run/<g>.json                   a group's record: who serves it, which hypervisors run
+ *       run/<g>.gwq   run/<g>.gwn      the gateway's QMP and network sockets
  *       images/  bin/                  caches, written once, renamed into place
  *       id_ed25519  id_ed25519.pub     the installation's own key
  *       runner-<first member>.log      a holder's output
  *
- * `<h>` is the first 16 hexadecimal digits of the SHA-256 of the member's (of the group: the first member's) name.
+ * `<h>` is the first 16 hexadecimal digits of the SHA-256 of the member's (of the group: the first member's) name. All
+ * sockets live in `run/`: below `clusters/` a name of 63 characters stands twice in the path and no socket would fit.
  * Both halves and every command read this file; no other file joins a path under the store. What is replaced is written
  * beside its place, synced and renamed. Only {@link Store.removeMember} deletes a disk. Locks are flock(2) on `.lock`.
  */
@@ -21,6 +23,7 @@ import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./errors.ts";
 import { clusterOf, isName } from "./names.ts";
 import type { Fixture } from "./options.ts";
 import type { ProcessIdentity } from "./process.ts";
+import { connectUnix } from "./unix.ts";
 import { byteLength } from "./wire.ts";
 
 /** What a member is: `config.json`. */
@@ -49,9 +52,14 @@ export interface MemberConfig {
 
 /** What a holder notes of its group, so that the next holder can take it back (design §3, adoption). */
 export interface GroupRecord {
+  /** `<g>`: 12 random hexadecimal digits; a group's name can be that of another group's first member. */
+  id: string;
+  /** The group's name: that of its first member. */
   group: string;
-  /** The names, first one first. */
+  /** Who belongs to the group: who runs, and who was stopped and will be back on this network after an `up`. */
   members: string[];
+  /** Who answered on SSH already. */
+  running: string[];
   holder: ProcessIdentity;
   bound: boolean;
   egress: "on" | "off";
@@ -82,8 +90,7 @@ export type StoredMember = { name: string; config: MemberConfig } | { name: stri
 
 /** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a NUL at the end; the smaller one everywhere. */
 const SOCKET_PATH_BYTES = 104;
-/** Below the root: `clusters/<63>/<63>/qmp.sock` and `run/<16>.sock`; names are checked when they are known. */
-const RUN_SOCKET_TAIL = byteLength("/run/0123456789abcdef.sock");
+const LONGEST_SOCKET = "run/0123456789abcdef.sock";
 
 export class Store {
   private constructor(readonly root: string) {}
@@ -104,9 +111,14 @@ export class Store {
   /** A store at a directory, which need not exist. @throws {FleetboxError} `misuse`: too deep for unix sockets. */
   static at(root: string): Store {
     const absolute = isAbsolute(root) ? resolve(root) : resolve(Deno.cwd(), root);
-    const length = byteLength(absolute) + RUN_SOCKET_TAIL;
-    if (length >= SOCKET_PATH_BYTES) throw tooDeep(absolute, length, "run/0123456789abcdef.sock");
-    return new Store(absolute);
+    const length = byteLength(join(absolute, LONGEST_SOCKET));
+    if (length < SOCKET_PATH_BYTES) return new Store(absolute);
+    throw new FleetboxError(
+      "misuse",
+      `The store ${absolute} is too deep: a unix socket in it (${LONGEST_SOCKET}) would have a path of ${length} bytes, ` +
+        `expected less than ${SOCKET_PATH_BYTES}`,
+      { hint: "Set FLEETBOX_HOME to a shorter path." },
+    );
   }
 
   get imagesDir(): string {
@@ -145,37 +157,27 @@ export class Store {
   controlSocket(first: string): string {
     return join(this.runDir, `${digestOf(first)}.ctl`);
   }
-  groupRecord(first: string): string {
-    return join(this.runDir, `${digestOf(first)}.json`);
-  }
-  gatewayQmpSocket(first: string): string {
-    return join(this.runDir, `${digestOf(first)}.gwq`);
-  }
-  gatewayNetSocket(first: string): string {
-    return join(this.runDir, `${digestOf(first)}.gwn`);
+  /** A group's record and its gateway's sockets. `id` is {@link GroupRecord.id}. */
+  group(id: string): { record: string; gatewayQmpSocket: string; gatewayNetSocket: string } {
+    const at = join(this.runDir, id);
+    return { record: `${at}.json`, gatewayQmpSocket: `${at}.gwq`, gatewayNetSocket: `${at}.gwn` };
   }
 
-  /**
-   * The paths of a member.
-   * @throws {FleetboxError} `misuse`: its sockets' paths would be too long.
-   */
   member(name: string): MemberPaths {
     const dir = join(this.clustersDir, clusterOf(name), name);
-    const at = (file: string) => join(dir, file);
-    const longest = byteLength(at("qmp.sock"));
-    if (longest >= SOCKET_PATH_BYTES) throw tooDeep(this.root, longest, at("qmp.sock").slice(this.root.length + 1));
+    const run = join(this.runDir, digestOf(name));
     return {
       dir,
-      config: at("config.json"),
-      disk: at("disk.qcow2"),
-      seed: at("seed.img"),
-      serialLog: at("serial.log"),
-      qmpSocket: at("qmp.sock"),
-      netSocket: at("net.sock"),
-      consoleSocket: at("con.sock"),
-      pid: at("pid"),
-      lock: at(".lock"),
+      config: join(dir, "config.json"),
+      disk: join(dir, "disk.qcow2"),
+      seed: join(dir, "seed.img"),
+      serialLog: join(dir, "serial.log"),
+      pid: join(dir, "pid"),
+      lock: join(dir, ".lock"),
       socket: this.memberSocket(name),
+      qmpSocket: `${run}.qmp`,
+      netSocket: `${run}.net`,
+      consoleSocket: `${run}.con`,
     };
   }
 
@@ -238,8 +240,13 @@ export class Store {
     return stored?.config;
   }
 
+  /** Replaces a member's config; makes the links to its sockets. The caller holds its lock. */
   async writeConfig(config: MemberConfig): Promise<void> {
-    await writeDurably(this.member(config.name).config, JSON.stringify(config, null, 2) + "\n");
+    const paths = this.member(config.name);
+    await writeDurably(paths.config, JSON.stringify(config, null, 2) + "\n");
+    for (const [link, socket] of [["qmp.sock", paths.qmpSocket], ["net.sock", paths.netSocket]]) {
+      if (!exists(join(paths.dir, link))) Deno.symlinkSync(socket, join(paths.dir, link));
+    }
   }
 
   /** The records of all groups, damaged ones left out. */
@@ -256,7 +263,7 @@ export class Store {
   }
 
   async writeGroupRecord(record: GroupRecord): Promise<void> {
-    await writeDurably(this.groupRecord(record.group), JSON.stringify(record) + "\n", { sync: false });
+    await writeDurably(this.group(record.id).record, JSON.stringify(record) + "\n", { sync: false });
   }
 
   /**
@@ -297,7 +304,7 @@ export class Store {
 
   /** Deletes a member, disk and all. The caller holds its lock and knows that nobody serves it. */
   async removeMember(name: string): Promise<void> {
-    const { dir, socket } = this.member(name);
+    const { dir, ...paths } = this.member(name);
     // Renamed first: from here on the member is gone, however far the deletion comes.
     const doomed = join(this.clustersDir, `.removed-${name}-${crypto.randomUUID().slice(0, 8)}`);
     try {
@@ -307,7 +314,12 @@ export class Store {
       return;
     }
     await Deno.remove(doomed, { recursive: true });
-    removeIfThere(socket);
+    for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket]) removeIfThere(socket);
+    await this.withClaimLock(async () => {
+      const holder = await connectUnix(paths.socket);
+      if (holder) holder.close(); // somebody claimed the name meanwhile, or is removing it while it holds the claim
+      else removeIfThere(paths.socket);
+    });
     try {
       await Deno.remove(join(dir, "..")); // the cluster's directory, when this was its last member
     } catch { /* others are in it */ }
@@ -464,9 +476,11 @@ function checkConfig(value: unknown, name: string): MemberConfig {
 }
 
 function isGroupRecord(value: GroupRecord): boolean {
-  return typeof value === "object" && value !== null && isName(value.group) && Array.isArray(value.members) &&
+  return typeof value === "object" && value !== null && /^[0-9a-f]{12}$/.test(value.id) && isName(value.group) &&
+    Array.isArray(value.members) &&
     value.members.every(isName) && typeof value.holder === "object" && value.holder !== null &&
-    typeof value.hypervisors === "object" && value.hypervisors !== null && typeof value.ssh_ports === "object";
+    typeof value.hypervisors === "object" && value.hypervisors !== null && typeof value.ssh_ports === "object" &&
+    value.ssh_ports !== null && Array.isArray(value.running);
 }
 
 function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {
@@ -474,13 +488,4 @@ function damaged(name: string, path: string, why: string, cause: unknown): Fleet
     cause,
     hint: `Repair ${path}, or remove the member with its disk: fleetbox rm ${name}`,
   });
-}
-
-function tooDeep(root: string, length: number, tail: string): FleetboxError {
-  return new FleetboxError(
-    "misuse",
-    `The store ${root} is too deep: the unix socket ${tail} in it would have a path of ${length} bytes, ` +
-      `expected less than ${SOCKET_PATH_BYTES}`,
-    { hint: "Set FLEETBOX_HOME to a shorter path." },
-  );
 }

@@ -1,0 +1,360 @@
+/**
+ * The group that this holder serves: its members, its network, its record; who comes, who goes, and when it ends.
+ *
+ * A first boot is all or nothing: when one member fails, the others that it booted are taken down again, and what it
+ * created is removed. A member that is added later and fails leaves the group as it was. A member whose machine dies by
+ * itself stays, in `error`, until it is stopped or started again. The group ends with its last member; its gateway, its
+ * record and its sockets go with it. How many are active is counted from their states, never kept.
+ */
+
+import { FleetboxError } from "../errors.ts";
+import { checkName, checkNames } from "../names.ts";
+import { isMemberAddress, lowestFree } from "../network/addresses.ts";
+import type { Options } from "../options.ts";
+import { identify, isAlive, type ProcessIdentity } from "../process.ts";
+import { VERSION } from "../self.ts";
+import { type GroupRecord, removeIfThere, type Store } from "../store.ts";
+import { resolveImage } from "../image/image.ts";
+import { qemu } from "../vmm/qemu/driver.ts";
+import { type GroupReport, PROTOCOL_VERSION } from "../wire.ts";
+import { Claims } from "./claims.ts";
+import { EventHub } from "./events.ts";
+import { HypervisorHost } from "./host.ts";
+import { describe, log } from "./log.ts";
+import { Member, type MemberContext, type StopRequest } from "./member.ts";
+import { GroupNetwork } from "./network.ts";
+import { recover, type Recovery } from "./recover.ts";
+
+export interface GroupOptions {
+  store: Store;
+  names: readonly string[];
+  options: Options;
+  bound: boolean;
+  /** Is given each connection to a member's socket. */
+  onConnection: (group: Group, name: string, conn: Deno.UnixConn) => void;
+}
+
+export class Group {
+  readonly hub = new EventHub();
+  readonly name: string;
+  readonly id: string;
+  /** Resolved when the last member has left and everything is let go of. */
+  readonly ended: Promise<void>;
+  readonly #members = new Map<string, Member>();
+  /** Who belongs here, stopped ones included. */
+  readonly #belongs = new Set<string>();
+  readonly #addresses = new Map<string, string>();
+  readonly #claims: Claims;
+  readonly #host: HypervisorHost;
+  readonly #network: GroupNetwork;
+  readonly #context: MemberContext;
+  readonly #end = Promise.withResolvers<void>();
+  #isEnding = false;
+  #recordWritten: Promise<void> = Promise.resolve();
+  #recordWanted = false;
+
+  /**
+   * Claims the members, and what an earlier holder left of their group.
+   * @throws {FleetboxError} `conflict`: another holder serves one of them; `unavailable`: no QEMU; …
+   */
+  static async open(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
+    const { store, names } = options;
+    const host = new HypervisorHost(store);
+    const recovery = recover({ names, records: store.groupRecords(), isAlive });
+    for (const { id } of recovery.stale) {
+      const paths = store.group(id);
+      for (const path of Object.values(paths)) removeIfThere(path);
+    }
+    const group = new Group(options, host, recovery.record);
+    const all = new Set([...recovery.adopt.map(({ name }) => name), ...names]);
+    await group.#claims.take([...all]);
+    for (const name of all) group.#members.set(name, new Member(name, group.#context));
+    for (const name of [...(recovery.record?.members ?? []), ...all]) group.#belongs.add(name);
+    return { group, recovery };
+  }
+
+  private constructor(private readonly options: GroupOptions, host: HypervisorHost, before: GroupRecord | undefined) {
+    const { store, names, bound } = options;
+    this.name = before?.group ?? names[0];
+    this.id = before?.id ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
+    this.ended = this.#end.promise;
+    this.#host = host;
+    this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
+    const egress = before?.egress ?? options.options.egress ?? "on";
+    const hostAccess = before?.host_access ?? options.options.host_access ?? false;
+    const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
+    this.#network = new GroupNetwork({
+      gateway: {
+        binary: host.binary,
+        qmpSocket: gatewayQmpSocket,
+        netSocket: gatewayNetSocket,
+        egress,
+        bound,
+        name: `gateway-${this.id}`,
+      },
+      egress: egress === "on",
+      hostAccess,
+      lookup: (name) => this.#activeAddress(name),
+      nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
+      onChange: () => this.#note(),
+    });
+    this.egress = egress;
+    this.hostAccess = hostAccess;
+    this.#context = {
+      store,
+      group: this.name,
+      bound,
+      driver: qemu,
+      host,
+      network: this.#network,
+      writePid: (name) => this.#claims.writePid(name),
+      onChange: (member) => {
+        this.hub.tell({ event: "member", member: member.report() });
+        this.#note();
+      },
+      onPowerOff: (member) => void this.#leave(member),
+    };
+  }
+
+  readonly egress: "on" | "off";
+  readonly hostAccess: boolean;
+
+  get members(): Member[] {
+    return [...this.#members.values()];
+  }
+
+  member(name: string): Member | undefined {
+    return this.#members.get(name);
+  }
+
+  /** Takes over and boots what the verdict says. Failures are in the members' states and in the log. */
+  async start({ adopt, boot, record }: Recovery): Promise<void> {
+    const ips = [...adopt.map(({ name }) => name), ...boot].map((name) => this.#assign(name));
+    const ports = new Map<string, number>();
+    for (const [name, port] of Object.entries(record?.ssh_ports ?? {})) {
+      const ip = this.#addresses.get(name);
+      if (ip) ports.set(ip, port);
+    }
+    this.#network.open(ips, { process: record?.gateway, ports });
+    this.#note();
+    await Promise.all(adopt.map((one) => this.#adopt(one)));
+    await this.#firstBoot(boot);
+  }
+
+  async #adopt({ name, process, wasRunning }: Recovery["adopt"][number]): Promise<void> {
+    const member = this.#members.get(name)!;
+    try {
+      const config = this.options.store.config(name);
+      if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
+      const image = await resolveImage(this.options.store, config.image, config.image_id);
+      await member.adopt(process, { config, image, created: false }, wasRunning, this.options.options);
+      log(`${name}: taken over, process ${process.pid}`);
+    } catch (thrown) {
+      log(`${name}: cannot take it over: ${describe(thrown)}`);
+    }
+  }
+
+  async #firstBoot(names: readonly string[]): Promise<void> {
+    let failed: string | undefined;
+    const members = names.map((name) => this.#members.get(name)!);
+    await Promise.all(members.map(async (member) => {
+      try {
+        await member.boot(this.#addresses.get(member.name)!, this.options.options);
+      } catch {
+        if (member.state.state !== "error" || failed !== undefined) return; // stopped by a user, or by us below
+        failed = member.name;
+        const others = members.filter((other) => other !== member && !other.isStopping);
+        await Promise.all(others.map((other) => other.stop({ force: true, graceMs: 0 }).catch(() => {})));
+      }
+    }));
+    if (failed === undefined) return;
+    const others = members.filter((member) => member.name !== failed).map((member) => member.name);
+    if (others.length > 0) log(`${others.join(", ")}: taken down again, because ${failed} failed`);
+    await Promise.all(members.map((member) => this.#discard(member)));
+  }
+
+  /** Removes what a failed boot created, and lets the member go. */
+  async #discard(member: Member): Promise<void> {
+    if (this.#members.get(member.name) !== member) return;
+    const { store, options } = this.options;
+    if (member.created && options.remove_on_failure !== false) {
+      try {
+        await store.withMemberLock(member.name, () => store.removeMember(member.name));
+        this.#belongs.delete(member.name);
+        log(`${member.name}: removed again`);
+      } catch (thrown) {
+        log(`${member.name}: cannot remove it: ${describe(thrown)}`);
+      }
+    }
+    await this.#leave(member);
+  }
+
+  /**
+   * Boots a member onto this network: a new name, a stopped member, or one of ours that is in `error`. One that runs or
+   * boots here already is waited for.
+   * @throws {FleetboxError} why it did not come up; the group is as it was then.
+   */
+  async add(given: string, options: Options = {}): Promise<void> {
+    const name = checkName(given);
+    if (this.#isEnding) throw new FleetboxError("conflict", `The group of "${this.name}" is ending`);
+    const present = this.#members.get(name);
+    if (present) return await this.#again(present, options);
+    const merged = { ...this.options.options, ...options };
+    const member = new Member(name, this.#context);
+    this.#members.set(name, member);
+    try {
+      await this.#claims.take([name]);
+    } catch (thrown) {
+      this.#members.delete(name);
+      if (this.#members.size === 0) void this.#finish();
+      throw thrown;
+    }
+    this.#belongs.add(name);
+    try {
+      await member.boot(this.#assign(name), merged);
+    } catch (thrown) {
+      if (!member.isStopping) await this.#discard(member);
+      throw thrown;
+    }
+  }
+
+  async #again(member: Member, options: Options): Promise<void> {
+    if (member.isStopping) {
+      throw new FleetboxError("conflict", `"${member.name}" is being stopped`, { hint: "Try again when it is down." });
+    }
+    if (member.state.state === "running") return;
+    member.created = false;
+    await member.boot(this.#assign(member.name), { ...this.options.options, ...options });
+  }
+
+  /** Stops a member; returns when its machine is gone and its name is free. */
+  async stop(name: string, request: StopRequest): Promise<void> {
+    const member = this.#members.get(name);
+    if (!member) return;
+    await member.stop(request);
+    await this.#leave(member);
+  }
+
+  /** Ends the group: every member at once, `force` without asking the guests. */
+  async shutDown(request: StopRequest): Promise<void> {
+    this.#isEnding = true;
+    await Promise.all(this.members.map((member) => this.stop(member.name, request).catch(() => this.#leave(member))));
+    await this.ended;
+  }
+
+  async #leave(member: Member): Promise<void> {
+    if (this.#members.get(member.name) !== member) return;
+    this.#members.delete(member.name);
+    this.#addresses.delete(member.name);
+    await this.#claims.release(member.name);
+    this.hub.tell({ event: "gone", name: member.name });
+    if (this.#members.size === 0) await this.#finish();
+    else this.#note();
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    this.#isEnding = true;
+    await this.#network.close();
+    await this.#recordWritten.catch(() => {});
+    const { record, gatewayNetSocket, gatewayQmpSocket } = this.options.store.group(this.id);
+    for (const path of [record, gatewayNetSocket, gatewayQmpSocket]) {
+      try {
+        removeIfThere(path);
+      } catch (thrown) {
+        log(`cannot remove ${path}: ${thrown}`);
+      }
+    }
+    this.#end.resolve();
+  }
+  #isFinished = false;
+
+  /** The address of a member: the one it had, unless another has it here; else the lowest free one. */
+  #assign(name: string): string {
+    const known = this.#addresses.get(name);
+    if (known) return known;
+    const taken = new Set(this.#addresses.values());
+    const stored = this.options.store.readMember(name);
+    const before = stored && "config" in stored ? stored.config.ip : undefined;
+    const ip = before && isMemberAddress(before) && !taken.has(before)
+      ? before
+      : lowestFree([...taken, ...this.#reserved(name)]);
+    this.#addresses.set(name, ip);
+    return ip;
+  }
+
+  /** Addresses of members that belong here and are stopped: kept for them as long as there are others. */
+  #reserved(name: string): string[] {
+    const addresses: string[] = [];
+    for (const other of this.#belongs) {
+      if (other === name || this.#addresses.has(other)) continue;
+      const stored = this.options.store.readMember(other);
+      if (stored && "config" in stored) addresses.push(stored.config.ip);
+    }
+    return addresses;
+  }
+
+  #activeAddress(name: string): string | undefined {
+    const state = this.#members.get(name)?.state.state;
+    return state === "running" || state === "starting" ? this.#addresses.get(name) : undefined;
+  }
+
+  report(): GroupReport {
+    const choice = this.#host.known;
+    return {
+      group: this.name,
+      pid: Deno.pid,
+      version: VERSION,
+      protocol: PROTOCOL_VERSION,
+      bound: this.options.bound,
+      egress: this.egress,
+      host_access: this.hostAccess,
+      ...(choice ? { accelerator: { name: choice.accelerator.accelerator, reason: choice.accelerator.reason } } : {}),
+      members: this.members.map((member) => member.report()),
+      gateway: this.#network.counters(),
+    };
+  }
+
+  /** Writes the record, soon: changes that come together are written once. */
+  #note(): void {
+    if (this.#recordWanted || this.#isFinished) return;
+    this.#recordWanted = true;
+    this.#recordWritten = this.#recordWritten.catch(() => {}).then(async () => {
+      this.#recordWanted = false;
+      if (this.#isFinished) return;
+      try {
+        await this.options.store.writeGroupRecord(this.#record());
+      } catch (thrown) {
+        log(`cannot write the group's record: ${describe(thrown)}`);
+      }
+    });
+  }
+
+  #record(): GroupRecord {
+    const hypervisors: Record<string, ProcessIdentity> = {};
+    const ports: Record<string, number> = {};
+    for (const member of this.members) {
+      if (member.process) hypervisors[member.name] = member.process;
+      if (member.sshPort) ports[member.name] = member.sshPort;
+    }
+    return {
+      id: this.id,
+      group: this.name,
+      members: [...this.#belongs],
+      running: this.members.filter((member) => member.state.state === "running").map((member) => member.name),
+      holder: identify(Deno.pid)!,
+      bound: this.options.bound,
+      egress: this.egress,
+      host_access: this.hostAccess,
+      hypervisors,
+      gateway: this.#network.gatewayProcess,
+      ssh_ports: ports,
+    };
+  }
+}
+
+/** The names of a `--fleetbox-runner` argument. @throws {FleetboxError} `misuse` */
+export function runnerNames(argument: string): string[] {
+  return checkNames(argument.split(","));
+}

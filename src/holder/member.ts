@@ -1,0 +1,336 @@
+/**
+ * One member in its holder: from its config to a machine that answers, and back down.
+ *
+ * It owns its state, its machine and its cable, and nobody else changes them. A boot is one function from top to bottom;
+ * whatever ends it (a failure, its limit, a stop) goes through the same way out: machine killed, cable unplugged, cause
+ * kept. Which members there are, and when the group ends, is the group's business (`group.ts`).
+ */
+
+import { FleetboxError, messageOf, toWireError } from "../errors.ts";
+import { DEFAULTS, type Options } from "../options.ts";
+import type { ProcessIdentity } from "../process.ts";
+import type { MemberConfig, MemberPaths, Store } from "../store.ts";
+import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec } from "../vmm/contract.ts";
+import type { MemberReport, SshEndpoint, Stage } from "../wire.ts";
+import { consoleSize, consoleTail, followConsole } from "./console.ts";
+import type { HypervisorHost } from "./host.ts";
+import { describe, log } from "./log.ts";
+import type { GroupNetwork } from "./network.ts";
+import { machineSpec, type Prepared, prepareMember } from "./prepare.ts";
+import { untilSsh } from "./ready.ts";
+import { isActive, MemberState } from "./states.ts";
+
+/** What a member needs of its group. */
+export interface MemberContext {
+  store: Store;
+  group: string;
+  bound: boolean;
+  driver: Driver;
+  host: HypervisorHost;
+  network: GroupNetwork;
+  /** Claims the member's pidfile once its directory is there. */
+  writePid(name: string): Promise<void>;
+  /** Something that `report()` tells has changed. */
+  onChange(member: Member): void;
+  /** The guest powered itself off: the member leaves the group. */
+  onPowerOff(member: Member): void;
+}
+
+export interface StopRequest {
+  /** Ends the machine without asking its guest. */
+  force: boolean;
+  graceMs: number;
+}
+
+const OWN_END = "stopped by us";
+
+export class Member {
+  readonly state: MemberState;
+  readonly paths: MemberPaths;
+  config: MemberConfig | undefined;
+  /** Whether the latest boot made the member: a failed first boot removes what it made. */
+  created = false;
+  #machine: Machine | undefined;
+  #ssh: SshEndpoint | undefined;
+  /** The boot under way: aborted by a stop. */
+  #boot: { abort: AbortController; done: Promise<void> } | undefined;
+  #stop: { hurry: AbortController; done: Promise<void> } | undefined;
+  #letGoOfConsole = () => {};
+  #nudges = new Set<() => void>();
+
+  constructor(readonly name: string, private readonly context: MemberContext) {
+    this.paths = context.store.member(name);
+    this.state = new MemberState(() => context.onChange(this));
+  }
+
+  /** The hypervisor's process, while there is one. */
+  get process(): ProcessIdentity | undefined {
+    return this.#machine?.process;
+  }
+  get sshPort(): number | undefined {
+    return this.#ssh?.port;
+  }
+  get isStopping(): boolean {
+    return this.#stop !== undefined;
+  }
+
+  /**
+   * Boots the member at an address; returns when it runs. While one boot is under way, a second call waits for it.
+   * @throws the cause, when it does not come up; the state is `error` then, or `stopped` when it was stopped meanwhile.
+   */
+  boot(ip: string, options: Options): Promise<void> {
+    return this.#begin(options, async (signal) => {
+      this.state.to("starting", "image");
+      const prepared = await prepareMember({
+        store: this.context.store,
+        name: this.name,
+        options,
+        ip,
+        onStage: (stage) => this.state.at(stage),
+        onCreate: () => this.created = true,
+      });
+      this.config = prepared.config;
+      const [spec] = await Promise.all([this.#spec(prepared), this.context.writePid(this.name)]);
+      signal.throwIfAborted();
+      this.state.at("boot");
+      return await this.context.driver.start(spec);
+    });
+  }
+
+  /** Takes over the machine of a holder that died. `wasRunning`: it had answered before. */
+  adopt(process: ProcessIdentity, prepared: Prepared, wasRunning: boolean, options: Options): Promise<void> {
+    this.config = prepared.config;
+    return this.#begin(options, async () => {
+      const spec = await this.#spec(prepared);
+      const machine = await this.context.driver.adopt(spec, process);
+      await this.context.writePid(this.name);
+      this.state.to("starting", "ssh");
+      return machine;
+    }, wasRunning);
+  }
+
+  async #spec({ config, image }: Prepared): Promise<MachineSpec> {
+    const { bound, host, driver } = this.context;
+    const { binary, accelerator } = await host.choice();
+    const spec = machineSpec(this.paths, config, image, { binary, accelerator: accelerator.accelerator, bound });
+    driver.check(spec);
+    return spec;
+  }
+
+  #begin(options: Options, launch: (signal: AbortSignal) => Promise<Machine>, isUp = false): Promise<void> {
+    if (this.#boot) return this.#boot.done;
+    const abort = new AbortController();
+    const done = this.#bootMachine(options, launch, isUp, abort).finally(() => this.#boot = undefined);
+    this.#boot = { abort, done };
+    return done;
+  }
+
+  async #bootMachine(
+    options: Options,
+    launch: (signal: AbortSignal) => Promise<Machine>,
+    isUp: boolean,
+    abort: AbortController,
+  ): Promise<void> {
+    const limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
+    const limit = setTimeout(() => abort.abort(this.#tooLate(limitMs)), limitMs);
+    const logStart = consoleSize(this.paths.serialLog);
+    let exit: MachineExit | undefined;
+    try {
+      const machine = await launch(abort.signal);
+      this.#machine = machine;
+      machine.onEvent((event) => this.#onMachineEvent(event));
+      void machine.exited.then((how) => {
+        exit = how;
+        abort.abort(new FleetboxError("failed", how.message));
+        this.#onExit(machine, how);
+      });
+      this.context.onChange(this);
+      abort.signal.throwIfAborted();
+      await this.#connect(abort.signal, isUp);
+      this.state.to("running", "ready");
+      log(`${this.name}: running at ${this.config!.ip}, SSH on 127.0.0.1:${this.#ssh!.port}`);
+    } catch (thrown) {
+      await this.#release();
+      const stopped = thrown === OWN_END || abort.signal.reason === OWN_END;
+      if (stopped) {
+        this.state.to("stopped");
+        throw new FleetboxError("interrupted", `"${this.name}" was stopped while it was booting`);
+      }
+      const cause = this.#bootFailure(thrown, exit, logStart);
+      log(`${this.name}: did not come up: ${describe(cause)}`);
+      if (this.state.state !== "error") this.state.fail(cause);
+      throw cause;
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  /** Cable, console, forwarded port; then the wait for its SSH server. */
+  async #connect(signal: AbortSignal, isUp: boolean): Promise<void> {
+    const { network } = this.context;
+    const { ip, mac, user } = this.config!;
+    network.onActivity(this.name, () => {
+      this.#advance("network");
+      for (const nudge of [...this.#nudges]) nudge();
+    });
+    const [, , port] = await Promise.all([
+      network.plug({ name: this.name, mac, ip, netSocket: this.paths.netSocket }),
+      followConsole(this.paths.consoleSocket, (stage) => {
+        this.#advance(stage);
+        if (stage === "ssh") { for (const nudge of [...this.#nudges]) nudge(); }
+      }).then((letGo) => this.#letGoOfConsole = letGo),
+      network.sshPort(ip),
+    ]);
+    this.#ssh = { host: "127.0.0.1", port, user };
+    if (isUp) return;
+    await untilSsh(this.#ssh, {
+      signal,
+      onNudge: (nudge) => {
+        this.#nudges.add(nudge);
+        return () => void this.#nudges.delete(nudge);
+      },
+    });
+  }
+
+  /** The stages only ever go forward within one boot. */
+  #advance(stage: Stage): void {
+    const order: Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh"];
+    if (this.state.state !== "starting") return;
+    if (order.indexOf(stage) > order.indexOf(this.state.stage!)) this.state.at(stage);
+  }
+
+  #tooLate(limitMs: number): FleetboxError {
+    const stage = this.state.stage;
+    return new FleetboxError(
+      "timeout",
+      `"${this.name}" did not answer on its SSH port within ${limitMs / 1000} s; it came as far as ${stage}`,
+      { hint: `Give it longer with --timeout, or look at what it says: fleetbox logs ${this.name}` },
+    );
+  }
+
+  #bootFailure(thrown: unknown, exit: MachineExit | undefined, logStart: number): FleetboxError {
+    const lines = consoleTail(this.paths.serialLog, logStart);
+    const tail = lines.length === 0 ? undefined : new Error(`the last lines of its console:\n${lines.join("\n")}`);
+    const late = thrown instanceof FleetboxError && thrown.code === "timeout";
+    if (late) return new FleetboxError("timeout", thrown.message, { cause: tail, hint: thrown.hint });
+    const why = exit ? new Error(`its machine ended: ${exit.message}`, { cause: tail }) : thrown;
+    const wire = toWireError(exit ? new FleetboxError("failed", "") : thrown);
+    return new FleetboxError(wire.code, `Cannot boot "${this.name}": ${messageOf(why)}`, {
+      cause: why instanceof Error ? why.cause ?? tail : tail,
+      hint: wire.hint,
+    });
+  }
+
+  #onMachineEvent(event: MachineEvent): void {
+    if (event.kind === "ioError" && event.stopped) {
+      const disk = event.nospace ? "disk full" : "disk error";
+      const message = `paused: ${disk}: ${event.message} (${this.paths.disk})`;
+      log(`${this.name}: ${message}`);
+      this.state.at("paused", {
+        code: event.nospace ? "no-space" : "failed",
+        message,
+        causes: [],
+        hint: event.nospace ? `Free some space on the file system of ${this.paths.dir}.` : undefined,
+      });
+    } else if (event.kind === "resumed" && this.state.stage === "paused") {
+      this.state.at("ready");
+    } else if (event.kind === "reset") {
+      log(`${this.name}: the guest restarted itself`);
+    }
+  }
+
+  #onExit(machine: Machine, exit: MachineExit): void {
+    if (this.#machine !== machine) return;
+    log(`${this.name}: ${exit.message}`);
+    if (this.#stop || this.#boot) return; // whoever is at work on it sees the end
+    void this.#release().then(() => {
+      if (exit.how === "shutdown") {
+        this.state.to("stopped");
+        this.context.onPowerOff(this);
+        return;
+      }
+      const lines = consoleTail(this.paths.serialLog, 0, 6);
+      const cause = lines.length ? new Error(`the last lines of its console:\n${lines.join("\n")}`) : undefined;
+      this.state.fail(
+        new FleetboxError("failed", `The machine of "${this.name}" ended: ${exit.message}`, {
+          cause,
+          hint: `Start it again: fleetbox up ${this.name}`,
+        }),
+      );
+    });
+  }
+
+  /**
+   * Stops the member and returns when its machine is gone; the state is `stopped`. A second call while one is under way
+   * waits for it, and with `force` makes it hurry.
+   */
+  stop(request: StopRequest): Promise<void> {
+    if (this.#stop) {
+      if (request.force) this.#stop.hurry.abort();
+      return this.#stop.done;
+    }
+    const hurry = new AbortController();
+    if (request.force) hurry.abort();
+    const done = this.#stopMachine(request, hurry.signal).finally(() => this.#stop = undefined);
+    this.#stop = { hurry, done };
+    return done;
+  }
+
+  async #stopMachine({ graceMs }: StopRequest, hurry: AbortSignal): Promise<void> {
+    if (this.#boot) {
+      this.#boot.abort.abort(OWN_END);
+      await this.#boot.done.catch(() => {});
+    }
+    const machine = this.#machine;
+    if (machine && isActive(this.state.state)) {
+      this.state.at("stopping");
+      const exit = hurry.aborted ? await machine.kill() : await machine.stop({
+        graceMs,
+        signal: hurry,
+        onRung: (rung) => log(`${this.name}: stopping: ${rung}`),
+      });
+      log(`${this.name}: stopped: ${exit.message}`);
+    }
+    await this.#release();
+    if (this.state.state !== "stopped") this.state.to("stopped");
+  }
+
+  /** Lets go of everything that a boot acquired; kills a machine that is still there. */
+  async #release(): Promise<void> {
+    const machine = this.#machine;
+    this.#machine = undefined;
+    this.#ssh = undefined;
+    this.context.network.onActivity(this.name, undefined);
+    await machine?.kill();
+    this.#letGoOfConsole();
+    this.#letGoOfConsole = () => {};
+    await this.context.network.unplug(this.name, this.config?.ip);
+  }
+
+  report(): MemberReport {
+    const { state, stage, since, failure } = this.state;
+    const { config } = this;
+    const report: MemberReport = {
+      name: this.name,
+      pid: Deno.pid,
+      running: isActive(state),
+      ip: isActive(state) ? config?.ip ?? "" : "",
+      state,
+      since: since.toISOString(),
+      group: this.context.group,
+      cpus: config?.cpus ?? 0,
+      memory_mb: config?.memory_mb ?? 0,
+      image: config?.image ?? "",
+    };
+    if (stage && stage !== "ready") report.stage = stage;
+    if (failure) {
+      report.error = [failure.message, ...failure.causes].join("\n");
+      report.failure = failure;
+    }
+    if (this.#ssh && state === "running") report.ssh = this.#ssh;
+    if (this.#machine) report.hypervisor_pid = this.#machine.process.pid;
+    const network = this.context.network.counters(this.name);
+    if (network) report.network = network;
+    return report;
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * A group's private network, as the holder runs it: the switch, the gateway, DNS for its members, the forwarded ports.
+ *
+ * The switch is in this process; the gateway is a child that lives as long as the group. A gateway that dies is started
+ * again with the same forwarded ports, so an address that a user wrote down stays good. Everything about one member goes
+ * in by {@link GroupNetwork.plug} and out by {@link GroupNetwork.unplug}.
+ */
+
+import { FleetboxError } from "../errors.ts";
+import { DnsResponder } from "../network/dns.ts";
+import { adoptGateway, type Gateway, type GatewaySpec, startGateway } from "../network/gateway.ts";
+import { GATEWAY_PORT, type Port, type PortCounters, Switch } from "../network/switch.ts";
+import type { ProcessIdentity } from "../process.ts";
+import type { PortReport } from "../wire.ts";
+import { describe, log } from "./log.ts";
+
+export interface NetworkOptions {
+  gateway: Omit<GatewaySpec, "forwards">;
+  egress: boolean;
+  hostAccess: boolean;
+  /** The address of a member that boots or runs. */
+  lookup(name: string): string | undefined;
+  nameOf(address: string): string | undefined;
+  /** Called when the gateway's process or a forwarded port changed. */
+  onChange(): void;
+}
+
+/** A member's end of its cable. */
+export interface Cable {
+  name: string;
+  mac: string;
+  ip: string;
+  netSocket: string;
+}
+
+export class GroupNetwork {
+  readonly #switch: Switch;
+  #gateway: Promise<Gateway> | undefined;
+  #gatewayProcess: ProcessIdentity | undefined;
+  #closing = false;
+  /** Host ports that lead to port 22 of an address. */
+  readonly #sshPorts = new Map<string, number>();
+
+  constructor(private readonly options: NetworkOptions) {
+    const { egress, hostAccess, lookup, nameOf } = options;
+    this.#switch = new Switch({ egress, hostAccess, dns: new DnsResponder({ lookup, nameOf, egress }) });
+  }
+
+  /** The gateway's process, once it runs. */
+  get gatewayProcess(): ProcessIdentity | undefined {
+    return this.#gatewayProcess;
+  }
+
+  /**
+   * Starts the gateway, or takes a killed holder's back; returns at once, failures come out of {@link sshPort}.
+   * @param ips addresses whose SSH ports are forwarded from the start.
+   * @param before what the group's last holder wrote down.
+   */
+  open(ips: readonly string[], before?: { process?: ProcessIdentity; ports: ReadonlyMap<string, number> }): void {
+    for (const [ip, port] of before?.ports ?? []) this.#sshPorts.set(ip, port);
+    this.#gateway = this.#run(ips, before?.process);
+    this.#gateway.catch(() => {}); // whoever needs it hears of it
+  }
+
+  async #run(ips: readonly string[], process: ProcessIdentity | undefined): Promise<Gateway> {
+    const gateway = await this.#adopt(process) ?? await this.#start(ips);
+    for (const { ip, port, hostPort } of await gateway.forwards()) if (port === 22) this.#sshPorts.set(ip, hostPort);
+    this.#gatewayProcess = gateway.process;
+    const conn = await Deno.connect({ transport: "unix", path: this.options.gateway.netSocket });
+    this.#switch.addPort(conn, { name: "gateway", role: "gateway" });
+    void gateway.exited.then((exit) => this.#lost(exit.message));
+    this.options.onChange();
+    return gateway;
+  }
+
+  async #adopt(process: ProcessIdentity | undefined): Promise<Gateway | undefined> {
+    if (!process) return undefined;
+    try {
+      return await adoptGateway(process, this.options.gateway);
+    } catch (thrown) {
+      log(`gateway: cannot take the old one back, starting another: ${describe(thrown)}`);
+      return undefined;
+    }
+  }
+
+  async #start(ips: readonly string[]): Promise<Gateway> {
+    const wanted = [...new Set([...ips, ...this.#sshPorts.keys()])];
+    const forwards = wanted.map((ip) => ({ ip, hostPort: this.#sshPorts.get(ip) }));
+    try {
+      return await startGateway({ ...this.options.gateway, forwards });
+    } catch (thrown) {
+      if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict" || this.#sshPorts.size === 0) throw thrown;
+      log(`gateway: an old port is taken, choosing new ones: ${describe(thrown)}`);
+      this.#sshPorts.clear();
+      return await startGateway({ ...this.options.gateway, forwards: wanted.map((ip) => ({ ip })) });
+    }
+  }
+
+  #lost(message: string): void {
+    this.#gatewayProcess = undefined;
+    if (this.#closing) return;
+    log(`gateway: ${message}; starting it again`);
+    this.open([]);
+    this.#gateway!.catch((thrown) => log(`gateway: cannot start it again: ${describe(thrown)}`));
+  }
+
+  /** The host port that leads to a member's SSH port; made when there is none. @throws why the gateway does not run. */
+  async sshPort(ip: string): Promise<number> {
+    const gateway = await this.#gateway!;
+    const known = this.#sshPorts.get(ip);
+    if (known !== undefined) return known;
+    const port = await gateway.forward(ip);
+    this.#sshPorts.set(ip, port);
+    this.options.onChange();
+    return port;
+  }
+
+  /** Connects a machine that listens on its network socket. */
+  async plug(cable: Cable): Promise<Port> {
+    const { name, mac, ip, netSocket } = cable;
+    const conn = await Deno.connect({ transport: "unix", path: netSocket });
+    try {
+      return this.#switch.addPort(conn, { name, role: "member", mac, ip });
+    } catch (thrown) {
+      conn.close();
+      throw thrown;
+    }
+  }
+
+  /** Forgets a member: its cable, its address, its forwarded port. */
+  async unplug(name: string, ip: string | undefined): Promise<void> {
+    this.#switch.removePort(name);
+    const port = ip && this.#sshPorts.get(ip);
+    if (!ip || !port) return;
+    this.#sshPorts.delete(ip);
+    if (this.#closing) return;
+    try {
+      await (await this.#gateway)?.unforward(port);
+    } catch (thrown) {
+      log(`gateway: cannot take the forward of ${name} away: ${describe(thrown)}`);
+    }
+  }
+
+  /** Calls `listener` on a member's first frame and on each address that it announces; undefined ends it. */
+  onActivity(name: string, listener: (() => void) | undefined): void {
+    this.#switch.onActivity(name, listener);
+  }
+
+  /** The counters of a member's port, or of the gateway's when no name is given. */
+  counters(name?: string): PortReport | undefined {
+    const counters = this.#switch.counters().get(name ?? GATEWAY_PORT);
+    return counters && report(counters);
+  }
+
+  /** Ends the gateway and every cable. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#switch.close();
+    const gateway = await this.#gateway?.catch(() => undefined);
+    await gateway?.close();
+  }
+}
+
+function report(counters: PortCounters): PortReport {
+  return {
+    rx_frames: counters.rxFrames,
+    rx_bytes: counters.rxBytes,
+    tx_frames: counters.txFrames,
+    tx_bytes: counters.txBytes,
+    dropped: { ...counters.dropped } as Record<string, number>,
+  };
+}
