@@ -94,14 +94,13 @@ function diskArguments(spec: MachineSpec): string[] {
   if (spec.seed !== undefined) volumes.push({ id: "seed", path: spec.seed, readOnly: true, format: "raw" });
   spec.extraDisks?.forEach((volume, index) => volumes.push({ id: `extra${index}`, ...volume }));
   return volumes.flatMap(({ id, path, readOnly, format }, index) => {
+    // A kernel that is handed over is itself the first thing to boot; a disk beside it cannot be.
+    const order: Record<string, string> = spec.boot.kind === "firmware" && index === 0 ? { bootindex: "0" } : {};
     const mode: Record<string, string> = readOnly ? { "read-only": "on" } : { discard: "unmap" };
     return [
       ...["-blockdev", option({ driver: "file", "node-name": `${id}-file`, filename: path, ...mode })],
       ...["-blockdev", option({ driver: format, "node-name": id, file: `${id}-file`, ...mode })],
-      ...[
-        "-device",
-        option("virtio-blk-pci", { drive: id, id: `${id}-device`, ...(index === 0 ? { bootindex: 0 } : {}) }),
-      ],
+      ...["-device", option("virtio-blk-pci", { drive: id, id: `${id}-device`, ...order })],
     ];
   });
 }
