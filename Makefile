@@ -1,0 +1,41 @@
+# Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
+.DEFAULT_GOAL := help
+.PHONY: help setup micro demo test test-unit test-whole check fmt bench compile clean
+DENO := node_modules/.bin/deno
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: ## installs what is missing: Debian's packages (with root), npm's packages
+	@scripts/setup
+
+micro: setup ## builds the micro image into build/micro
+	@images/micro/build build/micro
+
+demo: micro ## boots three machines on one network and shows that they are there
+	@demo/run
+
+test: check micro ## every test: units, the whole program against a stand-in and against real QEMU
+	@scripts/test all
+
+test-unit: setup ## the unit tests alone: under a minute
+	@scripts/test unit
+
+test-whole: micro ## the whole-program tests alone
+	@scripts/test whole
+
+check: setup ## format, lint, types, import arrows, shell scripts
+	@scripts/check
+
+fmt: setup ## formats the source
+	@$(DENO) fmt --quiet
+
+bench: micro ## measures, each against its bare counterpart in the same run
+	@$(DENO) run -A --quiet tests/bench/main.ts $(BENCH)
+
+compile: micro ## makes dist/fleetbox
+	@mkdir -p dist
+	@$(DENO) compile -A --quiet --no-code-cache --include build/micro --output dist/fleetbox main.ts
+
+clean: ## removes what was built here; never a store
+	rm -rf build dist

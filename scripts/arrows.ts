@@ -1,0 +1,107 @@
+/**
+ * The import arrows, checked: which part of the source may import which (design, section 10).
+ *
+ * A part is a folder or a set of files. What is not listed is not allowed. Tests may import anything but shipped code may
+ * not import tests; npm packages belong to one part each; nothing comes from a URL or a registry that npm is not.
+ */
+
+import { dirname, join, normalize } from "node:path";
+
+const BASE = ["errors", "names", "options", "process", "self", "store", "unix", "wire"];
+
+/** Part of a file, by the longest matching prefix. */
+const PARTS: [prefix: string, part: string][] = [
+  ...BASE.map((name): [string, string] => [`src/${name}.ts`, "base"]),
+  ["src/control.ts", "control"],
+  ["src/vmm/", "vmm"],
+  ["src/network/", "network"],
+  ["src/image/", "image"],
+  ["src/guest/", "guest"],
+  ["src/holder.ts", "holder"],
+  ["src/holder/", "holder"],
+  ["src/cli/", "cli"],
+  ["src/library/", "library"],
+  ["helper/", "helper"],
+  ["main.ts", "main"],
+  ["mod.ts", "mod"],
+  ["testing.ts", "mod"],
+];
+
+/** What a part may import besides itself. */
+const ARROWS: Record<string, string[]> = {
+  base: [],
+  control: ["base"],
+  vmm: ["base"],
+  network: ["base", "vmm"],
+  image: ["base", "vmm"],
+  guest: ["base"],
+  holder: ["base", "vmm", "network", "image", "guest"],
+  library: ["base", "control", "guest", "helper"],
+  cli: ["base", "control", "vmm", "image", "guest", "helper"],
+  helper: ["base", "control", "holder"],
+  main: ["base", "holder", "cli"],
+  mod: ["base", "library"],
+};
+
+/** npm packages, and the parts that may use them. */
+const PACKAGES: Record<string, string[]> = {
+  "commander": ["cli"],
+  "cli-table3": ["cli"],
+  "log-update": ["cli"],
+  "dns-packet": ["network"],
+};
+
+/** Type-only exceptions: `self.ts` describes an executable in control's words. */
+const EXCEPTIONS = new Set(["src/self.ts -> src/control.ts"]);
+
+function partOf(file: string): string | undefined {
+  return PARTS.find(([prefix]) => file === prefix || (prefix.endsWith("/") && file.startsWith(prefix)))?.[1];
+}
+
+function* sources(dir: string): Generator<string> {
+  for (const entry of Deno.readDirSync(dir === "" ? "." : dir)) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory && !["node_modules", "build", "dist", ".git", "tests"].includes(entry.name)) {
+      yield* sources(path);
+    } else if (entry.isFile && path.endsWith(".ts")) yield path;
+  }
+}
+
+const isTest = (file: string) => /(_test|\/testing|_bench)\.ts$/.test(file);
+const defects: string[] = [];
+
+function check(file: string, specifier: string): void {
+  const part = partOf(file)!;
+  if (specifier.startsWith("node:")) return;
+  if (!specifier.startsWith(".")) {
+    const name = specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+    if (!PACKAGES[name]?.includes(part)) defects.push(`${file} imports ${specifier}, which ${part} may not`);
+    return;
+  }
+  const target = normalize(join(dirname(file), specifier));
+  const to = partOf(target);
+  if (isTest(target) || target.startsWith("tests/")) {
+    defects.push(`${file} imports ${target}: shipped code imports a test`);
+  } else if (to === undefined) defects.push(`${file} imports ${target}, which is in no part`);
+  else if (to !== part && !ARROWS[part].includes(to) && !EXCEPTIONS.has(`${file} -> ${target}`)) {
+    defects.push(`${file} imports ${target}: ${part} may not import ${to}`);
+  }
+}
+
+let count = 0;
+for (const file of sources("")) {
+  if (isTest(file) || file.startsWith("scripts/") || file.startsWith("examples/")) continue;
+  if (partOf(file) === undefined) {
+    defects.push(`${file} is in no part: add it to scripts/arrows.ts`);
+    continue;
+  }
+  count++;
+  const text = Deno.readTextFileSync(file);
+  const imports =
+    /(?:^|\n)\s*(?:import|export)\b[^;'"]*?\bfrom\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/g;
+  for (const match of text.matchAll(imports)) check(file, match[1] ?? match[2] ?? match[3]);
+}
+
+for (const defect of defects) console.error(`arrows: ${defect}`);
+if (defects.length > 0) Deno.exit(1);
+console.log(`arrows: ${count} files`);
