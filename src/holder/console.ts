@@ -2,13 +2,15 @@
  * What a guest says on its serial console: the stages of its boot, and the last lines for an error.
  *
  * The hypervisor appends everything to `serial.log`, whoever listens; the holder also reads the console socket, because
- * a line there is an event and a file is not. `micro` says `fleetbox-micro: <stage>`; any other guest's first byte means
- * that its kernel runs.
+ * a line there is an event and a file is not. `micro` says `fleetbox-micro: <stage>`; any other guest's first line that is
+ * not its firmware's means that its kernel runs.
  */
 
 import { connectUnix, readLines } from "../unix.ts";
 import type { Stage } from "../wire.ts";
 
+/** Lines before the kernel's: SeaBIOS's, UEFI's and the boot loader's, and empty ones. */
+const FIRMWARE = /^\s*$|SeaBIOS|iPXE|^Booting|^BdsDxe|GNU GRUB|SYSLINUX/;
 const MARK = /fleetbox-micro: (kernel|network|ssh|down|error: .*)/;
 
 /**
@@ -21,11 +23,13 @@ export async function followConsole(socket: string, onStage: (stage: Stage) => v
   if (!connection) return () => {};
   void (async () => {
     try {
-      let first = true;
+      let isFirmware = true;
       for await (const line of readLines(connection)) {
         const said = MARK.exec(line)?.[1];
-        if (first) onStage("kernel");
-        first = false;
+        if (isFirmware && (said || !FIRMWARE.test(printable(line)))) {
+          isFirmware = false;
+          onStage("kernel");
+        }
         if (said === "network" || said === "ssh") onStage(said);
       }
     } catch { /* the machine is gone: its exit tells */ }

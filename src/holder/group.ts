@@ -245,7 +245,9 @@ export class Group {
   async #leave(member: Member): Promise<void> {
     if (this.#members.get(member.name) !== member) return;
     this.#members.delete(member.name);
+    const ip = this.#addresses.get(member.name);
     this.#addresses.delete(member.name);
+    if (ip && this.#members.size > 0) await this.#network.unforward(ip);
     await this.#claims.release(member.name);
     this.hub.tell({ event: "gone", name: member.name });
     if (this.#members.size === 0) await this.#finish();

@@ -55,6 +55,8 @@ export class Member {
   /** The boot under way: aborted by a stop. */
   #boot: { abort: AbortController; done: Promise<void> } | undefined;
   #stop: { hurry: AbortController; done: Promise<void> } | undefined;
+  /** Where this boot's lines begin in the console's log. */
+  #logStart = 0;
   #letGoOfConsole = () => {};
   #nudges = new Set<() => void>();
 
@@ -133,7 +135,7 @@ export class Member {
   ): Promise<void> {
     const limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
     const limit = setTimeout(() => abort.abort(this.#tooLate(limitMs)), limitMs);
-    const logStart = consoleSize(this.paths.serialLog);
+    this.#logStart = consoleSize(this.paths.serialLog);
     let exit: MachineExit | undefined;
     try {
       const machine = await launch(abort.signal);
@@ -156,7 +158,7 @@ export class Member {
         this.state.to("stopped");
         throw new FleetboxError("interrupted", `"${this.name}" was stopped while it was booting`);
       }
-      const cause = this.#bootFailure(thrown, exit, logStart);
+      const cause = this.#bootFailure(thrown, exit);
       log(`${this.name}: did not come up: ${describe(cause)}`);
       if (this.state.state !== "error") this.state.fail(cause);
       throw cause;
@@ -208,9 +210,14 @@ export class Member {
     );
   }
 
-  #bootFailure(thrown: unknown, exit: MachineExit | undefined, logStart: number): FleetboxError {
-    const lines = consoleTail(this.paths.serialLog, logStart);
-    const tail = lines.length === 0 ? undefined : new Error(`the last lines of its console:\n${lines.join("\n")}`);
+  /** The last lines of this boot's console, as a cause. */
+  #lastWords(): Error | undefined {
+    const lines = consoleTail(this.paths.serialLog, this.#logStart);
+    return lines.length === 0 ? undefined : new Error(`the last lines of its console:\n${lines.join("\n")}`);
+  }
+
+  #bootFailure(thrown: unknown, exit: MachineExit | undefined): FleetboxError {
+    const tail = this.#lastWords();
     const late = thrown instanceof FleetboxError && thrown.code === "timeout";
     if (late) return new FleetboxError("timeout", thrown.message, { cause: tail, hint: thrown.hint });
     const why = exit ? new Error(`its machine ended: ${exit.message}`, { cause: tail }) : thrown;
@@ -249,11 +256,9 @@ export class Member {
         this.context.onPowerOff(this);
         return;
       }
-      const lines = consoleTail(this.paths.serialLog, 0, 6);
-      const cause = lines.length ? new Error(`the last lines of its console:\n${lines.join("\n")}`) : undefined;
       this.state.fail(
         new FleetboxError("failed", `The machine of "${this.name}" ended: ${exit.message}`, {
-          cause,
+          cause: this.#lastWords(),
           hint: `Start it again: fleetbox up ${this.name}`,
         }),
       );
@@ -304,7 +309,7 @@ export class Member {
     await machine?.kill();
     this.#letGoOfConsole();
     this.#letGoOfConsole = () => {};
-    await this.context.network.unplug(this.name, this.config?.ip);
+    this.context.network.unplug(this.name);
   }
 
   report(): MemberReport {

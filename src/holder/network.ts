@@ -3,7 +3,7 @@
  *
  * The switch is in this process; the gateway is a child that lives as long as the group. A gateway that dies is started
  * again with the same forwarded ports, so an address that a user wrote down stays good. Everything about one member goes
- * in by {@link GroupNetwork.plug} and out by {@link GroupNetwork.unplug}.
+ * in by {@link GroupNetwork.plug} and {@link GroupNetwork.sshPort}, and out by their counterparts.
  */
 
 import { FleetboxError } from "../errors.ts";
@@ -127,17 +127,21 @@ export class GroupNetwork {
     }
   }
 
-  /** Forgets a member: its cable, its address, its forwarded port. */
-  async unplug(name: string, ip: string | undefined): Promise<void> {
+  /** Forgets a member's cable. Its forwarded port stays, for the machine may be started again. */
+  unplug(name: string): void {
     this.#switch.removePort(name);
-    const port = ip && this.#sshPorts.get(ip);
-    if (!ip || !port) return;
+  }
+
+  /** Takes the forwarded port of an address away. */
+  async unforward(ip: string): Promise<void> {
+    const port = this.#sshPorts.get(ip);
+    if (port === undefined) return;
     this.#sshPorts.delete(ip);
     if (this.#closing) return;
     try {
       await (await this.#gateway)?.unforward(port);
     } catch (thrown) {
-      log(`gateway: cannot take the forward of ${name} away: ${describe(thrown)}`);
+      log(`gateway: cannot take the forward to ${ip} away: ${describe(thrown)}`);
     }
   }
 
