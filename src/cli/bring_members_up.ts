@@ -1,0 +1,68 @@
+/** What `up` and `join` share on the user's side: flags, progress, interrupts, the result. */
+
+import { DEFAULTS, type Options } from "../options.ts";
+import type { Store } from "../store.ts";
+import type { MemberReport } from "../wire.ts";
+import { Bringing, type BringUp } from "./bring_up.ts";
+import { Interrupt } from "./interrupt.ts";
+import { ignoredOptions, type MemberFlags } from "./member_options.ts";
+import { say, sayJson } from "./output.ts";
+import { phaseOf, progressFor } from "./progress.ts";
+import { openStore } from "./store_access.ts";
+
+export interface UpRequest extends Pick<BringUp, "names" | "context" | "plan"> {
+  flags: MemberFlags & { json?: boolean; wait: boolean };
+  options: Options;
+}
+
+export async function bringMembersUp(request: UpRequest): Promise<void> {
+  const { names, flags, options } = request;
+  const store = openStore();
+  const progress = progressFor(names, flags);
+  const bringing: Bringing = new Bringing(
+    store,
+    { ...request, wait: flags.wait, timeoutMs: options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs },
+    progress,
+    new Interrupt(() => {
+      progress.end();
+      return lastWords(bringing.started);
+    }),
+  );
+  let reports: MemberReport[];
+  try {
+    for (const note of notes(store, request)) progress.note(note);
+    reports = await bringing.run();
+  } finally {
+    progress.end();
+    bringing.interrupt[Symbol.dispose]();
+  }
+  if (flags.json) sayJson({ event: "up", members: reports });
+  else summary(reports).forEach(say);
+}
+
+/** Name, address, and how to reach it, a line a member. */
+export function summary(reports: readonly MemberReport[]): string[] {
+  const [nameWidth, ipWidth] = [
+    Math.max(...reports.map(({ name }) => name.length)),
+    Math.max(...reports.map(({ ip }) => ip.length)),
+  ];
+  return reports.map((report) => {
+    const { name, ip, state } = report;
+    const how = state === "running" ? `fleetbox ssh ${name}` : `${phaseOf(report).text}: fleetbox wait ${name}`;
+    return [name.padEnd(nameWidth), ...(ipWidth > 0 ? [ip.padEnd(ipWidth)] : []), how].join("  ");
+  });
+}
+
+function notes(store: Store, { names, flags, options }: UpRequest): string[] {
+  return names.flatMap((name) => {
+    const stored = store.readMember(name);
+    return stored && "config" in stored ? ignoredOptions(stored.config, flags, options) : [];
+  });
+}
+
+function lastWords(started: readonly string[]): string | undefined {
+  if (started.length === 0) return undefined;
+  return `left at once; may still run: ${started.join(", ")} (see: fleetbox ls; stop: fleetbox stop ${
+    started.join(" ")
+  })`;
+}

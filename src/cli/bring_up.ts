@@ -1,0 +1,265 @@
+/**
+ * Brings members up: looks, plans ({@link planUp}), acts, and looks again until they run. The body of `up` and `join`.
+ *
+ * It undoes what it did when it fails or is interrupted: members that this command started are taken down again, and
+ * those that did not exist before are removed. Members that others started are never touched. For the first boot of a
+ * group the holder does this itself (all or nothing); here it is done for interrupts and for members that were added.
+ */
+
+import { addMember, getGroup, getReport, spawn, stop, waitMembers } from "../control.ts";
+import { codeOf, FleetboxError } from "../errors.ts";
+import type { Options } from "../options.ts";
+import { selfExecutable } from "../self.ts";
+import type { Store } from "../store.ts";
+import type { Event, MemberReport } from "../wire.ts";
+import type { Interrupt } from "./interrupt.ts";
+import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "./observe.ts";
+import type { Progress } from "./progress.ts";
+import { removeStopped } from "./remove.ts";
+import { untilGone } from "./until_gone.ts";
+import type { Plan } from "./up_plan.ts";
+
+export interface BringUp {
+  /** The members that shall run. */
+  names: string[];
+  /** Members that are looked at for the plan as well, such as `via`. @default [] */
+  context?: string[];
+  options: Options;
+  /** Whether to return when they run, or already when a holder serves them. */
+  wait: boolean;
+  /** The limit for one boot, in milliseconds. */
+  timeoutMs: number;
+  plan: (facts: Map<string, MemberFacts>, groups: GroupFacts[]) => Plan;
+}
+
+/** A member that this command started. */
+interface Started {
+  name: string;
+  /** Whether it did not exist before. */
+  isNew: boolean;
+}
+
+/** How often a plan may come to nothing because another command was faster. */
+const MAX_ATTEMPTS = 12;
+/** What the holder's own limit gets on top before we stop believing in it. */
+const HOLDER_SLACK_MS = 20_000;
+/** How long the holder may take to undo a first boot that failed. */
+const UNDO_MS = 60_000;
+/** What a guest that ran already gets to shut down in when its command is undone. */
+const UNDO_GRACE_MS = 10_000;
+
+export class Bringing {
+  #started: Started[] = [];
+  #told = new Set<string>();
+  #attempt = 0;
+
+  constructor(
+    readonly store: Store,
+    readonly request: BringUp,
+    readonly progress: Progress,
+    readonly interrupt: Interrupt,
+  ) {}
+
+  /** The members that this command started and that are not taken down again. */
+  get started(): string[] {
+    return this.#started.map(({ name }) => name);
+  }
+
+  /**
+   * @returns the members' reports, in the order of `names`.
+   * @throws {FleetboxError} why they do not run; `interrupted`
+   */
+  async run(): Promise<MemberReport[]> {
+    try {
+      while (!(await this.#step()));
+      return await this.#reports();
+    } catch (thrown) {
+      if (!this.interrupt.happened) throw thrown;
+      throw await this.#undoInterrupted();
+    }
+  }
+
+  /** Looks, plans and acts; true when there is nothing left to do. */
+  async #step(): Promise<boolean> {
+    const { store, request, progress, interrupt } = this;
+    this.#attempt++;
+    const members = await observeMembers(store, [...new Set([...request.names, ...request.context ?? []])]);
+    const facts = new Map(members.map((member) => [member.name, member]));
+    const plan = request.plan(facts, observeGroups(store));
+    interrupt.signal.throwIfAborted();
+    for (const { report } of members) if (report) this.#tell({ event: "member", member: report });
+
+    switch (plan.step) {
+      case "refuse":
+        throw plan.error;
+      case "await-end":
+        progress.note(`waiting until ${plan.names.join(", ")} ${plan.names.length > 1 ? "are" : "is"} down`);
+        await untilGone(store, plan.names, interrupt.signal);
+        return false;
+      case "spawn":
+        if (!(await this.#spawn(plan, facts))) return false;
+        interrupt.signal.throwIfAborted();
+        if (request.wait || request.context) await this.#waitForSpawned(plan);
+        return request.names.every((name) => plan.names.includes(name));
+      case "add":
+        for (const name of plan.running) this.#tellAlready(name);
+        return await this.#add(plan, facts);
+      default:
+        return plan satisfies never;
+    }
+  }
+
+  /** False when another command was faster and the plan must be made again. */
+  async #spawn(plan: Plan & { step: "spawn" }, facts: Map<string, MemberFacts>): Promise<boolean> {
+    // Nobody would read of a failure that is cleared away: without somebody who waits, it stays to be looked at.
+    const options = { ...this.request.options, remove_on_failure: this.request.wait };
+    try {
+      await spawn(this.store, { exe: selfExecutable(), names: plan.names, options });
+    } catch (thrown) {
+      if (codeOf(thrown) !== "conflict" || !(await this.#shouldLookAgain(plan.names))) throw thrown;
+      return false;
+    }
+    const back = [...plan.taken, ...plan.strays];
+    if (back.length > 0) this.progress.note(`their holder was killed; taken back: ${back.join(", ")}`);
+    for (const name of plan.names) {
+      if (!plan.taken.includes(name)) this.#started.push({ name, isNew: facts.get(name)?.stored === undefined });
+    }
+    return true;
+  }
+
+  /** After a conflict: whether to plan again. Somebody who serves them now is a reason, and so is a little patience. */
+  async #shouldLookAgain(names: readonly string[]): Promise<boolean> {
+    const served = (await observeMembers(this.store, names)).some((member) => member.report || member.silence);
+    if (served) return this.#attempt < MAX_ATTEMPTS;
+    await new Promise((done) => setTimeout(done, 100 * this.#attempt));
+    return this.#attempt < 4;
+  }
+
+  async #waitForSpawned(plan: Plan & { step: "spawn" }): Promise<void> {
+    const { store, interrupt } = this;
+    let accelerator: Promise<void> | undefined;
+    try {
+      await waitMembers(store, plan.names, {
+        timeoutMs: this.request.timeoutMs + HOLDER_SLACK_MS,
+        signal: interrupt.signal,
+        onEvent: (event) => {
+          this.#tell(event);
+          if (event.event === "member" && hasMachine(event.member)) {
+            accelerator ??= this.#announceAccelerator(plan.names[0]);
+          }
+        },
+      });
+      await accelerator;
+    } catch (thrown) {
+      if (interrupt.happened) throw thrown;
+      const late = codeOf(thrown) === "timeout" && !(await isFailed(store, plan.names));
+      if (late) await takeDown(store, this.#started);
+      // The holder undoes a first boot by itself. Its end is ours: nothing is left when the command returns.
+      else await untilGone(store, this.started, AbortSignal.any([interrupt.signal, AbortSignal.timeout(UNDO_MS)]));
+      throw thrown;
+    }
+  }
+
+  /** False when another command interfered and the plan must be made again. */
+  async #add(plan: Plan & { step: "add" }, facts: Map<string, MemberFacts>): Promise<boolean> {
+    const { store, request, interrupt } = this;
+    const onEvent = (event: Event) => this.#tell(event);
+    const added: Started[] = [];
+    const work = plan.add.map(async (name) => {
+      const mine = { name, isNew: facts.get(name)?.stored === undefined };
+      this.#started.push(mine);
+      try {
+        const options = { ...request.options, remove_on_failure: request.wait };
+        await addMember(store, plan.via, name, { options, wait: request.wait, onEvent, signal: interrupt.signal });
+        added.push(mine);
+      } catch (thrown) {
+        // After an interrupt it may be booting all the same, and stays ours; otherwise the holder has undone it.
+        if (!interrupt.happened) this.#started.splice(this.#started.indexOf(mine), 1);
+        throw thrown;
+      }
+    });
+    if (request.wait && plan.pending.length > 0) {
+      const limits = { timeoutMs: request.timeoutMs, onEvent, signal: interrupt.signal };
+      work.push(waitMembers(store, plan.pending, limits).then(() => {}));
+    }
+    const failures = (await Promise.allSettled(work)).filter((one) => one.status === "rejected").map((one) =>
+      one.reason
+    );
+    interrupt.signal.throwIfAborted();
+    if (failures.length === 0) return true;
+    const raced = failures.every((failure) => codeOf(failure) === "conflict" || codeOf(failure) === "not-found");
+    if (raced && this.#attempt < MAX_ATTEMPTS && await standsOtherwise(store, plan)) return false;
+    await takeDown(store, added);
+    throw failures.length === 1 ? failures[0] : new AggregateError(failures);
+  }
+
+  async #undoInterrupted(): Promise<FleetboxError> {
+    const names = this.started;
+    const others = this.request.names.filter((name) => !names.includes(name));
+    const left = others.length > 0 ? `; left as found: ${others.join(", ")}` : "";
+    if (names.length === 0) return new FleetboxError("interrupted", `Interrupted; nothing was started${left}`);
+    this.progress.note(`interrupted: taking ${names.join(", ")} down again`);
+    await takeDown(this.store, this.#started);
+    this.#started = [];
+    return new FleetboxError("interrupted", `Interrupted; taken down again: ${names.join(", ")}${left}`);
+  }
+
+  #tell(event: Event): void {
+    if (event.event === "member" && this.request.names.includes(event.member.name)) this.progress.member(event.member);
+    if (event.event === "note") this.progress.note(event.message);
+  }
+
+  #tellAlready(name: string): void {
+    if (!this.#told.has(name) && !this.started.includes(name)) this.progress.already(name);
+    this.#told.add(name);
+  }
+
+  /** One line, once: without hardware acceleration machines run ten times slower, and a user wants to know why. */
+  async #announceAccelerator(via: string): Promise<void> {
+    if (Deno.env.get("FLEETBOX_ACCEL")) return; // the user's own choice
+    try {
+      const accelerator = (await getGroup(this.store, via))?.accelerator;
+      if (accelerator?.name === "tcg") this.progress.note(accelerator.reason);
+    } catch { /* the wait tells what is wrong with the holder */ }
+  }
+
+  async #reports(): Promise<MemberReport[]> {
+    return await Promise.all(this.request.names.map(async (name) => {
+      const report = await getReport(this.store, name);
+      if (report) return report;
+      throw new FleetboxError("failed", `"${name}" was stopped while this command waited for it`);
+    }));
+  }
+}
+
+/** Whether what the plan was made on is no longer so: its `via` left, or somebody else has taken on what we wanted to. */
+async function standsOtherwise(store: Store, plan: Plan & { step: "add" }): Promise<boolean> {
+  const [via, ...others] = await observeMembers(store, [plan.via, ...plan.add]);
+  return !via.report || via.report.stage === "stopping" || others.some(({ report }) => report?.running);
+}
+
+/** Stops members that this command started, and removes those that it made. */
+async function takeDown(store: Store, started: readonly Started[]): Promise<void> {
+  const results = await Promise.allSettled(started.map(async ({ name, isNew }) => {
+    const running = (await getReport(store, name).catch(() => undefined))?.state === "running";
+    // A disk that mattered before and a guest that is up: it gets its moment. All else is ended at once.
+    await stop(store, name, { force: isNew || !running, graceMs: UNDO_GRACE_MS });
+    if (isNew) await removeStopped(store, name);
+  }));
+  const failure = results.find((result) => result.status === "rejected");
+  if (failure) {
+    throw new FleetboxError("failed", `Not all of ${started.map(({ name }) => name).join(", ")} could be taken down`, {
+      cause: failure.reason,
+      hint: "See what is left: fleetbox ls",
+    });
+  }
+}
+
+/** Whether a member is so far that its accelerator has been chosen. */
+function hasMachine({ state, stage }: MemberReport): boolean {
+  return state === "running" || (state === "starting" && stage !== "image" && stage !== "disk");
+}
+
+async function isFailed(store: Store, names: readonly string[]): Promise<boolean> {
+  return (await observeMembers(store, names)).some(({ report }) => !report || report.state === "error");
+}

@@ -1,0 +1,19 @@
+/** Colours for a terminal: none elsewhere, none with `NO_COLOR` (no-color.org), none on a dumb terminal. */
+
+import { isLive } from "./output.ts";
+
+export type Colour = "red" | "green" | "yellow" | "cyan" | "dim" | "bold";
+
+/** Paints a text, or leaves it alone. */
+export type Paint = (colour: Colour | undefined, text: string) => string;
+
+const CODES: Record<Colour, number> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
+
+export const plain: Paint = (_colour, text) => text;
+
+export const colourful: Paint = (colour, text) => colour ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
+
+/** What suits standard output. */
+export function paintFor(live = isLive(), noColour = Deno.env.get("NO_COLOR")): Paint {
+  return live && !noColour ? colourful : plain;
+}

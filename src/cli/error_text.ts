@@ -1,0 +1,50 @@
+/**
+ * An error as text: what `main.ts` prints, in its one place, and the exit code that goes with it.
+ *
+ *     fleetbox: Cannot boot "a": its image is missing
+ *       because: No such file or directory (os error 2)
+ *       try: fleetbox doctor
+ *
+ * With `--json` it is one line instead: `{"event":"error", code, message, causes, hint?}`, on standard error as well.
+ */
+
+import { causesOf, codeOf, EXIT_CODES, hintOf, messageOf, toWireError } from "../errors.ts";
+
+/** The error for people. Several errors (an `AggregateError`) come one below the other. */
+export function errorText(thrown: unknown): string {
+  if (thrown instanceof AggregateError) return thrown.errors.map(errorText).join("\n");
+  const message = messageOf(thrown);
+  const lines = [`fleetbox: ${indent(message)}`];
+  let told = message;
+  for (const cause of causesOf(thrown)) {
+    if (told.includes(cause)) continue;
+    told += `\n${cause}`;
+    lines.push(`  because: ${indent(cause)}`);
+  }
+  const hint = hintOf(thrown);
+  if (hint) lines.push(`  try: ${indent(hint)}`);
+  return lines.join("\n");
+}
+
+/** The error for programs: one line an error. */
+export function errorJson(thrown: unknown): string {
+  if (thrown instanceof AggregateError) return thrown.errors.map(errorJson).join("\n");
+  return JSON.stringify({ event: "error", ...toWireError(thrown) });
+}
+
+/** The exit code. Of several errors, the first that is more telling than `failed` decides. */
+export function exitCodeOf(thrown: unknown): number {
+  if (!(thrown instanceof AggregateError)) return EXIT_CODES[codeOf(thrown)];
+  const codes = thrown.errors.map(exitCodeOf);
+  return codes.find((code) => code !== EXIT_CODES.failed) ?? EXIT_CODES.failed;
+}
+
+/** One error, or all of them together; nothing when there are none. */
+export function throwAll(errors: unknown[]): void {
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors);
+}
+
+function indent(text: string): string {
+  return text.trimEnd().replaceAll("\n", "\n    ");
+}

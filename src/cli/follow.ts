@@ -1,0 +1,100 @@
+/**
+ * Reading a file that grows: what is there, then what is appended, as the system reports changes (no polling).
+ *
+ * A file that is truncated, or replaced by a new one, is read from its beginning; one that does not exist yet is
+ * waited for.
+ */
+
+import { dirname } from "node:path";
+import { isNotFound } from "../errors.ts";
+
+const CHUNK = 64 * 1024;
+
+export interface FollowOptions {
+  /** Start with this many of the last lines; undefined: with all. */
+  lines?: number;
+  /** Go on with what is appended, until the signal fires or the file's directory is gone. @default false */
+  follow?: boolean;
+  signal?: AbortSignal;
+}
+
+/** The file's bytes. A file that does not exist gives nothing (and is waited for when following). */
+export async function* followFile(path: string, options: FollowOptions = {}): AsyncGenerator<Uint8Array> {
+  // The watch stands before the first read: nothing that is written in between is missed.
+  const watcher = options.follow ? watchDirectory(path) : undefined;
+  const close = () => watcher?.close();
+  options.signal?.addEventListener("abort", close);
+  let file: Open | undefined;
+  try {
+    file = open(path);
+    let offset = file && options.lines !== undefined ? startOfLastLines(file.handle, options.lines) : 0;
+    const rest = function* () {
+      const now = open(path);
+      if (now && file && (now.inode !== file.inode || now.size < offset)) offset = 0;
+      file?.handle.close();
+      file = now;
+      if (!file) return;
+      for (const bytes of readFrom(file.handle, offset)) {
+        offset += bytes.length;
+        yield bytes;
+      }
+    };
+    yield* rest();
+    if (!watcher || options.signal?.aborted) return;
+    for await (const event of watcher) {
+      if (event.paths.includes(path)) yield* rest();
+      if (event.kind === "remove" && event.paths.includes(dirname(path))) return;
+    }
+  } finally {
+    options.signal?.removeEventListener("abort", close);
+    file?.handle.close();
+    try {
+      watcher?.close();
+    } catch { /* closed by the signal */ }
+  }
+}
+
+interface Open {
+  handle: Deno.FsFile;
+  inode: number | null;
+  size: number;
+}
+
+function open(path: string): Open | undefined {
+  try {
+    const handle = Deno.openSync(path);
+    const { ino, size } = handle.statSync();
+    return { handle, inode: ino, size };
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+function* readFrom(file: Deno.FsFile, offset: number): Generator<Uint8Array> {
+  file.seekSync(offset, Deno.SeekMode.Start);
+  const buffer = new Uint8Array(CHUNK);
+  for (let count = file.readSync(buffer); count; count = file.readSync(buffer)) yield buffer.slice(0, count);
+}
+
+/** The offset at which the last lines start; a newline at the very end ends the last line, it begins none. */
+function startOfLastLines(file: Deno.FsFile, lines: number): number {
+  const size = file.statSync().size;
+  const buffer = new Uint8Array(CHUNK);
+  let newlines = 0;
+  for (let end = size; end > 0;) {
+    const start = Math.max(0, end - CHUNK);
+    file.seekSync(start, Deno.SeekMode.Start);
+    const count = file.readSync(buffer.subarray(0, end - start)) ?? 0;
+    for (let at = count - 1; at >= 0; at--) {
+      if (buffer[at] !== 0x0a || start + at === size - 1) continue;
+      if (++newlines === lines) return start + at + 1;
+    }
+    end = start;
+  }
+  return lines === 0 ? size : 0;
+}
+
+function watchDirectory(path: string): Deno.FsWatcher {
+  return Deno.watchFs(dirname(path), { recursive: false });
+}

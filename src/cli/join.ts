@@ -1,0 +1,36 @@
+/** `fleetbox join`: boots a member onto the network that another one is on. */
+
+import { Command } from "commander";
+import { FleetboxError } from "../errors.ts";
+import { checkName } from "../names.ts";
+import { bringMembersUp } from "./bring_members_up.ts";
+import { addMemberFlags, type MemberFlags, memberOptions } from "./member_options.ts";
+import { planJoin } from "./up_plan.ts";
+
+interface Flags extends MemberFlags {
+  via: string;
+  json?: boolean;
+  wait: boolean;
+}
+
+export function joinCommand(): Command {
+  const command = new Command("join")
+    .description("boot a member, new or stopped, onto the network of one that runs")
+    .argument("<name>", "the member that joins")
+    .requiredOption("--via <name>", "a member of the group to be joined");
+  return addMemberFlags(command)
+    .option("--no-wait", "return when it is being booted")
+    .option("--json", "one JSON object per event (see: fleetbox help up)")
+    .addHelpText("after", "\nExample:\n  fleetbox join d --via b")
+    .action(async (word: string, flags: Flags) => {
+      const [name, via] = [checkName(word), checkName(flags.via)];
+      if (name === via) throw new FleetboxError("misuse", `"${name}" cannot join a network via itself`);
+      await bringMembersUp({
+        names: [name],
+        context: [via],
+        flags,
+        options: memberOptions(flags),
+        plan: (facts, groups) => planJoin(facts.get(name)!, facts.get(via)!, groups),
+      });
+    });
+}

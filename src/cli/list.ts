@@ -1,0 +1,103 @@
+/** `fleetbox ls`: every member, whatever state it is in, observed now. */
+
+import { Command } from "commander";
+import { type Colour, paintFor } from "./colour.ts";
+import { ageText } from "./duration.ts";
+import { type MemberView, viewsOf, type ViewState } from "./member_view.ts";
+import { observeAll } from "./observe.ts";
+import { say, sayJson, terminalWidth, warn } from "./output.ts";
+import { sizeText } from "./sizes.ts";
+import { openStore } from "./store_access.ts";
+import type { Cell } from "./table.ts";
+
+/** How long one holder may keep the list waiting. */
+const HOLDER_MS = 1_000;
+
+interface Flags {
+  json?: boolean;
+  quiet?: boolean;
+}
+
+export function listCommand(): Command {
+  return new Command("ls")
+    .alias("ps")
+    .description("list all members with their state")
+    .option("-q, --quiet", "names only")
+    .option("--json", "one JSON array")
+    .addHelpText(
+      "after",
+      `
+States: downloading, starting, running, stopped, error; orphaned (its holder was killed, its
+machine runs), damaged (its config cannot be read), unknown (its holder does not answer).
+--json: [{"name","state","stage"?,"running","ip","cpus","memory_mb","disk_mb","image","since"?,
+"group"?,"bound","ssh"?,"reason"?,"hint"?}]
+
+Examples:
+  fleetbox ls
+  fleetbox stop $(fleetbox ls -q)`,
+    )
+    .action(async (flags: Flags) => {
+      const views = viewsOf(await observeAll(openStore(), HOLDER_MS));
+      if (flags.json) return sayJson(views);
+      if (flags.quiet) return views.forEach(({ name }) => say(name));
+      if (views.length === 0) return warn("no members yet: fleetbox up a");
+      const { tableLines } = await import("./table.ts");
+      const width = terminalWidth();
+      const rows = listRows(views, Date.now(), width);
+      tableLines(HEAD, rows, paintFor()).forEach(say);
+      reasons(views).forEach(say);
+    });
+}
+
+const HEAD = ["NAME", "STATE", "ADDRESS", "CPUS", "MEMORY", "IMAGE", "UPTIME", "GROUP"];
+const COLOURS: Partial<Record<ViewState, Colour>> = {
+  downloading: "yellow",
+  starting: "yellow",
+  running: "green",
+  stopped: "dim",
+  error: "red",
+  orphaned: "yellow",
+  damaged: "red",
+  unknown: "yellow",
+};
+
+/** The table's rows. With a width, names of images are shortened until the table fits, as far as that goes. */
+export function listRows(views: readonly MemberView[], nowMs: number, width?: number): Cell[][] {
+  const rows = views.map((view) => [
+    { text: view.name },
+    { text: stateText(view), colour: COLOURS[view.state] },
+    { text: view.ip || "-" },
+    { text: String(view.cpus ?? "-") },
+    { text: view.memory_mb === undefined ? "-" : sizeText(view.memory_mb) },
+    { text: view.image?.replace(/^.*\//, "") ?? "-" },
+    { text: view.state === "running" && view.since ? ageText(nowMs - Date.parse(view.since)) : "-" },
+    { text: view.group === undefined ? "-" : view.bound ? `${view.group} (bound)` : view.group },
+  ]);
+  if (width === undefined) return rows;
+  const IMAGE = 5;
+  const widths = HEAD.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column].text.length)));
+  const over = widths.reduce((sum, one) => sum + one + 2, -2) - width;
+  const room = Math.max(8, widths[IMAGE] - Math.max(0, over));
+  for (const row of rows) {
+    const { text } = row[IMAGE];
+    if (text.length > room) row[IMAGE] = { text: text.slice(0, room - 1) + "…" };
+  }
+  return rows;
+}
+
+function stateText({ state, stage }: MemberView): string {
+  if (stage === "stopping") return "stopping";
+  if (state === "starting" && stage) return `starting (${stage})`;
+  if (state === "running" && stage === "paused") return "running (paused)";
+  return state;
+}
+
+/** Why members are not as they should be, below the table. */
+export function reasons(views: readonly MemberView[]): string[] {
+  const lines = views.filter(({ reason }) => reason).map(({ name, state, reason, hint }) => {
+    const text = reason!.trim().replace(/\s*\n\s*/g, "; ");
+    if (state === "orphaned") return `${name}: ${text}; run: ${hint}`;
+    return hint ? `${name}: ${text}\n  try: ${hint}` : `${name}: ${text}`;
+  });
+  return lines.length > 0 ? ["", ...lines] : [];
+}

@@ -1,0 +1,106 @@
+/** The flags of `up` and `join` that say what a member shall be, and what they become on the wire. */
+
+import { isAbsolute, resolve } from "node:path";
+import { Command } from "commander";
+import { FleetboxError } from "../errors.ts";
+import { DEFAULTS, LIMITS, type Options, parseSizeMiB } from "../options.ts";
+import type { MemberConfig } from "../store.ts";
+import { parseDurationMs } from "./duration.ts";
+import { sizeText } from "./sizes.ts";
+
+/** The flags as commander gives them. */
+export interface MemberFlags {
+  image?: string;
+  cpus?: string;
+  memory?: string;
+  disk?: string;
+  timeout?: string;
+  egress?: string;
+  hostAccess?: boolean;
+}
+
+/** The environment variable with the default image. */
+export const IMAGE_VARIABLE = "FLEETBOX_IMAGE";
+
+export function addMemberFlags(command: Command): Command {
+  return command
+    .option(
+      "--image <image>",
+      `an alias or the path of a disk image (default: $${IMAGE_VARIABLE}, else ${DEFAULTS.image})`,
+    )
+    .option("--cpus <number>", `virtual CPUs (default: ${DEFAULTS.cpus})`)
+    .option("--memory <size>", "memory in MiB, or such as 512M or 2G (default: the image's)")
+    .option("--disk <size>", `size of the disk (default: ${sizeText(DEFAULTS.diskMiB)})`)
+    .option(
+      "--timeout <duration>",
+      `limit for one boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
+    );
+}
+
+/**
+ * The options for the wire. Only what was asked: what is absent is the holder's to choose.
+ * @throws {FleetboxError} `misuse`, naming the flag.
+ */
+export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env.get(IMAGE_VARIABLE)): Options {
+  const options: Options = {};
+  const image = flags.image ?? (env || undefined);
+  if (image !== undefined) options.image = imageReference(image, cwd);
+  if (flags.cpus !== undefined) options.cpus = wholeNumber("--cpus", flags.cpus, 1, LIMITS.cpus);
+  if (flags.memory !== undefined) {
+    options.mem = size("--memory", flags.memory, LIMITS.memoryMinMiB, LIMITS.memoryMaxMiB) / 1024;
+  }
+  if (flags.disk !== undefined) options.disk = size("--disk", flags.disk, 1, LIMITS.diskMaxMiB) / 1024;
+  if (flags.timeout !== undefined) options.boot_timeout_ms = parseDurationMs(flags.timeout, "--timeout");
+  if (flags.egress !== undefined) {
+    if (flags.egress !== "on" && flags.egress !== "off") throw bad("--egress", flags.egress, "on or off");
+    options.egress = flags.egress;
+  }
+  if (flags.hostAccess) options.host_access = true;
+  return options;
+}
+
+/** An image as the holder wants it, whose working directory is another one: an alias, a URL, or an absolute path. */
+export function imageReference(image: string, cwd: () => string): string {
+  if (image === "") throw bad("--image", image, "an alias or a path");
+  const isPath = image.includes("/") || image.startsWith(".") || /\.(qcow2|img|raw)$/i.test(image);
+  if (!isPath || isAbsolute(image) || /^[a-z][a-z0-9+.-]*:\/\//i.test(image)) return image;
+  return resolve(cwd(), image);
+}
+
+/** What was asked and what an existing member has, where they differ: sentences for people. */
+export function ignoredOptions(config: MemberConfig, flags: MemberFlags, options: Options): string[] {
+  const notes: string[] = [];
+  const compare = (
+    flag: string,
+    asked: string | number | undefined,
+    has: string | number,
+    text: (value: string | number) => string = String,
+  ) => {
+    if (asked === undefined || asked === has) return;
+    notes.push(`${config.name} keeps ${flag} ${text(has)}, with which it was made (asked: ${text(asked)})`);
+  };
+  const mib = (gib?: number) => gib === undefined ? undefined : Math.round(gib * 1024);
+  const asSize = (value: string | number) => sizeText(Number(value));
+  if (flags.image !== undefined) compare("--image", options.image, config.image);
+  compare("--cpus", options.cpus, config.cpus);
+  compare("--memory", mib(options.mem), config.memory_mb, asSize);
+  compare("--disk", mib(options.disk), config.disk_mb, asSize);
+  return notes;
+}
+
+function size(flag: string, text: string, minMiB: number, maxMiB: number): number {
+  const mib = parseSizeMiB(text, flag);
+  if (mib < minMiB || mib > maxMiB) throw bad(flag, text, `a size from ${sizeText(minMiB)} to ${sizeText(maxMiB)}`);
+  return mib;
+}
+
+/** @throws {FleetboxError} `misuse` */
+export function wholeNumber(flag: string, text: string, min: number, max: number): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+  throw bad(flag, text, `a whole number from ${min} to ${max}`);
+}
+
+function bad(flag: string, found: string, expected: string): FleetboxError {
+  return new FleetboxError("misuse", `Bad value for ${flag}: found ${JSON.stringify(found)}, expected ${expected}`);
+}

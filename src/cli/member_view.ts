@@ -1,0 +1,87 @@
+/**
+ * A member as `ls` and `status` show it: what its holder tells, else what the store and the processes tell.
+ *
+ * To the protocol's states come three that only an observer knows: `orphaned` (the machine runs, its holder was
+ * killed), `damaged` (the config cannot be read) and `unknown` (its holder does not answer). This shape is what
+ * `fleetbox ls --json` prints; keys may be added, none changes its meaning.
+ */
+
+import { messageOf } from "../errors.ts";
+import type { SshEndpoint, Stage, State } from "../wire.ts";
+import { type Everything, type GroupFacts, type MemberFacts, orphanGroup } from "./observe.ts";
+
+export type ViewState = State | "orphaned" | "damaged" | "unknown";
+
+export interface MemberView {
+  name: string;
+  state: ViewState;
+  stage?: Stage;
+  /** True for `downloading`, `starting` and `running`. */
+  running: boolean;
+  /** The address on the group's network; "" while it has none. */
+  ip: string;
+  cpus?: number;
+  memory_mb?: number;
+  disk_mb?: number;
+  image?: string;
+  /** When the state began, ISO 8601. */
+  since?: string;
+  /** The group that it is served in. */
+  group?: string;
+  /** Whether the group dies with the program that made it. */
+  bound: boolean;
+  ssh?: SshEndpoint;
+  /** Why it is `error`, `orphaned`, `damaged` or `unknown`. */
+  reason?: string;
+  /** What to do about it. */
+  hint?: string;
+}
+
+export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound = false): MemberView {
+  const { name, report, silence, stored } = member;
+  const config = stored && "config" in stored ? stored.config : undefined;
+  const known = config &&
+    { cpus: config.cpus, memory_mb: config.memory_mb, disk_mb: config.disk_mb, image: config.image };
+  const base = { name, ...known, ip: config?.ip ?? "", bound };
+  if (report) {
+    return {
+      ...base,
+      state: report.state,
+      stage: report.stage,
+      running: report.running,
+      ip: report.ip || (report.state === "running" ? "" : base.ip),
+      cpus: report.cpus,
+      memory_mb: report.memory_mb,
+      image: report.image,
+      since: report.since,
+      group: report.group,
+      ssh: report.ssh,
+      ...(report.state === "error"
+        ? { reason: report.failure?.message ?? report.error, hint: report.failure?.hint ?? `fleetbox logs ${name}` }
+        : {}),
+    };
+  }
+  const problem = (state: ViewState, reason: string, hint?: string, group?: string): MemberView => ({
+    ...base,
+    state,
+    running: false,
+    group,
+    reason,
+    hint,
+  });
+  if (silence) return problem("unknown", silence.message, silence.hint);
+  const orphans = orphanGroup(groups, name);
+  if (orphans) return problem("orphaned", "its holder is gone, its machine runs", `fleetbox up ${name}`, orphans.group);
+  if (stored && "damage" in stored) return problem("damaged", messageOf(stored.damage), stored.damage.hint);
+  return { ...base, state: "stopped", running: false };
+}
+
+export function viewsOf({ members, served, groups }: Everything): MemberView[] {
+  return members.map((member) => {
+    const group = member.report?.group;
+    const bound = group === undefined
+      ? false
+      : served.get(group)?.bound ?? groups.find((one) => one.group === group)?.bound ?? false;
+    return viewOf(member, groups, bound);
+  });
+}

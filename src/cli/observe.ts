@@ -1,0 +1,142 @@
+/**
+ * What is there, asked and not remembered: the store's members, the holders that answer, the machines that run.
+ *
+ * A holder that does not answer in time costs only its own members an answer. A machine whose holder is gone is found
+ * through its group's record (the process's id and start time); it is an orphan until a new holder takes it back.
+ */
+
+import { getGroup, getReport } from "../control.ts";
+import { FleetboxError, isNotFound } from "../errors.ts";
+import { isAlive } from "../process.ts";
+import { exists, naturalOrder, type Store, type StoredMember } from "../store.ts";
+import type { GroupReport, MemberReport } from "../wire.ts";
+
+/** A group as its record and the processes tell it. */
+export interface GroupFacts {
+  group: string;
+  /** In the record's order, first one first. */
+  members: string[];
+  /** Whether the process that wrote the record still runs. */
+  holderAlive: boolean;
+  /** The members whose hypervisor runs. */
+  machinesAlive: string[];
+  bound: boolean;
+}
+
+/** A member as the store and its holder tell it. */
+export interface MemberFacts {
+  name: string;
+  /** Absent: the store has none of that name. */
+  stored?: StoredMember;
+  /** Absent: nobody serves it. */
+  report?: MemberReport;
+  /** Its socket is there, and whoever holds it did not answer as a holder does. */
+  silence?: FleetboxError;
+}
+
+/** How long a holder may take to answer. */
+export const ANSWER_MS = 5_000;
+
+/** One member. Never throws for what it finds. */
+export async function observeMember(store: Store, name: string, timeoutMs = ANSWER_MS): Promise<MemberFacts> {
+  const stored = store.readMember(name);
+  try {
+    return { name, stored, report: await within(timeoutMs, name, getReport(store, name, timeoutMs)) };
+  } catch (thrown) {
+    if (isNotFound(thrown)) return { name, stored }; // its holder is just letting go of it
+    return { name, stored, silence: asFleetboxError(thrown) };
+  }
+}
+
+export async function observeMembers(store: Store, names: readonly string[]): Promise<MemberFacts[]> {
+  return await Promise.all(names.map((name) => observeMember(store, name)));
+}
+
+/** Every group that has a record. */
+export function observeGroups(store: Store): GroupFacts[] {
+  return store.groupRecords().map((record) => ({
+    group: record.group,
+    members: record.members,
+    holderAlive: isAlive(record.holder),
+    machinesAlive: Object.keys(record.hypervisors).filter((name) => isAlive(record.hypervisors[name])),
+    bound: record.bound,
+  }));
+}
+
+/** The group whose holder is gone and in which this member's machine still runs. */
+export function orphanGroup(groups: readonly GroupFacts[], name: string): GroupFacts | undefined {
+  return groups.find((group) => !group.holderAlive && group.machinesAlive.includes(name));
+}
+
+/** Everything: each member of the store and of the groups that are served, in natural order. */
+export interface Everything {
+  members: MemberFacts[];
+  /** The groups that answered, by name. */
+  served: Map<string, GroupReport>;
+  groups: GroupFacts[];
+}
+
+/**
+ * Asks every holder once for its whole group; members of no recorded group are asked one by one.
+ * @param timeoutMs how long one holder may take; its members get a `silence` then.
+ */
+export async function observeAll(store: Store, timeoutMs: number): Promise<Everything> {
+  const stored = new Map(store.members().map((member) => [member.name, member]));
+  const groups = observeGroups(store);
+  const served = new Map<string, GroupReport>();
+  const reports = new Map<string, MemberReport>();
+  const silences = new Map<string, FleetboxError>();
+  const hasSocket = (name: string) => exists(store.memberSocket(name));
+
+  await Promise.all(
+    groups.filter((group) => group.holderAlive).map(async ({ members }) => {
+      const via = members.find(hasSocket);
+      if (via === undefined) return;
+      try {
+        const report = await within(timeoutMs, via, getGroup(store, via, timeoutMs));
+        if (!report) return;
+        served.set(report.group, report);
+        for (const member of report.members) reports.set(member.name, member);
+      } catch (thrown) {
+        for (const name of members) silences.set(name, asFleetboxError(thrown));
+      }
+    }),
+  );
+
+  const names = new Set([...stored.keys(), ...reports.keys()]);
+  const members = await Promise.all([...names].map(async (name): Promise<MemberFacts> => {
+    const facts: MemberFacts = {
+      name,
+      stored: stored.get(name),
+      report: reports.get(name),
+      silence: silences.get(name),
+    };
+    if (facts.report || facts.silence || !hasSocket(name)) return facts;
+    return await observeMember(store, name, timeoutMs);
+  }));
+  members.sort((a, b) => naturalOrder(a.name, b.name));
+  return { members, served, groups };
+}
+
+/** A holder that cannot even take a connection (stopped, its backlog full) is late like one that does not reply. */
+async function within<T>(timeoutMs: number, name: string, answer: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(silent(name, timeoutMs)), timeoutMs + 100);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function silent(name: string, timeoutMs: number): FleetboxError {
+  return new FleetboxError("timeout", `The holder of "${name}" did not answer within ${timeoutMs / 1000} s`, {
+    hint: `Its log: fleetbox logs --holder ${name}`,
+  });
+}
+
+function asFleetboxError(thrown: unknown): FleetboxError {
+  return thrown instanceof FleetboxError ? thrown : new FleetboxError("failed", String(thrown), { cause: thrown });
+}

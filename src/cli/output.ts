@@ -1,0 +1,64 @@
+/**
+ * Where the command line writes: what a command tells goes to standard output, errors, warnings and hints to standard
+ * error.
+ *
+ * Writes are synchronous, so that nothing is lost when the process exits. A reader that went away (`| head -1`) is no
+ * error: from then on the text goes nowhere, and a command that would write for ever looks at {@link outputClosed}.
+ */
+
+let closed = false;
+
+/** Whether nobody reads our standard output any more. */
+export function outputClosed(): boolean {
+  return closed;
+}
+
+/** Writes to standard output, as it is. */
+export function write(text: string): void {
+  if (!closed) closed = !writeAll(Deno.stdout, text);
+}
+
+/** One line of what the command tells. */
+export function say(line: string): void {
+  write(line + "\n");
+}
+
+/** One line on standard error. */
+export function warn(line: string): void {
+  writeAll(Deno.stderr, line + "\n");
+}
+
+/** One JSON value on a line of its own. */
+export function sayJson(value: unknown): void {
+  say(JSON.stringify(value));
+}
+
+/** Whether standard output is a terminal on which lines can be drawn over. */
+export function isLive(): boolean {
+  return Deno.stdout.isTerminal() && Deno.env.get("TERM") !== "dumb";
+}
+
+/** The width of the terminal in columns; undefined when standard output is none. */
+export function terminalWidth(): number | undefined {
+  try {
+    return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || undefined : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** False when the reader is gone. */
+function writeAll(stream: typeof Deno.stdout, text: string): boolean {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += stream.writeSync(bytes.subarray(at));
+    } catch (thrown) {
+      if (thrown instanceof Deno.errors.BrokenPipe) return false;
+      // A pipe that somebody made non-blocking, and that is full: its reader is slow, not gone.
+      if (!(thrown instanceof Deno.errors.WouldBlock)) throw thrown;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+  return true;
+}

@@ -1,0 +1,164 @@
+/**
+ * The preflight list: what machines need from this host. Each check gives a sentence about what it found, or throws
+ * with what is wrong; nothing is left behind but the store's directories and the unpacked image.
+ */
+
+import { FleetboxError, isNotFound } from "../errors.ts";
+import { ALIASES, resolveImage } from "../image/image.ts";
+import { DEFAULTS } from "../options.ts";
+import { run, which } from "../process.ts";
+import { Store } from "../store.ts";
+import { chooseAccelerator, findQemu, qemuVersion } from "../vmm/accelerator.ts";
+import { bytesText, sizeText } from "./sizes.ts";
+import { openStore } from "./store_access.ts";
+
+export interface Check {
+  what: string;
+  /** What was found, a sentence. @throws when it is not as it should be. */
+  check(): string | Promise<string>;
+  /** The user's next step, when the error has none of its own. */
+  hint: string;
+  /** Whether no machine runs without it. */
+  fatal: boolean;
+}
+
+export interface Finding {
+  what: string;
+  ok: boolean;
+  fatal: boolean;
+  found: string;
+  hint?: string;
+}
+
+/** Room for an image, a few overlays and logs. */
+const MIN_DISK_BYTES = 1024 ** 3;
+/** One small machine, its hypervisor, the gateway and the holder. */
+const MIN_MEMORY_MIB = DEFAULTS.memoryMiB + 192;
+
+export function preflight(): Check[] {
+  const store = lazily(openStore);
+  const binary = lazily(() => findQemu());
+  return [
+    {
+      what: "qemu",
+      check: async () => `QEMU ${await qemuVersion(binary())} (${binary()})`,
+      hint: "Install QEMU 7.2 or newer: apt-get install qemu-system-x86",
+      fatal: true,
+    },
+    {
+      what: "accelerator",
+      check: async () => {
+        const { accelerator, reason } = await chooseAccelerator({ binary: binary(), cacheFile: cacheIn(store) });
+        if (accelerator !== "tcg" || Deno.env.get("FLEETBOX_ACCEL")) return `${accelerator}: ${reason}`;
+        throw new FleetboxError("unavailable", reason, {
+          hint: /cannot be opened/.test(reason) ? "sudo adduser $USER kvm, then log in again" : undefined,
+        });
+      },
+      hint: "Machines run all the same. For speed, use a host with KVM (in a virtual machine: nested virtualisation)",
+      fatal: false,
+    },
+    program("qemu-img", "apt-get install qemu-utils", true),
+    program("ssh", "apt-get install openssh-client", true),
+    program("ssh-keygen", "apt-get install openssh-client", true),
+    ...(Deno.build.os === "linux" ? [program("setpriv", "apt-get install util-linux", false)] : []),
+    {
+      what: "store",
+      check: () => checkStore(store()),
+      hint: "Set FLEETBOX_HOME to a directory of your own",
+      fatal: true,
+    },
+    {
+      what: "disk",
+      check: () => checkDisk(store().root),
+      hint: "Free some space, or set FLEETBOX_HOME to a directory on another disk",
+      fatal: false,
+    },
+    {
+      what: "memory",
+      check: checkMemory,
+      hint: "End other programs, or use smaller machines: fleetbox up a --memory 128M",
+      fatal: false,
+    },
+    {
+      what: "image",
+      check: async () => {
+        const image = await resolveImage(store(), DEFAULTS.image);
+        return `${ALIASES[0]}: ${image.id}`;
+      },
+      hint: "Build it: make micro",
+      fatal: false,
+    },
+  ];
+}
+
+function program(name: string, install: string, fatal: boolean): Check {
+  return {
+    what: name,
+    check() {
+      const path = which(name);
+      if (path) return path;
+      throw new FleetboxError("unavailable", `The program ${name} is not installed, or not on PATH`);
+    },
+    hint: `Install it: ${install}`,
+    fatal,
+  };
+}
+
+/** Writable, ours, private; its depth is checked when it is opened. */
+function checkStore(store: Store): string {
+  store.ensure();
+  const probe = Deno.makeTempFileSync({ dir: store.runDir, prefix: ".doctor-" });
+  Deno.removeSync(probe);
+  return `${store.root}, writable, sockets fit`;
+}
+
+async function checkDisk(path: string): Promise<string> {
+  const free = await freeBytes(nearestDirectory(path));
+  const text = `${bytesText(free)} free for ${path}`;
+  if (free < MIN_DISK_BYTES) throw new FleetboxError("no-space", `${text}, expected ${bytesText(MIN_DISK_BYTES)}`);
+  return text;
+}
+
+/** POSIX `df -Pk`: the fourth column of the second line, in KiB. */
+async function freeBytes(path: string): Promise<number> {
+  const columns = (await run("df", ["-Pk", path])).split("\n")[1]?.split(/\s+/) ?? [];
+  const kib = Number(columns[3]);
+  if (Number.isFinite(kib)) return kib * 1024;
+  throw new FleetboxError("failed", "Cannot read what df tells");
+}
+
+function nearestDirectory(path: string): string {
+  for (let at = path; at !== "/"; at = at.slice(0, at.lastIndexOf("/")) || "/") {
+    try {
+      if (Deno.statSync(at).isDirectory) return at;
+    } catch (thrown) {
+      if (!isNotFound(thrown)) throw thrown;
+    }
+  }
+  return "/";
+}
+
+function checkMemory(): string {
+  const { available, total } = Deno.systemMemoryInfo();
+  const text = `${bytesText(available)} of ${bytesText(total)} available`;
+  if (available / 1024 / 1024 < MIN_MEMORY_MIB) {
+    throw new FleetboxError("no-space", `${text}, expected ${sizeText(MIN_MEMORY_MIB)} for one machine`);
+  }
+  return text;
+}
+
+/** The accelerator's cache, when there is a store to keep it in. */
+function cacheIn(store: () => Store): string | undefined {
+  try {
+    store().ensure();
+    return store().acceleratorCache;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A value that is made when it is first asked for; a failure is made again for each who asks. */
+function lazily<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

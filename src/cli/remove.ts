@@ -1,0 +1,37 @@
+/** Deleting members: the steps that `rm` and an undone `up` share. */
+
+import { getStatus } from "../control.ts";
+import { FleetboxError } from "../errors.ts";
+import { exists, removeIfThere, type Store } from "../store.ts";
+import { observeGroups } from "./observe.ts";
+
+/** Whether the store holds anything of a member: a config, a disk, or what a start left that was interrupted. */
+export function isInStore(store: Store, name: string): boolean {
+  return exists(store.member(name).dir);
+}
+
+/**
+ * Deletes a member that nobody serves, disk and all, and its holder's log when no live group writes to it.
+ * @throws {FleetboxError} `conflict`: somebody serves it, or its machine still runs.
+ */
+export async function removeStopped(store: Store, name: string): Promise<void> {
+  if (!isInStore(store, name)) return;
+  await store.withMemberLock(name, async () => {
+    if (await getStatus(store, name)) throw inUse(name, "it was started again");
+    if (observeGroups(store).some((group) => group.machinesAlive.includes(name))) {
+      throw inUse(name, "its machine still runs");
+    }
+    await store.removeMember(name);
+  });
+  removeLog(store, name);
+}
+
+function removeLog(store: Store, name: string): void {
+  const live = observeGroups(store).filter(({ holderAlive }) => holderAlive);
+  if (live.some(({ group, members }) => group === name || members.includes(name))) return;
+  removeIfThere(store.holderLog(name));
+}
+
+function inUse(name: string, why: string): FleetboxError {
+  return new FleetboxError("conflict", `Cannot remove "${name}": ${why}`, { hint: `fleetbox stop ${name}` });
+}

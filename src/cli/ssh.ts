@@ -1,0 +1,76 @@
+/** `fleetbox ssh`: a shell on a member, or one command there. */
+
+import { Command } from "commander";
+import { FleetboxError, isNotFound } from "../errors.ts";
+import { checkName } from "../names.ts";
+import type { SshEndpoint } from "../wire.ts";
+import { type MemberFacts, observeGroups, orphanGroup } from "./observe.ts";
+import { remoteCommand } from "./quoting.ts";
+import { sshArguments } from "./ssh_arguments.ts";
+import { openStore, requireMember } from "./store_access.ts";
+
+export function sshCommand(): Command {
+  return new Command("ssh")
+    .description("open a shell on a member, or run a command there")
+    .argument("<name>", "the member")
+    .argument("[command...]", "the command, after --")
+    .option("-t, --tty", "give the command a terminal")
+    .passThroughOptions()
+    .addHelpText(
+      "after",
+      `
+Of a COMMAND of several words each reaches the program as it stands here: fleetbox ssh a -- echo '$HOME'
+prints $HOME. A COMMAND of one word is a line for the guest's shell: fleetbox ssh a -- 'echo $HOME | wc -c'.
+The exit code is the command's (255: ssh itself failed). Uses the system's ssh; ~/.ssh is not read.
+
+Examples:
+  fleetbox ssh a
+  fleetbox ssh a -- ping -c1 b
+  fleetbox ssh -t a -- top`,
+    )
+    .action(async (word: string, command: string[], flags: { tty?: boolean }) => {
+      const store = openStore();
+      const member = await requireMember(store, checkName(word));
+      const endpoint = endpointOf(member, () => orphanGroup(observeGroups(store), member.name) !== undefined);
+      const args = sshArguments(store, endpoint, { tty: flags.tty, command: remoteCommand(command) });
+      Deno.exitCode = await runSsh(args);
+    });
+}
+
+/** Where a running member answers. @throws {FleetboxError} `conflict`: it does not run. */
+export function endpointOf({ name, report, silence }: MemberFacts, isOrphan: () => boolean): SshEndpoint {
+  if (silence) throw silence;
+  if (report?.state === "running" && report.ssh) return report.ssh;
+  const refuse = (found: string, hint: string) =>
+    new FleetboxError("conflict", `Cannot reach "${name}": it is ${found}`, { hint });
+  if (!report && isOrphan()) throw refuse("without a holder, which was killed", `Take it back: fleetbox up ${name}`);
+  if (!report || report.state === "stopped") throw refuse("not running", `Boot it: fleetbox up ${name}`);
+  if (report.state === "error") {
+    throw refuse(`failed: ${report.error ?? "?"}`, `Look at its console: fleetbox logs ${name}`);
+  }
+  throw refuse(`still booting (${report.stage ?? report.state})`, `Wait for it: fleetbox wait ${name}`);
+}
+
+/** The client's exit code. While it runs it decides about Ctrl-C; what ends us ends it. */
+async function runSsh(args: string[]): Promise<number> {
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command("ssh", { args, stdin: "inherit", stdout: "inherit", stderr: "inherit" }).spawn();
+  } catch (cause) {
+    if (!isNotFound(cause)) throw new FleetboxError("failed", "Cannot start ssh", { cause });
+    throw new FleetboxError("unavailable", "The program ssh is not installed, or not on PATH", {
+      cause,
+      hint: "Install OpenSSH's client: apt install openssh-client",
+    });
+  }
+  const ignore = () => {};
+  const pass = (signal: Deno.Signal) => () => {
+    try {
+      child.kill(signal);
+    } catch { /* it is gone: so are we, in a moment */ }
+  };
+  Deno.addSignalListener("SIGINT", ignore);
+  Deno.addSignalListener("SIGTERM", pass("SIGTERM"));
+  Deno.addSignalListener("SIGHUP", pass("SIGHUP"));
+  return (await child.status).code;
+}

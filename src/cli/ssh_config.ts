@@ -1,0 +1,37 @@
+/** `fleetbox ssh-config`: members as hosts for ssh, scp, rsync, Ansible and editors. */
+
+import { Command } from "commander";
+import { parseNames } from "./name_arguments.ts";
+import { observeAll, observeGroups, orphanGroup } from "./observe.ts";
+import { warn, write } from "./output.ts";
+import { endpointOf } from "./ssh.ts";
+import { sshConfigBlock } from "./ssh_arguments.ts";
+import { openStore, requireMember } from "./store_access.ts";
+
+export function sshConfigCommand(): Command {
+  return new Command("ssh-config")
+    .description("print members as Host blocks for ssh_config")
+    .argument("[names...]", "members (default: all that run)")
+    .addHelpText(
+      "after",
+      `
+To use it for one command:
+  fleetbox ssh-config > hosts && scp -F hosts file a:
+To have the members in every ssh: put "Include ~/.fleetbox/ssh_config" at the top of ~/.ssh/config, and
+  fleetbox ssh-config > ~/.fleetbox/ssh_config
+after each up: ports change when a member boots.`,
+    )
+    .action(async (words: string[]) => {
+      const store = openStore();
+      const members = words.length > 0
+        ? await Promise.all(parseNames(words).map((name) => requireMember(store, name)))
+        : (await observeAll(store, 1_000)).members.filter(({ report }) => report?.state === "running" && report.ssh);
+      if (members.length === 0) return warn("no member runs: fleetbox up a");
+      const groups = observeGroups(store);
+      const blocks = members.map((member) => {
+        const endpoint = endpointOf(member, () => orphanGroup(groups, member.name) !== undefined);
+        return sshConfigBlock(store, member.name, endpoint);
+      });
+      write(blocks.join("\n"));
+    });
+}

@@ -1,0 +1,102 @@
+/** `fleetbox status`: all that is known of one member. */
+
+import { Command } from "commander";
+import { getGroup } from "../control.ts";
+import { checkName } from "../names.ts";
+import type { MemberPaths, Store } from "../store.ts";
+import type { GroupReport, PortReport } from "../wire.ts";
+import { ageText } from "./duration.ts";
+import { type MemberView, viewOf } from "./member_view.ts";
+import { type MemberFacts, observeGroups } from "./observe.ts";
+import { say, sayJson } from "./output.ts";
+import { bytesText, sizeText } from "./sizes.ts";
+import { openStore, requireMember } from "./store_access.ts";
+
+export function statusCommand(): Command {
+  return new Command("status")
+    .description("tell all about one member")
+    .argument("<name>", "the member")
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      `
+--json: what its holder reports {"name","state","stage"?,"running","ip","since"?,"group"?,"pid"?,
+"hypervisor_pid"?,"cpus","memory_mb","image","ssh"?,"network"?,"failure"?} with the group's settings
+("bound","egress","host_access","accelerator"), and "config" and "paths" from the store.
+
+Example:
+  fleetbox status a --json | jq .network.dropped`,
+    )
+    .action(async (word: string, flags: { json?: boolean }) => {
+      const store = openStore();
+      const member = await requireMember(store, checkName(word));
+      const group = member.report ? await getGroup(store, member.name).catch(() => undefined) : undefined;
+      const view = viewOf(member, observeGroups(store), group?.bound);
+      if (flags.json) sayJson(statusJson(store, member, view, group));
+      else statusLines(view, member, store.member(member.name), group, Date.now()).forEach(say);
+    });
+}
+
+function statusJson(store: Store, member: MemberFacts, view: MemberView, group: GroupReport | undefined) {
+  return {
+    ...view,
+    ...member.report,
+    ...(group && { egress: group.egress, host_access: group.host_access, accelerator: group.accelerator }),
+    config: member.stored && "config" in member.stored ? member.stored.config : null,
+    paths: store.member(member.name),
+  };
+}
+
+/** `key  value` lines for people. */
+export function statusLines(
+  view: MemberView,
+  { report, stored }: MemberFacts,
+  paths: MemberPaths,
+  group: GroupReport | undefined,
+  nowMs: number,
+): string[] {
+  const config = stored && "config" in stored ? stored.config : undefined;
+  const since = view.since ? `, for ${ageText(nowMs - Date.parse(view.since))}` : "";
+  const entries: [string, string | undefined][] = [
+    ["name", view.name],
+    ["state", `${view.state}${view.stage && view.stage !== "ready" ? ` (${view.stage})` : ""}${since}`],
+    ["reason", view.reason],
+    ["try", view.hint],
+    ["address", view.ip || undefined],
+    ["ssh", view.state === "running" ? sshText(view) : undefined],
+    ["group", view.group && `${view.group}${view.bound ? " (bound to its client)" : ""}`],
+    ["members", group && group.members.length > 1 ? group.members.map(({ name }) => name).join(", ") : undefined],
+    ["egress", group && `${group.egress}${group.host_access ? ", with access to the host's loopback" : ""}`],
+    ["cpus", view.cpus?.toString()],
+    ["memory", view.memory_mb === undefined ? undefined : sizeText(view.memory_mb)],
+    ["disk", config && `${sizeText(config.disk_mb)}, ${paths.disk}`],
+    ["image", view.image],
+    ["mac", config?.mac],
+    ["created", config?.created_at],
+    ["hypervisor", report?.hypervisor_pid === undefined ? undefined : `process ${report.hypervisor_pid}`],
+    ["accelerator", group?.accelerator && `${group.accelerator.name} (${group.accelerator.reason})`],
+    ["holder", report && `process ${report.pid}${group ? `, fleetbox ${group.version}` : ""}`],
+    ["console", paths.serialLog],
+    ["received", report?.network && traffic(report.network.rx_frames, report.network.rx_bytes)],
+    ["sent", report?.network && traffic(report.network.tx_frames, report.network.tx_bytes)],
+    ["dropped", report?.network && droppedText(report.network)],
+  ];
+  const told = entries.filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "");
+  const width = Math.max(...told.map(([key]) => key.length));
+  return told.map(([key, value]) =>
+    `${key.padEnd(width)}  ${value.trim().replaceAll("\n", `\n${" ".repeat(width + 2)}`)}`
+  );
+}
+
+function sshText({ name, ssh }: MemberView): string {
+  return `fleetbox ssh ${name}${ssh ? ` (${ssh.user}@${ssh.host}, port ${ssh.port})` : ""}`;
+}
+
+function traffic(frames: number, bytes: number): string {
+  return `${frames} frames, ${bytesText(bytes)}`;
+}
+
+function droppedText({ dropped }: PortReport): string {
+  const reasons = Object.entries(dropped).filter(([, count]) => count > 0);
+  return reasons.length === 0 ? "none" : reasons.map(([reason, count]) => `${count} ${reason}`).join(", ");
+}

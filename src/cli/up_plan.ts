@@ -1,0 +1,119 @@
+/**
+ * What `up` and `join` do next: a verdict on observed facts. Pure; the table in `up_plan_test.ts` says it in cases.
+ *
+ * | what is found                                         | `up` does                                               |
+ * | ----------------------------------------------------- | ------------------------------------------------------- |
+ * | a name's config is damaged, or its holder is silent   | refuse, with that error                                 |
+ * | a member that is being stopped                        | wait until it is gone, look again                       |
+ * | members of two groups                                 | refuse: two networks cannot merge                       |
+ * | some are served, by one holder                        | add the others there; wait for those that boot          |
+ * | none is served                                        | spawn one holder for all                                |
+ * | … and machines of a killed holder run                 | the new holder takes that holder's machines back        |
+ */
+
+import { FleetboxError } from "../errors.ts";
+import { type GroupFacts, type MemberFacts, orphanGroup } from "./observe.ts";
+
+export type Plan =
+  /** It cannot be done. */
+  | { step: "refuse"; error: FleetboxError }
+  /** These are on their way down: wait until nobody serves them, look again. */
+  | { step: "await-end"; names: string[] }
+  /** One new holder for `names`. It takes a killed holder's machines back: `taken` of those named, `strays` besides. */
+  | { step: "spawn"; names: string[]; taken: string[]; strays: string[] }
+  /** Via a served member: boot `add`, wait for `pending`, leave `running`. Each name that was asked is in one list. */
+  | { step: "add"; via: string; group: string; add: string[]; pending: string[]; running: string[] };
+
+/** The next step of `up` for these members, which are in the order in which the user named them. */
+export function planUp(members: readonly MemberFacts[], groups: readonly GroupFacts[]): Plan {
+  const blocked = blockedBy(members);
+  if (blocked) return blocked;
+
+  const served = members.filter((member) => member.report);
+  const homes = new Map<string, string>(); // group → one of its members, for the message
+  for (const { name, report } of served) if (!homes.has(groupOf(report!))) homes.set(groupOf(report!), name);
+  for (const { name, report } of members) {
+    const orphans = report ? undefined : orphanGroup(groups, name);
+    if (orphans && !homes.has(orphans.group)) homes.set(orphans.group, name);
+  }
+  if (homes.size > 1) return { step: "refuse", error: cannotMerge(homes) };
+
+  if (served.length === 0) return planSpawn(members.map(({ name }) => name), groups);
+  const standing = (wanted: Standing) => members.filter((one) => standingOf(one) === wanted).map(({ name }) => name);
+  return {
+    step: "add",
+    // One that lives is asked before one that failed: the holder may be letting go of the latter.
+    via: (served.find((member) => member.report!.running) ?? served[0]).name,
+    group: groupOf(served[0].report!),
+    add: standing("down"),
+    pending: standing("booting"),
+    running: standing("running"),
+  };
+}
+
+/** The next step of `join`: like `up`, but the group is the one that `via` is in. */
+export function planJoin(member: MemberFacts, via: MemberFacts, groups: readonly GroupFacts[]): Plan {
+  const blocked = blockedBy([member, via]);
+  if (blocked) return blocked;
+  const orphans = orphanGroup(groups, via.name);
+  if (!via.report && orphans) {
+    // Its holder was killed, its machine runs: a new holder takes the group back first, then `member` is added.
+    return planSpawn([via.name], groups);
+  }
+  if (!via.report?.running) return { step: "refuse", error: viaNotRunning(member.name, via) };
+  const plan = planUp([via, member], groups);
+  if (plan.step !== "add") return plan;
+  const without = (names: string[]) => names.filter((name) => name !== via.name);
+  return { ...plan, via: via.name, pending: without(plan.pending), running: without(plan.running) };
+}
+
+function blockedBy(members: readonly MemberFacts[]): Plan | undefined {
+  for (const { report, silence, stored } of members) {
+    if (silence) return { step: "refuse", error: silence };
+    if (!report && stored && "damage" in stored) return { step: "refuse", error: stored.damage };
+  }
+  const ending = members.filter(({ report }) => report?.stage === "stopping").map(({ name }) => name);
+  return ending.length > 0 ? { step: "await-end", names: ending } : undefined;
+}
+
+function planSpawn(names: readonly string[], groups: readonly GroupFacts[]): Plan {
+  const orphans = names.map((name) => orphanGroup(groups, name)).find((group) => group !== undefined);
+  const alive = orphans?.machinesAlive ?? [];
+  return {
+    step: "spawn",
+    names: [...names],
+    taken: names.filter((name) => alive.includes(name)),
+    strays: alive.filter((name) => !names.includes(name)),
+  };
+}
+
+type Standing = "down" | "booting" | "running";
+
+function standingOf({ report }: MemberFacts): Standing {
+  if (!report?.running) return "down";
+  return report.state === "running" ? "running" : "booting";
+}
+
+function groupOf(report: { group?: string; name: string }): string {
+  return report.group ?? report.name;
+}
+
+function cannotMerge(homes: Map<string, string>): FleetboxError {
+  const [[firstGroup, first], [secondGroup, second]] = homes;
+  return new FleetboxError(
+    "conflict",
+    `Cannot bring "${first}" and "${second}" up together: "${first}" is in the group "${firstGroup}", ` +
+      `"${second}" in the group "${secondGroup}", and two networks cannot merge`,
+    { hint: `Use one command for each group, or stop one of them first: fleetbox stop ${second}` },
+  );
+}
+
+function viaNotRunning(name: string, via: MemberFacts): FleetboxError {
+  const known = via.stored || via.report;
+  const found = !known ? "there is no such member" : via.report?.state === "error" ? "it failed" : "it is not running";
+  return new FleetboxError(known ? "conflict" : "not-found", `Cannot join "${name}" via "${via.name}": ${found}`, {
+    hint: known
+      ? `Start it first: fleetbox up ${via.name}`
+      : `Bring both up on one network: fleetbox up ${via.name} ${name}`,
+  });
+}
