@@ -17,14 +17,7 @@ import type { MachineExit } from "../vmm/contract.ts";
 import { checkSocketPaths, monitorArguments, option, sandboxArguments, streamNetdev } from "../vmm/qemu/arguments.ts";
 import { machineExit } from "../vmm/qemu/exits.ts";
 import { adopt, launch, type QemuProcess } from "../vmm/qemu/process.ts";
-
-/** The network of every group, as the gateway serves it (design §7). */
-export const GATEWAY_NETWORK = {
-  net: "10.88.0.0/24",
-  host: "10.88.0.1",
-  dns: "10.88.0.3",
-  dhcpstart: "10.88.0.200",
-} as const;
+import { DHCP_START, DNS, GATEWAY, NETWORK } from "./addresses.ts";
 
 /** A port of the host's loopback that leads to a guest's port. TCP only. */
 export interface Forward {
@@ -112,7 +105,10 @@ export function gatewayArguments(spec: GatewaySpec): string[] {
   const user = option("user", {
     id: USER_NETDEV,
     ipv6: "off",
-    ...GATEWAY_NETWORK,
+    net: NETWORK,
+    host: GATEWAY,
+    dns: DNS,
+    dhcpstart: DHCP_START,
     restrict: spec.egress === "off" ? "on" : "off",
   });
   return [

@@ -1,0 +1,142 @@
+/**
+ * The stand-in's guest: a console that says a few lines, and a network card that answers ARP and ping.
+ *
+ * The address is read out of the seed volume the crude way: the FAT image holds `network-config` as plain text.
+ */
+
+import { arp, bytesOfMac, echo, readArp, readEcho, StreamNetdev } from "./frames.ts";
+import { type Behaviour, sleep } from "./qemu.ts";
+import type { QmpServer } from "./qmp_server.ts";
+
+const GATEWAY = "10.88.0.1";
+
+export interface GuestOptions {
+  behaviour: Behaviour;
+  qmp: QmpServer;
+  netSocket: string;
+  consoleSocket: string;
+  log: string;
+  seed: string | undefined;
+  mac: string;
+}
+
+export function runGuest(options: GuestOptions): void {
+  const { behaviour, qmp } = options;
+  const mac = bytesOfMac(options.mac);
+  const ip = addressIn(options.seed);
+  const say = openConsole(options.consoleSocket, options.log);
+  const neighbours = new Map<string, number[]>();
+  const answered = new Set<string>();
+  let isOnline = false, isUp = false;
+
+  const announce = () => isOnline && ip && card.send(arp(1, mac, ip, ip));
+  const card: StreamNetdev = new StreamNetdev(options.netSocket, qmp, (frame) => {
+    if (!isOnline || !ip || qmp.status !== "running") return;
+    const asked = readArp(frame);
+    if (asked) {
+      neighbours.set(asked.ip, asked.mac);
+      const isForSsh = asked.ip === GATEWAY;
+      const answers = asked.operation === 1 && asked.target === ip &&
+        (!isForSsh || (isUp && behaviour.ssh !== "never"));
+      if (answers) card.send(arp(2, mac, ip, asked.ip, asked.mac));
+    }
+    const ping = readEcho(frame);
+    if (ping?.to !== ip) return;
+    if (ping.type === 8) card.send(echo(0, { from: mac, to: ping.mac }, ip, ping.from, ping.rest));
+    else answered.add(ping.from);
+  }, () => announce());
+
+  const boot = async () => {
+    behaviour.console?.forEach(say);
+    if (behaviour.boot === "never") return;
+    const stepMs = (behaviour.bootMs ?? 60) / 3;
+    await sleep(stepMs);
+    say("fleetbox-micro: kernel");
+    await sleep(stepMs);
+    say("fleetbox-micro: network");
+    isOnline = true;
+    announce();
+    await sleep(stepMs);
+    isUp = true;
+    say("fleetbox-micro: ssh");
+    for (const address of behaviour.ping ?? []) void ping(address);
+  };
+
+  const until = async (happened: () => boolean, act: () => void) => {
+    for (let tries = 0; tries < 20 && !happened(); tries++) {
+      act();
+      await sleep(50);
+    }
+    return happened();
+  };
+  const ping = async (address: string) => {
+    const isThere = await until(() => neighbours.has(address), () => card.send(arp(1, mac, ip!, address))) &&
+      await until(
+        () => answered.has(address),
+        () => card.send(echo(8, { from: mac, to: neighbours.get(address)! }, ip!, address, [0, 1, 0, 1, 102, 98])),
+      );
+    say(`ping ${address}: ${isThere ? "ok" : "no answer"}`);
+  };
+
+  const powerOff = async () => {
+    await sleep(behaviour.powerdownMs ?? 20);
+    say("fleetbox-micro: down");
+    await sleep(1);
+    await qmp.end("guest-shutdown", true);
+  };
+  qmp.onPowerdown = () => {
+    if (isUp && behaviour.powerdown !== "ignore") void powerOff();
+  };
+  const after = (ms: number | undefined, act: () => void) => ms === undefined ? undefined : setTimeout(act, ms);
+  after(behaviour.dieAfterMs, () => qmp.die(behaviour.message ?? "Assertion `lucky' failed.", behaviour.code ?? 134));
+  after(behaviour.powerOffAfterMs, powerOff);
+  after(behaviour.panicAfterMs, () => {
+    say("Kernel panic - not syncing: it was told to");
+    qmp.event("GUEST_PANICKED", { action: "poweroff" });
+    void qmp.end("guest-panic", true);
+  });
+  after(behaviour.rebootAfterMs, () => {
+    isOnline = isUp = false;
+    qmp.event("RESET", { guest: true, reason: "guest-reset" });
+    void boot();
+  });
+  after(behaviour.diskFullAfterMs, () => {
+    qmp.event("BLOCK_IO_ERROR", {
+      device: "",
+      "node-name": "disk",
+      operation: "write",
+      action: "stop",
+      nospace: true,
+      reason: "No space left on device",
+    });
+    qmp.status = "io-error";
+    qmp.event("STOP");
+  });
+  void boot();
+}
+
+/** The address in a seed volume's `network-config`, without its prefix length. */
+function addressIn(seed: string | undefined): string | undefined {
+  if (seed === undefined) return undefined;
+  const text = new TextDecoder("latin1").decode(Deno.readFileSync(seed));
+  return /addresses: \["?(\d+\.\d+\.\d+\.\d+)\/\d+"?\]/.exec(text)?.[1];
+}
+
+/** The console: every line goes to the log, and to whoever is connected. */
+function openConsole(socket: string, log: string): (line: string) => void {
+  const file = Deno.openSync(log, { append: true, create: true });
+  const listener = Deno.listen({ transport: "unix", path: socket });
+  let client: Deno.Conn | undefined;
+  void (async () => {
+    for await (client of listener) {
+      const input = new Uint8Array(1024);
+      while ((await client.read(input).catch(() => null)) !== null) { /* nobody listens to what is typed */ }
+      client = undefined;
+    }
+  })();
+  return (line) => {
+    const bytes = new TextEncoder().encode(line + "\r\n");
+    file.writeSync(bytes);
+    client?.write(bytes).catch(() => {});
+  };
+}
