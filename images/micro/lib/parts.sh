@@ -57,7 +57,7 @@ copy_modules() {
   mkdir -p "$tree"
   for name in "$@"; do
     if [[ $name == */* ]]; then
-      wanted=$(cd "$modules" && find "kernel/${name%.ko}" "kernel/$name" "kernel/$name".* -name '*.ko*' 2>/dev/null || true)
+      wanted=$(cd "$modules" && find kernel/"${name%.ko}"/ "kernel/$name" "kernel/$name".* -name '*.ko*' 2>/dev/null) || true
     else
       wanted=$(cd "$modules" && find kernel -name "${name//_/[-_]}.ko*")
     fi
@@ -83,9 +83,10 @@ make_initrd() {
   local tree=$work/initramfs applet
   mkdir -p "$tree"/{bin,dev,proc,root,sbin}
   copy_modules "$tree" "${initrd_modules[@]}"
+  find "$tree/lib/modules" -name '*.ko' -exec perl "$here/lib/unsign.pl" {} +
   rm -f "$tree/lib/modules/$release"/modules.{alias,symbols,builtin,builtin.modinfo,order}
   cp "$busybox" "$tree/bin/busybox"
-  for applet in sh mount modprobe dd poweroff switch_root; do ln -s busybox "$tree/bin/$applet"; done
+  for applet in sh mount mkdir modprobe dd poweroff switch_root; do ln -s busybox "$tree/bin/$applet"; done
   sed "s/MODULES/${initrd_modules[*]}/g" "$here/initramfs/init" >"$tree/init"
   chmod 755 "$tree/init" "$tree/bin/busybox"
   perl "$here/lib/newc.pl" "$tree" >"$1"
@@ -120,13 +121,32 @@ make_tree() {
   ln -s usr/lib64 "$tree/lib64"
   ln -s /run "$tree/var/run"
   ln -s /proc/self/mounts "$tree/etc/mtab"
-  chmod 700 "$tree/root" "$tree/etc/dropbear"
+  mkdir "$tree/root/.ssh"
+  : >"$tree/root/.ssh/authorized_keys"
+  chmod 700 "$tree/root" "$tree/root/.ssh" "$tree/etc/dropbear"
   chmod 1777 "$tree/tmp" "$tree/var/tmp"
   chmod 750 "$tree/etc/sudoers.d"
 
   cp "$busybox" "$tree/usr/bin/busybox"
   chmod 755 "$tree/usr/bin/busybox"
   while read -r applet; do ln -s busybox "$tree/usr/bin/$applet"; done < <("$busybox" --list | grep -vxE 'busybox|reboot|poweroff|halt|init|dpkg|dpkg-deb|rpm|rpm2cpio')
+
+  # The static busybox runs its own applets in place of programs of that name, found in PATH or not; fast, and wrong for a
+  # shell that a user works with. What runs other programs comes from the package `busybox`, which is built without that.
+  name=busybox-shell/bin/busybox
+  [[ -e $from/$name ]] || name=busybox-shell/usr/bin/busybox
+  install_program "$tree" "$name" usr/lib/fleetbox/busybox
+  for name in sh ash env find xargs timeout time watch setsid nsenter unshare chroot start-stop-daemon run-parts taskset \
+    ionice setpriv linux32 linux64 cttyhack getty; do
+    ln -sf ../lib/fleetbox/busybox "$tree/usr/bin/$name"
+  done
+  install_program "$tree" usr/bin/nohup usr/bin/nohup
+  install_program "$tree" usr/bin/nice usr/bin/nice
+
+  # Anybody may ping, and this busybox knows raw sockets only: a copy with that one capability, see make_root.
+  cp "$busybox" "$tree/usr/bin/busybox-raw"
+  chmod 755 "$tree/usr/bin/busybox-raw"
+  for name in ping ping6 traceroute traceroute6 arping; do ln -sf busybox-raw "$tree/usr/bin/$name"; done
 
   install -D -m 755 "$linker" "$tree/usr/lib64/ld-linux-x86-64.so.2"
   install_program "$tree" usr/sbin/dropbear usr/bin/dropbear
@@ -157,6 +177,7 @@ make_tree() {
   chmod 755 "$tree"/usr/lib/fleetbox/* "$tree/etc/acpi/PWRF/00000080"
   chmod 640 "$tree/etc/shadow"
   chmod 440 "$tree/etc/sudoers"
+  chmod 600 "$tree/root/.ssh/authorized_keys"
   ln -s ../lib/fleetbox/boot "$tree/usr/bin/init"
   for name in reboot poweroff halt; do ln -s "../lib/fleetbox/$name" "$tree/usr/bin/$name"; done
 }
@@ -171,6 +192,9 @@ make_root() {
   mke2fs -q -t ext4 -L fleetbox-micro -U 6d696372-6f00-4000-8000-666c65657462 -m 0 -e remount-ro -J size=16 \
     -E 'hash_seed=6d696372-6f00-4000-8000-666c65657463,assume_storage_prezeroed=1,root_owner=0:0' "$raw"
   perl "$here/lib/debugfs.pl" "$tree" >"$work/debugfs"
+  # struct vfs_cap_data (linux/capability.h), revision 2: effective, and permitted CAP_NET_RAW (bit 13).
+  printf '\001\000\000\002\000\040\000\000\000\000\000\000\000\000\000\000\000\000\000\000' >"$work/capability"
+  echo "ea_set -f $work/capability /usr/bin/busybox-raw security.capability" >>"$work/debugfs"
   debugfs -w -f "$work/debugfs" "$raw" >"$work/debugfs.log" 2>&1 || die "debugfs: $(tail -n 3 "$work/debugfs.log")"
   # debugfs goes on after an error; what it says besides its prompt and the inodes that it allocated is one.
   if grep -vE '^(debugfs|Allocated inode: )' "$work/debugfs.log" | grep -q .; then
@@ -180,7 +204,8 @@ make_root() {
 }
 
 # The kernel's command line. README.md says why.
-cmdline='console=ttyS0 root=/dev/vda rw quiet loglevel=4'
+cmdline='console=ttyS0 root=/dev/vda rw quiet loglevel=4 panic=0 cryptomgr.notests tsc=reliable no_timer_check'
+cmdline+=' random.trust_cpu=on mitigations=off init_on_alloc=0 noreplace-smp lsm=capability ipv6.disable=1'
 
 # make_manifest DIRECTORY: image.json for the three files there.
 make_manifest() {

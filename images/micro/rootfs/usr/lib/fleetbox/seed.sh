@@ -1,3 +1,4 @@
+# shellcheck shell=dash disable=SC2086,SC2034,SC2154 # numbers are not quoted; variables are ./boot's
 # What a micro guest knows of cloud-init: reading a NoCloud seed, and doing what it says.
 #
 # Sourced by ./boot. The parser takes the subset of YAML that fleetbox writes (block mappings and lists, one value a line,
@@ -10,22 +11,44 @@
 newline='
 '
 
-# Reads the four files of the volume labelled cidata into meta, user, vendor and net. Without one, all stay empty.
+# seed_volume → $volume: the disk that is labelled cidata, in either case.
+seed_volume() {
+  # A FAT volume without partitions has its label in its first sector; looking there costs one process, findfs many reads.
+  for path in /sys/class/block/vd[b-z]; do
+    volume=/dev/${path##*/}
+    case $(head -c 54 "$volume" 2>/dev/null) in
+      *cidata*FAT1* | *CIDATA*FAT1*) return 0 ;;
+    esac
+  done
+  volume=$(findfs LABEL=cidata 2>/dev/null) || volume=$(findfs LABEL=CIDATA 2>/dev/null)
+}
+
+# Reads the four files of the seed into meta, vendor, net and user. Without one, all stay empty.
 seed_read() {
-  meta='' user='' vendor='' net=''
-  volume=$(findfs LABEL=cidata 2>/dev/null || findfs LABEL=CIDATA 2>/dev/null) || {
+  meta='' vendor='' net='' user=''
+  seed_volume || {
     complain 'found no seed, expected a disk labelled cidata; going on without'
     return
   }
-  mount -t vfat -o ro "$volume" /mnt 2>/dev/null || mount -t iso9660 -o ro "$volume" /mnt || {
+  # It stays mounted until ./late has the time.
+  mkdir /run/seed
+  mount -t vfat -o ro,iocharset=ascii "$volume" /run/seed 2>/dev/null || mount -t iso9660 -o ro "$volume" /run/seed || {
     complain "cannot read the seed on $volume, expected vfat or iso9660"
     return
   }
-  [ ! -e /mnt/meta-data ] || meta=$(cat /mnt/meta-data)
-  [ ! -e /mnt/vendor-data ] || vendor=$(cat /mnt/vendor-data)
-  [ ! -e /mnt/user-data ] || user=$(cat /mnt/user-data)
-  [ ! -e /mnt/network-config ] || net=$(cat /mnt/network-config)
-  umount /mnt
+  # One process for all: head names each file that it prints. The user's own comes last, so that nothing in it can be taken
+  # for a name.
+  cd /run/seed || return
+  all=$(head -n 100000 meta-data vendor-data network-config user-data 2>/dev/null)
+  cd /
+  all=$newline$all$newline
+  part=${all#*"$newline==> user-data <==$newline"} && [ "$part" = "$all" ] || user=$part
+  all=${all%%"$newline==> user-data <==$newline"*}$newline
+  part=${all#*"$newline==> network-config <==$newline"} && [ "$part" = "$all" ] || net=$part
+  all=${all%%"$newline==> network-config <==$newline"*}$newline
+  part=${all#*"$newline==> vendor-data <==$newline"} && [ "$part" = "$all" ] || vendor=$part
+  all=${all%%"$newline==> vendor-data <==$newline"*}$newline
+  meta=${all#*"$newline==> meta-data <==$newline"}
 }
 
 # unquote VALUE → $value: without quotes, and without a comment behind it.
@@ -225,7 +248,8 @@ parse_network() {
 
 seed_parse() {
   hostname='' fqdn='' keys='' users='' links='' dns='' search=''
-  return=$(printf '\r')
+  # shellcheck disable=SC3003 # busybox's shell knows it
+  return=$'\r'
   set -f
   IFS=$newline
   # What the host name says in meta-data holds unless a document says it; user-data comes last and wins.
@@ -243,6 +267,14 @@ seed_parse() {
   set +f
 }
 
+# netmask ADDRESS/PREFIX → $mask; without a prefix, 24 bits.
+netmask() {
+  mask=24
+  case $1 in */[0-9] | */[12][0-9] | */3[0-2]) mask=${1#*/} ;; esac
+  mask=$((0xffffffff << (32 - mask)))
+  mask=$((mask >> 24 & 255)).$((mask >> 16 & 255)).$((mask >> 8 & 255)).$((mask & 255))
+}
+
 # Finds the interface of each link by its MAC address, names it, and gives it addresses, route and name servers.
 # Sets interface and address to the first.
 network_up() {
@@ -252,7 +284,6 @@ network_up() {
     complain 'the seed has no network-config; asking for an address by DHCP'
     links='|eth0|||1'
   fi
-  printf '%s\n' "$links" >/run/fleetbox.links
   while IFS='|' read -r mac name addresses gateway dhcp; do
     device=
     for path in /sys/class/net/*; do
@@ -269,21 +300,30 @@ network_up() {
       continue
     fi
     if [ "$device" != "$name" ]; then
-      ip link set "$device" name "$name" && device=$name || complain "cannot rename $device to $name"
+      if ip link set "$device" name "$name"; then device=$name; else complain "cannot rename $device to $name"; fi
     fi
+    # The first address and "up" in one go.
+    first=${addresses%% *}
+    netmask "$first"
+    case $first in
+      *:* | '') ip link set "$device" up || complain "cannot bring up $device" ;;
+      *) ifconfig "$device" "${first%/*}" netmask "$mask" up || complain "cannot set the address $first on $device" ;;
+    esac
     for one in $addresses; do
       case $one in
-        *:*) ip -6 addr add "$one" dev "$device" ;;
+        *:*) ip -6 addr add "$one" dev "$device" || complain "cannot set the address $one on $device" ;;
+        "$first") ;;
         *) ip addr add "$one" brd + dev "$device" || complain "cannot set the address $one on $device" ;;
       esac
     done
-    ip link set "$device" up || complain "cannot bring up $device"
     [ -z "$gateway" ] || ip route add default via "$gateway" dev "$device" || complain "cannot set the route via $gateway"
     [ -z "$dhcp" ] || udhcpc -b -q -i "$device" -s /usr/lib/fleetbox/dhcp >/dev/null 2>&1
     if [ -z "$interface" ]; then
       interface=$device address=${addresses%%/*}
     fi
-  done </run/fleetbox.links
+  done <<LINKS
+$links
+LINKS
   if [ "$dns" ]; then
     {
       [ -z "$search" ] || echo "search $search"
@@ -296,7 +336,6 @@ network_up() {
 accounts() {
   authorize /root 0
   [ -z "$users" ] && return
-  printf '%s\n' "$users" >/run/fleetbox.users
   next=1000
   while IFS='|' read -r name sudo shell gecos; do
     uid=
@@ -316,17 +355,21 @@ accounts() {
       *) [ -e "/etc/sudoers.d/$name" ] || (umask 227 && echo "$name $sudo" >"/etc/sudoers.d/$name") ;;
     esac
     authorize "/home/$name" "$uid"
-  done </run/fleetbox.users
+  done <<USERS
+$users
+USERS
 }
 
 # authorize HOME UID: the seed's keys, and no others, may log in there.
 authorize() {
-  [ -d "$1/.ssh" ] || {
-    mkdir -p "$1/.ssh"
-    chmod 700 "$1/.ssh"
-    : >"$1/.ssh/authorized_keys"
-    chmod 600 "$1/.ssh/authorized_keys"
+  if ! [ -d "$1/.ssh" ]; then
+    (
+      [ -d "$1" ] || mkdir "$1"
+      umask 077
+      mkdir "$1/.ssh"
+      : >"$1/.ssh/authorized_keys"
+    )
     chown -R "$2:$2" "$1"
-  }
-  printf '%s\n' "$keys" >"$1/.ssh/authorized_keys"
+  fi
+  echo "$keys" >"$1/.ssh/authorized_keys"
 }
