@@ -153,6 +153,12 @@ export interface Machine {
   /** Asks the hypervisor; MUST NOT answer from memory. A process that is gone is `gone`, not an error. */
   state(): Promise<MachineState>;
   /**
+   * Sets virtual CPUs going that stand still; after a disk error, the operation that failed is tried again. Nothing
+   * happens when they run.
+   * @throws {FleetboxError} `failed`: the machine is gone, or cannot go on.
+   */
+  resume(): Promise<void>;
+  /**
    * The ladder: power button (pressed again every few seconds, for a guest that is still booting misses an early
    * one), a bounded wait, QMP quit, SIGKILL. MUST NOT return before the process is gone, MUST NOT throw because a
    * rung failed, MAY be called while another stop or kill runs, or after the end.

@@ -85,6 +85,10 @@ class QemuMachine implements Machine {
     }
   }
 
+  async resume(): Promise<void> {
+    await this.qemu.qmp.execute("cont");
+  }
+
   async stop(options: StopOptions): Promise<MachineExit> {
     await stopMachine(this, this.qemu, options);
     return await this.exited;
