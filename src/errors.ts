@@ -62,21 +62,24 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** The messages below an error, nearest first; at most 8, each once. */
-export function causesOf(thrown: unknown): string[] {
-  const causes: string[] = [];
-  let at = thrown instanceof Error ? thrown.cause : undefined;
-  while (at !== undefined && causes.length < 8) {
-    const message = messageOf(at);
-    if (!causes.includes(message)) causes.push(message);
+/** An error and its causes, nearest first: at most 16, so that a chain that bites its own tail ends. */
+function* chain(thrown: unknown): Generator<unknown> {
+  let at = thrown;
+  for (let depth = 0; at !== undefined && depth < 16; depth++) {
+    yield at;
     at = at instanceof Error ? at.cause : undefined;
   }
-  return causes;
+}
+
+/** The messages below an error, nearest first, each once. */
+export function causesOf(thrown: unknown): string[] {
+  const [, ...below] = chain(thrown);
+  return [...new Set(below.map(messageOf))];
 }
 
 /** The first hint in the chain, nearest first. */
 export function hintOf(thrown: unknown): string | undefined {
-  for (let at = thrown; at instanceof Error; at = at.cause) {
+  for (const at of chain(thrown)) {
     if (at instanceof FleetboxError && at.hint) return at.hint;
   }
   return undefined;
@@ -84,7 +87,7 @@ export function hintOf(thrown: unknown): string | undefined {
 
 /** The first code in the chain other than `failed`, nearest first; `failed` when there is none. */
 export function codeOf(thrown: unknown): ErrorCode {
-  for (let at = thrown; at instanceof Error; at = at.cause) {
+  for (const at of chain(thrown)) {
     if (at instanceof FleetboxError && at.code !== "failed") return at.code;
     if (at instanceof Deno.errors.PermissionDenied) return "denied";
   }

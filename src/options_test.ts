@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { checkOptions, parseOptions, parseSizeMiB } from "./options.ts";
+import { FleetboxError } from "./errors.ts";
+
+const misuse = (thrown: unknown) => thrown instanceof FleetboxError && thrown.code === "misuse";
+
+Deno.test("options: the protocol's own keys are taken as they are", () => {
+  const json = '{"image":"micro","cpus":2,"mem":0.25,"disk":20,"fixtures":[{"host_path":"/a","guest_path":"/b"}]}';
+  assert.deepEqual(parseOptions(json), JSON.parse(json));
+  assert.deepEqual([parseOptions(undefined), parseOptions(""), parseOptions("{}")], [{}, {}, {}]);
+});
+
+Deno.test("options: wrong types, ranges, unknown keys and broken JSON are refused with what was found", () => {
+  const bad = [
+    "[]",
+    "null",
+    "7",
+    "{",
+    '{"cpus":0}',
+    '{"cpus":1.5}',
+    '{"cpus":"2"}',
+    '{"mem":-1}',
+    '{"mem":1e99}',
+    '{"egress":"maybe"}',
+    '{"fixtures":[{}]}',
+    '{"image":""}',
+    '{"adopt":["a,b"]}',
+    '{"nosuch":1}',
+    '{"__proto__x":1}',
+  ];
+  for (const json of bad) assert.throws(() => parseOptions(json), misuse, json);
+  assert.throws(() => parseOptions('{"cpus":99999}'), /found 99999, expected a number from 1 to 64/);
+});
+
+Deno.test("options: any JSON either is options or is refused as misuse", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      try {
+        checkOptions(value);
+      } catch (thrown) {
+        assert.ok(misuse(thrown), String(thrown));
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+Deno.test("options: sizes are read as people write them", () => {
+  const sizes = { "512": 512, "512M": 512, "2G": 2048, "1.5G": 1536, "2GiB": 2048, "2gb": 2048, "1T": 1048576 };
+  for (const [text, mib] of Object.entries(sizes)) assert.equal(parseSizeMiB(text, "--memory"), mib, text);
+  for (const text of ["", "0", "-1", "2X", "G", "1e3", "0x10", "2 G B", "NaN", "9".repeat(400)]) {
+    assert.throws(() => parseSizeMiB(text, "--memory"), misuse, text);
+  }
+});
