@@ -29,7 +29,7 @@ export function isDnsQuestion(bytes: Uint8Array, at: number, end: number): boole
   const ip = at + ETHERNET_BYTES;
   if (end - ip < IPV4_BYTES + UDP_BYTES || bytes[ip + 9] !== UDP) return false;
   if (((bytes[at + 12] << 8) | bytes[at + 13]) !== TYPE_IPV4 || uint32(bytes, ip + 16) !== DNS_ADDRESS) return false;
-  if ((((bytes[ip + 6] & 0x3f) << 8) | bytes[ip + 7]) !== 0 || bytes[ip] >> 4 !== 4) return false;
+  if ((((bytes[ip + 6] & 0xbf) << 8) | bytes[ip + 7]) !== 0 || bytes[ip] >> 4 !== 4) return false;
   const udp = ip + (bytes[ip] & 15) * 4;
   return udp - ip >= IPV4_BYTES && udp + UDP_BYTES <= end && uint16(bytes, udp + 2) === PORT;
 }

@@ -92,11 +92,12 @@ export function checkGateway(bytes: Uint8Array, at: number, end: number, rules: 
   const to = uint32(bytes, ip + 16);
   const first = to >>> 24;
   if ((to & 0xffffff00) === NETWORK_BITS || to === -1) {
-    const isFragment = (((bytes[ip + 6] & 0x3f) << 8) | bytes[ip + 7]) !== 0;
+    // Everything but "don't fragment": libslirp takes the reserved bit for a fragment, too.
+    const isFragment = (((bytes[ip + 6] & 0xbf) << 8) | bytes[ip + 7]) !== 0;
     const octet = to === -1 ? BROADCAST_OCTET : to & 255;
     if (isFragment) return Drop.gatewayClosed;
     const verdict = checkLocal(bytes, ip + headerBytes, ip + total, bytes[ip + 9], octet, to === -1, rules);
-    return verdict !== PASS && octet === BROADCAST_OCTET ? QUIET : verdict;
+    return verdict !== PASS && isGroup && octet === BROADCAST_OCTET ? QUIET : verdict;
   }
   if (first >= 224 && first < 240) return QUIET;
   if (first === 0 || first === 127 || first >= 240) return Drop.gatewayClosed;

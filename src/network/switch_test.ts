@@ -1,0 +1,363 @@
+import assert from "node:assert/strict";
+import { GATEWAY_MAC, macOf } from "./addresses.ts";
+import type { PortCounters } from "./counters.ts";
+import { FleetboxError } from "../errors.ts";
+import { encodeFrame, MAX_FRAME } from "./frame.ts";
+import { QUEUE_BYTES } from "./queue.ts";
+import { GATEWAY_PORT, Switch, type SwitchOptions } from "./switch.ts";
+import { arp, ethernet, Guest, IPS, ipv4, MACS, socketPair, tcp, udp } from "./testing.ts";
+
+const IP = 0x0800, ARP = 0x0806;
+const SYN = 2;
+
+type Name = "a" | "b" | "c" | "gateway";
+
+/** A switch with some guests plugged in, closed at the end of the test. */
+class Network implements AsyncDisposable {
+  readonly switch: Switch;
+  readonly guests: Guest[] = [];
+
+  constructor(options: Partial<SwitchOptions> = {}) {
+    this.switch = new Switch({ egress: true, hostAccess: false, ...options });
+  }
+
+  async plug(name: Name): Promise<Guest> {
+    const [near, far] = await socketPair();
+    const guest = new Guest(near);
+    this.guests.push(guest);
+    if (name === "gateway") this.switch.addPort(far, { name, role: "gateway" });
+    else this.switch.addPort(far, { name, role: "member", mac: MACS[name], ip: IPS[name] });
+    return guest;
+  }
+
+  counters(name: Name): PortCounters {
+    return this.switch.counters().get(name === "gateway" ? GATEWAY_PORT : name)!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ports = ["a", "b", "c", GATEWAY_PORT].map((name) => this.switch.port(name)?.closed);
+    this.switch.close();
+    await Promise.all(ports);
+    for (const guest of this.guests) {
+      try {
+        guest.conn.close();
+      } catch { /* the test closed it */ }
+    }
+  }
+}
+
+const data = (to: Name | "nobody" | "all", from: Name | "nobody", mark: number, size = 40) =>
+  ethernet(MACS[to], MACS[from], 0x88b5, new Uint8Array(size).fill(mark));
+const mark = (frame: Uint8Array | undefined) => frame?.at(-1);
+
+/** Sends a marked frame to all and gives the mark of what a guest receives next: tells that nothing came before it. */
+async function nextAfterBroadcast(from: Guest, name: Name, to: Guest): Promise<number | undefined> {
+  await from.send(data("all", name, 0xee));
+  return mark(await to.receive());
+}
+
+Deno.test("a frame to a member goes to that member only", async () => {
+  await using network = new Network();
+  const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
+  await a.send(data("b", "a", 1));
+  assert.equal(mark(await b.receive()), 1);
+  assert.equal(await nextAfterBroadcast(a, "a", c), 0xee);
+  assert.equal(network.counters("a").rxFrames, 2);
+  assert.equal(network.counters("a").rxBytes, 2 * 54);
+  assert.equal(network.counters("b").txFrames, 2);
+  assert.equal(network.counters("b").txBytes, 2 * 54);
+  assert.equal(network.counters("c").txFrames, 1);
+});
+
+Deno.test("order is kept between unicast and broadcast frames of one chunk", async () => {
+  await using network = new Network();
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  const frames = Array.from({ length: 60 }, (_, index) => data(index % 3 === 2 ? "all" : "b", "a", index));
+  await a.sendRaw(Uint8Array.from(frames.flatMap((frame) => [...encodeFrame(frame)])));
+  for (let index = 0; index < frames.length; index++) assert.deepEqual(await b.receive(), frames[index]);
+});
+
+Deno.test("broadcast goes to all but its sender; an unknown address to all members but not to the gateway", async () => {
+  await using network = new Network();
+  const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
+  const gateway = await network.plug("gateway");
+  await a.send(data("nobody", "a", 1), ethernet(MACS.all, MACS.a, ARP, arp({ targetIp: "10.88.0.1" })));
+  for (const guest of [b, c]) {
+    assert.equal(mark(await guest.receive()), 1);
+    assert.equal((await guest.receive())?.length, 42);
+  }
+  assert.equal((await gateway.receive())?.length, 42);
+  await b.send(data("a", "b", 2));
+  assert.equal(mark(await a.receive()), 2, "a got none of its own frames back");
+  assert.deepEqual(network.counters("a").dropped, {});
+});
+
+Deno.test("an address that nobody was given is learned, and moves from a to b", async () => {
+  await using network = new Network();
+  const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
+  const announcement = ethernet(
+    MACS.all,
+    MACS.nobody,
+    ARP,
+    arp({ senderMac: MACS.nobody, senderIp: IPS.nobody, targetIp: IPS.nobody }),
+  );
+  await a.send(announcement);
+  await c.receive();
+  await b.receive();
+  await c.send(data("nobody", "c", 1));
+  assert.equal(mark(await a.receive()), 1);
+  await b.send(announcement);
+  await c.receive();
+  await a.receive();
+  await c.send(data("nobody", "c", 2));
+  assert.equal(mark(await b.receive()), 2);
+  assert.equal(await nextAfterBroadcast(c, "c", a), 0xee, "a no longer gets what is sent there");
+  for (const name of ["a", "b", "c"] as const) assert.deepEqual(network.counters(name).dropped, {});
+});
+
+Deno.test("frames that claim another's MAC or address are dropped and counted at their sender", async () => {
+  await using network = new Network();
+  const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
+  await a.send(
+    data("c", "b", 1),
+    data("c", "gateway", 1),
+    ethernet(MACS.c, MACS.a, IP, ipv4({ from: IPS.b, to: IPS.c }, udp(1, 2))),
+    ethernet(MACS.all, MACS.a, ARP, arp({ operation: 2, senderIp: IPS.b, targetIp: IPS.b })),
+    new Uint8Array(),
+    new Uint8Array(1),
+    new Uint8Array(13),
+  );
+  assert.equal(await nextAfterBroadcast(a, "a", c), 0xee);
+  await c.send(data("b", "c", 3));
+  assert.equal(mark(await b.receive()), 0xee);
+  assert.equal(mark(await b.receive()), 3, "b's address still leads to b");
+  assert.deepEqual(network.counters("a").dropped, {
+    "spoofed-mac": 2,
+    "spoofed-ip": 1,
+    "spoofed-arp": 1,
+    "malformed": 3,
+  });
+});
+
+Deno.test("a member's addresses stay its own while it is not connected, until it is removed", async () => {
+  await using network = new Network();
+  const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
+  const claim = ethernet(MACS.all, MACS.b, ARP, arp({ senderMac: MACS.b, senderIp: IPS.b }));
+  const closed = network.switch.port("b")!.closed;
+  b.conn.close();
+  assert.equal((await closed).why, "ended");
+  await a.send(claim, data("b", "a", 1));
+  assert.equal(await nextAfterBroadcast(a, "a", c), 0xee);
+  assert.deepEqual(network.counters("a").dropped, { "spoofed-mac": 1, "unreachable": 1 });
+  network.switch.removePort("b");
+  assert.equal(network.switch.counters().has("b"), false);
+  await a.send(claim);
+  assert.equal((await c.receive())?.length, 42);
+});
+
+Deno.test("the guest's own attempts at the gateway are dropped, what it may do goes through", async () => {
+  await using network = new Network();
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  const gateway = await network.plug("gateway");
+  const connect = (to: string, mac: string = MACS.gateway) =>
+    ethernet(mac, MACS.a, IP, ipv4({ to, protocol: 6 }, tcp(4, 22, SYN)));
+  await a.send(connect("10.88.0.1"), connect("127.0.0.1"), connect("10.88.0.1", MACS.all), connect("192.0.2.1"));
+  assert.deepEqual(await gateway.receive(), connect("192.0.2.1"));
+  assert.deepEqual(await b.receive(), connect("10.88.0.1", MACS.all), "members may hear it: it is their network");
+  assert.deepEqual(network.counters("a").dropped, { "gateway-closed": 3 });
+  await gateway.send(data("a", "b", 1), data("a", "gateway", 2));
+  assert.equal(mark(await a.receive()), 2);
+  assert.deepEqual(network.counters("gateway").dropped, { "spoofed-mac": 1 });
+});
+
+Deno.test(
+  "a port that never reads costs the others nothing, and memory is bounded",
+  { sanitizeOps: false },
+  async () => {
+    await using network = new Network();
+    const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
+    void b;
+    const frame = data("b", "a", 5, 1500);
+    const burst = Uint8Array.from(Array.from({ length: 40 }, () => [...encodeFrame(frame)]).flat());
+    const before = Deno.memoryUsage().rss;
+    for (let round = 0; round < 1000; round++) {
+      await a.sendRaw(burst); // 60 MB in all
+      if (round % 100 !== 0) continue;
+      await a.send(data("c", "a", round / 100));
+      assert.equal(mark(await c.receive()), round / 100);
+    }
+    await a.send(data("c", "a", 99));
+    assert.equal(mark(await c.receive()), 99);
+    const { dropped, txFrames } = network.counters("b");
+    assert.equal(dropped["queue-full"]! + txFrames, 40_000);
+    assert.ok(txFrames * 1514 < 2 * QUEUE_BYTES + 2_000_000, `${txFrames} frames are queued or in the socket`);
+    assert.ok(Deno.memoryUsage().rss - before < 64 * 2 ** 20);
+    assert.deepEqual(network.counters("c").dropped, {});
+
+    // It begins to read again: first what was kept, whole frames only, then what is new.
+    let next = await b.receive();
+    for (let kept = 1; kept < txFrames; kept++) {
+      assert.equal(next?.length, frame.length);
+      next = await b.receive();
+    }
+    await a.send(data("b", "a", 77));
+    assert.equal(mark(await b.receive()), 77);
+  },
+);
+
+Deno.test("a stream that turns to garbage ends its own port with the reason", async () => {
+  await using network = new Network();
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  const port = network.switch.port("a")!;
+  await a.send(data("b", "a", 1));
+  await a.sendRaw(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1, 2, 3));
+  const end = await port.closed;
+  assert.equal(end.why, "garbage");
+  assert.match(end.message, /4294967295 bytes/);
+  assert.equal(mark(await b.receive()), 1, "what came before is delivered");
+  assert.deepEqual(network.counters("a").dropped, { oversize: 1 });
+  assert.equal(network.switch.port("a"), undefined);
+});
+
+Deno.test("frames of every length that QEMU can send are forwarded, split anywhere", async () => {
+  await using network = new Network();
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  for (const length of [14, 15, 60, 1514, 65535, 65536, MAX_FRAME]) {
+    const frame = data("b", "a", 9, length - 14);
+    const bytes = encodeFrame(frame);
+    await a.sendRaw(bytes.subarray(0, 3));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await Promise.all([a.sendRaw(bytes.subarray(3)), b.receive().then((got) => assert.deepEqual(got, frame))]);
+  }
+});
+
+Deno.test("a connection that dies in the middle of a frame ends that port, and the member can come back", async () => {
+  await using network = new Network();
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  const port = network.switch.port("a")!;
+  await a.send(data("b", "a", 1));
+  await a.sendRaw(encodeFrame(data("b", "a", 2)).subarray(0, 20));
+  a.conn.close();
+  const end = await port.closed;
+  assert.equal(end.why, "ended");
+  assert.match(end.message, /in the middle of a frame/);
+  const again = await network.plug("a");
+  await again.send(data("b", "a", 3));
+  assert.equal(mark(await b.receive()), 1);
+  assert.equal(mark(await b.receive()), 3);
+  assert.equal(network.counters("a").rxFrames, 2, "counting goes on");
+});
+
+Deno.test("a port that is added again replaces the old one", async () => {
+  await using network = new Network();
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  const old = network.switch.port("a")!;
+  const again = await network.plug("a");
+  assert.equal((await old.closed).why, "replaced");
+  assert.equal(await a.receive(), undefined, "the old connection is closed");
+  await b.send(data("a", "b", 4));
+  assert.equal(mark(await again.receive()), 4);
+  old.close();
+  await b.send(data("a", "b", 5));
+  assert.equal(mark(await again.receive()), 5);
+});
+
+Deno.test("close() and removePort() end a port with their own reasons", async () => {
+  await using network = new Network();
+  await network.plug("a");
+  await network.plug("b");
+  const [a, b] = [network.switch.port("a")!, network.switch.port("b")!];
+  a.close();
+  network.switch.removePort("b");
+  network.switch.removePort("nobody");
+  assert.equal((await a.closed).why, "closed");
+  assert.equal((await b.closed).why, "removed");
+});
+
+Deno.test("addPort() refuses addresses that are another's or none", async () => {
+  await using network = new Network();
+  await network.plug("a");
+  const [near, far] = await socketPair();
+  const add = (options: { mac?: string; ip?: string }) =>
+    network.switch.addPort(far, { name: "d", role: "member", ...options });
+  const isCode = (code: string) => (thrown: FleetboxError) => thrown.code === code;
+  assert.throws(() => add({ mac: MACS.a }), isCode("conflict"));
+  assert.throws(() => add({ mac: GATEWAY_MAC }), isCode("conflict"));
+  assert.throws(() => add({ ip: IPS.a }), isCode("conflict"));
+  assert.throws(() => add({ ip: "10.88.0.1" }), isCode("conflict"));
+  assert.throws(() => add({ ip: "10.99.0.11" }), isCode("misuse"));
+  assert.throws(() => add({ mac: "nonsense" }), isCode("misuse"));
+  assert.equal(network.switch.counters().has("d"), false);
+  near.close();
+  far.close();
+});
+
+Deno.test("a member that is called like the gateway's label is just a member", async () => {
+  await using network = new Network();
+  const gateway = await network.plug("gateway");
+  const [near, far] = await socketPair();
+  const port = network.switch.addPort(far, { name: "gateway", role: "member", mac: macOf("gateway"), ip: IPS.c });
+  network.guests.push(new Guest(near));
+  await gateway.send(ethernet(macOf("gateway"), MACS.gateway, 0x88b5, new Uint8Array(30).fill(3)));
+  assert.equal(mark(await network.guests.at(-1)!.receive()), 3);
+  port.close();
+  await port.closed;
+});
+
+Deno.test("onActivity() tells of the first frame after each plugging in, and of announcements", async () => {
+  await using network = new Network();
+  const heard: string[] = [];
+  network.switch.onActivity("a", (activity) => heard.push(activity));
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  const announce = ethernet(MACS.all, MACS.a, ARP, arp({ targetIp: IPS.a }));
+  await a.send(data("b", "b", 0), data("b", "a", 1), data("b", "a", 2), announce);
+  for (let frame = 0; frame < 3; frame++) await b.receive();
+  assert.deepEqual(heard, ["first-frame", "announcement"]);
+  const again = await network.plug("a");
+  await again.send(...Array.from({ length: 50 }, () => announce));
+  for (let frame = 0; frame < 50; frame++) await b.receive();
+  assert.equal(heard[2], "first-frame");
+  assert.ok(heard.length >= 10 && heard.length <= 16, `${heard.length} calls: announcements are limited`);
+  network.switch.onActivity("a", undefined);
+  const before = heard.length;
+  await network.plug("a").then((third) => third.send(data("b", "a", 3)));
+  await b.receive();
+  assert.equal(heard.length, before);
+});
+
+Deno.test("DNS questions are answered by the hook, passed on, or dropped, at most 2,000 a second", async () => {
+  const answers: (Uint8Array | "pass" | "drop")[] = [Uint8Array.of(1, 2, 3), "pass", "drop"];
+  await using network = new Network({ dns: { respond: () => answers.shift() ?? "drop" } });
+  const [a, gateway] = [await network.plug("a"), await network.plug("gateway")];
+  const question = (id: number) =>
+    ethernet(MACS.dns, MACS.a, IP, ipv4({ to: "10.88.0.3" }, udp(1000, 53, Uint8Array.of(0, id))));
+  await a.send(question(1), question(2), question(3));
+  const reply = await a.receive();
+  assert.deepEqual(reply?.slice(-3), Uint8Array.of(1, 2, 3));
+  assert.deepEqual(await gateway.receive(), question(2));
+  const many = Uint8Array.from(Array.from({ length: 3000 }, () => [...encodeFrame(question(4))]).flat());
+  await a.sendRaw(many);
+  await a.send(ethernet(MACS.all, MACS.a, ARP, arp({ targetIp: "10.88.0.1" })));
+  assert.equal((await gateway.receive())?.length, 42);
+  const { dropped } = network.counters("a");
+  assert.equal(dropped["dns-malformed"]! + dropped["dns-rate"]!, 3001);
+  assert.ok(dropped["dns-rate"]! > 500, `${dropped["dns-rate"]} were too many`);
+});
+
+Deno.test("while the gateway is down, the DNS address still answers ARP, and the rest is unreachable", async () => {
+  await using network = new Network();
+  const a = await network.plug("a");
+  await a.send(
+    ethernet(MACS.all, MACS.a, ARP, arp({ targetIp: "10.88.0.1" })),
+    ethernet(MACS.gateway, MACS.a, IP, ipv4({ to: "192.0.2.1", protocol: 6 }, tcp(4, 22, SYN))),
+    ethernet(MACS.all, MACS.a, ARP, arp({ targetIp: "10.88.0.3" })),
+  );
+  const expected = ethernet(
+    MACS.a,
+    MACS.dns,
+    ARP,
+    arp({ operation: 2, senderMac: MACS.dns, senderIp: "10.88.0.3", targetMac: MACS.a, targetIp: IPS.a }),
+  );
+  assert.deepEqual(await a.receive(), expected);
+  assert.deepEqual(network.counters("a").dropped, { unreachable: 1 });
+});
