@@ -223,6 +223,7 @@ export async function startHolder(
       done({ code: 127, signal: null });
     });
   });
+  await started.promise;
   const stdout = holder.stdout!;
   const firstLine = new Promise<string | undefined>((done) => {
     let text = "";
@@ -235,7 +236,6 @@ export async function startHolder(
     stdout.once("end", () => done(text.trim() || undefined));
     stdout.once("error", () => done(undefined));
   });
-  await started.promise;
   return {
     pid: holder.pid!,
     firstLine,
