@@ -159,7 +159,7 @@ export interface Machine {
    */
   resume(): Promise<void>;
   /**
-   * The ladder: power button (pressed again every few seconds, for a guest that is still booting misses an early
+   * The ladder: power button (pressed again every second, for a guest that is still booting misses an early
    * one), a bounded wait, QMP quit, SIGKILL. MUST NOT return before the process is gone, MUST NOT throw because a
    * rung failed, MAY be called while another stop or kill runs, or after the end.
    * @throws {FleetboxError} `failed`: the process is still there 30 s after SIGKILL.

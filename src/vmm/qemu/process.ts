@@ -21,7 +21,7 @@ const START_TIMEOUT_MS = 60_000;
 /** How long an adopted QEMU may take to greet. One that another holder talks to never does. */
 const ADOPT_TIMEOUT_MS = 5_000;
 /** How long QMP `quit` may take before SIGKILL: it flushes the disks. */
-const QUIT_TIMEOUT_MS = 5_000;
+const QUIT_TIMEOUT_MS = 3_000;
 /** How long a killed process may stay, in the kernel, before that is an error. */
 const GONE_TIMEOUT_MS = 30_000;
 /** Events held for the first listener. */

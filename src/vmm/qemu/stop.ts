@@ -2,7 +2,7 @@
  * The ladder of a stop: ACPI power button, a bounded wait, QMP quit, SIGKILL.
  *
  * A guest that is still booting misses the button: firmware and an early kernel ignore it, and the press is forgotten.
- * So it is pressed again every two seconds while we wait; guests that are already shutting down ignore the repetition.
+ * So it is pressed again every second while we wait; guests that are already shutting down ignore the repetition.
  * A machine whose CPUs stand still can hear nothing and is set going first; one that stands because its disk failed is
  * tried once, and given up when the error comes again. No rung's failure ends the ladder: only the process's end does.
  */
@@ -11,7 +11,7 @@ import type { Machine, StopOptions } from "../contract.ts";
 import type { QemuProcess } from "./process.ts";
 
 /** @internal Between two presses of the power button. */
-const PRESS_AGAIN_MS = 2_000;
+const PRESS_AGAIN_MS = 1_000;
 
 /** Returns when the process is gone. @throws {FleetboxError} `failed`: it cannot be killed. */
 export async function stopMachine(machine: Machine, qemu: QemuProcess, options: StopOptions): Promise<void> {
