@@ -39,7 +39,10 @@ export interface PortEnd {
 export interface Port {
   readonly name: string;
   readonly role: "member" | "gateway";
-  /** Resolves once the connection is closed and no read or write is left. Never rejects. */
+  /**
+   * Resolves once the connection is closed and not read any more. Never rejects. A write to a peer that does not read
+   * may still be under way: before Deno 2.9, closing does not end it; the peer's end does.
+   */
   readonly closed: Promise<PortEnd>;
   readonly counters: PortCounters;
   /** Closes the connection. The switch goes on protecting the member's addresses until `removePort`. */
@@ -124,7 +127,6 @@ export class LivePort implements Port {
     } catch (thrown) {
       this.end({ why: "broken", message: `cannot read: ${messageOf(thrown)}` });
     }
-    await this.#writing;
     return this.#end!;
   }
 

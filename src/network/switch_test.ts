@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { GATEWAY_MAC, macOf } from "./addresses.ts";
 import type { PortCounters } from "./counters.ts";
 import { FleetboxError } from "../errors.ts";
@@ -360,4 +361,63 @@ Deno.test("while the gateway is down, the DNS address still answers ARP, and the
   );
   assert.deepEqual(await a.receive(), expected);
   assert.deepEqual(network.counters("a").dropped, { unreachable: 1 });
+});
+
+Deno.test("a port that never reads can be closed while a write waits for it", async () => {
+  await using network = new Network();
+  const [a] = [await network.plug("a"), await network.plug("b")];
+  const port = network.switch.port("b")!;
+  for (let round = 0; round < 1000; round++) await a.send(data("b", "a", 5, 1500));
+  port.close();
+  assert.equal((await port.closed).why, "closed");
+});
+
+/** A connection that gives some chunks and then ends; what is written to it vanishes. */
+function scripted(chunks: Uint8Array[]) {
+  const rest = [...chunks];
+  return {
+    read(into: Uint8Array): Promise<number | null> {
+      const chunk = rest.shift();
+      if (!chunk) return Promise.resolve(null);
+      const count = Math.min(chunk.length, into.length);
+      into.set(chunk.subarray(0, count));
+      if (count < chunk.length) rest.unshift(chunk.subarray(count));
+      return Promise.resolve(count);
+    },
+    write: (from: Uint8Array) => Promise.resolve(from.length),
+    close() {},
+  };
+}
+
+Deno.test("whatever a guest sends, its port ends with the connection, and every frame is accounted for", async () => {
+  const from = fc.constantFrom(MACS.a, MACS.b, MACS.nobody, MACS.gateway);
+  const to = fc.constantFrom(MACS.a, MACS.b, MACS.nobody, MACS.gateway, MACS.dns, MACS.all);
+  const type = fc.constantFrom(IP, ARP, 0x86dd, 0x8100, 60);
+  const frame = fc.oneof(
+    fc.uint8Array({ maxLength: 60 }),
+    fc.tuple(to, from, type, fc.uint8Array({ maxLength: 60 })).map((parts) => ethernet(...parts)),
+  );
+  const piece = fc.oneof({ weight: 9, arbitrary: frame.map(encodeFrame) }, {
+    weight: 1,
+    arbitrary: fc.uint8Array({ maxLength: 9 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 12 }), fc.integer({ min: 1, max: 200 }), async (pieces, size) => {
+      const stream = Uint8Array.from(pieces.flatMap((each) => [...each]));
+      const chunks: Uint8Array[] = [];
+      for (let at = 0; at < stream.length; at += size) chunks.push(stream.subarray(at, at + size));
+      const network = new Switch({ egress: true, hostAccess: false, dns: { respond: () => "drop" } });
+      const silent = { ...scripted([]), read: () => new Promise<null>(() => {}) };
+      network.addPort(silent, { name: "b", role: "member", mac: MACS.b, ip: IPS.b });
+      const port = network.addPort(scripted(chunks), { name: "a", role: "member", mac: MACS.a, ip: IPS.a });
+      const end = await port.closed;
+      assert.ok(end.why === "ended" || end.why === "garbage", end.message);
+      const { rxFrames, dropped } = port.counters;
+      const { oversize = 0, ...others } = dropped;
+      assert.equal(oversize, end.why === "garbage" ? 1 : 0);
+      const count = Object.values(others).reduce((sum, each) => sum + each, 0);
+      assert.ok(network.counters().get("b")!.txFrames + count <= 2 * rxFrames);
+    }),
+    { numRuns: 2000 },
+  );
 });
