@@ -11,7 +11,7 @@ export const STAND_IN = new URL("qemu-system-x86_64", import.meta.url).pathname;
 
 /** A directory that is removed at the end of its scope. */
 export class Workspace implements AsyncDisposable {
-  readonly path = Deno.makeTempDirSync({ prefix: "fleetbox-test-" });
+  constructor(readonly path = Deno.makeTempDirSync({ prefix: "fleetbox-test-" })) {}
 
   /** A spec of a machine named `a`, with a disk and a seed. */
   async spec(changes: Partial<MachineSpec> = {}): Promise<MachineSpec> {

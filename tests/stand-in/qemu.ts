@@ -55,6 +55,8 @@ export interface Behaviour {
   diskFullAfterMs?: number;
   /** Addresses that the guest pings once it is up; it says `ping ADDRESS: ok` or `ping ADDRESS: no answer`. */
   ping?: string[];
+  /** `missing`: QEMU knows no `-sandbox`. */
+  sandbox?: "missing";
   /** What a dry run with KVM does (under `*`). @default "works" */
   kvm?: "works" | "dies" | "crawls" | "hangs";
   /** What `--version` says (under `*`). @default "7.2.22" */
@@ -154,6 +156,9 @@ async function main(args: string[]): Promise<void> {
   const isGateway = options.get("-machine")?.[0] === "none";
   const name = all("-name")[0]?.guest?.[0] ?? "";
   const behaviour = behaviourOf(isGateway ? "gateway" : name);
+  if (behaviour.sandbox === "missing" && options.has("-sandbox")) {
+    die(`-sandbox ${options.get("-sandbox")![0]}: There is no option group 'sandbox'`);
+  }
   if (options.has("-bios")) await dryRun(behaviourOf("*"), options.get("-accel")![0]);
 
   const chardev = (id: string) => all("-chardev").find((values) => values.id[0] === id)!;

@@ -26,6 +26,12 @@ Deno.test("a machine that dies at its start fails with its own words, and leaves
   assert.deepEqual(files(workspace.path), ["disk.qcow2", "seed.img"]);
 });
 
+Deno.test("a QEMU that was built without a sandbox runs without one", async () => {
+  await using workspace = new Workspace();
+  using _ = workspace.behave({ a: { sandbox: "missing" } });
+  await (await qemu.start(await workspace.spec())).kill();
+});
+
 Deno.test("a missing hypervisor is unavailable, with a hint", async () => {
   await using workspace = new Workspace();
   const spec = await workspace.spec({ binary: "/nowhere/qemu-system-x86_64", bound: false });
@@ -132,7 +138,7 @@ Deno.test("real QEMU: odd paths, one writer a disk, a second start is refused, q
   await using outer = new Workspace();
   const dir = `${outer.path}/a, "b" ü=c`;
   await Deno.mkdir(dir);
-  await using workspace = Object.assign(new Workspace(), { path: dir });
+  await using workspace = new Workspace(dir);
   const spec = await workspace.spec({ binary: findQemu("x86_64"), bound: true });
   const machine = await qemu.start(spec);
   assert.equal((await machine.state()).kind, "running");
@@ -158,7 +164,7 @@ Deno.test("real QEMU: a killed one is told, and stale sockets do not stop the ne
   const exit = await machine.exited;
   assert.deepEqual([exit.how, exit.signal], ["killed", "SIGKILL"]);
   assert.match(exit.message, /by someone else/);
-  Deno.listen({ transport: "unix", path: spec.netSocket }); // as a killed holder's would, it stays
+  using _stale = Deno.listen({ transport: "unix", path: spec.netSocket });
   await (await qemu.start(spec)).kill();
 });
 

@@ -42,6 +42,17 @@ export interface LaunchOptions {
 
 /** Starts QEMU. @throws {FleetboxError} as `Driver.start`; nothing is left running then. */
 export async function launch(options: LaunchOptions): Promise<QemuProcess> {
+  try {
+    return await launchOnce(options);
+  } catch (thrown) {
+    // A build without seccomp does not know the option; its absence costs a second line of defence, not the machine.
+    const at = options.commandLine.indexOf("-sandbox");
+    if (at < 0 || !/-sandbox\b.*(option group|seccomp|not supported|invalid)/.test(String(thrown))) throw thrown;
+    return await launchOnce({ ...options, commandLine: options.commandLine.toSpliced(at, 2) });
+  }
+}
+
+async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
   const { label, qmpSocket, bound } = options;
   const sockets = [qmpSocket, ...options.sockets];
   await refuseAnswering(qmpSocket, label);
