@@ -9,7 +9,7 @@
  * Order of calls:
  *   1. `driver.check(spec)`            before anything exists; cheap, no side effects
  *   2. `driver.start(spec)`            or, for a machine whose holder died, `driver.adopt(spec, identity)`
- *   3. `machine.onEvent(…)`            in the same turn as 2 resolved: events before that are lost
+ *   3. `machine.onEvent(…)`            events since 2 are held for the first listener, at most 1,000
  *   4. `machine.state()`               any number of times, also together
  *   5. `machine.stop(…)` or `.kill()`  any number of times, also together, also after the end
  *   6. `machine.exited`                resolves exactly once, whoever ended it
