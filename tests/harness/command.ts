@@ -1,0 +1,109 @@
+/** The real executable as a child: its output as it comes, signals to it, its end. */
+
+import { fileURLToPath } from "node:url";
+
+export const FLEETBOX = fileURLToPath(new URL("../../bin/fleetbox", import.meta.url));
+
+/** A command that has ended. */
+export interface Result {
+  args: readonly string[];
+  code: number;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+  ms: number;
+}
+
+/** No command of a test takes this long, on the slowest machine. */
+const LIMIT_MS = 120_000;
+
+/** A command that runs. */
+export class Running {
+  /** Resolved at its end. Rejects when that does not come within the limit; it is killed then. */
+  readonly done: Promise<Result>;
+  readonly pid: number;
+  #stdout = "";
+  #stderr = "";
+  #ended = false;
+  #listeners = new Set<() => void>();
+  readonly #child: Deno.ChildProcess;
+
+  constructor(readonly args: readonly string[], env: Record<string, string>, options: { cwd?: string } = {}) {
+    this.#child = new Deno.Command(FLEETBOX, {
+      args: [...args],
+      env,
+      clearEnv: true,
+      cwd: options.cwd,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.pid = this.#child.pid;
+    this.done = this.#run();
+    this.done.catch(() => {}); // whoever waits for it hears of it
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  kill(signal: Deno.Signal): void {
+    if (!this.#ended) this.#child.kill(signal);
+  }
+
+  /** Resolves when what it printed so far matches. @throws when it ends without. */
+  async printed(pattern: RegExp): Promise<void> {
+    for (;;) {
+      if (pattern.test(this.#stdout) || pattern.test(this.#stderr)) return;
+      if (this.#ended) throw new Error(`${this.#title()} ended without printing ${pattern}:\n${this.#output()}`);
+      await new Promise<void>((told) => this.#listeners.add(told));
+    }
+  }
+
+  async #run(): Promise<Result> {
+    const started = performance.now();
+    let late = false;
+    const limit = setTimeout(() => {
+      late = true;
+      this.#child.kill("SIGKILL");
+    }, LIMIT_MS);
+    const drain = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
+      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+        add(text);
+        this.#tell();
+      }
+    };
+    try {
+      const [status] = await Promise.all([
+        this.#child.status,
+        drain(this.#child.stdout, (text) => this.#stdout += text),
+        drain(this.#child.stderr, (text) => this.#stderr += text),
+      ]);
+      if (late) throw new Error(`${this.#title()} did not end within ${LIMIT_MS / 1000} s:\n${this.#output()}`);
+      const { code, signal } = status;
+      const ms = performance.now() - started;
+      return { args: this.args, code, signal, stdout: this.#stdout, stderr: this.#stderr, ms };
+    } finally {
+      clearTimeout(limit);
+      this.#ended = true;
+      this.#tell();
+    }
+  }
+
+  #tell(): void {
+    const told = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of told) listener();
+  }
+
+  #title(): string {
+    return `fleetbox ${this.args.join(" ")}`;
+  }
+
+  #output(): string {
+    return `${this.#stdout}${this.#stderr}`;
+  }
+}

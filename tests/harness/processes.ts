@@ -1,0 +1,77 @@
+/**
+ * The processes of one sandbox, found by the store in their environment: whoever inherits `FLEETBOX_HOME` is ours, and
+ * nobody else has that directory. Everything here is told from `/proc`, by process id.
+ */
+
+import { identify, isAlive, type ProcessIdentity } from "../../src/process.ts";
+
+export interface Found extends ProcessIdentity {
+  kind: "holder" | "machine" | "gateway" | "other";
+  /** The member, of a machine; the `--fleetbox-runner` argument, of a holder. */
+  name: string;
+  command: string;
+}
+
+/** Every process that works on a store, this one excepted. Zombies do not count. */
+export function processesOf(home: string): Found[] {
+  const found: Found[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
+    const environment = read(`/proc/${pid}/environ`);
+    if (!environment.split("\0").includes(`FLEETBOX_HOME=${home}`)) continue;
+    const identity = identify(pid);
+    if (identity) found.push({ ...identity, ...describe(read(`/proc/${pid}/cmdline`).split("\0")) });
+  }
+  return found;
+}
+
+function describe(args: string[]): Pick<Found, "kind" | "name" | "command"> {
+  const command = args.join(" ").trim();
+  const runner = args.indexOf("--fleetbox-runner");
+  if (runner >= 0) return { kind: "holder", name: args[runner + 1], command };
+  const guest = args.map((arg) => /^guest=(.*)$/.exec(arg)?.[1]).find(Boolean);
+  if (guest === undefined) return { kind: "other", name: "", command };
+  const isGateway = args[args.indexOf("-machine") + 1] === "none";
+  return { kind: isGateway ? "gateway" : "machine", name: guest, command };
+}
+
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** Sends a signal to exactly this process; nothing when it is gone. */
+export function signal(process: ProcessIdentity, name: Deno.Signal): void {
+  if (!isAlive(process)) return;
+  try {
+    Deno.kill(process.pid, name);
+  } catch { /* gone in between */ }
+}
+
+/** Kills a process and returns when it is gone. */
+export async function kill(process: ProcessIdentity): Promise<void> {
+  signal(process, "SIGKILL");
+  await until(`process ${process.pid} is gone`, () => !isAlive(process));
+}
+
+/**
+ * Waits for a condition that no event tells. Looks every 10 ms.
+ * @throws when it has not come to pass within the limit.
+ */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  limitMs = 30_000,
+): Promise<NonNullable<T>> {
+  const end = performance.now() + limitMs;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`not so within ${limitMs / 1000} s: ${what}`);
+    await new Promise((again) => setTimeout(again, 10));
+  }
+}

@@ -1,0 +1,322 @@
+/**
+ * A fleetbox of its own for one test: the real executable, a store in a temporary directory, and either real QEMU or
+ * the stand-in.
+ *
+ *     await using box = await sandbox({ standIn: { b: { start: "die" } } });
+ *     const up = await box.run("up", "a,b");
+ *
+ * At its end it stops every member by force, sees that the holders leave and that nothing remains (no process, no
+ * socket, no record, no pidfile, no mount), and removes the directory. What did remain is killed by its id, and fails the
+ * test. A test that leaves debris on purpose says so with {@link Sandbox.leavesDebris}.
+ */
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { getStatus, stop } from "../../src/control.ts";
+import { isAlive } from "../../src/process.ts";
+import { type GroupRecord, Store } from "../../src/store.ts";
+import type { MemberReport, Status } from "../../src/wire.ts";
+import type { Behaviour } from "../stand-in/qemu.ts";
+import { type Result, Running } from "./command.ts";
+import { type Found, kill, processesOf, signal, until } from "./processes.ts";
+import { talkJson } from "./socket.ts";
+
+export interface SandboxOptions {
+  /** The stand-in's behaviours by member name. Absent: real QEMU and the real micro image. */
+  standIn?: Record<string, Behaviour>;
+  /** Further environment; an empty string takes a variable away. */
+  env?: Record<string, string>;
+  /** Puts the store on a file system of its own, of so many KiB. Needs root. */
+  storeKiB?: number;
+}
+
+const STAND_IN = fileURLToPath(new URL("../stand-in/qemu-system-x86_64", import.meta.url));
+const LEAVE_LIMIT_MS = 20_000;
+
+/** Whether this process may mount file systems. */
+export const MAY_MOUNT = Deno.uid() === 0;
+
+export async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const root = Deno.makeTempDirSync({ prefix: "s" });
+  const box = new Sandbox(root, options);
+  if (options.standIn) {
+    writeTinyMicro(join(root, "micro"));
+    box.behave(options.standIn);
+  }
+  if (options.storeKiB !== undefined) {
+    Deno.mkdirSync(box.home);
+    await box.mount(box.home, `size=${options.storeKiB}k,mode=0700`);
+  }
+  return box;
+}
+
+export class Sandbox implements AsyncDisposable {
+  readonly home: string;
+  readonly store: Store;
+  readonly env: Record<string, string>;
+  #commands: Running[] = [];
+  #mounts: string[] = [];
+  #children: Deno.ChildProcess[] = [];
+  #debris = false;
+
+  constructor(readonly root: string, options: SandboxOptions) {
+    this.home = join(root, "h");
+    this.store = Store.at(this.home);
+    const inherited = ["PATH", "TMPDIR", "FLEETBOX_TEST_RUN", "FLEETBOX_DEBUG"].flatMap((name) => {
+      const value = Deno.env.get(name);
+      return value === undefined ? [] : [[name, value]];
+    });
+    this.env = {
+      ...Object.fromEntries(inherited),
+      HOME: root,
+      FLEETBOX_HOME: this.home,
+      LANG: "C",
+      ...(options.standIn
+        ? {
+          FLEETBOX_QEMU: STAND_IN,
+          FLEETBOX_STANDIN_FILE: join(root, "behaviour.json"),
+          FLEETBOX_MICRO: join(root, "micro"),
+          FLEETBOX_ACCEL: "tcg", // no dry run
+        }
+        : {}),
+      ...options.env,
+    };
+    for (const [name, value] of Object.entries(this.env)) if (value === "") delete this.env[name];
+  }
+
+  /** Changes the stand-in's behaviours, for the machines that start from now on. */
+  behave(behaviours: Record<string, Behaviour>): void {
+    Deno.writeTextFileSync(join(this.root, "behaviour.json"), JSON.stringify(behaviours));
+  }
+
+  /** Starts a command. */
+  start(args: readonly string[], options: { env?: Record<string, string>; cwd?: string } = {}): Running {
+    const running = new Running(args, { ...this.env, ...options.env }, options);
+    this.#commands.push(running);
+    return running;
+  }
+
+  /** Runs a command to its end, whatever that is. */
+  async run(...args: string[]): Promise<Result> {
+    return await this.start(args).done;
+  }
+
+  /** Runs a command that must succeed. */
+  async ok(...args: string[]): Promise<Result> {
+    const result = await this.run(...args);
+    assert.equal(result.code, 0, told(result));
+    return result;
+  }
+
+  /** Runs a command that must fail, with this code and these words on standard error, and no stack trace. */
+  async fails(code: number, words: RegExp | readonly RegExp[], ...args: string[]): Promise<Result> {
+    const result = await this.run(...args);
+    assert.equal(result.code, code, told(result));
+    for (const pattern of [words].flat()) assert.match(result.stderr, pattern, told(result));
+    assert.doesNotMatch(result.stderr, /\n\s+at .*\.ts:\d+/, told(result));
+    return result;
+  }
+
+  /** `up`, without a way out. */
+  async up(...args: string[]): Promise<Result> {
+    return await this.ok("up", ...args, "--egress", "off");
+  }
+
+  /** `ls --json`, by name. */
+  // deno-lint-ignore no-explicit-any
+  async ls(): Promise<Record<string, any>> {
+    const { stdout } = await this.ok("ls", "--json");
+    return Object.fromEntries(JSON.parse(stdout).map((view: { name: string }) => [view.name, view]));
+  }
+
+  /** `ls`, as `a=running b=stopped`. */
+  async states(): Promise<string> {
+    return Object.values(await this.ls()).map(({ name, state }) => `${name}=${state}`).join(" ");
+  }
+
+  async status(name: string): Promise<Status | undefined> {
+    return await getStatus(this.store, name);
+  }
+
+  async report(name: string): Promise<MemberReport> {
+    const [report] = await talkJson(this.store.memberSocket(name), { op: "report" });
+    assert.equal(report.name, name, JSON.stringify(report));
+    return report;
+  }
+
+  processes(kind?: Found["kind"]): Found[] {
+    return processesOf(this.home).filter((process) => kind === undefined || process.kind === kind);
+  }
+
+  /** The one process of a kind, of a name. */
+  process(kind: Found["kind"], name?: string): Found {
+    const found = this.processes(kind).filter((process) => name === undefined || process.name === name);
+    assert.equal(found.length, 1, `${kind} ${name ?? ""}: ${JSON.stringify(found)}`);
+    return found[0];
+  }
+
+  /** Returns when no process works on the store any more: a holder leaves a moment after its last member. */
+  async empty(): Promise<void> {
+    assert.deepEqual(this.processes("machine"), [], "a machine runs");
+    await until("every process has left", () => this.processes().length === 0, LEAVE_LIMIT_MS);
+  }
+
+  /** The machines that run, as `name:pid`, sorted. */
+  machines(): string[] {
+    return this.processes("machine").map(({ name, pid }) => `${name}:${pid}`).sort();
+  }
+
+  /** The one group's record. */
+  record(): GroupRecord {
+    const records = this.store.groupRecords();
+    assert.equal(records.length, 1, JSON.stringify(records));
+    return records[0];
+  }
+
+  /** The holder of a member, killed. Its machines go on. */
+  async killHolder(name: string): Promise<Found> {
+    const { pid } = await this.report(name);
+    const holder = this.processes("holder").find((process) => process.pid === pid);
+    assert.ok(holder, `the holder of ${name}, process ${pid}, is none of ours`);
+    await kill(holder);
+    return holder;
+  }
+
+  holderLog(first: string): string {
+    try {
+      return Deno.readTextFileSync(this.store.holderLog(first));
+    } catch {
+      return "";
+    }
+  }
+
+  /** Another program, which is ended with the sandbox. It does not have the store in its environment. */
+  spawn(program: string, ...args: string[]): Deno.ChildProcess {
+    const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Mounts a tmpfs, which is unmounted with the sandbox. */
+  async mount(path: string, options: string): Promise<void> {
+    await tool("mount", "-t", "tmpfs", "-o", options, "tmpfs", path);
+    if (!this.#mounts.includes(path)) this.#mounts.push(path);
+  }
+
+  /** Changes a mount's options. */
+  async remount(path: string, options: string): Promise<void> {
+    await tool("mount", "-o", `remount,${options}`, path);
+  }
+
+  /** Files in the store that only a group that is served has: sockets, records, pidfiles; and temporary files. */
+  debris(): string[] {
+    return filesBelow(this.home).map((path) => path.slice(this.home.length + 1)).filter((path) =>
+      (path.startsWith("run/") && path !== "run/.lock") || /\/pid$|\.tmp\b|\.d$|^clusters\/\.removed/.test(path)
+    );
+  }
+
+  /** The members of which the store has anything. */
+  stored(): string[] {
+    return filesBelow(this.store.clustersDir).flatMap((path) => /\/([^/]+)\/config\.json$/.exec(path)?.[1] ?? []);
+  }
+
+  /** This test leaves sockets and records behind on purpose: it kills what would remove them. */
+  leavesDebris(): void {
+    this.#debris = true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const problems: string[] = [];
+    try {
+      for (const command of this.#commands) command.kill("SIGKILL");
+      await Promise.allSettled(this.#commands.map((command) => command.done));
+      for (const path of this.#mounts) await this.remount(path, "rw").catch(() => {});
+      problems.push(...await this.#stopAll());
+    } finally {
+      for (const process of this.processes()) {
+        problems.push(`left behind: process ${process.pid}: ${process.command.slice(0, 200)}`);
+        await kill(process);
+      }
+      for (const child of this.#children) {
+        try {
+          child.kill("SIGKILL");
+        } catch { /* gone */ }
+        await child.status;
+      }
+      if (!this.#debris) problems.push(...this.debris().map((path) => `left behind: ${path}`));
+      if (problems.length > 0) problems.push(...this.#logs());
+      for (const path of this.#mounts.reverse()) await tool("umount", "-l", path);
+      Deno.removeSync(this.root, { recursive: true });
+    }
+    if (problems.length > 0) throw new Error(problems.join("\n"));
+  }
+
+  async #stopAll(): Promise<string[]> {
+    const problems: string[] = [];
+    const names = new Set([
+      ...this.store.members().map(({ name }) => name),
+      ...this.store.groupRecords().flatMap(({ members }) => members),
+      ...this.processes("holder").flatMap(({ name }) => name.split(",")),
+    ]);
+    const holders = this.processes("holder");
+    for (const holder of holders) signal(holder, "SIGCONT");
+    await Promise.all([...names].map(async (name) => {
+      try {
+        await stop(this.store, name, { force: true, signal: AbortSignal.timeout(LEAVE_LIMIT_MS) });
+      } catch (thrown) {
+        problems.push(`${name}: ${thrown}`);
+      }
+    }));
+    for (const holder of holders) {
+      await until(`the holder of ${holder.name} has left`, () => !isAlive(holder), LEAVE_LIMIT_MS)
+        .catch((thrown) => problems.push(String(thrown)));
+    }
+    // A killed holder's machines are nobody's: the test that killed it has seen what it wanted to see.
+    if (this.#debris) await Promise.all(this.processes().map(kill));
+    return problems;
+  }
+
+  #logs(): string[] {
+    return filesBelow(this.home).filter((path) => /\/runner-[^/]*\.log$/.test(path))
+      .map((path) => `${path}:\n${Deno.readTextFileSync(path)}`);
+  }
+}
+
+/** A result for an assertion's message. */
+export function told({ args, code, signal, stdout, stderr }: Result): string {
+  return `fleetbox ${args.join(" ")}: ${signal ?? `code ${code}`}\n${stdout}${stderr}`;
+}
+
+async function tool(program: string, ...args: string[]): Promise<void> {
+  const { code, stderr } = await new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "piped" })
+    .output();
+  assert.equal(code, 0, `${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+}
+
+function filesBelow(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) => {
+      const path = join(dir, name);
+      return isDirectory ? [...(/\.d$|\.removed/.test(name) ? [path] : []), ...filesBelow(path)] : [path];
+    }).sort();
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return [];
+    throw thrown;
+  }
+}
+
+/** An image like micro, of a few bytes: the stand-in boots nothing. */
+function writeTinyMicro(dir: string): void {
+  Deno.mkdirSync(dir);
+  const sha256: Record<string, string> = {};
+  for (const part of ["kernel", "initrd", "disk"]) {
+    const bytes = new Uint8Array(1024).fill(part.length);
+    Deno.writeFileSync(join(dir, part), bytes);
+    sha256[part] = createHash("sha256").update(bytes).digest("hex");
+  }
+  const files = { kernel: "kernel", initrd: "initrd", disk: "disk" };
+  const manifest = { name: "micro", version: "tiny", ...files, cmdline: "console=ttyS0", sha256 };
+  Deno.writeTextFileSync(join(dir, "image.json"), JSON.stringify(manifest));
+}

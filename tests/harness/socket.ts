@@ -1,0 +1,62 @@
+/** A client of a holder's socket that does as it likes: sends bytes, keeps its end open, leaves when it wants. */
+
+/** A raw connection. */
+export class Client implements Disposable {
+  private constructor(readonly conn: Deno.UnixConn) {}
+
+  static async connect(path: string): Promise<Client> {
+    for (let attempt = 0;; attempt++) {
+      try {
+        return new Client(await Deno.connect({ transport: "unix", path }));
+      } catch (thrown) {
+        // EAGAIN: the listener's backlog is full. Whoever connects in a rush waits its turn.
+        if (!/os error 11\b/.test(String(thrown)) || attempt > 1_000) throw thrown;
+        await new Promise((again) => setTimeout(again, 10));
+      }
+    }
+  }
+
+  async send(data: string | Uint8Array): Promise<void> {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    for (let at = 0; at < bytes.length;) at += await this.conn.write(bytes.subarray(at));
+  }
+
+  /** One read: what a client gets that reads a reply with one read. "" at the end. */
+  async readOnce(): Promise<string> {
+    const buffer = new Uint8Array(64 * 1024);
+    const count = await this.conn.read(buffer);
+    return count === null ? "" : new TextDecoder().decode(buffer.subarray(0, count));
+  }
+
+  /** Everything until the holder closes. */
+  async rest(): Promise<string> {
+    let text = "";
+    for (let piece = await this.readOnce(); piece !== ""; piece = await this.readOnce()) text += piece;
+    return text;
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.conn.close();
+    } catch { /* closed */ }
+  }
+}
+
+/** One request and its whole reply. `half`: closes the write side after the request; else it stays open. */
+export async function talk(
+  path: string,
+  request: string | Uint8Array,
+  options: { half?: boolean } = {},
+): Promise<string> {
+  using client = await Client.connect(path);
+  await client.send(request);
+  if (options.half) await client.conn.closeWrite();
+  return await client.rest();
+}
+
+/** One JSON request and the JSON lines of its reply. */
+// deno-lint-ignore no-explicit-any
+export async function talkJson(path: string, request: object): Promise<any[]> {
+  const text = await talk(path, JSON.stringify(request) + "\n");
+  return text.trim().split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+}
