@@ -48,6 +48,8 @@ export interface MemberConfig {
   ip: string;
   /** The guest's user that has our key. */
   user: string;
+  /** {@link GroupRecord.id} of the group that it last booted in: while that lives, it belongs there. */
+  group?: string;
 }
 
 /** What a holder notes of its group, so that the next holder can take it back (design §3, adoption). */
@@ -58,6 +60,8 @@ export interface GroupRecord {
   group: string;
   /** Who belongs to the group: who runs, and who was stopped and will be back on this network after an `up`. */
   members: string[];
+  /** Those of them that the holder serves, in whatever state. */
+  served: string[];
   /** Who answered on SSH already. */
   running: string[];
   holder: ProcessIdentity;
@@ -444,7 +448,7 @@ function entries(path: string): string[] {
   }
 }
 
-const CONFIG_TYPES: Record<keyof MemberConfig, string> = {
+const CONFIG_TYPES: Record<keyof Omit<MemberConfig, "group">, string> = {
   name: "string",
   mac: "string",
   cpus: "number",
@@ -472,6 +476,9 @@ function checkConfig(value: unknown, name: string): MemberConfig {
   const config = value as MemberConfig;
   if (config.name !== name) throw new TypeError(`it is of "${config.name}"`);
   if (!Array.isArray(config.fixtures)) throw new TypeError('its "fixtures" is not a list');
+  if (typeof config.group !== "string" && config.group !== undefined) {
+    throw new TypeError('its "group" is not a string');
+  }
   return config;
 }
 
@@ -480,7 +487,7 @@ function isGroupRecord(value: GroupRecord): boolean {
     Array.isArray(value.members) &&
     value.members.every(isName) && typeof value.holder === "object" && value.holder !== null &&
     typeof value.hypervisors === "object" && value.hypervisors !== null && typeof value.ssh_ports === "object" &&
-    value.ssh_ports !== null && Array.isArray(value.running);
+    value.ssh_ports !== null && Array.isArray(value.running) && Array.isArray(value.served);
 }
 
 function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {

@@ -156,6 +156,7 @@ Deno.test("store: damaged group records are passed over", () =>
       egress: "off" as const,
       host_access: false,
       hypervisors: {},
+      served: ["a"],
       ssh_ports: {},
     };
     await store.writeGroupRecord(record);

@@ -13,11 +13,17 @@ import type { GroupReport, MemberReport } from "../wire.ts";
 
 /** A group as its record and the processes tell it. */
 export interface GroupFacts {
+  /** {@link GroupRecord.id}: names of groups can be the same. */
+  id: string;
   group: string;
   /** In the record's order, first one first. */
   members: string[];
-  /** Whether the process that wrote the record still runs. */
+  /** The process that wrote the record. */
+  holder: number;
+  /** Whether it still runs. */
   holderAlive: boolean;
+  /** The members that it serves. */
+  served: string[];
   /** The members whose hypervisor runs. */
   machinesAlive: string[];
   bound: boolean;
@@ -55,9 +61,12 @@ export async function observeMembers(store: Store, names: readonly string[]): Pr
 /** Every group that has a record. */
 export function observeGroups(store: Store): GroupFacts[] {
   return store.groupRecords().map((record) => ({
+    id: record.id,
     group: record.group,
     members: record.members,
+    holder: record.holder.pid,
     holderAlive: isAlive(record.holder),
+    served: record.served,
     machinesAlive: Object.keys(record.hypervisors).filter((name) => isAlive(record.hypervisors[name])),
     bound: record.bound,
   }));
@@ -66,6 +75,18 @@ export function observeGroups(store: Store): GroupFacts[] {
 /** The group whose holder is gone and in which this member's machine still runs. */
 export function orphanGroup(groups: readonly GroupFacts[], name: string): GroupFacts | undefined {
   return groups.find((group) => !group.holderAlive && group.machinesAlive.includes(name));
+}
+
+/**
+ * The group to which a stopped member belongs: the one that it last booted in, while others of it are served. It is not
+ * taken back into one that dies with a program; for that, somebody has to ask.
+ */
+export function homeGroup(groups: readonly GroupFacts[], { stored, report }: MemberFacts): GroupFacts | undefined {
+  if (report || !stored || !("config" in stored)) return undefined;
+  const { name, group: id } = stored.config;
+  return groups.find((group) =>
+    group.id === id && group.holderAlive && !group.bound && group.served.some((other) => other !== name)
+  );
 }
 
 /** Everything: each member of the store and of the groups that are served, in natural order. */

@@ -7,12 +7,13 @@
  * | a member that is being stopped                        | wait until it is gone, look again                       |
  * | members of two groups                                 | refuse: two networks cannot merge                       |
  * | some are served, by one holder                        | add the others there; wait for those that boot          |
- * | none is served                                        | spawn one holder for all                                |
+ * | none is served, and some belong to a group that lives | add all there: they come back to their network          |
+ * | none is served, and none belongs anywhere             | spawn one holder for all                                |
  * | … and machines of a killed holder run                 | the new holder takes that holder's machines back        |
  */
 
 import { FleetboxError } from "../errors.ts";
-import { type GroupFacts, type MemberFacts, orphanGroup } from "./observe.ts";
+import { type GroupFacts, homeGroup, type MemberFacts, orphanGroup } from "./observe.ts";
 
 export type Plan =
   /** It cannot be done. */
@@ -30,25 +31,52 @@ export function planUp(members: readonly MemberFacts[], groups: readonly GroupFa
   if (blocked) return blocked;
 
   const served = members.filter((member) => member.report);
-  const homes = new Map<string, string>(); // group → one of its members, for the message
-  for (const { name, report } of served) if (!homes.has(groupOf(report!))) homes.set(groupOf(report!), name);
-  for (const { name, report } of members) {
-    const orphans = report ? undefined : orphanGroup(groups, name);
-    if (orphans && !homes.has(orphans.group)) homes.set(orphans.group, name);
-  }
-  if (homes.size > 1) return { step: "refuse", error: cannotMerge(homes) };
+  const running = homesOf(members, ({ name, report }) => {
+    if (report) return { key: `holder ${report.pid}`, group: groupOf(report) };
+    const orphans = orphanGroup(groups, name);
+    return orphans && { key: `record ${orphans.id}`, group: orphans.group };
+  });
+  // Whoever runs decides which network it is; those that are stopped follow, and decide only among themselves.
+  const homes = running.size > 0 ? running : homesOf(members, (member) => {
+    const home = homeGroup(groups, member);
+    return home && { key: `holder ${home.holder}`, group: home.group, via: home.served };
+  });
+  if (homes.size > 1) return { step: "refuse", error: cannotMerge([...homes.values()]) };
 
-  if (served.length === 0) return planSpawn(members.map(({ name }) => name), groups);
   const standing = (wanted: Standing) => members.filter((one) => standingOf(one) === wanted).map(({ name }) => name);
+  // One that lives is asked before one that failed: the holder may be letting go of the latter.
+  const asked = served.find((member) => member.report!.running) ?? served[0];
+  const [home] = homes.values();
+  const via = asked?.name ?? home?.via?.find((name) => !members.some((member) => member.name === name));
+  if (via === undefined) return planSpawn(members.map(({ name }) => name), groups);
   return {
     step: "add",
-    // One that lives is asked before one that failed: the holder may be letting go of the latter.
-    via: (served.find((member) => member.report!.running) ?? served[0]).name,
-    group: groupOf(served[0].report!),
+    via,
+    group: home.group,
     add: standing("down"),
     pending: standing("booting"),
     running: standing("running"),
   };
+}
+
+/** A group that lives, and the member through which it came into the plan. */
+interface Home {
+  key: string;
+  group: string;
+  /** Members through which the group can be asked. */
+  via?: string[];
+}
+
+function homesOf(
+  members: readonly MemberFacts[],
+  homeOf: (member: MemberFacts) => Home | undefined,
+): Map<string, Home & { name: string }> {
+  const homes = new Map<string, Home & { name: string }>();
+  for (const member of members) {
+    const home = homeOf(member);
+    if (home && !homes.has(home.key)) homes.set(home.key, { ...home, name: member.name });
+  }
+  return homes;
 }
 
 /** The next step of `join`: like `up`, but the group is the one that `via` is in. */
@@ -98,13 +126,12 @@ function groupOf(report: { group?: string; name: string }): string {
   return report.group ?? report.name;
 }
 
-function cannotMerge(homes: Map<string, string>): FleetboxError {
-  const [[firstGroup, first], [secondGroup, second]] = homes;
+function cannotMerge([first, second]: { name: string; group: string }[]): FleetboxError {
   return new FleetboxError(
     "conflict",
-    `Cannot bring "${first}" and "${second}" up together: "${first}" is in the group "${firstGroup}", ` +
-      `"${second}" in the group "${secondGroup}", and two networks cannot merge`,
-    { hint: `Use one command for each group, or stop one of them first: fleetbox stop ${second}` },
+    `Cannot bring "${first.name}" and "${second.name}" up together: "${first.name}" is in the group "${first.group}", ` +
+      `"${second.name}" in the group "${second.group}", and two networks cannot merge`,
+    { hint: `Use one command for each group, or stop one of them first: fleetbox stop ${second.name}` },
   );
 }
 

@@ -13,7 +13,7 @@ import { isMemberAddress, lowestFree } from "../network/addresses.ts";
 import type { Options } from "../options.ts";
 import { identify, isAlive, type ProcessIdentity } from "../process.ts";
 import { VERSION } from "../self.ts";
-import { type GroupRecord, removeIfThere, type Store } from "../store.ts";
+import { exists, type GroupRecord, removeIfThere, type Store } from "../store.ts";
 import { resolveImage } from "../image/image.ts";
 import { qemu } from "../vmm/qemu/driver.ts";
 import { type GroupReport, PROTOCOL_VERSION } from "../wire.ts";
@@ -44,6 +44,8 @@ export class Group {
   /** Who belongs here, stopped ones included. */
   readonly #belongs = new Set<string>();
   readonly #addresses = new Map<string, string>();
+  /** Names that are being added, until they run. */
+  readonly #adding = new Map<string, Promise<void>>();
   readonly #claims: Claims;
   readonly #host: HypervisorHost;
   readonly #network: GroupNetwork;
@@ -103,6 +105,7 @@ export class Group {
     this.#context = {
       store,
       group: this.name,
+      groupId: this.id,
       bound,
       driver: qemu,
       host,
@@ -135,6 +138,7 @@ export class Group {
       const ip = this.#addresses.get(name);
       if (ip) ports.set(ip, port);
     }
+    this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
     this.#network.open(ips, { process: record?.gateway, ports });
     this.#note();
     await Promise.all(adopt.map((one) => this.#adopt(one)));
@@ -173,11 +177,12 @@ export class Group {
     await Promise.all(members.map((member) => this.#discard(member)));
   }
 
-  /** Removes what a failed boot created, and lets the member go. */
+  /** Removes what a failed boot created (its directory alone, it may be), and lets the member go. */
   async #discard(member: Member): Promise<void> {
     if (this.#members.get(member.name) !== member) return;
     const { store, options } = this.options;
-    if (member.created && options.remove_on_failure !== false) {
+    const isBlank = !exists(member.paths.config) && !exists(member.paths.disk);
+    if (isBlank || (member.created && options.remove_on_failure !== false)) {
       try {
         await store.withMemberLock(member.name, () => store.removeMember(member.name));
         this.#belongs.delete(member.name);
@@ -197,8 +202,16 @@ export class Group {
   async add(given: string, options: Options = {}): Promise<void> {
     const name = checkName(given);
     if (this.#isEnding) throw new FleetboxError("conflict", `The group of "${this.name}" is ending`);
+    const underWay = this.#adding.get(name);
+    if (underWay) return await underWay;
     const present = this.#members.get(name);
     if (present) return await this.#again(present, options);
+    const done = this.#addNew(name, options).finally(() => this.#adding.delete(name));
+    this.#adding.set(name, done);
+    await done;
+  }
+
+  async #addNew(name: string, options: Options): Promise<void> {
     const merged = { ...this.options.options, ...options };
     const member = new Member(name, this.#context);
     this.#members.set(name, member);
@@ -344,6 +357,7 @@ export class Group {
       id: this.id,
       group: this.name,
       members: [...this.#belongs],
+      served: [...this.#members.keys()],
       running: this.members.filter((member) => member.state.state === "running").map((member) => member.name),
       holder: identify(Deno.pid)!,
       bound: this.options.bound,

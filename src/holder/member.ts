@@ -8,7 +8,7 @@
 
 import { FleetboxError, messageOf, toWireError } from "../errors.ts";
 import { DEFAULTS, type Options } from "../options.ts";
-import type { ProcessIdentity } from "../process.ts";
+import { isAlive, type ProcessIdentity } from "../process.ts";
 import type { MemberConfig, MemberPaths, Store } from "../store.ts";
 import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec } from "../vmm/contract.ts";
 import type { MemberReport, SshEndpoint, Stage } from "../wire.ts";
@@ -24,6 +24,7 @@ import { isActive, MemberState } from "./states.ts";
 export interface MemberContext {
   store: Store;
   group: string;
+  groupId: string;
   bound: boolean;
   driver: Driver;
   host: HypervisorHost;
@@ -51,6 +52,8 @@ export class Member {
   /** Whether the latest boot made the member: a failed first boot removes what it made. */
   created = false;
   #machine: Machine | undefined;
+  /** A machine that an earlier holder left and that does not answer: reported, and killed only by force. */
+  #silent: ProcessIdentity | undefined;
   #ssh: SshEndpoint | undefined;
   /** The boot under way: aborted by a stop. */
   #boot: { abort: AbortController; done: Promise<void> } | undefined;
@@ -67,7 +70,7 @@ export class Member {
 
   /** The hypervisor's process, while there is one. */
   get process(): ProcessIdentity | undefined {
-    return this.#machine?.process;
+    return this.#machine?.process ?? this.#silent;
   }
   get sshPort(): number | undefined {
     return this.#ssh?.port;
@@ -88,6 +91,7 @@ export class Member {
         name: this.name,
         options,
         ip,
+        group: this.context.groupId,
         onStage: (stage) => this.state.at(stage),
         onCreate: () => this.created = true,
       });
@@ -104,11 +108,27 @@ export class Member {
     this.config = prepared.config;
     return this.#begin(options, async () => {
       const spec = await this.#spec(prepared);
-      const machine = await this.context.driver.adopt(spec, process);
+      const machine = await this.#takeOver(spec, process);
       await this.context.writePid(this.name);
       this.state.to("starting", "ssh");
       return machine;
     }, wasRunning);
+  }
+
+  async #takeOver(spec: MachineSpec, process: ProcessIdentity): Promise<Machine> {
+    try {
+      return await this.context.driver.adopt(spec, process);
+    } catch (cause) {
+      if (isAlive(process)) this.#silent = process;
+      throw new FleetboxError(
+        "failed",
+        `The machine of "${this.name}" runs (process ${process.pid}), but does not answer`,
+        {
+          cause,
+          hint: `End it, without asking it: fleetbox stop --force ${this.name}`,
+        },
+      );
+    }
   }
 
   async #spec({ config, image }: Prepared): Promise<MachineSpec> {
@@ -281,7 +301,8 @@ export class Member {
     return done;
   }
 
-  async #stopMachine({ graceMs }: StopRequest, hurry: AbortSignal): Promise<void> {
+  async #stopMachine({ graceMs, force }: StopRequest, hurry: AbortSignal): Promise<void> {
+    if (this.#silent) await this.#endSilent(this.#silent, force);
     if (this.#boot) {
       this.#boot.abort.abort(OWN_END);
       await this.#boot.done.catch(() => {});
@@ -298,6 +319,25 @@ export class Member {
     }
     await this.#release();
     if (this.state.state !== "stopped") this.state.to("stopped");
+  }
+
+  async #endSilent(process: ProcessIdentity, force: boolean): Promise<void> {
+    if (!force && isAlive(process)) {
+      throw new FleetboxError(
+        "conflict",
+        `Cannot stop "${this.name}": its machine (process ${process.pid}) does not answer`,
+        {
+          hint: `End it, without asking it: fleetbox stop --force ${this.name}`,
+        },
+      );
+    }
+    // Not our child: no event tells of its end.
+    for (let tries = 0; isAlive(process); tries++) {
+      if (tries > 500) throw new FleetboxError("failed", `Process ${process.pid} does not end, not even by SIGKILL`);
+      Deno.kill(process.pid, "SIGKILL");
+      await new Promise((later) => setTimeout(later, 20));
+    }
+    this.#silent = undefined;
   }
 
   /** Lets go of everything that a boot acquired; kills a machine that is still there. */

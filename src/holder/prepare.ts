@@ -33,6 +33,8 @@ export interface PrepareRequest {
   options: Options;
   /** The address that the group gives it. */
   ip: string;
+  /** The group's id. */
+  group: string;
   onStage: (stage: Stage) => void;
   /** Called as soon as a member that did not exist begins to, so that a failure can remove it again. */
   onCreate: () => void;
@@ -43,17 +45,17 @@ export interface PrepareRequest {
  * @throws {FleetboxError} why it cannot be: a damaged config, a missing image, no space, a missing program, …
  */
 export async function prepareMember(request: PrepareRequest): Promise<Prepared> {
-  const { store, name, options, ip } = request;
+  const { store, name, options, ip, group } = request;
   return await store.withMemberLock(name, async () => {
     const existing = store.config(name);
     const image = await resolveImage(store, existing?.image ?? options.image ?? DEFAULTS.image, existing?.image_id);
-    const config = existing ? { ...existing, ip } : newConfig(name, options, ip, image);
+    const config = { ...(existing ?? newConfig(name, options, ip, image)), ip, group };
     checkMemory(config, image);
     if (!existing) request.onCreate();
     request.onStage("disk");
     const paths = store.member(name);
     const publicKey = await ensureKey(store);
-    if (!existing || existing.ip !== ip) await store.writeConfig(config);
+    if (existing?.ip !== ip || existing.group !== group) await store.writeConfig(config);
     await Promise.all([
       ensureDisk(paths, config, image),
       writeSeed(paths.seed, {

@@ -18,6 +18,7 @@ function record(group: string, holder: number, machines: Record<string, number>,
     host_access: false,
     hypervisors: Object.fromEntries(Object.entries(machines).map(([name, pid]) => [name, process(pid)])),
     gateway: gateway === undefined ? undefined : process(gateway),
+    served: [],
     ssh_ports: {},
   };
 }
