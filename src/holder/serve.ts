@@ -81,11 +81,12 @@ async function answerJson(group: Group, name: string, request: wire.JsonRequest,
       const done = (async () => await group.add(request.name, checkOptions(request.options ?? {})))();
       if (request.wait === false) {
         // Refusals come at once; what comes later is in the member's state.
-        const early = await Promise.race([
-          done.then(() => undefined, (thrown) => thrown),
-          untilTaken(group, request.name),
-        ]);
-        done.catch(() => {});
+        const taken = Promise.withResolvers<undefined>();
+        const off = group.hub.subscribe((event) => {
+          if (event.event === "member" && event.member.name === request.name) taken.resolve(undefined);
+        });
+        const early = await Promise.race([done.then(() => undefined, (thrown) => thrown), taken.promise]);
+        off();
         return early ? await fail(early) : await client.write(wire.encodeLine({ event: "done" }));
       }
       const off = forward(group, client, request.name);
@@ -117,17 +118,6 @@ function statusOf(status: wire.Status): wire.Status {
 
 function gone(name: string) {
   return toWireError(new FleetboxError("not-found", `"${name}" has left the group`));
-}
-
-/** Resolves when the group has taken a member on and told of it for the first time. */
-function untilTaken(group: Group, name: string): Promise<undefined> {
-  return new Promise((resolve) => {
-    const off = group.hub.subscribe((event) => {
-      if (event.event !== "member" || event.member.name !== name) return;
-      off();
-      resolve(undefined);
-    });
-  });
 }
 
 /** Tells a client of one member's changes, until the returned function is called. */
