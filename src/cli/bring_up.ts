@@ -15,7 +15,7 @@ import type { Event, MemberReport } from "../wire.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "./observe.ts";
 import type { Progress } from "./progress.ts";
-import { removeStopped } from "./remove.ts";
+import { removeLogs, removeStopped } from "./remove.ts";
 import { untilGone } from "./until_gone.ts";
 import type { Plan } from "./up_plan.ts";
 
@@ -246,6 +246,7 @@ async function takeDown(store: Store, started: readonly Started[]): Promise<void
     await stop(store, name, { force: isNew || !running, graceMs: UNDO_GRACE_MS });
     if (isNew) await removeStopped(store, name);
   }));
+  removeLogs(store, started.map(({ name }) => name));
   const failure = results.find((result) => result.status === "rejected");
   if (failure) {
     throw new FleetboxError("failed", `Not all of ${started.map(({ name }) => name).join(", ")} could be taken down`, {

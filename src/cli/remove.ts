@@ -11,7 +11,7 @@ export function isInStore(store: Store, name: string): boolean {
 }
 
 /**
- * Deletes a member that nobody serves, disk and all, and its holder's log when no live group writes to it.
+ * Deletes a member that nobody serves, disk and all.
  * @throws {FleetboxError} `conflict`: somebody serves it, or its machine still runs.
  */
 export async function removeStopped(store: Store, name: string): Promise<void> {
@@ -23,13 +23,21 @@ export async function removeStopped(store: Store, name: string): Promise<void> {
     }
     await store.removeMember(name);
   });
-  removeLog(store, name);
 }
 
-function removeLog(store: Store, name: string): void {
+/** The names after which logs of holders may be called that served these members. Asked before anything is stopped. */
+export function logNames(store: Store, names: readonly string[]): string[] {
+  const groups = observeGroups(store).filter(({ members }) => members.some((name) => names.includes(name)));
+  return [...new Set([...names, ...groups.flatMap(({ group, members }) => [group, ...members])])];
+}
+
+/** Deletes the logs of holders that are called so, where the member is gone and no live group may be writing. */
+export function removeLogs(store: Store, names: readonly string[]): void {
   const live = observeGroups(store).filter(({ holderAlive }) => holderAlive);
-  if (live.some(({ group, members }) => group === name || members.includes(name))) return;
-  removeIfThere(store.holderLog(name));
+  for (const name of names) {
+    const isUsed = live.some(({ group, members }) => group === name || members.includes(name));
+    if (!isUsed && !isInStore(store, name)) removeIfThere(store.holderLog(name));
+  }
 }
 
 function inUse(name: string, why: string): FleetboxError {

@@ -9,7 +9,7 @@ import { parseNames } from "./name_arguments.ts";
 import { observeAll, observeGroups, observeMember } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
 import { progressFor } from "./progress.ts";
-import { isInStore, removeStopped } from "./remove.ts";
+import { isInStore, logNames, removeLogs, removeStopped } from "./remove.ts";
 import { bytesText } from "./sizes.ts";
 import { stopMembers } from "./stop.ts";
 import { openStore, unknownMember } from "./store_access.ts";
@@ -49,6 +49,7 @@ Examples:
       const progress = progressFor(known, flags);
       using interrupt = new Interrupt(() => void progress.end());
       const served = await servedOf(store, known);
+      const logs = logNames(store, known);
       const stopped = await stopMembers(store, served, { force: flags.force, signal: interrupt.signal }, progress);
       progress.end();
       if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted; nothing was removed");
@@ -67,6 +68,7 @@ Examples:
           failures.push(thrown);
         }
       }
+      removeLogs(store, logs);
       if (flags.json) sayJson({ event: "rm", removed });
       else if (flags.all && known.length === 0) say("no members");
       throwAll(failures);

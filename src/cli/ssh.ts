@@ -28,7 +28,8 @@ Examples:
   fleetbox ssh a -- ping -c1 b
   fleetbox ssh -t a -- top`,
     )
-    .action(async (word: string, command: string[], flags: { tty?: boolean }) => {
+    .action(async (word: string, words: string[], flags: { tty?: boolean }) => {
+      const command = words[0] === "--" ? words.slice(1) : words;
       const store = openStore();
       const member = await requireMember(store, checkName(word));
       const endpoint = endpointOf(member, () => orphanGroup(observeGroups(store), member.name) !== undefined);

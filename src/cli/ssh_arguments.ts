@@ -13,6 +13,8 @@ export function sshOptions(store: Store): [string, string][] {
     ["UserKnownHostsFile", "/dev/null"],
     ["StrictHostKeyChecking", "no"],
     ["LogLevel", "ERROR"],
+    // Until the shell is there: a guest that hangs must not hang its user.
+    ["ConnectTimeout", "20"],
   ];
 }
 
