@@ -9,7 +9,7 @@
 import { FleetboxError } from "../errors.ts";
 import { DnsResponder } from "../network/dns.ts";
 import { adoptGateway, type Gateway, type GatewaySpec, startGateway } from "../network/gateway.ts";
-import { GATEWAY_PORT, type Port, type PortCounters, Switch } from "../network/switch.ts";
+import { GATEWAY_PORT, type Port, type PortCounters, type PortOptions, Switch } from "../network/switch.ts";
 import type { ProcessIdentity } from "../process.ts";
 import type { PortReport } from "../wire.ts";
 import { describe, log } from "./log.ts";
@@ -33,6 +33,9 @@ export interface Cable {
   netSocket: string;
 }
 
+/** The waits before the tries to mend a broken cable. */
+const RECONNECT_MS = [20, 100, 500, 2_000, 5_000];
+
 export class GroupNetwork {
   readonly #switch: Switch;
   #gateway: Promise<Gateway> | undefined;
@@ -40,6 +43,8 @@ export class GroupNetwork {
   #closing = false;
   /** Host ports that lead to port 22 of an address. */
   readonly #sshPorts = new Map<string, number>();
+  /** The port of each member, and of the gateway, as it should be. */
+  readonly #cables = new Map<string, Port>();
 
   constructor(private readonly options: NetworkOptions) {
     const { egress, hostAccess, lookup, nameOf } = options;
@@ -66,8 +71,7 @@ export class GroupNetwork {
     const gateway = await this.#adopt(process) ?? await this.#start(ips);
     for (const { ip, port, hostPort } of await gateway.forwards()) if (port === 22) this.#sshPorts.set(ip, hostPort);
     this.#gatewayProcess = gateway.process;
-    const conn = await Deno.connect({ transport: "unix", path: this.options.gateway.netSocket });
-    this.#switch.addPort(conn, { name: "gateway", role: "gateway" });
+    await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
     void gateway.exited.then((exit) => this.#lost(exit.message));
     this.options.onChange();
     return gateway;
@@ -98,6 +102,7 @@ export class GroupNetwork {
 
   #lost(message: string): void {
     this.#gatewayProcess = undefined;
+    this.#cables.delete(GATEWAY_PORT);
     if (this.#closing) return;
     log(`gateway: ${message}; starting it again`);
     this.open([]);
@@ -115,20 +120,45 @@ export class GroupNetwork {
     return port;
   }
 
-  /** Connects a machine that listens on its network socket. */
-  async plug(cable: Cable): Promise<Port> {
-    const { name, mac, ip, netSocket } = cable;
-    const conn = await Deno.connect({ transport: "unix", path: netSocket });
+  /** Connects a machine that listens on its network socket, and connects it again when the cable breaks. */
+  async plug({ name, mac, ip, netSocket }: Cable): Promise<void> {
+    await this.#connect(netSocket, { name, role: "member", mac, ip });
+  }
+
+  async #connect(path: string, options: PortOptions): Promise<void> {
+    const conn = await Deno.connect({ transport: "unix", path });
+    let port: Port;
     try {
-      return this.#switch.addPort(conn, { name, role: "member", mac, ip });
+      port = this.#switch.addPort(conn, options);
     } catch (thrown) {
       conn.close();
       throw thrown;
+    }
+    const key = options.role === "gateway" ? GATEWAY_PORT : options.name;
+    this.#cables.set(key, port);
+    void port.closed.then(({ why, message }) => {
+      if (this.#cables.get(key) !== port || why === "removed" || why === "replaced" || why === "closed") return;
+      log(`${key}: its cable broke: ${message}`);
+      void this.#reconnect(path, options, key, port);
+    });
+  }
+
+  /** A hypervisor that lives accepts again. One that died does not, and its end unplugs the member meanwhile. */
+  async #reconnect(path: string, options: PortOptions, key: string, broken: Port): Promise<void> {
+    for (const delayMs of RECONNECT_MS) {
+      await new Promise((later) => setTimeout(later, delayMs));
+      if (this.#closing || this.#cables.get(key) !== broken) return;
+      try {
+        return await this.#connect(path, options);
+      } catch (thrown) {
+        log(`${key}: cannot connect its cable again: ${describe(thrown)}`);
+      }
     }
   }
 
   /** Forgets a member's cable. Its forwarded port stays, for the machine may be started again. */
   unplug(name: string): void {
+    this.#cables.delete(name);
     this.#switch.removePort(name);
   }
 
