@@ -9,7 +9,7 @@ initrd_modules=(virtio_pci virtio_blk virtio_net vfat nls_cp437 nls_ascii button
 root_modules=(
   # the machine: other seeds, entropy, panic notice, hot plug, balloon, shares
   fs/isofs fs/nls/nls_utf8.ko fs/nls/nls_iso8859-1.ko drivers/char/hw_random/virtio-rng.ko drivers/misc/pvpanic
-  drivers/virtio drivers/net/virtio_net.ko drivers/block/virtio_blk.ko fs/fuse/virtiofs.ko net/9p fs/9p
+  drivers/virtio drivers/net/virtio_net.ko drivers/block/virtio_blk.ko fs/fuse/virtiofs.ko
   net/vmw_vsock/vmw_vsock_virtio_transport.ko drivers/acpi/button.ko drivers/input/evdev.ko fs/fat
   # networks: tunnels, bridges, pairs
   drivers/net/tun.ko drivers/net/tap.ko drivers/net/veth.ko drivers/net/dummy.ko drivers/net/ifb.ko drivers/net/macvlan.ko
@@ -27,7 +27,7 @@ root_modules=(
   net/ipv4/netfilter/iptable_filter.ko net/ipv4/netfilter/iptable_nat.ko net/ipv4/netfilter/ipt_REJECT.ko
   # file systems and devices: overlays, device mapper's faults, memory disks
   fs/overlayfs fs/fuse/fuse.ko drivers/block/loop.ko drivers/block/nbd.ko drivers/block/zram drivers/md/dm-mod.ko
-  drivers/md/dm-flakey.ko drivers/md/dm-delay.ko drivers/md/dm-linear.ko net/vmw_vsock/vsock.ko
+  drivers/md/dm-flakey.ko drivers/md/dm-delay.ko net/vmw_vsock/vsock.ko
 )
 
 # make_kernel FILE: the ELF image for `-kernel`. QEMU starts it by its PVH entry, with nothing to unpack.
