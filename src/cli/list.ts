@@ -8,7 +8,7 @@ import { observeAll } from "./observe.ts";
 import { say, sayJson, terminalWidth, warn } from "./output.ts";
 import { sizeText } from "./sizes.ts";
 import { openStore } from "./store_access.ts";
-import type { Cell } from "./table.ts";
+import { type Cell, tableLines } from "./table.ts";
 
 /** How long one holder may keep the list waiting. */
 const HOLDER_MS = 1_000;
@@ -41,7 +41,6 @@ Examples:
       if (flags.json) return sayJson(views);
       if (flags.quiet) return views.forEach(({ name }) => say(name));
       if (views.length === 0) return warn("no members yet: fleetbox up a");
-      const { tableLines } = await import("./table.ts");
       const width = terminalWidth();
       const rows = listRows(views, Date.now(), width);
       tableLines(HEAD, rows, paintFor()).forEach(say);
@@ -92,12 +91,20 @@ function stateText({ state, stage }: MemberView): string {
   return state;
 }
 
-/** Why members are not as they should be, below the table. */
+/** Why members are not as they should be, below the table; who has the same reason is told together. */
 export function reasons(views: readonly MemberView[]): string[] {
-  const lines = views.filter(({ reason }) => reason).map(({ name, state, reason, hint }) => {
-    const text = reason!.trim().replace(/\s*\n\s*/g, "; ");
-    if (state === "orphaned") return `${name}: ${text}; run: ${hint}`;
-    return hint ? `${name}: ${text}\n  try: ${hint}` : `${name}: ${text}`;
-  });
+  const told = new Map<string, string[]>();
+  for (const { name, state, group, reason, hint } of views) {
+    if (!reason) continue;
+    const text = reason.trim().replace(/\s*\n\s*/g, "; ");
+    // Taking one member of a group back takes all of them: one hint is enough.
+    const key = state === "orphaned"
+      ? `${text}; run: fleetbox up ${views.find((view) => view.state === state && view.group === group)!.name}`
+      : hint
+      ? `${text}\n  try: ${hint}`
+      : text;
+    told.set(key, [...told.get(key) ?? [], name]);
+  }
+  const lines = [...told].map(([text, names]) => `${names.join(", ")}: ${text}`);
   return lines.length > 0 ? ["", ...lines] : [];
 }
