@@ -17,7 +17,7 @@ import type { MachineSpec } from "../contract.ts";
 
 /** The hardware that a guest sees, by the program that emulates it. Devices that nothing uses only cost boot time. */
 export const HARDWARE = {
-  x86_64: { machine: "q35,usb=off,smbus=off,sata=off,vmport=off,graphics=off", cpu: "max" },
+  x86_64: { machine: "q35,usb=off,smbus=off,sata=off,vmport=off,i8042=off,graphics=off", cpu: "max" },
   aarch64: { machine: "virt,gic-version=max", cpu: "max" },
 } as const;
 
