@@ -12,7 +12,7 @@ import { connectUnix, readLines, type UnixConnection } from "./unix.ts";
 import { checkName, checkNames } from "./names.ts";
 import type { Options } from "./options.ts";
 import { type HolderProcess, startHolder } from "./process.ts";
-import type { Store } from "./store.ts";
+import { type Store, storeError } from "./store.ts";
 import * as wire from "./wire.ts";
 
 /** The program that becomes a holder, with the arguments that come before ours. */
@@ -51,15 +51,15 @@ export async function spawn(store: Store, request: SpawnOptions): Promise<Sessio
   const bound = request.bound ?? false;
   const log = store.holderLog(names[0]);
   store.ensure();
-  const holder = await startHolder(request.exe.program, [...request.exe.args, wire.RUNNER_FLAG, names.join(",")], {
-    log,
-    detached: !bound,
-    env: {
-      FLEETBOX_HOME: store.root,
-      [wire.OPTIONS_VARIABLE]: JSON.stringify(request.options ?? {}),
-      // Always set, so that a holder spawned by a member of a bound group does not inherit its parent.
-      [wire.PARENT_VARIABLE]: bound ? String(Deno.pid) : "",
-    },
+  const args = [...request.exe.args, wire.RUNNER_FLAG, names.join(",")];
+  const env = {
+    FLEETBOX_HOME: store.root,
+    [wire.OPTIONS_VARIABLE]: JSON.stringify(request.options ?? {}),
+    // Always set, so that a holder spawned by a member of a bound group does not inherit its parent.
+    [wire.PARENT_VARIABLE]: bound ? String(Deno.pid) : "",
+  };
+  const holder = await startHolder(request.exe.program, args, { log, detached: !bound, env }).catch((cause) => {
+    throw storeError(`Cannot start a holder with the log ${log}`, cause);
   });
   await untilServing(holder, log);
   if (!bound) {
@@ -313,7 +313,7 @@ function timedOut(missing: string[], seen: Map<string, wire.MemberReport>, limit
   });
 }
 
-/** The events of a JSON request; ends quietly when nobody serves the member or the signal fires. */
+/** The events of a JSON request; ends quietly when nobody serves the member (any more) or the signal fires. */
 async function* stream(
   store: Store,
   name: string,
@@ -334,7 +334,9 @@ async function* stream(
       yield event;
     }
   } catch (thrown) {
-    if (!signal?.aborted) throw thrown;
+    // A holder that ends resets the connections that it has not accepted yet: that is its end, and no more.
+    const ended = thrown instanceof Deno.errors.ConnectionReset || thrown instanceof Deno.errors.BrokenPipe;
+    if (!ended && !signal?.aborted) throw thrown;
   } finally {
     signal?.removeEventListener("abort", abort);
     connection.close();

@@ -393,8 +393,9 @@ export function exists(path: string): boolean {
 
 /** A failure to write below the store, with its kind and the way out. */
 export function storeError(what: string, cause: unknown): FleetboxError {
-  if (cause instanceof FleetboxError) return cause;
-  if (isNoSpace(cause)) {
+  const isFull = isNoSpace(cause);
+  if (cause instanceof FleetboxError && !(isFull && cause.code === "failed")) return cause;
+  if (isFull) {
     return new FleetboxError("no-space", `${what}: no space left on the device`, {
       cause,
       hint: "Free some space there, or set FLEETBOX_HOME to a directory on another disk.",

@@ -26,7 +26,9 @@ export async function connectUnix(path: string): Promise<UnixConnection | undefi
     try {
       return wrap(await Deno.connect({ transport: "unix", path }));
     } catch (thrown) {
-      if (isNotFound(thrown) || thrown instanceof Deno.errors.ConnectionRefused) return undefined;
+      const nobody = isNotFound(thrown) || thrown instanceof Deno.errors.ConnectionRefused ||
+        thrown instanceof Deno.errors.NotADirectory;
+      if (nobody) return undefined;
       const busy = thrown instanceof Deno.errors.WouldBlock ||
         /os error 11\b|temporarily unavailable/.test(String(thrown));
       if (!busy || attempt >= BUSY_RETRIES) {

@@ -25,6 +25,9 @@ import { Member, type MemberContext, type StopRequest } from "./member.ts";
 import { GroupNetwork } from "./network.ts";
 import { recover, type Recovery } from "./recover.ts";
 
+/** How long a first boot's failure is kept for a client that has not asked yet. */
+const LAST_WORDS_MS = 2_000;
+
 export interface GroupOptions {
   store: Store;
   names: readonly string[];
@@ -174,6 +177,8 @@ export class Group {
     if (failed === undefined) return;
     const others = members.filter((member) => member.name !== failed).map((member) => member.name);
     if (others.length > 0) log(`${others.join(", ")}: taken down again, because ${failed} failed`);
+    // It may have failed before its client has begun to listen. Once the members have left, nobody can tell why.
+    await this.hub.heard(LAST_WORDS_MS);
     await Promise.all(members.map((member) => this.#discard(member)));
   }
 

@@ -6,7 +6,9 @@
 import { causesOf, messageOf } from "../errors.ts";
 
 export function log(message: string): void {
-  console.error(`${new Date().toISOString()} ${message}`);
+  try {
+    console.error(`${new Date().toISOString()} ${message}`);
+  } catch { /* the disk is full: the machines go on, and whoever asks is still answered */ }
 }
 
 /** An error in one line, with its causes. */
