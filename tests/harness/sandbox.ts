@@ -28,6 +28,8 @@ export interface SandboxOptions {
   standIn?: Record<string, Behaviour>;
   /** Further environment; an empty string takes a variable away. */
   env?: Record<string, string>;
+  /** The length of the store's path, in bytes. */
+  storeDepth?: number;
   /** Puts the store on a file system of its own, of so many KiB. Needs root. */
   storeKiB?: number;
 }
@@ -62,7 +64,8 @@ export class Sandbox implements AsyncDisposable {
   #debris = false;
 
   constructor(readonly root: string, options: SandboxOptions) {
-    this.home = join(root, "h");
+    const { storeDepth = root.length + 2 } = options;
+    this.home = join(root, "h".repeat(storeDepth - root.length - 1));
     this.store = Store.at(this.home);
     const inherited = ["PATH", "TMPDIR", "FLEETBOX_TEST_RUN", "FLEETBOX_DEBUG"].flatMap((name) => {
       const value = Deno.env.get(name);
@@ -205,9 +208,19 @@ export class Sandbox implements AsyncDisposable {
     if (!this.#mounts.includes(path)) this.#mounts.push(path);
   }
 
-  /** Changes a mount's options. */
-  async remount(path: string, options: string): Promise<void> {
-    await tool("mount", "-o", `remount,${options}`, path);
+  /** Makes a mount `ro` or `rw`. A process that has just ended may hold a file open for a moment more. */
+  async remount(path: string, mode: "ro" | "rw"): Promise<void> {
+    let problem: unknown;
+    await until(`${path} is ${mode}`, async () => {
+      try {
+        await tool("mount", "-o", `remount,${mode}`, path);
+        return true;
+      } catch (thrown) {
+        problem = thrown;
+      }
+    }, 10_000).catch(() => {
+      throw problem;
+    });
   }
 
   /** Files in the store that only a group that is served has: sockets, records, pidfiles; and temporary files. */

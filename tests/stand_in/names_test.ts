@@ -1,0 +1,111 @@
+/** Bad names at every door: the command line, the holder's own argument, the sockets. Nothing may come of them. */
+
+import assert from "node:assert/strict";
+import { exists } from "../../src/store.ts";
+import { sandbox, told } from "../harness/sandbox.ts";
+import { talk, talkJson } from "../harness/socket.ts";
+
+const BAD = {
+  "empty": "",
+  "too long": "x".repeat(64),
+  "in upper case": "Web",
+  "a dot path": "..",
+  "with a slash": "a/../../b",
+  "with a space": "a b",
+  "with a dash at its end": "a-",
+  "with a dash at its start": "-a",
+  "not ASCII": "wéb",
+  "with a NUL's escape": "a\\0b",
+};
+
+Deno.test("a name of 63 characters boots, with its sockets and its disk", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const name = `w${"-".repeat(61)}1`;
+  await box.up(name);
+  assert.equal(await box.states(), `${name}=running`);
+});
+
+Deno.test("the command line refuses names that are no names, each with the rule, and makes nothing", async () => {
+  await using box = await sandbox({ standIn: {} });
+  for (const [what, name] of Object.entries(BAD)) {
+    const dashed = name.startsWith("-") ? ["--", name] : [name];
+    const result = await box.run("up", "--egress", "off", ...dashed);
+    assert.equal(result.code, 2, `${what}: ${told(result)}`);
+    assert.match(result.stderr, /Not a member name: .*a name is 1 to 63 of a-z, 0-9 and "-"/, what);
+  }
+  assert.ok(!exists(box.home), "a refused command made the store");
+});
+
+Deno.test("every command that takes a name refuses a bad one", async () => {
+  await using box = await sandbox({ standIn: {} });
+  for (const command of ["stop", "rm", "status", "wait", "logs", "ssh", "ssh-config"]) {
+    await box.fails(2, /Not a member name: "A\.B"/, command, "A.B");
+  }
+  await box.fails(2, /Not a member name: "A\.B"/, "join", "A.B", "--via", "a");
+  await box.fails(2, /Not a member name: "A\.B"/, "join", "a", "--via", "A.B");
+  await box.fails(2, /Not a member name/, "up", "x".repeat(62), "-n", "2");
+});
+
+Deno.test("a name given twice, an empty one between commas and no name at all are refused", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.fails(2, /The name "a" is given twice/, "up", "a,b,a");
+  await box.fails(2, /The name "a" is given twice/, "stop", "a", "a");
+  await box.fails(2, /Not a member name: ""/, "up", "a,,b");
+  await box.fails(2, /missing required argument/i, "up");
+  assert.ok(!exists(box.home));
+});
+
+Deno.test("a holder refuses names that are no names, given twice or missing, with one line of JSON, and makes nothing", async () => {
+  await using box = await sandbox({ standIn: {} });
+  for (const name of [...Object.values(BAD), "a,a", "a,,b", "a,B"]) {
+    const result = await box.run("--fleetbox-runner", name);
+    assert.equal(result.code, 1, told(result));
+    const { code, message } = JSON.parse(result.stdout);
+    assert.equal(code, "misuse", told(result));
+    assert.match(message, /Not a member name|given twice/);
+  }
+  assert.equal(JSON.parse((await box.run("--fleetbox-runner")).stdout).code, "misuse");
+  assert.ok(!exists(box.home));
+});
+
+Deno.test("a holder refuses options that are none, and names in options that are none", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const wrong = {
+    "{": /FLEETBOX_OPTS is not JSON/,
+    "[]": /Bad value for options/,
+    '{"adopt":["a,b"]}': /Not a member name/,
+    '{"adopt":"a"}': /Bad value for adopt/,
+    '{"cpus":0}': /Bad value for cpus/,
+    '{"cpus":"2"}': /Bad value for cpus/,
+    '{"mem":1e9}': /Bad value for mem/,
+    '{"egress":"maybe"}': /Bad value for egress/,
+    '{"nonsense":1}': /Unknown option "nonsense"/,
+  };
+  for (const [json, words] of Object.entries(wrong)) {
+    const result = await box.start(["--fleetbox-runner", "a"], { env: { FLEETBOX_OPTS: json } }).done;
+    assert.equal(result.code, 1, told(result));
+    const error = JSON.parse(result.stdout);
+    assert.equal(error.code, "misuse", json);
+    assert.match(error.message, words, json);
+  }
+  assert.ok(!exists(box.home));
+});
+
+Deno.test("addmember and the JSON request refuse names that are no names, and the group stays as it was", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const socket = box.store.memberSocket("a");
+  for (const [what, name] of Object.entries({ ...BAD, "with a comma": "b,c" })) {
+    const reply = await talk(socket, `addmember ${name}\n`);
+    assert.match(reply, /^err: Not a member name: /, what);
+    assert.ok(new TextEncoder().encode(reply).length <= 250, what);
+    const [error] = await talkJson(socket, { op: "add", name });
+    assert.equal(error.code, "misuse", what);
+    assert.match(error.message, /^Not a member name: /, what);
+  }
+  assert.match(await talk(socket, "addmember"), /^err: Not a member name: ""/);
+  const [error] = await talkJson(socket, { op: "add", name: 7 });
+  assert.equal(error.code, "protocol");
+  assert.equal(await box.states(), "a=running");
+  assert.deepEqual(box.stored(), ["a"]);
+});
