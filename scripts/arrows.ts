@@ -49,6 +49,7 @@ const PACKAGES: Record<string, string[]> = {
   "cli-table3": ["cli"],
   "log-update": ["cli"],
   "dns-packet": ["network"],
+  "ssh2": ["library"],
 };
 
 /** Type-only exceptions: `self.ts` describes an executable in control's words. */
