@@ -15,6 +15,7 @@ import { OPTIONS_VARIABLE, PARENT_VARIABLE } from "./wire.ts";
 import { watchClient } from "./holder/bound.ts";
 import { Group, runnerNames } from "./holder/group.ts";
 import { describe, log } from "./holder/log.ts";
+import type { StopRequest } from "./holder/member.ts";
 import { serve } from "./holder/serve.ts";
 
 /** How long guests may take to shut down when the holder itself is told to end. */
@@ -31,6 +32,12 @@ export async function runHolder(argument: string): Promise<number> {
   const replies = new Set<Promise<void>>();
   let group: Group;
   let letGo = () => {};
+  // Ended from outside: what belongs to the client goes with the group. A group whose machines were stopped is kept.
+  let isAbandoned = false;
+  const abandon = (request: StopRequest) => {
+    isAbandoned = true;
+    void group.shutDown(request);
+  };
   try {
     const names = runnerNames(argument);
     const options: Options = parseOptions(Deno.env.get(OPTIONS_VARIABLE));
@@ -51,10 +58,13 @@ export async function runHolder(argument: string): Promise<number> {
     if (parent !== undefined) {
       letGo = watchClient(store.controlSocket(names[0]), parent, (why) => {
         log(`the client is gone (${why}): ending the group`);
-        void group.shutDown({ force: true, graceMs: 0 });
+        abandon({ force: true, graceMs: 0 });
       });
     }
-    endOnSignals(group, parent !== undefined);
+    endOnSignals((signal) => {
+      log(`${signal}: ending the group`);
+      abandon(parent === undefined ? { force: false, graceMs: SIGNAL_GRACE_MS } : { force: true, graceMs: 0 });
+    });
     log(`serving ${names.join(", ")}, process ${Deno.pid}`);
     await announce({ serving: names, pid: Deno.pid });
     void group.start(opened.recovery).catch((thrown) => {
@@ -68,6 +78,7 @@ export async function runHolder(argument: string): Promise<number> {
   }
   await group.ended;
   letGo();
+  if (isAbandoned) await group.removeOwned();
   await Promise.race([Promise.allSettled([...replies]), new Promise((late) => setTimeout(late, LAST_REPLIES_MS))]);
   log("the group has ended");
   return 0;
@@ -80,11 +91,7 @@ function parentOf(variable: string | undefined): number | undefined {
   throw new FleetboxError("misuse", `Bad ${PARENT_VARIABLE}: found ${JSON.stringify(variable)}, expected a process id`);
 }
 
-function endOnSignals(group: Group, isBound: boolean): void {
-  const end = (signal: string) => {
-    log(`${signal}: ending the group`);
-    void group.shutDown(isBound ? { force: true, graceMs: 0 } : { force: false, graceMs: SIGNAL_GRACE_MS });
-  };
+function endOnSignals(end: (signal: string) => void): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => end(signal));
   Deno.addSignalListener("SIGHUP", () => {}); // a terminal that closes is no reason to end
 }

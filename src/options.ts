@@ -37,6 +37,11 @@ export interface Options {
   remove_on_failure?: boolean;
   /** Members of the group that must be served (adopted) but not booted: a killed holder's others. @default [] */
   adopt?: string[];
+  /**
+   * The client to which new members belong, by process id and start time: a bound holder removes them, disk and all,
+   * when its client is gone. Without it they stay, stopped.
+   */
+  owner?: { pid: number; startTime: string };
 }
 
 export const DEFAULTS = {
@@ -79,6 +84,10 @@ const CHECKS: Record<keyof Options, Check> = {
   adopt: (value, key) => {
     if (!Array.isArray(value)) bad(key, value, "a list of names");
     value.forEach(checkName);
+  },
+  owner: (value, key) => {
+    const { pid, startTime } = (value ?? {}) as Record<string, unknown>;
+    if (!Number.isInteger(pid) || typeof startTime !== "string") bad(key, value, "{pid, startTime}");
   },
   fixtures: (value, key) => {
     if (!Array.isArray(value)) bad(key, value, "a list");

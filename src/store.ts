@@ -48,6 +48,8 @@ export interface MemberConfig {
   ip: string;
   /** The guest's user that has our key. */
   user: string;
+  /** The client to which it belongs: it is removed, disk and all, when that process is gone. */
+  owner?: ProcessIdentity;
   /** {@link GroupRecord.id} of the group that it last booted in: while that lives, it belongs there. */
   group?: string;
 }
@@ -456,7 +458,7 @@ function entries(path: string): string[] {
   }
 }
 
-const CONFIG_TYPES: Record<keyof Omit<MemberConfig, "group">, string> = {
+const CONFIG_TYPES: Record<keyof Omit<MemberConfig, "group" | "owner">, string> = {
   name: "string",
   mac: "string",
   cpus: "number",
@@ -486,6 +488,9 @@ function checkConfig(value: unknown, name: string): MemberConfig {
   if (!Array.isArray(config.fixtures)) throw new TypeError('its "fixtures" is not a list');
   if (typeof config.group !== "string" && config.group !== undefined) {
     throw new TypeError('its "group" is not a string');
+  }
+  if (config.owner !== undefined && typeof config.owner?.pid !== "number") {
+    throw new TypeError('its "owner" is not a process');
   }
   return config;
 }

@@ -16,6 +16,7 @@ import { VERSION } from "../self.ts";
 import { exists, type GroupRecord, removeIfThere, type Store } from "../store.ts";
 import { resolveImage } from "../image/image.ts";
 import { qemu } from "../vmm/qemu/driver.ts";
+import { connectUnix } from "../unix.ts";
 import { type GroupReport, PROTOCOL_VERSION } from "../wire.ts";
 import { Claims } from "./claims.ts";
 import { EventHub } from "./events.ts";
@@ -258,6 +259,34 @@ export class Group {
     this.#isEnding = true;
     await Promise.all(this.members.map((member) => this.stop(member.name, request).catch(() => this.#leave(member))));
     await this.ended;
+  }
+
+  /**
+   * Removes the members that belong to the client of this holder, disk and all, and the holder's log when none is left.
+   * For when the client is gone and the group has ended; a member that somebody else has started meanwhile stays.
+   */
+  async removeOwned(): Promise<void> {
+    const { store, names, options } = this.options;
+    if (!options.owner) return;
+    const owned = (name: string) => {
+      const stored = store.readMember(name);
+      const owner = stored && "config" in stored ? stored.config.owner : undefined;
+      return owner?.pid === options.owner!.pid && owner.startTime === options.owner!.startTime;
+    };
+    await Promise.all(
+      [...this.#belongs].filter(owned).map(async (name) => {
+        try {
+          await store.withMemberLock(name, async () => {
+            const other = await connectUnix(store.memberSocket(name));
+            other?.close();
+            if (!other && owned(name)) await store.removeMember(name);
+          });
+        } catch (thrown) {
+          log(`${name}: cannot remove it: ${describe(thrown)}`);
+        }
+      }),
+    );
+    if (![...this.#belongs].some((name) => store.readMember(name))) removeIfThere(store.holderLog(names[0]));
   }
 
   async #leave(member: Member): Promise<void> {

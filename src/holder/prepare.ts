@@ -113,6 +113,7 @@ function newConfig(name: string, options: Options, ip: string, image: Image): Me
     fixtures: options.fixtures ?? [],
     ip,
     user: GUEST_USER,
+    ...(options.owner ? { owner: options.owner } : {}),
   };
 }
 
