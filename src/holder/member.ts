@@ -172,7 +172,10 @@ export class Member {
       this.state.to("running", "ready");
       log(`${this.name}: running at ${this.config!.ip}, SSH on 127.0.0.1:${this.#ssh!.port}`);
     } catch (thrown) {
+      const died = exit;
       await this.#release();
+      // The way out ends the machine, too: an orderly end that comes only now is ours, and no cause.
+      if (!died && (exit?.how === "quit" || exit?.how === "killed")) exit = undefined;
       const stopped = thrown === OWN_END || abort.signal.reason === OWN_END;
       if (stopped) {
         this.state.to("stopped");
