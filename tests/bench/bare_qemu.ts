@@ -1,0 +1,117 @@
+/**
+ * The counterpart of `up`: the same QEMU command line, started by hand.
+ *
+ * The arguments are the driver's own, from its pure `commandLine`, with one exchange: the `stream` netdev, which waits for
+ * our switch, becomes QEMU's own `user` netdev with the same network and a forwarded port. Disk, seed, key and the choice
+ * of the accelerator are made before the clock starts. That is the least that anybody could do to reach such a guest over
+ * SSH: one process, no switch and no gateway. All that fleetbox does beyond it counts as its cost.
+ */
+
+import { DHCP_START, DNS, GATEWAY, NETWORK } from "../../src/network/addresses.ts";
+import { DEFAULTS } from "../../src/options.ts";
+import { machineSpec, prepareMember } from "../../src/holder/prepare.ts";
+import type { Store } from "../../src/store.ts";
+import { chooseAccelerator, findQemu } from "../../src/vmm/accelerator.ts";
+import { connectUnix, readLines, type UnixConnection } from "../../src/unix.ts";
+import { qemu } from "../../src/vmm/qemu/driver.ts";
+import { type Bench, sleep } from "./bench.ts";
+
+/** A machine that can be started. */
+export interface BareMachine {
+  commandLine: string[];
+  consoleSocket: string;
+  qmpSocket: string;
+  sshPort: number;
+}
+
+const BOOT_LIMIT_MS = 60_000;
+
+/** Where a boot was, in milliseconds since exec. */
+export type Stages = Record<string, number>;
+
+export interface Booted {
+  bannerMs: number;
+  stages: Stages;
+  child: Deno.ChildProcess;
+}
+
+export async function prepareBare(store: Store, name: string): Promise<BareMachine> {
+  const ip = "10.88.0.11";
+  const nothing = () => {};
+  const request = { store, name, options: {}, ip, group: "bare", onStage: nothing, onCreate: nothing };
+  const prepared = await prepareMember(request);
+  const binary = findQemu();
+  const { accelerator } = await chooseAccelerator({ binary, cacheFile: store.acceleratorCache });
+  const spec = machineSpec(store.member(name), prepared.config, prepared.image, { binary, accelerator, bound: false });
+  const sshPort = freePort();
+  const user = `user,id=net0,ipv6=off,net=${NETWORK},host=${GATEWAY},dns=${DNS},dhcpstart=${DHCP_START},restrict=on,` +
+    `hostfwd=tcp:127.0.0.1:${sshPort}-${ip}:22`;
+  const commandLine = qemu.commandLine(spec).map((argument) => argument.startsWith("stream,") ? user : argument);
+  if (!commandLine.includes(user)) throw new Error("the driver's command line has no stream netdev to replace");
+  if (prepared.config.memory_mb < DEFAULTS.memoryMiB) throw new Error("the counterpart has less memory than a member");
+  return { commandLine, consoleSocket: spec.consoleSocket, qmpSocket: spec.qmpSocket, sshPort };
+}
+
+/** Starts it; resolves with the first byte of the SSH banner. */
+export async function bootBare(bench: Bench, machine: BareMachine): Promise<Booted> {
+  const [program, ...args] = machine.commandLine;
+  const stages: Stages = {};
+  const began = performance.now();
+  const child = bench.spawn(program, args);
+  const console = await connectWhenThere(machine.consoleSocket);
+  const answered = Promise.withResolvers<number>();
+  const knock = async () => {
+    while (!await hasBanner(machine.sshPort)) await sleep(5);
+    answered.resolve(performance.now() - began);
+  };
+  void (async () => {
+    for await (const line of readLines(console)) {
+      const stage = /fleetbox-micro: (kernel|network|ssh)/.exec(line)?.[1];
+      if (stage) stages[stage] ??= performance.now() - began;
+      // The guest says when its server listens; from then on, every few milliseconds.
+      if (stage === "ssh") void knock();
+    }
+  })().catch(answered.reject);
+  void child.status.then(({ code }) => answered.reject(new Error(`QEMU by hand ended with code ${code}`)));
+  const limit = setTimeout(() => answered.reject(new Error("QEMU by hand did not answer on SSH")), BOOT_LIMIT_MS);
+  const bannerMs = await answered.promise;
+  clearTimeout(limit);
+  stages.running = bannerMs;
+  return { bannerMs, stages, child };
+}
+
+/** Presses the power button by hand: QMP `system_powerdown`; resolves when the process is gone. */
+export async function powerDown(machine: BareMachine, child: Deno.ChildProcess): Promise<number> {
+  using conn = await Deno.connect({ transport: "unix", path: machine.qmpSocket });
+  const buffer = new Uint8Array(64 * 1024);
+  await conn.read(buffer);
+  await conn.write(new TextEncoder().encode('{"execute":"qmp_capabilities"}\n'));
+  await conn.read(buffer);
+  const began = performance.now();
+  await conn.write(new TextEncoder().encode('{"execute":"system_powerdown"}\n'));
+  await child.status;
+  return performance.now() - began;
+}
+
+async function hasBanner(port: number): Promise<boolean> {
+  try {
+    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    return (await conn.read(new Uint8Array(1)) ?? 0) > 0;
+  } catch {
+    return false;
+  }
+}
+
+async function connectWhenThere(path: string): Promise<UnixConnection> {
+  for (let tries = 0; tries < 2_000; tries++) {
+    const connection = await connectUnix(path);
+    if (connection) return connection;
+    await sleep(5);
+  }
+  throw new Error(`QEMU did not make its console, ${path}`);
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

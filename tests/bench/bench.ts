@@ -1,0 +1,177 @@
+/**
+ * What every measurement shares: where it may write, what it must end, and how many values become one.
+ *
+ * Whatever a measurement starts or makes goes onto the {@link Bench}'s stack the moment it exists, so that every way out,
+ * Ctrl-C included, ends those processes by their id (and start time) and removes those directories. Nothing is ended by
+ * name: the user's own groups run on.
+ */
+
+import { fileURLToPath } from "node:url";
+import { resolveImage } from "../../src/image/image.ts";
+import { isAlive } from "../../src/process.ts";
+import { Store } from "../../src/store.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The Deno that runs this, and the command as a user calls it. */
+export const DENO = Deno.execPath();
+export const FLEETBOX = `${ROOT}bin/fleetbox`;
+
+/** One line of the table. */
+export interface Row {
+  what: string;
+  /** The figure, in `unit`. Times and memory: the median over the runs. */
+  measured: number;
+  unit: "ms" | "MiB" | "Gbit/s" | "frames/s";
+  /** The bare counterpart's figure, where there is one. */
+  against?: { what: string; value: number };
+  /** How the two are compared: `ratio` and `above` (measured - counterpart) with a highest value, or the figure itself. */
+  limit?: { kind: "ratio" | "above" | "at most" | "at least"; value: number };
+  /** Each run's value, in order; the counterpart's beside it. */
+  runs?: { measured: number[]; against?: number[] };
+  note?: string;
+}
+
+export class Bench implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  #stores = 0;
+  /** The image that every store gets: unpacked once, so that a rebuild of `build/micro` meanwhile does not matter. */
+  readonly #template: Store;
+
+  private constructor(readonly directory: string, readonly runs: number, readonly say: (line: string) => void) {
+    this.#stack.defer(() => Deno.remove(directory, { recursive: true }));
+    this.#template = Store.at(`${directory}/t`);
+  }
+
+  /** @param runs how often a boot is measured. */
+  static async open(runs: number, say: (line: string) => void): Promise<Bench> {
+    const bench = new Bench(await Deno.makeTempDir({ prefix: "fbb-", dir: "/tmp" }), runs, say);
+    try {
+      await Deno.mkdir(`${bench.directory}/micro`);
+      const source = Deno.env.get("FLEETBOX_MICRO") ?? `${ROOT}build/micro`;
+      for await (const { name, isFile } of Deno.readDir(source)) {
+        if (isFile) await Deno.copyFile(`${source}/${name}`, `${bench.directory}/micro/${name}`);
+      }
+      Deno.env.set("FLEETBOX_MICRO", `${bench.directory}/micro`);
+      bench.#template.ensure();
+      await resolveImage(bench.#template, "micro");
+      return bench;
+    } catch (thrown) {
+      await bench[Symbol.asyncDispose]();
+      throw thrown;
+    }
+  }
+
+  /** Calls `undo` at the end, last one first. */
+  defer(undo: () => unknown): void {
+    this.#stack.defer(async () => void await undo());
+  }
+
+  /**
+   * A new store that holds the image and nothing else: no key, no verdict on accelerators, no member. What runs in it
+   * at the end is killed.
+   */
+  async store(): Promise<Store> {
+    const store = Store.at(`${this.directory}/${++this.#stores}`);
+    this.defer(() => killGroups(store));
+    store.ensure();
+    for await (const image of Deno.readDir(this.#template.imagesDir)) {
+      await Deno.mkdir(`${store.imagesDir}/${image.name}`);
+      for await (const { name } of Deno.readDir(`${this.#template.imagesDir}/${image.name}`)) {
+        await Deno.link(
+          `${this.#template.imagesDir}/${image.name}/${name}`,
+          `${store.imagesDir}/${image.name}/${name}`,
+        );
+      }
+    }
+    return store;
+  }
+
+  /** Starts a process that ends with the bench. */
+  spawn(program: string, args: string[], options: Deno.CommandOptions = {}): Deno.ChildProcess {
+    const child = new Deno.Command(program, { stdin: "null", stdout: "null", stderr: "inherit", ...options, args })
+      .spawn();
+    this.defer(async () => {
+      try {
+        child.kill("SIGKILL");
+      } catch { /* it has ended */ }
+      await child.status;
+    });
+    return child;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** Ends the holders, machines and gateways of a store, as its records name them. */
+export function killGroups(store: Store): void {
+  for (const { holder, hypervisors, gateway } of store.groupRecords()) {
+    for (const process of [holder, ...Object.values(hypervisors), ...(gateway ? [gateway] : [])]) {
+      if (isAlive(process)) Deno.kill(process.pid, "SIGKILL");
+    }
+  }
+}
+
+/** Runs the command line in a store and gives how long it took, in milliseconds. @throws {Error} it failed */
+export async function timeFleetbox(
+  store: Store,
+  args: string[],
+  options: { onLine?: (line: string, atMs: number) => void; env?: Record<string, string> } = {},
+): Promise<number> {
+  const began = performance.now();
+  const child = new Deno.Command(FLEETBOX, {
+    args,
+    env: { ...options.env, FLEETBOX_HOME: store.root },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let complaint = "";
+  const drain = async (stream: ReadableStream<Uint8Array>, take: (text: string) => void) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
+  };
+  let rest = "";
+  const drained = Promise.all([
+    drain(child.stderr, (text) => complaint += text),
+    drain(child.stdout, (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) options.onLine?.(line, performance.now() - began);
+    }),
+  ]);
+  const { code } = await child.status;
+  const tookMs = performance.now() - began;
+  await drained;
+  if (code !== 0) throw new Error(`fleetbox ${args.join(" ")} ended with code ${code}: ${complaint}`);
+  return tookMs;
+}
+
+/** Measures two things in turn, so that whatever else the machine does meets both; first one, then the other first. */
+export async function inTurn<A, B>(runs: number, one: () => Promise<A>, other: () => Promise<B>): Promise<[A[], B[]]> {
+  const results: [A[], B[]] = [[], []];
+  for (let run = 0; run < runs; run++) {
+    if (run % 2 === 0) results[0].push(await one());
+    results[1].push(await other());
+    if (run % 2 === 1) results[0].push(await one());
+  }
+  return results;
+}
+
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+export function round(value: number, digits = 1): number {
+  return Number(value.toFixed(digits));
+}
+
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,129 @@
+/** How long members take to come up and go down, each against QEMU by hand. */
+
+import type { Store } from "../../src/store.ts";
+import { bootBare, powerDown, prepareBare, type Stages } from "./bare_qemu.ts";
+import { stopAll } from "./holders.ts";
+import { type Bench, inTurn, median, round, type Row, sleep, timeFleetbox } from "./bench.ts";
+
+/** Egress is off, as nothing that is measured here talks to the outside. */
+const UP = ["--egress", "off", "--json"];
+/** What a guest still does after its banner (drivers, its log): over by then, so that a stop meets an idle guest. */
+const SETTLE_MS = 3_000;
+
+interface Boot {
+  ms: number;
+  stages: Stages;
+  stopMs: number;
+}
+
+/** Rows `up` of one member, `stop` of one member, and where the time of the first goes. */
+export async function oneMember(bench: Bench): Promise<Row[]> {
+  const [ours, bare] = await inTurn(bench.runs, () => ownOne(bench), () => bareOne(bench));
+  const of = (boots: Boot[], key: "ms" | "stopMs") => boots.map((boot) => round(boot[key]));
+  return [
+    {
+      what: "up of one member, until it has returned",
+      measured: median(of(ours, "ms")),
+      unit: "ms",
+      against: { what: "QEMU by hand, to the SSH banner", value: median(of(bare, "ms")) },
+      limit: { kind: "ratio", value: 1.15 },
+      runs: { measured: of(ours, "ms"), against: of(bare, "ms") },
+      note: breakdown(ours, bare),
+    },
+    {
+      what: "stop of one member",
+      measured: median(of(ours, "stopMs")),
+      unit: "ms",
+      against: { what: "system_powerdown by hand", value: median(of(bare, "stopMs")) },
+      limit: { kind: "above", value: 150 },
+      runs: { measured: of(ours, "stopMs"), against: of(bare, "stopMs") },
+    },
+  ];
+}
+
+/** Row `up a,b,c`. */
+export async function threeMembers(bench: Bench): Promise<Row[]> {
+  const [ours, bare] = await inTurn(bench.runs, () => ownThree(bench), () => bareThree(bench));
+  const of = (boots: { ms: number }[]) => boots.map(({ ms }) => round(ms));
+  return [{
+    what: "up a,b,c",
+    measured: median(of(ours)),
+    unit: "ms",
+    against: { what: "three QEMUs by hand, to the last banner", value: median(of(bare)) },
+    limit: { kind: "ratio", value: 1.15 },
+    runs: { measured: of(ours), against: of(bare) },
+    note: breakdown(ours, bare),
+  }];
+}
+
+/** `up`, timed, with the moments at which its events were printed. The slowest member's moment counts. */
+async function up(store: Store, names: string): Promise<{ ms: number; stages: Stages }> {
+  const stages: Stages = {};
+  const onLine = (line: string, atMs: number) => {
+    const { event, member } = JSON.parse(line);
+    if (event === "member") stages[member.state === "running" ? "running" : stageOf(member)] = atMs;
+  };
+  const ms = await timeFleetbox(store, ["up", names, ...UP], { onLine });
+  return { ms, stages: { ...stages, returned: ms } };
+}
+
+function stageOf(member: { stage?: string; hypervisor_pid?: number }): string {
+  return member.stage === "boot" && member.hypervisor_pid !== undefined ? "qemu" : member.stage ?? "";
+}
+
+async function ownOne(bench: Bench): Promise<Boot> {
+  const store = await bench.store();
+  const { ms, stages } = await up(store, "a");
+  await sleep(SETTLE_MS);
+  const stopMs = await timeFleetbox(store, ["stop", "a"]);
+  bench.say(`up a ${round(ms)} ms, stop ${round(stopMs)} ms`);
+  return { ms, stages, stopMs };
+}
+
+async function bareOne(bench: Bench): Promise<Boot> {
+  const machine = await prepareBare(await bench.store(), "a");
+  const { bannerMs, stages, child } = await bootBare(bench, machine);
+  await sleep(SETTLE_MS);
+  const stopMs = await powerDown(machine, child);
+  bench.say(`QEMU by hand ${round(bannerMs)} ms, powerdown ${round(stopMs)} ms`);
+  return { ms: bannerMs, stages, stopMs };
+}
+
+async function ownThree(bench: Bench): Promise<{ ms: number; stages: Stages }> {
+  const store = await bench.store();
+  const result = await up(store, "a,b,c");
+  bench.say(`up a,b,c ${round(result.ms)} ms`);
+  await stopAll(store);
+  return result;
+}
+
+async function bareThree(bench: Bench): Promise<{ ms: number; stages: Stages }> {
+  const store = await bench.store();
+  const machines = [];
+  for (const name of ["a", "b", "c"]) machines.push(await prepareBare(store, name));
+  const began = performance.now();
+  const booted = await Promise.all(machines.map((machine) => bootBare(bench, machine)));
+  const ms = performance.now() - began;
+  const stages: Stages = {};
+  for (const one of booted) {
+    for (const [stage, at] of Object.entries(one.stages)) stages[stage] = Math.max(at, stages[stage] ?? 0);
+    one.child.kill("SIGKILL");
+    await one.child.status;
+  }
+  bench.say(`three QEMUs by hand ${round(ms)} ms`);
+  return { ms, stages };
+}
+
+/** `stage ms` for ours, the counterpart's in parentheses: medians. */
+function breakdown(ours: { stages: Stages }[], bare: { stages: Stages }[]): string {
+  const at = (boots: { stages: Stages }[], stage: string) => {
+    const values = boots.map(({ stages }) => stages[stage]).filter((value) => value !== undefined);
+    return values.length === 0 ? undefined : Math.round(median(values));
+  };
+  const order = ["image", "disk", "boot", "qemu", "kernel", "network", "ssh", "running", "returned"];
+  return order.flatMap((stage) => {
+    const [mine, theirs] = [at(ours, stage), at(bare, stage)];
+    if (mine === undefined && theirs === undefined) return [];
+    return [`${stage} ${mine ?? "-"}${theirs === undefined ? "" : ` (${theirs})`}`];
+  }).join(", ");
+}

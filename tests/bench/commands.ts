@@ -1,0 +1,64 @@
+/** How long commands take that boot nothing. */
+
+import { macOf } from "../../src/network/addresses.ts";
+import { GUEST_USER } from "../../src/holder/prepare.ts";
+import { type Bench, DENO, inTurn, median, round, type Row, timeFleetbox } from "./bench.ts";
+
+const RUNS = 30;
+const MEMBERS = 50;
+
+/** Row `version`. */
+export async function version(bench: Bench): Promise<Row[]> {
+  const store = await bench.store();
+  const empty = `${bench.directory}/empty.ts`;
+  await Deno.writeTextFile(empty, "");
+  const [ours, bare] = await inTurn(RUNS, () => timeFleetbox(store, ["version"]), () => timeDeno(empty));
+  return [{
+    what: "fleetbox version",
+    measured: round(median(ours)),
+    unit: "ms",
+    against: { what: "deno run of an empty file", value: round(median(bare)) },
+    limit: { kind: "ratio", value: 2 },
+    runs: { measured: ours.map((ms) => round(ms)), against: bare.map((ms) => round(ms)) },
+  }];
+}
+
+/** Row `ls` of 50 stopped members, start-up and all. */
+export async function list(bench: Bench): Promise<Row[]> {
+  const store = await bench.store();
+  for (let index = 1; index <= MEMBERS; index++) {
+    const name = `node-${index}`;
+    await store.withMemberLock(name, () =>
+      store.writeConfig({
+        name,
+        mac: macOf(name),
+        cpus: 1,
+        memory_mb: 256,
+        disk_mb: 10240,
+        image: "micro",
+        image_id: "micro-0",
+        created_at: new Date().toISOString(),
+        instance_id: `${name}-0`,
+        fixtures: [],
+        ip: `10.88.0.${10 + index}`,
+        user: GUEST_USER,
+      }));
+  }
+  const times: number[] = [];
+  for (let run = 0; run < RUNS; run++) times.push(round(await timeFleetbox(store, ["ls"])));
+  return [{
+    what: `ls of ${MEMBERS} stopped members`,
+    measured: median(times),
+    unit: "ms",
+    limit: { kind: "at most", value: 100 },
+    runs: { measured: times },
+  }];
+}
+
+async function timeDeno(file: string): Promise<number> {
+  const began = performance.now();
+  const child = new Deno.Command(DENO, { args: ["run", file], stdin: "null", stdout: "piped", stderr: "piped" });
+  const { success } = await child.output();
+  if (!success) throw new Error("deno run of an empty file failed");
+  return performance.now() - began;
+}

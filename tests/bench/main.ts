@@ -1,0 +1,87 @@
+/**
+ * `make bench`: how fast fleetbox is, each figure beside its bare counterpart from the same run.
+ *
+ *     make bench                              every row, a table
+ *     make bench BENCH="--only up1 --runs 9"  some rows (--only may be given several times), boots measured nine times
+ *     make bench BENCH=--json                 the numbers, each run's included
+ *     make bench BENCH=--strict               exit code 1 when a figure misses its limit; else 0
+ *
+ * How each row is measured is told in `docs/bench.md` and beside the code that does it.
+ */
+
+import { oneMember, threeMembers } from "./boots.ts";
+import { list, version } from "./commands.ts";
+import { floodedStatus } from "./flood.ts";
+import { threeMembersHeld } from "./holders.ts";
+import { Bench, type Row } from "./bench.ts";
+import { switchRows } from "./switch_rows.ts";
+import { isMet, table } from "./table.ts";
+
+/** What can be measured on its own, and the rows that come of it. */
+const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
+  up1: oneMember,
+  up3: threeMembers,
+  version,
+  ls: list,
+  holder: threeMembersHeld,
+  switch: switchRows,
+  flood: floodedStatus,
+};
+
+interface Flags {
+  json: boolean;
+  strict: boolean;
+  only: string[];
+  runs: number;
+}
+
+function parseFlags(args: string[]): Flags {
+  const flags: Flags = { json: false, strict: false, only: [], runs: 5 };
+  const rest = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word === "--json") flags.json = true;
+    else if (word === "--strict") flags.strict = true;
+    else if (word === "--only") flags.only.push(...(rest.shift() ?? "").split(","));
+    else if (word === "--runs") flags.runs = Number(rest.shift());
+    else misuse(`there is no ${word}`);
+  }
+  const unknown = flags.only.find((name) => !Object.hasOwn(MEASUREMENTS, name));
+  if (unknown !== undefined) misuse(`there is no row ${JSON.stringify(unknown)}`);
+  if (!Number.isInteger(flags.runs) || flags.runs < 1) misuse("--runs wants a whole number from 1 on");
+  return flags;
+}
+
+function misuse(why: string): never {
+  const rows = Object.keys(MEASUREMENTS).join(", ");
+  console.error(`bench: ${why}; expected --only ROW (${rows}), --runs N, --json, --strict`);
+  Deno.exit(2);
+}
+
+async function main(flags: Flags): Promise<number> {
+  const bench = await Bench.open(flags.runs, (line) => console.error(`bench: ${line}`));
+  // What is under way fails when its processes are ended, and that failure is not worth a word any more.
+  let interrupted = false;
+  const interrupt = async () => {
+    if (interrupted) return;
+    interrupted = true;
+    await bench[Symbol.asyncDispose]();
+    Deno.exit(130);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, interrupt);
+  const rows: Row[] = [];
+  try {
+    for (const [name, measure] of Object.entries(MEASUREMENTS)) {
+      if (flags.only.length > 0 && !flags.only.includes(name)) continue;
+      rows.push(...await measure(bench));
+    }
+  } catch (thrown) {
+    if (interrupted) await new Promise(() => {}); // ended above
+    throw thrown;
+  } finally {
+    if (!interrupted) await bench[Symbol.asyncDispose]();
+  }
+  console.log(flags.json ? JSON.stringify(rows.map((row) => ({ ...row, met: isMet(row) })), null, 2) : table(rows));
+  return flags.strict && rows.some((row) => isMet(row) === false) ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main(parseFlags(Deno.args)));
