@@ -13,6 +13,7 @@ import { selfExecutable } from "../self.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import type { Interrupt } from "./interrupt.ts";
+import { listed } from "./name_arguments.ts";
 import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "./observe.ts";
 import type { Progress } from "./progress.ts";
 import { removeLogs, removeStopped } from "./remove.ts";
@@ -93,7 +94,7 @@ export class Bringing {
       case "refuse":
         throw plan.error;
       case "await-end":
-        progress.note(`waiting until ${plan.names.join(", ")} ${plan.names.length > 1 ? "are" : "is"} down`);
+        progress.note(`waiting until ${listed(plan.names)} ${plan.names.length > 1 ? "are" : "is"} down`);
         await untilGone(store, plan.names, interrupt.signal);
         return false;
       case "spawn":
@@ -120,7 +121,7 @@ export class Bringing {
       return false;
     }
     const back = [...plan.taken, ...plan.strays];
-    if (back.length > 0) this.progress.note(`their holder was killed; taken back: ${back.join(", ")}`);
+    if (back.length > 0) this.progress.note(`their holder was killed; taken back: ${listed(back)}`);
     for (const name of plan.names) {
       if (!plan.taken.includes(name)) this.#started.push({ name, isNew: facts.get(name)?.stored === undefined });
     }
@@ -196,12 +197,12 @@ export class Bringing {
   async #undoInterrupted(): Promise<FleetboxError> {
     const names = this.started;
     const others = this.request.names.filter((name) => !names.includes(name));
-    const left = others.length > 0 ? `; left as found: ${others.join(", ")}` : "";
+    const left = others.length > 0 ? `; left as found: ${listed(others)}` : "";
     if (names.length === 0) return new FleetboxError("interrupted", `Interrupted; nothing was started${left}`);
-    this.progress.note(`interrupted: taking ${names.join(", ")} down again`);
+    this.progress.note(`interrupted: taking ${listed(names)} down again`);
     await takeDown(this.store, this.#started);
     this.#started = [];
-    return new FleetboxError("interrupted", `Interrupted; taken down again: ${names.join(", ")}${left}`);
+    return new FleetboxError("interrupted", `Interrupted; taken down again: ${listed(names)}${left}`);
   }
 
   #tell(event: Event): void {
@@ -249,7 +250,7 @@ async function takeDown(store: Store, started: readonly Started[]): Promise<void
   removeLogs(store, started.map(({ name }) => name));
   const failure = results.find((result) => result.status === "rejected");
   if (failure) {
-    throw new FleetboxError("failed", `Not all of ${started.map(({ name }) => name).join(", ")} could be taken down`, {
+    throw new FleetboxError("failed", `Not all of ${listed(started.map(({ name }) => name))} could be taken down`, {
       cause: failure.reason,
       hint: "See what is left: fleetbox ls",
     });

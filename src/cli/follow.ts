@@ -1,14 +1,17 @@
 /**
- * Reading a file that grows: what is there, then what is appended, as the system reports changes (no polling).
+ * Reading a file that grows: what is there, then what is appended, as the system reports changes.
  *
  * A file that is truncated, or replaced by a new one, is read from its beginning; one that does not exist yet is
  * waited for.
  */
 
 import { dirname } from "node:path";
-import { isNotFound } from "../errors.ts";
+import { FleetboxError, isNotFound } from "../errors.ts";
+import { exists } from "../store.ts";
 
 const CHUNK = 64 * 1024;
+/** How soon it is noticed that a file is gone with its directory. */
+const DIRECTORY_MS = 500;
 
 export interface FollowOptions {
   /** Start with this many of the last lines; undefined: with all. */
@@ -22,8 +25,14 @@ export interface FollowOptions {
 export async function* followFile(path: string, options: FollowOptions = {}): AsyncGenerator<Uint8Array> {
   // The watch stands before the first read: nothing that is written in between is missed.
   const watcher = options.follow ? watchDirectory(path) : undefined;
-  const close = () => watcher?.close();
+  const close = () => {
+    try {
+      watcher?.close();
+    } catch { /* closed already */ }
+  };
   options.signal?.addEventListener("abort", close);
+  // Deno does not reliably tell that a watched directory is gone (2.9.6 drops events of paths that do not exist).
+  const isThere = watcher && setInterval(() => exists(dirname(path)) || close(), DIRECTORY_MS);
   let file: Open | undefined;
   try {
     file = open(path);
@@ -43,14 +52,12 @@ export async function* followFile(path: string, options: FollowOptions = {}): As
     if (!watcher || options.signal?.aborted) return;
     for await (const event of watcher) {
       if (event.paths.includes(path)) yield* rest();
-      if (event.kind === "remove" && event.paths.includes(dirname(path))) return;
     }
   } finally {
+    clearInterval(isThere);
     options.signal?.removeEventListener("abort", close);
     file?.handle.close();
-    try {
-      watcher?.close();
-    } catch { /* closed by the signal */ }
+    close();
   }
 }
 
@@ -96,5 +103,13 @@ function startOfLastLines(file: Deno.FsFile, lines: number): number {
 }
 
 function watchDirectory(path: string): Deno.FsWatcher {
-  return Deno.watchFs(dirname(path), { recursive: false });
+  try {
+    return Deno.watchFs(dirname(path), { recursive: false });
+  } catch (cause) {
+    throw new FleetboxError("failed", `Cannot follow ${path}: the system does not watch its directory`, {
+      cause,
+      hint:
+        "On Linux, raise fs.inotify.max_user_watches and max_user_instances; without -f it is printed all the same.",
+    });
+  }
 }

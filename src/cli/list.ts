@@ -8,6 +8,7 @@ import { observeAll } from "./observe.ts";
 import { say, sayJson, terminalWidth, warn } from "./output.ts";
 import { sizeText } from "./sizes.ts";
 import { openStore } from "./store_access.ts";
+import { clip } from "../wire.ts";
 import { type Cell, tableLines } from "./table.ts";
 
 /** How long one holder may keep the list waiting. */
@@ -60,7 +61,7 @@ const COLOURS: Partial<Record<ViewState, Colour>> = {
   unknown: "yellow",
 };
 
-/** The table's rows. With a width, names of images are shortened until the table fits, as far as that goes. */
+/** The table's rows. With a width, long names are shortened until the table fits, as far as that goes. */
 export function listRows(views: readonly MemberView[], nowMs: number, width?: number): Cell[][] {
   const rows = views.map((view) => [
     { text: view.name },
@@ -72,14 +73,20 @@ export function listRows(views: readonly MemberView[], nowMs: number, width?: nu
     { text: view.state === "running" && view.since ? ageText(nowMs - Date.parse(view.since)) : "-" },
     { text: view.group === undefined ? "-" : view.bound ? `${view.group} (bound)` : view.group },
   ]);
-  if (width === undefined) return rows;
-  const IMAGE = 5;
+  return width === undefined ? rows : narrowed(rows, width);
+}
+
+/** The columns that may be shortened, in this order, and to how many characters. */
+const SHORTENED: [string, number][] = [["IMAGE", 8], ["GROUP", 8], ["NAME", 12]];
+
+function narrowed(rows: Cell[][], width: number): Cell[][] {
   const widths = HEAD.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column].text.length)));
-  const over = widths.reduce((sum, one) => sum + one + 2, -2) - width;
-  const room = Math.max(8, widths[IMAGE] - Math.max(0, over));
-  for (const row of rows) {
-    const { text } = row[IMAGE];
-    if (text.length > room) row[IMAGE] = { text: text.slice(0, room - 1) + "…" };
+  let over = widths.reduce((sum, one) => sum + one + 2, -2) - width;
+  for (const [head, least] of SHORTENED) {
+    const column = HEAD.indexOf(head);
+    const room = Math.max(Math.min(least, widths[column]), widths[column] - Math.max(0, over));
+    over -= widths[column] - room;
+    for (const row of rows) row[column] = { ...row[column], text: clip(row[column].text, room) };
   }
   return rows;
 }

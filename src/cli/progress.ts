@@ -63,11 +63,12 @@ export function frame(rows: readonly Row[], nowMs: number, width: number, paint:
   const room = Math.max(1, width - 1);
   const longest = Math.max(...rows.map(({ name }) => name.length), 1);
   const nameWidth = Math.min(longest, Math.max(6, Math.floor(room / 2)));
+  const phaseWidth = Math.max(...rows.map(({ phase }) => phase.text.length), 8);
   return rows.map(({ name, phase, startedMs, endedMs }) => {
     const time = elapsedText((endedMs ?? nowMs) - startedMs);
     const before = `${clip(name, nameWidth).padEnd(nameWidth)}  `;
     const phaseRoom = Math.max(0, room - before.length - time.length - 2);
-    const text = clip(phase.text, phaseRoom).padEnd(Math.min(phaseRoom, 20));
+    const text = clip(phase.text, phaseRoom).padEnd(Math.min(phaseRoom, phaseWidth));
     const line = `${before}${paint(phase.colour, text)}  ${paint("dim", time)}`;
     return phaseRoom > 0 ? line : clip(`${name} ${phase.text}`, room);
   });
