@@ -15,14 +15,16 @@ async function holder(names: string): Promise<number> {
 
 async function commandLine(args: string[]): Promise<number> {
   const { runCommandLine, wantsJson } = await import("./src/cli/program.ts");
+  const { outputProblem, warn } = await import("./src/cli/output.ts");
   try {
     await runCommandLine(args);
+    const problem = outputProblem();
+    if (problem) throw problem;
     return Deno.exitCode;
   } catch (thrown) {
     const { errorJson, errorText, exitCodeOf } = await import("./src/cli/error_text.ts");
-    const { warn } = await import("./src/cli/output.ts");
     warn(wantsJson(args) ? errorJson(thrown) : errorText(thrown));
-    if (Deno.env.get("FLEETBOX_DEBUG") && thrown instanceof Error) warn(thrown.stack ?? "");
+    if (Deno.env.get("FLEETBOX_DEBUG")?.split(",").includes("stack")) warn((thrown as Error)?.stack ?? "");
     return exitCodeOf(thrown);
   }
 }

@@ -2,7 +2,8 @@
  * Unix stream sockets as both halves use them: connect with "nobody is there" as an answer, read text, read lines.
  *
  * A socket file proves nothing; an answered connect does. A full backlog (1,000 clients at once) is not "nobody": the
- * connect is tried again until the holder has caught up. Imports errors only.
+ * connect is tried again until the holder has caught up. Imports errors only. `FLEETBOX_DEBUG=wire` mirrors the traffic
+ * to standard error.
  */
 
 import { FleetboxError, isNotFound } from "./errors.ts";
@@ -50,10 +51,13 @@ function wrap(conn: Deno.UnixConn): UnixConnection {
         const count = await conn.read(buffer);
         if (count === null) return decoder.decode();
         const text = decoder.decode(buffer.subarray(0, count), { stream: true });
-        if (text !== "") return text;
+        if (text === "") continue;
+        trace("<", text);
+        return text;
       }
     },
     async write(text) {
+      trace(">", text);
       const bytes = encoder.encode(text);
       for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
     },
@@ -78,4 +82,10 @@ export async function* readLines(connection: UnixConnection): AsyncGenerator<str
     }
   }
   if (rest !== "") yield rest;
+}
+
+const tracing = (Deno.env.get("FLEETBOX_DEBUG") ?? "").split(",").includes("wire");
+
+function trace(direction: "<" | ">", text: string): void {
+  if (tracing) console.error(`wire ${direction} ${text.trimEnd()}`);
 }

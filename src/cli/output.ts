@@ -6,16 +6,30 @@
  * error: from then on the text goes nowhere, and a command that would write for ever looks at {@link outputClosed}.
  */
 
-let closed = false;
+import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
 
-/** Whether nobody reads our standard output any more. */
+let closed = false;
+let problem: FleetboxError | undefined;
+
+/** Whether nothing that we write arrives any more. */
 export function outputClosed(): boolean {
   return closed;
 }
 
+/** What kept us from writing, other than a reader that went away: told at the end, for it must not stop what is under way. */
+export function outputProblem(): FleetboxError | undefined {
+  return problem;
+}
+
 /** Writes to standard output, as it is. */
 export function write(text: string): void {
-  if (!closed) closed = !writeAll(Deno.stdout, text);
+  if (closed) return;
+  try {
+    closed = !writeAll(Deno.stdout, text);
+  } catch (cause) {
+    closed = true;
+    problem = new FleetboxError(isNoSpace(cause) ? "no-space" : "failed", "Cannot write to standard output", { cause });
+  }
 }
 
 /** One line of what the command tells. */
@@ -25,7 +39,9 @@ export function say(line: string): void {
 
 /** One line on standard error. */
 export function warn(line: string): void {
-  writeAll(Deno.stderr, line + "\n");
+  try {
+    writeAll(Deno.stderr, line + "\n");
+  } catch { /* there is no other place to say it */ }
 }
 
 /** One JSON value on a line of its own. */
@@ -54,11 +70,16 @@ function writeAll(stream: typeof Deno.stdout, text: string): boolean {
     try {
       at += stream.writeSync(bytes.subarray(at));
     } catch (thrown) {
-      if (thrown instanceof Deno.errors.BrokenPipe) return false;
+      if (thrown instanceof Deno.errors.BrokenPipe || isTerminalGone(thrown)) return false;
       // A pipe that somebody made non-blocking, and that is full: its reader is slow, not gone.
       if (!(thrown instanceof Deno.errors.WouldBlock)) throw thrown;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
   }
   return true;
+}
+
+/** EIO: the terminal was closed under us. */
+function isTerminalGone(thrown: unknown): boolean {
+  return /\(os error 5\)/.test(messageOf(thrown));
 }

@@ -40,7 +40,7 @@ What a command tells goes to standard output, errors and hints to standard error
 {"event":"error","code","message","causes","hint"?} there.
 Exit codes: 0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted.
 Environment: FLEETBOX_HOME (the store, default ~/.fleetbox), FLEETBOX_IMAGE, FLEETBOX_ACCEL (kvm, hvf, tcg),
-FLEETBOX_QEMU, NO_COLOR, FLEETBOX_DEBUG.`;
+FLEETBOX_QEMU, NO_COLOR, FLEETBOX_DEBUG (wire, qmp, stack: what is mirrored to standard error).`;
 
 /** The program with all its commands. */
 export function buildProgram(): Command {
