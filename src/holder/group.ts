@@ -56,6 +56,8 @@ export class Group {
   readonly #context: MemberContext;
   readonly #end = Promise.withResolvers<void>();
   #isEnding = false;
+  /** Members that are on their way out: their names are still claimed. */
+  #leaving = 0;
   #recordWritten: Promise<void> = Promise.resolve();
   #recordWanted = false;
 
@@ -292,12 +294,15 @@ export class Group {
   async #leave(member: Member): Promise<void> {
     if (this.#members.get(member.name) !== member) return;
     this.#members.delete(member.name);
+    this.#leaving++;
     const ip = this.#addresses.get(member.name);
     this.#addresses.delete(member.name);
     if (ip && this.#members.size > 0) await this.#network.unforward(ip);
     await this.#claims.release(member.name);
+    this.#leaving--;
     this.hub.tell({ event: "gone", name: member.name });
-    if (this.#members.size === 0) await this.#finish();
+    // Of several that leave together the last one to be let go of ends the group.
+    if (this.#members.size === 0 && this.#leaving === 0) await this.#finish();
     else this.#note();
   }
 

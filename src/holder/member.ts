@@ -99,7 +99,7 @@ export class Member {
       const [spec] = await Promise.all([this.#spec(prepared), this.context.writePid(this.name)]);
       signal.throwIfAborted();
       this.state.at("boot");
-      return await this.context.driver.start(spec);
+      return await this.context.driver.start(spec, signal);
     });
   }
 
@@ -204,7 +204,7 @@ export class Member {
         this.#advance(stage);
         if (stage === "ssh") { for (const nudge of [...this.#nudges]) nudge(); }
       }).then((letGo) => this.#letGoOfConsole = letGo),
-      network.sshPort(ip),
+      unlessAborted(network.sshPort(ip), signal),
     ]);
     this.#ssh = { host: "127.0.0.1", port, user };
     if (isUp) return;
@@ -380,5 +380,18 @@ export class Member {
     const network = this.context.network.counters(this.name);
     if (network) report.network = network;
     return report;
+  }
+}
+
+/** A promise's outcome, or the signal's reason when that fires first. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

@@ -41,6 +41,8 @@ export class GroupNetwork {
   #gateway: Promise<Gateway> | undefined;
   #gatewayProcess: ProcessIdentity | undefined;
   #closing = false;
+  /** Ends a start that is under way when the group ends. */
+  readonly #over = new AbortController();
   /** Host ports that lead to port 22 of an address. */
   readonly #sshPorts = new Map<string, number>();
   /** The port of each member, and of the gateway, as it should be. */
@@ -91,12 +93,12 @@ export class GroupNetwork {
     const wanted = [...new Set([...ips, ...this.#sshPorts.keys()])];
     const forwards = wanted.map((ip) => ({ ip, hostPort: this.#sshPorts.get(ip) }));
     try {
-      return await startGateway({ ...this.options.gateway, forwards });
+      return await startGateway({ ...this.options.gateway, forwards }, this.#over.signal);
     } catch (thrown) {
       if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict" || this.#sshPorts.size === 0) throw thrown;
       log(`gateway: an old port is taken, choosing new ones: ${describe(thrown)}`);
       this.#sshPorts.clear();
-      return await startGateway({ ...this.options.gateway, forwards: wanted.map((ip) => ({ ip })) });
+      return await startGateway({ ...this.options.gateway, forwards: wanted.map((ip) => ({ ip })) }, this.#over.signal);
     }
   }
 
@@ -189,6 +191,7 @@ export class GroupNetwork {
   /** Ends the gateway and every cable. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#over.abort(new FleetboxError("interrupted", "the group has ended"));
     this.#switch.close();
     const gateway = await this.#gateway?.catch(() => undefined);
     await gateway?.close();

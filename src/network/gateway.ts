@@ -72,11 +72,11 @@ export interface Gateway {
  * Starts a gateway; resolves when its socket listens and its forwards are there.
  * @throws {FleetboxError} `conflict`: a wanted host port is in use; else as `Driver.start`.
  */
-export async function startGateway(spec: GatewaySpec): Promise<Gateway> {
+export async function startGateway(spec: GatewaySpec, signal?: AbortSignal): Promise<Gateway> {
   const commandLine = [spec.binary, ...gatewayArguments(spec)];
   const { qmpSocket, netSocket, bound } = spec;
   try {
-    return new QemuGateway(await launch({ label: LABEL, commandLine, qmpSocket, sockets: [netSocket], bound }));
+    return new QemuGateway(await launch({ label: LABEL, commandLine, qmpSocket, sockets: [netSocket], bound, signal }));
   } catch (thrown) {
     const refused = /Could not set up host forwarding rule '(tcp:[^']*)'/.exec(String(thrown));
     if (refused) throw portInUse(refused[1], thrown);

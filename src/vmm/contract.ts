@@ -185,8 +185,9 @@ export interface Driver {
    * runs by then. MUST leave nothing running when it throws.
    * @throws {FleetboxError} with the hypervisor's own message in it. `conflict`: the disk is in use. `no-space`: not
    *   enough memory. `not-found`: a file is missing. `unavailable`: no such program, or too old a version. `timeout`.
+   *   The signal's reason, soon after it fires.
    */
-  start(spec: MachineSpec): Promise<Machine>;
+  start(spec: MachineSpec, signal?: AbortSignal): Promise<Machine>;
   /**
    * Connects to a machine whose holder died. MUST verify that the process is the one that was written down and that
    * it answers to the spec's name; MUST NOT disturb it, and MUST NOT end it when that fails.

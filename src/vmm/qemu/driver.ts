@@ -27,7 +27,7 @@ export const qemu: Driver = {
   },
   check: checkSpec,
   commandLine: (spec) => [spec.binary, ...machineArguments(spec)],
-  async start(spec) {
+  async start(spec, signal) {
     checkSpec(spec);
     return new QemuMachine(
       spec.name,
@@ -37,6 +37,7 @@ export const qemu: Driver = {
         qmpSocket: spec.qmpSocket,
         sockets: [spec.netSocket, spec.consoleSocket],
         bound: spec.bound,
+        signal,
       }),
     );
   },

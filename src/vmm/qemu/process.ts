@@ -37,6 +37,8 @@ export interface LaunchOptions {
   sockets: readonly string[];
   /** Whether it dies with us. */
   bound: boolean;
+  /** Ends the start: what was started is killed, and the signal's reason thrown. */
+  signal?: AbortSignal;
   env?: Record<string, string>;
 }
 
@@ -64,16 +66,17 @@ async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
   child.exited.then(() => early.abort(new FleetboxError("failed", `${label} ended at its start`)));
   const relay = new EventRelay();
   try {
-    const connection: ConnectOptions = { timeoutMs: START_TIMEOUT_MS, signal: early.signal, onEvent: relay.tell };
+    const signal = options.signal ? AbortSignal.any([early.signal, options.signal]) : early.signal;
+    const connection: ConnectOptions = { timeoutMs: START_TIMEOUT_MS, signal, onEvent: relay.tell };
     return new QemuProcess(identity, await QmpClient.connect(qmpSocket, connection), relay, sockets, child);
   } catch (cause) {
     // A dying QEMU closes its sockets a moment before it has said why and is gone.
-    const spoke = cause instanceof FleetboxError && cause.code === "timeout"
-      ? false
-      : await settles(child.exited, 2_000);
+    const isSilent = options.signal?.aborted || (cause instanceof FleetboxError && cause.code === "timeout");
+    const spoke = isSilent ? false : await settles(child.exited, 2_000);
     if (!spoke) child.kill("SIGKILL");
     const { code, signal } = await child.exited;
     sockets.forEach(removeSocket);
+    options.signal?.throwIfAborted();
     if (!spoke) throw new FleetboxError("timeout", `${label} does not answer`, { cause });
     throw startFailure(label, { code, signal: signal ?? undefined, tail: child.tail() });
   }
