@@ -23,7 +23,16 @@ export function processesOf(home: string): Found[] {
     const identity = identify(pid);
     if (identity) found.push({ ...identity, ...describe(read(`/proc/${pid}/cmdline`).split("\0")) });
   }
-  return found;
+  // A child that has not become its program yet looks like its parent.
+  const holders = found.filter(({ kind }) => kind === "holder").map(({ pid }) => pid);
+  return found.map((process) =>
+    process.kind === "holder" && holders.includes(parentOf(process.pid)) ? { ...process, kind: "other" } : process
+  );
+}
+
+function parentOf(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`);
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
 
 function describe(args: string[]): Pick<Found, "kind" | "name" | "command"> {

@@ -1,0 +1,203 @@
+/** Machines that do not come up, or do not stay up: what is told, what is left, who goes on. */
+
+import assert from "node:assert/strict";
+import { isAlive } from "../../src/process.ts";
+import { exists } from "../../src/store.ts";
+import { until } from "../harness/processes.ts";
+import { sandbox, told } from "../harness/sandbox.ts";
+
+Deno.test("a QEMU that dies at its start: its own message is in ours, and nothing is left", async () => {
+  await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck with this CPU", code: 3 } } });
+  const up = await box.fails(
+    1,
+    /Cannot boot "a": QEMU of "a" ended with code 3 at its start: no luck with this CPU/,
+    "up",
+    "a",
+  );
+  assert.match(up.stdout, /^a: failed/m);
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+  assert.ok(!exists(box.store.member("a").dir));
+});
+
+Deno.test("a gateway that dies at its start: its own message is in ours, and nothing is left", async () => {
+  await using box = await sandbox({ standIn: { gateway: { start: "die", message: "no user network today" } } });
+  await box.fails(1, /no user network today/, "up", "a,b");
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
+
+Deno.test("a QEMU that never answers does not keep up beyond its limit", async () => {
+  await using box = await sandbox({ standIn: { a: { start: "hang" } } });
+  const up = await box.fails(4, /"a" did not .*within 1 s; it came as far as boot/, "up", "a", "--timeout", "1s");
+  assert.ok(up.ms < 20_000, `${up.ms}`);
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
+
+Deno.test("a gateway that never answers does not keep up beyond its limit", async () => {
+  await using box = await sandbox({ standIn: { gateway: { start: "hang" } } });
+  const up = await box.fails(4, /"\w" did not .*within 1 s/, "up", "a,b", "--timeout", "1s");
+  assert.ok(up.ms < 20_000, `${up.ms}`);
+  await box.empty();
+});
+
+Deno.test("a QEMU that never answers can be stopped", async () => {
+  await using box = await sandbox({ standIn: { a: { start: "hang" } } });
+  await box.up("a", "--no-wait");
+  await until("its machine is there", () => box.processes("machine").length === 1);
+  const stop = await box.ok("stop", "--force", "a");
+  assert.ok(stop.ms < 20_000, `${stop.ms}`);
+  await box.empty();
+});
+
+Deno.test("a guest that never answers: the last lines of its console are in the error, and nothing is left running", async () => {
+  const console = [..."0123456789".split("").map((digit) => `early line ${digit}`), "\x1b[31mpanic:\x1b[0m no init"];
+  await using box = await sandbox({ standIn: { a: { boot: "never", console } } });
+  const up = await box.fails(
+    4,
+    [/"a" did not answer on its SSH port within 1 s; it came as far as (boot|kernel)/, /early line 9\s+panic: no init/],
+    ...["up", "a", "--timeout", "1s", "--egress", "off"],
+  );
+  assert.match(up.stderr, /try: Give it longer with --timeout/);
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
+
+Deno.test("a guest whose SSH server never answers is told with the stage that it reached", async () => {
+  await using box = await sandbox({ standIn: { a: { ssh: "never" } } });
+  await box.fails(4, /within 2 s; it came as far as ssh/, "up", "a", "--timeout", "2");
+  await box.empty();
+});
+
+Deno.test("a member that existed keeps its disk when it does not come up again", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  await box.ok("stop", "a");
+  const { disk } = box.store.member("a");
+  const before = Deno.statSync(disk).ino;
+  box.behave({ a: { boot: "never" } });
+  await box.fails(4, /did not answer/, "up", "a", "--timeout", "1s");
+  await box.empty();
+  assert.equal(Deno.statSync(disk).ino, before);
+  box.behave({ a: { start: "die" } });
+  await box.fails(1, /it was told to die/, "up", "a", "new");
+  await box.empty();
+  assert.deepEqual(box.stored(), ["a"]);
+  box.behave({});
+  await box.up("a");
+});
+
+Deno.test("a first boot is all or nothing: when b fails, a and c are taken down, and only what was created is removed", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("c");
+  await box.ok("stop", "c");
+  box.behave({ b: { start: "die", startMs: 500, message: "b has no luck" }, a: { bootMs: 5 }, c: { bootMs: 5 } });
+  await box.fails(1, /Cannot boot "b": .*b has no luck/, "up", "a,b,c");
+  await box.empty();
+  assert.deepEqual(box.stored(), ["c"]);
+  assert.equal(await box.states(), "c=stopped");
+  assert.deepEqual(box.debris(), []);
+});
+
+Deno.test("a failed up --no-wait keeps what it made, and its log says why", async () => {
+  await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
+  await box.up("a", "--no-wait");
+  await box.empty();
+  assert.equal(await box.states(), "a=stopped");
+  assert.match((await box.ok("logs", "a", "--holder")).stdout, /did not come up: .*no luck/);
+});
+
+Deno.test("a join that fails leaves the group as it was, and removes what it made", async () => {
+  await using box = await sandbox({ standIn: { d: { start: "die", message: "d has no luck" } } });
+  await box.up("a,b");
+  const before = box.machines();
+  await box.fails(1, /Cannot boot "d": .*d has no luck/, "join", "d", "--via", "a");
+  await box.fails(1, /Cannot boot "d": .*d has no luck/, "up", "a,d");
+  assert.deepEqual(box.machines(), before);
+  assert.equal(await box.states(), "a=running b=running");
+  assert.deepEqual(box.record().members, ["a", "b"]);
+  box.behave({});
+  await box.ok("join", "d", "--via", "a");
+  assert.equal((await box.status("d"))?.ip, "10.88.0.13");
+});
+
+Deno.test("up a,d,e in a's group, where d fails, takes e down again and leaves a alone", async () => {
+  await using box = await sandbox({ standIn: { d: { start: "die", startMs: 300 }, e: { bootMs: 5 } } });
+  await box.up("a");
+  const before = box.machines();
+  await box.fails(1, /Cannot boot "d"/, "up", "a,d,e");
+  assert.deepEqual(box.machines(), before);
+  assert.equal(await box.states(), "a=running");
+  assert.deepEqual(box.stored(), ["a"]);
+});
+
+Deno.test("a machine that crashes: its member is in error with the cause, the others go on, up brings it back", async () => {
+  await using box = await sandbox({ standIn: { a: { dieAfterMs: 400, message: "Assertion `lucky' failed." } } });
+  await box.up("a,b");
+  const b = box.process("machine", "b");
+  const { error } = await until("a is in error", async () => {
+    const status = await box.status("a");
+    return status?.state === "error" ? status : undefined;
+  });
+  assert.match(error!, /QEMU ended with code 134: Assertion `lucky' failed\./);
+  const ls = await box.ok("ls");
+  assert.match(ls.stdout, /^a +error/m);
+  assert.match(ls.stdout, /a: .*Assertion `lucky' failed\.[^]*fleetbox up a/);
+  await box.fails(1, /Cannot reach "a": it is failed/, "ssh", "a");
+  box.behave({});
+  const up = await box.up("a");
+  assert.match(up.stdout, /^a: running/m, told(up));
+  assert.equal(await box.states(), "a=running b=running");
+  assert.ok(isAlive(b));
+  assert.equal((await box.status("a"))!.ip, "10.88.0.11");
+});
+
+Deno.test("a machine that crashes while it boots ends the wait at once, with the cause", async () => {
+  await using box = await sandbox({ standIn: { a: { bootMs: 60_000, dieAfterMs: 400, message: "out of luck" } } });
+  const up = await box.fails(1, /Cannot boot "a": .*QEMU ended with code 134: out of luck/, "up", "a");
+  assert.ok(up.ms < 20_000);
+  await box.empty();
+});
+
+Deno.test("a guest whose kernel panics is in error, with the console's last words; stop clears it away", async () => {
+  await using box = await sandbox({ standIn: { a: { panicAfterMs: 400 } } });
+  await box.up("a");
+  await until("a is in error", async () => (await box.status("a"))?.state === "error");
+  const status = await box.ok("status", "a", "--json");
+  const { failure } = JSON.parse(status.stdout);
+  assert.match(failure.message, /The guest's kernel panicked/);
+  assert.match(failure.causes.join(), /Kernel panic - not syncing/);
+  await box.ok("stop", "a");
+  await box.empty();
+  assert.equal(await box.states(), "a=stopped");
+});
+
+Deno.test("a guest that stands because the host's disk is full is told as paused, with what to do", async () => {
+  await using box = await sandbox({ standIn: { a: { diskFullAfterMs: 300 } } });
+  await box.up("a");
+  await until("a is paused", async () => (await box.status("a"))?.stage === "paused");
+  assert.match((await box.status("a"))!.error!, /paused: disk full/);
+  assert.match((await box.ok("ls")).stdout, /^a +running \(paused\)/m);
+  await box.ok("stop", "a", "--grace", "1s");
+  await box.empty();
+});
+
+Deno.test("a gateway that is killed is started again, and members keep their SSH ports", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const before = (await box.status("a"))!.ssh!.port;
+  const old = box.process("gateway");
+  Deno.kill(old.pid, "SIGKILL");
+  await until("there is another gateway", () => box.processes("gateway").some(({ pid }) => pid !== old.pid));
+  assert.equal((await box.status("a"))!.ssh!.port, before);
+  const banner = await until("the port answers", () => bannerOf(before).catch(() => undefined));
+  assert.match(banner, /^SSH-2\.0-/);
+  await box.ok("join", "b", "--via", "a");
+});
+
+async function bannerOf(port: number): Promise<string> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  const buffer = new Uint8Array(64);
+  return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
+}

@@ -1,0 +1,191 @@
+/** Commands that meet: at the same time, one after the kill of another, and under Ctrl-C. */
+
+import assert from "node:assert/strict";
+import { isAlive } from "../../src/process.ts";
+import { exists } from "../../src/store.ts";
+import { until } from "../harness/processes.ts";
+import { type Sandbox, sandbox, told } from "../harness/sandbox.ts";
+
+Deno.test("up while the same up runs: one group, no second QEMU, both succeed", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 1_000 } } });
+  const first = box.start(["up", "a,b", "--egress", "off"]);
+  await first.printed(/^a: /m);
+  const second = await box.up("a,b");
+  const { code, stdout } = await first.done;
+  assert.equal(code, 0);
+  for (const output of [stdout, second.stdout]) assert.match(output, /^b {2}10\.88\.0\.12 {2}fleetbox ssh b$/m);
+  assertOneGroup(box, "a", "b");
+});
+
+Deno.test("the same up three times at once: one group, each machine once, all succeed", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await Promise.all([1, 2, 3].map(() => box.up("a,b")));
+  assertOneGroup(box, "a", "b");
+});
+
+Deno.test("up a,b and up b,c at once end in one group of three", async () => {
+  for (let round = 0; round < 3; round++) {
+    await using box = await sandbox({ standIn: {} });
+    await Promise.all([box.up("a,b"), box.up("b,c")]);
+    assertOneGroup(box, "a", "b", "c");
+  }
+});
+
+Deno.test("two joins of the same member at once boot it once", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  await Promise.all([box.ok("join", "d", "--via", "a"), box.ok("join", "d", "--via", "a"), box.up("a,d")]);
+  assertOneGroup(box, "a", "d");
+});
+
+Deno.test("up of a member that is being stopped waits for its end, then boots it", async () => {
+  await using box = await sandbox({ standIn: { a: { powerdownMs: 1_000 } } });
+  await box.up("a");
+  const old = box.process("machine", "a");
+  const stop = box.start(["stop", "a"]);
+  await stop.printed(/stopping/);
+  const up = await box.up("a");
+  assert.equal((await stop.done).code, 0);
+  assert.ok(!isAlive(old), told(up));
+  assert.equal(await box.states(), "a=running");
+});
+
+Deno.test("a member that is stopped while up waits for it ends that wait, with a line that says so", async () => {
+  await using box = await sandbox({ standIn: { a: { bootMs: 60_000 } } });
+  const up = box.start(["up", "a", "--egress", "off"]);
+  await until("its machine runs", () => box.processes("machine").length === 1);
+  await box.ok("stop", "a");
+  const result = await up.done;
+  assert.equal(result.code, 1, told(result));
+  assert.match(result.stderr, /"a" was stopped/);
+  await box.empty();
+});
+
+Deno.test("rm --all while up runs ends with no member and no process", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+  const up = box.start(["up", "a,b", "--egress", "off"]);
+  await until("both machines run", () => box.processes("machine").length === 2);
+  await box.ok("rm", "-f", "--all");
+  assert.equal((await up.done).code, 1);
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
+
+Deno.test("kill -9 of up: the holder goes on, and the same up again succeeds", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 800 } } });
+  const killed = box.start(["up", "a,b", "--egress", "off"]);
+  await killed.printed(/^a: (disk|boot|kernel)/m);
+  killed.kill("SIGKILL");
+  assert.equal((await killed.done).signal, "SIGKILL");
+  const holder = box.process("holder");
+  await box.up("a,b");
+  assert.equal(box.process("holder").pid, holder.pid);
+  assertOneGroup(box, "a", "b");
+});
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  Deno.test(`${signal} during up takes down and removes what it made, says so, and exits with 130`, async () => {
+    await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+    const up = box.start(["up", "a,b", "--egress", "off"]);
+    await until("both machines run", () => box.processes("machine").length === 2);
+    up.kill(signal);
+    const result = await up.done;
+    assert.equal(result.code, 130, told(result));
+    assert.match(result.stderr, /Interrupted; taken down again: a, b/);
+    await box.empty();
+    assert.deepEqual(box.stored(), []);
+    assert.deepEqual(box.debris(), []);
+  });
+}
+
+Deno.test("Ctrl-C as soon as up starts leaves nothing behind, whenever it comes", async () => {
+  for (const delayMs of [0, 40, 80, 120, 160, 220, 300]) {
+    await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+    const up = box.start(["up", "a,b", "--egress", "off"]);
+    await new Promise((later) => setTimeout(later, delayMs));
+    up.kill("SIGINT");
+    const result = await up.done;
+    // Before it listens for signals the signal itself ends it, and nothing has begun.
+    assert.ok(result.code === 130 || result.signal === "SIGINT", told(result));
+    await box.empty();
+    assert.deepEqual(box.stored(), [], `after ${delayMs} ms: ${told(result)}`);
+  }
+});
+
+Deno.test("Ctrl-C during up leaves members that ran as they are, and keeps the disks of those that existed", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,old");
+  await box.ok("stop", "old");
+  const a = box.process("machine", "a");
+  box.behave({ "*": { bootMs: 60_000 } });
+  const up = box.start(["up", "a,old,new"]);
+  await until("all machines run", () => box.processes("machine").length === 3);
+  up.kill("SIGINT");
+  const result = await up.done;
+  assert.equal(result.code, 130, told(result));
+  assert.match(result.stderr, /Interrupted; taken down again: old, new; left as found: a/);
+  assert.ok(isAlive(a));
+  assert.equal(await box.states(), "a=running old=stopped");
+  assert.ok(exists(box.store.member("old").disk));
+});
+
+Deno.test("Ctrl-C during join takes the new member down and leaves the group alone", async () => {
+  await using box = await sandbox({ standIn: { d: { bootMs: 60_000 } } });
+  await box.up("a");
+  const join = box.start(["join", "d", "--via", "a"]);
+  await until("d's machine runs", () => box.processes("machine").length === 2);
+  join.kill("SIGINT");
+  assert.equal((await join.done).code, 130);
+  assert.equal(await box.states(), "a=running");
+  assert.deepEqual(box.stored(), ["a"]);
+});
+
+Deno.test("a second Ctrl-C leaves at once, and says what may still run", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  await box.ok("stop", "a");
+  // The guest is up, but another one is not; its shutdown takes for ever.
+  box.behave({ a: { powerdown: "ignore" }, b: { bootMs: 60_000 } });
+  const up = box.start(["up", "a,b", "--egress", "off"]);
+  await up.printed(/^a: running/m);
+  up.kill("SIGINT");
+  await up.printed(/taking a, b down again/);
+  up.kill("SIGINT");
+  const result = await up.done;
+  assert.equal(result.code, 130);
+  assert.match(result.stderr, /left at once; may still run: a, b/, told(result));
+});
+
+Deno.test("Ctrl-C during stop says that the members go on shutting down", async () => {
+  await using box = await sandbox({ standIn: { a: { powerdownMs: 1_500 } } });
+  await box.up("a");
+  const stop = box.start(["stop", "a"]);
+  await until("the holder stops it", async () => (await box.status("a"))?.stage === "stopping");
+  stop.kill("SIGINT");
+  const result = await stop.done;
+  assert.equal(result.code, 130, told(result));
+  assert.match(result.stderr, /the members go on shutting down/);
+  await until("a is down", () => box.processes("machine").length === 0);
+  await box.empty();
+});
+
+Deno.test("Ctrl-C during wait and logs -f ends them and nothing else", async () => {
+  await using box = await sandbox({ standIn: { a: { bootMs: 60_000, console: ["hello"] } } });
+  await box.up("a", "--no-wait");
+  const logs = box.start(["logs", "a", "-f"]);
+  await logs.printed(/hello/);
+  const wait = box.start(["wait", "a"]);
+  await wait.printed(/a: kernel|a: network|a: boot/);
+  for (const command of [logs, wait]) {
+    command.kill("SIGINT");
+    assert.equal((await command.done).code, 130);
+  }
+  assert.equal((await box.status("a"))?.state, "starting");
+});
+
+function assertOneGroup(box: Sandbox, ...names: string[]): void {
+  assert.equal(box.processes("holder").length, 1, JSON.stringify(box.processes("holder")));
+  assert.equal(box.processes("gateway").length, 1);
+  assert.deepEqual(box.machines().map((machine) => machine.split(":")[0]), names);
+  assert.deepEqual(box.record().running.sort(), names);
+}
