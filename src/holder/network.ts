@@ -140,16 +140,16 @@ export class GroupNetwork {
     this.#cables.set(key, port);
     void port.closed.then(({ why, message }) => {
       if (this.#cables.get(key) !== port || why === "removed" || why === "replaced" || why === "closed") return;
-      log(`${key}: its cable broke: ${message}`);
-      void this.#reconnect(path, options, key, port);
+      void this.#reconnect(path, options, key, port, message);
     });
   }
 
   /** A hypervisor that lives accepts again. One that died does not, and its end unplugs the member meanwhile. */
-  async #reconnect(path: string, options: PortOptions, key: string, broken: Port): Promise<void> {
+  async #reconnect(path: string, options: PortOptions, key: string, broken: Port, why: string): Promise<void> {
     for (const delayMs of RECONNECT_MS) {
       await new Promise((later) => setTimeout(later, delayMs));
       if (this.#closing || this.#cables.get(key) !== broken) return;
+      if (delayMs === RECONNECT_MS[0]) log(`${key}: its cable broke: ${why}`);
       try {
         return await this.#connect(path, options);
       } catch (thrown) {
