@@ -5,7 +5,6 @@
  * very checkout, whatever the client's own main module is. Also the program's version.
  */
 
-import { fileURLToPath } from "node:url";
 import type { Executable } from "./control.ts";
 
 export const VERSION = "0.1.0";
@@ -13,7 +12,6 @@ export const VERSION = "0.1.0";
 export function selfExecutable(): Executable {
   const program = Deno.execPath();
   if (Deno.build.standalone) return { program, args: [] };
-  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-  const config = fileURLToPath(new URL("../deno.json", import.meta.url));
-  return { program, args: ["run", "-A", "--no-prompt", "--quiet", `--config=${config}`, main] };
+  const root = import.meta.dirname!.slice(0, -"/src".length);
+  return { program, args: ["run", "-A", "--no-prompt", "--quiet", `--config=${root}/deno.json`, `${root}/main.ts`] };
 }

@@ -17,12 +17,12 @@
  * beside its place, synced and renamed. Only {@link Store.removeMember} deletes a disk. Locks are flock(2) on `.lock`.
  */
 
-import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./errors.ts";
 import { clusterOf, isName } from "./names.ts";
 import type { Fixture } from "./options.ts";
 import type { ProcessIdentity } from "./process.ts";
+import { sha256 } from "./sha256.ts";
 import { connectUnix } from "./unix.ts";
 import { byteLength } from "./wire.ts";
 
@@ -334,7 +334,7 @@ export class Store {
 
 /** The first 16 hexadecimal digits of the SHA-256 of a name. */
 export function digestOf(name: string): string {
-  return createHash("sha256").update(name).digest("hex").slice(0, 16);
+  return sha256(name).toHex().slice(0, 16);
 }
 
 /** `web-2` before `web-10`. Without the collation tables of `localeCompare`: loading them takes longer than an `ls`. */
