@@ -9,8 +9,6 @@
  */
 
 import { basename, isAbsolute, join } from "node:path";
-import { createHash } from "node:crypto";
-import { fileURLToPath } from "node:url";
 import { FleetboxError, isNotFound } from "../errors.ts";
 import { exists, type Store, storeError } from "../store.ts";
 import type { BootSource } from "../vmm/contract.ts";
@@ -90,12 +88,24 @@ async function micro(store: Store, id: string | undefined): Promise<Image> {
     );
   }
   const place = join(store.imagesDir, name);
-  if (!exists(join(place, "image.json"))) await unpack(source, manifest, place);
+  if (!exists(join(place, "image.json"))) await unpackOnce(source, manifest, place);
   return describeDirectory("micro", place);
 }
 
 function microSource(): string {
-  return Deno.env.get("FLEETBOX_MICRO") ?? fileURLToPath(new URL("../../build/micro", import.meta.url));
+  return Deno.env.get("FLEETBOX_MICRO") ?? join(import.meta.dirname!, "../../build/micro");
+}
+
+/** What is being unpacked in this process, by place. */
+const unpacking = new Map<string, Promise<void>>();
+
+/** Members that boot together share one unpacking. */
+function unpackOnce(source: string, manifest: Manifest, place: string): Promise<void> {
+  const underWay = unpacking.get(place);
+  if (underWay) return underWay;
+  const done = unpack(source, manifest, place).finally(() => unpacking.delete(place));
+  unpacking.set(place, done);
+  return done;
 }
 
 /** Copies an image into the store: aside, digests checked, renamed. Two at once end with one. */
@@ -104,8 +114,7 @@ async function unpack(source: string, manifest: Manifest, place: string): Promis
   try {
     Deno.mkdirSync(aside, { mode: 0o700 });
     for (const part of ["kernel", "initrd", "disk"] as const) {
-      const bytes = await Deno.readFile(join(source, manifest[part]));
-      const digest = createHash("sha256").update(bytes).digest("hex");
+      const digest = await copy(join(source, manifest[part]), join(aside, manifest[part]));
       if (digest !== manifest.sha256[part]) {
         throw new FleetboxError(
           "damaged",
@@ -113,7 +122,6 @@ async function unpack(source: string, manifest: Manifest, place: string): Promis
           { hint: "Build it again: make micro" },
         );
       }
-      await Deno.writeFile(join(aside, manifest[part]), bytes, { mode: 0o400 });
     }
     await Deno.writeTextFile(join(aside, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
     try {
@@ -126,6 +134,21 @@ async function unpack(source: string, manifest: Manifest, place: string): Promis
   } finally {
     await Deno.remove(aside, { recursive: true }).catch(() => {});
   }
+}
+
+/** Copies a file in pieces, for an image is large, and gives its SHA-256. */
+async function copy(from: string, to: string): Promise<string> {
+  const { createHash } = await import("node:crypto"); // Web Crypto's digest wants the whole file in memory
+  const hash = createHash("sha256");
+  using source = await Deno.open(from);
+  using target = await Deno.open(to, { write: true, createNew: true, mode: 0o400 });
+  const buffer = new Uint8Array(256 * 1024);
+  for (let count = await source.read(buffer); count !== null; count = await source.read(buffer)) {
+    const piece = buffer.subarray(0, count);
+    hash.update(piece);
+    for (let at = 0; at < count;) at += await target.write(piece.subarray(at));
+  }
+  return hash.digest("hex");
 }
 
 function describePath(path: string): Image {
