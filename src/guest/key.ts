@@ -17,8 +17,15 @@ const HINT = "Install the OpenSSH client: apt-get install openssh-client";
  * @throws {FleetboxError} `unavailable`: no `ssh-keygen`; `denied`, `no-space`: the store cannot be written.
  */
 export async function ensureKey(store: Store): Promise<string> {
-  return readPublic(store) ?? await makeKey(store);
+  const known = readPublic(store);
+  if (known !== undefined) return known;
+  let made = making.get(store.key);
+  if (!made) making.set(store.key, made = makeKey(store).finally(() => making.delete(store.key)));
+  return await made;
 }
+
+/** Keys that are being made in this process, by place: members that boot together share one. */
+const making = new Map<string, Promise<string>>();
 
 function readPublic(store: Store): string | undefined {
   try {
@@ -35,12 +42,16 @@ async function makeKey(store: Store): Promise<string> {
   const aside = join(store.root, `.key-${crypto.randomUUID().slice(0, 8)}`);
   try {
     await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleetbox", "-f", aside], { hint: HINT });
+    let isOurs = true;
     try {
       await Deno.link(aside, store.key);
     } catch (thrown) {
+      isOurs = false;
       if (!(thrown instanceof Deno.errors.AlreadyExists)) throw storeError(`Cannot write the key ${store.key}`, thrown);
     }
-    const publicKey = (await run("ssh-keygen", ["-y", "-f", store.key], { hint: HINT })).trim();
+    const publicKey =
+      (isOurs ? await Deno.readTextFile(`${aside}.pub`) : await run("ssh-keygen", ["-y", "-f", store.key], { hint: HINT }))
+        .trim();
     if (!publicKey.startsWith("ssh-")) {
       throw new FleetboxError("damaged", `The key ${store.key} cannot be read`, {
         hint: "Move it away; a new one is made.",
