@@ -138,6 +138,7 @@ export class Group {
 
   /** Takes over and boots what the verdict says. Failures are in the members' states and in the log. */
   async start({ adopt, boot, record }: Recovery): Promise<void> {
+    this.#host.choice().catch(() => {}); // the members hear of it
     const ips = [...adopt.map(({ name }) => name), ...boot].map((name) => this.#assign(name));
     const ports = new Map<string, number>();
     for (const [name, port] of Object.entries(record?.ssh_ports ?? {})) {

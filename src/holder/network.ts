@@ -7,9 +7,9 @@
  */
 
 import { FleetboxError } from "../errors.ts";
-import { DnsResponder } from "../network/dns.ts";
+import type { DnsOptions } from "../network/dns.ts";
 import { adoptGateway, type Gateway, type GatewaySpec, startGateway } from "../network/gateway.ts";
-import { GATEWAY_PORT, type Port, type PortCounters, type PortOptions, Switch } from "../network/switch.ts";
+import { type DnsHook, GATEWAY_PORT, type Port, type PortCounters, type PortOptions, Switch } from "../network/switch.ts";
 import type { ProcessIdentity } from "../process.ts";
 import type { PortReport } from "../wire.ts";
 import { describe, log } from "./log.ts";
@@ -38,6 +38,7 @@ const RECONNECT_MS = [20, 100, 500, 2_000, 5_000];
 
 export class GroupNetwork {
   readonly #switch: Switch;
+  readonly #dns: LazyDns;
   #gateway: Promise<Gateway> | undefined;
   #gatewayProcess: ProcessIdentity | undefined;
   #closing = false;
@@ -50,7 +51,8 @@ export class GroupNetwork {
 
   constructor(private readonly options: NetworkOptions) {
     const { egress, hostAccess, lookup, nameOf } = options;
-    this.#switch = new Switch({ egress, hostAccess, dns: new DnsResponder({ lookup, nameOf, egress }) });
+    this.#dns = new LazyDns({ lookup, nameOf, egress });
+    this.#switch = new Switch({ egress, hostAccess, dns: this.#dns });
   }
 
   /** The gateway's process, once it runs. */
@@ -124,6 +126,7 @@ export class GroupNetwork {
 
   /** Connects a machine that listens on its network socket, and connects it again when the cable breaks. */
   async plug({ name, mac, ip, netSocket }: Cable): Promise<void> {
+    this.#dns.load();
     await this.#connect(netSocket, { name, role: "member", mac, ip });
   }
 
@@ -195,6 +198,27 @@ export class GroupNetwork {
     this.#switch.close();
     const gateway = await this.#gateway?.catch(() => undefined);
     await gateway?.close();
+  }
+}
+
+/**
+ * DNS for the members, loaded when the first machine is connected: before, nobody can ask, and its codec would be a third
+ * of what a holder loads until it serves. A question in the moment of loading gets no answer, and is asked again.
+ */
+class LazyDns implements DnsHook {
+  #responder: DnsHook | undefined;
+  #isLoading = false;
+
+  constructor(private readonly options: DnsOptions) {}
+
+  load(): void {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    void import("../network/dns.ts").then(({ DnsResponder }) => this.#responder = new DnsResponder(this.options));
+  }
+
+  respond(message: Uint8Array): Uint8Array | "pass" | "drop" {
+    return this.#responder?.respond(message) ?? "drop";
   }
 }
 
