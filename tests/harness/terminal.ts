@@ -1,0 +1,65 @@
+/**
+ * The real executable on a terminal: a pseudo-terminal of util-linux's script(1), of a given size, typed on by the test.
+ */
+
+import { FLEETBOX } from "./command.ts";
+
+export interface TerminalOptions {
+  env: Record<string, string>;
+  columns?: number;
+  rows?: number;
+}
+
+const LIMIT_MS = 60_000;
+
+/** A command on a terminal of its own. */
+export class OnTerminal {
+  /** Everything that was drawn, escape sequences included. */
+  output = "";
+  /** The exit code. */
+  readonly done: Promise<number>;
+  #child: Deno.ChildProcess;
+  #keyboard: WritableStreamDefaultWriter<Uint8Array>;
+  #told = () => {};
+  #ended = false;
+
+  constructor(args: readonly string[], { env, columns = 80, rows = 24 }: TerminalOptions) {
+    const line = `stty cols ${columns} rows ${rows}; exec "$FLEETBOX" ${args.map((word) => `'${word}'`).join(" ")}`;
+    this.#child = new Deno.Command("script", {
+      args: ["--quiet", "--return", "--flush", "--command", line, "/dev/null"],
+      env: { TERM: "xterm-256color", SHELL: "/bin/sh", ...env, FLEETBOX },
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.#keyboard = this.#child.stdin.getWriter();
+    this.done = this.#run();
+  }
+
+  /** Resolves when what was drawn so far matches. */
+  async shows(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.output)) {
+      if (this.#ended) throw new Error(`it ended without showing ${pattern}:\n${this.output}`);
+      await new Promise<void>((told) => this.#told = told);
+    }
+  }
+
+  async type(text: string): Promise<void> {
+    await this.#keyboard.write(new TextEncoder().encode(text));
+  }
+
+  async #run(): Promise<number> {
+    const limit = setTimeout(() => this.#child.kill("SIGKILL"), LIMIT_MS);
+    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      this.output += text;
+      this.#told();
+    }
+    const { code } = await this.#child.status;
+    clearTimeout(limit);
+    await this.#keyboard.close().catch(() => {});
+    this.#ended = true;
+    this.#told();
+    return code;
+  }
+}

@@ -1,0 +1,294 @@
+/** The commands' own promises: help, JSON, exit codes, ssh, logs, ls under bad luck. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { sandbox } from "../harness/sandbox.ts";
+import { FLEETBOX } from "../harness/command.ts";
+import { until } from "../harness/processes.ts";
+
+const COMMANDS = [
+  ...["up", "stop", "join", "rm", "ls", "status", "wait", "logs", "ssh", "ssh-config"],
+  ...["doctor", "version", "help"],
+];
+
+Deno.test("every command has help with an example, by --help and by help COMMAND; no argument gives the list", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const list = await box.ok("help");
+  for (const command of COMMANDS) {
+    assert.match(list.stdout, new RegExp(`^ {2}${command}\\b`, "m"));
+    const help = await box.ok("help", command);
+    assert.match(help.stdout, new RegExp(`^Usage: fleetbox ${command}`));
+    assert.match(help.stdout, /fleetbox \w+.*\n?$/m);
+    if (command === "help") continue;
+    assert.match(help.stdout, /\n(Examples?|To use it for one command):\n {2}fleetbox /, command);
+    assert.equal((await box.ok(command, "--help")).stdout, help.stdout);
+  }
+  assert.equal((await box.ok()).stdout, list.stdout);
+  await box.fails(2, [/There is no command "stpo"/, /Did you mean stop\?/], "help", "stpo");
+});
+
+Deno.test("version is one line, or JSON", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const { stdout } = await box.ok("version");
+  assert.match(stdout, /^fleetbox \d+\.\d+\.\d+\n$/);
+  for (const flag of ["--version", "-V"]) assert.equal((await box.ok(flag)).stdout, stdout);
+  const json = JSON.parse((await box.ok("version", "--json")).stdout);
+  assert.deepEqual([`fleetbox ${json.version}\n`, json.protocol], [stdout, 1]);
+});
+
+Deno.test("the wrapper works through symbolic links, from any directory", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const [first, second] = [join(box.root, "one link"), join(box.root, "two")];
+  Deno.symlinkSync(FLEETBOX, first);
+  Deno.symlinkSync("one link", second);
+  const { code, stdout } = await new Deno.Command(second, { args: ["version"], cwd: "/", env: box.env }).output();
+  assert.equal(code, 0);
+  assert.match(new TextDecoder().decode(stdout), /^fleetbox /);
+});
+
+Deno.test("with --json an error is one line of JSON on standard error, and standard output has none", async () => {
+  await using box = await sandbox({ standIn: {} });
+  for (const [code, ...args] of [[3, "status", "a"], [2, "up", "A"], [2, "ls", "--nope"]] as [number, ...string[]][]) {
+    const result = await box.run(...args, "--json");
+    assert.equal(result.code, code);
+    assert.equal(result.stdout, "");
+    const error = JSON.parse(result.stderr);
+    assert.equal(error.event, "error");
+    assert.ok(["not-found", "misuse"].includes(error.code) && error.message && Array.isArray(error.causes));
+  }
+});
+
+Deno.test("a name that nobody has is answered with the nearest one", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("web-1");
+  for (const command of [["status"], ["ssh"], ["logs"], ["stop"], ["rm"], ["wait"], ["ssh-config"]]) {
+    await box.fails(3, [/There is no member "wbe-1"/, /Did you mean "web-1"\?/], ...command, "wbe-1");
+  }
+});
+
+Deno.test("stop and rm of several: an unknown name fails the command, the others are done", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b,c");
+  const stop = await box.fails(3, /There is no member "nobody"/, "stop", "a", "nobody", "b");
+  assert.match(stop.stdout, /^a: stopped/m);
+  assert.equal(await box.states(), "a=stopped b=stopped c=running");
+  const rm = await box.fails(3, /There is no member "nobody"/, "rm", "nobody", "a,c");
+  assert.match(rm.stdout, /^a removed\nc removed$/m);
+  const json = await box.run("stop", "b", "--json");
+  assert.deepEqual(JSON.parse(json.stdout.trim().split("\n").at(-1)!), {
+    event: "stop",
+    stopped: [],
+    not_running: ["b"],
+  });
+});
+
+Deno.test("--all and names do not go together, and neither does nothing", async () => {
+  await using box = await sandbox({ standIn: {} });
+  for (const command of ["stop", "rm"]) {
+    await box.fails(2, /found both/, command, "a", "--all");
+    await box.fails(2, /expected members' names, or --all/, command);
+    assert.equal((await box.run(command, "--all")).code, 0);
+  }
+});
+
+Deno.test("rm takes the logs of holders along with the members that they served", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  await box.up("z");
+  await box.ok("rm", "a");
+  assert.notEqual(box.holderLog("a"), ""); // its group lives
+  await box.ok("rm", "b", "z");
+  assert.equal(box.holderLog("a") + box.holderLog("z"), "");
+});
+
+Deno.test("ls lists damaged members with the reason, and rm removes them", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b,c");
+  await box.ok("stop", "a", "b");
+  Deno.writeTextFileSync(box.store.member("a").config, '{"name":');
+  const ls = await box.ok("ls");
+  assert.match(ls.stdout, /^a +damaged/m);
+  assert.match(ls.stdout, /^b +stopped[^]*^c +running/m);
+  assert.match(ls.stdout, /^a: The config of "a" cannot be read[^]*fleetbox rm a/m);
+  await box.fails(1, /The config of "a" cannot be read/, "up", "a");
+  assert.equal((await box.run("status", "a")).code, 0);
+  await box.ok("rm", "a");
+  assert.equal(await box.states(), "b=stopped c=running");
+});
+
+Deno.test("a holder that does not answer costs ls one second, and only its own members their state", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  await box.up("z");
+  const holder = box.processes("holder").find(({ name }) => name === "a,b")!;
+  Deno.kill(holder.pid, "SIGSTOP");
+  try {
+    const { ms } = await box.ok("ls", "-q");
+    assert.ok(ms < 5_000, `${ms} ms`);
+    assert.equal(await box.states(), "a=unknown b=unknown z=running");
+    assert.match((await box.ok("ls")).stdout, /^a, b: The holder of "a" did not answer within 1 s/m);
+  } finally {
+    Deno.kill(holder.pid, "SIGCONT");
+  }
+});
+
+Deno.test("a killed holder's machines are orphaned: ls says what to do, stop and rm take them down", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b,c");
+  await box.killHolder("a");
+  const ls = await box.ok("ls");
+  assert.match(ls.stdout, /^a +orphaned/m);
+  assert.match(ls.stdout, /^a, b, c: its holder is gone, its machine runs; run: fleetbox up a$/m);
+  await box.fails(1, [/without a holder/, /fleetbox up a/], "ssh", "a");
+  await box.ok("stop", "a");
+  assert.equal(await box.states(), "a=stopped b=running c=running");
+  await box.killHolder("b");
+  await box.ok("rm", "b", "c");
+  assert.deepEqual(box.stored(), ["a"]);
+  await box.empty();
+});
+
+/** A program `ssh` that tells its arguments, one a line, and ends as it is told. */
+function fakeSsh(root: string, rest: string): Record<string, string> {
+  const bin = join(root, "bin");
+  Deno.mkdirSync(bin, { recursive: true });
+  Deno.writeTextFileSync(join(bin, "ssh"), `#!/bin/sh\nprintf '%s\\n' "$@"\n${rest}\n`, { mode: 0o755 });
+  return { PATH: `${bin}:${Deno.env.get("PATH")}` };
+}
+
+Deno.test("ssh runs the system's ssh with our key; words stay words, a single one is a line; the exit code is passed on", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const env = fakeSsh(box.root, "exit 7");
+  const ssh = async (...args: string[]) => {
+    const result = await box.start(["ssh", ...args], { env }).done;
+    assert.equal(result.code, 7, result.stderr);
+    return result.stdout.trimEnd().split("\n");
+  };
+  const shell = await ssh("a");
+  assert.deepEqual(shell.slice(0, 2), ["-F", "/dev/null"]);
+  assert.ok(shell.includes(`IdentityFile=${box.store.key}`));
+  const { port } = (await box.report("a")).ssh!;
+  assert.deepEqual(shell.slice(-3), ["-p", String(port), "fleetbox@127.0.0.1"]);
+  assert.deepEqual((await ssh("a", "--", "echo", "x y", "$HOME")).slice(-2), ["--", "echo 'x y' '$HOME'"]);
+  assert.deepEqual((await ssh("a", "uname", "-a")).slice(-2), ["--", "uname -a"]);
+  assert.deepEqual((await ssh("a", "--", "cd /tmp && ls")).slice(-2), ["--", "cd /tmp && ls"]);
+  assert.deepEqual((await ssh("a", "--", "tool", "--json", "--", "-n")).at(-1), "tool --json -- -n");
+  assert.ok((await ssh("-t", "a", "top")).includes("-t"));
+});
+
+Deno.test("ssh to a member that does not run says why and what to do", async () => {
+  await using box = await sandbox({ standIn: { b: { bootMs: 60_000 } } });
+  await box.up("a");
+  await box.ok("stop", "a");
+  await box.fails(1, [/it is not running/, /fleetbox up a/], "ssh", "a");
+  await box.up("b", "--no-wait");
+  await box.fails(1, [/it is still booting/, /fleetbox wait b/], "ssh", "b");
+  await box.fails(1, [/not running, and nobody is booting it/, /fleetbox up a/], "wait", "a");
+  await box.fails(4, /Not running after 0.3 s: b \(\w+\)/, "wait", "b", "--timeout", "300ms");
+});
+
+Deno.test("SIGTERM to fleetbox ssh ends its ssh", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const ssh = box.start(["ssh", "a"], { env: fakeSsh(box.root, "exec sleep 60") });
+  await ssh.printed(/fleetbox@127/);
+  ssh.kill("SIGTERM");
+  assert.equal((await ssh.done).code, 143);
+});
+
+Deno.test("ssh-config is a configuration that ssh itself understands", async () => {
+  await using box = await sandbox({ standIn: {} });
+  assert.match((await box.ok("ssh-config")).stderr, /no member runs/);
+  await box.up("a,b");
+  const file = join(box.root, "hosts");
+  Deno.writeTextFileSync(file, (await box.ok("ssh-config")).stdout);
+  const { stdout } = await new Deno.Command("ssh", { args: ["-G", "-F", file, "b"] }).output();
+  const told = new TextDecoder().decode(stdout);
+  const { port } = (await box.report("b")).ssh!;
+  for (const line of ["hostname 127.0.0.1", `port ${port}`, "user fleetbox", `identityfile ${box.store.key}`]) {
+    assert.match(told, new RegExp(`^${line}$`, "m"));
+  }
+  assert.doesNotMatch((await box.ok("ssh-config", "a")).stdout, /Host b/);
+});
+
+Deno.test("logs prints the last lines, follows what comes, and ends when the member is removed", async () => {
+  await using box = await sandbox({ standIn: { a: { console: ["one", "two"] } } });
+  await box.up("a");
+  const { serialLog } = box.store.member("a");
+  const all = (await box.ok("logs", "a")).stdout;
+  assert.match(all, /^one\r?\ntwo\r?\n/);
+  assert.equal((await box.ok("logs", "a", "-n", "1")).stdout, all.slice(all.trimEnd().lastIndexOf("\n") + 1));
+  await box.fails(2, /Bad value for -n/, "logs", "a", "-n", "few");
+  const follow = box.start(["logs", "a", "-f", "-n", "0"]);
+  await until("it watches", async () => {
+    await Deno.writeTextFile(serialLog, "appended\n", { append: true });
+    return /appended/.test(follow.stdout);
+  });
+  assert.doesNotMatch(follow.stdout, /one/);
+  await box.ok("rm", "a");
+  assert.equal((await follow.done).code, 0);
+});
+
+Deno.test("a reader that goes away is no error, and ends logs -f", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("node", "-n", "5");
+  const line = `set -o pipefail; "$0" ls | head -n 1; "$0" help | true; "$0" status node-1 | true`;
+  const { code, stdout, stderr } = await new Deno.Command("bash", { args: ["-c", line, FLEETBOX], env: box.env })
+    .output();
+  assert.equal(new TextDecoder().decode(stderr), "");
+  assert.equal(code, 0);
+  assert.match(new TextDecoder().decode(stdout), /^NAME/);
+
+  const follow = new Deno.Command("bash", {
+    args: ["-c", `"$0" logs node-1 -f | head -n 1`, FLEETBOX],
+    env: box.env,
+    stdout: "null",
+  }).spawn();
+  let over = false;
+  const ended = follow.status.then(() => over = true);
+  // Like tail -f, it notices with the next line that nobody reads.
+  const { serialLog } = box.store.member("node-1");
+  while (!over) {
+    await Deno.writeTextFile(serialLog, "another line\n", { append: true });
+    await Promise.race([ended, new Promise((again) => setTimeout(again, 50))]);
+  }
+});
+
+Deno.test("an existing member that is asked for with other flags keeps what it was made with, and says so", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a", "--memory", "512M", "--cpus", "2", "--disk", "2G");
+  await box.ok("stop", "a");
+  const up = await box.up("a", "--memory", "1G", "--cpus", "2");
+  assert.match(up.stderr, /a keeps --memory 512M, with which it was made \(asked: 1G\)/);
+  assert.doesNotMatch(up.stderr, /--cpus/);
+  const { cpus, memory_mb, disk_mb } = (await box.ls()).a;
+  assert.deepEqual({ cpus, memory_mb, disk_mb }, { cpus: 2, memory_mb: 512, disk_mb: 2048 });
+});
+
+Deno.test("status tells people all about a member, and programs as JSON, also when it is stopped", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const { stdout } = await box.ok("status", "a");
+  for (const key of ["name", "state", "address", "ssh", "group", "hypervisor", "holder", "console", "dropped"]) {
+    assert.match(stdout, new RegExp(`^${key} +\\S`, "m"));
+  }
+  const json = JSON.parse((await box.ok("status", "a", "--json")).stdout);
+  assert.equal(json.config.name, "a");
+  assert.equal(json.paths.serialLog, box.store.member("a").serialLog);
+  assert.equal(typeof json.network.dropped, "object");
+  assert.equal(json.hypervisor_pid, box.process("machine", "a").pid);
+  await box.ok("stop", "a");
+  const stopped = JSON.parse((await box.ok("status", "a", "--json")).stdout);
+  assert.deepEqual([stopped.state, stopped.running, stopped.config.name], ["stopped", false, "a"]);
+});
+
+Deno.test("doctor lists each check with what it found; --json has the same", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const { stdout } = await box.ok("doctor");
+  for (const what of ["qemu", "accelerator", "qemu-img", "ssh", "ssh-keygen", "store", "disk", "memory", "image"]) {
+    assert.match(stdout, new RegExp(`^(ok|warn) +${what} +\\S`, "m"));
+  }
+  const findings = JSON.parse((await box.ok("doctor", "--json")).stdout);
+  assert.ok(findings.every((one: { what: string; found: string }) => one.what && one.found));
+});

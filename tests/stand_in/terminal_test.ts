@@ -1,0 +1,89 @@
+/** What a user sees: the command line on a terminal, and what it leaves away when there is none. */
+
+import assert from "node:assert/strict";
+import { OnTerminal } from "../harness/terminal.ts";
+import { sandbox } from "../harness/sandbox.ts";
+
+// deno-lint-ignore no-control-regex
+const ESCAPES = /\x1b\[[0-9;?]*[a-zA-Z]/g;
+const HIDE = "\x1b[?25l";
+const SHOW = "\x1b[?25h";
+
+Deno.test("up on a terminal draws one line a member, which fits 40 columns, and ends with how to reach them", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 600 } } });
+  const name = "a-member-with-quite-a-long-name-for-40-columns";
+  const up = new OnTerminal(["up", `a,b,${name}`, "--egress", "off"], { env: box.env, columns: 40 });
+  assert.equal(await up.done, 0, up.output);
+  const frames = up.output.slice(up.output.indexOf(HIDE), up.output.indexOf(SHOW));
+  assert.match(frames, /a +.*(boot|kernel|network|ssh).* s/);
+  for (const line of frames.split(/\r?\n/)) {
+    const text = line.replace(ESCAPES, "");
+    assert.ok(text.length < 40, JSON.stringify(text));
+  }
+  const result = up.output.slice(up.output.indexOf(SHOW)).replace(ESCAPES, "");
+  assert.match(result, /^a +10\.88\.0\.11 +fleetbox ssh a\r$/m);
+  assert.match(result, new RegExp(`^${name} .*fleetbox ssh ${name}\r$`, "m"));
+});
+
+Deno.test("Ctrl-C typed during up takes the members down, and gives the cursor back", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+  const up = new OnTerminal(["up", "a,b"], { env: box.env });
+  await up.shows(/boot/);
+  await up.type("\x03");
+  assert.equal(await up.done, 130, up.output);
+  assert.match(up.output, /taken down again: a, b/);
+  assert.ok(up.output.lastIndexOf(SHOW) > up.output.lastIndexOf(HIDE));
+  assert.deepEqual(box.stored(), []);
+});
+
+Deno.test("stop on a terminal leaves a line for each member", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const stop = new OnTerminal(["stop", "a", "b"], { env: box.env });
+  assert.equal(await stop.done, 0, stop.output);
+  const text = stop.output.replace(ESCAPES, "");
+  for (const name of ["a", "b"]) assert.match(text, new RegExp(`^${name} +stopped +[0-9.]+ s`, "m"));
+});
+
+Deno.test("rm on a terminal lists what it deletes and asks; only yes deletes", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  for (const answer of ["n\n", "\n", "nope\n"]) {
+    const rm = new OnTerminal(["rm", "a"], { env: box.env });
+    await rm.shows(/\[y\/N\]/);
+    assert.match(rm.output, /a \(runs: it is stopped first\), disk \d+/);
+    await rm.type(answer);
+    assert.equal(await rm.done, 1, rm.output);
+    assert.match(rm.output, /Nothing was removed/);
+  }
+  assert.equal(await box.states(), "a=running");
+  const rm = new OnTerminal(["rm", "a"], { env: box.env });
+  await rm.shows(/\[y\/N\]/);
+  await rm.type("y\n");
+  assert.equal(await rm.done, 0, rm.output);
+  assert.deepEqual(box.stored(), []);
+});
+
+Deno.test("colours are for terminals: ls has them there, not with NO_COLOR, not in a pipe", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const ls = async (env: Record<string, string>) => {
+    const running = new OnTerminal(["ls"], { env: { ...box.env, ...env } });
+    assert.equal(await running.done, 0, running.output);
+    return running.output;
+  };
+  assert.ok((await ls({})).includes("\x1b[32mrunning"));
+  assert.doesNotMatch(await ls({ NO_COLOR: "1" }), ESCAPES);
+  assert.doesNotMatch(await ls({ TERM: "dumb" }), ESCAPES);
+  assert.doesNotMatch((await box.ok("ls")).stdout, ESCAPES);
+});
+
+Deno.test("logs cleans a console for a terminal, and gives a pipe every byte", async () => {
+  const line = "\x1b[31mred\x1b[0m \x1b]0;title\x07end";
+  await using box = await sandbox({ standIn: { a: { console: [line] } } });
+  await box.up("a");
+  assert.ok((await box.ok("logs", "a")).stdout.includes(line));
+  const logs = new OnTerminal(["logs", "a"], { env: box.env });
+  assert.equal(await logs.done, 0, logs.output);
+  assert.match(logs.output, /^red end\r$/m);
+});
