@@ -49,9 +49,10 @@ async function makeKey(store: Store): Promise<string> {
       isOurs = false;
       if (!(thrown instanceof Deno.errors.AlreadyExists)) throw storeError(`Cannot write the key ${store.key}`, thrown);
     }
-    const publicKey =
-      (isOurs ? await Deno.readTextFile(`${aside}.pub`) : await run("ssh-keygen", ["-y", "-f", store.key], { hint: HINT }))
-        .trim();
+    const publicKey = (isOurs
+      ? await Deno.readTextFile(`${aside}.pub`)
+      : await run("ssh-keygen", ["-y", "-f", store.key], { hint: HINT }))
+      .trim();
     if (!publicKey.startsWith("ssh-")) {
       throw new FleetboxError("damaged", `The key ${store.key} cannot be read`, {
         hint: "Move it away; a new one is made.",

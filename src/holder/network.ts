@@ -9,7 +9,14 @@
 import { FleetboxError } from "../errors.ts";
 import type { DnsOptions } from "../network/dns.ts";
 import { adoptGateway, type Gateway, type GatewaySpec, startGateway } from "../network/gateway.ts";
-import { type DnsHook, GATEWAY_PORT, type Port, type PortCounters, type PortOptions, Switch } from "../network/switch.ts";
+import {
+  type DnsHook,
+  GATEWAY_PORT,
+  type Port,
+  type PortCounters,
+  type PortOptions,
+  Switch,
+} from "../network/switch.ts";
 import type { ProcessIdentity } from "../process.ts";
 import type { PortReport } from "../wire.ts";
 import { describe, log } from "./log.ts";
