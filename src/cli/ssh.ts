@@ -43,13 +43,16 @@ export function endpointOf({ name, report, silence }: MemberFacts, isOrphan: () 
   if (silence) throw silence;
   if (report?.state === "running" && report.ssh) return report.ssh;
   const refuse = (found: string, hint: string) =>
-    new FleetboxError("conflict", `Cannot reach "${name}": it is ${found}`, { hint });
-  if (!report && isOrphan()) throw refuse("without a holder, which was killed", `Take it back: fleetbox up ${name}`);
-  if (!report || report.state === "stopped") throw refuse("not running", `Boot it: fleetbox up ${name}`);
+    new FleetboxError("conflict", `Cannot reach "${name}": it ${found}`, { hint });
+  if (!report && isOrphan()) throw refuse("is without a holder, which was killed", `Take it back: fleetbox up ${name}`);
+  if (!report || report.state === "stopped") throw refuse("is not running", `Boot it: fleetbox up ${name}`);
   if (report.state === "error") {
-    throw refuse(`failed: ${report.error ?? "?"}`, `Look at its console: fleetbox logs ${name}`);
+    throw refuse(
+      `failed: ${report.failure?.message ?? report.error ?? "?"}`,
+      `Look at its console: fleetbox logs ${name}`,
+    );
   }
-  throw refuse(`still booting (${report.stage ?? report.state})`, `Wait for it: fleetbox wait ${name}`);
+  throw refuse(`is still booting (${report.stage ?? report.state})`, `Wait for it: fleetbox wait ${name}`);
 }
 
 /** The client's exit code. While it runs it decides about Ctrl-C; what ends us ends it. */
