@@ -56,7 +56,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     const paths = store.member(name);
     const publicKey = await ensureKey(store);
     if (existing?.ip !== ip || existing.group !== group) await store.writeConfig(config);
-    await Promise.all([
+    await allEnded([
       ensureDisk(paths, config, image),
       writeSeed(paths.seed, {
         name,
@@ -150,4 +150,9 @@ async function ensureDisk(paths: MemberPaths, config: MemberConfig, image: Image
     );
   }
   await createOverlay(paths.disk, image, config.disk_mb);
+}
+
+/** Like `Promise.all`, but when one fails the others come to their end first: nothing is written after that. */
+async function allEnded(work: Promise<unknown>[]): Promise<void> {
+  for (const done of await Promise.allSettled(work)) if (done.status === "rejected") throw done.reason;
 }
