@@ -28,10 +28,14 @@ export class Client implements Disposable {
     return count === null ? "" : new TextDecoder().decode(buffer.subarray(0, count));
   }
 
-  /** Everything until the holder closes. */
+  /** Everything until the holder closes. When it closes before it has read all that was sent, that is a reset. */
   async rest(): Promise<string> {
     let text = "";
-    for (let piece = await this.readOnce(); piece !== ""; piece = await this.readOnce()) text += piece;
+    try {
+      for (let piece = await this.readOnce(); piece !== ""; piece = await this.readOnce()) text += piece;
+    } catch (thrown) {
+      if (!(thrown instanceof Deno.errors.ConnectionReset)) throw thrown;
+    }
     return text;
   }
 

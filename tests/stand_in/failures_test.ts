@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { isAlive } from "../../src/process.ts";
 import { exists } from "../../src/store.ts";
 import { until } from "../harness/processes.ts";
-import { sandbox, told } from "../harness/sandbox.ts";
+import { sandbox, test, told } from "../harness/sandbox.ts";
 
-Deno.test("a QEMU that dies at its start: its own message is in ours, and nothing is left", async () => {
+test("a QEMU that dies at its start: its own message is in ours, and nothing is left", async () => {
   await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck with this CPU", code: 3 } } });
   const up = await box.fails(
     1,
@@ -20,14 +20,14 @@ Deno.test("a QEMU that dies at its start: its own message is in ours, and nothin
   assert.ok(!exists(box.store.member("a").dir));
 });
 
-Deno.test("a gateway that dies at its start: its own message is in ours, and nothing is left", async () => {
+test("a gateway that dies at its start: its own message is in ours, and nothing is left", async () => {
   await using box = await sandbox({ standIn: { gateway: { start: "die", message: "no user network today" } } });
   await box.fails(1, /no user network today/, "up", "a,b");
   await box.empty();
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("a QEMU that never answers does not keep up beyond its limit", async () => {
+test("a QEMU that never answers does not keep up beyond its limit", async () => {
   await using box = await sandbox({ standIn: { a: { start: "hang" } } });
   const up = await box.fails(4, /"a" did not .*within 1 s; it came as far as boot/, "up", "a", "--timeout", "1s");
   assert.ok(up.ms < 20_000, `${up.ms}`);
@@ -35,14 +35,14 @@ Deno.test("a QEMU that never answers does not keep up beyond its limit", async (
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("a gateway that never answers does not keep up beyond its limit", async () => {
+test("a gateway that never answers does not keep up beyond its limit", async () => {
   await using box = await sandbox({ standIn: { gateway: { start: "hang" } } });
   const up = await box.fails(4, /"\w" did not .*within 1 s/, "up", "a,b", "--timeout", "1s");
   assert.ok(up.ms < 20_000, `${up.ms}`);
   await box.empty();
 });
 
-Deno.test("a QEMU that never answers can be stopped", async () => {
+test("a QEMU that never answers can be stopped", async () => {
   await using box = await sandbox({ standIn: { a: { start: "hang" } } });
   await box.up("a", "--no-wait");
   await until("its machine is there", () => box.processes("machine").length === 1);
@@ -51,7 +51,7 @@ Deno.test("a QEMU that never answers can be stopped", async () => {
   await box.empty();
 });
 
-Deno.test("a guest that never answers: the last lines of its console are in the error, and nothing is left running", async () => {
+test("a guest that never answers: the last lines of its console are in the error, and nothing is left running", async () => {
   const console = [..."0123456789".split("").map((digit) => `early line ${digit}`), "\x1b[31mpanic:\x1b[0m no init"];
   await using box = await sandbox({ standIn: { a: { boot: "never", console } } });
   const up = await box.fails(
@@ -64,13 +64,13 @@ Deno.test("a guest that never answers: the last lines of its console are in the 
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("a guest whose SSH server never answers is told with the stage that it reached", async () => {
+test("a guest whose SSH server never answers is told with the stage that it reached", async () => {
   await using box = await sandbox({ standIn: { a: { ssh: "never" } } });
   await box.fails(4, /within 2 s; it came as far as ssh/, "up", "a", "--timeout", "2");
   await box.empty();
 });
 
-Deno.test("a member that existed keeps its disk when it does not come up again", async () => {
+test("a member that existed keeps its disk when it does not come up again", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   await box.ok("stop", "a");
@@ -88,7 +88,7 @@ Deno.test("a member that existed keeps its disk when it does not come up again",
   await box.up("a");
 });
 
-Deno.test("a first boot is all or nothing: when b fails, a and c are taken down, and only what was created is removed", async () => {
+test("a first boot is all or nothing: when b fails, a and c are taken down, and only what was created is removed", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("c");
   await box.ok("stop", "c");
@@ -100,7 +100,7 @@ Deno.test("a first boot is all or nothing: when b fails, a and c are taken down,
   assert.deepEqual(box.debris(), []);
 });
 
-Deno.test("a failed up --no-wait keeps what it made, and its log says why", async () => {
+test("a failed up --no-wait keeps what it made, and its log says why", async () => {
   await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
   await box.up("a", "--no-wait");
   await box.empty();
@@ -108,7 +108,7 @@ Deno.test("a failed up --no-wait keeps what it made, and its log says why", asyn
   assert.match((await box.ok("logs", "a", "--holder")).stdout, /did not come up: .*no luck/);
 });
 
-Deno.test("a join that fails leaves the group as it was, and removes what it made", async () => {
+test("a join that fails leaves the group as it was, and removes what it made", async () => {
   await using box = await sandbox({ standIn: { d: { start: "die", message: "d has no luck" } } });
   await box.up("a,b");
   const before = box.machines();
@@ -122,7 +122,7 @@ Deno.test("a join that fails leaves the group as it was, and removes what it mad
   assert.equal((await box.status("d"))?.ip, "10.88.0.13");
 });
 
-Deno.test("up a,d,e in a's group, where d fails, takes e down again and leaves a alone", async () => {
+test("up a,d,e in a's group, where d fails, takes e down again and leaves a alone", async () => {
   await using box = await sandbox({ standIn: { d: { start: "die", startMs: 300 }, e: { bootMs: 5 } } });
   await box.up("a");
   const before = box.machines();
@@ -132,7 +132,7 @@ Deno.test("up a,d,e in a's group, where d fails, takes e down again and leaves a
   assert.deepEqual(box.stored(), ["a"]);
 });
 
-Deno.test("a machine that crashes: its member is in error with the cause, the others go on, up brings it back", async () => {
+test("a machine that crashes: its member is in error with the cause, the others go on, up brings it back", async () => {
   await using box = await sandbox({ standIn: { a: { dieAfterMs: 400, message: "Assertion `lucky' failed." } } });
   await box.up("a,b");
   const b = box.process("machine", "b");
@@ -153,14 +153,14 @@ Deno.test("a machine that crashes: its member is in error with the cause, the ot
   assert.equal((await box.status("a"))!.ip, "10.88.0.11");
 });
 
-Deno.test("a machine that crashes while it boots ends the wait at once, with the cause", async () => {
+test("a machine that crashes while it boots ends the wait at once, with the cause", async () => {
   await using box = await sandbox({ standIn: { a: { bootMs: 60_000, dieAfterMs: 400, message: "out of luck" } } });
   const up = await box.fails(1, /Cannot boot "a": .*QEMU ended with code 134: out of luck/, "up", "a");
   assert.ok(up.ms < 20_000);
   await box.empty();
 });
 
-Deno.test("a guest whose kernel panics is in error, with the console's last words; stop clears it away", async () => {
+test("a guest whose kernel panics is in error, with the console's last words; stop clears it away", async () => {
   await using box = await sandbox({ standIn: { a: { panicAfterMs: 400 } } });
   await box.up("a");
   await until("a is in error", async () => (await box.status("a"))?.state === "error");
@@ -173,7 +173,7 @@ Deno.test("a guest whose kernel panics is in error, with the console's last word
   assert.equal(await box.states(), "a=stopped");
 });
 
-Deno.test("a guest that stands because the host's disk is full is told as paused, with what to do", async () => {
+test("a guest that stands because the host's disk is full is told as paused, with what to do", async () => {
   await using box = await sandbox({ standIn: { a: { diskFullAfterMs: 300 } } });
   await box.up("a");
   await until("a is paused", async () => (await box.status("a"))?.stage === "paused");
@@ -183,7 +183,7 @@ Deno.test("a guest that stands because the host's disk is full is told as paused
   await box.empty();
 });
 
-Deno.test("a gateway that is killed is started again, and members keep their SSH ports", async () => {
+test("a gateway that is killed is started again, and members keep their SSH ports", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   const before = (await box.status("a"))!.ssh!.port;

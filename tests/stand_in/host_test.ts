@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { which } from "../../src/process.ts";
 import { exists } from "../../src/store.ts";
-import { MAY_MOUNT, type Sandbox, sandbox, told } from "../harness/sandbox.ts";
+import { MAY_MOUNT, type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
 
 /** A PATH with the usual programs but one. `bin/fleetbox` itself needs a few of the shell's. */
 function pathWithout(box: Sandbox, missing: string): string {
@@ -24,7 +24,7 @@ for (
     { program: "ssh-keygen", hint: "openssh-client", env: {} },
   ]
 ) {
-  Deno.test(`up without ${program} says so and what to install, and leaves nothing behind`, async () => {
+  test(`up without ${program} says so and what to install, and leaves nothing behind`, async () => {
     await using box = await sandbox({ standIn: {}, env });
     const up = await box.start(["up", "a,b", "--egress", "off"], { env: { PATH: pathWithout(box, program) } }).done;
     assert.equal(up.code, 1, told(up));
@@ -35,7 +35,7 @@ for (
   });
 }
 
-Deno.test("ssh without an ssh says so and what to install; everything else works", async () => {
+test("ssh without an ssh says so and what to install; everything else works", async () => {
   await using box = await sandbox({ standIn: {} });
   const env = { PATH: pathWithout(box, "ssh") };
   assert.equal((await box.start(["up", "a", "--egress", "off"], { env }).done).code, 0);
@@ -44,13 +44,13 @@ Deno.test("ssh without an ssh says so and what to install; everything else works
   assert.match(ssh.stderr, /The program ssh is not installed[^]*try: .*openssh-client/);
 });
 
-Deno.test("FLEETBOX_QEMU that names no program is refused by its name", async () => {
+test("FLEETBOX_QEMU that names no program is refused by its name", async () => {
   await using box = await sandbox({ standIn: {}, env: { FLEETBOX_QEMU: "/nowhere/qemu" } });
   await box.fails(1, [/FLEETBOX_QEMU is "\/nowhere\/qemu", which is not a program/, /try: /], "up", "a");
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("doctor tells what is missing, each with a fix, and fails", async () => {
+test("doctor tells what is missing, each with a fix, and fails", async () => {
   await using box = await sandbox({ standIn: {} });
   const good = await box.run("doctor");
   assert.match(good.stdout, /qemu-img/, told(good));
@@ -59,7 +59,7 @@ Deno.test("doctor tells what is missing, each with a fix, and fails", async () =
   assert.match(bad.stdout + bad.stderr, /qemu-img[^]*qemu-utils/);
 });
 
-Deno.test("an image that nobody knows is refused, and one that is not there; nothing is left behind", async () => {
+test("an image that nobody knows is refused, and one that is not there; nothing is left behind", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.fails(3, /Unknown image "debain-12"; expected micro, or a path/, "up", "a", "--image", "debain-12");
   await box.fails(3, /There is no image at \/nowhere\/disk\.qcow2/, "up", "a", "--image", "/nowhere/disk.qcow2");
@@ -70,13 +70,13 @@ Deno.test("an image that nobody knows is refused, and one that is not there; not
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("micro that is not built is told with the way to build it", async () => {
+test("micro that is not built is told with the way to build it", async () => {
   await using box = await sandbox({ standIn: {}, env: { FLEETBOX_MICRO: "/nowhere" } });
   await box.fails(3, [/The micro image is not built/, /try: .*make micro/], "up", "a");
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("a micro whose files are damaged is not unpacked", async () => {
+test("a micro whose files are damaged is not unpacked", async () => {
   await using box = await sandbox({ standIn: {} });
   Deno.writeTextFileSync(join(box.root, "micro/kernel"), "bit rot");
   await box.fails(1, /its kernel has SHA-256 \w+, expected \w+/, "up", "a");
@@ -84,7 +84,7 @@ Deno.test("a micro whose files are damaged is not unpacked", async () => {
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("a member may have an image by a relative path, and is not booted when that file has changed", async () => {
+test("a member may have an image by a relative path, and is not booted when that file has changed", async () => {
   await using box = await sandbox({ standIn: {} });
   const image = join(box.root, "disk.img");
   Deno.writeFileSync(image, new Uint8Array(1024 * 1024));
@@ -98,7 +98,7 @@ Deno.test("a member may have an image by a relative path, and is not booted when
   assert.ok(exists(box.store.member("a").disk), "a member that existed lost its disk");
 });
 
-Deno.test("a store too deep for its sockets is refused before anything starts", async () => {
+test("a store too deep for its sockets is refused before anything starts", async () => {
   await using box = await sandbox({ standIn: {} });
   const deep = join(box.root, "d".repeat(100));
   for (const args of [["up", "a"], ["ls"], ["--fleetbox-runner", "a"]]) {
@@ -110,14 +110,14 @@ Deno.test("a store too deep for its sockets is refused before anything starts", 
   assert.ok(!exists(deep));
 });
 
-Deno.test("a store as deep as its sockets allow works", async () => {
+test("a store as deep as its sockets allow works", async () => {
   await using box = await sandbox({ standIn: {}, storeDepth: 103 - "/run/0123456789abcdef.sock".length });
   const up = await box.up("a,b");
   assert.match(up.stdout, /^b {2}10\.88\.0\.12/m);
   await box.ok("stop", "a,b");
 });
 
-Deno.test("a store that cannot be made, for a file is in the way, is refused with its path", async () => {
+test("a store that cannot be made, for a file is in the way, is refused with its path", async () => {
   await using box = await sandbox({ standIn: {} });
   Deno.writeTextFileSync(join(box.root, "file"), "");
   const up = await box.start(["up", "a"], { env: { FLEETBOX_HOME: join(box.root, "file/store") } }).done;
@@ -125,22 +125,17 @@ Deno.test("a store that cannot be made, for a file is in the way, is refused wit
   assert.match(up.stderr, /Cannot make the store .*file\/store/);
 });
 
-Deno.test({
-  name: "a store on a file system that is mounted read-only is refused with the way out",
-  ignore: !MAY_MOUNT,
-  async fn() {
-    await using box = await sandbox({ standIn: {}, storeKiB: 4096 });
-    await box.remount(box.home, "ro");
-    await box.fails(1, [/cannot be written/, /try: Set FLEETBOX_HOME to a directory that you can write/], "up", "a");
-    assert.match((await box.ok("ls")).stderr, /no members yet/);
-    await box.empty();
-  },
-});
+test("a store on a file system that is mounted read-only is refused with the way out", async () => {
+  await using box = await sandbox({ standIn: {}, storeKiB: 4096 });
+  await box.remount(box.home, "ro");
+  await box.fails(1, [/cannot be written/, /try: Set FLEETBOX_HOME to a directory that you can write/], "up", "a");
+  assert.match((await box.ok("ls")).stderr, /no members yet/);
+  await box.empty();
+}, { ignore: !MAY_MOUNT });
 
-Deno.test({
-  name: "a store that becomes read-only after members were made: up is refused, ls shows them, no disk is lost",
-  ignore: !MAY_MOUNT,
-  async fn() {
+test(
+  "a store that becomes read-only after members were made: up is refused, ls shows them, no disk is lost",
+  async () => {
     await using box = await sandbox({ standIn: {}, storeKiB: 16 * 1024 });
     await box.up("a");
     await box.ok("stop", "a");
@@ -153,42 +148,35 @@ Deno.test({
     await box.up("a");
     assert.equal(await box.states(), "a=running");
   },
-});
+  { ignore: !MAY_MOUNT },
+);
 
 for (const freeKiB of [0, 4, 16, 64, 200]) {
-  Deno.test({
-    name: `a disk with ${freeKiB} KiB left: up says that there is no space, and leaves nothing behind`,
-    ignore: !MAY_MOUNT,
-    async fn() {
-      await using box = await sandbox({ standIn: {}, storeKiB: 8 * 1024 });
-      const before = await fill(box, freeKiB);
-      const up = await box.run("up", "a", "--egress", "off");
-      assert.equal(up.code, 1, told(up));
-      assert.match(up.stderr, /no space left on the device/i, told(up));
-      assert.match(up.stderr, /try: Free some space/, told(up));
-      await box.empty();
-      assert.deepEqual(box.stored(), []);
-      assert.deepEqual(filesOf(box.store.clustersDir), before);
-      Deno.removeSync(join(box.home, "ballast"));
-      await box.up("a");
-    },
-  });
+  test(`a disk with ${freeKiB} KiB left: up says that there is no space, and leaves nothing behind`, async () => {
+    await using box = await sandbox({ standIn: {}, storeKiB: 8 * 1024 });
+    const before = await fill(box, freeKiB);
+    const up = await box.run("up", "a", "--egress", "off");
+    assert.equal(up.code, 1, told(up));
+    assert.match(up.stderr, /no space left on the device/i, told(up));
+    assert.match(up.stderr, /try: Free some space/, told(up));
+    await box.empty();
+    assert.deepEqual(box.stored(), []);
+    assert.deepEqual(filesOf(box.store.clustersDir), before);
+    Deno.removeSync(join(box.home, "ballast"));
+    await box.up("a");
+  }, { ignore: !MAY_MOUNT });
 }
 
-Deno.test({
-  name: "a full disk when a second member is added: it is refused, the first one runs on",
-  ignore: !MAY_MOUNT,
-  async fn() {
-    await using box = await sandbox({ standIn: {}, storeKiB: 16 * 1024 });
-    await box.up("a");
-    await fill(box, 64);
-    await box.fails(1, /no space left/i, "join", "b", "--via", "a");
-    assert.equal(await box.states(), "a=running");
-    assert.deepEqual(box.stored(), ["a"]);
-    Deno.removeSync(join(box.home, "ballast"));
-    await box.ok("join", "b", "--via", "a");
-  },
-});
+test("a full disk when a second member is added: it is refused, the first one runs on", async () => {
+  await using box = await sandbox({ standIn: {}, storeKiB: 16 * 1024 });
+  await box.up("a");
+  await fill(box, 64);
+  await box.fails(1, /no space left/i, "join", "b", "--via", "a");
+  assert.equal(await box.states(), "a=running");
+  assert.deepEqual(box.stored(), ["a"]);
+  Deno.removeSync(join(box.home, "ballast"));
+  await box.ok("join", "b", "--via", "a");
+}, { ignore: !MAY_MOUNT });
 
 /** Fills the store's file system up to so many KiB. Gives what is in the store. */
 async function fill(box: Sandbox, freeKiB: number): Promise<string[]> {
@@ -205,7 +193,7 @@ function filesOf(dir: string): string[] {
   return [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
 }
 
-Deno.test("memory that the host does not have is refused before QEMU starts", async () => {
+test("memory that the host does not have is refused before QEMU starts", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.fails(
     1,
@@ -223,7 +211,7 @@ Deno.test("memory that the host does not have is refused before QEMU starts", as
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("a flag that is none, a command that is none: code 2, with a guess", async () => {
+test("a flag that is none, a command that is none: code 2, with a guess", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.fails(2, /--jsno[^]*Did you mean --json\?/, "ls", "--jsno");
   await box.fails(2, [/here is no command|nknown command/, /up/], "upp", "a");

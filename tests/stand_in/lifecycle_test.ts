@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { isAlive } from "../../src/process.ts";
 import { exists } from "../../src/store.ts";
 import { until } from "../harness/processes.ts";
-import { sandbox, told } from "../harness/sandbox.ts";
+import { sandbox, test, told } from "../harness/sandbox.ts";
 
-Deno.test("up a,b,c boots three members on one network, and says how to reach each", async () => {
+test("up a,b,c boots three members on one network, and says how to reach each", async () => {
   await using box = await sandbox({ standIn: { a: { ping: ["10.88.0.12", "10.88.0.13"] } } });
   const up = await box.up("a,b,c");
   assert.match(up.stdout, /^a {2}10\.88\.0\.11 {2}fleetbox ssh a$/m);
@@ -21,7 +21,7 @@ Deno.test("up a,b,c boots three members on one network, and says how to reach ea
   assert.match(said, /ping 10\.88\.0\.12: ok\s+ping 10\.88\.0\.13: ok|ping 10\.88\.0\.13: ok\s+ping 10\.88\.0\.12: ok/);
 });
 
-Deno.test("up --json tells every change as one object a line, and ends with the members", async () => {
+test("up --json tells every change as one object a line, and ends with the members", async () => {
   await using box = await sandbox({ standIn: {} });
   const lines = (await box.up("a,b", "--json")).stdout.trim().split("\n").map((line) => JSON.parse(line));
   const last = lines.pop();
@@ -40,7 +40,7 @@ Deno.test("up --json tells every change as one object a line, and ends with the 
   assert.ok(seen.length > 2, stages.join());
 });
 
-Deno.test("up node -n 3 makes node-1, node-2 and node-3, in the cluster node", async () => {
+test("up node -n 3 makes node-1, node-2 and node-3, in the cluster node", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("node", "-n", "3");
   assert.equal(await box.states(), "node-1=running node-2=running node-3=running");
@@ -48,7 +48,7 @@ Deno.test("up node -n 3 makes node-1, node-2 and node-3, in the cluster node", a
   assert.ok(exists(box.store.member("node-3").disk));
 });
 
-Deno.test("up of what runs says so, starts nothing and succeeds", async () => {
+test("up of what runs says so, starts nothing and succeeds", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   const before = box.machines();
@@ -57,7 +57,7 @@ Deno.test("up of what runs says so, starts nothing and succeeds", async () => {
   assert.deepEqual(box.machines(), before);
 });
 
-Deno.test("up a,d while only a runs takes d into a's group", async () => {
+test("up a,d while only a runs takes d into a's group", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   const [a] = box.machines();
@@ -69,7 +69,7 @@ Deno.test("up a,d while only a runs takes d into a's group", async () => {
   assert.equal(box.processes("gateway").length, 1);
 });
 
-Deno.test("up of members of two running groups is refused, for two networks cannot merge", async () => {
+test("up of members of two running groups is refused, for two networks cannot merge", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   await box.up("b");
@@ -80,7 +80,7 @@ Deno.test("up of members of two running groups is refused, for two networks cann
   assert.deepEqual(box.stored(), ["a", "b"]);
 });
 
-Deno.test("up --no-wait returns while the member boots, and wait returns when it runs", async () => {
+test("up --no-wait returns while the member boots, and wait returns when it runs", async () => {
   await using box = await sandbox({ standIn: { a: { bootMs: 1_500 } } });
   const up = await box.up("a", "--no-wait");
   assert.match(up.stdout, /fleetbox wait a/);
@@ -90,7 +90,7 @@ Deno.test("up --no-wait returns while the member boots, and wait returns when it
   assert.equal((await box.status("a"))?.state, "running");
 });
 
-Deno.test("stop ends one member, keeps its disk, and the rest of the group goes on", async () => {
+test("stop ends one member, keeps its disk, and the rest of the group goes on", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b");
   const [a, b] = [box.process("machine", "a"), box.process("machine", "b")];
@@ -103,7 +103,7 @@ Deno.test("stop ends one member, keeps its disk, and the rest of the group goes 
   assert.ok(exists(paths.disk));
 });
 
-Deno.test("stop waits for a guest that takes its time, and ends one that never goes", async () => {
+test("stop waits for a guest that takes its time, and ends one that never goes", async () => {
   await using box = await sandbox({ standIn: { a: { powerdownMs: 1_000 }, b: { powerdown: "ignore" } } });
   await box.up("a,b");
   const [a, b] = await Promise.all([box.ok("stop", "a"), box.ok("stop", "b", "--grace", "2s")]);
@@ -112,7 +112,7 @@ Deno.test("stop waits for a guest that takes its time, and ends one that never g
   await box.empty();
 });
 
-Deno.test("stop --force does not wait for a guest that hangs, nor for one that shuts down already", async () => {
+test("stop --force does not wait for a guest that hangs, nor for one that shuts down already", async () => {
   await using box = await sandbox({ standIn: { "*": { powerdown: "ignore" } } });
   await box.up("a,b");
   const graceful = box.start(["stop", "b"]);
@@ -123,7 +123,7 @@ Deno.test("stop --force does not wait for a guest that hangs, nor for one that s
   await box.empty();
 });
 
-Deno.test("stop ends a machine whose QEMU does not quit when told", async () => {
+test("stop ends a machine whose QEMU does not quit when told", async () => {
   await using box = await sandbox({ standIn: { a: { powerdown: "ignore", quit: "ignore" } } });
   await box.up("a");
   const a = box.process("machine", "a");
@@ -131,7 +131,7 @@ Deno.test("stop ends a machine whose QEMU does not quit when told", async () => 
   assert.ok(!isAlive(a));
 });
 
-Deno.test("stop of a member that boots takes it down", async () => {
+test("stop of a member that boots takes it down", async () => {
   await using box = await sandbox({ standIn: { a: { bootMs: 60_000 } } });
   await box.up("a", "--no-wait");
   await until("its machine runs", () => box.processes("machine").length === 1);
@@ -140,7 +140,7 @@ Deno.test("stop of a member that boots takes it down", async () => {
   assert.equal(await box.states(), "a=stopped");
 });
 
-Deno.test("stop of a stopped member says that it is not running and succeeds; of an unknown one fails with code 3", async () => {
+test("stop of a stopped member says that it is not running and succeeds; of an unknown one fails with code 3", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   await box.ok("stop", "a");
@@ -148,7 +148,7 @@ Deno.test("stop of a stopped member says that it is not running and succeeds; of
   await box.fails(3, [/There is no member "aa"/, /Did you mean "a"\?/], "stop", "aa");
 });
 
-Deno.test("stop --all stops every group, and halt and down are the same command", async () => {
+test("stop --all stops every group, and halt and down are the same command", async () => {
   await using box = await sandbox({ standIn: {} });
   await Promise.all([box.up("a"), box.up("b")]);
   await box.ok("down", "a");
@@ -158,7 +158,7 @@ Deno.test("stop --all stops every group, and halt and down are the same command"
   assert.equal(await box.states(), "a=stopped b=stopped");
 });
 
-Deno.test("the holder leaves with its last member, and nothing of the group stays", async () => {
+test("the holder leaves with its last member, and nothing of the group stays", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b");
   const [holder] = box.processes("holder");
@@ -169,7 +169,7 @@ Deno.test("the holder leaves with its last member, and nothing of the group stay
   assert.deepEqual(box.debris(), []);
 });
 
-Deno.test("up after stop boots the same member: its disk, its MAC, its address", async () => {
+test("up after stop boots the same member: its disk, its MAC, its address", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b");
   await box.ok("stop", "a,b");
@@ -181,7 +181,7 @@ Deno.test("up after stop boots the same member: its disk, its MAC, its address",
   assert.equal((await box.status("b"))?.ip, "10.88.0.12");
 });
 
-Deno.test("a member that was stopped and is brought up again is back on its group's network", async () => {
+test("a member that was stopped and is brought up again is back on its group's network", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b,c");
   await box.ok("stop", "b");
@@ -192,7 +192,7 @@ Deno.test("a member that was stopped and is brought up again is back on its grou
   assert.equal(box.processes("holder").length, 1);
 });
 
-Deno.test("the first member of a group, stopped and brought up again, is back on its group's network", async () => {
+test("the first member of a group, stopped and brought up again, is back on its group's network", async () => {
   await using box = await sandbox({ standIn: { a: { ping: ["10.88.0.12"] } } });
   await box.up("a,b");
   await box.ok("stop", "a");
@@ -202,7 +202,7 @@ Deno.test("the first member of a group, stopped and brought up again, is back on
   assert.equal(box.processes("holder").length, 1);
 });
 
-Deno.test("join boots a new member, and a stopped one, onto the network of one that runs", async () => {
+test("join boots a new member, and a stopped one, onto the network of one that runs", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b");
   await box.up("e");
@@ -214,7 +214,7 @@ Deno.test("join boots a new member, and a stopped one, onto the network of one t
   assert.equal(new Set(Object.values(members).map(({ ip }) => ip)).size, 4);
 });
 
-Deno.test("join of a member that runs: in the same group it says so, in another one it is refused", async () => {
+test("join of a member that runs: in the same group it says so, in another one it is refused", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b");
   await box.up("z");
@@ -224,7 +224,7 @@ Deno.test("join of a member that runs: in the same group it says so, in another 
   await box.fails(2, /cannot join a network via itself/, "join", "a", "--via", "a");
 });
 
-Deno.test("join via a stopped member is refused, via an unknown one it fails with code 3; nothing is made", async () => {
+test("join via a stopped member is refused, via an unknown one it fails with code 3; nothing is made", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   await box.ok("stop", "a");
@@ -235,7 +235,7 @@ Deno.test("join via a stopped member is refused, via an unknown one it fails wit
   await box.empty();
 });
 
-Deno.test("rm stops members that run and deletes them, disks and all; the others keep theirs", async () => {
+test("rm stops members that run and deletes them, disks and all; the others keep theirs", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b,web-1");
   const rm = await box.ok("rm", "a", "web-1");
@@ -249,7 +249,7 @@ Deno.test("rm stops members that run and deletes them, disks and all; the others
   await box.empty();
 });
 
-Deno.test("a guest that powers itself off is stopped, and its name is free", async () => {
+test("a guest that powers itself off is stopped, and its name is free", async () => {
   await using box = await sandbox({ standIn: { a: { powerOffAfterMs: 300 } } });
   await box.up("a,b");
   await until("a is stopped", async () => (await box.states()) === "a=stopped b=running");
@@ -258,7 +258,7 @@ Deno.test("a guest that powers itself off is stopped, and its name is free", asy
   assert.equal(await box.states(), "a=running b=running");
 });
 
-Deno.test("a guest that restarts itself stays the same running machine", async () => {
+test("a guest that restarts itself stays the same running machine", async () => {
   await using box = await sandbox({ standIn: { a: { rebootAfterMs: 300 } } });
   await box.up("a");
   const before = box.machines();
@@ -267,7 +267,7 @@ Deno.test("a guest that restarts itself stays the same running machine", async (
   assert.deepEqual(box.machines(), before);
 });
 
-Deno.test("ls, status and logs answer while a member boots, and of an empty store", async () => {
+test("ls, status and logs answer while a member boots, and of an empty store", async () => {
   await using box = await sandbox({ standIn: { a: { bootMs: 60_000, console: ["hello from the guest"] } } });
   assert.match((await box.ok("ls")).stderr, /no members yet/);
   await box.up("a", "--no-wait");

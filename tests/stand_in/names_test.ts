@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/store.ts";
-import { sandbox, told } from "../harness/sandbox.ts";
+import { sandbox, test, told } from "../harness/sandbox.ts";
 import { talk, talkJson } from "../harness/socket.ts";
 
 const BAD = {
@@ -18,14 +18,14 @@ const BAD = {
   "with a NUL's escape": "a\\0b",
 };
 
-Deno.test("a name of 63 characters boots, with its sockets and its disk", async () => {
+test("a name of 63 characters boots, with its sockets and its disk", async () => {
   await using box = await sandbox({ standIn: {} });
   const name = `w${"-".repeat(61)}1`;
   await box.up(name);
   assert.equal(await box.states(), `${name}=running`);
 });
 
-Deno.test("the command line refuses names that are no names, each with the rule, and makes nothing", async () => {
+test("the command line refuses names that are no names, each with the rule, and makes nothing", async () => {
   await using box = await sandbox({ standIn: {} });
   for (const [what, name] of Object.entries(BAD)) {
     const dashed = name.startsWith("-") ? ["--", name] : [name];
@@ -36,7 +36,7 @@ Deno.test("the command line refuses names that are no names, each with the rule,
   assert.ok(!exists(box.home), "a refused command made the store");
 });
 
-Deno.test("every command that takes a name refuses a bad one", async () => {
+test("every command that takes a name refuses a bad one", async () => {
   await using box = await sandbox({ standIn: {} });
   for (const command of ["stop", "rm", "status", "wait", "logs", "ssh", "ssh-config"]) {
     await box.fails(2, /Not a member name: "A\.B"/, command, "A.B");
@@ -46,7 +46,7 @@ Deno.test("every command that takes a name refuses a bad one", async () => {
   await box.fails(2, /Not a member name/, "up", "x".repeat(62), "-n", "2");
 });
 
-Deno.test("a name given twice, an empty one between commas and no name at all are refused", async () => {
+test("a name given twice, an empty one between commas and no name at all are refused", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.fails(2, /The name "a" is given twice/, "up", "a,b,a");
   await box.fails(2, /The name "a" is given twice/, "stop", "a", "a");
@@ -55,7 +55,7 @@ Deno.test("a name given twice, an empty one between commas and no name at all ar
   assert.ok(!exists(box.home));
 });
 
-Deno.test("a holder refuses names that are no names, given twice or missing, with one line of JSON, and makes nothing", async () => {
+test("a holder refuses names that are no names, given twice or missing, with one line of JSON, and makes nothing", async () => {
   await using box = await sandbox({ standIn: {} });
   for (const name of [...Object.values(BAD), "a,a", "a,,b", "a,B"]) {
     const result = await box.run("--fleetbox-runner", name);
@@ -68,7 +68,7 @@ Deno.test("a holder refuses names that are no names, given twice or missing, wit
   assert.ok(!exists(box.home));
 });
 
-Deno.test("a holder refuses options that are none, and names in options that are none", async () => {
+test("a holder refuses options that are none, and names in options that are none", async () => {
   await using box = await sandbox({ standIn: {} });
   const wrong = {
     "{": /FLEETBOX_OPTS is not JSON/,
@@ -91,7 +91,7 @@ Deno.test("a holder refuses options that are none, and names in options that are
   assert.ok(!exists(box.home));
 });
 
-Deno.test("addmember and the JSON request refuse names that are no names, and the group stays as it was", async () => {
+test("addmember and the JSON request refuse names that are no names, and the group stays as it was", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");

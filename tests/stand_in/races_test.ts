@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { isAlive } from "../../src/process.ts";
 import { exists } from "../../src/store.ts";
 import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, told } from "../harness/sandbox.ts";
+import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
 
-Deno.test("up while the same up runs: one group, no second QEMU, both succeed", async () => {
+test("up while the same up runs: one group, no second QEMU, both succeed", async () => {
   await using box = await sandbox({ standIn: { "*": { bootMs: 1_000 } } });
   const first = box.start(["up", "a,b", "--egress", "off"]);
   await first.printed(/^a: /m);
@@ -17,13 +17,13 @@ Deno.test("up while the same up runs: one group, no second QEMU, both succeed", 
   assertOneGroup(box, "a", "b");
 });
 
-Deno.test("the same up three times at once: one group, each machine once, all succeed", async () => {
+test("the same up three times at once: one group, each machine once, all succeed", async () => {
   await using box = await sandbox({ standIn: {} });
   await Promise.all([1, 2, 3].map(() => box.up("a,b")));
   assertOneGroup(box, "a", "b");
 });
 
-Deno.test("up a,b and up b,c at once end in one group of three", async () => {
+test("up a,b and up b,c at once end in one group of three", async () => {
   for (let round = 0; round < 3; round++) {
     await using box = await sandbox({ standIn: {} });
     await Promise.all([box.up("a,b"), box.up("b,c")]);
@@ -31,14 +31,14 @@ Deno.test("up a,b and up b,c at once end in one group of three", async () => {
   }
 });
 
-Deno.test("two joins of the same member at once boot it once", async () => {
+test("two joins of the same member at once boot it once", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   await Promise.all([box.ok("join", "d", "--via", "a"), box.ok("join", "d", "--via", "a"), box.up("a,d")]);
   assertOneGroup(box, "a", "d");
 });
 
-Deno.test("up of a member that is being stopped waits for its end, then boots it", async () => {
+test("up of a member that is being stopped waits for its end, then boots it", async () => {
   await using box = await sandbox({ standIn: { a: { powerdownMs: 1_000 } } });
   await box.up("a");
   const old = box.process("machine", "a");
@@ -50,7 +50,7 @@ Deno.test("up of a member that is being stopped waits for its end, then boots it
   assert.equal(await box.states(), "a=running");
 });
 
-Deno.test("a member that is stopped while up waits for it ends that wait, with a line that says so", async () => {
+test("a member that is stopped while up waits for it ends that wait, with a line that says so", async () => {
   await using box = await sandbox({ standIn: { a: { bootMs: 60_000 } } });
   const up = box.start(["up", "a", "--egress", "off"]);
   await until("its machine runs", () => box.processes("machine").length === 1);
@@ -61,7 +61,7 @@ Deno.test("a member that is stopped while up waits for it ends that wait, with a
   await box.empty();
 });
 
-Deno.test("rm --all while up runs ends with no member and no process", async () => {
+test("rm --all while up runs ends with no member and no process", async () => {
   await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
   const up = box.start(["up", "a,b", "--egress", "off"]);
   await until("both machines run", () => box.processes("machine").length === 2);
@@ -71,7 +71,7 @@ Deno.test("rm --all while up runs ends with no member and no process", async () 
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("kill -9 of up: the holder goes on, and the same up again succeeds", async () => {
+test("kill -9 of up: the holder goes on, and the same up again succeeds", async () => {
   await using box = await sandbox({ standIn: { "*": { bootMs: 800 } } });
   const killed = box.start(["up", "a,b", "--egress", "off"]);
   await killed.printed(/^a: (disk|boot|kernel)/m);
@@ -84,7 +84,7 @@ Deno.test("kill -9 of up: the holder goes on, and the same up again succeeds", a
 });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  Deno.test(`${signal} during up takes down and removes what it made, says so, and exits with 130`, async () => {
+  test(`${signal} during up takes down and removes what it made, says so, and exits with 130`, async () => {
     await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
     const up = box.start(["up", "a,b", "--egress", "off"]);
     await until("both machines run", () => box.processes("machine").length === 2);
@@ -98,7 +98,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-Deno.test("Ctrl-C as soon as up starts leaves nothing behind, whenever it comes", async () => {
+test("Ctrl-C as soon as up starts leaves nothing behind, whenever it comes", async () => {
   for (const delayMs of [0, 40, 80, 120, 160, 220, 300]) {
     await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
     const up = box.start(["up", "a,b", "--egress", "off"]);
@@ -112,7 +112,7 @@ Deno.test("Ctrl-C as soon as up starts leaves nothing behind, whenever it comes"
   }
 });
 
-Deno.test("Ctrl-C during up leaves members that ran as they are, and keeps the disks of those that existed", async () => {
+test("Ctrl-C during up leaves members that ran as they are, and keeps the disks of those that existed", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,old");
   await box.ok("stop", "old");
@@ -129,7 +129,7 @@ Deno.test("Ctrl-C during up leaves members that ran as they are, and keeps the d
   assert.ok(exists(box.store.member("old").disk));
 });
 
-Deno.test("Ctrl-C during join takes the new member down and leaves the group alone", async () => {
+test("Ctrl-C during join takes the new member down and leaves the group alone", async () => {
   await using box = await sandbox({ standIn: { d: { bootMs: 60_000 } } });
   await box.up("a");
   const join = box.start(["join", "d", "--via", "a"]);
@@ -140,7 +140,7 @@ Deno.test("Ctrl-C during join takes the new member down and leaves the group alo
   assert.deepEqual(box.stored(), ["a"]);
 });
 
-Deno.test("a second Ctrl-C leaves at once, and says what may still run", async () => {
+test("a second Ctrl-C leaves at once, and says what may still run", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   await box.ok("stop", "a");
@@ -156,7 +156,7 @@ Deno.test("a second Ctrl-C leaves at once, and says what may still run", async (
   assert.match(result.stderr, /left at once; may still run: a, b/, told(result));
 });
 
-Deno.test("Ctrl-C during stop says that the members go on shutting down", async () => {
+test("Ctrl-C during stop says that the members go on shutting down", async () => {
   await using box = await sandbox({ standIn: { a: { powerdownMs: 1_500 } } });
   await box.up("a");
   const stop = box.start(["stop", "a"]);
@@ -169,7 +169,7 @@ Deno.test("Ctrl-C during stop says that the members go on shutting down", async 
   await box.empty();
 });
 
-Deno.test("Ctrl-C during wait and logs -f ends them and nothing else", async () => {
+test("Ctrl-C during wait and logs -f ends them and nothing else", async () => {
   await using box = await sandbox({ standIn: { a: { bootMs: 60_000, console: ["hello"] } } });
   await box.up("a", "--no-wait");
   const logs = box.start(["logs", "a", "-f"]);

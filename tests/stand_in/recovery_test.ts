@@ -1,0 +1,269 @@
+/** What a killed holder leaves, and what is damaged in the store: taken back, swept away, told; never deleted. */
+
+import assert from "node:assert/strict";
+import { isAlive } from "../../src/process.ts";
+import { exists } from "../../src/store.ts";
+import { kill, signal, until } from "../harness/processes.ts";
+import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+
+test("a killed holder's machines are shown as orphaned, and up takes all of them back, undisturbed", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b,c");
+  await box.ok("stop", "c");
+  const [machines, gateway] = [box.machines(), box.process("gateway").pid];
+  const { ssh } = (await box.status("a"))!;
+  await box.killHolder("a");
+
+  const ls = await box.ok("ls");
+  assert.match(ls.stdout, /^a +orphaned/m);
+  assert.match(ls.stdout, /^a.*: its holder is gone, its machine runs; run: fleetbox up a$/m);
+  await box.fails(1, /Cannot reach "a": it is without a holder/, "ssh", "a", "--", "true");
+
+  const up = await box.up("a");
+  assert.match(up.stderr, /their holder was killed; taken back: a, b/, told(up));
+  assert.deepEqual(box.machines(), machines);
+  assert.equal(box.process("gateway").pid, gateway);
+  assert.equal(await box.states(), "a=running b=running c=stopped");
+  assert.deepEqual((await box.status("a"))!.ssh, ssh);
+  assert.match(up.stdout, /^a {2}10\.88\.0\.11/m);
+
+  // The group is whole again: c belongs to it, it can be joined, and it ends with its last member.
+  await box.up("c");
+  await box.ok("join", "d", "--via", "b");
+  assert.deepEqual(new Set(Object.values(await box.ls()).map(({ group }) => group)), new Set(["a"]));
+  await box.ok("stop", "--all");
+  await box.empty();
+});
+
+test("a holder that is killed while machines boot: the same up takes them back and waits for them", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 1_500 } } });
+  await box.up("a,b", "--no-wait");
+  await until(
+    "both machines are on record",
+    () => Object.keys(box.store.groupRecords()[0]?.hypervisors ?? {}).length === 2,
+  );
+  const machines = box.machines();
+  await box.killHolder("a");
+  await box.up("a,b");
+  assert.deepEqual(box.machines(), machines);
+  assert.equal(await box.states(), "a=running b=running");
+});
+
+test("stop, rm and join take a killed holder's machines back first", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const b = box.process("machine", "b");
+  await box.killHolder("a");
+  await box.ok("stop", "a");
+  assert.equal(await box.states(), "a=stopped b=running");
+  assert.ok(isAlive(b));
+  await box.killHolder("b");
+  await box.ok("join", "d", "--via", "b");
+  assert.equal(await box.states(), "a=stopped b=running d=running");
+  assert.ok(isAlive(b));
+  await box.killHolder("b");
+  await box.ok("rm", "-f", "b");
+  assert.equal(await box.states(), "a=stopped d=running");
+  assert.ok(!isAlive(b));
+});
+
+test("a killed holder whose machines died with it: up boots them anew, on their disks", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const inode = Deno.statSync(box.store.member("a").disk).ino;
+  await killAll(box);
+  assert.ok(exists(box.store.memberSocket("a")), "the test wants a socket that was left behind");
+  assert.ok(exists(box.store.member("a").pid), "the test wants a pidfile that was left behind");
+  assert.equal(await box.states(), "a=stopped b=stopped");
+  assert.match((await box.ok("stop", "a")).stdout, /a is not running/);
+  await box.up("b,a");
+  assert.equal(await box.states(), "a=running b=running");
+  assert.equal(Deno.statSync(box.store.member("a").disk).ino, inode);
+  assert.equal(box.store.groupRecords().length, 1);
+});
+
+test("a killed holder of which one machine died: the other is taken back, the dead one is booted", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const b = box.process("machine", "b");
+  await box.killHolder("a");
+  await kill(box.process("machine", "a"));
+  await kill(box.process("gateway"));
+  await box.up("a,b");
+  assert.ok(isAlive(b));
+  assert.equal(await box.states(), "a=running b=running");
+  assert.equal(box.processes("gateway").length, 1);
+});
+
+test("rm after everything was killed leaves no file of the group", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  await killAll(box);
+  await box.ok("rm", "-f", "a", "b");
+  assert.deepEqual(box.stored(), []);
+  assert.deepEqual(box.debris().filter((path) => !path.endsWith(".json") && !/\.gw[qn]$/.test(path)), []);
+  await box.up("z");
+  await box.ok("stop", "z");
+  await box.empty();
+  assert.deepEqual(box.debris(), [], "the next holder sweeps what is left of the group");
+});
+
+test("process ids that belong to another program now: it is left alone, and up works", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const { id } = box.record();
+  const record = box.record();
+  await killAll(box);
+  const stranger = box.spawn("sleep", "1000");
+  const pid = stranger.pid;
+  Deno.writeTextFileSync(box.store.member("a").pid, String(pid));
+  await box.store.writeGroupRecord({
+    ...record,
+    holder: { ...record.holder, pid },
+    gateway: { ...record.gateway!, pid },
+    hypervisors: { a: { ...record.hypervisors.a, pid } },
+  });
+  assert.equal(await box.states(), "a=stopped");
+  assert.match((await box.ok("stop", "--force", "a")).stdout, /a is not running/);
+  const up = await box.up("a");
+  assert.doesNotMatch(up.stderr, /taken back/);
+  assert.notEqual(box.record().id, id);
+  assert.notEqual(Deno.readTextFileSync(box.store.member("a").pid), String(pid));
+  await box.ok("rm", "-f", "a");
+  assert.equal(await Promise.race([stranger.status, new Promise((later) => setTimeout(later, 100))]), undefined);
+});
+
+test("records that are damaged keep nobody from anything", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const { record, ...sockets } = box.store.group(box.record().id);
+  await killAll(box);
+  for (const text of ["", "{", "[]", "null", '{"id":"x"}', Deno.readTextFileSync(record).slice(0, 80)]) {
+    Deno.writeTextFileSync(record, text);
+    assert.equal(await box.states(), "a=stopped");
+  }
+  await box.up("a");
+  await box.ok("rm", "-f", "a");
+  // Without a record nobody knows which sockets were the old gateway's.
+  for (const path of [record, ...Object.values(sockets)]) Deno.removeSync(path);
+});
+
+test("a holder that hangs: ls says so within two seconds and tells of the others, up gives up on it", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  await box.up("b");
+  const holder = box.processes("holder").find(({ name }) => name === "a")!;
+  signal(holder, "SIGSTOP");
+  const ls = await box.ok("ls");
+  assert.ok(ls.ms < 4_000, `${ls.ms}`);
+  assert.match(ls.stdout, /^a +unknown/m);
+  assert.match(ls.stdout, /^b +running/m);
+  assert.match(ls.stdout, /The holder of "a" did not answer/);
+  await box.fails(4, /The holder of "a" did not answer within 5 s/, "up", "a");
+  signal(holder, "SIGCONT");
+  await box.up("a");
+  assert.equal(box.processes("machine").length, 2);
+});
+
+test("SIGTERM to a holder shuts its members down, and it leaves", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  signal(box.process("holder"), "SIGTERM");
+  await until("all have left", () => box.processes().length === 0);
+  assert.equal(await box.states(), "a=stopped b=stopped");
+  assert.deepEqual(box.debris(), []);
+});
+
+test("SIGHUP to a holder is no reason to end", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  signal(box.process("holder"), "SIGHUP");
+  signal(box.process("holder"), "SIGHUP");
+  assert.equal((await box.status("a"))?.state, "running");
+  await box.ok("join", "b", "--via", "a");
+});
+
+const DAMAGES: Record<string, (config: string) => string | undefined> = {
+  "truncated": (config) => config.slice(0, 40),
+  "empty": () => "",
+  "not JSON": () => "name: a\n",
+  "a list": () => "[]",
+  "null": () => "null",
+  "with a number for its mac": (config) => config.replace(/"mac": "[^"]*"/, '"mac": 7'),
+  "without its memory": (config) => config.replace(/"memory_mb": \d+,/, ""),
+  "of another member": (config) => config.replace('"name": "a"', '"name": "b"'),
+  "missing, with a disk": () => undefined,
+};
+
+test("a damaged config: ls shows it with the reason and the others as they are, up names it, nothing is deleted", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  await box.ok("stop", "a");
+  const { config, disk } = box.store.member("a");
+  const sound = Deno.readTextFileSync(config);
+  for (const [what, damage] of Object.entries(DAMAGES)) {
+    const text = damage(sound);
+    if (text === undefined) Deno.removeSync(config);
+    else Deno.writeTextFileSync(config, text);
+    const ls = await box.ok("ls");
+    assert.match(ls.stdout, /^a +damaged/m, what);
+    assert.match(ls.stdout, /^b +running/m, what);
+    assert.match(ls.stdout, /a: The config of "a" cannot be read: /, what);
+    await box.fails(1, [/The config of "a" cannot be read/, /try: Repair .*config\.json/], "up", "a", "new");
+    await box.fails(1, /The config of "a" cannot be read/, "join", "a", "--via", "b");
+    if (text === undefined) assert.ok(!exists(config), what);
+    else assert.equal(Deno.readTextFileSync(config), text, what);
+    assert.ok(exists(disk), what);
+    assert.deepEqual(box.stored().filter((name) => name === "new"), [], what);
+  }
+  Deno.writeTextFileSync(config, sound);
+  await box.up("a");
+  await box.ok("stop", "a");
+  Deno.writeTextFileSync(config, "{");
+  await box.ok("rm", "-f", "a");
+  assert.ok(!exists(disk));
+  assert.equal(await box.states(), "b=running");
+});
+
+test("a config that is damaged while its member runs: it can still be seen, reached and stopped", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const { config } = box.store.member("a");
+  Deno.writeTextFileSync(config, "{");
+  assert.equal(await box.states(), "a=running");
+  await box.ok("up", "a");
+  await box.ok("stop", "a");
+  assert.equal(await box.states(), "a=damaged");
+});
+
+test("a disk that is gone is never replaced by an empty one", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  await box.ok("stop", "a");
+  const { disk } = box.store.member("a");
+  Deno.renameSync(disk, `${disk}.away`);
+  await box.fails(1, /The disk of "a" is gone .*booted before/, "up", "a");
+  await box.empty();
+  assert.ok(!exists(disk));
+  Deno.renameSync(`${disk}.away`, disk);
+  await box.up("a");
+});
+
+test("what is no member in the store is passed over", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  for (const dir of ["lost+found/x", "a/B", ".removed-x/y", "web/other"]) {
+    Deno.mkdirSync(`${box.store.clustersDir}/${dir}`, { recursive: true });
+  }
+  Deno.writeTextFileSync(`${box.store.clustersDir}/file`, "");
+  assert.equal(await box.states(), "a=running");
+  for (const dir of ["lost+found", ".removed-x", "web"]) {
+    Deno.removeSync(`${box.store.clustersDir}/${dir}`, { recursive: true });
+  }
+});
+
+/** Holder, machines and gateway, at once and without a word. */
+async function killAll(box: Sandbox): Promise<void> {
+  await Promise.all(box.processes("holder").map(kill));
+  await Promise.all(box.processes().map(kill));
+}
