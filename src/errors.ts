@@ -43,13 +43,30 @@ export interface WireError {
   hint?: string;
 }
 
-/** The one error that fleetbox throws on purpose. */
+/**
+ * The one error that fleetbox throws on purpose.
+ *
+ * @example
+ * ```ts
+ * import { FleetboxError, start } from "fleetbox";
+ *
+ * try {
+ *   await using vm = await start("web", { bootTimeoutMs: 30_000 });
+ * } catch (thrown) {
+ *   if (!(thrown instanceof FleetboxError)) throw thrown;
+ *   console.error(thrown.code, thrown.message, thrown.hint, thrown.cause);
+ * }
+ * ```
+ */
 export class FleetboxError extends Error {
+  /** Always this, also where `instanceof` does not reach. */
   override readonly name = "FleetboxError";
+  /** What kind of failure it was. */
   readonly code: ErrorCode;
   /** The user's next step, a sentence. */
   readonly hint?: string;
 
+  /** Takes the kind, a sentence, what it was caused by, and what the user can do. */
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;

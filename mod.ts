@@ -1,0 +1,42 @@
+/**
+ * Whole Linux machines for tests: each with a kernel, an init and a disk of its own, in seconds, without root or KVM.
+ *
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start("web");
+ * const { stdout } = await vm.exec("uname -r");
+ * ```
+ *
+ * Nothing of a machine is left when it goes out of scope, nor when this process is killed. The fixtures for test runners
+ * are in `testing.ts`.
+ *
+ * @module
+ */
+
+export { start, startCluster } from "./src/library/start.ts";
+export { CommandError } from "./src/library/exec.ts";
+export { type ErrorCode, FleetboxError } from "./src/errors.ts";
+export type {
+  Cluster,
+  Command,
+  ConsoleOptions,
+  CopyOptions,
+  ExecOptions,
+  ExecResult,
+  ExitStatus,
+  MachineOptions,
+  Process,
+  ProcessOptions,
+  RestartOptions,
+  SshAddress,
+  Stage,
+  StartOptions,
+  State,
+  Stdin,
+  StopOptions,
+  Vm,
+  WaitOptions,
+  WaitTarget,
+  WriteOptions,
+} from "./src/library/types.ts";

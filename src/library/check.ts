@@ -1,0 +1,107 @@
+/** What a test author may ask for, checked when it runs, too: unknown options, wrong types, values out of range. */
+
+import { isAbsolute, resolve } from "node:path";
+import { FleetboxError } from "../errors.ts";
+import { DEFAULTS, LIMITS, type Options } from "../options.ts";
+import { clip } from "../wire.ts";
+import type { MachineOptions, StartOptions } from "./types.ts";
+
+type Check = (value: unknown) => string | undefined;
+
+/** Gives what is expected, when a value is something else. */
+const number = (min: number, max: number, isWhole = false): Check => (value) =>
+  typeof value === "number" && value >= min && value <= max && (!isWhole || Number.isInteger(value))
+    ? undefined
+    : `a ${isWhole ? "whole " : ""}number from ${min} to ${max}`;
+const boolean: Check = (value) => typeof value === "boolean" ? undefined : "true or false";
+const text: Check = (value) =>
+  typeof value === "string" && value !== "" && !value.includes("\0") ? undefined : "a string";
+const oneOf = (...values: string[]): Check => (value) =>
+  values.includes(value as string) ? undefined : values.map((one) => JSON.stringify(one)).join(" or ");
+const signal: Check = (value) => value instanceof AbortSignal ? undefined : "an AbortSignal";
+const milliseconds = number(0, 24 * 3600 * 1000);
+const bytes: Check = (value) =>
+  typeof value === "string" || value instanceof Uint8Array || value instanceof ReadableStream
+    ? undefined
+    : "a string, a Uint8Array or a ReadableStream";
+const record: Check = (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "an object";
+
+const MACHINE = {
+  image: text,
+  cpus: number(1, LIMITS.cpus, true),
+  memoryMiB: number(LIMITS.memoryMinMiB, LIMITS.memoryMaxMiB),
+  diskMiB: number(1, LIMITS.diskMaxMiB),
+  bootTimeoutMs: number(1, 24 * 3600 * 1000),
+  signal,
+};
+const PROCESS = { env: record, cwd: text, signal };
+
+/** The options of each call, by name. */
+const CALLS = {
+  add: MACHINE,
+  start: {
+    ...MACHINE,
+    egress: oneOf("on", "off"),
+    hostAccess: boolean,
+    store: text,
+    existing: oneOf("refuse", "reuse"),
+  },
+  exec: { ...PROCESS, stdin: bytes, timeoutMs: milliseconds, check: boolean, maxOutputBytes: number(0, 2 ** 30, true) },
+  spawn: { ...PROCESS, stdin: (value: unknown) => value === "piped" ? undefined : bytes(value) },
+  copy: { signal },
+  write: { mode: number(0, 0o7777, true), signal },
+  wait: { timeoutMs: milliseconds, intervalMs: number(1, 3600 * 1000), signal },
+  stop: { graceMs: milliseconds, signal },
+  restart: { bootTimeoutMs: MACHINE.bootTimeoutMs, signal },
+  console: { lines: number(0, 1_000_000, true), all: boolean },
+} satisfies Record<string, Record<string, Check>>;
+
+/**
+ * Checks the options of a call, and gives them.
+ * @param call in words, for the error: `exec() on "web"`.
+ * @throws {FleetboxError} `misuse`: an unknown option, a wrong type, a value out of its range.
+ */
+export function checked<T extends object>(kind: keyof typeof CALLS, call: string, options: T | undefined): T {
+  const given: unknown = options ?? {};
+  if (record(given) !== undefined) {
+    throw new FleetboxError("misuse", `Bad options of ${call}: found ${shown(given)}, expected an object`);
+  }
+  const checks: Record<string, Check> = CALLS[kind];
+  for (const [key, value] of Object.entries(given as object)) {
+    if (!Object.hasOwn(checks, key)) {
+      throw new FleetboxError(
+        "misuse",
+        `Unknown option "${key}" of ${call}; expected ${Object.keys(checks).map((one) => `"${one}"`).join(", ")}`,
+      );
+    }
+    const expected = value === undefined ? undefined : checks[key](value);
+    if (expected) {
+      throw new FleetboxError("misuse", `Bad option "${key}" of ${call}: found ${shown(value)}, expected ${expected}`);
+    }
+  }
+  return given as T;
+}
+
+/** The options as the protocol has them. What is absent is the holder's to choose. */
+export function wireOptions(options: MachineOptions & StartOptions, cwd: () => string = Deno.cwd): Options {
+  const { image, cpus, memoryMiB, diskMiB, bootTimeoutMs, egress, hostAccess } = options;
+  const wire: Options = { boot_timeout_ms: bootTimeoutMs ?? DEFAULTS.bootTimeoutMs };
+  if (image !== undefined) wire.image = imageReference(image, cwd);
+  if (cpus !== undefined) wire.cpus = cpus;
+  if (memoryMiB !== undefined) wire.mem = memoryMiB / 1024;
+  if (diskMiB !== undefined) wire.disk = diskMiB / 1024;
+  if (egress !== undefined) wire.egress = egress;
+  if (hostAccess !== undefined) wire.host_access = hostAccess;
+  return wire;
+}
+
+/** A path as the holder needs it, whose working directory is another one; an alias or a URL as it is. */
+function imageReference(image: string, cwd: () => string): string {
+  const isPath = image.includes("/") || image.startsWith(".") || /\.(qcow2|img|raw)$/i.test(image);
+  return isPath && !isAbsolute(image) && !/^[a-z][a-z0-9+.-]*:\/\//i.test(image) ? resolve(cwd(), image) : image;
+}
+
+function shown(value: unknown): string {
+  return clip(typeof value === "function" ? "a function" : JSON.stringify(value) ?? String(value), 80);
+}

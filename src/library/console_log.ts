@@ -1,0 +1,52 @@
+/** A machine's console, as the hypervisor keeps it in the store: `serial.log`, one file for all of its starts. */
+
+const MAX_BYTES = 1024 * 1024;
+
+/** The size of a console's log: where the next start's lines begin. 0 when there is none. */
+export function consoleSize(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return 0;
+  }
+}
+
+/** What a console's log holds from an offset on, at most the last MiB of it, printable. */
+export async function readConsole(path: string, from: number): Promise<string> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch {
+    return ""; // it never started
+  }
+  try {
+    const { size } = await file.stat();
+    const begin = Math.max(Math.min(from, size), size - MAX_BYTES);
+    await file.seek(begin, Deno.SeekMode.Start);
+    const bytes = new Uint8Array(size - begin);
+    let filled = 0;
+    while (filled < bytes.length) {
+      const count = await file.read(bytes.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    return printable(new TextDecoder().decode(bytes.subarray(0, filled)));
+  } finally {
+    file.close();
+  }
+}
+
+/** The last lines of a text, empty ones left out. */
+export function lastLines(text: string, count: number): string {
+  if (count === 0) return "";
+  return text.split("\n").filter((line) => line.trim() !== "").slice(-count).join("\n");
+}
+
+/** Text without escape sequences and control characters (ECMA-48), lines kept. */
+export function printable(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_c])/g, "")
+    .replace(/\r+\n?/g, "\n")
+    // deno-lint-ignore no-control-regex
+    .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
+}

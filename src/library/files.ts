@@ -1,0 +1,265 @@
+/**
+ * A guest's files over SFTP (protocol version 3, draft-ietf-secsh-filexfer-02): reading, writing, looking.
+ *
+ * All go over one channel of the shared connection. What is read or written is never held whole: at most
+ * {@link AT_ONCE} pieces of {@link PIECE_BYTES} are under way, so that a large file costs neither memory nor a round
+ * trip a piece.
+ */
+
+import { Buffer } from "node:buffer";
+import type { SFTPWrapper, Stats } from "./ssh2.d.ts";
+import { FleetboxError, messageOf } from "../errors.ts";
+import { type Connection, promised } from "./connection.ts";
+
+/** What every server takes at once. */
+const PIECE_BYTES = 32 * 1024;
+const AT_ONCE = 32;
+
+/** Codes of SFTP, section 7. */
+const NO_SUCH_FILE = 2;
+const PERMISSION_DENIED = 3;
+
+export type FileKind = "file" | "directory" | "symlink" | "other";
+
+/** What there is at a path. */
+export interface FileFacts {
+  kind: FileKind;
+  /** Permission bits alone. */
+  mode: number;
+  size: number;
+}
+
+export class Files {
+  constructor(private readonly connection: Connection) {}
+
+  /** What there is at a path; undefined when there is nothing. */
+  async stat(path: string, options: { follow: boolean; signal?: AbortSignal }): Promise<FileFacts | undefined> {
+    const sftp = await this.connection.files(options.signal);
+    try {
+      return facts(await promised<Stats>((done) => options.follow ? sftp.stat(path, done) : sftp.lstat(path, done)));
+    } catch (thrown) {
+      if (codeIs(thrown, NO_SUCH_FILE)) return undefined;
+      throw this.#failure("look at", path, thrown);
+    }
+  }
+
+  async list(path: string, signal?: AbortSignal): Promise<{ name: string; facts: FileFacts }[]> {
+    const sftp = await this.connection.files(signal);
+    try {
+      const entries = await promised<{ filename: string; attrs: Stats }[]>((done) => sftp.readdir(path, done));
+      return entries.filter(({ filename }) => filename !== "." && filename !== "..").map(({ filename, attrs }) => {
+        // The guest is not trusted with where its files go on this host.
+        if (filename.includes("/") || filename.includes("\0")) {
+          throw new FleetboxError("protocol", `The guest lists a file of the name ${JSON.stringify(filename)}`);
+        }
+        return { name: filename, facts: facts(attrs) };
+      });
+    } catch (thrown) {
+      throw this.#failure("list", path, thrown);
+    }
+  }
+
+  async readLink(path: string): Promise<string> {
+    const sftp = await this.connection.files();
+    try {
+      return await promised<string>((done) => sftp.readlink(path, done));
+    } catch (thrown) {
+      throw this.#failure("read the link", path, thrown);
+    }
+  }
+
+  /** Makes a symbolic link, replacing one that is there. */
+  async link(target: string, path: string): Promise<void> {
+    const sftp = await this.connection.files();
+    try {
+      const there = await this.stat(path, { follow: false });
+      if (there?.kind === "symlink") await promised<void>((done) => sftp.unlink(path, done));
+      await promised<void>((done) => sftp.symlink(target, path, done));
+    } catch (thrown) {
+      throw this.#failure("make the link", path, thrown);
+    }
+  }
+
+  /** Makes a directory; one that is there is fine. Its mode is for the time in which it is filled. */
+  async makeDirectory(path: string): Promise<void> {
+    const sftp = await this.connection.files();
+    try {
+      await promised<void>((done) => sftp.mkdir(path, { mode: 0o700 }, done));
+    } catch (thrown) {
+      // The server says only "Failure" for one that exists.
+      const there = await this.stat(path, { follow: true }).catch(() => undefined);
+      if (there?.kind !== "directory") throw this.#failure("make the directory", path, thrown);
+    }
+  }
+
+  async changeMode(path: string, mode: number): Promise<void> {
+    const sftp = await this.connection.files();
+    try {
+      await promised<void>((done) => sftp.chmod(path, mode, done));
+    } catch (thrown) {
+      throw this.#failure("change the mode of", path, thrown);
+    }
+  }
+
+  /**
+   * Writes a file, replacing what it held. The source gives each piece a buffer of its own.
+   * @param exactMode gives an existing file the mode, too, whatever the guest's umask.
+   */
+  async write(
+    path: string,
+    source: AsyncIterable<Uint8Array>,
+    options: { mode: number; exactMode?: boolean; signal?: AbortSignal },
+  ): Promise<void> {
+    const { mode, signal } = options;
+    const sftp = await this.connection.files(signal);
+    let handle: Buffer | undefined;
+    try {
+      const open = handle = await promised<Buffer>((done) => sftp.open(path, "w", { mode: mode | 0o200 }, done));
+      await writeAll(sftp, open, source, signal);
+      if (options.exactMode) await promised<void>((done) => sftp.fchmod(open, mode, done));
+    } catch (thrown) {
+      throw signal?.aborted ? interrupted("Writing", path, signal) : this.#failure("write", path, thrown);
+    } finally {
+      if (handle) await close(sftp, handle);
+    }
+  }
+
+  /** Reads a file in order, from an offset on. */
+  async *read(path: string, options: { from?: number; signal?: AbortSignal } = {}): AsyncGenerator<Buffer> {
+    const { signal, from = 0 } = options;
+    const sftp = await this.connection.files(signal);
+    let handle: Buffer | undefined;
+    try {
+      const open = handle = await promised<Buffer>((done) => sftp.open(path, "r", done));
+      const { size } = await promised<Stats>((done) => sftp.fstat(open, done));
+      yield* readAll(sftp, open, from, size, signal);
+    } catch (thrown) {
+      throw signal?.aborted ? interrupted("Reading", path, signal) : this.#failure("read", path, thrown);
+    } finally {
+      if (handle) await close(sftp, handle);
+    }
+  }
+
+  #failure(what: string, path: string, cause: unknown): FleetboxError {
+    if (cause instanceof FleetboxError) return cause;
+    const { name } = this.connection.target;
+    const text = `Cannot ${what} ${path} on "${name}"`;
+    if (codeIs(cause, NO_SUCH_FILE)) return new FleetboxError("not-found", `${text}: there is no such file`, { cause });
+    if (codeIs(cause, PERMISSION_DENIED)) {
+      return new FleetboxError("denied", `${text}: the guest's user may not`, {
+        cause,
+        hint: "Use a path below the user's home or /tmp, and move it with exec() and sudo.",
+      });
+    }
+    return new FleetboxError("failed", `${text}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function writeAll(
+  sftp: SFTPWrapper,
+  handle: Buffer,
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  let at = 0;
+  try {
+    for await (const chunk of source) {
+      for (let begin = 0; begin < chunk.length; begin += PIECE_BYTES) {
+        signal?.throwIfAborted();
+        const piece = Buffer.from(chunk.buffer, chunk.byteOffset + begin, Math.min(PIECE_BYTES, chunk.length - begin));
+        const place = at;
+        at += piece.length;
+        const written = promised<void>((done) => sftp.write(handle, piece, 0, piece.length, place, done));
+        const tracked = written.finally(() => underWay.delete(tracked));
+        tracked.catch(() => {});
+        underWay.add(tracked);
+        if (underWay.size >= AT_ONCE) await Promise.race(underWay);
+      }
+    }
+    await Promise.all(underWay);
+  } finally {
+    await Promise.allSettled(underWay);
+  }
+}
+
+async function* readAll(
+  sftp: SFTPWrapper,
+  handle: Buffer,
+  from: number,
+  size: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
+  const coming: Promise<Buffer>[] = [];
+  let asked = from;
+  let given = from;
+  const ask = () => {
+    const length = Math.min(PIECE_BYTES, size - asked);
+    const piece = readPiece(sftp, handle, asked, length);
+    piece.catch(() => {});
+    coming.push(piece);
+    asked += length;
+  };
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      while (coming.length < AT_ONCE && asked < size) ask();
+      const piece = await coming.shift();
+      if (!piece || piece.length === 0) break;
+      given += piece.length;
+      yield piece;
+    }
+    // A file that tells no size (/proc), or that grew meanwhile: one piece after the other, to its end.
+    for (;;) {
+      signal?.throwIfAborted();
+      const piece = await readPiece(sftp, handle, given, PIECE_BYTES);
+      if (piece.length === 0) return;
+      given += piece.length;
+      yield piece;
+    }
+  } finally {
+    await Promise.allSettled(coming);
+  }
+}
+
+/** So many bytes at an offset; fewer at the end of the file. A server may give fewer than asked at any time. */
+async function readPiece(sftp: SFTPWrapper, handle: Buffer, at: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const count = await new Promise<number>((resolve, reject) => {
+      sftp.read(handle, buffer, filled, length - filled, at + filled, (error, bytesRead) => {
+        if (!error) resolve(bytesRead);
+        else if (codeIs(error, 1)) resolve(0); // end of file
+        else reject(error);
+      });
+    });
+    if (count === 0) break;
+    filled += count;
+  }
+  return buffer.subarray(0, filled);
+}
+
+async function close(sftp: SFTPWrapper, handle: Buffer): Promise<void> {
+  // A connection that broke has closed it.
+  await promised<void>((done) => sftp.close(handle, done)).catch(() => {});
+}
+
+function facts(stats: Stats): FileFacts {
+  const kind = stats.isFile()
+    ? "file"
+    : stats.isDirectory()
+    ? "directory"
+    : stats.isSymbolicLink()
+    ? "symlink"
+    : "other";
+  return { kind, mode: stats.mode & 0o7777, size: stats.size };
+}
+
+function codeIs(thrown: unknown, code: number): boolean {
+  return (thrown as { code?: unknown } | undefined)?.code === code;
+}
+
+function interrupted(what: string, path: string, signal: AbortSignal): FleetboxError {
+  return new FleetboxError("interrupted", `${what} ${path} was interrupted`, { cause: signal.reason });
+}

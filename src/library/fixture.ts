@@ -1,0 +1,205 @@
+/**
+ * Machines for the length of one test, for any test runner: named after the test, gone at its end, explained when it failed.
+ *
+ * The name comes from the test's, and is its own for each file, process and call, so that test files which run at the
+ * same time, in one store, cannot meet.
+ */
+
+import { FleetboxError } from "../errors.ts";
+import { hostProblem } from "./host.ts";
+import { testName, uniqueNames } from "./naming.ts";
+import { openCluster, openMachine } from "./start.ts";
+import type { Cluster, StartOptions, Vm } from "./types.ts";
+import type { Machine } from "./vm.ts";
+
+/** Keeps what a failed test leaves, when it is "1". */
+const KEEP_VARIABLE = "FLEETBOX_KEEP";
+const CONSOLE_LINES = 25;
+/** How long the guest of a machine that is kept may take to shut down. */
+const KEEP_GRACE_MS = 10_000;
+
+/**
+ * What a runner hands to a test: of `Deno.test` a `TestContext`, of `node:test` its context, of Vitest its `{ task }`.
+ * The test's name is taken from it, where there is one.
+ */
+export interface AnyContext {
+  /** `Deno.test` and `node:test`: the test's name. */
+  readonly name?: string;
+  /** `Deno.test`: the test's file. */
+  readonly origin?: string;
+  /** Vitest: the test. */
+  readonly task?: { readonly name: string };
+}
+
+/**
+ * A test's body that has a machine: it is booted before, and destroyed after. For any runner whose tests are functions.
+ *
+ * When the body fails, the last lines of the machine's console are printed. With `FLEETBOX_KEEP=1` in the environment the
+ * machine is then shut down and kept instead: its disk, its console and its holder's log, whose paths are printed. (It
+ * does not run on: no machine of a test outlives the test's process.)
+ *
+ * @param body The test. Its second argument is what the runner hands to a test.
+ * @param options What the machine is asked to be.
+ *
+ * @example `node:test`
+ * ```ts
+ * import { test } from "node:test";
+ * import { hostProblem, withVm } from "@fleetbox/testing";
+ *
+ * test("it boots", { skip: hostProblem() }, withVm(async (vm) => {
+ *   await vm.exec("true", { check: true });
+ * }));
+ * ```
+ */
+export function withVm<T extends AnyContext = AnyContext>(
+  body: (vm: Vm, context: T) => unknown,
+  options?: StartOptions,
+): (context?: T) => Promise<void> {
+  return async (context) => {
+    const machine = await openMachine(nameFor(context, 0), options);
+    await run(context, [machine], () => machine[Symbol.asyncDispose](), () => body(machine, context as T));
+  };
+}
+
+/**
+ * A test's body that has a group of machines: {@link withVm} for more than one.
+ *
+ * @param members How many, or words for them: the machine for `"db"` is named after the test, and ends with `-db`.
+ * @param body The test.
+ * @param options What the machines are asked to be.
+ *
+ * @example
+ * ```ts
+ * import { withCluster } from "@fleetbox/testing";
+ *
+ * Deno.test("they see each other", withCluster(2, async ({ vms: [one, other] }) => {
+ *   await one.exec(["ping", "-c", "1", other.name], { check: true });
+ * }, { egress: "off" }));
+ * ```
+ */
+export function withCluster<T extends AnyContext = AnyContext>(
+  members: readonly string[] | number,
+  body: (cluster: Cluster, context: T) => unknown,
+  options?: StartOptions,
+): (context?: T) => Promise<void> {
+  return async (context) => {
+    const room = typeof members === "number" ? 4 : 1 + Math.max(0, ...members.map((word) => word.length));
+    const stem = nameFor(context, room);
+    const names = typeof members === "number" ? uniqueNames(members, stem) : members.map((word) => `${stem}-${word}`);
+    const cluster = await openCluster(names, options);
+    await run(context, () => cluster.machines, () => cluster.close(), () => body(cluster, context as T));
+  };
+}
+
+/**
+ * Registers a test with `Deno.test` that has a machine: see {@link withVm}. Where the host cannot run machines, the test
+ * is ignored, and its name says why.
+ *
+ * @param name The test's name.
+ * @param body The test.
+ * @param options What the machine is asked to be.
+ *
+ * @example
+ * ```ts
+ * import { vmTest } from "@fleetbox/testing";
+ *
+ * vmTest("a file outlives a power cut after sync", async (vm) => {
+ *   await vm.exec("echo precious > file && sync", { check: true });
+ *   await vm.kill();
+ *   await vm.start();
+ *   await vm.exec("grep precious file", { check: true });
+ * }, { egress: "off" });
+ * ```
+ */
+export function vmTest(
+  name: string,
+  body: (vm: Vm, context: Deno.TestContext) => unknown,
+  options?: StartOptions,
+): void {
+  register(name, withVm<Deno.TestContext>(body, options), options);
+}
+
+/**
+ * Registers a test with `Deno.test` that has a group of machines: see {@link withCluster}. Where the host cannot run
+ * machines, the test is ignored, and its name says why.
+ *
+ * @param name The test's name.
+ * @param members How many machines, or words for them.
+ * @param body The test.
+ * @param options What the machines are asked to be.
+ *
+ * @example
+ * ```ts
+ * import { clusterTest } from "@fleetbox/testing";
+ *
+ * clusterTest("the database is found by name", ["web", "db"], async ({ vms: [web, db] }) => {
+ *   await web.exec(["nslookup", db.name], { check: true });
+ * }, { egress: "off" });
+ * ```
+ */
+export function clusterTest(
+  name: string,
+  members: readonly string[] | number,
+  body: (cluster: Cluster, context: Deno.TestContext) => unknown,
+  options?: StartOptions,
+): void {
+  register(name, withCluster<Deno.TestContext>(members, body, options), options);
+}
+
+function register(name: string, fn: (t: Deno.TestContext) => Promise<void>, options: StartOptions = {}): void {
+  const problem = hostProblem(options);
+  if (problem === undefined) Deno.test(name, fn);
+  else Deno.test({ name: `${name} (skipped: ${problem})`, ignore: true, fn });
+}
+
+function nameFor(context: AnyContext | undefined, room: number): string {
+  const title = context?.name ?? context?.task?.name ?? "test";
+  return testName(title, context?.origin ?? Deno.mainModule, room);
+}
+
+async function run(
+  context: AnyContext | undefined,
+  machines: Machine[] | (() => Machine[]),
+  close: () => Promise<void>,
+  body: () => unknown,
+): Promise<void> {
+  let isFailed = true;
+  try {
+    await body();
+    isFailed = false;
+  } finally {
+    try {
+      if (isFailed) {
+        for (const machine of typeof machines === "function" ? machines() : machines) {
+          console.error(await explain(machine, context?.name ?? context?.task?.name));
+        }
+      }
+    } finally {
+      await close();
+    }
+  }
+}
+
+/** What there is to say of a machine whose test failed; keeps it, when that is asked for. */
+async function explain(machine: Machine, title: string | undefined): Promise<string> {
+  const whose = title === undefined ? "" : ` of the test ${JSON.stringify(title)}`;
+  const parts: string[] = [];
+  try {
+    const state = await machine.state();
+    const text = await machine.console({ lines: CONSOLE_LINES });
+    parts.push(`--- "${machine.name}"${whose}, which failed, is ${state}; the last lines of its console:`, text, "---");
+    if (Deno.env.get(KEEP_VARIABLE) === "1" && state !== "absent") {
+      const { home, paths } = await machine.keep(KEEP_GRACE_MS);
+      parts.push(
+        `"${machine.name}" was shut down and is kept, as ${KEEP_VARIABLE} is set:`,
+        ...paths.map(([what, path]) => `  ${what.padEnd(8)} ${path}`),
+        `  boot it  FLEETBOX_HOME=${home} fleetbox up ${machine.name}`,
+        `  remove   FLEETBOX_HOME=${home} fleetbox rm ${machine.name}`,
+      );
+    }
+  } catch (thrown) {
+    const why = thrown instanceof FleetboxError ? thrown.message : String(thrown);
+    parts.push(`--- "${machine.name}"${whose}: no more can be said: ${why}`);
+  }
+  return parts.join("\n");
+}

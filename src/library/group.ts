@@ -1,0 +1,350 @@
+/**
+ * A group as the library holds it: the bound holder that serves it, who belongs to it, and what must be removed at its end.
+ *
+ * One group has one holder at a time. A holder ends with its last machine; a machine that is started after that gets a
+ * new one. What this group created carries this process as its owner, so that a holder whose client was killed removes
+ * it, too; and what a killed client left all the same (it was stopped, so that nobody served it) is known by an owner
+ * that is dead, and replaced.
+ */
+
+import { addMember, getReport, getStatus, type Session, spawn, stop, waitMembers } from "../control.ts";
+import { codeOf, FleetboxError } from "../errors.ts";
+import { checkNames } from "../names.ts";
+import type { Options } from "../options.ts";
+import { identify, isAlive } from "../process.ts";
+import { selfExecutable } from "../self.ts";
+import { removeIfThere, type Store } from "../store.ts";
+import type { MemberReport } from "../wire.ts";
+
+/** The holder has its own limit and the better error: ours is for a holder that says nothing. */
+const LISTEN_LONGER_MS = 15_000;
+/** How long the guest of a machine that stays may take to shut down at the end. */
+const LAST_GRACE_MS = 15_000;
+/** How long a holder may take to end when it is told to. */
+const HOLDER_END_MS = 20_000;
+
+/** The members that this process has now, by store and name. */
+const HELD = new Set<string>();
+
+export interface GroupRequest {
+  store: Store;
+  names: readonly string[];
+  options: Options;
+  existing: "refuse" | "reuse";
+  signal?: AbortSignal;
+}
+
+export class MachineGroup {
+  readonly store: Store;
+  readonly #options: Options;
+  readonly #existing: "refuse" | "reuse";
+  #session: Session | undefined;
+  /** Every member, and whether it is removed at the end. */
+  readonly #members = new Map<string, { isOwned: boolean }>();
+  /** Every name that ever was in it. */
+  readonly #names = new Set<string>();
+  /** First names of the holders that served this group: their logs are named after those. */
+  readonly #logs = new Set<string>();
+  /** What changes who serves the group is done one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #end: Promise<void> | undefined;
+
+  private constructor({ store, options, existing }: GroupRequest) {
+    this.store = store;
+    this.#existing = existing;
+    const owner = identify(Deno.pid);
+    this.#options = owner ? { ...options, owner } : options;
+  }
+
+  /**
+   * Boots a group; returns when every machine answers.
+   * @throws {FleetboxError} why it did not come up; nothing of it is left then.
+   */
+  static async open(request: GroupRequest): Promise<{ group: MachineGroup; reports: MemberReport[] }> {
+    const names = checkNames(request.names);
+    const { signal } = request;
+    if (signal?.aborted) throw interrupted(names, signal);
+    const group = new MachineGroup(request);
+    try {
+      for (const name of names) await group.#claim(name);
+      return { group, reports: await group.#boot(names, { signal }) };
+    } catch (thrown) {
+      await group.close();
+      throw thrown;
+    }
+  }
+
+  /** Takes a name in: one that is free, a killed client's, or, when that was asked for, one that is there. */
+  async #claim(name: string): Promise<void> {
+    if (this.#members.has(name) || HELD.has(this.#key(name))) {
+      throw new FleetboxError(
+        "conflict",
+        `Cannot make the machine "${name}": this process has one of that name already`,
+      );
+    }
+    const config = this.store.config(name);
+    if (config) {
+      const { owner } = config;
+      const isLeft = owner !== undefined && !isAlive(owner);
+      if (isLeft && this.#existing === "refuse") await this.#remove(name);
+      else if (this.#existing === "refuse") {
+        const whose = owner ? `process ${owner.pid} made it and still runs` : `it was made at ${config.created_at}`;
+        throw new FleetboxError("conflict", `Cannot make the machine "${name}": there is one of that name, ${whose}`, {
+          hint:
+            `Use another name or none, or say existing: "reuse" to boot that machine, or remove it: fleetbox rm ${name}`,
+        });
+      }
+    }
+    HELD.add(this.#key(name));
+    this.#names.add(name);
+    this.#members.set(name, { isOwned: this.#existing === "refuse" || config === undefined });
+  }
+
+  #forget(name: string): void {
+    this.#members.delete(name);
+    HELD.delete(this.#key(name));
+  }
+
+  #key(name: string): string {
+    return `${this.store.root}\0${name}`;
+  }
+
+  /** Spawns a holder for some members and waits until they run. */
+  async #boot(names: string[], options: { signal?: AbortSignal; bootTimeoutMs?: number }): Promise<MemberReport[]> {
+    await this.#serve(names, options.bootTimeoutMs);
+    return await this.#untilRunning(names, options);
+  }
+
+  async #serve(names: string[], bootTimeoutMs?: number): Promise<void> {
+    // The one before is on its way out: its control socket has the same name.
+    await this.#session?.ended;
+    this.#logs.add(names[0]);
+    const session = await spawn(this.store, {
+      exe: selfExecutable(),
+      names,
+      options: bootTimeoutMs === undefined ? this.#options : { ...this.#options, boot_timeout_ms: bootTimeoutMs },
+      bound: true,
+    });
+    this.#session = session;
+    void session.ended.then(() => {
+      if (this.#session === session) this.#session = undefined;
+    });
+  }
+
+  async #untilRunning(
+    names: string[],
+    { signal, bootTimeoutMs = this.#options.boot_timeout_ms }: { signal?: AbortSignal; bootTimeoutMs?: number },
+  ): Promise<MemberReport[]> {
+    try {
+      return await waitMembers(this.store, names, { timeoutMs: bootTimeoutMs! + LISTEN_LONGER_MS, signal });
+    } catch (thrown) {
+      if (signal?.aborted) throw interrupted(names, signal);
+      throw thrown;
+    }
+  }
+
+  /** Boots a new machine onto the network of this group. @throws why it did not come up; the group is as it was then. */
+  async add(name: string, options: Options, signal?: AbortSignal): Promise<MemberReport> {
+    await this.#claim(name);
+    try {
+      return await this.start(name, { signal, options });
+    } catch (thrown) {
+      if (this.#members.get(name)?.isOwned) await this.destroy(name).catch(() => {});
+      this.#forget(name);
+      throw thrown;
+    }
+  }
+
+  /** Boots a member that is down, and gives its report; that of one that runs as it is. */
+  async start(
+    name: string,
+    request: { signal?: AbortSignal; bootTimeoutMs?: number; options?: Options },
+  ): Promise<MemberReport> {
+    const { signal } = request;
+    if (signal?.aborted) throw interrupted([name], signal);
+    for (let attempt = 0;; attempt++) {
+      const joining = await this.#inTurn(async () => {
+        this.#check(name);
+        const via = await this.#anyServed();
+        if (via === undefined) await this.#serve([name], request.bootTimeoutMs);
+        return via;
+      });
+      try {
+        if (joining !== undefined) await this.#join(name, joining, request);
+        const [report] = await this.#untilRunning([name], request);
+        return report;
+      } catch (thrown) {
+        // The one that it was to join left in that moment, and the network with it: there is a new one to be made.
+        if (joining === undefined || attempt > 2 || await this.#anyServed()) {
+          if (signal?.aborted) await this.kill(name);
+          throw thrown;
+        }
+      }
+    }
+  }
+
+  async #join(
+    name: string,
+    via: string,
+    { signal, bootTimeoutMs, options }: { signal?: AbortSignal; bootTimeoutMs?: number; options?: Options },
+  ): Promise<void> {
+    const limit = bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs };
+    // The options of who joins are its own, the owner is everybody's.
+    const { owner } = this.#options;
+    try {
+      await addMember(this.store, via, name, {
+        options: { ...options, ...limit, ...(owner ? { owner } : {}) },
+        signal,
+      });
+    } catch (thrown) {
+      if (signal?.aborted) throw interrupted([name], signal);
+      throw thrown;
+    }
+  }
+
+  /** The name of a member that our holder serves, in whatever state. */
+  async #anyServed(): Promise<string | undefined> {
+    if (!this.#session) return undefined;
+    for (const name of this.#members.keys()) {
+      const status = await getStatus(this.store, name).catch(() => undefined);
+      if (status?.pid === this.#session?.pid) return name;
+    }
+    return undefined;
+  }
+
+  /** What the holder tells of a member; undefined when nobody serves it. */
+  async report(name: string): Promise<MemberReport | undefined> {
+    try {
+      return await getReport(this.store, name);
+    } catch (thrown) {
+      if (codeOf(thrown) === "not-found") return undefined; // it left between the question and the answer
+      throw thrown;
+    }
+  }
+
+  /** Shuts a member down; returns when it is down. */
+  async stop(name: string, options: { graceMs?: number; signal?: AbortSignal }): Promise<void> {
+    this.#check(name);
+    if (await this.#isServed(name)) await stop(this.store, name, options);
+    if (options.signal?.aborted) throw interrupted([name], options.signal);
+  }
+
+  /** Takes a member's power away; returns when it is down. */
+  async kill(name: string): Promise<void> {
+    if (await this.#isServed(name)) await stop(this.store, name, { force: true });
+  }
+
+  /** Whether our holder serves a member. Somebody else's is none of ours, whatever its name. */
+  async #isServed(name: string): Promise<boolean> {
+    const pid = this.#session?.pid;
+    return pid !== undefined && (await this.report(name))?.pid === pid;
+  }
+
+  /** Takes a member down and removes it, disk and all. Twice is fine. */
+  async destroy(name: string): Promise<void> {
+    if (!this.#members.has(name)) return;
+    await this.kill(name);
+    await this.#remove(name);
+    this.#forget(name);
+  }
+
+  /** Keeps a member beyond the end: its disk, its logs. It is as if the user had made it. */
+  async keep(name: string): Promise<void> {
+    const member = this.#members.get(name);
+    if (!member) return;
+    member.isOwned = false;
+    await this.store.withMemberLock(name, async () => {
+      const config = this.store.config(name);
+      if (!config) return;
+      delete config.owner;
+      await this.store.writeConfig(config);
+    });
+  }
+
+  /** The log of the holder that serves the group, or did last. */
+  get holderLog(): string {
+    return this.store.holderLog([...this.#logs].at(-1)!);
+  }
+
+  /** Ends a member: removed when the group made it, else shut down. */
+  async release(name: string): Promise<void> {
+    const member = this.#members.get(name);
+    if (!member) return;
+    if (member.isOwned) return await this.destroy(name);
+    await this.stop(name, { graceMs: LAST_GRACE_MS });
+    this.#forget(name);
+  }
+
+  /** Ends the group: nothing runs any more, and nothing of what it made is left. Twice is fine. */
+  close(): Promise<void> {
+    return this.#end ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#turn.catch(() => {});
+    const failures: unknown[] = [];
+    await Promise.all([...this.#members].map(async ([name, { isOwned }]) => {
+      if (isOwned || !await this.#isServed(name)) return;
+      await stop(this.store, name, { graceMs: LAST_GRACE_MS }).catch((thrown) => failures.push(thrown));
+    }));
+    await this.#endHolder();
+    for (const [name, { isOwned }] of this.#members) {
+      if (isOwned && this.#isOurs(name)) await this.#remove(name).catch((thrown) => failures.push(thrown));
+      this.#forget(name);
+    }
+    const isKept = [...this.#names].some((name) => this.store.readMember(name));
+    for (const first of this.#logs) if (!isKept) removeIfThere(this.store.holderLog(first));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Ends the holder, and with it all that runs. One that does not end by itself is killed: its machines die with it. */
+  async #endHolder(): Promise<void> {
+    const session = this.#session;
+    if (!session) return;
+    const limit = setTimeout(() => {
+      try {
+        Deno.kill(session.pid, "SIGKILL");
+      } catch { /* it is gone */ }
+    }, HOLDER_END_MS);
+    await session.close();
+    clearTimeout(limit);
+  }
+
+  /** Whether a member is this process's, and not one that somebody else made while we tried. */
+  #isOurs(name: string): boolean {
+    const { owner } = this.#options;
+    const stored = this.store.readMember(name);
+    const found = stored && "config" in stored ? stored.config.owner : undefined;
+    return !owner || (found?.pid === owner.pid && found.startTime === owner.startTime);
+  }
+
+  /** Removes a member that nobody serves. One that somebody else has made or started meanwhile stays. */
+  async #remove(name: string): Promise<void> {
+    if (!this.store.readMember(name)) return;
+    await this.store.withMemberLock(name, async () => {
+      if (await getStatus(this.store, name)) {
+        throw new FleetboxError("conflict", `Cannot remove "${name}": somebody else has started it`, {
+          hint: `fleetbox rm ${name}`,
+        });
+      }
+      await this.store.removeMember(name);
+    });
+  }
+
+  #check(name: string): void {
+    if (this.#end) throw new FleetboxError("conflict", `The group of "${name}" was closed`);
+    if (!this.#members.has(name)) throw new FleetboxError("conflict", `"${name}" was destroyed`);
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.catch(() => {}).then(work);
+    this.#turn = mine;
+    return await mine;
+  }
+}
+
+function interrupted(names: readonly string[], signal: AbortSignal): FleetboxError {
+  return new FleetboxError("interrupted", `Starting ${names.map((name) => `"${name}"`).join(", ")} was interrupted`, {
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,59 @@
+/** Whether this host can run machines, told without running one: what a test says when it is skipped. */
+
+import { isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { messageOf } from "../errors.ts";
+import { DEFAULTS } from "../options.ts";
+import { which } from "../process.ts";
+import { exists, Store } from "../store.ts";
+
+/**
+ * Why this host cannot run machines, a sentence with the way out; undefined when it can, as far as that can be told
+ * without running one.
+ *
+ * @param options `image`: the one that the machines will have. `store`: where they will be kept.
+ *
+ * @example
+ * ```ts
+ * import { hostProblem } from "@fleetbox/testing";
+ *
+ * const problem = hostProblem();
+ * if (problem !== undefined) console.log(`no machines here: ${problem}`);
+ * ```
+ */
+export function hostProblem(options: { image?: string; store?: string } = {}): string | undefined {
+  const qemu = Deno.env.get("FLEETBOX_QEMU") ||
+    `qemu-system-${Deno.build.arch === "aarch64" ? "aarch64" : "x86_64"}`;
+  const programs: [string, string][] = [
+    [qemu, "apt-get install qemu-system-x86"],
+    ["qemu-img", "apt-get install qemu-utils"],
+    ["ssh-keygen", "apt-get install openssh-client"],
+  ];
+  for (const [program, install] of programs) {
+    if (!which(program)) return `the program ${program} is not installed (${install})`;
+  }
+  let store: Store;
+  try {
+    store = options.store === undefined ? Store.fromEnvironment() : Store.at(options.store);
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+  return imageProblem(store, options.image ?? DEFAULTS.image);
+}
+
+function imageProblem(store: Store, image: string): string | undefined {
+  if (isAbsolute(image)) return exists(image) ? undefined : `there is no image at ${image}`;
+  // A compiled helper brings micro along; an alias that must be downloaded first is no reason to skip.
+  if (image !== "micro" || Deno.env.get("FLEETBOX_HELPER") || Deno.build.standalone) return undefined;
+  const source = Deno.env.get("FLEETBOX_MICRO") ?? fileURLToPath(new URL("../../build/micro", import.meta.url));
+  if (exists(join(source, "image.json")) || hasMicro(store)) return undefined;
+  return "the micro image is not built (make micro)";
+}
+
+function hasMicro(store: Store): boolean {
+  try {
+    return [...Deno.readDirSync(store.imagesDir)].some(({ name }) => name.startsWith("micro-"));
+  } catch {
+    return false;
+  }
+}

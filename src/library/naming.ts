@@ -1,0 +1,36 @@
+/** Names for machines that nobody named: unique without asking anybody, and short, for they are typed and read. */
+
+import { createHash } from "node:crypto";
+import { MAX_NAME_LENGTH } from "../names.ts";
+
+const LETTERS = "abcdefghjkmnpqrstvwxyz23456789"; // none that look like each other
+
+/** So many random letters and digits, the first one a letter. */
+export function randomWord(length: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(length));
+  return [...bytes].map((byte, at) => LETTERS[byte % (at === 0 ? 22 : LETTERS.length)]).join("");
+}
+
+/** A name that nothing else has: `vm-` and ten letters, 48 bits. */
+export function uniqueName(): string {
+  return `vm-${randomWord(10)}`;
+}
+
+/** Names of a group: `vm-<random>-1`, `…-2`, and so on, whose directories stand together in the store. */
+export function uniqueNames(count: number, stem: string = uniqueName()): string[] {
+  return Array.from({ length: count }, (_, index) => `${stem}-${index + 1}`);
+}
+
+/**
+ * A name for a test's machine: readable from the test's name, and its own for each file, process and call, so that test
+ * files which run at the same time cannot meet.
+ * @param room how many characters must stay free for what the caller appends.
+ */
+export function testName(title: string, file: string, room = 0): string {
+  const digest = createHash("sha256").update(`${file}\0${title}`).digest("hex").slice(0, 4);
+  const tail = `-${digest}-${randomWord(6)}`;
+  const words = title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
+  const space = Math.min(24, MAX_NAME_LENGTH - tail.length - room);
+  const stem = words.slice(0, space).replace(/-+$/, "");
+  return `${stem === "" ? "test" : stem}${tail}`;
+}

@@ -1,0 +1,63 @@
+/** Trying until it works: the loop under every `waitFor`. Knows no machine. */
+
+export interface PollOptions {
+  limitMs: number;
+  intervalMs: number;
+  signal?: AbortSignal;
+  /** Whether a failure cannot get better, so that waiting on makes no sense. */
+  isFinal?: (thrown: unknown) => boolean;
+}
+
+/** Thrown by {@link poll} when its time is over; `cause` is the last failure. */
+export class TimeOver extends Error {
+  override readonly name = "TimeOver";
+}
+
+/**
+ * Calls `attempt` until it succeeds, and gives what it gave. What it throws means "not yet".
+ * @throws {TimeOver} at the limit, also when an attempt hangs (its signal fires then); the signal's reason; a final failure.
+ */
+export async function poll<T>(options: PollOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { limitMs, intervalMs, signal, isFinal } = options;
+  signal?.throwIfAborted();
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(), limitMs);
+  const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+  const ended = new Promise<never>((_, reject) => {
+    either.addEventListener("abort", () => reject(new TimeOver()), { once: true });
+  });
+  ended.catch(() => {});
+  let last: unknown;
+  try {
+    for (;;) {
+      try {
+        const tried = attempt(either);
+        tried.catch(() => {});
+        return await Promise.race([tried, ended]);
+      } catch (thrown) {
+        if (signal?.aborted) throw signal.reason;
+        if (over.signal.aborted) {
+          const cause = last ?? (thrown instanceof TimeOver ? undefined : thrown);
+          throw new TimeOver("the time is over", cause === undefined ? undefined : { cause });
+        }
+        if (isFinal?.(thrown)) throw thrown;
+        last = thrown;
+      }
+      await pause(intervalMs, either);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits; returns early when the signal fires. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = () => resolve();
+  const timer = setTimeout(done, ms);
+  signal?.addEventListener("abort", done);
+  await promise;
+  clearTimeout(timer);
+  signal?.removeEventListener("abort", done);
+}

@@ -1,0 +1,99 @@
+/**
+ * Command lines for a guest's shell. Pure: words, environment and directory in, one line out.
+ *
+ * The line goes to the user's login shell, as SSH knows no other way (RFC 4254, section 6.5). Words reach the program
+ * exactly as given. The environment is exported in the line itself, since SSH servers refuse most variables.
+ */
+
+import { FleetboxError } from "../errors.ts";
+import { clip } from "../wire.ts";
+
+/** A command: a line for the guest's shell, or a program and its arguments, passed exactly. */
+export type Command = string | readonly string[];
+
+export interface LineOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  /** Put into the environment, and so onto every process of the command, so that they can be found. */
+  mark?: string;
+}
+
+/** The variable that carries a command's mark. */
+const MARK_VARIABLE = "FLEETBOX_EXEC";
+
+/** A word that a POSIX shell reads as exactly this text. */
+export function quote(word: string): string {
+  return /^[A-Za-z0-9_@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * The line for a command.
+ * @throws {FleetboxError} `misuse`: no command, a NUL byte, a bad name of a variable.
+ */
+export function commandLine(command: Command, options: LineOptions = {}): string {
+  const isLine = typeof command === "string";
+  if (!isLine && !(Array.isArray(command) && command.every((word) => typeof word === "string"))) {
+    throw new FleetboxError("misuse", `Not a command: found ${clip(String(command), 80)}, expected a line or words`);
+  }
+  if (command.length === 0 || (!isLine && command[0] === "")) {
+    throw new FleetboxError("misuse", "Not a command: it is empty");
+  }
+  const variables = Object.entries(options.env ?? {});
+  for (const [name, value] of variables) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      throw new FleetboxError(
+        "misuse",
+        `Not a name of an environment variable: ${JSON.stringify(clip(name, 80))}; expected letters, digits and _`,
+      );
+    }
+    if (typeof value !== "string") {
+      throw new FleetboxError("misuse", `Bad value of the variable ${name}: found ${typeof value}, expected a string`);
+    }
+  }
+  if (options.mark) variables.push([MARK_VARIABLE, options.mark]);
+  const before = [
+    ...(variables.length > 0
+      ? [`export ${variables.map(([name, value]) => `${name}=${quote(value)}`).join(" ")}`]
+      : []),
+    ...(options.cwd === undefined ? [] : [`cd -- ${quote(options.cwd)} || exit 1`]),
+  ];
+  // The first word is quoted always: `if`, `!` and `A=b` would be more than words.
+  const [first, ...rest] = isLine ? [] : command;
+  const line = isLine ? command : [`'${first.replaceAll("'", `'\\''`)}'`, ...rest.map(quote)].join(" ");
+  const all = [...before, line].join("; ");
+  if (all.includes("\0")) throw new FleetboxError("misuse", "A command cannot hold a NUL byte");
+  return all;
+}
+
+/**
+ * A line that signals every process with a mark, and what descends from them; it prints how many there were. A shell
+ * has the mark on its command line, what it starts has it in the environment, and what `sudo` starts descends from those.
+ * As root, when sudo lets it. The mark is put together from two parts and read from a pipe: this line must not find
+ * itself. (No `grep`: busybox's sees no further than a line's first NUL.)
+ */
+export function killLine(mark: string, signal: string): string {
+  const script = `m=${MARK_VARIABLE}; m=$m=${mark}
+all=$({
+  echo "$m"
+  head -v -c 65536 /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'
+  echo "==> /proc/status <=="
+  cat /proc/[0-9]*/status
+} 2>/dev/null | awk '
+  NR == 1 { mark = $0; next }
+  /^==> \\/proc\\// { split($2, path, "/"); at = path[3]; next }
+  at != "status" && index($0, mark) { is[at] = 1 }
+  at == "status" && /^Pid:/ { pid = $2 }
+  at == "status" && /^PPid:/ { parent[pid] = $2 }
+  END {
+    do {
+      more = 0
+      for (p in parent) if ((parent[p] in is) && !(p in is)) { is[p] = 1; more = 1 }
+    } while (more)
+    for (p in is) if (p in parent) print p
+  }')
+n=0
+for p in $all; do kill -${signal} "$p" 2>/dev/null && n=$((n + 1)); done
+echo $n`;
+  const shell = `sh -c ${quote(script)}`;
+  return `if sudo -n true 2>/dev/null; then sudo -n ${shell}; else ${shell}; fi`;
+}

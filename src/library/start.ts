@@ -1,0 +1,172 @@
+/** `start` and `startCluster`: from names and options to machines that answer. */
+
+import { FleetboxError } from "../errors.ts";
+import { checkName, checkNames } from "../names.ts";
+import { Store } from "../store.ts";
+import type { MemberReport } from "../wire.ts";
+import { checked, wireOptions } from "./check.ts";
+import { consoleSize } from "./console_log.ts";
+import { MachineGroup } from "./group.ts";
+import { uniqueName, uniqueNames } from "./naming.ts";
+import type { Cluster, MachineOptions, StartOptions, Vm } from "./types.ts";
+import { Machine } from "./vm.ts";
+
+/** More than one network of 10.88.0.0/24 has addresses for. */
+const MAX_MACHINES = 200;
+
+/**
+ * Boots a machine and returns when it answers.
+ *
+ * It lives as long as you hold it, and no longer than this process, whatever ends that: at its end it is removed, disk
+ * and all. The first machine in a store takes longer: the image is unpacked.
+ *
+ * @param name Its name, 1 to 63 of `a-z 0-9 -`. @default one that nothing else has
+ * @throws {FleetboxError} `conflict`: there is a machine of that name; `interrupted`: by the signal; `unavailable`: no QEMU;
+ * or why it did not come up, with the last lines of its console. Nothing of it is left then.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start("web", { memoryMiB: 512 });
+ * const { stdout } = await vm.exec("uname -r");
+ * ```
+ */
+export async function start(name?: string, options?: StartOptions): Promise<Vm>;
+/**
+ * Boots a machine with a name that nothing else has.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start({ egress: "off", signal: AbortSignal.timeout(60_000) });
+ * ```
+ */
+export async function start(options: StartOptions): Promise<Vm>;
+export async function start(first?: string | StartOptions, second?: StartOptions): Promise<Vm> {
+  const [name, given] = typeof first === "object" ? [undefined, first] : [first, second];
+  return await openMachine(name ?? uniqueName(), given);
+}
+
+/** {@link start}, for the fixtures, which do more to a machine than a test may. */
+export async function openMachine(name: string, options: StartOptions | undefined): Promise<Machine> {
+  const { group, machines } = await open([checkName(name)], "start()", options);
+  return new Machine(group, machines[0].report, machines[0].consoleStart, () => group.close());
+}
+
+/**
+ * Boots machines on one private network, where they find each other by name; returns when all of them answer.
+ *
+ * @param members Their names, or how many: then they get names that nothing else has.
+ * @throws {FleetboxError} as {@link start} does. All come up, or none.
+ *
+ * @example
+ * ```ts
+ * import { startCluster } from "fleetbox";
+ *
+ * await using cluster = await startCluster(["a", "b", "c"], { egress: "off" });
+ * await cluster.get("a").exec("ping -c 1 b", { check: true });
+ *
+ * await using three = await startCluster(3);
+ * const [first, second] = three.vms;
+ * await first.exec(["ping", "-c", "1", second.name], { check: true });
+ * ```
+ */
+export async function startCluster(members: readonly string[] | number, options?: StartOptions): Promise<Cluster> {
+  let names: string[];
+  if (typeof members === "number") {
+    if (!Number.isInteger(members) || members < 1 || members > MAX_MACHINES) {
+      throw new FleetboxError(
+        "misuse",
+        `Not a number of machines: found ${members}, expected a whole number from 1 to ${MAX_MACHINES}`,
+      );
+    }
+    names = uniqueNames(members);
+  } else if (Array.isArray(members)) names = checkNames(members);
+  else throw new FleetboxError("misuse", `Not a group: found ${typeof members}, expected names or how many machines`);
+  return await openCluster(names, options);
+}
+
+/** {@link startCluster}, for the fixtures. */
+export async function openCluster(names: string[], options: StartOptions | undefined): Promise<MachineCluster> {
+  const { group, machines } = await open(names, "startCluster()", options);
+  return new MachineCluster(group, machines);
+}
+
+interface Opened {
+  report: MemberReport;
+  consoleStart: number;
+}
+
+async function open(
+  names: string[],
+  call: string,
+  given: StartOptions | undefined,
+): Promise<{ group: MachineGroup; machines: Opened[] }> {
+  const options = checked("start", call, given);
+  const store = options.store === undefined ? Store.fromEnvironment() : Store.at(options.store);
+  const sizes = names.map((name) => consoleSize(store.member(name).serialLog));
+  const { group, reports } = await MachineGroup.open({
+    store,
+    names,
+    options: wireOptions(options),
+    existing: options.existing ?? "refuse",
+    signal: options.signal,
+  });
+  return { group, machines: reports.map((report, index) => ({ report, consoleStart: sizes[index] })) };
+}
+
+export class MachineCluster implements Cluster {
+  readonly #group: MachineGroup;
+  readonly #machines: Machine[] = [];
+
+  constructor(group: MachineGroup, opened: Opened[]) {
+    this.#group = group;
+    for (const { report, consoleStart } of opened) this.#take(report, consoleStart);
+  }
+
+  get vms(): readonly Vm[] {
+    return this.machines;
+  }
+
+  /** The same, with what a test does not see. */
+  get machines(): Machine[] {
+    return [...this.#machines];
+  }
+
+  get(name: string): Vm {
+    const machine = this.#machines.find((one) => one.name === name);
+    if (machine) return machine;
+    throw new FleetboxError("not-found", `There is no "${name}" in this group; it has ${this.#names()}`);
+  }
+
+  async add(name: string = uniqueName(), options?: MachineOptions): Promise<Vm> {
+    const { signal, ...request } = checked("add", "add()", options);
+    const consoleStart = consoleSize(this.#group.store.member(checkName(name)).serialLog);
+    const report = await this.#group.add(name, wireOptions(request), signal);
+    return this.#take(report, consoleStart);
+  }
+
+  #take(report: MemberReport, consoleStart: number): Machine {
+    const machine = new Machine(this.#group, report, consoleStart, () => {
+      this.#machines.splice(this.#machines.indexOf(machine), 1);
+      return Promise.resolve();
+    });
+    this.#machines.push(machine);
+    return machine;
+  }
+
+  #names(): string {
+    return this.#machines.map((one) => `"${one.name}"`).join(", ") || "none";
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#machines.map((machine) => machine.disconnect()));
+    await this.#group.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

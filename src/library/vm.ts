@@ -1,0 +1,226 @@
+/** A machine, as a test holds it: its place in its group, its SSH connection, and what is done over that. */
+
+import { FleetboxError, fromWireError } from "../errors.ts";
+import type { MemberReport, SshEndpoint, State } from "../wire.ts";
+import { checked } from "./check.ts";
+import { Connection } from "./connection.ts";
+import { consoleSize, lastLines, readConsole } from "./console_log.ts";
+import { copyFrom, copyTo } from "./copy.ts";
+import { execute, spawn } from "./exec.ts";
+import { Files } from "./files.ts";
+import type { MachineGroup } from "./group.ts";
+import type * as types from "./types.ts";
+import { waitFor } from "./wait_for.ts";
+
+export class Machine implements types.Vm {
+  readonly name: string;
+  readonly #group: MachineGroup;
+  readonly #connection: Connection;
+  readonly #files: Files;
+  #ip: string;
+  #endpoint: SshEndpoint;
+  /** Where the lines of the latest start begin. */
+  #consoleStart: number;
+  #isDestroyed = false;
+  readonly #onGone: () => Promise<void>;
+
+  /**
+   * @param report of the machine, which runs.
+   * @param onGone is called once it was destroyed or let go of.
+   */
+  constructor(group: MachineGroup, report: MemberReport, consoleStart: number, onGone: () => Promise<void>) {
+    this.name = report.name;
+    this.#group = group;
+    this.#ip = report.ip;
+    this.#endpoint = report.ssh!;
+    this.#consoleStart = consoleStart;
+    this.#onGone = onGone;
+    this.#connection = new Connection({
+      name: this.name,
+      key: group.store.key,
+      endpoint: () => this.#whereItAnswers(),
+    });
+    this.#files = new Files(this.#connection);
+    this.#connection.warmUp();
+  }
+
+  get ip(): string {
+    return this.#ip;
+  }
+
+  get ssh(): types.SshAddress {
+    const { host, port, user } = this.#endpoint;
+    return { host, port, user, keyPath: this.#group.store.key };
+  }
+
+  async exec(command: types.Command, options?: types.ExecOptions): Promise<types.ExecResult> {
+    return await execute(this.#connection, command, checked("exec", this.#call("exec"), options));
+  }
+
+  async spawn(command: types.Command, options?: types.ProcessOptions): Promise<types.Process> {
+    return await spawn(this.#connection, command, checked("spawn", this.#call("spawn"), options));
+  }
+
+  async copyTo(from: string, to: string, options?: types.CopyOptions): Promise<void> {
+    await copyTo(this.#files, from, to, checked("copy", this.#call("copyTo"), options).signal);
+  }
+
+  async copyFrom(from: string, to: string, options?: types.CopyOptions): Promise<void> {
+    await copyFrom(this.#files, from, to, checked("copy", this.#call("copyFrom"), options).signal);
+  }
+
+  async writeFile(
+    path: string,
+    content: string | Uint8Array | ReadableStream<Uint8Array>,
+    options?: types.WriteOptions,
+  ): Promise<void> {
+    const { mode = 0o644, signal } = checked("write", this.#call("writeFile"), options);
+    await this.#files.write(path, piecesOf(content), { mode, exactMode: options?.mode !== undefined, signal });
+  }
+
+  async readFile(path: string, options?: types.CopyOptions): Promise<Uint8Array<ArrayBuffer>> {
+    const { signal } = checked("copy", this.#call("readFile"), options);
+    return await this.#read(path, { signal });
+  }
+
+  async readTextFile(path: string, options?: types.CopyOptions): Promise<string> {
+    return new TextDecoder().decode(await this.readFile(path, options));
+  }
+
+  async #read(path: string, options: { from?: number; signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>> {
+    const pieces = await Array.fromAsync(this.#files.read(path, options));
+    const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      whole.set(piece, at);
+      at += piece.length;
+    }
+    return whole;
+  }
+
+  async console(options?: types.ConsoleOptions): Promise<string> {
+    const { lines, all } = checked("console", this.#call("console"), options);
+    const text = await readConsole(this.#group.store.member(this.name).serialLog, all ? 0 : this.#consoleStart);
+    return lines === undefined ? text : lastLines(text, lines);
+  }
+
+  async state(): Promise<State | "absent"> {
+    if (this.#isDestroyed) return "absent";
+    const report = await this.#group.report(this.name);
+    return report?.state ?? (this.#group.store.readMember(this.name) ? "stopped" : "absent");
+  }
+
+  async stop(options?: types.StopOptions): Promise<void> {
+    const { graceMs, signal } = checked("stop", this.#call("stop"), options);
+    await this.#connection.drop();
+    await this.#group.stop(this.name, { graceMs, signal });
+  }
+
+  async start(options?: types.RestartOptions): Promise<void> {
+    const request = checked("restart", this.#call("start"), options);
+    if (await this.state() !== "running") {
+      this.#consoleStart = consoleSize(this.#group.store.member(this.name).serialLog);
+    }
+    const report = await this.#group.start(this.name, request);
+    this.#ip = report.ip;
+    this.#endpoint = report.ssh!;
+    this.#connection.warmUp();
+  }
+
+  async kill(): Promise<void> {
+    await this.#connection.drop();
+    await this.#group.kill(this.name);
+  }
+
+  async destroy(): Promise<void> {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    await this.#connection.close();
+    await this.#group.destroy(this.name);
+    await this.#onGone();
+  }
+
+  /** Ends it: removed when its group made it, else shut down. */
+  async release(): Promise<void> {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    await this.#connection.close();
+    await this.#group.release(this.name);
+    await this.#onGone();
+  }
+
+  /** Shuts it down and keeps it beyond the end of its group, as if the user had made it. Gives where it is. */
+  async keep(graceMs: number): Promise<{ home: string; paths: [what: string, path: string][] }> {
+    const { store } = this.#group;
+    await this.#group.keep(this.name);
+    await this.stop({ graceMs });
+    const { disk, serialLog } = store.member(this.name);
+    return { home: store.root, paths: [["disk", disk], ["console", serialLog], ["log", this.#group.holderLog]] };
+  }
+
+  /** Lets go of the connection, as the machine is ended with its group. */
+  async disconnect(): Promise<void> {
+    this.#isDestroyed = true;
+    await this.#connection.close();
+  }
+
+  waitFor(target: { log: string | RegExp; in?: string }, options?: types.WaitOptions): Promise<string>;
+  waitFor(target: types.WaitTarget, options?: types.WaitOptions): Promise<void | string>;
+  async waitFor(target: types.WaitTarget, options?: types.WaitOptions): Promise<void | string> {
+    const request = checked("wait", this.#call("waitFor"), options);
+    return await waitFor(
+      {
+        name: this.name,
+        ip: this.ip,
+        probe: (host, port, signal) => this.#connection.probe(host, port, signal),
+        exists: async (path, signal) => await this.#files.stat(path, { follow: true, signal }) !== undefined,
+        exec: (command, signal) => execute(this.#connection, command, { signal }),
+        console: () => this.console(),
+        read: (path, from, signal) => this.#read(path, { from, signal }),
+        whyNot: () => this.#whyNot(),
+      },
+      target,
+      request,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  async #whereItAnswers(): Promise<SshEndpoint> {
+    const why = await this.#whyNot();
+    if (why) throw why;
+    return this.#endpoint;
+  }
+
+  /** Why nothing can be done on it now; undefined when it runs. Notes where it answers. */
+  async #whyNot(): Promise<FleetboxError | undefined> {
+    const refuse = (found: string, cause?: unknown) =>
+      new FleetboxError("conflict", `"${this.name}" does not run: it ${found}`, { cause });
+    if (this.#isDestroyed) return refuse("was destroyed");
+    const report = await this.#group.report(this.name);
+    if (!report) return refuse("is down");
+    if (report.state === "error") return refuse("failed", report.failure && fromWireError(report.failure));
+    if (report.state !== "running" || !report.ssh) return refuse(`is ${report.stage ?? report.state}`);
+    this.#ip = report.ip;
+    this.#endpoint = report.ssh;
+    return undefined;
+  }
+
+  #call(method: string): string {
+    return `${method}() on "${this.name}"`;
+  }
+}
+
+async function* piecesOf(content: string | Uint8Array | ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (content instanceof ReadableStream) yield* content;
+  else if (typeof content === "string") yield new TextEncoder().encode(content);
+  else if (content instanceof Uint8Array) yield content;
+  else {
+    throw new FleetboxError(
+      "misuse",
+      `Cannot write ${typeof content}: expected a string, a Uint8Array or a ReadableStream`,
+    );
+  }
+}

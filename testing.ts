@@ -1,0 +1,18 @@
+/**
+ * Machines as fixtures of tests: booted before a test, destroyed after it, explained when it failed.
+ *
+ * ```ts
+ * import { vmTest } from "@fleetbox/testing";
+ *
+ * vmTest("the kernel is Linux", async (vm) => {
+ *   const { stdout } = await vm.exec("uname", { check: true });
+ *   if (stdout !== "Linux\n") throw new Error(stdout);
+ * });
+ * ```
+ *
+ * @module
+ */
+
+export { type AnyContext, clusterTest, vmTest, withCluster, withVm } from "./src/library/fixture.ts";
+export { hostProblem } from "./src/library/host.ts";
+export type { Cluster, StartOptions, Vm } from "./src/library/types.ts";
