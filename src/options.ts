@@ -25,8 +25,12 @@ export interface Options {
   mem?: number;
   /** Virtual size of the disk in GiB; may be a fraction. @default 10 */
   disk?: number;
-  /** @default [] */
+  /** Directories of the host that the guest sees as they are when it boots, read-only. @default [] */
   fixtures?: Fixture[];
+  /** What cloud-init in the guest is to do besides: `#cloud-config`, a script, a MIME message. Kept with the member. */
+  user_data?: string;
+  /** What `running` means for a guest with cloud-init: it has finished, or SSH answers. @default "cloud-init" */
+  ready?: "ssh" | "cloud-init";
   /** Whether guests reach the outside through the gateway. One setting a group. @default "on" */
   egress?: "on" | "off";
   /** Whether guests reach services on the host's own loopback, at the gateway's address. @default false */
@@ -79,6 +83,10 @@ const CHECKS: Record<keyof Options, Check> = {
     if (value !== "on" && value !== "off") bad(key, value, `"on" or "off"`);
   },
   host_access: boolean,
+  user_data: path,
+  ready: (value, key) => {
+    if (value !== "ssh" && value !== "cloud-init") bad(key, value, '"ssh" or "cloud-init"');
+  },
   remove_on_failure: boolean,
   boot_timeout_ms: number(1, 24 * 3600 * 1000, false),
   adopt: (value, key) => {

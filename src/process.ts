@@ -73,11 +73,15 @@ export interface Child {
   tail(): string;
   /** Sends a signal; false when the process is gone already. */
   kill(signal: Deno.Signal): boolean;
+  /** Writes to its standard input, if it was started with `input`; nothing happens when it does not read any more. */
+  write(text: string): void;
 }
 
 export interface StartOptions extends RunOptions {
   /** Told what it writes to standard output and error, piece by piece, as it comes. */
   onOutput?: (text: string) => void;
+  /** Whether it can be written to; else its standard input is empty. @default false */
+  input?: boolean;
 }
 
 /**
@@ -85,11 +89,11 @@ export interface StartOptions extends RunOptions {
  * @throws {FleetboxError} `unavailable`: the program is not installed.
  */
 export function start(program: string, args: readonly string[], options: StartOptions = {}): Child {
-  const { hint, onOutput, ...rest } = options;
+  const { hint, onOutput, input, ...rest } = options;
   let child: Deno.ChildProcess;
   try {
-    child = new Deno.Command(program, { ...rest, args: [...args], stdin: "null", stdout: "piped", stderr: "piped" })
-      .spawn();
+    const stdin = input ? "piped" : "null";
+    child = new Deno.Command(program, { ...rest, args: [...args], stdin, stdout: "piped", stderr: "piped" }).spawn();
   } catch (cause) {
     throw missing(program, cause, hint);
   }
@@ -106,8 +110,10 @@ export function start(program: string, args: readonly string[], options: StartOp
   };
   const drained = Promise.all([drain(child.stdout), drain(child.stderr)]);
   let gone = false;
+  const writer = input ? child.stdin.getWriter() : undefined;
   const exited = child.status.then(async ({ code, signal }) => {
     gone = true;
+    writer?.close().catch(() => {});
     await drained;
     return { code, signal };
   });
@@ -123,6 +129,9 @@ export function start(program: string, args: readonly string[], options: StartOp
       } catch {
         return false;
       }
+    },
+    write(text) {
+      if (!gone) writer?.write(new TextEncoder().encode(text)).catch(() => {});
     },
   };
 }

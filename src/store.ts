@@ -2,7 +2,8 @@
  * The store: every path that fleetbox writes, and the ways in which it writes them.
  *
  *     ~/.fleetbox/                     0700; or $FLEETBOX_HOME
- *       clusters/<cluster>/<member>/   config.json disk.qcow2 seed.img serial.log pid .lock; qmp.sock and net.sock (links)
+ *       clusters/<cluster>/<member>/   config.json disk.qcow2 seed.img serial.log pid .lock; fixture-<n>.img;
+ *                                      qmp.sock and net.sock (links)
  *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
  *       run/<h>.qmp .net .con          the hypervisor's QMP, network and console sockets
  *       run/<g>.json                   a group's record: who serves it, which hypervisors run
@@ -44,6 +45,8 @@ export interface MemberConfig {
   /** Fresh for each member that is made anew, even under an old name. */
   instance_id: string;
   fixtures: Fixture[];
+  /** The user's own user-data: the same at every boot. */
+  user_data?: string;
   /** The address on the group's network. */
   ip: string;
   /** The guest's user that has our key. */
@@ -82,6 +85,8 @@ export interface MemberPaths {
   config: string;
   disk: string;
   seed: string;
+  /** The image of the n-th fixture: replaced at each boot. */
+  fixture: (index: number) => string;
   serialLog: string;
   qmpSocket: string;
   netSocket: string;
@@ -177,6 +182,7 @@ export class Store {
       config: join(dir, "config.json"),
       disk: join(dir, "disk.qcow2"),
       seed: join(dir, "seed.img"),
+      fixture: (index) => join(dir, `fixture-${index}.img`),
       serialLog: join(dir, "serial.log"),
       pid: join(dir, "pid"),
       lock: join(dir, ".lock"),
@@ -458,7 +464,7 @@ function entries(path: string): string[] {
   }
 }
 
-const CONFIG_TYPES: Record<keyof Omit<MemberConfig, "group" | "owner">, string> = {
+const CONFIG_TYPES: Record<keyof Omit<MemberConfig, "group" | "owner" | "user_data">, string> = {
   name: "string",
   mac: "string",
   cpus: "number",
@@ -488,6 +494,9 @@ function checkConfig(value: unknown, name: string): MemberConfig {
   if (!Array.isArray(config.fixtures)) throw new TypeError('its "fixtures" is not a list');
   if (typeof config.group !== "string" && config.group !== undefined) {
     throw new TypeError('its "group" is not a string');
+  }
+  if (typeof config.user_data !== "string" && config.user_data !== undefined) {
+    throw new TypeError('its "user_data" is not a string');
   }
   if (config.owner !== undefined && typeof config.owner?.pid !== "number") {
     throw new TypeError('its "owner" is not a process');

@@ -42,7 +42,17 @@ export const REPLY_TIMEOUT_MS = 10_000;
 /** The states of a member, as the protocol names them. */
 export type State = "downloading" | "starting" | "running" | "stopped" | "error";
 /** Where a member is within its state, for people. */
-export type Stage = "image" | "disk" | "boot" | "kernel" | "network" | "ssh" | "ready" | "stopping" | "paused";
+export type Stage =
+  | "image"
+  | "disk"
+  | "boot"
+  | "kernel"
+  | "network"
+  | "ssh"
+  | "cloud-init"
+  | "ready"
+  | "stopping"
+  | "paused";
 
 /** How to reach a member over SSH from the host. The key is the store's. */
 export interface SshEndpoint {

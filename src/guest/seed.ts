@@ -2,15 +2,22 @@
  * The NoCloud seed: the small volume, labelled `cidata`, that tells a guest who it is.
  *
  * The same for every image (cloud-init's NoCloud data source, https://cloudinit.readthedocs.io, "NoCloud"): meta-data,
- * user-data, vendor-data and network-config version 2. What is ours goes into vendor-data, so that a user's own
- * user-data overrides it. Every value is written as a double-quoted YAML scalar, which is what JSON strings are, so
- * that no name or path can become YAML. `qemu-img` makes the volume (its vvfat driver), no file system code of ours.
+ * user-data, vendor-data and network-config version 2; and `fixtures`, which cloud-init steps over and `micro` reads.
+ * Every value is written as a double-quoted YAML scalar, which is what JSON strings are, so that no name or path can
+ * become YAML. `qemu-img` makes the volume (its vvfat driver), no file system code of ours.
+ *
+ * What is ours is in vendor-data, which a user's own user-data overrides. cloud-init replaces lists whole, though: one
+ * `users:` there, and nobody has our key. So user-data is then a MIME message of two parts, the user's and ours once
+ * more, with a Merge-Type by which ours adds to lists and replaces nothing (cloud-init's manual, "Merging user-data").
  */
 
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { isNoSpace } from "../errors.ts";
 import { run } from "../process.ts";
 import { storeError } from "../store.ts";
+import { fixtureLabel } from "./fixtures.ts";
+import { isMimeMessage } from "./user_data.ts";
 
 /** Who a guest is. */
 export interface SeedFacts {
@@ -26,41 +33,110 @@ export interface SeedFacts {
   dns: string;
   /** The search domain for member names. */
   domain: string;
+  /** The user's own user-data, as it was given. */
+  userData?: string;
+  /** Where the guest mounts its fixtures, in the order of their volumes. @default [] */
+  fixtures?: string[];
 }
 
 /** The seed's files by name. Pure. */
 export function seedFiles(facts: SeedFacts): Record<string, string> {
-  const q = (value: string) => JSON.stringify(value);
+  const ours = cloudConfig(facts);
   return {
-    "meta-data": lines(`instance-id: ${q(facts.instanceId)}`, `local-hostname: ${q(facts.name)}`),
-    "user-data": lines("#cloud-config"),
-    "vendor-data": lines(
-      "#cloud-config",
-      `hostname: ${q(facts.name)}`,
-      "users:",
-      `  - name: ${q(facts.user)}`,
-      `    sudo: ${q("ALL=(ALL) NOPASSWD:ALL")}`,
-      `    shell: ${q("/bin/sh")}`,
-      "    lock_passwd: true",
-      "    ssh_authorized_keys:",
-      `      - ${q(facts.publicKey)}`,
-    ),
+    "meta-data": lines(`instance-id: ${yaml(facts.instanceId)}`, `local-hostname: ${yaml(facts.name)}`),
+    "user-data": facts.userData === undefined ? lines("#cloud-config") : beside(facts.userData, ours),
+    "vendor-data": ours,
     "network-config": lines(
       "version: 2",
       "ethernets:",
       "  net0:",
       "    match:",
-      `      macaddress: ${q(facts.mac)}`,
-      `    set-name: ${q("eth0")}`,
-      `    addresses: [${q(facts.address)}]`,
+      `      macaddress: ${yaml(facts.mac)}`,
+      `    set-name: ${yaml("eth0")}`,
+      `    addresses: [${yaml(facts.address)}]`,
       "    routes:",
-      `      - to: ${q("default")}`,
-      `        via: ${q(facts.gateway)}`,
+      // Not "default": cloud-init 22.4 hands that to netplan alone.
+      `      - to: ${yaml("0.0.0.0/0")}`,
+      `        via: ${yaml(facts.gateway)}`,
       "    nameservers:",
-      `      search: [${q(facts.domain)}]`,
-      `      addresses: [${q(facts.dns)}]`,
+      `      search: [${yaml(facts.domain)}]`,
+      `      addresses: [${yaml(facts.dns)}]`,
     ),
+    // A line each, the n-th for the volume with the n-th label: a path holds no line break.
+    "fixtures": (facts.fixtures ?? []).map((path) => `${path}\n`).join(""),
   };
+}
+
+function cloudConfig({ name, domain, user, publicKey, fixtures = [] }: SeedFacts): string {
+  return lines(
+    "#cloud-config",
+    `hostname: ${yaml(name)}`,
+    `fqdn: ${yaml(`${name}.${domain}`)}`,
+    // The one line for its own name; the rest of /etc/hosts is the user's.
+    `manage_etc_hosts: ${yaml("localhost")}`,
+    "users:",
+    `  - name: ${yaml(user)}`,
+    `    sudo: ${yaml("ALL=(ALL) NOPASSWD:ALL")}`,
+    // The shell that every guest has: a user whose shell is missing cannot log in. See runcmd.
+    `    shell: ${yaml("/bin/sh")}`,
+    "    lock_passwd: true",
+    "    ssh_authorized_keys:",
+    `      - ${yaml(publicKey)}`,
+    "ssh_pwauth: false",
+    // One host key, the kind that is made in no time; RSA takes an emulated processor seconds.
+    `ssh_genkeytypes: [${yaml("ed25519")}]`,
+    // By default the network is only written for a new instance, and a member that changes its group keeps its disk.
+    "updates:",
+    "  network:",
+    `    when: [${yaml("boot-new-instance")}, ${yaml("boot")}]`,
+    // At every boot, before SSH: the fixtures. A mount that fails makes the module fail, which cloud-init then reports.
+    ...(fixtures.length === 0 ? [] : ["bootcmd:", `  - ${yaml("fleetbox_failed=")}`]),
+    ...fixtures.map((path, index) => `  - ${yaml(mountCommand(path, index))}`),
+    ...(fixtures.length === 0 ? [] : [`  - ${yaml('test -z "$fleetbox_failed"')}`]),
+    "runcmd:",
+    `  - ${yaml(`test ! -x /bin/bash || usermod -s /bin/bash ${user}`)}`,
+  );
+}
+
+function mountCommand(path: string, index: number): string {
+  const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
+  const label = fixtureLabel(index);
+  return `mkdir -p ${quoted} && mount -t ext4 -o ro LABEL=${label} ${quoted} || fleetbox_failed=1`;
+}
+
+/** User-data with ours behind it (RFC 2046; cloud-init finds out what a part of text/plain is by its first line). */
+function beside(userData: string, ours: string): string {
+  const boundary = `fleetbox-${createHash("sha256").update(userData).digest("hex").slice(0, 24)}`;
+  return lines(
+    `Content-Type: multipart/mixed; boundary="${boundary}"`,
+    "MIME-Version: 1.0",
+    "",
+    `--${boundary}`,
+    part(userData),
+    `--${boundary}`,
+    'Content-Type: text/cloud-config; charset="utf-8"',
+    "Merge-Type: list(append)+dict(no_replace,recurse_list)+str()",
+    "",
+    ours,
+    `--${boundary}--`,
+  );
+}
+
+function part(userData: string): string {
+  if (isMimeMessage(userData)) return userData; // a message is a part as it stands
+  // deno-lint-ignore no-control-regex
+  if (/^[\x09\x0a\x20-\x7e]*$/.test(userData)) return `Content-Type: text/plain\n\n${userData}`;
+  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(userData)));
+  const wrapped = base64.replace(/.{76}/g, "$&\n");
+  return `Content-Type: text/plain; charset="utf-8"\nContent-Transfer-Encoding: base64\n\n${wrapped}`;
+}
+
+/** A double-quoted scalar of YAML 1.1, whose readers refuse some characters that JSON leaves bare. */
+function yaml(value: string): string {
+  return JSON.stringify(value).replace(
+    /[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (bare) => `\\u${bare.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /**

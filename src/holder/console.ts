@@ -11,14 +11,21 @@ import type { Stage } from "../wire.ts";
 
 /** Lines before the kernel's: SeaBIOS's, UEFI's and the boot loader's, and empty ones. */
 const FIRMWARE = /^\s*$|SeaBIOS|iPXE|^Booting|^BdsDxe|GNU GRUB|SYSLINUX/;
+/** cloud-init's first line of a stage, and its last of all, unless somebody has set another (`final_message`). */
+const CLOUD_INIT = /Cloud-init v\. \S+ (running|finished) /;
 const MARK = /fleetbox-micro: (kernel|network|ssh|down|error: .*)/;
 
 /**
  * Reads a console until it ends.
  * @param onStage is called for each stage that the guest enters, in its order.
+ * @param onCloudInit is called when cloud-init says that it runs, or that it has finished.
  * @returns a function that lets go of the console.
  */
-export async function followConsole(socket: string, onStage: (stage: Stage) => void): Promise<() => void> {
+export async function followConsole(
+  socket: string,
+  onStage: (stage: Stage) => void,
+  onCloudInit: (what: "running" | "finished") => void = () => {},
+): Promise<() => void> {
   const connection = await connectUnix(socket);
   if (!connection) return () => {};
   void (async () => {
@@ -31,6 +38,8 @@ export async function followConsole(socket: string, onStage: (stage: Stage) => v
           onStage("kernel");
         }
         if (said === "network" || said === "ssh") onStage(said);
+        const cloudInit = CLOUD_INIT.exec(line)?.[1];
+        if (cloudInit) onCloudInit(cloudInit as "running" | "finished");
       }
     } catch { /* the machine is gone: its exit tells */ }
     connection.close();

@@ -24,6 +24,7 @@ import { HypervisorHost } from "./host.ts";
 import { describe, log } from "./log.ts";
 import { Member, type MemberContext, type StopRequest } from "./member.ts";
 import { GroupNetwork } from "./network.ts";
+import { checkAllFixtures } from "./prepare.ts";
 import { recover, type Recovery } from "./recover.ts";
 
 /** How long a first boot's failure is kept for a client that has not asked yet. */
@@ -69,6 +70,7 @@ export class Group {
     const { store, names } = options;
     const host = new HypervisorHost(store);
     const recovery = recover({ names, records: store.groupRecords(), isAlive });
+    checkAllFixtures(store, recovery.boot, options.options);
     for (const { id } of recovery.stale) {
       const paths = store.group(id);
       for (const path of Object.values(paths)) removeIfThere(path);

@@ -6,7 +6,8 @@
  * kept. Which members there are, and when the group ends, is the group's business (`group.ts`).
  */
 
-import { FleetboxError, messageOf, toWireError } from "../errors.ts";
+import { FleetboxError, messageOf, toWireError, type WireError } from "../errors.ts";
+import { untilCloudInit } from "../guest/cloud_init.ts";
 import { DEFAULTS, type Options } from "../options.ts";
 import { isAlive, type ProcessIdentity } from "../process.ts";
 import type { MemberConfig, MemberPaths, Store } from "../store.ts";
@@ -43,6 +44,9 @@ export interface StopRequest {
   graceMs: number;
 }
 
+/** How long a guest of which nobody knows whether it has cloud-init may keep us out before we take it that it has none. */
+const STRANGER_MS = 20_000;
+
 const OWN_END = "stopped by us";
 
 export class Member {
@@ -62,6 +66,13 @@ export class Member {
   #logStart = 0;
   #letGoOfConsole = () => {};
   #nudges = new Set<() => void>();
+  #cloudInitNudges = new Set<() => void>();
+  /** Whether the guest runs cloud-init: by its image, or since its console says so. */
+  #hasCloudInit: boolean | undefined;
+  /** Why the latest try to ask the guest failed. */
+  #denied = "";
+  /** What is wrong with the guest although it runs. */
+  #problem: WireError | undefined;
 
   constructor(readonly name: string, private readonly context: MemberContext) {
     this.paths = context.store.member(name);
@@ -96,6 +107,7 @@ export class Member {
         onCreate: () => this.created = true,
       });
       this.config = prepared.config;
+      this.#hasCloudInit = prepared.image.cloudInit;
       const [spec] = await Promise.all([this.#spec(prepared), this.context.writePid(this.name)]);
       signal.throwIfAborted();
       this.state.at("boot");
@@ -106,6 +118,7 @@ export class Member {
   /** Takes over the machine of a holder that died. `wasRunning`: it had answered before. */
   adopt(process: ProcessIdentity, prepared: Prepared, wasRunning: boolean, options: Options): Promise<void> {
     this.config = prepared.config;
+    this.#hasCloudInit = prepared.image.cloudInit;
     return this.#begin(options, async () => {
       const spec = await this.#spec(prepared);
       const machine = await this.#takeOver(spec, process);
@@ -156,6 +169,8 @@ export class Member {
     const limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
     const limit = setTimeout(() => abort.abort(this.#tooLate(limitMs)), limitMs);
     this.#logStart = consoleSize(this.paths.serialLog);
+    this.#denied = "";
+    this.#problem = undefined;
     let exit: MachineExit | undefined;
     try {
       const machine = await launch(abort.signal);
@@ -169,7 +184,8 @@ export class Member {
       this.context.onChange(this);
       abort.signal.throwIfAborted();
       await this.#connect(abort.signal, isUp);
-      this.state.to("running", "ready");
+      this.#problem = isUp || options.ready === "ssh" ? undefined : await this.#cloudInitEnd(abort.signal);
+      this.state.to("running", "ready", this.#problem);
       log(`${this.name}: running at ${this.config!.ip}, SSH on 127.0.0.1:${this.#ssh!.port}`);
     } catch (thrown) {
       const died = exit;
@@ -203,6 +219,9 @@ export class Member {
       followConsole(this.paths.consoleSocket, (stage) => {
         this.#advance(stage);
         if (stage === "ssh") { for (const nudge of [...this.#nudges]) nudge(); }
+      }, (what) => {
+        this.#hasCloudInit = true;
+        if (what === "finished") { for (const nudge of [...this.#cloudInitNudges]) nudge(); }
       }).then((letGo) => this.#letGoOfConsole = letGo),
       unlessAborted(network.sshPort(ip), signal),
     ]);
@@ -217,15 +236,50 @@ export class Member {
     });
   }
 
+  /** Waits until cloud-init has finished, where there is one. @returns what of it failed. */
+  async #cloudInitEnd(signal: AbortSignal): Promise<WireError | undefined> {
+    if (this.#hasCloudInit === false) return undefined;
+    this.#advance("cloud-init");
+    const since = Date.now();
+    const result = await untilCloudInit(this.#ssh!, {
+      key: this.context.store.key,
+      signal,
+      onNudge: (nudge) => {
+        this.#cloudInitNudges.add(nudge);
+        return () => void this.#cloudInitNudges.delete(nudge);
+      },
+      onDenied: (message) => {
+        this.#denied = message;
+        return this.#hasCloudInit === undefined && Date.now() - since > STRANGER_MS;
+      },
+    });
+    if (result.kind === "absent" || result.errors.length === 0) return undefined;
+    log(`${this.name}: cloud-init failed: ${result.errors.join("; ")}`);
+    return {
+      code: "failed",
+      message: `"${this.name}" runs, but cloud-init failed in it: ${result.errors.join("; ")}`,
+      causes: [],
+      hint: `See what it said: fleetbox ssh ${this.name} -- sudo cat /var/log/cloud-init-output.log`,
+    };
+  }
+
   /** The stages only ever go forward within one boot. */
   #advance(stage: Stage): void {
-    const order: Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh"];
+    const order: Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh", "cloud-init"];
     if (this.state.state !== "starting") return;
     if (order.indexOf(stage) > order.indexOf(this.state.stage!)) this.state.at(stage);
   }
 
   #tooLate(limitMs: number): FleetboxError {
     const stage = this.state.stage;
+    if (stage === "cloud-init") {
+      const denied = this.#denied === "" ? "" : `; SSH let nobody in: ${this.#denied}`;
+      return new FleetboxError(
+        "timeout",
+        `"${this.name}" answers on its SSH port, but its cloud-init did not finish within ${limitMs / 1000} s${denied}`,
+        { hint: "Give it longer with --timeout, or do not wait for it: --ready ssh" },
+      );
+    }
     return new FleetboxError(
       "timeout",
       `"${this.name}" did not answer on its SSH port within ${limitMs / 1000} s; it came as far as ${stage}`,
@@ -263,7 +317,7 @@ export class Member {
         hint: event.nospace ? `Free some space on the file system of ${this.paths.dir}.` : undefined,
       });
     } else if (event.kind === "resumed" && this.state.stage === "paused") {
-      this.state.at("ready");
+      this.state.at("ready", this.#problem);
     } else if (event.kind === "reset") {
       log(`${this.name}: the guest restarted itself`);
     }

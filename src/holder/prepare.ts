@@ -7,8 +7,10 @@
  */
 
 import { FleetboxError } from "../errors.ts";
+import { checkFixtures, writeFixtureImage } from "../guest/fixtures.ts";
 import { ensureKey } from "../guest/key.ts";
 import { writeSeed } from "../guest/seed.ts";
+import { checkUserData } from "../guest/user_data.ts";
 import { type Image, resolveImage } from "../image/image.ts";
 import { createOverlay } from "../image/overlay.ts";
 import { DNS, DOMAIN, GATEWAY, macOf, PREFIX_LENGTH } from "../network/addresses.ts";
@@ -51,6 +53,8 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     const image = await resolveImage(store, existing?.image ?? options.image ?? DEFAULTS.image, existing?.image_id);
     const config = { ...(existing ?? newConfig(name, options, ip, image)), ip, group };
     checkMemory(config, image);
+    checkFixtures(config.fixtures);
+    if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
     if (!existing) request.onCreate();
     request.onStage("disk");
     const paths = store.member(name);
@@ -68,10 +72,25 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
         gateway: GATEWAY,
         dns: DNS,
         domain: DOMAIN,
+        userData: config.user_data,
+        fixtures: config.fixtures.map(({ guest_path }) => guest_path),
       }),
+      ...config.fixtures.map(({ host_path }, index) => writeFixtureImage(paths.fixture(index), host_path, index)),
     ]);
     return { config, image, created: !existing };
   });
+}
+
+/**
+ * Checks the fixtures of members that are to be booted, those that exist and those that are new.
+ * @throws {FleetboxError} before anything has begun.
+ */
+export function checkAllFixtures(store: Store, names: readonly string[], options: Options): void {
+  for (const name of names) {
+    const stored = store.readMember(name);
+    if (stored && "damage" in stored) continue; // its own boot tells
+    checkFixtures(stored?.config.fixtures ?? options.fixtures ?? []);
+  }
 }
 
 /** The driver's spec for a prepared member. Pure. */
@@ -88,6 +107,7 @@ export function machineSpec(
     mac: config.mac,
     disk: paths.disk,
     seed: paths.seed,
+    extraDisks: config.fixtures.map((_, index) => ({ path: paths.fixture(index), readOnly: true, format: "raw" })),
     boot: image.boot,
     qmpSocket: paths.qmpSocket,
     netSocket: paths.netSocket,
@@ -111,6 +131,7 @@ function newConfig(name: string, options: Options, ip: string, image: Image): Me
     created_at: new Date().toISOString(),
     instance_id: `${name}-${crypto.randomUUID()}`,
     fixtures: options.fixtures ?? [],
+    ...(options.user_data === undefined ? {} : { user_data: options.user_data }),
     ip,
     user: GUEST_USER,
     ...(options.owner ? { owner: options.owner } : {}),

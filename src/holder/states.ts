@@ -50,9 +50,9 @@ export class MemberState {
     return this.#failure;
   }
 
-  /** Changes the state. @throws {Error} the table does not allow it. */
-  to(state: Exclude<State, "error">, stage?: Stage): void {
-    this.#change(state, stage, undefined);
+  /** Changes the state; `problem` is what is wrong with it all the same. @throws {Error} the table does not allow it. */
+  to(state: Exclude<State, "error">, stage?: Stage, problem?: WireError): void {
+    this.#change(state, stage, problem);
   }
 
   /** Changes the state to `error`, with its cause. */

@@ -29,6 +29,8 @@ export interface Image {
   minMemoryMiB: number;
   /** What a member gets when nobody says. */
   defaultMemoryMiB: number;
+  /** Whether the guest runs cloud-init, so that it is up when that has finished. Undefined: nobody knows. */
+  cloudInit?: boolean;
 }
 
 /** `image.json` of an image with its own kernel. */
@@ -40,6 +42,7 @@ interface Manifest {
   disk: string;
   cmdline: string;
   minMemoryMiB?: number;
+  cloud_init?: boolean;
   sha256: Record<"kernel" | "initrd" | "disk", string>;
 }
 
@@ -190,6 +193,7 @@ function describeDirectory(ref: string, directory: string): Image {
     },
     minMemoryMiB: manifest.minMemoryMiB ?? 64,
     defaultMemoryMiB: 256,
+    cloudInit: manifest.cloud_init === true,
   };
 }
 

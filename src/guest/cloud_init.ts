@@ -1,0 +1,113 @@
+/**
+ * Whether a guest's cloud-init has finished, and what of it failed: asked over SSH, with nothing of ours in the guest.
+ *
+ * One session waits in the guest for `/run/cloud-init/result.json`, which cloud-init writes when its last stage has
+ * ended (cloud-init's manual, "Status"). It looks each time that we send it a line, which we do when the console says that
+ * cloud-init has finished, and for guests whose console says nothing every now and then: looking takes the guest's shell
+ * and no process. Before cloud-init has made our user no session is let in; then another one is tried.
+ */
+
+import { type Child, start } from "../process.ts";
+import type { SshEndpoint } from "../wire.ts";
+import { sshArguments } from "./ssh.ts";
+
+/** What cloud-init came to. `absent`: the guest has none, or it is switched off there. */
+export type CloudInitResult = { kind: "absent" } | { kind: "finished"; errors: string[] };
+
+export interface CloudInitOptions {
+  /** The private key's path. */
+  key: string;
+  /** Ends the wait. */
+  signal: AbortSignal;
+  /** Registers the function to call when the guest's console says that cloud-init has finished. */
+  onNudge: (nudge: () => void) => () => void;
+  /** Told why a session could not be had; true gives up: a guest without our user, by all signs. */
+  onDenied?: (message: string) => boolean;
+}
+
+/** What the session runs. The first word that it prints says that it was let in. */
+const SCRIPT = [
+  "echo in",
+  "command -v cloud-init >/dev/null 2>&1 || { echo absent; exit 0; }",
+  "[ ! -e /run/cloud-init/disabled ] || { echo absent; exit 0; }",
+  "until [ -s /run/cloud-init/result.json ]; do read -r _ || exit 1; done",
+  "echo result; cat /run/cloud-init/result.json; echo; echo end",
+].join("\n");
+
+/** Waits between looks after a nudge: the file is written a moment after the last line on the console. */
+const LOOK_AGAIN_MS = [50, 100, 200, 400, 800];
+/** The wait between looks otherwise. */
+const QUIET_MS = 2_000;
+const RETRY_MS = 1_000;
+const MAX_OUTPUT = 256 * 1024;
+
+/** Resolves when cloud-init has finished. @throws the signal's reason when that fires first. */
+export async function untilCloudInit(endpoint: SshEndpoint, options: CloudInitOptions): Promise<CloudInitResult> {
+  const { signal, onNudge, onDenied } = options;
+  for (;;) {
+    signal.throwIfAborted();
+    const { output, told } = await session(endpoint, options);
+    const result = parseSession(output);
+    if (result) return result;
+    signal.throwIfAborted();
+    if (onDenied?.(told)) return { kind: "absent" };
+    await new Promise<void>((again) => {
+      const end = () => {
+        off();
+        clearTimeout(timer);
+        signal.removeEventListener("abort", end);
+        again();
+      };
+      const timer = setTimeout(end, RETRY_MS);
+      const off = onNudge(end);
+      signal.addEventListener("abort", end);
+    });
+  }
+}
+
+/** One session, to its end. */
+async function session(endpoint: SshEndpoint, { key, signal, onNudge }: CloudInitOptions) {
+  let output = "";
+  const args = ["-T", "-o", "ConnectTimeout=20", "-o", "BatchMode=yes", ...sshArguments(endpoint, key), "--", SCRIPT];
+  const child: Child = start("ssh", args, {
+    input: true,
+    onOutput: (text) => output = (output + text).slice(0, MAX_OUTPUT),
+    hint: "Install the OpenSSH client: apt-get install openssh-client",
+  });
+  let looks = Infinity;
+  const look = () => {
+    clearTimeout(timer);
+    child.write("\n");
+    timer = setTimeout(look, LOOK_AGAIN_MS[looks++] ?? QUIET_MS);
+  };
+  let timer = setTimeout(look, QUIET_MS);
+  const off = onNudge(() => {
+    looks = 0;
+    look();
+  });
+  const kill = () => void child.kill("SIGKILL");
+  signal.addEventListener("abort", kill);
+  if (signal.aborted) kill();
+  try {
+    await child.exited;
+  } finally {
+    off();
+    clearTimeout(timer);
+    signal.removeEventListener("abort", kill);
+  }
+  return { output, told: child.tail() };
+}
+
+/** What a session printed, if it came to its end. Pure. */
+export function parseSession(output: string): CloudInitResult | undefined {
+  const lines = output.split("\n").map((line) => line.trimEnd());
+  if (lines.includes("absent")) return { kind: "absent" };
+  const [from, to] = [lines.indexOf("result"), lines.lastIndexOf("end")];
+  if (from < 0 || to < from) return undefined;
+  try {
+    const { errors } = JSON.parse(lines.slice(from + 1, to).join("\n")).v1;
+    return { kind: "finished", errors: Array.isArray(errors) ? errors.map(String) : [] };
+  } catch {
+    return { kind: "finished", errors: ["/run/cloud-init/result.json cannot be read"] };
+  }
+}

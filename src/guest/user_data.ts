@@ -1,0 +1,61 @@
+/**
+ * A user's own user-data: what cloud-init takes, checked before anything boots, because what it does not know it steps
+ * over with a line in a log that nobody reads.
+ *
+ * It is told by its first line (cloud-init's manual, "User-data formats"), and is text: it travels in a request's
+ * JSON and is kept in the member's `config.json`. The limit leaves room for both, and is twice that of the clouds.
+ */
+
+import { FleetboxError } from "../errors.ts";
+
+export const MAX_USER_DATA_BYTES = 32 * 1024;
+/** As JSON, in which a line break takes two bytes and another control character six. */
+const MAX_JSON_BYTES = 56 * 1024;
+
+const FIRST_WORDS = [
+  "#cloud-config",
+  "#!",
+  "#cloud-config-archive",
+  "#cloud-config-jsonp",
+  "#cloud-boothook",
+  "#part-handler",
+  "#include",
+  "#include-once",
+  "## template: jinja",
+];
+
+/**
+ * User-data that cloud-init takes: the text itself.
+ * @throws {FleetboxError} `misuse`: too long, binary, or of no format that cloud-init knows.
+ */
+export function checkUserData(text: string, what = "The user-data"): string {
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > MAX_USER_DATA_BYTES || new TextEncoder().encode(JSON.stringify(text)).length > MAX_JSON_BYTES) {
+    throw new FleetboxError(
+      "misuse",
+      `${what} is too long: found ${bytes} bytes, expected at most ${MAX_USER_DATA_BYTES}`,
+      { hint: "Put what is large into a directory and hand that over: --fixture HOST_DIR:GUEST_DIR" },
+    );
+  }
+  if (text.includes("\0")) throw new FleetboxError("misuse", `${what} is binary: found a NUL in it, expected text`);
+  const first = text.split(/\r?\n/, 1)[0];
+  const isKnown = isMimeMessage(text) ||
+    FIRST_WORDS.some((word) =>
+      first === word || first.startsWith(word + " ") || (word === "#!" && first.startsWith(word))
+    );
+  if (!isKnown) {
+    const shown = first.length > 60 ? `${first.slice(0, 59)}…` : first;
+    throw new FleetboxError(
+      "misuse",
+      `${what} is of no format that cloud-init knows: found the first line ${JSON.stringify(shown)}, ` +
+        'expected "#cloud-config", "#!" and an interpreter, or a MIME message',
+      { hint: 'Begin it with the line "#cloud-config", at the very start.' },
+    );
+  }
+  return text;
+}
+
+/** Whether cloud-init takes user-data for a MIME message: the header is near its start. */
+export function isMimeMessage(text: string): boolean {
+  return text.slice(0, 4096).toLowerCase().includes("mime-version:");
+}
