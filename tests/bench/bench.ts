@@ -8,7 +8,7 @@
 
 import { fileURLToPath } from "node:url";
 import { resolveImage } from "../../src/image/image.ts";
-import { isAlive } from "../../src/process.ts";
+import { identify, type ProcessIdentity } from "../../src/process.ts";
 import { Store } from "../../src/store.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -73,7 +73,7 @@ export class Bench implements AsyncDisposable {
    */
   async store(): Promise<Store> {
     const store = Store.at(`${this.directory}/${++this.#stores}`);
-    this.defer(() => killGroups(store));
+    this.defer(() => killAllIn(store));
     store.ensure();
     for await (const image of Deno.readDir(this.#template.imagesDir)) {
       await Deno.mkdir(`${store.imagesDir}/${image.name}`);
@@ -105,13 +105,31 @@ export class Bench implements AsyncDisposable {
   }
 }
 
-/** Ends the holders, machines and gateways of a store, as its records name them. */
-export function killGroups(store: Store): void {
-  for (const { holder, hypervisors, gateway } of store.groupRecords()) {
-    for (const process of [holder, ...Object.values(hypervisors), ...(gateway ? [gateway] : [])]) {
-      if (isAlive(process)) Deno.kill(process.pid, "SIGKILL");
+/**
+ * Ends everything that was started in a store: holders, machines, gateways, and whatever they started. Each has the store's
+ * directory, which nobody else has, in its environment; records would not know of a gateway that has just been started.
+ */
+export async function killAllIn(store: Store): Promise<void> {
+  for (let pids = processesIn(store); pids.length > 0; pids = processesIn(store)) {
+    for (const { pid } of pids) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch { /* gone meanwhile */ }
     }
+    await sleep(20);
   }
+}
+
+function processesIn(store: Store): ProcessIdentity[] {
+  return [...Deno.readDirSync("/proc")].flatMap(({ name }) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const isIn = Deno.readTextFileSync(`/proc/${name}/environ`).split("\0").includes(`FLEETBOX_HOME=${store.root}`);
+      return isIn ? identify(Number(name)) ?? [] : [];
+    } catch {
+      return []; // gone, or not ours
+    }
+  });
 }
 
 /** Runs the command line in a store and gives how long it took, in milliseconds. @throws {Error} it failed */

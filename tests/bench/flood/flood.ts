@@ -19,11 +19,11 @@ export interface Order {
 
 async function main(socket: string): Promise<void> {
   let isFlooding = false;
-  let holder: Deno.Conn | undefined;
+  const ends: { holder?: Deno.Conn } = {};
   const listener = Deno.listen({ transport: "unix", path: socket });
   const guest = await connectWhenThere(`${socket}.in`);
-  void pass(guest, () => isFlooding ? undefined : holder).then(() => Deno.exit(0));
-  holder = await listener.accept();
+  void pass(guest, () => isFlooding ? undefined : ends.holder).then(() => Deno.exit(0));
+  const holder = ends.holder = await listener.accept();
   void pass(holder, () => isFlooding ? undefined : guest).catch(() => {});
   const file = `${socket.slice(0, socket.lastIndexOf("/"))}/flood`;
   for (;;) {
