@@ -1,5 +1,6 @@
 /** What `up` and `join` share on the user's side: flags, progress, interrupts, the result. */
 
+import { fromWireError } from "../errors.ts";
 import { DEFAULTS, type Options } from "../options.ts";
 import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
@@ -38,6 +39,9 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   }
   if (flags.json) sayJson({ event: "up", members: reports });
   else summary(reports).forEach(say);
+  const failures = reports.filter((report) => report.state === "running" && report.failure)
+    .map(({ failure }) => fromWireError(failure!));
+  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new AggregateError(failures);
 }
 
 /** Name, address, and how to reach it, a line a member. */

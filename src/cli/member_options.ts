@@ -2,8 +2,10 @@
 
 import { isAbsolute, resolve } from "node:path";
 import { Command } from "commander";
-import { FleetboxError } from "../errors.ts";
-import { DEFAULTS, LIMITS, type Options, parseSizeMiB } from "../options.ts";
+import { FleetboxError, isNotFound } from "../errors.ts";
+import { checkFixtures } from "../guest/fixtures.ts";
+import { checkUserData, MAX_USER_DATA_BYTES } from "../guest/user_data.ts";
+import { DEFAULTS, type Fixture, LIMITS, type Options, parseSizeMiB } from "../options.ts";
 import type { MemberConfig } from "../store.ts";
 import { parseDurationMs } from "./duration.ts";
 import { sizeText } from "./sizes.ts";
@@ -15,6 +17,9 @@ export interface MemberFlags {
   memory?: string;
   disk?: string;
   timeout?: string;
+  fixture?: string[];
+  userData?: string;
+  ready?: string;
   egress?: string;
   hostAccess?: boolean;
 }
@@ -31,6 +36,13 @@ export function addMemberFlags(command: Command): Command {
     .option("--cpus <number>", `virtual CPUs (default: ${DEFAULTS.cpus})`)
     .option("--memory <size>", "memory in MiB, or such as 512M or 2G (default: the image's)")
     .option("--disk <size>", `size of the disk (default: ${sizeText(DEFAULTS.diskMiB)})`)
+    .option(
+      "--fixture <host:guest>",
+      "a directory of this host, at that path in the guest, read-only, as it is at each boot; repeatable",
+      (value: string, before: string[] = []) => [...before, value],
+    )
+    .option("--user-data <file>", "what cloud-init in the guest shall do: #cloud-config, a script, a MIME message")
+    .option("--ready <ssh|cloud-init>", "what a guest with cloud-init is waited for (default: cloud-init)")
     .option(
       "--timeout <duration>",
       `limit for one boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
@@ -55,6 +67,15 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env
     if (flags.egress !== "on" && flags.egress !== "off") throw bad("--egress", flags.egress, "on or off");
     options.egress = flags.egress;
   }
+  if (flags.fixture !== undefined) {
+    options.fixtures = flags.fixture.map((text) => parseFixture(text, cwd));
+    checkFixtures(options.fixtures);
+  }
+  if (flags.userData !== undefined) options.user_data = readUserData(resolve(cwd(), flags.userData));
+  if (flags.ready !== undefined) {
+    if (flags.ready !== "ssh" && flags.ready !== "cloud-init") throw bad("--ready", flags.ready, "ssh or cloud-init");
+    options.ready = flags.ready;
+  }
   if (flags.hostAccess) options.host_access = true;
   return options;
 }
@@ -65,6 +86,45 @@ export function imageReference(image: string, cwd: () => string): string {
   const isPath = image.includes("/") || image.startsWith(".") || /\.(qcow2|img|raw)$/i.test(image);
   if (!isPath || isAbsolute(image) || /^[a-z][a-z0-9+.-]*:\/\//i.test(image)) return image;
   return resolve(cwd(), image);
+}
+
+/**
+ * `HOST_DIR:GUEST_DIR`, split at the last colon before a slash, as the guest's path is absolute. @throws `misuse`
+ */
+export function parseFixture(text: string, cwd: () => string): Fixture {
+  const colon = text.lastIndexOf(":/");
+  if (colon <= 0) throw bad("--fixture", text, "HOST_DIR:GUEST_DIR, with an absolute GUEST_DIR");
+  const guest = text.slice(colon + 1);
+  return { host_path: resolve(cwd(), text.slice(0, colon)), guest_path: guest.replace(/(?<=.)\/+$/, "") };
+}
+
+function readUserData(path: string): string {
+  const what = `The user-data ${path}`;
+  let bytes: Uint8Array;
+  try {
+    using file = Deno.openSync(path);
+    // A pipe has no size: what is too long is not read to its end.
+    bytes = new Uint8Array(MAX_USER_DATA_BYTES + 1);
+    let length = 0;
+    for (let count; length < bytes.length && (count = file.readSync(bytes.subarray(length))) !== null;) length += count;
+    if (length > MAX_USER_DATA_BYTES) {
+      throw new FleetboxError("misuse", `${what} is too long, expected at most ${MAX_USER_DATA_BYTES} bytes`, {
+        hint: "Put what is large into a directory and hand that over: --fixture HOST_DIR:GUEST_DIR",
+      });
+    }
+    bytes = bytes.subarray(0, length);
+  } catch (cause) {
+    if (cause instanceof FleetboxError) throw cause;
+    if (isNotFound(cause)) throw new FleetboxError("not-found", `${what} does not exist`, { cause });
+    throw new FleetboxError("denied", `${what} cannot be read`, { cause });
+  }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new FleetboxError("misuse", `${what} is no text in UTF-8`, { cause });
+  }
+  return checkUserData(text, what);
 }
 
 /** What was asked and what an existing member has, where they differ: sentences for people. */
@@ -85,6 +145,11 @@ export function ignoredOptions(config: MemberConfig, flags: MemberFlags, options
   compare("--cpus", options.cpus, config.cpus);
   compare("--memory", mib(options.mem), config.memory_mb, asSize);
   compare("--disk", mib(options.disk), config.disk_mb, asSize);
+  const fixtures = (list: Fixture[]) => list.map(({ host_path, guest_path }) => `${host_path}:${guest_path}`).join(" ");
+  if (options.fixtures) compare("--fixture", fixtures(options.fixtures), fixtures(config.fixtures) || "(none)");
+  if (options.user_data !== undefined && options.user_data !== config.user_data) {
+    notes.push(`${config.name} keeps the --user-data with which it was made`);
+  }
   return notes;
 }
 

@@ -31,7 +31,7 @@ export interface MemberView {
   /** Whether the group dies with the program that made it. */
   bound: boolean;
   ssh?: SshEndpoint;
-  /** Why it is `error`, `orphaned`, `damaged` or `unknown`. */
+  /** Why it is `error`, `orphaned`, `damaged` or `unknown`, or what is wrong with it although it runs. */
   reason?: string;
   /** What to do about it. */
   hint?: string;
@@ -56,7 +56,7 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
       since: report.since,
       group: report.group,
       ssh: report.ssh,
-      ...(report.state === "error"
+      ...(report.state === "error" || report.failure
         ? { reason: report.failure?.message ?? report.error, hint: report.failure?.hint ?? `fleetbox logs ${name}` }
         : {}),
     };

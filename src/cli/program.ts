@@ -8,7 +8,9 @@
 import { Command, CommanderError } from "commander";
 import { FleetboxError } from "../errors.ts";
 import { VERSION } from "../self.ts";
+import { cpCommand } from "./cp.ts";
 import { doctorCommand } from "./doctor.ts";
+import { execCommand } from "./exec.ts";
 import { joinCommand } from "./join.ts";
 import { listCommand } from "./list.ts";
 import { logsCommand } from "./logs.ts";
@@ -26,7 +28,7 @@ import { waitCommand } from "./wait.ts";
 const GROUPS: [string, (() => Command)[]][] = [
   ["Machines:", [upCommand, stopCommand, joinCommand, rmCommand]],
   ["What is there:", [listCommand, statusCommand, waitCommand, logsCommand]],
-  ["Reaching them:", [sshCommand, sshConfigCommand]],
+  ["Reaching them:", [sshCommand, execCommand, cpCommand, sshConfigCommand]],
   ["fleetbox itself:", [doctorCommand, versionCommand]],
 ];
 
@@ -102,7 +104,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
 /** Whether errors are to be told as JSON. What stands after `--`, or is a guest's command, is not ours. */
 export function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
-  return args[0] !== "ssh" && (end < 0 ? args : args.slice(0, end)).includes("--json");
+  return args[0] !== "ssh" && args[0] !== "exec" && (end < 0 ? args : args.slice(0, end)).includes("--json");
 }
 
 /** Commander's complaint as one of ours: `error: unknown option '--jsno'` and `(Did you mean --json?)`. */

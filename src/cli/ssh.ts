@@ -1,12 +1,13 @@
 /** `fleetbox ssh`: a shell on a member, or one command there. */
 
 import { Command } from "commander";
-import { FleetboxError, isNotFound } from "../errors.ts";
+import { FleetboxError } from "../errors.ts";
 import { checkName } from "../names.ts";
 import type { SshEndpoint } from "../wire.ts";
 import { type MemberFacts, observeGroups, orphanGroup } from "./observe.ts";
 import { remoteCommand } from "./quoting.ts";
 import { sshArguments } from "./ssh_arguments.ts";
+import { runClient } from "./ssh_client.ts";
 import { openStore, requireMember } from "./store_access.ts";
 
 export function sshCommand(): Command {
@@ -34,14 +35,14 @@ Examples:
       const member = await requireMember(store, checkName(word));
       const endpoint = endpointOf(member, () => orphanGroup(observeGroups(store), member.name) !== undefined);
       const args = sshArguments(store, endpoint, { tty: flags.tty, command: remoteCommand(command) });
-      Deno.exitCode = await runSsh(args);
+      Deno.exitCode = await runClient("ssh", args);
     });
 }
 
-/** Where a running member answers. @throws {FleetboxError} `conflict`: it does not run. */
+/** Where a member answers: one that runs, or whose cloud-init is at work. @throws {FleetboxError} `conflict`: it does not run. */
 export function endpointOf({ name, report, silence }: MemberFacts, isOrphan: () => boolean): SshEndpoint {
   if (silence) throw silence;
-  if (report?.state === "running" && report.ssh) return report.ssh;
+  if (report?.running && report.ssh) return report.ssh;
   const refuse = (found: string, hint: string) =>
     new FleetboxError("conflict", `Cannot reach "${name}": it ${found}`, { hint });
   if (!report && isOrphan()) throw refuse("is without a holder, which was killed", `Take it back: fleetbox up ${name}`);
@@ -53,28 +54,4 @@ export function endpointOf({ name, report, silence }: MemberFacts, isOrphan: () 
     );
   }
   throw refuse(`is still booting (${report.stage ?? report.state})`, `Wait for it: fleetbox wait ${name}`);
-}
-
-/** The client's exit code. While it runs it decides about Ctrl-C; what ends us ends it. */
-async function runSsh(args: string[]): Promise<number> {
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command("ssh", { args, stdin: "inherit", stdout: "inherit", stderr: "inherit" }).spawn();
-  } catch (cause) {
-    if (!isNotFound(cause)) throw new FleetboxError("failed", "Cannot start ssh", { cause });
-    throw new FleetboxError("unavailable", "The program ssh is not installed, or not on PATH", {
-      cause,
-      hint: "Install OpenSSH's client: apt install openssh-client",
-    });
-  }
-  const ignore = () => {};
-  const pass = (signal: Deno.Signal) => () => {
-    try {
-      child.kill(signal);
-    } catch { /* it is gone: so are we, in a moment */ }
-  };
-  Deno.addSignalListener("SIGINT", ignore);
-  Deno.addSignalListener("SIGTERM", pass("SIGTERM"));
-  Deno.addSignalListener("SIGHUP", pass("SIGHUP"));
-  return (await child.status).code;
 }

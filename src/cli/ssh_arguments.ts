@@ -18,6 +18,11 @@ export function sshOptions(store: Store): [string, string][] {
   ];
 }
 
+/** {@link sshOptions} for the command line of `ssh` or `scp`. */
+export function sshOptionArguments(store: Store): string[] {
+  return sshOptions(store).flatMap(([key, value]) => ["-o", `${key}=${configValue(value)}`]);
+}
+
 /** Arguments for `ssh`; `command` goes to the guest's shell. */
 export function sshArguments(
   store: Store,
@@ -26,9 +31,9 @@ export function sshArguments(
 ): string[] {
   return [
     ...["-F", "/dev/null"],
-    ...sshOptions(store).flatMap(([key, value]) => ["-o", `${key}=${configValue(value)}`]),
+    ...sshOptionArguments(store),
     ...["-p", String(endpoint.port)],
-    ...(options.tty ? ["-t"] : []),
+    ...(options.tty === undefined ? [] : [options.tty ? "-t" : "-T"]),
     `${endpoint.user}@${endpoint.host}`,
     ...(options.command === undefined ? [] : ["--", options.command]),
   ];

@@ -63,7 +63,7 @@ export function seedFiles(facts: SeedFacts): Record<string, string> {
       `      addresses: [${yaml(facts.dns)}]`,
     ),
     // A line each, the n-th for the volume with the n-th label: a path holds no line break.
-    "fixtures": (facts.fixtures ?? []).map((path) => `${path}\n`).join(""),
+    ...(facts.fixtures?.length ? { "fixtures": lines(...facts.fixtures) } : {}),
   };
 }
 

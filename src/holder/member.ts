@@ -429,7 +429,7 @@ export class Member {
       report.error = [failure.message, ...failure.causes].join("\n");
       report.failure = failure;
     }
-    if (this.#ssh && state === "running") report.ssh = this.#ssh;
+    if (this.#ssh && (state === "running" || stage === "cloud-init")) report.ssh = this.#ssh;
     if (this.#machine) report.hypervisor_pid = this.#machine.process.pid;
     const network = this.context.network.counters(this.name);
     if (network) report.network = network;

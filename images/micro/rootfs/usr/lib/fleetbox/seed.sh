@@ -5,7 +5,7 @@
 # inline lists of scalars, either kind of quote) and steps over what it does not know: a user's own user-data comes along.
 # It uses no process of its own.
 #
-# Sets: hostname fqdn, keys (one a line), users (one a line: name|sudo|shell|gecos), links (one a line:
+# Sets: fixtures (mount points, one a line), hostname fqdn, keys (one a line), users (one a line: name|sudo|shell|gecos), links (one a line:
 # mac|name|addresses|gateway|dhcp), dns, search.
 
 newline='
@@ -23,9 +23,9 @@ seed_volume() {
   volume=$(findfs LABEL=cidata 2>/dev/null) || volume=$(findfs LABEL=CIDATA 2>/dev/null)
 }
 
-# Reads the four files of the seed into meta, vendor, net and user. Without one, all stay empty.
+# Reads the files of the seed into meta, vendor, net, fixtures and user. Without one, all stay empty.
 seed_read() {
-  meta='' vendor='' net='' user=''
+  meta='' vendor='' net='' fixtures='' user=''
   seed_volume || {
     complain 'found no seed, expected a disk labelled cidata; going on without'
     return
@@ -39,11 +39,13 @@ seed_read() {
   # One process for all: head names each file that it prints. The user's own comes last, so that nothing in it can be taken
   # for a name.
   cd /run/seed || return
-  all=$(head -n 100000 meta-data vendor-data network-config user-data 2>/dev/null)
+  all=$(head -n 100000 meta-data vendor-data network-config fixtures user-data 2>/dev/null)
   cd /
   all=$newline$all$newline
   part=${all#*"$newline==> user-data <==$newline"} && [ "$part" = "$all" ] || user=$part
   all=${all%%"$newline==> user-data <==$newline"*}$newline
+  part=${all#*"$newline==> fixtures <==$newline"} && [ "$part" = "$all" ] || fixtures=$part
+  all=${all%%"$newline==> fixtures <==$newline"*}$newline
   part=${all#*"$newline==> network-config <==$newline"} && [ "$part" = "$all" ] || net=$part
   all=${all%%"$newline==> network-config <==$newline"*}$newline
   part=${all#*"$newline==> vendor-data <==$newline"} && [ "$part" = "$all" ] || vendor=$part
@@ -261,7 +263,8 @@ seed_parse() {
     esac
   done
   case $vendor in '#cloud-config'*) parse_cloud "$vendor" ;; esac
-  case $user in '#cloud-config'*) parse_cloud "$user" ;; esac
+  # A MIME message: fleetbox's own, around the user's; the headers of its parts read like keys that nobody knows.
+  case $user in '#cloud-config'* | 'Content-Type: multipart/'*) parse_cloud "$user" ;; esac
   parse_network "$net"
   unset IFS
   set +f
@@ -330,6 +333,20 @@ LINKS
       for server in $dns; do echo "nameserver $server"; done
     } >/etc/resolv.conf
   fi
+}
+
+# Mounts each fixture, the n-th by the n-th label.
+mount_fixtures() {
+  number=0
+  while IFS= read -r path; do
+    [ "$path" ] || continue
+    if mkdir -p "$path" && mount -t ext4 -o ro "LABEL=fb-fixture-$number" "$path"; then :; else
+      complain "cannot mount a fixture at $path"
+    fi
+    number=$((number + 1))
+  done <<FIXTURES
+$fixtures
+FIXTURES
 }
 
 # Creates the users that are new, and gives root and all of them the keys.
