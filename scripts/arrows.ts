@@ -7,7 +7,7 @@
 
 import { dirname, join, normalize } from "node:path";
 
-const BASE = ["errors", "names", "options", "process", "self", "sha256", "store", "unix", "wire"];
+const BASE = ["errors", "names", "options", "orphans", "process", "self", "sha256", "store", "unix", "wire"];
 
 /** Part of a file, by the longest matching prefix. */
 const PARTS: [prefix: string, part: string][] = [

@@ -7,6 +7,7 @@
 
 import { getGroup, getReport } from "../control.ts";
 import { FleetboxError, isNotFound } from "../errors.ts";
+import { completeRecords, liveMembers } from "../orphans.ts";
 import { isAlive } from "../process.ts";
 import { exists, naturalOrder, type Store, type StoredMember } from "../store.ts";
 import type { GroupReport, MemberReport } from "../wire.ts";
@@ -60,14 +61,14 @@ export async function observeMembers(store: Store, names: readonly string[]): Pr
 
 /** Every group that has a record. */
 export function observeGroups(store: Store): GroupFacts[] {
-  return store.groupRecords().map((record) => ({
+  return completeRecords(store).map((record) => ({
     id: record.id,
     group: record.group,
     members: record.members,
     holder: record.holder.pid,
     holderAlive: isAlive(record.holder),
     served: record.served,
-    machinesAlive: Object.keys(record.hypervisors).filter((name) => isAlive(record.hypervisors[name])),
+    machinesAlive: liveMembers(record),
     bound: record.bound,
   }));
 }

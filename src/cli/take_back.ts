@@ -2,15 +2,18 @@
 
 import { spawn } from "../control.ts";
 import { codeOf } from "../errors.ts";
+import { sweepGroups } from "../orphans.ts";
 import { selfExecutable } from "../self.ts";
 import type { Store } from "../store.ts";
 import { observeGroups, orphanGroup } from "./observe.ts";
 
 /**
- * Takes back every machine of the groups in which one of these members is an orphan. Nothing when none is.
+ * Takes back every machine of the groups in which one of these members is an orphan, and sweeps groups of which no
+ * machine runs.
  * @returns the members that are served again.
  */
 export async function takeBack(store: Store, names: readonly string[]): Promise<string[]> {
+  sweepGroups(store);
   const groups = observeGroups(store);
   const orphaned = new Set(names.map((name) => orphanGroup(groups, name)).filter((group) => group !== undefined));
   const taken = await Promise.all([...orphaned].map(async ({ machinesAlive }) => {

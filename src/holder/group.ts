@@ -11,6 +11,7 @@ import { FleetboxError } from "../errors.ts";
 import { checkName, checkNames } from "../names.ts";
 import { isMemberAddress, lowestFree } from "../network/addresses.ts";
 import type { Options } from "../options.ts";
+import { completeRecords, sweepGroups } from "../orphans.ts";
 import { identify, isAlive, type ProcessIdentity } from "../process.ts";
 import { VERSION } from "../self.ts";
 import { exists, type GroupRecord, removeIfThere, type Store } from "../store.ts";
@@ -61,6 +62,8 @@ export class Group {
   #leaving = 0;
   #recordWritten: Promise<void> = Promise.resolve();
   #recordWanted = false;
+  /** Resolved when every member that the group began with is being taken over or booted. */
+  readonly #begun = Promise.withResolvers<void>();
 
   /**
    * Claims the members, and what an earlier holder left of their group.
@@ -69,12 +72,9 @@ export class Group {
   static async open(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
     const { store, names } = options;
     const host = new HypervisorHost(store);
-    const recovery = recover({ names, records: store.groupRecords(), isAlive });
+    sweepGroups(store);
+    const recovery = recover({ names, records: completeRecords(store), isAlive });
     checkAllFixtures(store, recovery.boot, options.options);
-    for (const { id } of recovery.stale) {
-      const paths = store.group(id);
-      for (const path of Object.values(paths)) removeIfThere(path);
-    }
     const group = new Group(options, host, recovery.record);
     const all = new Set([...recovery.adopt.map(({ name }) => name), ...names]);
     await group.#claims.take([...all]);
@@ -106,7 +106,7 @@ export class Group {
       hostAccess,
       lookup: (name) => this.#activeAddress(name),
       nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
-      onChange: () => this.#note(),
+      onChange: () => void this.#note(),
     });
     this.egress = egress;
     this.hostAccess = hostAccess;
@@ -121,7 +121,7 @@ export class Group {
       writePid: (name) => this.#claims.writePid(name),
       onChange: (member) => {
         this.hub.tell({ event: "member", member: member.report() });
-        this.#note();
+        void this.#note();
       },
       onPowerOff: (member) => void this.#leave(member),
     };
@@ -139,8 +139,15 @@ export class Group {
   }
 
   /** Takes over and boots what the verdict says. Failures are in the members' states and in the log. */
-  async start({ adopt, boot, record }: Recovery): Promise<void> {
-    this.#host.choice().catch(() => {}); // the members hear of it
+  async start(recovery: Recovery): Promise<void> {
+    try {
+      await this.#start(recovery);
+    } finally {
+      this.#begun.resolve();
+    }
+  }
+
+  async #start({ adopt, boot, record }: Recovery): Promise<void> {
     const ips = [...adopt.map(({ name }) => name), ...boot].map((name) => this.#assign(name));
     const ports = new Map<string, number>();
     for (const [name, port] of Object.entries(record?.ssh_ports ?? {})) {
@@ -148,19 +155,23 @@ export class Group {
       if (ip) ports.set(ip, port);
     }
     this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
+    await this.#note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
     this.#network.open(ips, { process: record?.gateway, ports });
-    this.#note();
-    await Promise.all(adopt.map((one) => this.#adopt(one)));
-    await this.#firstBoot(boot);
+    // All of them begin in this very turn: a stop that was waiting finds something to stop.
+    const begun = [...adopt.map((one) => this.#adopt(one)), this.#firstBoot(boot)];
+    this.#begun.resolve();
+    await Promise.all(begun);
   }
 
   async #adopt({ name, process, wasRunning }: Recovery["adopt"][number]): Promise<void> {
-    const member = this.#members.get(name)!;
-    try {
-      const config = this.options.store.config(name);
+    const { store, options } = this.options;
+    const prepare = async () => {
+      const config = store.config(name);
       if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
-      const image = await resolveImage(this.options.store, config.image, config.image_id);
-      await member.adopt(process, { config, image, created: false }, wasRunning, this.options.options);
+      return { config, image: await resolveImage(store, config.image, config.image_id), created: false };
+    };
+    try {
+      await this.#members.get(name)!.adopt(process, prepare, wasRunning, options);
       log(`${name}: taken over, process ${process.pid}`);
     } catch (thrown) {
       log(`${name}: cannot take it over: ${describe(thrown)}`);
@@ -212,6 +223,7 @@ export class Group {
    */
   async add(given: string, options: Options = {}): Promise<void> {
     const name = checkName(given);
+    await this.#begun.promise;
     if (this.#isEnding) throw new FleetboxError("conflict", `The group of "${this.name}" is ending`);
     const underWay = this.#adding.get(name);
     if (underWay) return await underWay;
@@ -234,6 +246,7 @@ export class Group {
       throw thrown;
     }
     this.#belongs.add(name);
+    await this.#note();
     try {
       await member.boot(this.#assign(name), merged);
     } catch (thrown) {
@@ -253,6 +266,7 @@ export class Group {
 
   /** Stops a member; returns when its machine is gone and its name is free. */
   async stop(name: string, request: StopRequest): Promise<void> {
+    await this.#begun.promise;
     const member = this.#members.get(name);
     if (!member) return;
     await member.stop(request);
@@ -306,7 +320,7 @@ export class Group {
     this.hub.tell({ event: "gone", name: member.name });
     // Of several that leave together the last one to be let go of ends the group.
     if (this.#members.size === 0 && this.#leaving === 0) await this.#finish();
-    else this.#note();
+    else void this.#note();
   }
 
   async #finish(): Promise<void> {
@@ -373,9 +387,9 @@ export class Group {
     };
   }
 
-  /** Writes the record, soon: changes that come together are written once. */
-  #note(): void {
-    if (this.#recordWanted || this.#isFinished) return;
+  /** Writes the record, soon: changes that come together are written once. Resolves when it is written. */
+  #note(): Promise<void> {
+    if (this.#recordWanted || this.#isFinished) return this.#recordWritten;
     this.#recordWanted = true;
     this.#recordWritten = this.#recordWritten.catch(() => {}).then(async () => {
       this.#recordWanted = false;
@@ -386,6 +400,7 @@ export class Group {
         log(`cannot write the group's record: ${describe(thrown)}`);
       }
     });
+    return this.#recordWritten;
   }
 
   #record(): GroupRecord {

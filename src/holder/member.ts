@@ -47,6 +47,13 @@ export interface StopRequest {
 /** How long a guest of which nobody knows whether it has cloud-init may keep us out before we take it that it has none. */
 const STRANGER_MS = 20_000;
 
+interface BootKind {
+  /** The machine runs already, of a holder that died. */
+  isAdoption?: boolean;
+  /** It has answered already. */
+  isUp?: boolean;
+}
+
 const OWN_END = "stopped by us";
 
 export class Member {
@@ -115,17 +122,26 @@ export class Member {
     });
   }
 
-  /** Takes over the machine of a holder that died. `wasRunning`: it had answered before. */
-  adopt(process: ProcessIdentity, prepared: Prepared, wasRunning: boolean, options: Options): Promise<void> {
-    this.config = prepared.config;
-    this.#hasCloudInit = prepared.image.cloudInit;
+  /**
+   * Takes over the machine of a holder that died. `wasRunning`: it had answered before. Whatever fails on the way, the
+   * machine is left as it is: only a stop ends it.
+   */
+  adopt(
+    process: ProcessIdentity,
+    prepare: () => Promise<Prepared>,
+    wasRunning: boolean,
+    options: Options,
+  ): Promise<void> {
     return this.#begin(options, async () => {
+      const prepared = await prepare();
+      this.config = prepared.config;
+      this.#hasCloudInit = prepared.image.cloudInit;
       const spec = await this.#spec(prepared);
       const machine = await this.#takeOver(spec, process);
       await this.context.writePid(this.name);
       this.state.to("starting", "ssh");
       return machine;
-    }, wasRunning);
+    }, { isAdoption: true, isUp: wasRunning });
   }
 
   async #takeOver(spec: MachineSpec, process: ProcessIdentity): Promise<Machine> {
@@ -152,10 +168,17 @@ export class Member {
     return spec;
   }
 
-  #begin(options: Options, launch: (signal: AbortSignal) => Promise<Machine>, isUp = false): Promise<void> {
+  #begin(options: Options, launch: (signal: AbortSignal) => Promise<Machine>, how: BootKind = {}): Promise<void> {
     if (this.#boot) return this.#boot.done;
+    if (this.#machine) {
+      return Promise.reject(
+        new FleetboxError("conflict", `Cannot boot "${this.name}": its machine runs, and was not taken over`, {
+          hint: `Stop it first: fleetbox stop ${this.name}`,
+        }),
+      );
+    }
     const abort = new AbortController();
-    const done = this.#bootMachine(options, launch, isUp, abort).finally(() => this.#boot = undefined);
+    const done = this.#bootMachine(options, launch, how, abort).finally(() => this.#boot = undefined);
     this.#boot = { abort, done };
     return done;
   }
@@ -163,7 +186,7 @@ export class Member {
   async #bootMachine(
     options: Options,
     launch: (signal: AbortSignal) => Promise<Machine>,
-    isUp: boolean,
+    { isAdoption = false, isUp = false }: BootKind,
     abort: AbortController,
   ): Promise<void> {
     const limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
@@ -189,13 +212,14 @@ export class Member {
       log(`${this.name}: running at ${this.config!.ip}, SSH on 127.0.0.1:${this.#ssh!.port}`);
     } catch (thrown) {
       const died = exit;
-      await this.#release();
+      const isStopped = thrown === OWN_END || abort.signal.reason === OWN_END;
+      // A machine that was taken over is not ours to kill because something went wrong here; a stop asks its guest.
+      if (!isAdoption || died) await this.#release();
       // The way out ends the machine, too: an orderly end that comes only now is ours, and no cause.
       if (!died && (exit?.how === "quit" || exit?.how === "killed")) exit = undefined;
-      const stopped = thrown === OWN_END || abort.signal.reason === OWN_END;
-      if (stopped) {
-        this.state.to("stopped");
-        throw new FleetboxError("interrupted", `"${this.name}" was stopped while it was booting`);
+      if (isStopped) {
+        if (!this.#machine && this.state.state !== "stopped") this.state.to("stopped");
+        throw new FleetboxError("conflict", `"${this.name}" was stopped while it was booting`);
       }
       const cause = this.#bootFailure(thrown, exit);
       log(`${this.name}: did not come up: ${describe(cause)}`);
@@ -365,8 +389,8 @@ export class Member {
       await this.#boot.done.catch(() => {});
     }
     const machine = this.#machine;
-    if (machine && isActive(this.state.state)) {
-      this.state.at("stopping");
+    if (machine) {
+      if (isActive(this.state.state)) this.state.at("stopping");
       const exit = hurry.aborted ? await machine.kill() : await machine.stop({
         graceMs,
         signal: hurry,

@@ -24,8 +24,6 @@ export interface Recovery {
   boot: string[];
   /** The record of the group that is taken back. */
   record?: GroupRecord;
-  /** Records of groups of which nothing is left: to be deleted. */
-  stale: GroupRecord[];
 }
 
 /**
@@ -36,9 +34,6 @@ export function recover({ names, records, isAlive }: RecoveryFacts): Recovery {
   const orphaned = records.filter((record) => !isAlive(record.holder));
   const alive = (record: GroupRecord) =>
     Object.entries(record.hypervisors).filter(([, process]) => isAlive(process)).map(([name]) => name);
-  const stale = orphaned.filter((record) =>
-    alive(record).length === 0 && !(record.gateway !== undefined && isAlive(record.gateway))
-  );
   const wanted = orphaned.filter((record) => alive(record).some((name) => names.includes(name)));
   if (wanted.length > 1) {
     const [one, two] = wanted.map((record) => alive(record).join(", "));
@@ -51,12 +46,12 @@ export function recover({ names, records, isAlive }: RecoveryFacts): Recovery {
     );
   }
   const record = wanted[0];
-  if (!record) return { adopt: [], boot: [...names], stale };
+  if (!record) return { adopt: [], boot: [...names] };
   const adopt = alive(record).map((name) => ({
     name,
     process: record.hypervisors[name],
     wasRunning: record.running.includes(name),
   }));
   const boot = names.filter((name) => !adopt.some((one) => one.name === name));
-  return { adopt, boot, record, stale };
+  return { adopt, boot, record };
 }

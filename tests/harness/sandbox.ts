@@ -180,7 +180,9 @@ export class Sandbox implements AsyncDisposable {
   /** Returns when no process works on the store any more: a holder leaves a moment after its last member. */
   async empty(): Promise<void> {
     assert.deepEqual(this.processes("machine"), [], "a machine runs");
-    await until("every process has left", () => this.processes().length === 0, LEAVE_LIMIT_MS);
+    await until("every process has left", () => this.processes().length === 0, LEAVE_LIMIT_MS).catch((thrown) => {
+      throw new Error(`${thrown}: ${JSON.stringify(this.processes(), null, 2)}`);
+    });
   }
 
   /** The machines that run, as `name:pid`, sorted. */

@@ -1,0 +1,78 @@
+/**
+ * Groups whose holders were killed: what still runs of them, and the sweeping of those of which nothing is left.
+ *
+ * A holder writes its group's record before it starts anything, and each process's identity as soon as it knows it. A
+ * holder that dies in between leaves hypervisors that no record names: they are found by the QMP socket in their command
+ * line, which is of this store and of one member alone. Both halves ask here, so `ls`, `up` and a new holder see the same.
+ */
+
+import { identify, isAlive, type ProcessIdentity } from "./process.ts";
+import { exists, type GroupRecord, removeIfThere, type Store } from "./store.ts";
+
+/** Every group's record; those of dead holders are completed by what runs without being written down. */
+export function completeRecords(store: Store): GroupRecord[] {
+  const records = store.groupRecords();
+  const orphaned = records.filter(({ holder }) => !isAlive(holder));
+  const wanted = new Map<string, (found: ProcessIdentity) => void>();
+  for (const record of orphaned) {
+    for (const name of record.members) {
+      const known = record.hypervisors[name];
+      const { qmpSocket } = store.member(name);
+      if ((known && isAlive(known)) || !exists(qmpSocket)) continue;
+      wanted.set(qmpSocket, (found) => record.hypervisors[name] = found);
+    }
+    const { gatewayQmpSocket } = store.group(record.id);
+    if ((record.gateway && isAlive(record.gateway)) || !exists(gatewayQmpSocket)) continue;
+    wanted.set(gatewayQmpSocket, (found) => record.gateway = found);
+  }
+  if (wanted.size > 0) findHypervisors(wanted);
+  return records;
+}
+
+/** The members of a group whose hypervisors run. */
+export function liveMembers(record: GroupRecord): string[] {
+  return Object.entries(record.hypervisors).filter(([, process]) => isAlive(process)).map(([name]) => name);
+}
+
+/**
+ * Ends what is left of groups that have neither a holder nor a machine: a gateway, a record, sockets. A group of which a
+ * machine runs is not touched.
+ */
+export function sweepGroups(store: Store): void {
+  for (const record of completeRecords(store)) {
+    if (isAlive(record.holder) || liveMembers(record).length > 0) continue;
+    if (record.gateway && isAlive(record.gateway)) {
+      try {
+        Deno.kill(record.gateway.pid, "SIGKILL"); // it keeps nothing
+      } catch { /* it went by itself */ }
+    }
+    for (const path of Object.values(store.group(record.id))) removeIfThere(path);
+  }
+}
+
+/** Looks through `/proc` for the hypervisors whose QMP sockets are wanted. Where there is none, nothing is found. */
+function findHypervisors(wanted: ReadonlyMap<string, (found: ProcessIdentity) => void>): void {
+  let entries: Deno.DirEntry[];
+  try {
+    entries = [...Deno.readDirSync("/proc")];
+  } catch {
+    return;
+  }
+  for (const { name } of entries) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
+    let args: string[];
+    try {
+      args = Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0");
+    } catch {
+      continue; // somebody else's, or gone
+    }
+    if (!args.some((arg) => arg.startsWith("guest="))) continue; // no machine of any QEMU
+    for (const [socket, found] of wanted) {
+      const written = socket.replaceAll(",", ",,"); // as QEMU's options write a comma
+      if (!args.some((arg) => arg.includes(`${written},`))) continue;
+      const identity = identify(pid);
+      if (identity) found(identity);
+    }
+  }
+}
