@@ -11,10 +11,10 @@
  * more, with a Merge-Type by which ours adds to lists and replaces nothing (cloud-init's manual, "Merging user-data").
  */
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { isNoSpace } from "../errors.ts";
 import { run } from "../process.ts";
+import { sha256 } from "../sha256.ts";
 import { storeError } from "../store.ts";
 import { fixtureLabel } from "./fixtures.ts";
 import { isMimeMessage } from "./user_data.ts";
@@ -44,7 +44,7 @@ export function seedFiles(facts: SeedFacts): Record<string, string> {
   const ours = cloudConfig(facts);
   return {
     "meta-data": lines(`instance-id: ${yaml(facts.instanceId)}`, `local-hostname: ${yaml(facts.name)}`),
-    "user-data": facts.userData === undefined ? lines("#cloud-config") : beside(facts.userData, ours),
+    "user-data": facts.userData === undefined ? lines("#cloud-config", "{}") : beside(facts.userData, ours),
     "vendor-data": ours,
     "network-config": lines(
       "version: 2",
@@ -93,6 +93,13 @@ function cloudConfig({ name, domain, user, publicKey, fixtures = [] }: SeedFacts
     ...(fixtures.length === 0 ? [] : ["bootcmd:", `  - ${yaml("fleetbox_failed=")}`]),
     ...fixtures.map((path, index) => `  - ${yaml(mountCommand(path, index))}`),
     ...(fixtures.length === 0 ? [] : [`  - ${yaml('test -z "$fleetbox_failed"')}`]),
+    // What takes an emulated processor seconds and a machine for tests does not need: generating a locale, asking GRUB's
+    // package where it is installed, keys on the console.
+    "locale: false",
+    "grub_dpkg: {enabled: false}",
+    "ssh: {emit_keys_to_console: false}",
+    "no_ssh_fingerprints: true",
+    // Interactive shells have a history where there is one that has.
     "runcmd:",
     `  - ${yaml(`test ! -x /bin/bash || usermod -s /bin/bash ${user}`)}`,
   );
@@ -106,7 +113,7 @@ function mountCommand(path: string, index: number): string {
 
 /** User-data with ours behind it (RFC 2046; cloud-init finds out what a part of text/plain is by its first line). */
 function beside(userData: string, ours: string): string {
-  const boundary = `fleetbox-${createHash("sha256").update(userData).digest("hex").slice(0, 24)}`;
+  const boundary = `fleetbox-${sha256(userData).toHex().slice(0, 24)}`;
   return lines(
     `Content-Type: multipart/mixed; boundary="${boundary}"`,
     "MIME-Version: 1.0",

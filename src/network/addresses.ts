@@ -5,11 +5,11 @@
  * DNS at .3, members from .11 to .199. The gateway's own DHCP pool begins at .200 and is never given to a member, so
  * that a guest that asks for a lease cannot collide with one that was assigned its address. MAC addresses are derived,
  * never stored as a choice: a member's from its name, the gateway's from its IPv4 address the way libslirp makes them
- * (`52:55` and the four octets, `special_ethaddr` in slirp.h). Imports errors only; holds no state.
+ * (`52:55` and the four octets, `special_ethaddr` in slirp.h). Imports errors and SHA-256; holds no state.
  */
 
-import { createHash } from "node:crypto";
 import { FleetboxError } from "../errors.ts";
+import { sha256 } from "../sha256.ts";
 
 /** The network, as it is written in a QEMU option or a route. */
 export const NETWORK = "10.88.0.0/24";
@@ -59,8 +59,7 @@ export function lowestFree(taken: Iterable<string>): string {
 
 /** The MAC of a member: `52:54` (locally administered, unicast, QEMU's) and 32 bits of SHA-256 of its name. */
 export function macOf(name: string): string {
-  const digest = createHash("sha256").update(name).digest("hex");
-  return ["52", "54", ...digest.slice(0, 8).match(/../g)!].join(":");
+  return ["52", "54", ...sha256(name).toHex().slice(0, 8).match(/../g)!].join(":");
 }
 
 /** The last octet of an address in the network, or undefined for anything else. */
