@@ -35,18 +35,39 @@ export interface Session extends AsyncDisposable {
   readonly pid: number;
   readonly names: readonly string[];
   readonly bound: boolean;
-  /** Resolved when the holder is gone. */
+  /** Resolved when the holder is gone. Does not keep this process alive. */
   readonly ended: Promise<void>;
-  /** Bound: ends the group and waits until the holder is gone. Detached: lets it go. Twice is fine. */
+  /**
+   * Bound: ends the group and returns when the holder is gone, machines and all. Detached: lets it go. Twice is fine.
+   */
   close(): Promise<void>;
 }
 
+/** How long a holder may take for its part, in milliseconds. */
+export interface SpawnLimits {
+  /** Until it serves. It may wait for another holder that is just claiming. @default 60000 */
+  servingMs?: number;
+  /** For each answer of the handshake. @default 10000 */
+  handshakeMs?: number;
+  /** To end, when it was told to or has said that it cannot serve; it is killed then. @default 15000 */
+  endMs?: number;
+}
+
+/** The control socket is there before the holder says that it serves; a helper of others may be a moment late. */
+const CONTROL_TRIES = 10;
+const CONTROL_RETRY_MS = 50;
+
 /**
  * Spawns a holder for members and returns when it serves them; they boot from then on.
- * @throws {FleetboxError} `conflict`: another holder serves one of them (or just claimed it); or what else the holder
- * found wrong before it served: bad options, a store that cannot be written, a program that is missing.
+ *
+ * Bound, the holder lives as long as this process, whatever ends that: it holds a connection to the holder, which is
+ * closed with it. Nothing of a session keeps the event loop going: a program that ends without `close()` ends its group.
+ * @throws {FleetboxError} `conflict`: another holder serves one of them (or just claimed it); `protocol`: the program is
+ * a holder of another version, or none at all; or what else the holder found wrong before it served: bad options, a
+ * store that cannot be written, a program that is missing. Nothing that was spawned is left then.
  */
-export async function spawn(store: Store, request: SpawnOptions): Promise<Session> {
+export async function spawn(store: Store, request: SpawnOptions, limits: SpawnLimits = {}): Promise<Session> {
+  const { servingMs = 60_000, handshakeMs = 10_000, endMs = 15_000 } = limits;
   const names = checkNames(request.names);
   const bound = request.bound ?? false;
   const log = store.holderLog(names[0]);
@@ -55,69 +76,112 @@ export async function spawn(store: Store, request: SpawnOptions): Promise<Sessio
   const env = {
     FLEETBOX_HOME: store.root,
     [wire.OPTIONS_VARIABLE]: JSON.stringify(request.options ?? {}),
-    // Always set, so that a holder spawned by a member of a bound group does not inherit its parent.
+    // Always set, so that a holder spawned within a bound group does not inherit its parent.
     [wire.PARENT_VARIABLE]: bound ? String(Deno.pid) : "",
   };
-  const holder = await startHolder(request.exe.program, args, { log, detached: !bound, env }).catch((cause) => {
+  const holder = await startHolder(request.exe.program, args, { log, env }).catch((cause) => {
     throw storeError(`Cannot start a holder with the log ${log}`, cause);
   });
-  await untilServing(holder, log);
-  if (!bound) {
+  let control: UnixConnection | undefined;
+  try {
+    await untilServing(holder, log, servingMs, endMs);
+    if (bound) control = await bind(store, names[0], holder, handshakeMs);
+  } catch (thrown) {
+    holder.kill("SIGKILL");
+    await holder.exited;
+    throw thrown;
+  } finally {
     holder.release();
-    return {
-      pid: holder.pid,
-      names,
-      bound,
-      ended: holder.exited.then(() => {}),
-      close: () => Promise.resolve(),
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    };
   }
-  const control = await bind(store, names[0], holder);
   const ended = holder.exited.then(() => control?.close());
+  if (!bound) {
+    const letGo = () => Promise.resolve();
+    return { pid: holder.pid, names, bound, ended, close: letGo, [Symbol.asyncDispose]: letGo };
+  }
   const close = async () => {
+    holder.hold();
     control?.close();
     if (!control) holder.kill("SIGTERM");
+    if (await within(endMs, ended) === LATE) holder.kill("SIGKILL"); // nothing of a bound group survives its holder
     await ended;
   };
   return { pid: holder.pid, names, bound, ended, close, [Symbol.asyncDispose]: close };
 }
 
-async function untilServing(holder: HolderProcess, log: string): Promise<void> {
-  const line = await holder.firstLine;
+async function untilServing(holder: HolderProcess, log: string, limitMs: number, endMs: number): Promise<void> {
+  const hint = `Its output is in ${log}`;
+  const line = await within(limitMs, holder.firstLine);
+  if (line === LATE) {
+    throw new FleetboxError("timeout", `The holder does not serve after ${limitMs / 1000} s`, { hint });
+  }
   let greeting: { serving?: unknown } = {};
   try {
     greeting = line === undefined ? {} : JSON.parse(line);
   } catch { /* not ours: told below */ }
   if (greeting?.serving) return;
+  const wrote = line === undefined ? undefined : new Error(`it wrote: ${wire.clip(line, 200)}`);
+  const isError = wire.isError(greeting);
+  if (line !== undefined && !isError) {
+    throw new FleetboxError("protocol", "What was started as a holder is none", { cause: wrote, hint });
+  }
+  const exit = await within(endMs, holder.exited);
   wire.throwIfError(greeting);
-  const { code, signal } = await holder.exited;
-  throw new FleetboxError("failed", `The holder ended before it served, ${signal ?? `with code ${code}`}`, {
-    cause: line === undefined ? undefined : new Error(`it wrote: ${wire.clip(line, 200)}`),
-    hint: `Its output is in ${log}`,
-  });
+  const how = exit === LATE
+    ? "closed its output"
+    : `ended before it served, ${exit.signal ?? `with code ${exit.code}`}`;
+  throw new FleetboxError("failed", `The holder ${how}`, { hint });
 }
 
-/** The handshake of the bound lifetime: `bind`, the version, `ack`, and the connection is held. */
-async function bind(store: Store, first: string, holder: HolderProcess): Promise<UnixConnection | undefined> {
-  const connection = await connectUnix(store.controlSocket(first));
-  if (!connection) return undefined; // the holder still watches its parent's process id
-  await connection.write("bind\n");
-  const version = (await connection.read()).trim();
-  if (version !== String(wire.PROTOCOL_VERSION)) {
-    connection.close();
-    holder.kill("SIGKILL");
-    await holder.exited;
-    throw new FleetboxError(
-      "protocol",
-      `The holder speaks version ${
-        JSON.stringify(wire.clip(version, 20))
-      } of the protocol, expected ${wire.PROTOCOL_VERSION}`,
-      { hint: "Install a client and a helper of the same version." },
-    );
+/**
+ * The handshake of the bound lifetime: `bind`, the version, `ack`, and the connection is held. Undefined when there is
+ * no control socket: the holder still watches the process id of its parent.
+ */
+async function bind(
+  store: Store,
+  first: string,
+  holder: HolderProcess,
+  limitMs: number,
+): Promise<UnixConnection | undefined> {
+  let connection: UnixConnection | undefined;
+  for (let tries = 0; !connection && tries < CONTROL_TRIES; tries++) {
+    if (tries > 0 && await within(CONTROL_RETRY_MS, holder.exited) !== LATE) return undefined;
+    connection = await connectUnix(store.controlSocket(first));
   }
-  await connection.write("ack\n");
-  return connection;
+  if (!connection) return undefined;
+  try {
+    await connection.write("bind\n");
+    const version = await within(limitMs, connection.read());
+    // A group that failed at once is gone already, and its holder with it: whoever waits for its members hears of it.
+    if (version === "" && await within(limitMs, holder.exited) !== LATE) return undefined;
+    if (version !== LATE && version.trim() === String(wire.PROTOCOL_VERSION)) {
+      await connection.write("ack\n");
+      return connection;
+    }
+    const spoken = version === LATE || version === ""
+      ? "does not say which version of the protocol it speaks"
+      : `speaks version ${JSON.stringify(wire.clip(version.trim(), 20))} of the protocol`;
+    throw new FleetboxError("protocol", `The holder ${spoken}, expected version ${wire.PROTOCOL_VERSION}`, {
+      hint: "Install a client and a helper of the same version.",
+    });
+  } catch (thrown) {
+    connection.close();
+    if (thrown instanceof FleetboxError) throw thrown;
+    if (await within(limitMs, holder.exited) !== LATE) return undefined;
+    throw new FleetboxError("protocol", "The holder broke its control connection off", { cause: thrown });
+  }
+}
+
+const LATE = Symbol("late");
+
+/** What a promise gives, or {@link LATE} when that takes longer. */
+async function within<T>(limitMs: number, promise: Promise<T>): Promise<T | typeof LATE> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<typeof LATE>((resolve) => timer = setTimeout(() => resolve(LATE), limitMs));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A member's status, or undefined when nobody serves it. @throws {FleetboxError} `timeout`, `protocol` */

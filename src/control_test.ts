@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as control from "./control.ts";
 import { FleetboxError } from "./errors.ts";
+import { identify } from "./process.ts";
 import { Store } from "./store.ts";
 import { encodeLine, type Event, type MemberReport, type State } from "./wire.ts";
 
@@ -173,4 +174,183 @@ Deno.test("control: a holder that cannot serve tells why, and a silent one is re
   } finally {
     Deno.removeSync(root, { recursive: true });
   }
+});
+
+/** A helper that says that it serves, beside a control socket that we play: its side of the handshake. */
+async function withHelper(
+  answer: ((conn: Deno.UnixConn) => Promise<void>) | undefined,
+  work: (store: Store, spawned: () => Promise<control.Session>, pid: () => number) => Promise<void>,
+  script = 'echo \'{"serving":["a"]}\'; exec sleep 60',
+): Promise<void> {
+  const root = Deno.makeTempDirSync({ prefix: "ct" });
+  const store = Store.at(join(root, "s"));
+  store.ensure();
+  const listener = answer && Deno.listen({ transport: "unix", path: store.controlSocket("a") });
+  const serving = (async () => {
+    try {
+      for await (const conn of listener ?? []) await answer!(conn).catch(() => {});
+    } catch { /* closed */ }
+  })();
+  const exe = { program: "/bin/sh", args: ["-c", `echo $$ > ${root}/pid; ${script}`] };
+  try {
+    await work(
+      store,
+      () =>
+        control.spawn(store, { exe, names: ["a"], bound: true }, { servingMs: 2_000, handshakeMs: 300, endMs: 500 }),
+      () => Number(Deno.readTextFileSync(join(root, "pid"))),
+    );
+    assert.equal(
+      identify(Number(Deno.readTextFileSync(join(root, "pid")))),
+      undefined,
+      "the helper is killed and reaped",
+    );
+  } finally {
+    listener?.close();
+    await serving;
+    Deno.removeSync(root, { recursive: true });
+  }
+}
+
+const encode = (text: string) => new TextEncoder().encode(text);
+/** Hears `bind` and answers; holds the connection until the other side closes it. */
+const speaks = (version: string) => async (conn: Deno.UnixConn) => {
+  const buffer = new Uint8Array(64);
+  const count = await conn.read(buffer);
+  assert.equal(new TextDecoder().decode(buffer.subarray(0, count!)), "bind\n");
+  await conn.write(encode(version));
+  try {
+    while (await conn.read(buffer) !== null);
+  } finally {
+    conn.close();
+  }
+};
+const isProtocolError = (words: RegExp) => (thrown: unknown) => {
+  assert.ok(thrown instanceof FleetboxError, String(thrown));
+  assert.equal(thrown.code, "protocol");
+  assert.match(thrown.message, words);
+  assert.match(thrown.hint!, /of the same version/);
+  return true;
+};
+
+for (
+  const [what, version, words] of [
+    ["another version", "2", /speaks version "2" of the protocol, expected version 1/],
+    ["a version with a newline that is not ours", "12\n", /speaks version "12" of the protocol, expected version 1/],
+    ["garbage", "\u0000\u0001garbage ".repeat(20), /speaks version ".*….* of the protocol, expected version 1/],
+    ["an error", "err: unknown command", /speaks version "err: unknown command" of the protocol, expected version 1/],
+  ] as const
+) {
+  Deno.test(`control: a helper that answers ${what} is killed, and the error names both versions`, async () => {
+    await withHelper(speaks(version), async (_, spawned) => {
+      await assert.rejects(spawned(), isProtocolError(words));
+    });
+  });
+}
+
+Deno.test("control: a helper that does not answer, or hangs up, or takes no bind, is killed, and the error says so", async () => {
+  const silent = async (conn: Deno.UnixConn) => {
+    try {
+      while (await conn.read(new Uint8Array(64)) !== null);
+    } finally {
+      conn.close();
+    }
+  };
+  const words = /does not say which version of the protocol it speaks, expected version 1/;
+  await withHelper(silent, async (_, spawned) => {
+    await assert.rejects(spawned(), isProtocolError(words));
+  });
+  const hangsUp = async (conn: Deno.UnixConn) => {
+    await conn.read(new Uint8Array(64));
+    conn.close();
+  };
+  await withHelper(hangsUp, async (_, spawned) => {
+    await assert.rejects(spawned(), isProtocolError(words));
+  });
+  await withHelper((conn) => Promise.resolve(conn.close()), async (_, spawned) => {
+    await assert.rejects(spawned(), (thrown) => thrown instanceof FleetboxError && thrown.code === "protocol");
+  });
+});
+
+Deno.test("control: a helper of our version is held, with or without a newline, until close, which may be called twice", async () => {
+  for (const version of ["1", "1\n"]) {
+    const heard: string[] = [];
+    const helper = async (conn: Deno.UnixConn) => {
+      const buffer = new Uint8Array(64);
+      for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) {
+        heard.push(new TextDecoder().decode(buffer.subarray(0, count)));
+        if (heard.length === 1) await conn.write(encode(version));
+      }
+      heard.push("the end");
+      conn.close();
+    };
+    await withHelper(helper, async (_, spawned, pid) => {
+      const session = await spawned();
+      assert.equal(session.pid, pid());
+      await new Promise((later) => setTimeout(later, 50));
+      assert.deepEqual(heard, ["bind\n", "ack\n"]);
+      await Promise.all([session.close(), session.close()]); // this helper does not care: it is killed at last
+      await session[Symbol.asyncDispose]();
+      await session.ended;
+      assert.deepEqual(heard, ["bind\n", "ack\n", "the end"]);
+    });
+  }
+});
+
+Deno.test("control: without a control socket a session is bound by its process id alone, and close ends the holder", async () => {
+  await withHelper(undefined, async (_, spawned) => {
+    const session = await spawned();
+    assert.equal(session.bound, true);
+    await session.close();
+    await session.close();
+  });
+});
+
+Deno.test("control: a control socket that is a moment late is found", async () => {
+  const root = Deno.makeTempDirSync({ prefix: "ct" });
+  const store = Store.at(join(root, "s"));
+  store.ensure();
+  try {
+    const exe = { program: "/bin/sh", args: ["-c", 'echo \'{"serving":["a"]}\'; exec sleep 60'] };
+    const spawned = control.spawn(store, { exe, names: ["a"], bound: true }, { endMs: 500 });
+    await new Promise((later) => setTimeout(later, 150));
+    const listener = Deno.listen({ transport: "unix", path: store.controlSocket("a") });
+    const conn = await listener.accept();
+    const buffer = new Uint8Array(64);
+    assert.equal(await conn.read(buffer), "bind\n".length);
+    await conn.write(encode("1"));
+    const session = await spawned;
+    assert.equal(await conn.read(buffer), "ack\n".length);
+    listener.close();
+    await session.close();
+    assert.equal(await conn.read(buffer), null);
+    conn.close();
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+});
+
+Deno.test("control: what is no holder at all is told from one, and does not stay", async () => {
+  const cases: [script: string, code: string, words: RegExp][] = [
+    ["echo hello; exec sleep 60", "protocol", /What was started as a holder is none/],
+    ["echo '[]'; exec sleep 60", "protocol", /What was started as a holder is none/],
+    ["yes | tr -d '\\n' | head -c 1000000; exec sleep 60", "protocol", /What was started as a holder is none/],
+    ["exec sleep 60", "timeout", /does not serve after 2 s/],
+    ["exec >&-; exec sleep 60", "failed", /closed its output/],
+    ["exit 3", "failed", /ended before it served, with code 3/],
+    ["kill -9 $$", "failed", /ended before it served, SIGKILL/],
+    [
+      `echo '${JSON.stringify({ code: "no-space", message: "full", causes: ["disk"], hint: "free" })}'; exec sleep 60`,
+      "no-space",
+      /^full$/,
+    ],
+  ];
+  await Promise.all(cases.map(([script, code, words]) =>
+    withHelper(undefined, async (_, spawned) => {
+      await assert.rejects(spawned(), (thrown) => {
+        assert.ok(thrown instanceof FleetboxError, script);
+        assert.deepEqual([thrown.code, words.test(thrown.message)], [code, true], `${script}: ${thrown.message}`);
+        return true;
+      });
+    }, script)
+  ));
 });

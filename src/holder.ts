@@ -10,18 +10,22 @@
 
 import { FleetboxError, toWireError } from "./errors.ts";
 import { type Options, parseOptions } from "./options.ts";
+import { endChildren } from "./process.ts";
 import { Store } from "./store.ts";
 import { OPTIONS_VARIABLE, PARENT_VARIABLE } from "./wire.ts";
-import { watchClient } from "./holder/bound.ts";
+import { listenForClient, watchParent } from "./holder/bound.ts";
 import { Group, runnerNames } from "./holder/group.ts";
 import { describe, log } from "./holder/log.ts";
-import type { StopRequest } from "./holder/member.ts";
 import { serve } from "./holder/serve.ts";
 
-/** How long guests may take to shut down when the holder itself is told to end. */
+/** How long guests may take to shut down when a detached holder itself is told to end. */
 const SIGNAL_GRACE_MS = 10_000;
 /** How long replies that are under way may take once the group has ended. */
 const LAST_REPLIES_MS = 2_000;
+const BOUND_REPLIES_MS = 100;
+/** How long a bound group may take to end once its client is gone: QEMU to quit, and what it holds to be let go of. */
+const QUIT_MS = 500;
+const LET_GO_MS = 500;
 
 /**
  * Runs a holder for the members of a `--fleetbox-runner` argument until its group has ended.
@@ -30,21 +34,17 @@ const LAST_REPLIES_MS = 2_000;
 export async function runHolder(argument: string): Promise<number> {
   Deno.umask(0o077);
   const replies = new Set<Promise<void>>();
+  const bound = new BoundEnd();
   let group: Group;
   let letGo = () => {};
-  // Ended from outside: what belongs to the client goes with the group. A group whose machines were stopped is kept.
-  let isAbandoned = false;
-  const abandon = (request: StopRequest) => {
-    isAbandoned = true;
-    void group.shutDown(request);
-  };
   try {
     const names = runnerNames(argument);
     const options: Options = parseOptions(Deno.env.get(OPTIONS_VARIABLE));
     const store = Store.fromEnvironment();
     const parent = parentOf(Deno.env.get(PARENT_VARIABLE));
+    if (parent !== undefined) watchParent(parent, (why) => bound.end(`the client is gone: ${why}`));
     store.ensure();
-    const opened = await Group.open({
+    const prepared = await Group.prepare({
       store,
       names,
       options,
@@ -54,34 +54,82 @@ export async function runHolder(argument: string): Promise<number> {
         replies.add(reply);
       },
     });
-    group = opened.group;
+    group = bound.group = prepared.group;
+    await group.claim(prepared.recovery);
     if (parent !== undefined) {
-      letGo = watchClient(store.controlSocket(names[0]), parent, (why) => {
-        log(`the client is gone (${why}): ending the group`);
-        abandon({ force: true, graceMs: 0 });
-      });
+      letGo = listenForClient(store.controlSocket(names[0]), (why) => bound.end(`the client is gone: ${why}`));
+      bound.atExit = letGo;
     }
     endOnSignals((signal) => {
+      if (parent !== undefined) return bound.end(signal);
       log(`${signal}: ending the group`);
-      abandon(parent === undefined ? { force: false, graceMs: SIGNAL_GRACE_MS } : { force: true, graceMs: 0 });
+      void group.shutDown({ force: false, graceMs: SIGNAL_GRACE_MS });
     });
     log(`serving ${names.join(", ")}, process ${Deno.pid}`);
     await announce({ serving: names, pid: Deno.pid });
-    void group.start(opened.recovery).catch((thrown) => {
+    void group.start(prepared.recovery).catch((thrown) => {
       log(`cannot start the group: ${describe(thrown)}`);
       void group.shutDown({ force: true, graceMs: 0 });
     });
   } catch (thrown) {
     log(`cannot serve ${argument}: ${describe(thrown)}`);
+    bound.group?.sweep();
     await announce(toWireError(thrown));
     return 1;
   }
   await group.ended;
   letGo();
-  if (isAbandoned) await group.removeOwned();
-  await Promise.race([Promise.allSettled([...replies]), new Promise((late) => setTimeout(late, LAST_REPLIES_MS))]);
+  if (bound.isEnding) await group.removeOwned();
+  const late = new Promise((late) => setTimeout(late, bound.isEnding ? BOUND_REPLIES_MS : LAST_REPLIES_MS));
+  await Promise.race([Promise.allSettled([...replies]), late]);
   log("the group has ended");
   return 0;
+}
+
+/**
+ * The end of a bound holder whose client is gone, or that was told to end: in good order while that is quick, by force
+ * when it is not. Within little more than a second this process is gone, with all that its group has in the store's `run`.
+ */
+class BoundEnd {
+  group: Group | undefined;
+  /** Lets go of what is not the group's. */
+  atExit = () => {};
+  isEnding = false;
+
+  /** Twice is fine. */
+  end(why: string): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    void this.#end(why);
+  }
+
+  async #end(why: string): Promise<void> {
+    log(`${why}: ending the group`);
+    const { group } = this;
+    if (group) {
+      void group.shutDown({ force: true, graceMs: 0 });
+      if (await settles(group.ended, QUIT_MS)) return; // runHolder goes on from here
+      log("not down yet: killing what still runs");
+      const killed = endChildren();
+      if (await settles(group.ended, LET_GO_MS)) return;
+      await settles(killed, LET_GO_MS);
+      group.sweep();
+      this.atExit();
+      await settles(group.removeOwned(), LET_GO_MS);
+    }
+    log("left the group as it was");
+    Deno.exit(1);
+  }
+}
+
+async function settles(promise: Promise<void>, limitMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), limitMs));
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function parentOf(variable: string | undefined): number | undefined {

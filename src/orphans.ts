@@ -41,6 +41,7 @@ export function liveMembers(record: GroupRecord): string[] {
 export function sweepGroups(store: Store): void {
   for (const record of completeRecords(store)) {
     if (isAlive(record.holder) || liveMembers(record).length > 0) continue;
+    if (record.bound) continue; // the next holder sweeps it, sockets and all
     if (record.gateway && isAlive(record.gateway)) {
       try {
         Deno.kill(record.gateway.pid, "SIGKILL"); // it keeps nothing

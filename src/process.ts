@@ -3,8 +3,8 @@
  *
  * Nothing goes through a shell: a program and its argument list. {@link run} waits for a short-lived tool and turns a
  * failure into an error that carries the exit code, the signal and the last lines of standard error; {@link start}
- * gives a long-lived child (a hypervisor) whose standard error is drained into a bounded tail; {@link detach} starts a
- * session leader that outlives us, its output in a file. A process id alone proves nothing, so what is written down
+ * gives a long-lived child (a hypervisor) whose standard error is drained into a bounded tail; {@link startHolder} starts a
+ * session leader, its output in a file. {@link endChildren} is for a holder that must be gone now. A process id alone proves nothing, so what is written down
  * is a {@link ProcessIdentity}: the id and the start time (field 22 of `/proc/PID/stat`, proc(5)).
  */
 
@@ -90,6 +90,7 @@ export interface StartOptions extends RunOptions {
  */
 export function start(program: string, args: readonly string[], options: StartOptions = {}): Child {
   const { hint, onOutput, input, ...rest } = options;
+  if (isEnding) throw new FleetboxError("interrupted", `Cannot start ${baseName(program)}: this process is ending`);
   let child: Deno.ChildProcess;
   try {
     const stdin = input ? "piped" : "null";
@@ -117,7 +118,7 @@ export function start(program: string, args: readonly string[], options: StartOp
     await drained;
     return { code, signal };
   });
-  return {
+  const ours: Child = {
     pid: child.pid,
     exited,
     tail: () => tail.trim(),
@@ -134,6 +135,19 @@ export function start(program: string, args: readonly string[], options: StartOp
       if (!gone) writer?.write(new TextEncoder().encode(text)).catch(() => {});
     },
   };
+  children.add(ours);
+  void exited.then(() => children.delete(ours));
+  return ours;
+}
+
+const children = new Set<Child>();
+let isEnding = false;
+
+/** Kills every child that {@link start} started, and starts no more. Resolves when they are gone. */
+export async function endChildren(): Promise<void> {
+  isEnding = true;
+  for (const child of children) child.kill("SIGKILL");
+  await Promise.all([...children].map((child) => child.exited));
 }
 
 /** A process and the moment at which it started: the pair that is not reused. */
@@ -188,18 +202,27 @@ function baseName(path: string): string {
 
 /** A holder's process, as the client that spawned it sees it. */
 export interface HolderProcess {
+  /** A child of ours, until we end. */
   readonly pid: number;
   /** The first line of its standard output; undefined when it ended without one. */
   readonly firstLine: Promise<string | undefined>;
   readonly exited: Promise<Exit>;
   kill(signal: Deno.Signal): void;
-  /** Lets it go: nothing of it keeps this process alive any more. */
+  /** Nothing of it keeps this process alive any more. */
   release(): void;
+  /** It keeps this process alive again, until it has ended. */
+  hold(): void;
 }
 
+/** A first line that is longer is nobody's that we know. */
+const MAX_FIRST_LINE = 64 * 1024;
+
 /**
- * Starts a holder: standard input null, standard error appended to `log`, standard output a pipe for one line. With
- * `detached` it is a session leader (setsid) and outlives us; without, it is an ordinary child.
+ * Starts a holder: standard input null, standard error appended to `log`, standard output a pipe for one line.
+ *
+ * It is a session leader (setsid), whichever its lifetime is. Detached, because it outlives our terminal; bound, because
+ * it must outlive us by the moment in which it cleans up: an interrupt at the terminal, a `kill -9` of our process group
+ * and Deno itself (2.6 kills the children of a program that ends by an error) would all take it with us otherwise.
  *
  * This is `node:child_process`, because `Deno.Command` cannot give a child a file for its output.
  * @throws {FleetboxError} `unavailable`: the program is not there.
@@ -207,7 +230,7 @@ export interface HolderProcess {
 export async function startHolder(
   program: string,
   args: readonly string[],
-  options: { log: string; env: Record<string, string>; detached: boolean },
+  options: { log: string; env: Record<string, string> },
 ): Promise<HolderProcess> {
   const [{ spawn }, { closeSync, openSync }] = await Promise.all([import("node:child_process"), import("node:fs")]);
   const log = openSync(options.log, "a", 0o600);
@@ -215,7 +238,7 @@ export async function startHolder(
   try {
     child = spawn(program, [...args], {
       cwd: "/",
-      detached: options.detached,
+      detached: true,
       env: { ...Deno.env.toObject(), ...options.env },
       stdio: ["ignore", "pipe", log],
     });
@@ -241,6 +264,7 @@ export async function startHolder(
       text += chunk;
       const end = text.indexOf("\n");
       if (end >= 0) done(text.slice(0, end));
+      else if (text.length > MAX_FIRST_LINE) done(text);
     });
     stdout.once("end", () => done(text.trim() || undefined));
     stdout.once("error", () => done(undefined));
@@ -254,5 +278,6 @@ export async function startHolder(
       stdout.destroy();
       holder.unref();
     },
+    hold: () => holder.ref(),
   };
 }

@@ -16,7 +16,7 @@ Deno.test("process: a program that is not there is unavailable, with the hint", 
     thrown instanceof FleetboxError && thrown.code === "unavailable" && thrown.hint === "install it";
   await assert.rejects(run("fleetbox-no-such-program", [], { hint: "install it" }), missing);
   assert.throws(() => start("fleetbox-no-such-program", [], { hint: "install it" }), missing);
-  await assert.rejects(startHolder("/no/such", [], { log: "/dev/null", env: {}, detached: false }), FleetboxError);
+  await assert.rejects(startHolder("/no/such", [], { log: "/dev/null", env: {} }), FleetboxError);
 });
 
 Deno.test("process: the tail of a talkative child is bounded", async () => {
@@ -39,7 +39,7 @@ Deno.test("process: an identity is a process and its start, not a number", async
 });
 
 Deno.test("process: a zombie is not alive", async () => {
-  const parent = start("perl", ["-e", '$| = 1; my $child = fork // die; exit 0 if !$child; print $child; sleep 60']);
+  const parent = start("perl", ["-e", "$| = 1; my $child = fork // die; exit 0 if !$child; print $child; sleep 60"]);
   while (parent.tail() === "") await new Promise((later) => setTimeout(later, 5));
   const pid = Number(parent.tail());
   while (identify(pid)) await new Promise((later) => setTimeout(later, 5));
@@ -52,7 +52,7 @@ Deno.test("process: a holder's first line arrives, its standard error is in the 
   const log = Deno.makeTempFileSync();
   try {
     const script = 'echo "$MARK"; echo second; echo oops >&2; exec sleep 60';
-    const holder = await startHolder("/bin/sh", ["-c", script], { log, env: { MARK: "hello" }, detached: true });
+    const holder = await startHolder("/bin/sh", ["-c", script], { log, env: { MARK: "hello" } });
     assert.equal(await holder.firstLine, "hello");
     const session = Deno.readTextFileSync(`/proc/${holder.pid}/stat`).split(") ")[1].split(" ")[3];
     assert.equal(session, String(holder.pid), "it is a session leader");

@@ -22,7 +22,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./errors.ts";
 import { clusterOf, isName } from "./names.ts";
 import type { Fixture } from "./options.ts";
-import type { ProcessIdentity } from "./process.ts";
+import { identify, type ProcessIdentity } from "./process.ts";
 import { sha256 } from "./sha256.ts";
 import { connectUnix } from "./unix.ts";
 import { byteLength } from "./wire.ts";
@@ -278,6 +278,19 @@ export class Store {
     await writeDurably(this.group(record.id).record, JSON.stringify(record) + "\n", { sync: false });
   }
 
+  /** Deletes what a killed process left half-made in `run`, in `images` and among these members' files. */
+  sweepTemporary(names: readonly string[]): void {
+    for (const dir of [this.runDir, this.imagesDir, ...names.map((name) => this.member(name).dir)]) {
+      for (const file of entries(dir)) {
+        const writer = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/.exec(file)?.[1];
+        if (writer === undefined || identify(Number(writer))) continue;
+        try {
+          Deno.removeSync(join(dir, file), { recursive: true });
+        } catch { /* somebody else swept it */ }
+      }
+    }
+  }
+
   /**
    * Runs `work` while the member's `.lock` is held; waits for whoever holds it. Makes the member's directory.
    * A directory that was removed while we waited is made again, so that the lock is always one on the visible file.
@@ -355,6 +368,11 @@ export function naturalOrder(a: string, b: string): number {
   return left.length - right.length;
 }
 
+/** Where something is made that will be renamed to `path`. Its name says who makes it ({@link Store.sweepTemporary}). */
+export function temporaryOf(path: string): string {
+  return `${path}.${Deno.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`;
+}
+
 /**
  * Replaces a file: written beside it, synced, renamed. A reader sees the old or the new content, never a part.
  * @throws {FleetboxError} `no-space`, `denied` or `failed`, with the path.
@@ -364,7 +382,7 @@ export async function writeDurably(
   content: string | Uint8Array,
   options: { mode?: number; sync?: boolean } = {},
 ): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const temporary = temporaryOf(path);
   try {
     const file = await Deno.open(temporary, { write: true, createNew: true, mode: options.mode ?? 0o600 });
     try {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FleetboxError } from "./errors.ts";
-import { digestOf, exists, type MemberConfig, Store, writeDurably } from "./store.ts";
+import { digestOf, exists, type MemberConfig, Store, temporaryOf, writeDurably } from "./store.ts";
 
 const CONFIG: MemberConfig = {
   name: "web-1",
@@ -165,3 +165,29 @@ Deno.test("store: damaged group records are passed over", () =>
     }
     assert.deepEqual(store.groupRecords(), [record]);
   }));
+
+Deno.test("store: what a killed process left half-made is swept, what one that lives makes is left", () => {
+  const root = Deno.makeTempDirSync({ prefix: "st" });
+  try {
+    const store = Store.at(root);
+    store.ensure();
+    const { dir } = store.member("a");
+    Deno.mkdirSync(dir, { recursive: true });
+    const dead = 2 ** 22 + 1; // more than any process id of Linux
+    const mine = temporaryOf(join(dir, "config.json"));
+    const gone = (path: string) => path.replace(`.${Deno.pid}-`, `.${dead}-`);
+    for (const path of [mine, gone(mine), gone(temporaryOf(join(store.runDir, "x.json")))]) {
+      Deno.writeTextFileSync(path, "");
+    }
+    Deno.mkdirSync(`${gone(temporaryOf(join(dir, "seed.img")))}.d/deep`, { recursive: true });
+    Deno.writeTextFileSync(join(dir, "disk.qcow2"), "");
+    store.sweepTemporary(["a", "nobody"]);
+    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => join(dir, name)).sort(), [
+      mine,
+      join(dir, "disk.qcow2"),
+    ]);
+    assert.deepEqual([...Deno.readDirSync(store.runDir)], []);
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+});

@@ -85,6 +85,8 @@ export interface MemberReport extends Status {
   cpus: number;
   memory_mb: number;
   image: string;
+  /** Its group ends with the program that made it. Absent: it does not. */
+  bound?: true;
   /** The cause of `error`, whole. */
   failure?: WireError;
   /** The hypervisor's process id, while there is one. */
@@ -233,12 +235,16 @@ export function encodeLine(value: object): string {
   return JSON.stringify(value) + "\n";
 }
 
+/** Whether a JSON reply line is an error. */
+export function isError(value: unknown): value is WireError {
+  const { code, message } = (value ?? {}) as Partial<WireError>;
+  return typeof code === "string" && typeof message === "string";
+}
+
 /** A JSON reply line that is an error, thrown as one. */
 export function throwIfError(value: unknown): void {
-  const { code, message, causes } = (value ?? {}) as Partial<WireError>;
-  if (typeof code === "string" && typeof message === "string") {
-    throw fromWireError({ ...(value as WireError), causes: Array.isArray(causes) ? causes.map(String) : [] });
-  }
+  if (!isError(value)) return;
+  throw fromWireError({ ...value, causes: Array.isArray(value.causes) ? value.causes.map(String) : [] });
 }
 
 /**

@@ -75,7 +75,21 @@ export function observeGroups(store: Store): GroupFacts[] {
 
 /** The group whose holder is gone and in which this member's machine still runs. */
 export function orphanGroup(groups: readonly GroupFacts[], name: string): GroupFacts | undefined {
-  return groups.find((group) => !group.holderAlive && group.machinesAlive.includes(name));
+  return groups.find((group) => !group.holderAlive && !group.bound && group.machinesAlive.includes(name));
+}
+
+/**
+ * The members, of those given, that belong to a program which runs (a test, say): they end with it, and nobody who does
+ * not name them stops or removes them.
+ */
+export function ofPrograms(members: readonly MemberFacts[], groups: readonly GroupFacts[]): string[] {
+  const bound = new Set(groups.filter((group) => group.bound && group.holderAlive).flatMap((group) => group.members));
+  return members.filter(({ name, report }) => report ? report.bound : bound.has(name)).map(({ name }) => name);
+}
+
+/** What is said of members that `--all` does not mean. */
+export function leftAlone(names: readonly string[]): string {
+  return `left alone, for a program that runs has started them: ${names.join(", ")}`;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Store } from "../store.ts";
 import { throwAll } from "./error_text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { parseNames } from "./name_arguments.ts";
-import { observeAll, observeGroups, observeMember } from "./observe.ts";
+import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
 import { progressFor } from "./progress.ts";
 import { isInStore, logNames, removeLogs, removeStopped } from "./remove.ts";
@@ -24,7 +24,7 @@ export function rmCommand(): Command {
   return new Command("rm")
     .description("delete members with their disks; stops them first")
     .argument("[names...]", "members: a,b,c or a b c")
-    .option("--all", "every member")
+    .option("--all", "every member, except those of a running program")
     .option("-f, --force", "do not ask, and do not wait for guests that run")
     .option("--json", "one JSON object per event; does not ask")
     .addHelpText(
@@ -40,13 +40,14 @@ Examples:
     )
     .action(async (words: string[], flags: Flags) => {
       const store = openStore();
-      const { known, unknown } = await chosen(store, words, flags.all ?? false);
+      const { known, unknown, spared } = await chosen(store, words, flags.all ?? false);
       const asks = !flags.force && !flags.json && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
       if (known.length > 0 && asks && !(await agreed(store, known))) {
         throw new FleetboxError("failed", "Nothing was removed");
       }
 
       const progress = progressFor(known, flags);
+      if (spared.length > 0) progress.note(leftAlone(spared));
       using interrupt = new Interrupt(() => void progress.end());
       const served = await servedOf(store, known);
       const logs = logNames(store, known);
@@ -75,14 +76,26 @@ Examples:
     });
 }
 
-async function chosen(store: Store, words: string[], all: boolean): Promise<{ known: string[]; unknown: unknown[] }> {
+interface Chosen {
+  known: string[];
+  /** An error for each name that nobody has. */
+  unknown: unknown[];
+  /** Those that belong to programs which run, and that `--all` does not mean. */
+  spared: string[];
+}
+
+async function chosen(store: Store, words: string[], all: boolean): Promise<Chosen> {
   if (all && words.length > 0) throw new FleetboxError("misuse", "Expected members' names or --all, found both");
-  if (all) return { known: (await observeAll(store, 5_000)).members.map(({ name }) => name), unknown: [] };
+  if (all) {
+    const { members, groups } = await observeAll(store, 5_000);
+    const spared = ofPrograms(members, groups);
+    return { known: members.map(({ name }) => name).filter((name) => !spared.includes(name)), unknown: [], spared };
+  }
   if (words.length === 0) throw new FleetboxError("misuse", "Nothing to remove: expected members' names, or --all");
   const names = parseNames(words);
   const known = names.filter((name) => isInStore(store, name));
   const unknown = names.filter((name) => !known.includes(name)).map((name) => unknownMember(store, name));
-  return { known, unknown: await Promise.all(unknown) };
+  return { known, unknown: await Promise.all(unknown), spared: [] };
 }
 
 /** Those that must be stopped first: a holder serves them, or their machine runs without one. */

@@ -8,7 +8,7 @@ import { parseDurationMs } from "./duration.ts";
 import { throwAll } from "./error_text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { parseNames } from "./name_arguments.ts";
-import { observeAll, observeMember } from "./observe.ts";
+import { leftAlone, observeAll, observeMember, ofPrograms } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
 import { type Progress, progressFor } from "./progress.ts";
 import { openStore, requireMember } from "./store_access.ts";
@@ -26,7 +26,7 @@ export function stopCommand(): Command {
     .aliases(["down", "halt"])
     .description("shut members down and wait until they are gone; their disks stay")
     .argument("[names...]", "members: a,b,c or a b c")
-    .option("--all", "every member that runs")
+    .option("--all", "every member that runs, except those of a running program")
     .option("--force", "do not wait for the guest: end the machine at once")
     .option("--grace <duration>", "how long the guest may take before it is ended (default: 30s)")
     .option("--json", "one JSON object per event")
@@ -53,8 +53,9 @@ Examples:
 
 async function stopAction(words: string[], flags: Flags & { graceMs?: number }): Promise<void> {
   const store = openStore();
-  const names = await chosenNames(store, words, flags.all ?? false, "stop");
+  const { names, spared } = await chosenNames(store, words, flags.all ?? false, "stop");
   const progress = progressFor(names, flags);
+  if (spared.length > 0) progress.note(leftAlone(spared));
   using interrupt = new Interrupt(() => void progress.end());
   const result = await stopMembers(store, names, { ...flags, signal: interrupt.signal }, progress);
   progress.end({ keep: true });
@@ -68,17 +69,27 @@ async function stopAction(words: string[], flags: Flags & { graceMs?: number }):
   throwAll(result.failures);
 }
 
-/** The names on the command line, or with `--all` every member that is served or whose machine runs. */
-export async function chosenNames(store: Store, words: string[], all: boolean, verb: string): Promise<string[]> {
+/**
+ * The names on the command line, or with `--all` every member that is served or whose machine runs; `spared` are those
+ * that belong to programs which run.
+ */
+export async function chosenNames(
+  store: Store,
+  words: string[],
+  all: boolean,
+  verb: string,
+): Promise<{ names: string[]; spared: string[] }> {
   if (!all) {
-    if (words.length > 0) return parseNames(words);
+    if (words.length > 0) return { names: parseNames(words), spared: [] };
     throw new FleetboxError("misuse", `Nothing to ${verb}: expected members' names, or --all`);
   }
   if (words.length > 0) throw new FleetboxError("misuse", `Expected members' names or --all, found both`);
   const { members, groups } = await observeAll(store, 5_000);
-  const orphans = groups.filter((group) => !group.holderAlive).flatMap((group) => group.machinesAlive);
-  const served = members.filter(({ report, silence }) => report || silence).map(({ name }) => name);
-  return [...new Set([...served, ...orphans])];
+  const orphans = groups.filter((group) => !group.holderAlive && !group.bound).flatMap((group) => group.machinesAlive);
+  const served = members.filter(({ report, silence }) => report || silence);
+  const spared = ofPrograms(served, groups);
+  const ours = served.map(({ name }) => name).filter((name) => !spared.includes(name));
+  return { names: [...new Set([...ours, ...orphans])], spared };
 }
 
 export interface StopResult {

@@ -5,6 +5,7 @@
  * | ----------------------------------------------------- | ------------------------------------------------------- |
  * | a name's config is damaged, or its holder is silent   | refuse, with that error                                 |
  * | a member that is being stopped                        | wait until it is gone, look again                       |
+ * | a member of a program's bound group                   | refuse: it ends with that program                       |
  * | members of two groups                                 | refuse: two networks cannot merge                       |
  * | some are served, by one holder                        | add the others there; wait for those that boot          |
  * | none is served, and some belong to a group that lives | add all there: they come back to their network          |
@@ -29,6 +30,8 @@ export type Plan =
 export function planUp(members: readonly MemberFacts[], groups: readonly GroupFacts[]): Plan {
   const blocked = blockedBy(members);
   if (blocked) return blocked;
+  const others = members.find(({ report }) => report?.bound);
+  if (others) return { step: "refuse", error: ofAProgram(others.name) };
 
   const served = members.filter((member) => member.report);
   const running = homesOf(members, ({ name, report }) => {
@@ -124,6 +127,14 @@ function standingOf({ report }: MemberFacts): Standing {
 
 function groupOf(report: { group?: string; name: string }): string {
   return report.group ?? report.name;
+}
+
+function ofAProgram(name: string): FleetboxError {
+  return new FleetboxError(
+    "conflict",
+    `"${name}" belongs to a program that runs, and ends with it: nobody else can bring it up or join its network`,
+    { hint: "Use another name, or a store of your own: FLEETBOX_HOME=DIRECTORY" },
+  );
 }
 
 function cannotMerge([first, second]: { name: string; group: string }[]): FleetboxError {

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { isNoSpace } from "../errors.ts";
 import { run } from "../process.ts";
 import { sha256 } from "../sha256.ts";
-import { storeError } from "../store.ts";
+import { storeError, temporaryOf } from "../store.ts";
 import { fixtureLabel } from "./fixtures.ts";
 import { isMimeMessage } from "./user_data.ts";
 
@@ -151,7 +151,7 @@ function yaml(value: string): string {
  * @throws {FleetboxError} `unavailable`: no `qemu-img`; `no-space`; `failed`.
  */
 export async function writeSeed(path: string, facts: SeedFacts): Promise<void> {
-  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
+  const aside = temporaryOf(path);
   const directory = `${aside}.d`;
   try {
     await Deno.mkdir(directory, { mode: 0o700 });

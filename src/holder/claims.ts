@@ -13,6 +13,7 @@ import { log } from "./log.ts";
 
 export class Claims {
   readonly #listeners = new Map<string, Deno.UnixListener>();
+  #isOver = false;
 
   /** @param onConnection is given each connection to a claimed member's socket. */
   constructor(
@@ -51,14 +52,49 @@ export class Claims {
     }
   }
 
+  /** Gives every name back, and takes none any more. */
+  async releaseAll(): Promise<void> {
+    this.#isOver = true;
+    try {
+      await this.store.withClaimLock(() => Promise.resolve(this.abandon()));
+    } catch (thrown) {
+      log(`cannot release the members under the lock: ${thrown}`);
+      this.abandon();
+    }
+  }
+
+  /** The same, without waiting for the lock. @returns the names */
+  abandon(): string[] {
+    this.#isOver = true;
+    const names = [...this.#listeners.keys()];
+    for (const name of names) this.#releaseOne(name);
+    return names;
+  }
+
+  /** Takes away what is left in the store of members whose group is gone, where nobody serves them meanwhile. */
+  async sweep(names: readonly string[]): Promise<void> {
+    await this.store.withClaimLock(async () => {
+      for (const name of names) {
+        const { socket, pid, qmpSocket, netSocket, consoleSocket } = this.store.member(name);
+        if (await isAnswered(socket)) continue;
+        removeIfThere(pid);
+        for (const path of [socket, this.store.controlSocket(name), qmpSocket, netSocket, consoleSocket]) {
+          if (!await isAnswered(path)) removeIfThere(path);
+        }
+      }
+    });
+  }
+
   async #takeOne(name: string): Promise<void> {
     const path = this.store.memberSocket(name);
-    const other = await connectUnix(path);
-    if (other) {
-      other.close();
-      throw new FleetboxError("conflict", `"${name}" is already served by another holder`);
+    if (this.#isOver) throw new FleetboxError("conflict", `The group that "${name}" was to be in is ending`);
+    if (await isAnswered(path)) {
+      throw new FleetboxError("conflict", `"${name}" is already served by another holder`, {
+        hint: `See which: fleetbox status ${name}`,
+      });
     }
     removeIfThere(path);
+    removeIfThere(this.store.controlSocket(name)); // of a killed bound holder
     let listener: Deno.UnixListener;
     try {
       listener = Deno.listen({ transport: "unix", path });
@@ -99,4 +135,10 @@ export class Claims {
       log(`${name}: cannot remove its socket or pidfile: ${thrown}`);
     }
   }
+}
+
+async function isAnswered(socket: string): Promise<boolean> {
+  const other = await connectUnix(socket);
+  other?.close();
+  return other !== undefined;
 }

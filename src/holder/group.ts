@@ -11,7 +11,7 @@ import { FleetboxError } from "../errors.ts";
 import { checkName, checkNames } from "../names.ts";
 import { isMemberAddress, lowestFree } from "../network/addresses.ts";
 import type { Options } from "../options.ts";
-import { completeRecords, sweepGroups } from "../orphans.ts";
+import { completeRecords } from "../orphans.ts";
 import { identify, isAlive, type ProcessIdentity } from "../process.ts";
 import { VERSION } from "../self.ts";
 import { exists, type GroupRecord, removeIfThere, type Store } from "../store.ts";
@@ -66,21 +66,46 @@ export class Group {
   readonly #begun = Promise.withResolvers<void>();
 
   /**
-   * Claims the members, and what an earlier holder left of their group.
-   * @throws {FleetboxError} `conflict`: another holder serves one of them; `unavailable`: no QEMU; …
+   * Looks at what earlier holders left, ends what was to end with them, and gives a group that has claimed nothing yet.
+   * @throws {FleetboxError} `conflict`: what runs cannot be taken back into such a group; `unavailable`: no QEMU; …
    */
-  static async open(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
-    const { store, names } = options;
+  static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
+    const { store, names, bound } = options;
     const host = new HypervisorHost(store);
-    sweepGroups(store);
-    const recovery = recover({ names, records: completeRecords(store), isAlive });
+    const recovery = recover({ names, bound, records: completeRecords(store), isAlive });
     checkAllFixtures(store, recovery.boot, options.options);
-    const group = new Group(options, host, recovery.record);
-    const all = new Set([...recovery.adopt.map(({ name }) => name), ...names]);
-    await group.#claims.take([...all]);
-    for (const name of all) group.#members.set(name, new Member(name, group.#context));
-    for (const name of [...(recovery.record?.members ?? []), ...all]) group.#belongs.add(name);
-    return { group, recovery };
+    await endProcesses(recovery.doomed);
+    return { group: new Group(options, host, recovery.record), recovery };
+  }
+
+  /**
+   * Claims the members, and takes away what is left of groups of which nothing runs.
+   * @throws {FleetboxError} `conflict`: another holder serves one of them; `interrupted`: the group was ended meanwhile
+   */
+  async claim({ adopt, stale, record }: Recovery): Promise<void> {
+    const { store, names } = this.options;
+    if (stale.length > 0) await this.#claims.sweep(stale.flatMap(({ members }) => members));
+    for (const { id } of stale) for (const path of Object.values(store.group(id))) removeIfThere(path);
+    store.sweepTemporary(stale.flatMap(({ members }) => members));
+    const all = new Set([...adopt.map(({ name }) => name), ...names]);
+    for (const name of [...(record?.members ?? []), ...all]) this.#belongs.add(name);
+    // Before anything is claimed: from here on, whoever kills us leaves a record of what is to be swept.
+    if (!record) {
+      this.#hasRecord = true;
+      await store.writeGroupRecord(this.#record());
+    }
+    try {
+      await this.#claims.take([...all]);
+    } catch (thrown) {
+      if (!record) this.#remove([store.group(this.id).record]);
+      throw thrown;
+    }
+    this.#hasClaimed = true;
+    for (const name of all) this.#members.set(name, new Member(name, this.#context));
+    if (!this.#isEnding) return;
+    this.#begun.resolve();
+    await this.shutDown({ force: true, graceMs: 0 });
+    throw ending(this.name);
   }
 
   private constructor(private readonly options: GroupOptions, host: HypervisorHost, before: GroupRecord | undefined) {
@@ -156,6 +181,7 @@ export class Group {
     }
     this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
     await this.#note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
+    if (this.#isEnding) return;
     this.#network.open(ips, { process: record?.gateway, ports });
     // All of them begin in this very turn: a stop that was waiting finds something to stop.
     const begun = [...adopt.map((one) => this.#adopt(one)), this.#firstBoot(boot)];
@@ -179,6 +205,7 @@ export class Group {
   }
 
   async #firstBoot(names: readonly string[]): Promise<void> {
+    if (this.#isEnding) return;
     let failed: string | undefined;
     const members = names.map((name) => this.#members.get(name)!);
     await Promise.all(members.map(async (member) => {
@@ -224,7 +251,7 @@ export class Group {
   async add(given: string, options: Options = {}): Promise<void> {
     const name = checkName(given);
     await this.#begun.promise;
-    if (this.#isEnding) throw new FleetboxError("conflict", `The group of "${this.name}" is ending`);
+    if (this.#isEnding) throw ending(this.name);
     const underWay = this.#adding.get(name);
     if (underWay) return await underWay;
     const present = this.#members.get(name);
@@ -244,6 +271,10 @@ export class Group {
       this.#members.delete(name);
       if (this.#members.size === 0) void this.#finish();
       throw thrown;
+    }
+    if (this.#members.get(name) !== member) { // the group was ended while we waited
+      await this.#claims.release(name);
+      throw ending(this.name);
     }
     this.#belongs.add(name);
     await this.#note();
@@ -314,7 +345,7 @@ export class Group {
     this.#leaving++;
     const ip = this.#addresses.get(member.name);
     this.#addresses.delete(member.name);
-    if (ip && this.#members.size > 0) await this.#network.unforward(ip);
+    if (ip && this.#members.size > 0 && !this.#isEnding) await this.#network.unforward(ip);
     await this.#claims.release(member.name);
     this.#leaving--;
     this.hub.tell({ event: "gone", name: member.name });
@@ -329,17 +360,40 @@ export class Group {
     this.#isEnding = true;
     await this.#network.close();
     await this.#recordWritten.catch(() => {});
-    const { record, gatewayNetSocket, gatewayQmpSocket } = this.options.store.group(this.id);
-    for (const path of [record, gatewayNetSocket, gatewayQmpSocket]) {
+    await this.#claims.releaseAll(); // others may be on their way out still
+    this.#remove(Object.values(this.options.store.group(this.id)));
+    this.#end.resolve();
+  }
+  #isFinished = false;
+  #hasClaimed = false;
+  #hasRecord = false;
+
+  /** Takes away, at once, whatever the group still has in the store's `run`. For the moment before this process exits. */
+  sweep(): void {
+    this.#isFinished = true;
+    const names = this.#claims.abandon();
+    if (!this.#hasClaimed) { // what is in `run` is others', but for the record of what we were about to claim
+      if (this.#hasRecord) this.#remove([this.options.store.group(this.id).record]);
+      return;
+    }
+    const { store } = this.options;
+    const sockets = names.map((name) => store.member(name)).flatMap((paths) => [
+      paths.qmpSocket,
+      paths.netSocket,
+      paths.consoleSocket,
+    ]);
+    this.#remove([...sockets, ...Object.values(store.group(this.id))]);
+  }
+
+  #remove(paths: readonly string[]): void {
+    for (const path of paths) {
       try {
         removeIfThere(path);
       } catch (thrown) {
         log(`cannot remove ${path}: ${thrown}`);
       }
     }
-    this.#end.resolve();
   }
-  #isFinished = false;
 
   /** The address of a member: the one it had, unless another has it here; else the lowest free one. */
   #assign(name: string): string {
@@ -430,4 +484,30 @@ export class Group {
 /** The names of a `--fleetbox-runner` argument. @throws {FleetboxError} `misuse` */
 export function runnerNames(argument: string): string[] {
   return checkNames(argument.split(","));
+}
+
+function ending(group: string): FleetboxError {
+  return new FleetboxError("conflict", `The group of "${group}" is ending`, { hint: "Try again when it is gone." });
+}
+
+/** How long the kernel may take to end a process that was killed. */
+const GONE_LIMIT_MS = 10_000;
+
+/** Kills processes that are not our children, and returns when they are gone. @throws {FleetboxError} `failed` */
+async function endProcesses(processes: readonly ProcessIdentity[]): Promise<void> {
+  const limit = performance.now() + GONE_LIMIT_MS;
+  await Promise.all(processes.map(async (process) => {
+    while (isAlive(process)) {
+      if (performance.now() > limit) {
+        throw new FleetboxError(
+          "failed",
+          `Process ${process.pid} of a bound group, whose holder is gone, does not end`,
+        );
+      }
+      try {
+        Deno.kill(process.pid, "SIGKILL");
+      } catch { /* gone in between */ }
+      await new Promise((later) => setTimeout(later, 10));
+    }
+  }));
 }

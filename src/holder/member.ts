@@ -448,6 +448,7 @@ export class Member {
       memory_mb: config?.memory_mb ?? 0,
       image: config?.image ?? "",
     };
+    if (this.context.bound) report.bound = true;
     if (stage && stage !== "ready") report.stage = stage;
     if (failure) {
       report.error = [failure.message, ...failure.causes].join("\n");

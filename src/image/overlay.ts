@@ -4,7 +4,7 @@
 
 import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
 import { run } from "../process.ts";
-import { removeIfThere, storeError } from "../store.ts";
+import { removeIfThere, storeError, temporaryOf } from "../store.ts";
 import type { DiskFormat } from "./image.ts";
 
 const HINT = "Install QEMU's tools: apt-get install qemu-utils";
@@ -25,7 +25,7 @@ export async function createOverlay(
       hint: `Ask for at least --disk ${least}M.`,
     });
   }
-  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const aside = temporaryOf(path);
   try {
     const args = ["create", "-q", "-f", "qcow2", "-b", base.disk, "-F", base.format, aside, `${sizeMiB}M`];
     await run("qemu-img", args, { hint: HINT });

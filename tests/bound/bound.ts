@@ -1,0 +1,118 @@
+/**
+ * A client in a process of its own, to be killed: starts `client.ts` on a sandbox's store, hears what it says, and tells
+ * how long it took after its end until nothing of its group was left.
+ */
+
+import { fileURLToPath } from "node:url";
+import { identify, isAlive, type ProcessIdentity } from "../../src/process.ts";
+import { until } from "../harness/processes.ts";
+import type { Sandbox } from "../harness/sandbox.ts";
+import type { Script } from "./client.ts";
+
+const CLIENT = fileURLToPath(new URL("client.ts", import.meta.url));
+/** What the issue asks for: nothing of the group exists so long after the client was killed. */
+export const GONE_MS = 2_000;
+
+export interface ClientOptions {
+  env?: Record<string, string>;
+  /** A process group of its own, which {@link Client.killGroup} kills. */
+  group?: boolean;
+}
+
+export class Client implements AsyncDisposable {
+  readonly pid: number;
+  readonly identity: ProcessIdentity;
+  readonly ended: Promise<Deno.CommandStatus>;
+  #said = "";
+  #listeners = new Set<() => void>();
+  #isOver = false;
+
+  constructor(readonly box: Sandbox, script: Script, options: ClientOptions = {}) {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--no-check", CLIENT, JSON.stringify(script)],
+      env: { ...box.env, ...options.env },
+      clearEnv: true,
+      detached: options.group,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.pid = child.pid;
+    this.identity = identify(child.pid)!;
+    const hear = async (stream: ReadableStream<Uint8Array>) => {
+      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+        this.#said += text;
+        this.#tell();
+      }
+    };
+    const heard = Promise.all([hear(child.stdout), hear(child.stderr)]);
+    this.ended = child.status.then(async (status) => {
+      await heard;
+      this.#isOver = true;
+      this.#tell();
+      return status;
+    });
+  }
+
+  /** Everything that it said so far, errors included. */
+  get words(): string {
+    return this.#said;
+  }
+
+  /** Resolves when it has said this. @throws when it ends without. */
+  async said(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#said)) {
+      if (this.#isOver) throw new Error(`the client ended without saying ${pattern}:\n${this.#said}`);
+      await new Promise<void>((told) => this.#listeners.add(told));
+    }
+  }
+
+  /** `kill -9`. */
+  kill(): void {
+    if (isAlive(this.identity)) Deno.kill(this.pid, "SIGKILL");
+  }
+
+  /** `kill -9` of its process group: of everything that a terminal or a CI runner would take with it. */
+  killGroup(): void {
+    Deno.kill(-this.pid, "SIGKILL");
+  }
+
+  #tell(): void {
+    const told = [...this.#listeners];
+    this.#listeners.clear();
+    told.forEach((listener) => listener());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+    await this.ended;
+    const isOurs = (pid: number) => environment(pid).includes(`FLEETBOX_PARENT_PID=${this.pid}`);
+    await until("its holder is gone", () => this.box.processes("holder").every(({ pid }) => !isOurs(pid)));
+  }
+}
+
+function environment(pid: number): string[] {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/environ`).split("\0");
+  } catch {
+    return [];
+  }
+}
+
+/** What is left of groups: processes, sockets, pidfiles, records. */
+export function left(box: Sandbox): string[] {
+  const processes = box.processes().filter(({ kind }) => kind !== "other")
+    .map(({ kind, name, pid }) => `${kind} ${name} (${pid})`);
+  return [...processes, ...box.debris()];
+}
+
+/** Resolves when nothing is left. @returns how long that took, in milliseconds. */
+export async function untilNothing(box: Sandbox, limitMs = 20_000): Promise<number> {
+  const start = performance.now();
+  let last: string[] = [];
+  await until("nothing is left", () => (last = left(box)).length === 0, limitMs).catch((thrown) => {
+    console.log(`left: ${last.join(", ")}`); // what comes after this failure may hide it
+    throw new Error(`${thrown.message}: ${last.join(", ")}`);
+  });
+  return performance.now() - start;
+}

@@ -1,0 +1,158 @@
+/** Whatever ends a client, and whenever: nothing of its group is left. Against the stand-in. */
+
+import assert from "node:assert/strict";
+import type { Behaviour } from "../stand-in/qemu.ts";
+import { until } from "../harness/processes.ts";
+import { type Sandbox, sandbox } from "../harness/sandbox.ts";
+import { Client, type ClientOptions, GONE_MS, untilNothing } from "./bound.ts";
+import type { Script } from "./client.ts";
+
+interface Scene {
+  behaviour?: Record<string, Behaviour>;
+  script: Script;
+  options?: ClientOptions;
+  /** Resolves at the moment of the kill. */
+  ready: (client: Client, box: Sandbox) => Promise<unknown>;
+  kill?: (client: Client) => void;
+}
+
+const machines = (count: number) => (_: Client, box: Sandbox) =>
+  until(`${count} machines run`, () => box.processes("machine").length === count);
+
+/** Sets a scene, kills the client in it, and sees that nothing is left in time. */
+function killed(when: string, { behaviour = {}, script, options, ready, kill = (client) => client.kill() }: Scene) {
+  Deno.test(`kill -9 of the client ${when}: within 2 s nothing of its group exists`, async () => {
+    await using box = await sandbox({ standIn: behaviour });
+    await using client = new Client(box, script, options);
+    await ready(client, box);
+    kill(client);
+    const ms = await untilNothing(box);
+    console.log(`client gone: ${when}: ${Math.round(ms)} ms`);
+    assert.ok(ms < GONE_MS, `${ms} ms\n${box.holderLog(script.names[0])}`);
+  });
+}
+
+killed("while its machines run", {
+  script: { names: ["a", "b"], then: ["up"] },
+  ready: (client) => client.said(/^up$/m),
+});
+killed("while its machines boot", {
+  behaviour: { "*": { bootMs: 600_000 } },
+  script: { names: ["a", "b"] },
+  ready: machines(2),
+});
+killed("while its machines' QEMU does not answer yet", {
+  behaviour: { a: { start: "hang" }, b: { start: "hang" }, gateway: { start: "hang" } },
+  script: { names: ["a", "b"] },
+  ready: machines(2),
+});
+killed("while one of its machines stops", {
+  behaviour: { a: { powerdown: "ignore" } },
+  script: { names: ["a", "b"], then: ["up", "stop a"] },
+  ready: async (client, box) => {
+    await client.said(/^stopping$/m);
+    await until("a is stopping", async () => (await box.report("a")).stage === "stopping");
+  },
+});
+killed("while a machine joins", {
+  behaviour: { c: { bootMs: 600_000 } },
+  script: { names: ["a"], then: ["up", "add c"] },
+  ready: machines(2),
+});
+killed("while it asks for a machine to join, before its QEMU runs", {
+  script: { names: ["a"], then: ["up", "add c"] },
+  ready: (client) => client.said(/^adding$/m),
+});
+killed("while its machines run, of which none quits when told", {
+  behaviour: { "*": { powerdown: "ignore", quit: "ignore" }, gateway: { quit: "ignore" } },
+  script: { names: ["a", "b"], then: ["up"] },
+  ready: (client) => client.said(/^up$/m),
+});
+killed("together with its whole process group", {
+  script: { names: ["a", "b"], then: ["up"] },
+  options: { group: true },
+  ready: (client) => client.said(/^up$/m),
+  kill: (client) => client.killGroup(),
+});
+killed("as soon as the holder serves", {
+  script: { names: ["a"] },
+  ready: (client) => client.said(/^spawned/m),
+});
+
+Deno.test("kill -9 of the client at any moment of its start leaves nothing, whether the holder was bound already or not", async () => {
+  await using box = await sandbox({ standIn: {} });
+  // The holder is there after about 0.3 s, the handshake done after 0.5 s, QEMU there after 0.6 s.
+  const moments = Array.from({ length: 10 }, (_, index) => 150 + index * 80);
+  let worst = 0;
+  for (const moment of moments) {
+    await using client = new Client(box, { names: ["a"] });
+    await new Promise((passed) => setTimeout(passed, moment));
+    client.kill();
+    await client.ended;
+    worst = Math.max(worst, await untilNothing(box));
+  }
+  console.log(`client gone: at ${moments.length} moments of its start: at most ${Math.round(worst)} ms`);
+  assert.ok(worst < GONE_MS, `${worst} ms\n${box.holderLog("a")}`);
+});
+
+Deno.test("kill -9 of the client while its holder still waits to claim its members leaves nothing", async () => {
+  await using box = await sandbox({ standIn: {} });
+  box.store.ensure();
+  const lock = await Deno.open(box.store.claimLock, { create: true, write: true });
+  await lock.lock(true);
+  await using client = new Client(box, { names: ["a", "b"] });
+  await until("the holder is there", () => box.processes("holder").length === 1);
+  await new Promise((passed) => setTimeout(passed, 500));
+  assert.equal(box.processes("holder").length, 1, box.holderLog("a"));
+  client.kill();
+  const ms = await untilNothing(box);
+  lock.close();
+  assert.ok(ms < GONE_MS, `${ms} ms\n${box.holderLog("a")}`);
+  assert.deepEqual(box.stored(), []);
+});
+
+for (
+  const [how, step, code] of [["ends", "leave", 0], ["ends by an error", "throw", 1], ["exits", "exit", 0]] as const
+) {
+  Deno.test(`a client that ${how} without closing its session leaves nothing, and is not kept alive by it`, async () => {
+    await using box = await sandbox({ standIn: {} });
+    await using client = new Client(box, { names: ["a"], then: ["up", step === "leave" ? "leave" : step] });
+    assert.equal((await client.ended).code, code, client.words);
+    const ms = await untilNothing(box);
+    assert.ok(ms < GONE_MS, `${ms} ms\n${box.holderLog("a")}`);
+  });
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  Deno.test(`a client that ${signal} ends leaves nothing`, async () => {
+    await using box = await sandbox({ standIn: {} });
+    await using client = new Client(box, { names: ["a"], then: ["up"] });
+    await client.said(/^up$/m);
+    Deno.kill(client.pid, signal);
+    await client.ended;
+    const ms = await untilNothing(box);
+    assert.ok(ms < GONE_MS, `${ms} ms`);
+  });
+}
+
+Deno.test("close ends the group, reaps the holder, and may be called twice", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using client = new Client(box, { names: ["a", "b"], then: ["up", "stopped a", "close", "leave"] });
+  await client.said(/^closed$/m);
+  assert.equal((await client.ended).code, 0, client.words);
+  assert.ok(await untilNothing(box) < 200, "close returned before all was gone");
+  assert.deepEqual(box.stored(), ["a", "b"]);
+});
+
+Deno.test("the parent's process id alone is enough: a holder to which no client ever connects ends with its parent", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const script = 'FLEETBOX_PARENT_PID=$$ "$0" --fleetbox-runner a,b >/dev/null 2>&1 & wait';
+  const { FLEETBOX } = await import("../harness/command.ts");
+  const shell = new Deno.Command("/bin/sh", { args: ["-c", script, FLEETBOX], env: box.env, clearEnv: true }).spawn();
+  await until("both run", async () => (await box.status("b"))?.state === "running");
+  shell.kill("SIGKILL");
+  await shell.status;
+  const ms = await untilNothing(box);
+  console.log(`client gone: without a control connection: ${Math.round(ms)} ms`);
+  assert.ok(ms < GONE_MS, `${ms} ms`);
+});

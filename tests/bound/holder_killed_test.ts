@@ -1,0 +1,109 @@
+/** `kill -9` of a bound holder: its machines and its gateway die with it, and the next start of the names works. */
+
+import assert from "node:assert/strict";
+import { isAlive } from "../../src/process.ts";
+import type { Behaviour } from "../stand-in/qemu.ts";
+import { kill, until } from "../harness/processes.ts";
+import { type Sandbox, sandbox } from "../harness/sandbox.ts";
+import { Client, GONE_MS, left, untilNothing } from "./bound.ts";
+import type { Script } from "./client.ts";
+
+/** Kills the holder. @returns how long it took until none of its processes was left. */
+async function killHolder(box: Sandbox): Promise<number> {
+  const start = performance.now();
+  await kill(box.process("holder"));
+  await until("no machine, no gateway", () => box.processes().every(({ kind }) => kind === "other"));
+  return performance.now() - start;
+}
+
+const SCENES: [when: string, behaviour: Record<string, Behaviour>, script: Script, machines: number][] = [
+  ["while its machines run", {}, { names: ["a", "b"], then: ["up"] }, 2],
+  ["while its machines boot", { "*": { bootMs: 600_000 } }, { names: ["a", "b"] }, 2],
+  ["while QEMU does not answer yet", { "*": { start: "hang" } }, { names: ["a", "b"] }, 2],
+  ["while none of them quits when told", { "*": { quit: "ignore" } }, { names: ["a", "b"], then: ["up"] }, 2],
+  ["while one joins", { c: { bootMs: 600_000 } }, { names: ["a"], then: ["up", "add c"] }, 2],
+];
+
+for (const [when, behaviour, script, machines] of SCENES) {
+  Deno.test(`kill -9 of the holder ${when}: no QEMU and no gateway survives it, and its names start again`, async () => {
+    await using box = await sandbox({ standIn: behaviour });
+    await using client = new Client(box, script);
+    if (script.then) await client.said(/^up$/m);
+    await until("its machines are there", () => box.processes("machine").length === machines);
+    const ms = await killHolder(box);
+    console.log(`holder killed: ${when}: ${Math.round(ms)} ms`);
+    assert.ok(ms < GONE_MS, `${ms} ms`);
+    assert.ok(isAlive(client.identity), "the client is its own business");
+
+    box.behave({});
+    await using next = new Client(box, { names: script.names, then: ["up"] });
+    await next.said(/^up$/m);
+    assert.deepEqual(box.record().members.sort(), script.names);
+    next.kill();
+    await next.ended;
+    await untilNothing(box);
+  });
+}
+
+Deno.test("kill -9 of the holder at any moment of its start: no QEMU and no gateway survives it", async () => {
+  await using box = await sandbox({ standIn: {} });
+  for (let delayMs = 150; delayMs <= 500; delayMs += 50) {
+    await using client = new Client(box, { names: ["a", "b"] });
+    const holder = await until("the holder is there", () => box.processes("holder")[0]);
+    await new Promise((passed) => setTimeout(passed, delayMs));
+    await kill(holder);
+    await new Promise((passed) => setTimeout(passed, 50)); // whatever it had just forked has come to run by now
+    await until("no machine, no gateway", () => box.processes().every(({ kind }) => kind === "other"), GONE_MS);
+    client.kill();
+    await client.ended;
+    // What was left in `run` is swept by whoever comes next, of whatever lifetime.
+    await box.up("a");
+    await box.ok("stop", "--force", "a");
+    await untilNothing(box);
+  }
+});
+
+Deno.test("the next up of a killed bound holder's member, under another name first, sweeps what it left", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using client = new Client(box, { names: ["a", "b"], then: ["up"] });
+  await client.said(/^up$/m);
+  await killHolder(box);
+  assert.notDeepEqual(left(box), [], "a killed holder cleans nothing up");
+  client.kill();
+  await client.ended;
+  assert.equal(await box.states(), "a=stopped b=stopped");
+  await box.up("z");
+  const ofZ = [box.store.memberSocket("z"), box.store.member("z").qmpSocket];
+  assert.equal(box.record().group, "z");
+  assert.deepEqual(box.debris().filter((path) => /\.(sock|ctl)$|pid$/.test(path)), [
+    "clusters/z/z/pid",
+    ofZ[0].slice(box.home.length + 1),
+  ]);
+});
+
+Deno.test("a bound holder that is told to end by SIGTERM leaves nothing; its client lives", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using client = new Client(box, { names: ["a"], then: ["up"] });
+  await client.said(/^up$/m);
+  Deno.kill(box.process("holder").pid, "SIGTERM");
+  assert.ok(await untilNothing(box) < GONE_MS);
+  assert.ok(isAlive(client.identity));
+});
+
+Deno.test("machines die with the holder's process and not with one of its threads", async () => {
+  // setpriv's signal comes when the *thread* ends that started the program. It must be one that lives as long as the
+  // holder does: the main thread, not one of a pool, which ends after ten idle seconds.
+  await using box = await sandbox({ standIn: {} });
+  await using client = new Client(box, { names: ["a"], then: ["up", "added b", "stopped b", "added b"] });
+  await client.said(/^stopped$[^]*^added$/m);
+  const { pid } = box.process("holder");
+  const hypervisors = box.processes().filter(({ kind }) => kind === "machine" || kind === "gateway");
+  assert.equal(hypervisors.length, 3);
+  const ofMainThread = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ").map(Number);
+  assert.deepEqual(hypervisors.filter((one) => !ofMainThread.includes(one.pid)), []);
+  const threads = () => [...Deno.readDirSync(`/proc/${pid}/task`)].length;
+  const before = threads();
+  await new Promise((idle) => setTimeout(idle, 12_000));
+  console.log(`holder: ${before} threads, ${threads()} after 12 idle seconds`);
+  assert.deepEqual(hypervisors.filter((one) => !isAlive(one)), []);
+});
