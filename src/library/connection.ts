@@ -1,21 +1,19 @@
 /**
- * The one SSH connection to a machine: opened when it is first needed, kept, shared, and opened again when it broke.
+ * One SSH connection to a machine: opened when it is first needed, kept, and opened again when it broke.
  *
- * A channel costs a round trip, a connection a handshake. A machine that restarts breaks the connection; the next who
+ * A channel costs two round trips, a connection a handshake. A machine that restarts breaks the connection; the next who
  * needs it connects again, and waits while the guest's server is not back yet. A command that was under way when the
- * connection broke is not tried again: nobody knows how far it came. OpenSSH allows ten channels a connection, so that
- * is the limit here, one of them for files. Only this file and those that it hands a channel to know the SSH library.
+ * connection broke is not tried again: nobody knows how far it came. Who uses which connection is decided in `lanes.ts`;
+ * only these two files and those that they hand a channel to know the SSH library.
  */
 
 import { connect } from "node:net";
 import type { Client, ClientChannel, SFTPWrapper } from "./ssh2.d.ts";
-import { FleetboxError, messageOf } from "../errors.ts";
+import { FleetboxError } from "../errors.ts";
 import type { SshEndpoint } from "../wire.ts";
 import { pause } from "./poll.ts";
-import { Slots } from "./slots.ts";
+import type { Slots } from "./slots.ts";
 
-/** OpenSSH's `MaxSessions` is 10: one is for files, one is spare for ending a command that hangs. */
-const COMMANDS_AT_ONCE = 8;
 /** How long a machine may be unreachable before who waits is told so. */
 const CONNECT_LIMIT_MS = 60_000;
 const HANDSHAKE_LIMIT_MS = 10_000;
@@ -23,6 +21,8 @@ const RETRY_MS = 200;
 /** A guest that is gone without a word is noticed after six of these without an answer. */
 const KEEPALIVE_MS = 10_000;
 const KEEPALIVE_MISSES = 6;
+/** How long a connection may take to close. */
+const CLOSE_LIMIT_MS = 1_000;
 
 /** What a connection is to. */
 export interface Target {
@@ -34,116 +34,80 @@ export interface Target {
 }
 
 export class Connection {
+  /** How many use it now, as `lanes.ts` counts. */
+  load = 0;
+  /** The server's identification, once it is known: `SSH-2.0-dropbear_2022.83`. */
+  server: string | undefined;
   #client: Promise<Client> | undefined;
   /** The same, once it is open. */
   #open: Client | undefined;
-  #files: Promise<SFTPWrapper> | undefined;
   #isClosed = false;
-  readonly #slots = new Slots(COMMANDS_AT_ONCE);
   readonly #end = new AbortController();
 
-  constructor(readonly target: Target) {}
+  /** @param handshakes how many may be under way to this machine at once. */
+  constructor(readonly target: Target, private readonly handshakes: Slots) {}
 
-  /**
-   * Opens a channel for one command. The caller frees the slot when the channel is closed.
-   * @param isExtra goes past the limit: for ending a command that hangs.
-   * @param discard is given a channel that came after the signal had fired. Without it, that is closed.
-   */
-  async command(
-    line: string,
-    options: { signal?: AbortSignal; isExtra?: boolean; discard?: (late: ClientChannel) => void } = {},
-  ): Promise<{ channel: ClientChannel; free: () => void }> {
-    const { signal } = options;
-    const free = options.isExtra ? () => {} : await this.#slots.take(signal);
-    try {
-      const client = await this.client(signal);
-      const channel = await abandonable<ClientChannel>(
-        signal,
-        (done) => client.exec(line, done),
-        options.discard ?? ((late) => late.close()),
-      );
-      return { channel, free };
-    } catch (thrown) {
-      free();
-      throw signal?.aborted ? signal.reason : this.#failure("run a command on", thrown, line);
-    }
+  /** Opens a channel and runs a command line in it. */
+  async command(line: string): Promise<ClientChannel> {
+    const client = await this.client();
+    return await promised((done) => client.exec(line, done));
   }
 
   /** Opens a stream to a TCP port, as the guest sees it, and closes it again. @throws when nobody listens there. */
-  async probe(host: string, port: number, signal?: AbortSignal): Promise<void> {
-    const client = await this.client(signal);
-    const channel = await abandonable<ClientChannel>(
-      signal,
-      (done) => client.forwardOut("127.0.0.1", 0, host, port, done),
-      (late) => late.close(),
-    );
+  async probe(host: string, port: number): Promise<void> {
+    const client = await this.client();
+    const channel = await promised<ClientChannel>((done) => client.forwardOut("127.0.0.1", 0, host, port, done));
+    const closed = new Promise<void>((resolve) => channel.once("close", () => resolve()));
     channel.on("error", () => {});
     channel.resume();
+    channel.stderr.resume();
     channel.destroy();
+    await closed;
   }
 
-  /** The channel for files, one for all. */
-  async files(signal?: AbortSignal): Promise<SFTPWrapper> {
-    const opening = this.#files ??= this.#openFiles();
-    opening.catch(() => {});
-    try {
-      return await (signal ? Promise.race([opening, aborted(signal)]) : opening);
-    } catch (thrown) {
-      if (this.#files === opening && !signal?.aborted) this.#files = undefined;
-      throw signal?.aborted ? signal.reason : this.#failure("reach the files of", thrown);
-    }
-  }
-
-  async #openFiles(): Promise<SFTPWrapper> {
+  /** Opens a channel for files. */
+  async files(): Promise<SFTPWrapper> {
     const client = await this.client();
-    const files = await promised<SFTPWrapper>((done) => client.sftp(done));
-    files.on("error", () => {});
-    files.once("close", () => this.#files = undefined);
-    return files;
-  }
-
-  /** Begins to connect, so that the first who needs it waits less. Who needs it hears of a failure. */
-  warmUp(): void {
-    this.client().catch(() => {});
+    return await promised<SFTPWrapper>((done) => client.sftp(done));
   }
 
   /** The open connection; opened when there is none. */
   async client(signal?: AbortSignal): Promise<Client> {
     if (this.#isClosed) throw new FleetboxError("conflict", `"${this.target.name}" was destroyed`);
     const opening = this.#client ??= this.#connect();
-    opening.catch(() => {});
-    try {
-      return await (signal ? Promise.race([opening, aborted(signal)]) : opening);
-    } catch (thrown) {
-      if (this.#client === opening && !signal?.aborted) this.#client = undefined;
-      throw thrown;
-    }
+    opening.catch(() => {
+      if (this.#client === opening) this.#client = undefined;
+    });
+    return await orAborted(opening, signal);
   }
 
   async #connect(): Promise<Client> {
     const { name, key } = this.target;
+    const { signal } = this.#end;
     const [{ Client }, privateKey] = await Promise.all([import("./ssh2.ts"), Deno.readTextFile(key)]);
     const deadline = performance.now() + CONNECT_LIMIT_MS;
     for (;;) {
       const endpoint = await this.target.endpoint();
+      const free = await this.handshakes.take();
       try {
+        if (signal.aborted) throw signal.reason;
         return await this.#handshake(new Client(), endpoint, privateKey);
       } catch (cause) {
-        if (this.#end.signal.aborted) throw new FleetboxError("interrupted", `The connection to "${name}" was closed`);
+        if (signal.aborted) throw new FleetboxError("interrupted", `The connection to "${name}" was closed`);
         const isRefused = (cause as { level?: string }).level === "client-authentication";
         if (isRefused || performance.now() > deadline) {
-          throw new FleetboxError(
-            isRefused ? "denied" : "timeout",
-            isRefused
-              ? `"${name}" refuses the key ${key} for its user ${endpoint.user}`
-              : `"${name}" did not answer over SSH at ${endpoint.host}:${endpoint.port} within ${
-                CONNECT_LIMIT_MS / 1000
-              } s`,
-            { cause, hint: `Look at its console: fleetbox logs ${name}` },
-          );
+          const what = isRefused
+            ? `refuses the key ${key} for its user ${endpoint.user}`
+            : `did not answer over SSH at ${endpoint.host}:${endpoint.port} within ${CONNECT_LIMIT_MS / 1000} s`;
+          throw new FleetboxError(isRefused ? "denied" : "timeout", `"${name}" ${what}`, {
+            cause,
+            hint: `Look at its console: fleetbox logs ${name}`,
+          });
         }
-        await pause(RETRY_MS, this.#end.signal);
+      } finally {
+        free();
       }
+      await pause(RETRY_MS, signal);
     }
   }
 
@@ -166,6 +130,8 @@ export class Connection {
           // Loopback, into a machine of our own: what is cheapest on an emulated processor first, as OpenSSH does.
           algorithms: { cipher: { prepend: ["chacha20-poly1305@openssh.com"], append: [], remove: [] } },
         });
+        // The first line of what a server says: RFC 4253, section 4.2.
+        sock.once("data", (first: Uint8Array) => this.server = new TextDecoder().decode(first).split(/\r?\n/, 1)[0]);
       });
     } catch (thrown) {
       client.destroy();
@@ -176,8 +142,7 @@ export class Connection {
     }
     this.#open = client;
     client.once("close", () => {
-      if (this.#open !== client) return;
-      this.#open = this.#client = this.#files = undefined;
+      if (this.#open === client) this.#open = this.#client = undefined;
     });
     return client;
   }
@@ -186,10 +151,12 @@ export class Connection {
   async drop(): Promise<void> {
     const client = this.#open;
     if (!client) return;
-    this.#open = this.#client = this.#files = undefined;
+    this.#open = this.#client = undefined;
     const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
     client.destroy();
-    await Promise.race([closed, pause(1_000)]);
+    const over = new AbortController();
+    await Promise.race([closed, pause(CLOSE_LIMIT_MS, over.signal)]);
+    over.abort();
   }
 
   /** Closes the connection for good. Twice is fine. */
@@ -197,18 +164,7 @@ export class Connection {
     this.#isClosed = true;
     this.#end.abort();
     await this.drop();
-  }
-
-  #failure(what: string, cause: unknown, line?: string): FleetboxError {
-    if (cause instanceof FleetboxError) return cause;
-    // dropbear's limit is 9,000 bytes; OpenSSH has none worth speaking of.
-    const isLong = line !== undefined && line.length > 8_000;
-    return new FleetboxError("failed", `Cannot ${what} "${this.target.name}": ${messageOf(cause)}`, {
-      cause,
-      hint: isLong
-        ? `The command has ${line.length} characters; write a script with writeFile() and run that.`
-        : undefined,
-    });
+    await this.#client?.catch(() => {});
   }
 }
 
@@ -220,28 +176,17 @@ export function promised<T>(start: (done: (error: Error | undefined | null, valu
   });
 }
 
-/** {@link promised}, given up when the signal fires; what comes after that is handed to `discard`. */
-async function abandonable<T>(
-  signal: AbortSignal | undefined,
-  start: (done: (error: Error | undefined | null, value: T) => void) => void,
-  discard: (value: T) => void,
-): Promise<T> {
-  const coming = promised(start);
-  if (!signal) return await coming;
+/** A promise, given up when the signal fires, with the signal's reason. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await promise;
+  promise.catch(() => {});
+  signal.throwIfAborted();
+  const { promise: fired, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
   try {
-    return await Promise.race([coming, aborted(signal)]);
-  } catch (thrown) {
-    coming.then(discard, () => {});
-    throw thrown;
+    return await Promise.race([promise, fired]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
-}
-
-/** Rejects when the signal fires. */
-function aborted(signal: AbortSignal): Promise<never> {
-  const never = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  never.catch(() => {});
-  return never;
 }

@@ -10,7 +10,7 @@ import type { Readable } from "node:stream";
 import type { ClientChannel } from "./ssh2.d.ts";
 import { FleetboxError, messageOf } from "../errors.ts";
 import { clip } from "../wire.ts";
-import type { Connection } from "./connection.ts";
+import type { Lanes } from "./lanes.ts";
 import { randomWord } from "./naming.ts";
 import { pause } from "./poll.ts";
 import { type Command, commandLine, killLine } from "./shell.ts";
@@ -18,18 +18,18 @@ import type { ExecOptions, ExecResult, ExitStatus, Process, ProcessOptions, Stdi
 
 const DEFAULT_MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /** How long ending a command may take, until its channel is closed over its head. */
-const KILL_LIMIT_MS = 5_000;
+const KILL_LIMIT_MS = 15_000;
 
 /** Runs a command to its end. */
 export async function execute(
-  connection: Connection,
+  lanes: Lanes,
   command: Command,
   options: ExecOptions = {},
 ): Promise<ExecResult> {
   const { timeoutMs, signal, stdin, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES } = options;
   const mark = timeoutMs === undefined && !signal ? undefined : randomWord(16);
   const line = commandLine(command, { ...options, mark });
-  const title = describe(connection, command);
+  const title = describe(lanes, command);
   const late = new AbortController();
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => late.abort(), timeoutMs);
   const ends = [late.signal, ...(signal ? [signal] : [])];
@@ -38,9 +38,9 @@ export async function execute(
   const stderr = new Output(maxOutputBytes);
   let running: Running | undefined;
   try {
-    const discard = (late: ClientChannel) => void new Running(connection, late, () => {}, title, mark).end();
-    const { channel, free } = await connection.command(line, { signal: end, discard });
-    running = new Running(connection, channel, free, title, mark);
+    const discard = (late: ClientChannel) => void new Running(lanes, late, () => {}, title, mark).end();
+    const { channel, free } = await lanes.command(line, { signal: end, discard });
+    running = new Running(lanes, channel, free, title, mark);
     const over = Promise.withResolvers<never>();
     const tooMuch = (what: string) =>
       over.reject(
@@ -74,14 +74,14 @@ export async function execute(
 }
 
 /** Starts a command, whose output is read as it comes. */
-export async function spawn(connection: Connection, command: Command, options: ProcessOptions = {}): Promise<Process> {
+export async function spawn(lanes: Lanes, command: Command, options: ProcessOptions = {}): Promise<Process> {
   const { signal, stdin } = options;
   const mark = randomWord(16);
-  const title = describe(connection, command);
-  const discard = (late: ClientChannel) => void new Running(connection, late, () => {}, title, mark).end();
+  const title = describe(lanes, command);
+  const discard = (late: ClientChannel) => void new Running(lanes, late, () => {}, title, mark).end();
   const line = commandLine(command, { ...options, mark });
-  const { channel, free } = await connection.command(line, { signal, discard });
-  const running = new Running(connection, channel, free, title, mark);
+  const { channel, free } = await lanes.command(line, { signal, discard });
+  const running = new Running(lanes, channel, free, title, mark);
   const onAbort = () => void running.end();
   signal?.addEventListener("abort", onAbort);
   running.exited.catch(() => {}).finally(() => signal?.removeEventListener("abort", onAbort));
@@ -142,7 +142,7 @@ class Running {
   #isOver = false;
 
   constructor(
-    private readonly connection: Connection,
+    private readonly lanes: Lanes,
     private readonly channel: ClientChannel,
     free: () => void,
     private readonly title: string,
@@ -180,12 +180,12 @@ class Running {
       );
     }
     if (this.#isOver || !this.mark) return 0;
-    const { channel } = await this.connection.command(killLine(this.mark, word), { isExtra: true });
+    const { channel, free } = await this.lanes.command(killLine(this.mark, word), { isExtra: true });
     channel.end();
     let text = "";
     channel.on("data", (chunk: Uint8Array) => text += new TextDecoder().decode(chunk));
     channel.stderr.resume();
-    await new Promise<void>((closed) => channel.once("close", () => closed()));
+    await new Promise<void>((closed) => channel.once("close", () => closed())).finally(free);
     return Number(text.trim()) || 0;
   }
 
@@ -194,11 +194,16 @@ class Running {
     if (this.#isOver) return "it was over by then";
     let fate = "its channel was closed";
     if (this.mark) {
+      // One that floods its output stands still meanwhile, and leaves the guest's processor to who ends it.
+      this.channel.pause();
+      this.channel.stderr.pause();
       const killed = await Promise.race([
         this.signal("KILL").then((count) => `it was killed (${count} processes)`, messageOf),
         pause(KILL_LIMIT_MS).then(() => undefined),
       ]);
       fate = killed ?? "its processes could not be killed: the machine does not answer";
+      this.channel.resume();
+      this.channel.stderr.resume();
     }
     await Promise.race([this.exited.catch(() => {}), pause(killGrace(fate))]);
     if (!this.#isOver) this.channel.close();
@@ -291,7 +296,7 @@ function readable(
   }, { highWaterMark: 256 * 1024, size: (chunk) => chunk.byteLength });
 }
 
-function describe(connection: Connection, command: Command): string {
+function describe(lanes: Lanes, command: Command): string {
   const text = typeof command === "string" ? command : command.join(" ");
-  return `${JSON.stringify(clip(text.replace(/\s+/g, " ").trim(), 120))} on "${connection.target.name}"`;
+  return `${JSON.stringify(clip(text.replace(/\s+/g, " ").trim(), 120))} on "${lanes.target.name}"`;
 }

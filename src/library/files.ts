@@ -9,7 +9,8 @@
 import { Buffer } from "node:buffer";
 import type { SFTPWrapper, Stats } from "./ssh2.d.ts";
 import { FleetboxError, messageOf } from "../errors.ts";
-import { type Connection, promised } from "./connection.ts";
+import { promised } from "./connection.ts";
+import type { Lanes } from "./lanes.ts";
 
 /** What every server takes at once. */
 const PIECE_BYTES = 32 * 1024;
@@ -30,11 +31,11 @@ export interface FileFacts {
 }
 
 export class Files {
-  constructor(private readonly connection: Connection) {}
+  constructor(private readonly lanes: Lanes) {}
 
   /** What there is at a path; undefined when there is nothing. */
   async stat(path: string, options: { follow: boolean; signal?: AbortSignal }): Promise<FileFacts | undefined> {
-    const sftp = await this.connection.files(options.signal);
+    const sftp = await this.lanes.files(options.signal);
     try {
       return facts(await promised<Stats>((done) => options.follow ? sftp.stat(path, done) : sftp.lstat(path, done)));
     } catch (thrown) {
@@ -44,7 +45,7 @@ export class Files {
   }
 
   async list(path: string, signal?: AbortSignal): Promise<{ name: string; facts: FileFacts }[]> {
-    const sftp = await this.connection.files(signal);
+    const sftp = await this.lanes.files(signal);
     try {
       const entries = await promised<{ filename: string; attrs: Stats }[]>((done) => sftp.readdir(path, done));
       return entries.filter(({ filename }) => filename !== "." && filename !== "..").map(({ filename, attrs }) => {
@@ -60,7 +61,7 @@ export class Files {
   }
 
   async readLink(path: string): Promise<string> {
-    const sftp = await this.connection.files();
+    const sftp = await this.lanes.files();
     try {
       return await promised<string>((done) => sftp.readlink(path, done));
     } catch (thrown) {
@@ -70,7 +71,7 @@ export class Files {
 
   /** Makes a symbolic link, replacing one that is there. */
   async link(target: string, path: string): Promise<void> {
-    const sftp = await this.connection.files();
+    const sftp = await this.lanes.files();
     try {
       const there = await this.stat(path, { follow: false });
       if (there?.kind === "symlink") await promised<void>((done) => sftp.unlink(path, done));
@@ -82,7 +83,7 @@ export class Files {
 
   /** Makes a directory; one that is there is fine. Its mode is for the time in which it is filled. */
   async makeDirectory(path: string): Promise<void> {
-    const sftp = await this.connection.files();
+    const sftp = await this.lanes.files();
     try {
       await promised<void>((done) => sftp.mkdir(path, { mode: 0o700 }, done));
     } catch (thrown) {
@@ -93,7 +94,7 @@ export class Files {
   }
 
   async changeMode(path: string, mode: number): Promise<void> {
-    const sftp = await this.connection.files();
+    const sftp = await this.lanes.files();
     try {
       await promised<void>((done) => sftp.chmod(path, mode, done));
     } catch (thrown) {
@@ -111,7 +112,7 @@ export class Files {
     options: { mode: number; exactMode?: boolean; signal?: AbortSignal },
   ): Promise<void> {
     const { mode, signal } = options;
-    const sftp = await this.connection.files(signal);
+    const sftp = await this.lanes.files(signal);
     let handle: Buffer | undefined;
     try {
       const open = handle = await promised<Buffer>((done) => sftp.open(path, "w", { mode: mode | 0o200 }, done));
@@ -127,7 +128,7 @@ export class Files {
   /** Reads a file in order, from an offset on. */
   async *read(path: string, options: { from?: number; signal?: AbortSignal } = {}): AsyncGenerator<Buffer> {
     const { signal, from = 0 } = options;
-    const sftp = await this.connection.files(signal);
+    const sftp = await this.lanes.files(signal);
     let handle: Buffer | undefined;
     try {
       const open = handle = await promised<Buffer>((done) => sftp.open(path, "r", done));
@@ -142,7 +143,7 @@ export class Files {
 
   #failure(what: string, path: string, cause: unknown): FleetboxError {
     if (cause instanceof FleetboxError) return cause;
-    const { name } = this.connection.target;
+    const { name } = this.lanes.target;
     const text = `Cannot ${what} ${path} on "${name}"`;
     if (codeIs(cause, NO_SUCH_FILE)) return new FleetboxError("not-found", `${text}: there is no such file`, { cause });
     if (codeIs(cause, PERMISSION_DENIED)) {

@@ -285,7 +285,8 @@ export interface Vm extends AsyncDisposable {
   /**
    * Runs a command and gives how it ended, also when it failed.
    *
-   * All commands share one SSH connection, which is opened again when it broke. Eight run at once; others wait their turn.
+   * Commands share an SSH connection, which is kept open, and opened again when it broke. Eight run at once; others wait
+   * their turn.
    * @param command A line for the guest's shell, or a program and its arguments, which get there exactly as they are.
    * @throws {FleetboxError} `timeout` and `interrupted` (the message says what became of it); `failed`: the machine is
    * not there, or the connection broke in the middle; {@link CommandError}, with `check`.

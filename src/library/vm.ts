@@ -3,19 +3,19 @@
 import { FleetboxError, fromWireError } from "../errors.ts";
 import type { MemberReport, SshEndpoint, State } from "../wire.ts";
 import { checked } from "./check.ts";
-import { Connection } from "./connection.ts";
 import { consoleSize, lastLines, readConsole } from "./console_log.ts";
 import { copyFrom, copyTo } from "./copy.ts";
 import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
+import { Lanes } from "./lanes.ts";
 import { waitFor } from "./wait_for.ts";
 
 export class Machine implements types.Vm {
   readonly name: string;
   readonly #group: MachineGroup;
-  readonly #connection: Connection;
+  readonly #lanes: Lanes;
   readonly #files: Files;
   #ip: string;
   #endpoint: SshEndpoint;
@@ -35,13 +35,13 @@ export class Machine implements types.Vm {
     this.#endpoint = report.ssh!;
     this.#consoleStart = consoleStart;
     this.#onGone = onGone;
-    this.#connection = new Connection({
+    this.#lanes = new Lanes({
       name: this.name,
       key: group.store.key,
       endpoint: () => this.#whereItAnswers(),
     });
-    this.#files = new Files(this.#connection);
-    this.#connection.warmUp();
+    this.#files = new Files(this.#lanes);
+    this.#lanes.warmUp();
   }
 
   get ip(): string {
@@ -54,11 +54,11 @@ export class Machine implements types.Vm {
   }
 
   async exec(command: types.Command, options?: types.ExecOptions): Promise<types.ExecResult> {
-    return await execute(this.#connection, command, checked("exec", this.#call("exec"), options));
+    return await execute(this.#lanes, command, checked("exec", this.#call("exec"), options));
   }
 
   async spawn(command: types.Command, options?: types.ProcessOptions): Promise<types.Process> {
-    return await spawn(this.#connection, command, checked("spawn", this.#call("spawn"), options));
+    return await spawn(this.#lanes, command, checked("spawn", this.#call("spawn"), options));
   }
 
   async copyTo(from: string, to: string, options?: types.CopyOptions): Promise<void> {
@@ -112,7 +112,7 @@ export class Machine implements types.Vm {
 
   async stop(options?: types.StopOptions): Promise<void> {
     const { graceMs, signal } = checked("stop", this.#call("stop"), options);
-    await this.#connection.drop();
+    await this.#lanes.drop();
     await this.#group.stop(this.name, { graceMs, signal });
   }
 
@@ -124,18 +124,18 @@ export class Machine implements types.Vm {
     const report = await this.#group.start(this.name, request);
     this.#ip = report.ip;
     this.#endpoint = report.ssh!;
-    this.#connection.warmUp();
+    this.#lanes.warmUp();
   }
 
   async kill(): Promise<void> {
-    await this.#connection.drop();
+    await this.#lanes.drop();
     await this.#group.kill(this.name);
   }
 
   async destroy(): Promise<void> {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    await this.#connection.close();
+    await this.#lanes.close();
     await this.#group.destroy(this.name);
     await this.#onGone();
   }
@@ -144,7 +144,7 @@ export class Machine implements types.Vm {
   async release(): Promise<void> {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
-    await this.#connection.close();
+    await this.#lanes.close();
     await this.#group.release(this.name);
     await this.#onGone();
   }
@@ -161,7 +161,7 @@ export class Machine implements types.Vm {
   /** Lets go of the connection, as the machine is ended with its group. */
   async disconnect(): Promise<void> {
     this.#isDestroyed = true;
-    await this.#connection.close();
+    await this.#lanes.close();
   }
 
   waitFor(target: { log: string | RegExp; in?: string }, options?: types.WaitOptions): Promise<string>;
@@ -172,9 +172,9 @@ export class Machine implements types.Vm {
       {
         name: this.name,
         ip: this.ip,
-        probe: (host, port, signal) => this.#connection.probe(host, port, signal),
+        probe: (host, port, signal) => this.#lanes.probe(host, port, signal),
         exists: async (path, signal) => await this.#files.stat(path, { follow: true, signal }) !== undefined,
-        exec: (command, signal) => execute(this.#connection, command, { signal }),
+        exec: (command, signal) => execute(this.#lanes, command, { signal }),
         console: () => this.console(),
         read: (path, from, signal) => this.#read(path, { from, signal }),
         whyNot: () => this.#whyNot(),

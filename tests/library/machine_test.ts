@@ -1,0 +1,308 @@
+/** One machine, real: commands, files, waits, restarts. It is booted once; each step says what it shows. */
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { CommandError, FleetboxError, start } from "../../mod.ts";
+import { assertNothingLeft, testStore, textOf } from "./support.ts";
+
+const { store, options } = testStore();
+
+const LARGE_MIB = 64;
+/** An emulated guest encrypts 3 MiB a second: less, the other way. */
+const BACK_MIB = 16;
+
+/** The error that a call must reject with: its code, and words of its message. */
+async function fails(call: Promise<unknown>, code: string, words: RegExp): Promise<FleetboxError> {
+  try {
+    await call;
+  } catch (thrown) {
+    assert.ok(thrown instanceof FleetboxError, String(thrown));
+    assert.equal(thrown.code, code, thrown.message);
+    assert.match(thrown.message, words);
+    return thrown;
+  }
+  assert.fail(`expected a failure with ${words}`);
+}
+
+Deno.test("one machine", async (t) => {
+  const directory = Deno.makeTempDirSync();
+  {
+    await using vm = await start("one", options);
+
+    await t.step("has a name, an address and a way in", async () => {
+      assert.equal(vm.name, "one");
+      assert.match(vm.ip, /^10\.88\.0\.\d+$/);
+      assert.equal(vm.ssh.keyPath, store.key);
+      assert.equal(await vm.state(), "running");
+      assert.equal((await vm.exec("hostname")).stdout, "one\n");
+    });
+
+    await t.step("exec gives code, signal and both outputs, also of a command that fails", async () => {
+      assert.deepEqual(await vm.exec("echo out; echo err >&2; exit 3"), {
+        code: 3,
+        signal: null,
+        stdout: "out\n",
+        stderr: "err\n",
+      });
+      const { code, signal } = await vm.exec("kill -9 $$");
+      assert.deepEqual({ code, signal }, { code: null, signal: "SIGKILL" });
+      const thrown = await fails(vm.exec("echo no >&2; exit 7", { check: true }), "failed", /ended with code 7: no/);
+      assert.ok(thrown instanceof CommandError);
+      assert.equal(thrown.result.code, 7);
+    });
+
+    await t.step("exec passes words, variables, directory and input exactly", async () => {
+      const odd = ["a b", "it's", "$HOME", "*", "", 'ü\n"x"', "--"];
+      const { stdout } = await vm.exec(["printf", "<%s>", ...odd]);
+      assert.equal(stdout, odd.map((word) => `<${word}>`).join(""));
+      assert.equal((await vm.exec("echo $ODD; pwd", { env: { ODD: "q'x y" }, cwd: "/tmp" })).stdout, "q'x y\n/tmp\n");
+      assert.equal((await vm.exec("cat", { stdin: "text" })).stdout, "text");
+      assert.equal((await vm.exec("wc -c", { stdin: new Uint8Array(100_000) })).stdout.trim(), "100000");
+      const stream = new Blob(["streamed ", "in"]).stream();
+      assert.equal((await vm.exec("cat", { stdin: stream })).stdout, "streamed in");
+      assert.equal((await vm.exec("cat")).stdout, "");
+      const endless = new ReadableStream<Uint8Array>({ pull: (it) => it.enqueue(new Uint8Array(65536)) });
+      assert.equal((await vm.exec("head -c 3 >/dev/null; echo over", { stdin: endless })).stdout, "over\n");
+    });
+
+    await t.step("exec bounds what it keeps", async () => {
+      await fails(
+        vm.exec("yes", { maxOutputBytes: 10_000, timeoutMs: 30_000 }),
+        "failed",
+        /wrote more than 10000 bytes to standard output/,
+      );
+      assert.equal((await vm.exec("ps | grep -c '[y]es'")).stdout, "0\n");
+    });
+
+    await t.step("a limit ends a command with all that it started", async () => {
+      await vm.exec("true");
+      await fails(
+        vm.exec("(sleep 4711 &); sudo sleep 4711; touch /tmp/went-on", { timeoutMs: 1500 }),
+        "timeout",
+        /was not over within 1500 ms; it was killed \([2-9] processes\)/,
+      );
+      assert.deepEqual((await vm.exec("ps -o args | grep 471[1]; ls /tmp/went-on")).stdout, "");
+    });
+
+    await t.step("a signal ends a command, and one that fired before starts none", async () => {
+      const abort = new AbortController();
+      setTimeout(() => abort.abort(new Error("enough")), 500);
+      const thrown = await fails(vm.exec("sleep 4712", { signal: abort.signal }), "interrupted", /was interrupted/);
+      assert.equal((thrown.cause as Error).message, "enough");
+      await fails(vm.exec("touch /tmp/never", { signal: abort.signal }), "interrupted", /not started/);
+      assert.deepEqual((await vm.exec("ps -o args | grep 471[2]; ls /tmp/never")).stdout, "");
+    });
+
+    await t.step("more commands at once than one connection takes wait their turn", async () => {
+      const all = await Promise.all(Array.from({ length: 20 }, (_, at) => vm.exec(`echo ${at}`)));
+      assert.deepEqual(all.map(({ stdout }) => Number(stdout)), Array.from({ length: 20 }, (_, at) => at));
+    });
+
+    await t.step("spawn streams both ways, and disposing of it kills", async () => {
+      {
+        await using cat = await vm.spawn('while read -r line; do echo "<$line>"; done; echo end >&2', {
+          stdin: "piped",
+        });
+        const writer = cat.stdin.getWriter();
+        const reader = cat.stdout.pipeThrough(new TextDecoderStream()).getReader();
+        const stderr = textOf(cat.stderr);
+        await writer.write(new TextEncoder().encode("one\n"));
+        assert.equal((await reader.read()).value, "<one>\n");
+        await writer.write(new TextEncoder().encode("two\n"));
+        assert.equal((await reader.read()).value, "<two>\n");
+        await writer.close();
+        assert.equal((await reader.read()).done, true);
+        assert.equal(await stderr, "end\n");
+        assert.deepEqual(await cat.status, { code: 0, signal: null });
+      }
+      {
+        await using sleep = await vm.spawn("sleep 4713");
+        void sleep;
+        await vm.waitFor({ command: "ps -o args | grep '471[3]'" });
+      }
+      assert.equal((await vm.exec("ps -o args | grep 471[3]")).stdout, "");
+      await using trap = await vm.spawn("trap 'echo got it; exit 5' TERM; echo set; while :; do sleep 0.1; done");
+      const reader = trap.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      assert.equal((await reader.read()).value, "set\n");
+      await trap.kill("TERM");
+      assert.equal((await reader.read()).value, "got it\n");
+      assert.equal((await trap.status).code, 5);
+    });
+
+    await t.step("writeFile and readFile keep every byte, and the mode", async () => {
+      const bytes = new Uint8Array(300_000).map((_, at) => (at * 31) % 256);
+      await vm.writeFile("bytes", bytes, { mode: 0o640 });
+      assert.deepEqual(await vm.readFile("bytes"), bytes);
+      assert.equal((await vm.exec("stat -c %a bytes")).stdout, "640\n");
+      await vm.writeFile("bytes", "short\n");
+      assert.equal(await vm.readTextFile("bytes"), "short\n");
+      await vm.writeFile("empty", "");
+      assert.equal((await vm.readFile("empty")).length, 0);
+      assert.match(await vm.readTextFile("/proc/version"), /^Linux version/);
+      await fails(vm.readFile("/nowhere"), "not-found", /Cannot read \/nowhere on "one": there is no such file/);
+      await fails(vm.writeFile("/etc/hostname", "x"), "denied", /the guest's user may not/);
+    });
+
+    await t.step("directories are copied both ways, with modes and links", async () => {
+      const from = join(directory, "tree");
+      Deno.mkdirSync(join(from, "inner/empty"), { recursive: true });
+      Deno.writeTextFileSync(join(from, "run.sh"), "#!/bin/sh\necho ran\n");
+      Deno.writeTextFileSync(join(from, "inner/ü $x"), "odd");
+      for (let at = 0; at < 30; at++) Deno.writeTextFileSync(join(from, `inner/${at}`), String(at));
+      Deno.symlinkSync("run.sh", join(from, "link"));
+      Deno.chmodSync(join(from, "run.sh"), 0o750);
+      Deno.chmodSync(join(from, "inner/1"), 0o400);
+      Deno.chmodSync(join(from, "inner/empty"), 0o500);
+      Deno.chmodSync(join(from, "inner"), 0o711);
+      await vm.copyTo(from, "tree");
+      const listed = await vm.exec("stat -c '%a %F' tree/run.sh tree/inner/1 tree/inner/empty tree/inner tree/link");
+      assert.equal(
+        listed.stdout,
+        "750 regular file\n400 regular file\n500 directory\n711 directory\n777 symbolic link\n",
+      );
+      assert.equal((await vm.exec("tree/link")).stdout, "ran\n");
+      await vm.copyTo(join(from, "run.sh"), "/tmp"); // into a directory
+      await vm.copyFrom("tree", join(directory, "back"));
+      assert.deepEqual(listing(join(directory, "back")), listing(from));
+      assert.equal(Deno.readTextFileSync(join(directory, "back/inner/ü $x")), "odd");
+      assert.equal(Deno.readLinkSync(join(directory, "back/link")), "run.sh");
+      await vm.copyFrom("/tmp/run.sh", `${directory}/into/`);
+      assert.equal(Deno.statSync(join(directory, "into/run.sh")).mode! & 0o777, 0o750);
+      await fails(vm.copyTo(join(directory, "none"), "x"), "not-found", /There is no .*none on this host/);
+    });
+
+    await t.step("a file of 64 MiB is streamed, not held", async () => {
+      const path = join(directory, "large");
+      const wanted = writeLarge(path, LARGE_MIB);
+      const before = Deno.memoryUsage().rss;
+      let most = before;
+      const watch = setInterval(() => most = Math.max(most, Deno.memoryUsage().rss), 20);
+      const began = performance.now();
+      await vm.copyTo(path, "large");
+      const inMs = performance.now() - began;
+      assert.equal((await vm.exec("sha256sum large")).stdout.split(" ")[0], wanted);
+      await vm.exec(`truncate -s ${BACK_MIB}M large`);
+      const again = performance.now();
+      await vm.copyFrom("large", join(directory, "again"));
+      const outMs = performance.now() - again;
+      clearInterval(watch);
+      assert.equal(digestOf(join(directory, "again"), BACK_MIB), digestOf(path, BACK_MIB));
+      const grown = (most - before) / 1024 / 1024;
+      console.log(
+        `${LARGE_MIB} MiB in: ${(inMs / 1000).toFixed(1)} s; ${BACK_MIB} MiB out: ${(outMs / 1000).toFixed(1)} s; ` +
+          `memory +${grown.toFixed()} MiB`,
+      );
+      assert.ok(grown < 48, `memory grew by ${grown} MiB`);
+      await vm.exec("rm large");
+    });
+
+    await t.step("waitFor sees ports, files, lines and commands, and says why not", async () => {
+      await vm.waitFor({ port: 22 });
+      await vm.exec("(sleep 1; touch /tmp/ready; echo 'listening on 8080' >>/tmp/log) >/dev/null 2>&1 &");
+      await Promise.all([
+        vm.waitFor({ file: "/tmp/ready" }),
+        vm.waitFor({ command: ["test", "-e", "/tmp/ready"] }),
+        vm.waitFor({ log: /listening on (\d+)/g, in: "/tmp/log" }).then((line) =>
+          assert.equal(line, "listening on 8080")
+        ),
+      ]);
+      assert.match(await vm.waitFor({ log: "fleetbox-micro: ssh" }), /ssh/);
+      const thrown = await fails(
+        vm.waitFor({ port: 4713 }, { timeoutMs: 700 }),
+        "timeout",
+        /Nobody listened on port 4713 within 0.7 s on "one"/,
+      );
+      assert.match(String(thrown.cause), /refused/i);
+      const second = await fails(
+        vm.waitFor({ command: "echo not yet >&2; false" }, { timeoutMs: 1000 }),
+        "timeout",
+        /did not succeed within 1 s/,
+      );
+      assert.match(String(second.cause), /code 1: not yet/);
+      // @ts-expect-error: not a target
+      await fails(vm.waitFor({ prot: 22 }), "misuse", /expected one of port, file, log/);
+    });
+
+    await t.step("options are checked", async () => {
+      // @ts-expect-error: not an option
+      await fails(vm.exec("true", { timeout: 5 }), "misuse", /Unknown option "timeout" of exec\(\) on "one"/);
+      await fails(vm.exec("true", { timeoutMs: -5 }), "misuse", /Bad option "timeoutMs".*found -5, expected a number/);
+      await fails(vm.exec("true", { env: { "A B": "x" } }), "misuse", /Not a name of an environment variable/);
+      await fails(vm.exec([]), "misuse", /it is empty/);
+    });
+
+    await t.step("the connection comes back after the guest restarted itself", async () => {
+      const bootId = async () => (await vm.exec("cat /proc/sys/kernel/random/boot_id", { timeoutMs: 60_000 })).stdout;
+      const before = await bootId();
+      await vm.exec("echo kept > kept; sync; sudo reboot", { timeoutMs: 20_000 }).catch(() => {});
+      await vm.waitFor({ command: ["sh", "-c", `test "$(cat /proc/sys/kernel/random/boot_id)" != ${before.trim()}`] });
+      assert.notEqual(await bootId(), before);
+      assert.equal(await vm.readTextFile("kept"), "kept\n");
+    });
+
+    await t.step("stop and start keep the disk", async () => {
+      await vm.stop();
+      assert.equal(await vm.state(), "stopped");
+      await fails(vm.exec("true"), "conflict", /"one" does not run: it is down/);
+      await fails(vm.waitFor({ port: 22 }), "conflict", /it is down/);
+      await vm.stop(); // a second time
+      await vm.start();
+      assert.equal(await vm.readTextFile("kept"), "kept\n");
+      assert.equal((await vm.console()).match(/fleetbox-micro: ssh/g)?.length, 1, "the latest start alone");
+      assert.equal((await vm.console({ all: true })).match(/fleetbox-micro: ssh/g)?.length, 3);
+      await vm.start(); // one that runs
+    });
+
+    await t.step("kill takes the power away: what was synced stays", async () => {
+      await vm.exec("echo synced > synced; sync", { check: true });
+      const sleep = await vm.spawn("sleep 4714");
+      await vm.kill();
+      await fails(sleep.status, "failed", /the connection to the machine broke/);
+      assert.equal(await vm.state(), "stopped");
+      await vm.start();
+      assert.equal(await vm.readTextFile("synced"), "synced\n");
+    });
+
+    await t.step("destroy removes it; twice is fine", async () => {
+      await vm.destroy();
+      assert.equal(await vm.state(), "absent");
+      await vm.destroy();
+      assertNothingLeft(store);
+      await fails(vm.exec("true"), "conflict", /was destroyed/);
+      await fails(vm.start(), "conflict", /was closed|was destroyed/);
+    });
+  }
+  Deno.removeSync(directory, { recursive: true });
+});
+
+/** Writes a file of so many MiB; gives its SHA-256. */
+function writeLarge(path: string, mebibytes: number): string {
+  const hash = createHash("sha256");
+  using file = Deno.openSync(path, { write: true, create: true });
+  const piece = new Uint8Array(1024 * 1024);
+  for (let at = 0; at < mebibytes; at++) {
+    for (let offset = 0; offset < piece.length; offset += 65536) {
+      crypto.getRandomValues(piece.subarray(offset, offset + 65536));
+    }
+    hash.update(piece);
+    file.writeSync(piece);
+  }
+  return hash.digest("hex");
+}
+
+/** SHA-256 of a file's first so many MiB, and that it is no shorter. */
+function digestOf(path: string, mebibytes: number): string {
+  const bytes = Deno.readFileSync(path).subarray(0, mebibytes * 1024 * 1024);
+  assert.equal(bytes.length, mebibytes * 1024 * 1024);
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Paths and modes below a directory. */
+function listing(root: string, path = ""): string[] {
+  return [...Deno.readDirSync(join(root, path))].sort((a, b) => a.name < b.name ? -1 : 1).flatMap((entry) => {
+    const inner = join(path, entry.name);
+    const mode = entry.isSymlink ? "link" : (Deno.statSync(join(root, inner)).mode! & 0o777).toString(8);
+    return [`${inner} ${mode}`, ...(entry.isDirectory ? listing(root, inner) : [])];
+  });
+}
