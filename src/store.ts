@@ -436,8 +436,8 @@ export function storeError(what: string, cause: unknown): FleetboxError {
   return new FleetboxError("failed", what, { cause });
 }
 
-/** Opens and locks a file; undefined when it was unlinked or replaced while we waited. */
-async function lockFile(path: string): Promise<Deno.FsFile | undefined> {
+/** Opens and locks a file (flock), waiting for whoever holds it; undefined when it was unlinked or replaced meanwhile. */
+export async function lockFile(path: string): Promise<Deno.FsFile | undefined> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 });

@@ -10,6 +10,7 @@ import { FleetboxError } from "../errors.ts";
 import { VERSION } from "../self.ts";
 import { cpCommand } from "./cp.ts";
 import { doctorCommand } from "./doctor.ts";
+import { imageCommand } from "./image.ts";
 import { execCommand } from "./exec.ts";
 import { joinCommand } from "./join.ts";
 import { listCommand } from "./list.ts";
@@ -29,6 +30,7 @@ const GROUPS: [string, (() => Command)[]][] = [
   ["Machines:", [upCommand, stopCommand, joinCommand, rmCommand]],
   ["What is there:", [listCommand, statusCommand, waitCommand, logsCommand]],
   ["Reaching them:", [sshCommand, execCommand, cpCommand, sshConfigCommand]],
+  ["Images:", [imageCommand]],
   ["fleetbox itself:", [doctorCommand, versionCommand]],
 ];
 
@@ -57,7 +59,7 @@ export function buildProgram(): Command {
     for (const make of commands) program.addCommand(make().helpGroup(heading).helpOption("-h, --help", "print help"));
   }
   program.helpCommand(false).addCommand(helpCommand(program).helpGroup("fleetbox itself:"));
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     command.exitOverride().configureOutput({
       writeOut: write,
       writeErr: (text) => lastError = text,

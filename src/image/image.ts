@@ -1,30 +1,40 @@
 /**
- * Images: what a user's word for one (an alias, a path) stands for on this machine.
+ * Images: what a user's word for one (an alias, a path, an address) stands for on this machine.
  *
  * An image is an immutable base disk, with a kernel and an initial RAM disk when it has no boot loader. `micro` comes
- * with fleetbox (`build/micro`, or inside the compiled executable) and is unpacked once into the store, under a name
- * that holds its digest, so that overlays keep the very base they were made on. A path is used where it is: a qcow2 or
- * raw file, or a directory with an `image.json` like micro's. Since an overlay on a file that changed is a broken disk,
- * a member remembers the identity of its image ({@link Image.id}) and is not booted on another one.
+ * with fleetbox; the catalogue's aliases and addresses are downloaded, or built, into the store once (`fetch.ts`). A path
+ * is used where it is: a qcow2 or raw file, or a directory with an `image.json` like micro's; a compressed file is
+ * unpacked into the store. Since an overlay on a file that changed is a broken disk, a member remembers the identity of
+ * its image ({@link Image.id}) and is not booted on another one.
  */
 
 import { basename, isAbsolute, join } from "node:path";
 import { FleetboxError, isNotFound } from "../errors.ts";
-import { exists, type Store, storeError } from "../store.ts";
-import type { BootSource } from "../vmm/contract.ts";
+import type { Store } from "../store.ts";
+import { hasImage, imageDirectory, readManifest } from "./cache.ts";
+import { type Architecture, CATALOG, catalogRow, debianArchitecture } from "./catalog.ts";
+import { compressionOf } from "./compression.ts";
+import { MICRO, microDirectory } from "./micro.ts";
+import type { FetchProgress } from "./fetch.ts";
+
+/** What it starts from. `firmware`: absent, the usual one of its architecture: BIOS on x86_64, UEFI on arm64. */
+export type ImageBoot =
+  | { kind: "kernel"; kernel: string; initrd?: string; cmdline: string }
+  | { kind: "firmware"; firmware?: "bios" | "uefi" };
 
 export type DiskFormat = "qcow2" | "raw";
 
 export interface Image {
-  /** What the user asked for: an alias or an absolute path. */
+  /** What the user asked for: an alias, an absolute path or an address. */
   ref: string;
   /** Changes exactly when the image's content does. */
   id: string;
+  arch: Architecture;
   disk: string;
   format: DiskFormat;
   /** The disk's size as a guest sees it. */
   virtualBytes: number;
-  boot: BootSource;
+  boot: ImageBoot;
   /** The least memory it boots with. */
   minMemoryMiB: number;
   /** What a member gets when nobody says. */
@@ -33,128 +43,88 @@ export interface Image {
   cloudInit?: boolean;
 }
 
-/** `image.json` of an image with its own kernel. */
-interface Manifest {
-  name: string;
-  version: string;
-  kernel: string;
-  initrd: string;
-  disk: string;
-  cmdline: string;
-  minMemoryMiB?: number;
-  cloud_init?: boolean;
-  sha256: Record<"kernel" | "initrd" | "disk", string>;
+export interface ResolveOptions {
+  /** @default the image's own, else the host's */
+  arch?: Architecture;
+  /** What starts a disk that has a boot loader. @default what the image says, else BIOS on x86_64 and UEFI on arm64 */
+  firmware?: "bios" | "uefi";
+  signal?: AbortSignal;
+  /** Told of a download as it goes on. Not called at all when there is nothing to download. */
+  onDownload?: (progress: FetchProgress) => void;
 }
 
 /** The aliases that exist. */
-export const ALIASES = ["micro"];
+export const ALIASES = [MICRO, ...CATALOG.map(({ alias }) => alias)];
 
 /**
- * Finds the image for what a user asked. `micro` is unpacked into the store when it is not there yet.
+ * Finds the image for what a user asked; downloads or unpacks it into the store when it is not there yet.
  * @param id of an existing member: the image must still be this one.
- * @throws {FleetboxError} `not-found`: no such alias or file; `conflict`: it changed since; `damaged`.
+ * @throws {FleetboxError} `not-found`: no such alias or file; `conflict`: it changed since; `damaged`; `unavailable`: it
+ *   must be downloaded, and may not or cannot; `no-space`; …
  */
-export async function resolveImage(store: Store, ref: string, id?: string): Promise<Image> {
-  if (ref === "micro") return await micro(store, id);
-  if (!isAbsolute(ref)) {
-    throw new FleetboxError("not-found", `Unknown image "${ref}"; expected ${ALIASES.join(", ")}, or a path`, {
-      hint: "A file is named by its path, such as ./disk.qcow2.",
-    });
+export async function resolveImage(
+  store: Store,
+  ref: string,
+  id?: string,
+  options: ResolveOptions = {},
+): Promise<Image> {
+  const image = await locate(store, ref, id, options);
+  const { arch } = options;
+  if (arch !== undefined && arch !== image.arch) {
+    throw new FleetboxError(
+      "misuse",
+      `The image ${ref} is for ${debianArchitecture(image.arch)}, and ${debianArchitecture(arch)} was asked for`,
+    );
   }
-  const image = describePath(ref);
+  return options.firmware && image.boot.kind === "firmware"
+    ? { ...image, boot: { kind: "firmware", firmware: options.firmware } }
+    : image;
+}
+
+async function locate(store: Store, ref: string, id: string | undefined, options: ResolveOptions): Promise<Image> {
+  if (ref === MICRO) return describeDirectory(ref, await microDirectory(store, id));
+  const isLocal = isAbsolute(ref);
+  // An image in the store stays what it was, whatever its alias, address or file stands for by now.
+  if (id !== undefined && (!isLocal || isCompressedName(ref)) && hasImage(store, id)) {
+    return describeDirectory(ref, imageDirectory(store, id));
+  }
+  if (!isLocal && !isAddress(ref) && !catalogRow(ref)) {
+    throw new FleetboxError(
+      "not-found",
+      `Unknown image "${ref}"; expected ${ALIASES.join(", ")}, a path or an address`,
+      {
+        hint: "A file is named by its path, such as ./disk.qcow2.",
+      },
+    );
+  }
+  const plain = isLocal ? describePath(ref, options) : undefined;
+  const image = plain ?? await fetched(store, ref, id, options);
   if (id !== undefined && image.id !== id) {
     throw new FleetboxError("conflict", `The image ${ref} has changed since the member's disk was made on it`, {
-      hint: "Put the old file back, or make the member anew: its disk is only valid on the old content.",
+      hint: isLocal
+        ? "Put the old file back, or make the member anew: its disk is only valid on the old content."
+        : `The disk is only valid on ${id}, which is not in the store any more: make the member anew.`,
     });
   }
   return image;
 }
 
-async function micro(store: Store, id: string | undefined): Promise<Image> {
-  const wanted = id && join(store.imagesDir, id);
-  if (wanted && exists(join(wanted, "image.json"))) return describeDirectory("micro", wanted);
-  const source = microSource();
-  let manifest: Manifest;
-  try {
-    manifest = readManifest(source);
-  } catch (cause) {
-    throw new FleetboxError("not-found", "The micro image is not built", { cause, hint: "Build it: make micro" });
-  }
-  const name = `micro-${manifest.version}`;
-  if (id !== undefined && id !== name) {
-    throw new FleetboxError(
-      "not-found",
-      `The image ${id} is not in the store any more, and this fleetbox brings ${name}`,
-      {
-        hint: "The disk is only valid on that image: use the fleetbox that made it, or remove the member.",
-      },
-    );
-  }
-  const place = join(store.imagesDir, name);
-  if (!exists(join(place, "image.json"))) await unpackOnce(source, manifest, place);
-  return describeDirectory("micro", place);
+async function fetched(store: Store, ref: string, id: string | undefined, options: ResolveOptions): Promise<Image> {
+  const { fetchImage } = await import("./fetch.ts");
+  return describeDirectory(ref, await fetchImage(store, ref, { ...options, id }));
 }
 
-function microSource(): string {
-  return Deno.env.get("FLEETBOX_MICRO") ?? join(import.meta.dirname!, "../../build/micro");
+/** Whether a word for an image is an address. */
+export function isAddress(ref: string): boolean {
+  return /^https?:\/\//i.test(ref);
 }
 
-/** What is being unpacked in this process, by place. */
-const unpacking = new Map<string, Promise<void>>();
-
-/** Members that boot together share one unpacking. */
-function unpackOnce(source: string, manifest: Manifest, place: string): Promise<void> {
-  const underWay = unpacking.get(place);
-  if (underWay) return underWay;
-  const done = unpack(source, manifest, place).finally(() => unpacking.delete(place));
-  unpacking.set(place, done);
-  return done;
+function isCompressedName(path: string): boolean {
+  return /\.(gz|xz)$/i.test(path);
 }
 
-/** Copies an image into the store: aside, digests checked, renamed. Two at once end with one. */
-async function unpack(source: string, manifest: Manifest, place: string): Promise<void> {
-  const aside = `${place}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  try {
-    Deno.mkdirSync(aside, { mode: 0o700 });
-    for (const part of ["kernel", "initrd", "disk"] as const) {
-      const digest = await copy(join(source, manifest[part]), join(aside, manifest[part]));
-      if (digest !== manifest.sha256[part]) {
-        throw new FleetboxError(
-          "damaged",
-          `The image ${manifest.name} is damaged: its ${part} has SHA-256 ${digest}, expected ${manifest.sha256[part]}`,
-          { hint: "Build it again: make micro" },
-        );
-      }
-    }
-    await Deno.writeTextFile(join(aside, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
-    try {
-      await Deno.rename(aside, place);
-    } catch (thrown) {
-      if (!exists(join(place, "image.json"))) throw thrown; // else: somebody else was faster
-    }
-  } catch (cause) {
-    throw storeError(`Cannot unpack the image ${manifest.name} into ${place}`, cause);
-  } finally {
-    await Deno.remove(aside, { recursive: true }).catch(() => {});
-  }
-}
-
-/** Copies a file in pieces, for an image is large, and gives its SHA-256. */
-async function copy(from: string, to: string): Promise<string> {
-  const { createHash } = await import("node:crypto"); // Web Crypto's digest wants the whole file in memory
-  const hash = createHash("sha256");
-  using source = await Deno.open(from);
-  using target = await Deno.open(to, { write: true, createNew: true, mode: 0o400 });
-  const buffer = new Uint8Array(256 * 1024);
-  for (let count = await source.read(buffer); count !== null; count = await source.read(buffer)) {
-    const piece = buffer.subarray(0, count);
-    hash.update(piece);
-    for (let at = 0; at < count;) at += await target.write(piece.subarray(at));
-  }
-  return hash.digest("hex");
-}
-
-function describePath(path: string): Image {
+/** A file or directory; undefined when it is a compressed file, which must be unpacked first. */
+function describePath(path: string, options: ResolveOptions): Image | undefined {
   let info: Deno.FileInfo;
   try {
     info = Deno.statSync(path);
@@ -166,9 +136,12 @@ function describePath(path: string): Image {
     });
   }
   if (info.isDirectory) return describeDirectory(path, path);
+  const head = readHead(path);
+  if (compressionOf(head) !== undefined) return undefined;
   return {
     ref: path,
     id: `${basename(path)}:${info.size}:${info.mtime?.getTime() ?? 0}`,
+    arch: options.arch ?? Deno.build.arch,
     disk: path,
     ...diskFacts(path),
     boot: { kind: "firmware" },
@@ -177,61 +150,48 @@ function describePath(path: string): Image {
   };
 }
 
-function describeDirectory(ref: string, directory: string): Image {
+/** An image in a directory with an `image.json`. @throws {FleetboxError} `not-found`, `damaged` */
+export function describeDirectory(ref: string, directory: string): Image {
   const manifest = readManifest(directory);
+  const { kernel, initrd, cmdline, firmware } = manifest;
   const disk = join(directory, manifest.disk);
   return {
     ref,
     id: `${manifest.name}-${manifest.version}`,
+    arch: manifest.arch ?? Deno.build.arch,
     disk,
     ...diskFacts(disk),
-    boot: {
+    boot: kernel === undefined ? { kind: "firmware", ...(firmware ? { firmware } : {}) } : {
       kind: "kernel",
-      kernel: join(directory, manifest.kernel),
-      initrd: join(directory, manifest.initrd),
-      cmdline: manifest.cmdline,
+      kernel: join(directory, kernel),
+      ...(initrd === undefined ? {} : { initrd: join(directory, initrd) }),
+      cmdline: cmdline ?? "",
     },
     minMemoryMiB: manifest.minMemoryMiB ?? 64,
-    defaultMemoryMiB: 256,
-    cloudInit: manifest.cloud_init === true,
+    defaultMemoryMiB: manifest.defaultMemoryMiB ?? (kernel === undefined ? 1024 : 256),
+    ...(manifest.cloud_init === undefined && kernel === undefined ? {} : { cloudInit: manifest.cloud_init === true }),
   };
 }
 
-function readManifest(directory: string): Manifest {
-  const path = join(directory, "image.json");
-  let value: Record<string, unknown>;
-  try {
-    value = JSON.parse(Deno.readTextFileSync(path));
-  } catch (cause) {
-    throw new FleetboxError(isNotFound(cause) ? "not-found" : "damaged", `Cannot read the image's ${path}`, { cause });
+/** Format and virtual size, from the file's first bytes (qcow2: docs/interop/qcow2.txt, magic and bytes 24 to 31). */
+export function diskFacts(path: string): { format: DiskFormat; virtualBytes: number } {
+  const head = readHead(path);
+  const view = new DataView(head.buffer);
+  if (head.length === 32 && view.getUint32(0) === 0x514649fb) {
+    return { format: "qcow2", virtualBytes: Number(view.getBigUint64(24)) };
   }
-  for (const key of ["name", "version", "kernel", "initrd", "disk", "cmdline"]) {
-    const found = value?.[key];
-    if (typeof found !== "string" || (key !== "cmdline" && /[/\0]/.test(found))) {
-      throw new FleetboxError(
-        "damaged",
-        `${path}: bad "${key}": found ${JSON.stringify(found)}, expected a plain string`,
-      );
-    }
-  }
-  return value as unknown as Manifest;
+  const { size } = Deno.statSync(path);
+  if (size < 512) throw new FleetboxError("damaged", `The image ${path} has ${size} bytes: expected a disk`);
+  return { format: "raw", virtualBytes: size };
 }
 
-/** Format and virtual size, from the file's first bytes (qcow2: docs/interop/qcow2.txt, magic and bytes 24 to 31). */
-function diskFacts(path: string): { format: DiskFormat; virtualBytes: number } {
+/** A file's first 32 bytes, or as many as it has. */
+function readHead(path: string): Uint8Array<ArrayBuffer> {
   try {
     using file = Deno.openSync(path);
     const head = new Uint8Array(32);
-    const count = file.readSync(head) ?? 0;
-    const view = new DataView(head.buffer);
-    if (count === 32 && view.getUint32(0) === 0x514649fb) {
-      return { format: "qcow2", virtualBytes: Number(view.getBigUint64(24)) };
-    }
-    const { size } = file.statSync();
-    if (size < 512) throw new FleetboxError("damaged", `The image ${path} has ${size} bytes: expected a disk`);
-    return { format: "raw", virtualBytes: size };
+    return head.slice(0, file.readSync(head) ?? 0);
   } catch (cause) {
-    if (cause instanceof FleetboxError) throw cause;
     throw new FleetboxError(isNotFound(cause) ? "not-found" : "denied", `Cannot read the image ${path}`, { cause });
   }
 }

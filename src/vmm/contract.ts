@@ -22,10 +22,18 @@ import type { ProcessIdentity } from "../process.ts";
 /** What executes the guest's instructions. `tcg` is emulation: always there, ten times slower. */
 export type Accelerator = "kvm" | "hvf" | "tcg";
 
-/** What the machine starts from. `firmware`: the disk's own boot loader, through BIOS (x86) or UEFI (arm64). */
+/** What the machine starts from. `firmware`: the disk's own boot loader; through UEFI, else QEMU's BIOS (x86 only). */
 export type BootSource =
   | { kind: "kernel"; kernel: string; initrd?: string; cmdline: string }
-  | { kind: "firmware" };
+  | { kind: "firmware"; uefi?: UefiFirmware };
+
+/** The two flash chips of a machine with UEFI. */
+export interface UefiFirmware {
+  /** The firmware itself, shared and read-only. */
+  code: string;
+  /** The machine's own variables, writable: which boot entry, and whatever a guest stores there. */
+  vars: string;
+}
 
 /** A further volume. */
 export interface Volume {

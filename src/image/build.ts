@@ -1,0 +1,324 @@
+/**
+ * Makes an image of a real distribution from packages: `mmdebstrap`, `mke2fs -d`, `qemu-img`; about a minute.
+ *
+ * Needs no root where `mmdebstrap` needs none (user namespaces with subordinate ids), and mounts nothing itself. The
+ * packages come from the host's own sources when they have the release, else from those that the catalogue names.
+ * Everything happens in a directory aside, which is gone afterwards, however it ends; what a killed build left is
+ * cleared by the next one. The result is a directory with `image.json`, `kernel`, `initrd` and `root.qcow2`, as
+ * `micro` is one: it boots by its kernel, without a boot loader.
+ */
+
+import { join } from "node:path";
+import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
+import { identify, isAlive, run, start, which } from "../process.ts";
+import { VERSION } from "../self.ts";
+import { digestOf, storeError } from "../store.ts";
+import { digestOfFile } from "./digest.ts";
+import { type Architecture, type BuildRow, type CatalogRow, debianArchitecture } from "./catalog.ts";
+import { CMDLINE, earlyScript, lateScript } from "./recipe.ts";
+import { unpackKernel } from "./vmlinux.ts";
+
+export interface BuildRequest {
+  row: CatalogRow;
+  arch: Architecture;
+  /** Where the image shall be: a directory that is not there yet, on the file system of its parent. */
+  place: (version: string) => string;
+  signal?: AbortSignal;
+  /** Told what it does now, in a few words. */
+  onStep?: (step: string) => void;
+}
+
+/** Virtual size of the root file system; it grows to a member's disk at boot. */
+const ROOT_SIZE = "3G";
+const PREFIX = "fleetbox-build-";
+
+/**
+ * Builds an image, and gives the directory in which it is.
+ * @throws {FleetboxError} `misuse`: the row cannot be built; `unavailable`: a program is missing; `no-space`;
+ *   `interrupted`; `failed`, with the last words of the program that did.
+ */
+export async function buildImage(request: BuildRequest): Promise<string> {
+  const { row, arch, signal, onStep = () => {} } = request;
+  const build = requireBuild(row, arch);
+  requirePrograms();
+  clearLeftOvers();
+  const work = makeWorkDirectory();
+  const inside = insideNamespace();
+  const root = join(work, "root");
+  try {
+    onStep("looking for packages");
+    const sources = await packageSources(build);
+    await Promise.all(
+      Object.entries({ sources: sources.join("\n") + "\n", early: earlyScript(), late: lateScript() })
+        .map(([name, text]) => writeFor(join(work, name), text)),
+    );
+    await bootstrap({ work, root, build, arch, signal, onStep });
+    onStep("making the disk");
+    await inside("mke2fs", [
+      ...["-q", "-t", "ext4", "-d", root, "-m", "1", "-L", "root", "-J", "size=32"],
+      ...["-E", "assume_storage_prezeroed=1,root_owner=0:0", join(work, "root.raw"), ROOT_SIZE],
+    ], signal);
+    await inside("chmod", ["0644", join(work, "root.raw")], signal);
+    signal?.throwIfAborted();
+    return await assemble(request, work);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (isNoSpace(cause)) throw noSpace(work, cause);
+    throw cause;
+  } finally {
+    await inside("rm", ["-rf", "--one-file-system", root]).catch(() => {});
+    await Deno.remove(work, { recursive: true }).catch(() => {});
+  }
+}
+
+/** Converts the disk, unpacks the kernel, writes image.json, and renames all of it to its place. */
+async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work: string): Promise<string> {
+  const aside = `${place("new")}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    Deno.mkdirSync(aside, { mode: 0o700 });
+    const at = (name: string) => join(aside, name);
+    await run("qemu-img", ["convert", "-q", "-f", "raw", "-O", "qcow2", join(work, "root.raw"), at("root.qcow2")], {
+      signal,
+      hint: "Install QEMU's tools: apt-get install qemu-utils",
+    });
+    onStep?.("checking");
+    const vmlinuz = await Deno.readFile(join(work, "vmlinuz"));
+    await Deno.writeFile(at("kernel"), (arch === "x86_64" ? unpackKernel(vmlinuz) : undefined) ?? vmlinuz);
+    await Deno.copyFile(join(work, "initrd"), at("initrd"));
+    const parts = { kernel: "kernel", initrd: "initrd", disk: "root.qcow2" };
+    const sha256: Record<string, string> = {};
+    for (const [part, name] of Object.entries(parts)) sha256[part] = await digestOfFile(at(name));
+    const version = digestOf(Object.values(sha256).join(" "));
+    const console = arch === "x86_64" ? "ttyS0" : "ttyAMA0";
+    const manifest = {
+      name: row.alias,
+      arch,
+      ...parts,
+      cmdline: `console=${console} ${CMDLINE}`,
+      version,
+      sha256,
+      cloud_init: row.cloudInit,
+      minMemoryMiB: BUILT_MIN_MEMORY_MIB,
+      defaultMemoryMiB: BUILT_MEMORY_MIB,
+      origin: { kind: "built", at: new Date().toISOString(), by: `fleetbox ${VERSION}` },
+    };
+    await Deno.writeTextFile(at("image.json"), JSON.stringify(manifest, null, 2) + "\n");
+    for (const name of [...Object.values(parts), "image.json"]) Deno.chmodSync(at(name), 0o400);
+    signal?.throwIfAborted();
+    const target = place(version);
+    await Deno.rename(aside, target);
+    return target;
+  } catch (cause) {
+    throw storeError(`Cannot keep the image ${row.alias}`, cause);
+  } finally {
+    await Deno.remove(aside, { recursive: true }).catch(() => {});
+  }
+}
+
+/** Measured under emulation: with less it swaps, or is killed, in its first boot. */
+const BUILT_MIN_MEMORY_MIB = 256;
+const BUILT_MEMORY_MIB = 512;
+
+function requireBuild(row: CatalogRow, arch: Architecture): BuildRow {
+  const debian = debianArchitecture(arch);
+  if (!row.build?.kernel[debian]) {
+    throw new FleetboxError("misuse", `fleetbox cannot build ${row.alias} for ${debian} from packages`, {
+      hint: `Download it: fleetbox image pull ${row.alias}`,
+    });
+  }
+  if (arch !== Deno.build.arch) {
+    throw new FleetboxError(
+      "unavailable",
+      `Cannot build for ${debian} on this host, which is ${debianArchitecture(Deno.build.arch)}`,
+      { hint: `Download it: fleetbox image pull ${row.alias} --arch ${debian}` },
+    );
+  }
+  if (Deno.env.get("FLEETBOX_OFFLINE") === "1") {
+    throw new FleetboxError("unavailable", `Cannot build ${row.alias}: FLEETBOX_OFFLINE=1 forbids fetching packages`, {
+      hint: "Unset FLEETBOX_OFFLINE.",
+    });
+  }
+  return row.build;
+}
+
+/** Program and its Debian package. */
+const PROGRAMS: [string, string][] = [
+  ["mmdebstrap", "mmdebstrap"],
+  ["mke2fs", "e2fsprogs"],
+  ["qemu-img", "qemu-utils"],
+];
+
+function requirePrograms(): void {
+  const missing = PROGRAMS.filter(([program]) => findProgram(program) === undefined);
+  if (missing.length === 0) return;
+  const [names, packages] = [0, 1].map((column) => missing.map((pair) => pair[column]).join(" "));
+  throw new FleetboxError("unavailable", `Cannot build an image: not installed, or not on PATH: ${names}`, {
+    hint: `Install what is missing: apt-get install ${packages}`,
+  });
+}
+
+/** On `PATH`, or where administrators' programs are, which is not on everybody's `PATH`. */
+function findProgram(program: string): string | undefined {
+  return which(program) ?? ["/usr/sbin", "/sbin"].map((dir) => which(`${dir}/${program}`)).find(Boolean);
+}
+
+/**
+ * Runs a program as the user that owns the new root directory: ourselves, when we are root; else the root of the user
+ * namespace that `mmdebstrap` works in.
+ */
+function insideNamespace(): (program: string, args: string[], signal?: AbortSignal) => Promise<string> {
+  const helper = Deno.uid() === 0 ? [] : ["mmdebstrap", "--unshare-helper"];
+  return async (program, args, signal) => {
+    const [first, ...rest] = [...helper, findProgram(program) ?? program, ...args];
+    return await run(first, rest, { signal, env: { LC_ALL: "C" } });
+  };
+}
+
+interface Bootstrap {
+  work: string;
+  root: string;
+  build: BuildRow;
+  arch: Architecture;
+  signal?: AbortSignal;
+  onStep: (step: string) => void;
+}
+
+async function bootstrap({ work, root, build, arch, signal, onStep }: Bootstrap): Promise<void> {
+  const debian = debianArchitecture(arch);
+  const aptOptions = ['Acquire::Languages "none"', 'APT::Install-Recommends "false"', ...await proxies()];
+  const args = [
+    ...["--mode=auto", "--variant=minbase", "--format=directory", `--architectures=${debian}`],
+    ...aptOptions.map((line) => `--aptopt=${line}`),
+    // The disk is made at the end: a power failure in between leaves nothing that would be used.
+    ...["force-unsafe-io", ...excludes()].map((line) => `--dpkgopt=${line}`),
+    `--include=${[...build.packages, build.kernel[debian]].join(",")}`,
+    `--essential-hook=sh ${join(work, "early")} "$1"`,
+    `--customize-hook=sh ${join(work, "late")} "$1"`,
+    ...[build.suites[0], root, join(work, "sources")],
+  ];
+  const setpriv = Deno.build.os === "linux" ? which("setpriv") : undefined;
+  // When we are killed, it ends too, and clears up behind itself.
+  const [program, ...rest] = [...(setpriv ? [setpriv, "--pdeathsig", "TERM", "--"] : []), "mmdebstrap", ...args];
+  const child = start(program, rest, {
+    env: { TMPDIR: work, LC_ALL: "C" },
+    onOutput: (text) => steps(text).forEach(onStep),
+  });
+  const abort = () => void child.kill("SIGTERM");
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
+  const { code, signal: killedBy } = await child.exited;
+  signal?.removeEventListener("abort", abort);
+  signal?.throwIfAborted();
+  if (code === 0 && killedBy === null) return;
+  throw new FleetboxError(
+    "failed",
+    `mmdebstrap ${killedBy ? `was killed by ${killedBy}` : `ended with code ${code}`}`,
+    {
+      cause: new Error(complaint(child.tail())),
+      hint: bootstrapHint(child.tail()),
+    },
+  );
+}
+
+/** What mmdebstrap says that it does: `I: installing essential packages...` */
+function steps(text: string): string[] {
+  return [...text.matchAll(/^I: ((?:running(?! --)|downloading|extracting|installing|cleaning)[^\n]*?)\.*$/gm)].map((
+    match,
+  ) => match[1]);
+}
+
+/** Of its last words, the complaints; all of them when none is marked as one. */
+function complaint(tail: string): string {
+  const lines = tail.split("\n").map((line) => line.trim()).filter(Boolean);
+  const marked = lines.filter((line) => /^(E|W|Err|dpkg|mmdebstrap):? /.test(line));
+  return (marked.length > 0 ? marked : lines).slice(-8).join("\n");
+}
+
+function bootstrapHint(tail: string): string | undefined {
+  if (/newuidmap|subuid|unshare|user namespace|have to be root|chroot.*Permission/i.test(tail)) {
+    return "Without root it needs user namespaces: apt-get install uidmap, and a range for you in /etc/subuid and /etc/subgid.";
+  }
+  if (/Could not resolve|Unable to connect|Failed to fetch|Temporary failure|Connection/i.test(tail)) {
+    return "See whether the host reaches its own package sources: apt-get update";
+  }
+  if (/NO_PUBKEY|not signed|signed-by|keyring/i.test(tail)) {
+    return "Install the keys of the distribution: apt-get install debian-archive-keyring";
+  }
+  return undefined;
+}
+
+/** Manuals and translations; copyrights stay. */
+function excludes(): string[] {
+  const out = ["man", "doc", "info", "locale", "i18n/locales", "lintian", "bash-completion"];
+  return [...out.map((dir) => `path-exclude=/usr/share/${dir}/*`), "path-include=/usr/share/doc/*/copyright"];
+}
+
+/** The host's proxies for packages, which mmdebstrap's own apt would not know. */
+async function proxies(): Promise<string[]> {
+  if (!which("apt-config")) return [];
+  const found: string[] = [];
+  for (const key of ["Acquire::http::Proxy", "Acquire::https::Proxy"]) {
+    const text = await run("apt-config", ["shell", "value", key]);
+    const value = /^value='(.+)'$/m.exec(text)?.[1];
+    if (value) found.push(`${key} "${value}"`);
+  }
+  return found;
+}
+
+/** The lines of sources.list: what the host's own sources have of these suites, else the catalogue's. */
+async function packageSources(build: BuildRow): Promise<string[]> {
+  if (!which("apt-get")) return build.fallback;
+  const format = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(SIGNED_BY)";
+  const text = await run("apt-get", ["indextargets", "--format", format]).catch(() => "");
+  const own = sourcesFrom(text, build);
+  return own.some((line) => line.includes(` ${build.suites[0]} `)) ? own : build.fallback;
+}
+
+/** From `apt-get indextargets`, a target a line in the format of {@link packageSources}. Pure. */
+export function sourcesFrom(targets: string, build: Pick<BuildRow, "suites" | "origin">): string[] {
+  const lines = new Map<string, Set<string>>();
+  for (const line of targets.split("\n")) {
+    const [kind, uri, release, component, origin, signedBy] = line.split("|");
+    if (kind !== "Packages" || origin !== build.origin || !build.suites.includes(release)) continue;
+    const options = signedBy?.startsWith("/") ? ` [signed-by=${signedBy}]` : "";
+    const key = `deb${options} ${uri} ${release}`;
+    lines.set(key, (lines.get(key) ?? new Set()).add(component));
+  }
+  return [...lines].map(([key, components]) => `${key} ${[...components].join(" ")}`);
+}
+
+/** A directory that the namespace's root can use too; its name says whose it is. */
+function makeWorkDirectory(): string {
+  const { pid, startTime } = identify(Deno.pid) ?? { pid: Deno.pid, startTime: "0" };
+  const path = join(temporary(), `${PREFIX}${pid}-${startTime}-${crypto.randomUUID().slice(0, 8)}`);
+  Deno.mkdirSync(path);
+  Deno.chmodSync(path, 0o777);
+  return path;
+}
+
+function temporary(): string {
+  return Deno.env.get("TMPDIR") || "/var/tmp";
+}
+
+/** Removes the directories of builds that were killed. */
+function clearLeftOvers(): void {
+  for (const { name } of Deno.readDirSync(temporary())) {
+    const [, pid, startTime] = /^fleetbox-build-(\d+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? [];
+    if (pid === undefined || isAlive({ pid: Number(pid), startTime })) continue;
+    try {
+      Deno.removeSync(join(temporary(), name), { recursive: true });
+    } catch { /* another user's, or with files of a namespace's users */ }
+  }
+}
+
+async function writeFor(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(path, text);
+  await Deno.chmod(path, 0o644);
+}
+
+function noSpace(work: string, cause: unknown): FleetboxError {
+  return new FleetboxError("no-space", `Cannot build the image in ${work}: no space left on the device`, {
+    cause: new Error(messageOf(cause)),
+    hint: "It needs about 2 GB for a while: free some space, or set TMPDIR to a directory on another disk.",
+  });
+}

@@ -1,0 +1,274 @@
+/**
+ * The images in the store: `images/` and what lies there.
+ *
+ *     images/
+ *       <name>-<version>/   an image, whole and for ever: image.json and its files. The version is a digest
+ *       refs/<key>.json     what an alias or an address stands for: {@link Reference}
+ *       <key>.part  .json   a download that has not come to its end, and what is known of it
+ *       <key>.lock          held (flock) by who downloads, unpacks or builds what the key stands for
+ *
+ * An image is made aside and renamed to its place; two that make the same one end with one. A member remembers its
+ * image by the directory's name, so that an alias can move on to a newer one while old overlays keep their base.
+ */
+
+import { join } from "node:path";
+import { FleetboxError, isNotFound, messageOf } from "../errors.ts";
+import { digestOf, exists, lockFile, type Store, storeError, writeDurably } from "../store.ts";
+import type { Architecture } from "./catalog.ts";
+
+/** Where an image came from, for people. */
+export interface Origin {
+  kind: "built" | "downloaded" | "unpacked";
+  /** When, ISO 8601. */
+  at: string;
+  /** The address or file that it was. */
+  from?: string;
+  /** The version of fleetbox that built it. */
+  by?: string;
+}
+
+/** `image.json`. An image without a kernel has a boot loader on its disk. */
+export interface Manifest {
+  name: string;
+  version: string;
+  /** @default the host's */
+  arch?: Architecture;
+  kernel?: string;
+  initrd?: string;
+  disk: string;
+  cmdline?: string;
+  /** What starts a disk with a boot loader. @default "bios" on x86_64, "uefi" on arm64 */
+  firmware?: "bios" | "uefi";
+  minMemoryMiB?: number;
+  defaultMemoryMiB?: number;
+  /** Whether the guest runs cloud-init; absent: nobody knows. */
+  cloud_init?: boolean;
+  /** Digests, by part; of a download: of the file as it was downloaded. */
+  sha256?: Partial<Record<"kernel" | "initrd" | "disk" | "download", string>>;
+  origin?: Origin;
+}
+
+/** What a word for an image stands for. */
+export interface Reference {
+  /** The alias, the address, or the compressed file. */
+  ref: string;
+  arch: Architecture;
+  /** The directory's name. */
+  id: string;
+}
+
+/** An image that is in the store. */
+export interface CachedImage {
+  id: string;
+  manifest: Manifest;
+  /** What it takes up on the disk. */
+  bytes: number;
+  /** When it came here. */
+  since: Date;
+  /** The words that stand for it now. */
+  refs: Reference[];
+}
+
+/** A key for files about something that has a name of any kind. */
+export function keyOf(...words: string[]): string {
+  return digestOf(words.join("\0"));
+}
+
+/** The directory of an image. */
+export function imageDirectory(store: Store, id: string): string {
+  return join(store.imagesDir, id);
+}
+
+/** Whether an image is in the store. */
+export function hasImage(store: Store, id: string): boolean {
+  return exists(join(imageDirectory(store, id), "image.json"));
+}
+
+/** The files of a download. */
+export function downloadPaths(store: Store, key: string): { part: string; state: string } {
+  const at = join(store.imagesDir, key);
+  return { part: `${at}.part`, state: `${at}.part.json` };
+}
+
+function referencePath(store: Store, ref: string, arch: Architecture): string {
+  return join(store.imagesDir, "refs", `${keyOf(ref, arch)}.json`);
+}
+
+/** The image that a word stands for, if it is in the store. */
+export function lookUp(store: Store, ref: string, arch: Architecture): string | undefined {
+  const found = readReference(referencePath(store, ref, arch));
+  return found && found.ref === ref && hasImage(store, found.id) ? found.id : undefined;
+}
+
+/** Lets a word stand for an image from now on. */
+export async function point(store: Store, reference: Reference): Promise<void> {
+  const path = referencePath(store, reference.ref, reference.arch);
+  try {
+    await Deno.mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw storeError(`Cannot write ${path}`, cause);
+  }
+  await writeDurably(path, JSON.stringify(reference) + "\n", { sync: false });
+}
+
+/** Takes a word's meaning away. */
+export function unpoint(store: Store, { ref, arch }: Reference): void {
+  try {
+    Deno.removeSync(referencePath(store, ref, arch));
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+  }
+}
+
+/** Every word that stands for something. */
+export function references(store: Store): Reference[] {
+  const dir = join(store.imagesDir, "refs");
+  return namesIn(dir).flatMap((name) => {
+    const found = readReference(join(dir, name));
+    return found ? [found] : [];
+  });
+}
+
+function readReference(path: string): Reference | undefined {
+  try {
+    const value = JSON.parse(Deno.readTextFileSync(path)) as Reference;
+    const sound = [value.ref, value.arch, value.id].every((one) => typeof one === "string") && isImageName(value.id);
+    return sound ? value : undefined;
+  } catch {
+    return undefined; // half a reference is none: the image is found, or fetched, again
+  }
+}
+
+/** Every image in the store, by name. */
+export function cachedImages(store: Store): CachedImage[] {
+  const all = references(store);
+  return namesIn(store.imagesDir).sort().flatMap((id) => {
+    const directory = imageDirectory(store, id);
+    if (!isImageName(id) || !exists(join(directory, "image.json"))) return [];
+    try {
+      const manifest = readManifest(directory);
+      const { mtime } = Deno.statSync(join(directory, "image.json"));
+      const since = manifest.origin ? new Date(manifest.origin.at) : mtime ?? new Date(0);
+      return [{ id, manifest, bytes: bytesIn(directory), since, refs: all.filter((one) => one.id === id) }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** A directory's name that is an image's: not a temporary one, nor one of ours. */
+function isImageName(name: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && name !== "refs" && !/\.(tmp|part|json|lock)$/.test(name);
+}
+
+/**
+ * Deletes an image and the words for it. The caller knows that no member uses it.
+ * @throws {FleetboxError} `denied`, `failed`
+ */
+export async function removeImage(store: Store, id: string): Promise<void> {
+  for (const reference of references(store)) if (reference.id === id) unpoint(store, reference);
+  const doomed = join(store.imagesDir, `.${id}.${crypto.randomUUID().slice(0, 8)}.tmp`);
+  try {
+    await Deno.rename(imageDirectory(store, id), doomed); // from here on it is gone
+    await Deno.remove(doomed, { recursive: true });
+  } catch (cause) {
+    if (!isNotFound(cause)) throw storeError(`Cannot remove the image ${id}`, cause);
+  }
+}
+
+/**
+ * Runs `work` while nobody else works on what the key stands for.
+ * @param onWait called every {@link WAIT_MS} while somebody else does
+ */
+export async function withImageLock<T>(
+  store: Store,
+  key: string,
+  work: () => Promise<T>,
+  options: { signal?: AbortSignal; onWait?: () => void } = {},
+): Promise<T> {
+  const path = join(store.imagesDir, `${key}.lock`);
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const held = await patiently(lockFile(path), options);
+    if (!held) continue;
+    try {
+      return await work();
+    } finally {
+      // Unlinked while it is held: who waits for it sees that it is not the visible file any more, and takes a new one.
+      await Deno.remove(path).catch(() => {});
+      held.close();
+    }
+  }
+}
+
+export const WAIT_MS = 250;
+
+/** The lock, when it comes; nobody can stop waiting for one, so it is let go of when it comes too late. */
+async function patiently(
+  lock: Promise<Deno.FsFile | undefined>,
+  { signal, onWait }: { signal?: AbortSignal; onWait?: () => void },
+): Promise<Deno.FsFile | undefined> {
+  const given = Promise.withResolvers<never>();
+  const abort = () => given.reject(signal!.reason);
+  signal?.addEventListener("abort", abort);
+  const timer = setInterval(() => onWait?.(), WAIT_MS);
+  try {
+    return await Promise.race([lock, given.promise]);
+  } catch (thrown) {
+    void lock.then((late) => late?.close(), () => {});
+    throw thrown;
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** Reads and checks `image.json`. @throws {FleetboxError} `not-found`, `damaged` */
+export function readManifest(directory: string): Manifest {
+  const path = join(directory, "image.json");
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(Deno.readTextFileSync(path));
+  } catch (cause) {
+    throw new FleetboxError(isNotFound(cause) ? "not-found" : "damaged", `Cannot read the image's ${path}`, { cause });
+  }
+  const bad = (key: string, expected: string): never => {
+    throw new FleetboxError(
+      "damaged",
+      `${path}: bad "${key}": found ${JSON.stringify(value?.[key])}, expected ${expected}`,
+    );
+  };
+  if (typeof value !== "object" || value === null) throw new FleetboxError("damaged", `${path} is not a JSON object`);
+  for (const key of ["name", "version", "disk"]) if (!isPlain(value[key])) bad(key, "a plain string");
+  // A kernel needs all three of them; without a kernel the disk has a boot loader.
+  if (value.kernel !== undefined || value.cmdline !== undefined) {
+    for (const key of ["kernel", "initrd"]) if (!isPlain(value[key])) bad(key, "a plain string");
+    if (typeof value.cmdline !== "string" || value.cmdline.includes("\0")) bad("cmdline", "a string");
+  }
+  if (value.arch !== undefined && value.arch !== "x86_64" && value.arch !== "aarch64") bad("arch", "x86_64 or aarch64");
+  if (value.firmware !== undefined && value.firmware !== "bios" && value.firmware !== "uefi") {
+    bad("firmware", "bios or uefi");
+  }
+  return value as unknown as Manifest;
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === "string" && value !== "" && !/[/\0]/.test(value);
+}
+
+/** What a directory's files take up; a sparse file takes less than its size. */
+function bytesIn(directory: string): number {
+  return namesIn(directory).reduce((sum, name) => {
+    const { blocks, size } = Deno.statSync(join(directory, name));
+    return sum + (blocks === null ? size : blocks * 512);
+  }, 0);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => name);
+  } catch (thrown) {
+    if (isNotFound(thrown)) return [];
+    throw new FleetboxError("denied", `Cannot read ${directory}: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}

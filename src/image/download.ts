@@ -1,0 +1,280 @@
+/**
+ * Downloads one file over HTTP into a part that outlives an interruption.
+ *
+ * A download goes on where it was broken off, when the server still has the same file: by its validator (a strong ETag,
+ * else Last-Modified) in `If-Range`, or by the digest that is checked at the end anyway (RFC 9110, 13.1.5 and 14.2). It
+ * tries again by itself while it gets further. What is zero becomes a hole. Nothing here decides whether the network may
+ * be used, or where the file goes afterwards: that is `fetch.ts`.
+ */
+
+import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
+import { removeIfThere, storeError, writeDurably } from "../store.ts";
+import { SparseWriter } from "./sparse.ts";
+
+export interface DownloadRequest {
+  url: string;
+  /** The file that grows, and beside it what is known of it. */
+  part: string;
+  state: string;
+  /** Whether the caller checks the digest, so that a part may be continued on trust. */
+  isPinned: boolean;
+  signal?: AbortSignal;
+  /** Told now and then, and at the beginning and the end. */
+  onBytes?: (bytes: number, total: number | undefined) => void;
+  limits?: Partial<Limits>;
+}
+
+export interface Limits {
+  /** The longest time without a byte. */
+  stallMs: number;
+  /** How often in a row an attempt may bring nothing. */
+  attempts: number;
+  /** The wait before the second attempt; doubled for each after it. */
+  backoffMs: number;
+  redirects: number;
+}
+
+export const LIMITS: Limits = { stallMs: 30_000, attempts: 3, backoffMs: 1_000, redirects: 10 };
+
+/** What is known of a part: beside it, as JSON. */
+export interface PartState {
+  url: string;
+  /** A strong ETag or a Last-Modified. */
+  validator?: string;
+  /** The whole file's size. */
+  total?: number;
+}
+
+/** What a part has and knows; undefined when there is none. */
+export function readPart(part: string, state: string): { bytes: number; state: PartState } | undefined {
+  try {
+    const { size } = Deno.statSync(part);
+    const known = JSON.parse(Deno.readTextFileSync(state)) as PartState;
+    return typeof known.url === "string" ? { bytes: size, state: known } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Removes a part. */
+export function dropPart(paths: { part: string; state: string }): void {
+  removeIfThere(paths.part);
+  removeIfThere(paths.state);
+}
+
+/**
+ * Downloads until the part is whole. When it fails, the part stays if it can be continued.
+ * @returns whether some of it was there before.
+ * @throws {FleetboxError} `not-found`: the server has no such file; `timeout`: it went silent; `no-space`; `unavailable`:
+ *   it cannot be reached; `failed`
+ */
+export async function download(request: DownloadRequest): Promise<{ resumed: boolean }> {
+  const limits = { ...LIMITS, ...request.limits };
+  let resumed = false;
+  for (let failures = 0;;) {
+    const before = readPart(request.part, request.state)?.bytes ?? 0;
+    try {
+      resumed = await attempt(request, limits) || resumed;
+      return { resumed };
+    } catch (thrown) {
+      request.signal?.throwIfAborted();
+      if (isNoSpace(thrown)) {
+        dropPart(request);
+        throw storeError(`Cannot download ${request.url}`, thrown);
+      }
+      if (!(thrown instanceof Interrupted)) throw thrown;
+      const after = readPart(request.part, request.state)?.bytes ?? 0;
+      failures = after > before ? 1 : failures + 1;
+      if (failures >= limits.attempts) throw gaveUp(request.url, thrown, after);
+      await pause(limits.backoffMs * 2 ** (failures - 1), request.signal);
+    }
+  }
+}
+
+/** An attempt that another may mend. */
+class Interrupted extends Error {
+  constructor(message: string, readonly code: "timeout" | "unavailable" | "failed", options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** One request and its answer. @returns whether it continued a part. */
+async function attempt(request: DownloadRequest, limits: Limits): Promise<boolean> {
+  const { part, state } = request;
+  const stall = new Stall(limits.stallMs);
+  const signal = request.signal ? AbortSignal.any([request.signal, stall.signal]) : stall.signal;
+  let writer: SparseWriter | undefined;
+  try {
+    const known = continuable(request);
+    const response = await follow(request.url, rangeHeaders(known), signal, limits.redirects);
+    stall.touch();
+    if (response.status === 416 && known) {
+      await response.body?.cancel();
+      if (known.bytes === totalOf(response)) return true; // it was whole already
+      dropPart(request);
+      throw new Interrupted("the server no longer has that part of the file", "failed");
+    }
+    const continues = response.status === 206 && known !== undefined;
+    if (!continues && response.status !== 200) throw await refusal(request.url, response);
+    if (continues && startOf(response) !== known.bytes) {
+      await response.body?.cancel();
+      dropPart(request);
+      throw new Interrupted("the server sent another part of the file than was asked for", "failed");
+    }
+    const total = continues ? totalOf(response) ?? known.state.total : lengthOf(response);
+    await writeDurably(state, JSON.stringify({ url: request.url, validator: validatorOf(response), total }) + "\n", {
+      sync: false,
+    });
+    writer = await (continues ? SparseWriter.append(part) : SparseWriter.create(part));
+    await receive(response, writer, total, stall, request.onBytes);
+    await writer.finish();
+    return continues;
+  } catch (cause) {
+    if (request.signal?.aborted || cause instanceof FleetboxError || cause instanceof Interrupted) throw cause;
+    if (isNoSpace(cause)) throw cause;
+    if (stall.signal.aborted) {
+      throw new Interrupted(`the server sent nothing for ${limits.stallMs / 1000} s`, "timeout");
+    }
+    throw new Interrupted(messageOf(cause), "unavailable", { cause });
+  } finally {
+    stall.end();
+    writer?.close();
+  }
+}
+
+const TELL_EVERY_MS = 200;
+
+async function receive(
+  response: Response,
+  writer: SparseWriter,
+  total: number | undefined,
+  stall: Stall,
+  onBytes: DownloadRequest["onBytes"],
+): Promise<void> {
+  let toldMs = performance.now();
+  onBytes?.(writer.length, total);
+  for await (const piece of response.body ?? []) {
+    await writer.write(piece);
+    stall.touch();
+    if (performance.now() - toldMs < TELL_EVERY_MS) continue;
+    toldMs = performance.now();
+    onBytes?.(writer.length, total);
+  }
+  if (total !== undefined && writer.length !== total) {
+    throw new Interrupted(`the file ended after ${writer.length} bytes, expected ${total}`, "failed");
+  }
+  onBytes?.(writer.length, total ?? writer.length);
+}
+
+/** The part, when the server can be asked for the rest of it. */
+function continuable({ url, part, state, isPinned }: DownloadRequest): { bytes: number; state: PartState } | undefined {
+  const known = readPart(part, state);
+  if (!known || known.bytes === 0 || known.state.url !== url) return undefined;
+  return known.state.validator !== undefined || isPinned ? known : undefined;
+}
+
+function rangeHeaders(known: { bytes: number; state: PartState } | undefined): HeadersInit {
+  // A transfer that is compressed on the way would be counted and continued wrongly.
+  const plain = { "accept-encoding": "identity" };
+  if (!known) return plain;
+  const { validator } = known.state;
+  return { ...plain, range: `bytes=${known.bytes}-`, ...(validator === undefined ? {} : { "if-range": validator }) };
+}
+
+/** Follows redirections itself, to count them, and to stay with HTTP. */
+async function follow(url: string, headers: HeadersInit, signal: AbortSignal, redirects: number): Promise<Response> {
+  let at = url;
+  for (let hops = 0; hops <= redirects; hops++) {
+    const response = await fetch(at, { headers, signal, redirect: "manual" });
+    if (![301, 302, 303, 307, 308].includes(response.status)) return response;
+    await response.body?.cancel();
+    const next = nextAddress(response.headers.get("location"), at);
+    if (next.protocol !== "https:" && (next.protocol !== "http:" || at.startsWith("https:"))) {
+      throw new FleetboxError("failed", `Cannot download ${url}: it leads from ${at} to ${next.href}, expected https`);
+    }
+    at = next.href;
+  }
+  throw new FleetboxError("failed", `Cannot download ${url}: it leads on and on, ${redirects} times at least`, {
+    hint: `See where it leads: curl -IL '${url}'`,
+  });
+}
+
+function nextAddress(location: string | null, base: string): URL {
+  try {
+    return new URL(location ?? "", base);
+  } catch (cause) {
+    throw new FleetboxError("failed", `Cannot download ${base}: it leads to ${JSON.stringify(location)}`, { cause });
+  }
+}
+
+/** The error for an answer that is no file. A server's own trouble may pass. */
+async function refusal(url: string, response: Response): Promise<Error> {
+  await response.body?.cancel();
+  const said = `the server answered ${response.status}${response.statusText ? ` ${response.statusText}` : ""}`;
+  if (response.status >= 500 || response.status === 429) return new Interrupted(said, "unavailable");
+  const isAbsent = response.status === 404 || response.status === 410;
+  return new FleetboxError(isAbsent ? "not-found" : "failed", `Cannot download ${url}: ${said}`, {
+    hint: isAbsent ? "Its publisher may have removed it: see what is there now." : undefined,
+  });
+}
+
+function gaveUp(url: string, cause: Interrupted, bytes: number): FleetboxError {
+  return new FleetboxError(cause.code, `Cannot download ${url}: ${cause.message}`, {
+    cause: cause.cause,
+    hint: bytes > 0 ? "Try again: it goes on where it was broken off." : "See whether this host reaches the server.",
+  });
+}
+
+function validatorOf(response: Response): string | undefined {
+  const etag = response.headers.get("etag");
+  if (etag && !etag.startsWith("W/")) return etag; // a weak one says nothing about bytes
+  return response.headers.get("last-modified") ?? undefined;
+}
+
+function lengthOf(response: Response): number | undefined {
+  const length = response.headers.get("content-length");
+  return length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
+}
+
+/** Of `Content-Range: bytes 100-199/200`, or of one that says only how much there is. */
+function totalOf(response: Response): number | undefined {
+  const total = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
+  return total === undefined ? undefined : Number(total);
+}
+
+function startOf(response: Response): number | undefined {
+  const start = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
+  return start === undefined ? undefined : Number(start);
+}
+
+/** Fires when nothing came for a while. */
+class Stall {
+  readonly #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly limitMs: number) {
+    this.touch();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  touch(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#controller.abort(), this.limitMs);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal?.addEventListener("abort", () => resolve(), { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal?.throwIfAborted();
+}

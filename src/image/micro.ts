@@ -1,0 +1,99 @@
+/**
+ * The image that comes with fleetbox: `build/micro`, or inside the compiled executable; unpacked once into the store,
+ * under a name that holds its digest, so that overlays keep the very base they were made on.
+ */
+
+import { join } from "node:path";
+import { FleetboxError } from "../errors.ts";
+import { exists, type Store, storeError } from "../store.ts";
+import { hasImage, imageDirectory, type Manifest, readManifest } from "./cache.ts";
+
+export const MICRO = "micro";
+
+/**
+ * The directory of micro in the store; unpacked when it is not there yet.
+ * @param id of an existing member: it must be this very one.
+ * @throws {FleetboxError} `not-found`: it is not built, or another one than the member's; `damaged`; `no-space`
+ */
+export async function microDirectory(store: Store, id: string | undefined): Promise<string> {
+  if (id !== undefined && hasImage(store, id)) return imageDirectory(store, id);
+  const source = Deno.env.get("FLEETBOX_MICRO") ?? join(import.meta.dirname!, "../../build/micro");
+  let manifest: Manifest;
+  try {
+    manifest = readManifest(source);
+  } catch (cause) {
+    throw new FleetboxError("not-found", "The micro image is not built", { cause, hint: "Build it: make micro" });
+  }
+  const name = `micro-${manifest.version}`;
+  if (id !== undefined && id !== name) {
+    throw new FleetboxError(
+      "not-found",
+      `The image ${id} is not in the store any more, and this fleetbox brings ${name}`,
+      {
+        hint: "The disk is only valid on that image: use the fleetbox that made it, or remove the member.",
+      },
+    );
+  }
+  const place = imageDirectory(store, name);
+  if (!hasImage(store, name)) await unpackOnce(source, manifest, place);
+  return place;
+}
+
+/** What is being unpacked in this process, by place. */
+const unpacking = new Map<string, Promise<void>>();
+
+/** Members that boot together share one unpacking. */
+function unpackOnce(source: string, manifest: Manifest, place: string): Promise<void> {
+  const underWay = unpacking.get(place);
+  if (underWay) return underWay;
+  const done = unpack(source, manifest, place).finally(() => unpacking.delete(place));
+  unpacking.set(place, done);
+  return done;
+}
+
+/** Copies an image into the store: aside, digests checked, renamed. Two at once end with one. */
+async function unpack(source: string, manifest: Manifest, place: string): Promise<void> {
+  const aside = `${place}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    Deno.mkdirSync(aside, { mode: 0o700 });
+    for (const part of ["kernel", "initrd", "disk"] as const) {
+      const file = manifest[part];
+      if (file === undefined) continue;
+      const digest = await copy(join(source, file), join(aside, file));
+      if (digest !== manifest.sha256?.[part]) {
+        throw new FleetboxError(
+          "damaged",
+          `The image ${manifest.name} is damaged: its ${part} has SHA-256 ${digest}, expected ${
+            manifest.sha256?.[part]
+          }`,
+          { hint: "Build it again: make micro" },
+        );
+      }
+    }
+    await Deno.writeTextFile(join(aside, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
+    try {
+      await Deno.rename(aside, place);
+    } catch (thrown) {
+      if (!exists(join(place, "image.json"))) throw thrown; // else: somebody else was faster
+    }
+  } catch (cause) {
+    throw storeError(`Cannot unpack the image ${manifest.name} into ${place}`, cause);
+  } finally {
+    await Deno.remove(aside, { recursive: true }).catch(() => {});
+  }
+}
+
+/** Copies a file in pieces, for an image is large, and gives its SHA-256. */
+async function copy(from: string, to: string): Promise<string> {
+  const { createHash } = await import("node:crypto"); // Web Crypto's digest wants the whole file in memory
+  const hash = createHash("sha256");
+  using source = await Deno.open(from);
+  using target = await Deno.open(to, { write: true, createNew: true, mode: 0o400 });
+  const buffer = new Uint8Array(256 * 1024);
+  for (let count = await source.read(buffer); count !== null; count = await source.read(buffer)) {
+    const piece = buffer.subarray(0, count);
+    hash.update(piece);
+    for (let at = 0; at < count;) at += await target.write(piece.subarray(at));
+  }
+  return hash.digest("hex");
+}

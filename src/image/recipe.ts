@@ -1,0 +1,100 @@
+/**
+ * What is set in an image that fleetbox builds itself, so that it boots quickly: under emulation, every program that a boot
+ * starts costs a tenth of a second. docs/images.md says it in words; every line here has its reason there.
+ *
+ * Two shell scripts that `mmdebstrap` runs as (its namespace's) root with the new root directory as `$1`: one before the
+ * packages are installed, one after. They know Debian's ways with systemd and cloud-init, not a release. Pure text.
+ */
+
+/** The kernel's command line. `net.ifnames=0`: the network card is `eth0` from the beginning, not renamed later. */
+export const CMDLINE = [
+  "root=/dev/vda rootfstype=ext4 rw quiet loglevel=4 panic=0",
+  "net.ifnames=0 lsm=landlock,yama",
+  // As for micro (images/micro/README.md): what an emulator does right is neither tested nor patched.
+  "cryptomgr.notests tsc=reliable no_timer_check random.trust_cpu=on mitigations=off init_on_alloc=0 noreplace-smp",
+].join(" ");
+
+/** Files by their path in the image; those below `/etc/initramfs-tools` must be there when the kernel is installed. */
+const EARLY: Record<string, string> = {
+  "etc/initramfs-tools/conf.d/fleetbox": "MODULES=list\nCOMPRESS=lz4\nFSTYPE=ext4\nRESUME=none\n",
+  "etc/initramfs-tools/hooks/fleetbox": `#!/bin/sh
+# The drivers of the machine, loaded in this order. Devices are there without udev: the kernel names /dev/vda.
+[ "$1" != prereqs ] || exit 0
+. /usr/share/initramfs-tools/hook-functions
+for module in virtio_pci virtio_mmio virtio_blk ext4; do force_load "$module"; done
+`,
+  // A script here goes before the one of the same name in /usr/share.
+  "etc/initramfs-tools/scripts/init-top/udev": "#!/bin/sh\nexit 0\n",
+  "etc/initramfs-tools/scripts/init-bottom/udev":
+    '#!/bin/sh\n[ "$1" != prereqs ] || exit 0\nmount -n -o move /dev "${rootmnt:?}/dev"\nexit 0\n',
+};
+
+const CLOUD_INIT =
+  `# fleetbox: one data source, one host key, no work that a machine with a fixed disk and address does not need
+datasource_list: [ NoCloud ]
+ssh_genkeytypes: [ed25519]
+no_ssh_fingerprints: true
+ssh: {emit_keys_to_console: false}
+growpart: {mode: "off"}
+resize_rootfs: false
+locale: false
+apt: {preserve_sources_list: true}
+system_info: {network: {renderers: [networkd]}}
+cloud_init_modules: [bootcmd, write-files, disk_setup, mounts, set_hostname, update_hostname, update_etc_hosts, ca-certs, users-groups, ssh]
+cloud_config_modules: [ssh-import-id, set-passwords, apt-configure, ntp, timezone, runcmd]
+cloud_final_modules: [package-update-upgrade-install, write-files-deferred, scripts-vendor, scripts-per-once, scripts-per-boot, scripts-per-instance, scripts-user, phone-home, final-message, power-state-change]
+`;
+
+const LATE: Record<string, string> = {
+  "etc/cloud/cloud.cfg.d/90_fleetbox.cfg": CLOUD_INIT,
+  "etc/fstab": "/dev/vda / ext4 defaults,noinit_itable,x-systemd.growfs 0 0\n",
+  "etc/hostname": "localhost\n",
+  "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+  "etc/default/locale": "LANG=C.UTF-8\n",
+  "etc/ssh/sshd_config.d/fleetbox.conf": "HostKey /etc/ssh/ssh_host_ed25519_key\n",
+  "etc/systemd/resolved.conf.d/fleetbox.conf": "[Resolve]\nLLMNR=no\nMulticastDNS=no\n",
+  "etc/systemd/journald.conf.d/fleetbox.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\n",
+  "etc/systemd/system/systemd-networkd-wait-online.service.d/fleetbox.conf":
+    "[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --ipv4 --any --timeout=30\n",
+};
+
+/** Units that do nothing for a machine that lives for a test, or that has no such hardware. */
+const MASKED = [
+  "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer",
+  "getty@tty1.service systemd-pstore.service ldconfig.service systemd-hwdb-update.service systemd-machine-id-commit.service",
+  "cloud-init-hotplugd.socket cloud-init-hotplugd.service systemd-network-generator.service ssh.socket",
+].join(" ").split(" ");
+
+/** Runs before the packages are installed. */
+export function earlyScript(): string {
+  return script(files(EARLY));
+}
+
+/** Runs after them. The kernel and the initial RAM disk go beside the root directory, out of the image. */
+export function lateScript(): string {
+  return script(
+    ...files(LATE),
+    ...MASKED.map((unit) => `ln -sf /dev/null "$1/etc/systemd/system/${unit}"`),
+    `chroot "$1" systemctl enable --quiet systemd-networkd.service systemd-resolved.service`,
+    `ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"`,
+    `mkdir -p "$1/var/log/journal"`,
+    `touch "$1/etc/.updated" "$1/var/.updated"`, // nothing in /usr is newer: no ldconfig, no hwdb, at the first boot
+    `: >"$1/etc/machine-id"`,
+    `rm -f "$1"/etc/ssh/ssh_host_* "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"`,
+    `rm -rf "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old "$1"/var/log/*.log "$1"/var/log/apt "$1/root/.bash_history"`,
+    `mv "$1"/boot/vmlinuz-* "$1/../vmlinuz"`,
+    `mv "$1"/boot/initrd.img-* "$1/../initrd"`,
+    `chmod 0644 "$1/../vmlinuz" "$1/../initrd"`,
+  );
+}
+
+function files(all: Record<string, string>): string[] {
+  return Object.entries(all).map(([path, text]) => {
+    const mode = text.startsWith("#!") ? "0755" : "0644";
+    return `install -D -m ${mode} /dev/stdin "$1/${path}" <<'FLEETBOX'\n${text}FLEETBOX`;
+  });
+}
+
+function script(...commands: (string | string[])[]): string {
+  return ["#!/bin/sh", "set -eu", ...commands.flat()].join("\n") + "\n";
+}
