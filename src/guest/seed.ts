@@ -89,10 +89,11 @@ function cloudConfig({ name, domain, user, publicKey, fixtures = [] }: SeedFacts
     "updates:",
     "  network:",
     `    when: [${yaml("boot-new-instance")}, ${yaml("boot")}]`,
-    // At every boot, before SSH: the fixtures. A mount that fails makes the module fail, which cloud-init then reports.
-    ...(fixtures.length === 0 ? [] : ["bootcmd:", `  - ${yaml("fleetbox_failed=")}`]),
+    // At every boot, before SSH: the fixtures. A mount that fails makes the module fail, which cloud-init then reports. Here
+    // and below a user's own commands stand before ours, and what they ended with must stay.
+    ...(fixtures.length === 0 ? [] : ["bootcmd:", `  - ${yaml("fleetbox_status=$?")}`]),
     ...fixtures.map((path, index) => `  - ${yaml(mountCommand(path, index))}`),
-    ...(fixtures.length === 0 ? [] : [`  - ${yaml('test -z "$fleetbox_failed"')}`]),
+    ...(fixtures.length === 0 ? [] : [`  - ${yaml("(exit $fleetbox_status)")}`]),
     // What takes an emulated processor seconds and a machine for tests does not need: generating a locale, asking GRUB's
     // package where it is installed, keys on the console.
     "locale: false",
@@ -101,14 +102,14 @@ function cloudConfig({ name, domain, user, publicKey, fixtures = [] }: SeedFacts
     "no_ssh_fingerprints: true",
     // Interactive shells have a history where there is one that has.
     "runcmd:",
-    `  - ${yaml(`test ! -x /bin/bash || usermod -s /bin/bash ${user}`)}`,
+    `  - ${yaml(`fleetbox_status=$?; test ! -x /bin/bash || usermod -s /bin/bash ${user}; (exit $fleetbox_status)`)}`,
   );
 }
 
 function mountCommand(path: string, index: number): string {
   const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
   const label = fixtureLabel(index);
-  return `mkdir -p ${quoted} && mount -t ext4 -o ro LABEL=${label} ${quoted} || fleetbox_failed=1`;
+  return `mkdir -p ${quoted} && mount -t ext4 -o ro LABEL=${label} ${quoted} || fleetbox_status=1`;
 }
 
 /** User-data with ours behind it (RFC 2046; cloud-init finds out what a part of text/plain is by its first line). */

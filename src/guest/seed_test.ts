@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type SeedFacts, seedFiles, writeSeed } from "./seed.ts";
+import { isMimeMessage } from "./user_data.ts";
+
+const FACTS: SeedFacts = {
+  name: "web-1",
+  instanceId: "web-1-0b5c",
+  user: "fleetbox",
+  publicKey: "ssh-ed25519 AAAA fleetbox",
+  mac: "52:54:00:12:34:56",
+  address: "10.88.0.11/24",
+  gateway: "10.88.0.1",
+  dns: "10.88.0.3",
+  domain: "fleetbox.internal",
+};
+
+/** Texts that YAML would like to read as something else. */
+const trap = fc.oneof(
+  fc.constantFrom(
+    "yes",
+    "~",
+    "null",
+    "1e3",
+    "0x10",
+    "- a",
+    "a: b",
+    "#x",
+    "'",
+    '"',
+    "\\",
+    "{a}",
+    "[a]",
+    "&a",
+    "*a",
+    "!t",
+  ),
+  fc.constantFrom("a\nb: c", "a\r\nb", "\t", "\u0085", "\u2028", "\ufeff", "\x7f", "\x00", "%TAG", "---", "...", " x "),
+  fc.string({ unit: "grapheme" }),
+);
+
+Deno.test("seed: every value is one double-quoted scalar, whatever is in it", () => {
+  fc.assert(fc.property(trap, trap, trap, (name, publicKey, instanceId) => {
+    const files = seedFiles({ ...FACTS, name, publicKey, instanceId });
+    const scalars = (text: string) => [...text.matchAll(/"(?:[^"\\]|\\.)*"/g)].map(([scalar]) => JSON.parse(scalar));
+    assert.deepEqual(scalars(files["meta-data"]), [instanceId, name]);
+    assert.ok(scalars(files["vendor-data"]).includes(publicKey));
+    for (const text of Object.values(files)) {
+      // Nothing but ours is outside of the quotes: the lines are the same as for plain values.
+      const shape = (one: string) => one.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+      const plain = seedFiles(FACTS);
+      assert.ok(Object.values(plain).map(shape).includes(shape(text)), text);
+      // deno-lint-ignore no-control-regex
+      assert.doesNotMatch(text, /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]/);
+    }
+  }));
+});
+
+const hasYaml = await new Deno.Command("python3", { args: ["-c", "import yaml"], stderr: "null" }).output()
+  .then(({ success }) => success, () => false);
+
+interface Read {
+  "meta-data": Record<string, string>;
+  "vendor-data": { users: { ssh_authorized_keys: string[] }[]; bootcmd?: string[] };
+  "network-config": { ethernets: { net0: { match: { macaddress: string } } } };
+}
+
+Deno.test({
+  name: "seed: cloud-init's own YAML reader reads back what was written",
+  ignore: !hasYaml,
+  fn: async () => {
+    const path = trap.map((text) => "/" + text.replace(/\p{Cc}/gu, "x"));
+    const samples = fc.sample(
+      fc.record({ name: trap, publicKey: trap, fixtures: fc.array(path, { maxLength: 3 }) }),
+      200,
+    );
+    const documents = samples.map((sample) => seedFiles({ ...FACTS, ...sample }));
+    const program = "import json,sys,yaml\n" +
+      "print(json.dumps([{k: yaml.safe_load(v) for k, v in d.items() if k != 'fixtures'} for d in json.load(sys.stdin)]))";
+    const child = new Deno.Command("python3", { args: ["-c", program], stdin: "piped", stdout: "piped" }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(JSON.stringify(documents)));
+    await writer.close();
+    const { stdout } = await child.output();
+    JSON.parse(new TextDecoder().decode(stdout)).forEach((read: Read, index: number) => {
+      const { name, publicKey, fixtures } = samples[index];
+      assert.equal(read["meta-data"]["local-hostname"], name);
+      assert.deepEqual(read["vendor-data"].users[0].ssh_authorized_keys, [publicKey]);
+      assert.equal((read["vendor-data"].bootcmd ?? []).length, fixtures.length && fixtures.length + 2);
+      assert.equal(read["network-config"].ethernets.net0.match.macaddress, FACTS.mac);
+    });
+  },
+});
+
+Deno.test("seed: without user-data there is none, and fixtures are listed only where there are some", () => {
+  const files = seedFiles(FACTS);
+  assert.equal(files["user-data"], "#cloud-config\n{}\n");
+  assert.deepEqual(Object.keys(files), ["meta-data", "user-data", "vendor-data", "network-config"]);
+  assert.doesNotMatch(files["vendor-data"], /bootcmd/);
+  assert.equal(seedFiles({ ...FACTS, fixtures: ["/a b", "/c"] }).fixtures, "/a b\n/c\n");
+});
+
+Deno.test("seed: a path for a fixture reaches the guest's shell as it is", async () => {
+  for (const path of ["/a b", "/it's", '/"$HOME"', "/`id`", "/;reboot", "/-n", "/ü*?[a]", "/a\\nb"]) {
+    const { "vendor-data": text } = seedFiles({ ...FACTS, fixtures: [path] });
+    const line = text.split("\n").find((one) => one.includes("mkdir -p"))!;
+    const command: string = JSON.parse(line.replace(/^ +- /, ""));
+    const script = `mkdir() { printf '%s\\n' "$@"; }; mount() { printf '%s\\n' "$@"; }; ${command}`;
+    const { stdout } = await new Deno.Command("sh", { args: ["-c", script] }).output();
+    const expected = ["-p", path, "-t", "ext4", "-o", "ro", "LABEL=fb-fixture-0", path, ""].join("\n");
+    assert.equal(new TextDecoder().decode(stdout), expected);
+  }
+});
+
+/** A MIME message's parts, as far as a reader needs it here. */
+function partsOf(message: string): { headers: string; body: string }[] {
+  const [, boundary] = /boundary="([^"]+)"/.exec(message)!;
+  return message.split(`--${boundary}`).slice(1, -1).map((text) => {
+    const [headers, ...rest] = text.replace(/^\n/, "").split("\n\n");
+    const body = rest.join("\n\n").replace(/\n$/, "");
+    const isBase64 = /base64/.test(headers);
+    return {
+      headers,
+      body: isBase64 ? new TextDecoder().decode(Uint8Array.from(atob(body), (char) => char.charCodeAt(0))) : body,
+    };
+  });
+}
+
+Deno.test("seed: user-data is a message of the user's own part, as it was given, and ours, which replaces nothing", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
+    const userData = `#cloud-config\n${text}`;
+    fc.pre(!isMimeMessage(userData));
+    const { "user-data": message, "vendor-data": ours } = seedFiles({ ...FACTS, userData });
+    assert.ok(isMimeMessage(message));
+    const [theirs, own] = partsOf(message);
+    assert.equal(theirs.body, userData.toWellFormed());
+    assert.match(theirs.headers, /^Content-Type: text\/plain/);
+    assert.equal(own.body, ours);
+    assert.match(own.headers, /^Merge-Type: list\(append\)\+dict\(no_replace,recurse_list\)\+str\(\)$/m);
+  }));
+});
+
+Deno.test("seed: user-data that is a MIME message is a part as it stands", () => {
+  const userData = 'Content-Type: multipart/mixed; boundary="x"\nMIME-Version: 1.0\n\n--x\n\n#!/bin/sh\ntrue\n--x--\n';
+  assert.ok(seedFiles({ ...FACTS, userData })["user-data"].includes(`\n${userData}\n--fleetbox-`));
+});
+
+Deno.test("seed: the volume holds the files, under its label", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const path = `${dir}/seed.img`;
+    await writeSeed(path, { ...FACTS, userData: `#cloud-config\n# ${"x".repeat(32 * 1024 - 20)}`, fixtures: ["/a"] });
+    const bytes = await Deno.readFile(path);
+    const text = new TextDecoder("latin1").decode(bytes);
+    assert.match(text.slice(0, 512), /cidata/i);
+    assert.ok(text.includes('local-hostname: "web-1"') && text.includes("x".repeat(1000)));
+    assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name), ["seed.img"]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
