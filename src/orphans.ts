@@ -3,11 +3,12 @@
  *
  * A holder writes its group's record before it starts anything, and each process's identity as soon as it knows it. A
  * holder that dies in between leaves hypervisors that no record names: they are found by the QMP socket in their command
- * line, which is of this store and of one member alone. Both halves ask here, so `ls`, `up` and a new holder see the same.
+ * line, made yet or not, which is of this store and of one member alone. Both halves ask here, so `ls`, `up` and a new
+ * holder see the same.
  */
 
 import { identify, isAlive, type ProcessIdentity } from "./process.ts";
-import { exists, type GroupRecord, removeIfThere, type Store } from "./store.ts";
+import { type GroupRecord, removeIfThere, type Store } from "./store.ts";
 
 /** Every group's record; those of dead holders are completed by what runs without being written down. */
 export function completeRecords(store: Store): GroupRecord[] {
@@ -17,13 +18,11 @@ export function completeRecords(store: Store): GroupRecord[] {
   for (const record of orphaned) {
     for (const name of record.members) {
       const known = record.hypervisors[name];
-      const { qmpSocket } = store.member(name);
-      if ((known && isAlive(known)) || !exists(qmpSocket)) continue;
-      wanted.set(qmpSocket, (found) => record.hypervisors[name] = found);
+      if (known && isAlive(known)) continue;
+      wanted.set(store.member(name).qmpSocket, (found) => record.hypervisors[name] = found);
     }
-    const { gatewayQmpSocket } = store.group(record.id);
-    if ((record.gateway && isAlive(record.gateway)) || !exists(gatewayQmpSocket)) continue;
-    wanted.set(gatewayQmpSocket, (found) => record.gateway = found);
+    if (record.gateway && isAlive(record.gateway)) continue;
+    wanted.set(store.group(record.id).gatewayQmpSocket, (found) => record.gateway = found);
   }
   if (wanted.size > 0) findHypervisors(wanted);
   return records;

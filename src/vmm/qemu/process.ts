@@ -100,7 +100,7 @@ export async function adopt(options: AdoptOptions): Promise<QemuProcess> {
   const relay = new EventRelay();
   let qmp: QmpClient;
   try {
-    qmp = await QmpClient.connect(qmpSocket, { timeoutMs: ADOPT_TIMEOUT_MS, retry: false, onEvent: relay.tell });
+    qmp = await QmpClient.connect(qmpSocket, { timeoutMs: ADOPT_TIMEOUT_MS, onEvent: relay.tell });
   } catch (cause) {
     throw new FleetboxError("conflict", `Cannot take over ${label} (process ${identity.pid})`, { cause });
   }

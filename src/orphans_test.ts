@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { completeRecords, liveMembers, sweepGroups } from "./orphans.ts";
+import { identify, isAlive, start } from "./process.ts";
+import { exists, type GroupRecord, Store } from "./store.ts";
+
+const GONE = { pid: 0x7ffffff0, startTime: "1" };
+
+/** A store whose path holds what QEMU's options would take for a separator, with a group of a, b. */
+async function withGroup(holder: typeof GONE, work: (store: Store, record: GroupRecord) => Promise<void>) {
+  const root = Deno.makeTempDirSync({ prefix: "or" });
+  try {
+    const store = Store.at(join(root, "s,x"));
+    store.ensure();
+    const record: GroupRecord = {
+      id: "0123456789ab",
+      group: "a",
+      members: ["a", "b"],
+      running: [],
+      served: [],
+      holder,
+      bound: false,
+      egress: "off",
+      host_access: false,
+      hypervisors: {},
+      ssh_ports: {},
+    };
+    await store.writeGroupRecord(record);
+    await work(store, record);
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+}
+
+/** A process whose command line looks like a hypervisor's with this QMP socket. */
+function hypervisor(name: string, qmpSocket: string) {
+  const chardev = `socket,id=qmp,path=${qmpSocket.replaceAll(",", ",,")},server=on`;
+  return start("perl", ["-e", "sleep 60", "--", "-name", `guest=${name}`, "-chardev", chardev]);
+}
+
+/** `start` returns before the child is its program. */
+async function untilSeen(pid: number): Promise<void> {
+  while (!Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("guest=")) {
+    await new Promise((later) => setTimeout(later, 5));
+  }
+}
+
+Deno.test("orphans: a machine that no record names is found, and keeps its group from being swept", () =>
+  withGroup(GONE, async (store) => {
+    const machine = hypervisor("b", store.member("b").qmpSocket);
+    try {
+      await untilSeen(machine.pid);
+      const [record] = completeRecords(store);
+      assert.deepEqual([liveMembers(record), record.hypervisors.b.pid], [["b"], machine.pid]);
+      sweepGroups(store);
+      assert.ok(exists(store.group(record.id).record) && identify(machine.pid));
+    } finally {
+      machine.kill("SIGKILL");
+      await machine.exited;
+    }
+  }));
+
+Deno.test("orphans: a gateway that is left alone is ended, and its group forgotten", () =>
+  withGroup(GONE, async (store, record) => {
+    const paths = store.group(record.id);
+    const gateway = hypervisor("gateway", paths.gatewayQmpSocket);
+    const stranger = hypervisor("b", "/somewhere/else.qmp");
+    try {
+      await Promise.all([untilSeen(gateway.pid), untilSeen(stranger.pid)]);
+      sweepGroups(store);
+      assert.equal((await gateway.exited).signal, "SIGKILL");
+      assert.ok(!exists(paths.record) && identify(stranger.pid));
+    } finally {
+      for (const child of [gateway, stranger]) {
+        child.kill("SIGKILL");
+        await child.exited;
+      }
+    }
+  }));
+
+Deno.test("orphans: a group whose holder lives is not touched", () =>
+  withGroup(identify(Deno.pid)!, (store, record) => {
+    sweepGroups(store);
+    assert.ok(isAlive(record.holder) && exists(store.group(record.id).record));
+    return Promise.resolve();
+  }));
