@@ -101,13 +101,14 @@ export class GroupNetwork {
   async #start(ips: readonly string[]): Promise<Gateway> {
     const wanted = [...new Set([...ips, ...this.#sshPorts.keys()])];
     const forwards = wanted.map((ip) => ({ ip, hostPort: this.#sshPorts.get(ip) }));
+    const spec = { ...this.options.gateway, hostAccess: this.options.hostAccess };
     try {
-      return await startGateway({ ...this.options.gateway, forwards }, this.#over.signal);
+      return await startGateway({ ...spec, forwards }, this.#over.signal);
     } catch (thrown) {
       if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict" || this.#sshPorts.size === 0) throw thrown;
       log(`gateway: an old port is taken, choosing new ones: ${describe(thrown)}`);
       this.#sshPorts.clear();
-      return await startGateway({ ...this.options.gateway, forwards: wanted.map((ip) => ({ ip })) }, this.#over.signal);
+      return await startGateway({ ...spec, forwards: wanted.map((ip) => ({ ip })) }, this.#over.signal);
     }
   }
 

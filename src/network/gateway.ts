@@ -8,7 +8,7 @@
  * Forwards come and go while it runs, through the human monitor, for QMP has no command for them. Port 0 lets the
  * kernel choose; which one it chose is read back from `info usernet`, as the entry that was not there before. Changes
  * are made one after another, so that two callers cannot take each other's port for their own. Guests see forwarded
- * connections come from 10.88.0.1. `restrict=on` (egress off) cuts the guests off from outside; forwards still work.
+ * connections come from 10.88.0.1. `restrict=on` (egress and access to the host off) cuts the guests off; forwards still work.
  */
 
 import { FleetboxError } from "../errors.ts";
@@ -42,6 +42,11 @@ export interface GatewaySpec {
   netSocket: string;
   /** Whether guests reach the outside. */
   egress: "on" | "off";
+  /**
+   * Whether guests reach services on the host's loopback. libslirp cuts off all or nothing: where one of the two is
+   * allowed it cuts off neither, and the switch, which looks at every frame, keeps the other closed. @default false
+   */
+  hostAccess?: boolean;
   /** Whether it dies with the process that started it. */
   bound: boolean;
   /** Forwards that are there from the start; saves a round trip each. @default [] */
@@ -109,7 +114,7 @@ export function gatewayArguments(spec: GatewaySpec): string[] {
     host: GATEWAY,
     dns: DNS,
     dhcpstart: DHCP_START,
-    restrict: spec.egress === "off" ? "on" : "off",
+    restrict: spec.egress === "off" && !spec.hostAccess ? "on" : "off",
   });
   return [
     ...["-name", option({ guest: spec.name ?? DEFAULT_NAME })],
