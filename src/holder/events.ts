@@ -11,10 +11,15 @@ export class EventHub {
   readonly #listeners = new Set<(event: Event) => void>();
   #onFirst = Promise.withResolvers<void>();
 
-  /** Calls `listener` for every event from now on, until the returned function is called. */
+  /** Calls a client's `listener` for every event from now on, until the returned function is called. */
   subscribe(listener: (event: Event) => void): () => void {
-    this.#listeners.add(listener);
     this.#onFirst.resolve();
+    return this.observe(listener);
+  }
+
+  /** The same for the holder itself, which is nobody that something could be told to. */
+  observe(listener: (event: Event) => void): () => void {
+    this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 

@@ -205,22 +205,30 @@ export class Group {
   }
 
   async #firstBoot(names: readonly string[]): Promise<void> {
+<<<<<<< Updated upstream
     if (this.#isEnding) return;
     let failed: string | undefined;
+=======
+>>>>>>> Stashed changes
     const members = names.map((name) => this.#members.get(name)!);
-    await Promise.all(members.map(async (member) => {
-      try {
-        await member.boot(this.#addresses.get(member.name)!, this.options.options);
-      } catch {
-        if (member.state.state !== "error" || failed !== undefined) return; // stopped by a user, or by us below
-        failed = member.name;
-        const others = members.filter((other) => other !== member && !other.isStopping);
-        await Promise.all(others.map((other) => other.stop({ force: true, graceMs: 0 }).catch(() => {})));
-      }
-    }));
-    if (failed === undefined) return;
-    const others = members.filter((member) => member.name !== failed).map((member) => member.name);
-    if (others.length > 0) log(`${others.join(", ")}: taken down again, because ${failed} failed`);
+    const stops: Promise<void>[] = [];
+    let failed: Member | undefined;
+    // Until the last of them runs, one that ran already and dies has failed as well.
+    const off = this.hub.observe((event) => {
+      if (event.event !== "member" || event.member.state !== "error" || failed) return;
+      failed = members.find(({ name }) => name === event.member.name);
+      const others = failed ? members.filter((other) => other !== failed && !other.isStopping) : [];
+      stops.push(...others.map((other) => other.stop({ force: true, graceMs: 0 }).catch(() => {})));
+    });
+    await Promise.allSettled(
+      members.map((member) => member.boot(this.#addresses.get(member.name)!, this.options.options)),
+    );
+    off();
+    if (!failed) return;
+    await Promise.all(stops);
+    const { name } = failed;
+    const others = members.filter((member) => member !== failed).map((member) => member.name);
+    if (others.length > 0) log(`${others.join(", ")}: taken down again, because ${name} failed`);
     // It may have failed before its client has begun to listen. Once the members have left, nobody can tell why.
     await this.hub.heard(LAST_WORDS_MS);
     await Promise.all(members.map((member) => this.#discard(member)));
