@@ -79,6 +79,8 @@ export class Sandbox implements AsyncDisposable {
   #mounts: string[] = [];
   #children: Deno.ChildProcess[] = [];
   #debris = false;
+  /** Whether a holder was killed: it may have been writing. */
+  #killed = false;
 
   constructor(readonly root: string, options: SandboxOptions) {
     const { storeDepth = root.length + 2 } = options;
@@ -190,6 +192,11 @@ export class Sandbox implements AsyncDisposable {
     return this.processes("machine").map(({ name, pid }) => `${name}:${pid}`).sort();
   }
 
+  /** Lets happen to a stand-in's machine what its `onSignal` says. */
+  accident(name: string): void {
+    signal(this.process("machine", name), "SIGUSR1");
+  }
+
   /** The one group's record. */
   record(): GroupRecord {
     const records = this.store.groupRecords();
@@ -202,8 +209,16 @@ export class Sandbox implements AsyncDisposable {
     const { pid } = await this.report(name);
     const holder = this.processes("holder").find((process) => process.pid === pid);
     assert.ok(holder, `the holder of ${name}, process ${pid}, is none of ours`);
+    this.#killed = true;
     await kill(holder);
     return holder;
+  }
+
+  /** Holders, machines and gateways, killed at once. */
+  async killAll(): Promise<void> {
+    this.#killed = true;
+    await Promise.all(this.processes("holder").map(kill));
+    await Promise.all(this.processes().map(kill));
   }
 
   holderLog(first: string): string {
@@ -245,8 +260,8 @@ export class Sandbox implements AsyncDisposable {
   /** Files in the store that only a group that is served has: sockets, records, pidfiles; and temporary files. */
   debris(): string[] {
     return filesBelow(this.home).map((path) => path.slice(this.home.length + 1)).filter((path) =>
-      (path.startsWith("run/") && path !== "run/.lock") || /\/pid$|\.tmp\b|\.d$|^clusters\/\.removed/.test(path)
-    );
+      (path.startsWith("run/") && path !== "run/.lock") || /\/pid$|\.tmp$|\.d$|^clusters\/\.removed/.test(path)
+    ).filter((path) => !(this.#killed && path.endsWith(".tmp")));
   }
 
   /** The members of which the store has anything. */

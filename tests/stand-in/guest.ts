@@ -87,31 +87,40 @@ export function runGuest(options: GuestOptions): void {
   qmp.onPowerdown = () => {
     if (isUp && behaviour.powerdown !== "ignore") void powerOff();
   };
+  const accidents = {
+    die: () => qmp.die(behaviour.message ?? "Assertion `lucky' failed.", behaviour.code ?? 134),
+    powerOff,
+    panic: () => {
+      say("Kernel panic - not syncing: it was told to");
+      qmp.event("GUEST_PANICKED", { action: "poweroff" });
+      void qmp.end("guest-panic", true);
+    },
+    reboot: () => {
+      isOnline = isUp = false;
+      qmp.event("RESET", { guest: true, reason: "guest-reset" });
+      void boot();
+    },
+    diskFull: () => {
+      qmp.event("BLOCK_IO_ERROR", {
+        device: "",
+        "node-name": "disk",
+        operation: "write",
+        action: "stop",
+        nospace: true,
+        reason: "No space left on device",
+      });
+      qmp.status = "io-error";
+      qmp.event("STOP");
+    },
+  };
   const after = (ms: number | undefined, act: () => void) => ms === undefined ? undefined : setTimeout(act, ms);
-  after(behaviour.dieAfterMs, () => qmp.die(behaviour.message ?? "Assertion `lucky' failed.", behaviour.code ?? 134));
-  after(behaviour.powerOffAfterMs, powerOff);
-  after(behaviour.panicAfterMs, () => {
-    say("Kernel panic - not syncing: it was told to");
-    qmp.event("GUEST_PANICKED", { action: "poweroff" });
-    void qmp.end("guest-panic", true);
-  });
-  after(behaviour.rebootAfterMs, () => {
-    isOnline = isUp = false;
-    qmp.event("RESET", { guest: true, reason: "guest-reset" });
-    void boot();
-  });
-  after(behaviour.diskFullAfterMs, () => {
-    qmp.event("BLOCK_IO_ERROR", {
-      device: "",
-      "node-name": "disk",
-      operation: "write",
-      action: "stop",
-      nospace: true,
-      reason: "No space left on device",
-    });
-    qmp.status = "io-error";
-    qmp.event("STOP");
-  });
+  after(behaviour.dieAfterMs, accidents.die);
+  after(behaviour.powerOffAfterMs, accidents.powerOff);
+  after(behaviour.panicAfterMs, accidents.panic);
+  after(behaviour.rebootAfterMs, accidents.reboot);
+  after(behaviour.diskFullAfterMs, accidents.diskFull);
+  const { onSignal } = behaviour;
+  if (onSignal) Deno.addSignalListener("SIGUSR1", () => void accidents[onSignal]());
   void boot();
 }
 

@@ -53,6 +53,8 @@ export interface Behaviour {
   rebootAfterMs?: number;
   /** The disk is full so long after the start: an error event, and the machine stands until `cont`. */
   diskFullAfterMs?: number;
+  /** One of the five above, when the process gets a SIGUSR1. */
+  onSignal?: "die" | "powerOff" | "panic" | "reboot" | "diskFull";
   /** Addresses that the guest pings once it is up; it says `ping ADDRESS: ok` or `ping ADDRESS: no answer`. */
   ping?: string[];
   /** `missing`: QEMU knows no `-sandbox`. */

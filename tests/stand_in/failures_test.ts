@@ -56,8 +56,8 @@ test("a guest that never answers: the last lines of its console are in the error
   await using box = await sandbox({ standIn: { a: { boot: "never", console } } });
   const up = await box.fails(
     4,
-    [/"a" did not answer on its SSH port within 1 s; it came as far as (boot|kernel)/, /early line 9\s+panic: no init/],
-    ...["up", "a", "--timeout", "1s", "--egress", "off"],
+    [/"a" did not answer on its SSH port within 5 s; it came as far as (boot|kernel)/, /early line 9\s+panic: no init/],
+    ...["up", "a", "--timeout", "5s", "--egress", "off"],
   );
   assert.match(up.stderr, /try: Give it longer with --timeout/);
   await box.empty();
@@ -100,6 +100,19 @@ test("a first boot is all or nothing: when b fails, a and c are taken down, and 
   assert.deepEqual(box.debris(), []);
 });
 
+test("a machine that dies while others of its first boot still boot fails that boot at once", async () => {
+  await using box = await sandbox({ standIn: { a: { onSignal: "die", message: "bad luck" }, b: { bootMs: 60_000 } } });
+  const up = box.start(["up", "a,b", "--egress", "off"]);
+  await up.printed(/^a: running/m);
+  box.accident("a");
+  const result = await up.done;
+  assert.equal(result.code, 1, told(result));
+  assert.match(result.stderr, /The machine of "a" ended: QEMU ended with code 134: bad luck/);
+  assert.ok(result.ms < 40_000, `${result.ms}`);
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
+
 test("a failed up --no-wait keeps what it made, and its log says why", async () => {
   await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
   await box.up("a", "--no-wait");
@@ -133,8 +146,9 @@ test("up a,d,e in a's group, where d fails, takes e down again and leaves a alon
 });
 
 test("a machine that crashes: its member is in error with the cause, the others go on, up brings it back", async () => {
-  await using box = await sandbox({ standIn: { a: { dieAfterMs: 400, message: "Assertion `lucky' failed." } } });
+  await using box = await sandbox({ standIn: { a: { onSignal: "die", message: "Assertion `lucky' failed." } } });
   await box.up("a,b");
+  box.accident("a");
   const b = box.process("machine", "b");
   const { error } = await until("a is in error", async () => {
     const status = await box.status("a");
@@ -144,7 +158,7 @@ test("a machine that crashes: its member is in error with the cause, the others 
   const ls = await box.ok("ls");
   assert.match(ls.stdout, /^a +error/m);
   assert.match(ls.stdout, /a: .*Assertion `lucky' failed\.[^]*fleetbox up a/);
-  await box.fails(1, /Cannot reach "a": it is failed/, "ssh", "a");
+  await box.fails(1, /Cannot reach "a": it failed/, "ssh", "a");
   box.behave({});
   const up = await box.up("a");
   assert.match(up.stdout, /^a: running/m, told(up));
@@ -161,8 +175,9 @@ test("a machine that crashes while it boots ends the wait at once, with the caus
 });
 
 test("a guest whose kernel panics is in error, with the console's last words; stop clears it away", async () => {
-  await using box = await sandbox({ standIn: { a: { panicAfterMs: 400 } } });
+  await using box = await sandbox({ standIn: { a: { onSignal: "panic" } } });
   await box.up("a");
+  box.accident("a");
   await until("a is in error", async () => (await box.status("a"))?.state === "error");
   const status = await box.ok("status", "a", "--json");
   const { failure } = JSON.parse(status.stdout);
@@ -174,8 +189,9 @@ test("a guest whose kernel panics is in error, with the console's last words; st
 });
 
 test("a guest that stands because the host's disk is full is told as paused, with what to do", async () => {
-  await using box = await sandbox({ standIn: { a: { diskFullAfterMs: 300 } } });
+  await using box = await sandbox({ standIn: { a: { onSignal: "diskFull" } } });
   await box.up("a");
+  box.accident("a");
   await until("a is paused", async () => (await box.status("a"))?.stage === "paused");
   assert.match((await box.status("a"))!.error!, /paused: disk full/);
   assert.match((await box.ok("ls")).stdout, /^a +running \(paused\)/m);

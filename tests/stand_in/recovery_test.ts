@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { isAlive } from "../../src/process.ts";
 import { exists } from "../../src/store.ts";
 import { kill, signal, until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+import { sandbox, test, told } from "../harness/sandbox.ts";
 
 test("a killed holder's machines are shown as orphaned, and up takes all of them back, undisturbed", async () => {
   await using box = await sandbox({ standIn: {} });
@@ -71,7 +71,7 @@ test("a killed holder whose machines died with it: up boots them anew, on their 
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b");
   const inode = Deno.statSync(box.store.member("a").disk).ino;
-  await killAll(box);
+  await box.killAll();
   assert.ok(exists(box.store.memberSocket("a")), "the test wants a socket that was left behind");
   assert.ok(exists(box.store.member("a").pid), "the test wants a pidfile that was left behind");
   assert.equal(await box.states(), "a=stopped b=stopped");
@@ -98,7 +98,7 @@ test("a killed holder of which one machine died: the other is taken back, the de
 test("rm after everything was killed leaves no file of the group", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a,b");
-  await killAll(box);
+  await box.killAll();
   await box.ok("rm", "-f", "a", "b");
   assert.deepEqual(box.stored(), []);
   assert.deepEqual(box.debris().filter((path) => !path.endsWith(".json") && !/\.gw[qn]$/.test(path)), []);
@@ -113,7 +113,7 @@ test("process ids that belong to another program now: it is left alone, and up w
   await box.up("a");
   const { id } = box.record();
   const record = box.record();
-  await killAll(box);
+  await box.killAll();
   const stranger = box.spawn("sleep", "1000");
   const pid = stranger.pid;
   Deno.writeTextFileSync(box.store.member("a").pid, String(pid));
@@ -137,7 +137,7 @@ test("records that are damaged keep nobody from anything", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
   const { record, ...sockets } = box.store.group(box.record().id);
-  await killAll(box);
+  await box.killAll();
   for (const text of ["", "{", "[]", "null", '{"id":"x"}', Deno.readTextFileSync(record).slice(0, 80)]) {
     Deno.writeTextFileSync(record, text);
     assert.equal(await box.states(), "a=stopped");
@@ -261,9 +261,3 @@ test("what is no member in the store is passed over", async () => {
     Deno.removeSync(`${box.store.clustersDir}/${dir}`, { recursive: true });
   }
 });
-
-/** Holder, machines and gateway, at once and without a word. */
-async function killAll(box: Sandbox): Promise<void> {
-  await Promise.all(box.processes("holder").map(kill));
-  await Promise.all(box.processes().map(kill));
-}

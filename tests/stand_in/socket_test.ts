@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/store.ts";
-import { kill, until } from "../harness/processes.ts";
+import { until } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
 import { Client, talk, talkJson } from "../harness/socket.ts";
 
@@ -48,8 +48,9 @@ test("status in pieces: a whole one is answered at once, half of one after a sil
 
 test("the status of a member with a huge error fits in 1,000 bytes and is still JSON", async () => {
   const message = '"\\é€\u{1f525}'.repeat(400);
-  await using box = await sandbox({ standIn: { a: { dieAfterMs: 300, message, console: ["x".repeat(5_000)] } } });
+  await using box = await sandbox({ standIn: { a: { onSignal: "die", message, console: ["x".repeat(5_000)] } } });
   await box.up("a,b");
+  box.accident("a");
   const socket = box.store.memberSocket("a");
   const reply = await until("a is in error", async () => {
     const reply = await talk(socket, "status");
@@ -288,7 +289,7 @@ test("a watcher that never reads is dropped, and others hear everything", async 
 test("a socket that nobody listens on is nobody: every command says that the member is not running", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
-  for (const process of box.processes()) await kill(process);
+  await box.killAll();
   assert.ok(exists(box.store.memberSocket("a")));
   await box.fails(1, /"a" is not running/, "wait", "a");
   await box.fails(1, /Cannot reach "a": it is not running/, "ssh", "a");

@@ -1,0 +1,17 @@
+/** Commands inside a real guest. */
+
+import assert from "node:assert/strict";
+import type { Result } from "./command.ts";
+import { type Sandbox, told } from "./sandbox.ts";
+
+/** A line for the guest's shell, by `fleetbox ssh`. */
+export async function guest(box: Sandbox, name: string, line: string): Promise<Result> {
+  return await box.run("ssh", name, "--", line);
+}
+
+/** What a line that must succeed writes to its standard output. */
+export async function guestOk(box: Sandbox, name: string, line: string): Promise<string> {
+  const result = await guest(box, name, line);
+  assert.equal(result.code, 0, told(result));
+  return result.stdout;
+}

@@ -1,0 +1,133 @@
+/** Real machines on one network: names, addresses, what comes, goes, dies and is taken back. */
+
+import assert from "node:assert/strict";
+import { isAlive } from "../../src/process.ts";
+import { kill, until } from "../harness/processes.ts";
+import { guest, guestOk } from "../harness/guest.ts";
+import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
+
+test("members reach each other by name: at once, one that joined later, and one that was stopped and is up again", async () => {
+  await using box = await sandbox();
+  await box.up("a,b,c");
+  for (const [from, to] of [["a", "b"], ["b", "c"], ["c", "a"]]) await ping(box, from, to);
+  await ping(box, "a", "10.88.0.12");
+  await ping(box, "a", "c.fleetbox.internal");
+
+  await box.ok("stop", "b");
+  assert.equal((await guest(box, "a", "ping -c 1 -W 1 b")).code, 1);
+  assert.match((await guest(box, "a", "nslookup b")).stdout, /NXDOMAIN/);
+
+  await box.ok("join", "d", "--via", "c");
+  await ping(box, "d", "a");
+  await ping(box, "a", "d");
+  await box.ok("stop", "d");
+
+  await box.up("b");
+  await ping(box, "b", "a");
+  await ping(box, "c", "b");
+  assert.deepEqual(new Set(Object.values(await box.ls()).map(({ group }) => group).filter(Boolean)), new Set(["a"]));
+
+  // DNS answers for members alone: other names of ours do not exist, the outside is refused.
+  assert.match((await guest(box, "a", "nslookup b")).stdout, /Address: 10\.88\.0\.12/);
+  assert.match((await guest(box, "a", "nslookup nobody")).stdout, /NXDOMAIN/);
+  assert.match((await guest(box, "a", "nslookup nobody.fleetbox.internal")).stdout, /NXDOMAIN/);
+  assert.match((await guest(box, "a", "nslookup example.com")).stdout, /REFUSED/);
+  assert.match((await guest(box, "a", "nslookup 10.88.0.13")).stdout, /name = c\.fleetbox\.internal/);
+});
+
+test("kill -9 of a QEMU: its member is in error with the cause, the others go on, up brings it back with its data", async () => {
+  await using box = await sandbox();
+  await box.up("a,b");
+  await guestOk(box, "b", "echo precious > data; sync");
+  const a = box.process("machine", "a");
+  await kill(box.process("machine", "b"));
+  const status = await until("b is in error", async () => {
+    const status = await box.status("b");
+    return status?.state === "error" ? status : undefined;
+  });
+  assert.match(status.error!, /QEMU was killed by someone else/);
+  assert.match((await box.ok("ls")).stdout, /^b +error/m);
+  assert.equal(await guestOk(box, "a", "hostname"), "a\n");
+
+  await box.up("b");
+  assert.ok(isAlive(a));
+  assert.equal(await guestOk(box, "b", "cat data"), "precious\n");
+  await ping(box, "a", "b");
+  await ping(box, "b", "a");
+});
+
+test("kill -9 of the holder: up takes the machines back, undisturbed, and a connection between them goes on", async () => {
+  await using box = await sandbox();
+  await box.up("a,b");
+  const machines = box.machines();
+  const boots = await Promise.all(["a", "b"].map((name) => guestOk(box, name, "cat /proc/sys/kernel/random/boot_id")));
+  // One TCP connection from b to a, over which b sends a number every 200 ms for as long as it lives. (At the end of its
+  // input busybox's nc would end the connection: the listener is given one without an end.)
+  const background = (line: string) => `setsid sh -c '${line}' </dev/null >/dev/null 2>&1 & sleep 0.5`;
+  await guestOk(box, "a", background("sleep 1000 | nc -l -p 7000 > received"));
+  await guestOk(box, "b", background("i=0; while sleep 0.2; do i=$((i+1)); echo $i; done | nc a 7000"));
+  const received = async () => Number((await guestOk(box, "a", "tail -n 1 received")).trim() || 0);
+  await until("numbers arrive", async () => await received() > 3);
+
+  await box.killHolder("a");
+  assert.equal(await box.states(), "a=orphaned b=orphaned");
+  await box.up("b");
+  assert.deepEqual(box.machines(), machines);
+  assert.equal(await box.states(), "a=running b=running");
+  const after = await received();
+  await until("more numbers arrive", async () => await received() > after + 3, 60_000);
+  assert.deepEqual(
+    await Promise.all(["a", "b"].map((name) => guestOk(box, name, "cat /proc/sys/kernel/random/boot_id"))),
+    boots,
+  );
+  await ping(box, "a", "b");
+  await box.ok("stop", "a,b");
+  await box.empty();
+  assert.match(box.holderLog("b"), /b: stopped: The guest shut down$/m);
+});
+
+test("a guest reaches no service on the host's loopback, and with --host-access it does", async () => {
+  using service = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = (service.addr as Deno.NetAddr).port;
+  let visitors = 0;
+  const serving = (async () => {
+    for await (const visitor of service) {
+      visitors++;
+      await visitor.write(new TextEncoder().encode("the host's own\n"));
+      visitor.close();
+    }
+  })();
+  serving.catch(() => {});
+  await using box = await sandbox();
+  await box.up("shut");
+  await box.up("open", "--host-access");
+  const visit = (name: string) => guest(box, name, `nc -w 3 10.88.0.1 ${port} </dev/null`);
+
+  const refused = await visit("shut");
+  assert.notEqual(refused.code, 0);
+  assert.equal(refused.stdout, "");
+  assert.equal(visitors, 0);
+  const { network } = await box.report("shut");
+  assert.ok(network!.dropped["gateway-closed"] > 0, `nothing was dropped: ${JSON.stringify(network)}`);
+
+  assert.equal((await visit("open")).stdout, "the host's own\n");
+  assert.equal(visitors, 1);
+  // Access to the host is no way to the outside: what is not the group's network is dropped on its way.
+  const before = (await box.report("open")).network!.dropped["egress-off"] ?? 0;
+  assert.notEqual((await guest(box, "open", "ping -c 1 -W 1 192.0.2.1")).code, 0);
+  assert.ok((await box.report("open")).network!.dropped["egress-off"] > before);
+});
+
+test("two groups are two networks: the same addresses, and nobody reaches the other group", async () => {
+  await using box = await sandbox();
+  await Promise.all([box.up("a,b"), box.up("z")]);
+  const { a, z } = await box.ls();
+  assert.deepEqual([a.ip, z.ip], ["10.88.0.11", "10.88.0.11"]);
+  assert.equal((await guest(box, "z", "ping -c 1 -W 1 10.88.0.12")).code, 1);
+  assert.match((await guest(box, "z", "nslookup b")).stdout, /NXDOMAIN/);
+  await ping(box, "a", "b");
+});
+
+async function ping(box: Sandbox, from: string, to: string): Promise<void> {
+  assert.match(await guestOk(box, from, `ping -c 1 -W 5 ${to}`), / 0% packet loss/);
+}

@@ -1,0 +1,129 @@
+/** One real machine: its disk, its SSH, its power. Real QEMU, the micro image, no way out of the group's network. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { isAlive } from "../../src/process.ts";
+import { exists } from "../../src/store.ts";
+import { until } from "../harness/processes.ts";
+import { guest, guestOk } from "../harness/guest.ts";
+import { sandbox, test, told } from "../harness/sandbox.ts";
+
+test("a machine boots, is reached over SSH, and keeps what it wrote to its disk across stop and up", async () => {
+  await using box = await sandbox();
+  const up = await box.up("a");
+  assert.match(up.stdout, /^a {2}10\.88\.0\.11 {2}fleetbox ssh a$/m);
+  assert.equal(await guestOk(box, "a", "hostname; id -un; sudo id -un"), "a\nfleetbox\nroot\n");
+  await guestOk(box, "a", "echo kept > kept; sync; echo not synced > fresh");
+  const disk = Deno.statSync(box.store.member("a").disk).ino;
+
+  await box.ok("stop", "a");
+  await box.empty();
+  assert.match(box.holderLog("a"), /a: stopped: The guest shut down$/m, "the stop was none of the guest's");
+  assert.equal(await box.states(), "a=stopped");
+
+  await box.up("a");
+  assert.equal(Deno.statSync(box.store.member("a").disk).ino, disk);
+  assert.equal(await guestOk(box, "a", "cat kept fresh"), "kept\nnot synced\n");
+  const kernel = await guestOk(box, "a", "sudo dmesg");
+  assert.doesNotMatch(
+    kernel,
+    /recovering journal|recovery required|orphan cleanup/i,
+    "the file system was not unmounted",
+  );
+});
+
+test("ssh passes exit codes, words, input and output through; scp and sftp work with ssh-config", async () => {
+  await using box = await sandbox();
+  await box.up("a");
+  assert.equal((await guest(box, "a", "exit 7")).code, 7);
+  assert.equal((await box.run("ssh", "a", "--", "false")).code, 1);
+  assert.equal((await box.run("ssh", "a", "true")).code, 0);
+  assert.equal((await box.ok("ssh", "a", "--", "echo", "x  y", "$HOME", "it's")).stdout, "x  y $HOME it's\n");
+  assert.equal((await box.ok("ssh", "a", "--", "echo 'x y'")).stdout, "x y\n");
+  assert.equal((await box.ok("ssh", "a", "--", "echo $HOME | wc -l")).stdout, "1\n");
+  const err = await guest(box, "a", "echo out; echo err >&2; exit 3");
+  assert.deepEqual([err.code, err.stdout, err.stderr], [3, "out\n", "err\n"]);
+  const megabyte = await guestOk(box, "a", "head -c 1000000 /dev/zero | tr '\\0' x");
+  assert.equal(megabyte.length, 1_000_000);
+
+  const config = join(box.root, "ssh_config");
+  Deno.writeTextFileSync(config, (await box.ok("ssh-config", "a")).stdout);
+  const [there, back] = [join(box.root, "there"), join(box.root, "back")];
+  Deno.writeTextFileSync(there, "over scp");
+  const tool = async (program: string, ...args: string[]) => {
+    const { code, stderr } = await new Deno.Command(program, { args: ["-F", config, ...args], env: box.env }).output();
+    assert.equal(code, 0, `${program}: ${new TextDecoder().decode(stderr)}`);
+  };
+  await tool("scp", there, "a:file");
+  await tool("scp", "-O", "a:file", back);
+  assert.equal(Deno.readTextFileSync(back), "over scp");
+  const batch = join(box.root, "batch");
+  Deno.writeTextFileSync(batch, `get file ${back}.sftp\n`);
+  await tool("sftp", "-b", batch, "a");
+  assert.equal(Deno.readTextFileSync(`${back}.sftp`), "over scp");
+  await tool("ssh", "a", "true");
+});
+
+test("a guest that restarts itself comes back as the same machine; one that powers off is stopped and its name free", async () => {
+  await using box = await sandbox();
+  await box.up("a");
+  const [machine] = box.machines();
+  const bootId = () => guestOk(box, "a", "cat /proc/sys/kernel/random/boot_id");
+  const before = await bootId();
+  await guest(box, "a", "sudo reboot");
+  const after = await until("a answers again", () => bootId().catch(() => undefined), 90_000);
+  assert.notEqual(after, before);
+  assert.deepEqual(box.machines(), [machine]);
+  assert.match(box.holderLog("a"), /a: the guest restarted itself/);
+  assert.equal(await box.states(), "a=running");
+
+  await guest(box, "a", "sudo poweroff");
+  await until("all have left", () => box.processes().length === 0, 60_000);
+  assert.equal(await box.states(), "a=stopped");
+  assert.ok(!exists(box.store.memberSocket("a")));
+  await box.up("a");
+  assert.notEqual(await bootId(), after);
+});
+
+test("a kernel that panics is told from a shutdown", async () => {
+  await using box = await sandbox();
+  await box.up("a");
+  await guest(box, "a", "sudo sh -c 'echo 1 > /proc/sys/kernel/sysrq; (sleep 1; echo c > /proc/sysrq-trigger) &'");
+  const status = await until("a is in error", async () => {
+    const status = await box.status("a");
+    return status?.state === "error" ? status : undefined;
+  }, 60_000);
+  assert.match(status.error!, /The guest's kernel panicked/);
+  const { failure } = await box.report("a");
+  assert.match(
+    failure!.causes.join("\n"),
+    /^\[ *\d+\.\d+\] /m,
+    JSON.stringify(failure),
+  );
+});
+
+test("Ctrl-C while a real machine boots leaves nothing", async () => {
+  await using box = await sandbox();
+  const up = box.start(["up", "a", "--egress", "off"]);
+  await up.printed(/^a: (kernel|network)/m);
+  const machine = box.process("machine", "a");
+  up.kill("SIGINT");
+  const result = await up.done;
+  assert.equal(result.code, 130, told(result));
+  assert.ok(!isAlive(machine));
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
+
+test("a real QEMU that cannot start: its own message is in ours", async () => {
+  await using box = await sandbox({ env: { FLEETBOX_ACCEL: "kvm" } });
+  const image = join(box.root, "disk.qcow2");
+  const made = await new Deno.Command("qemu-img", { args: ["create", "-q", "-f", "qcow2", image, "1M"] }).output();
+  assert.ok(made.success);
+  Deno.writeTextFileSync(image, "QFI\xfbbut no more of a qcow2 than that", { append: false });
+  const up = await box.run("up", "a", "--image", image, "--egress", "off");
+  assert.equal(up.code, 1, told(up));
+  assert.match(up.stderr, /Cannot (boot "a"|make the disk)/, told(up));
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
