@@ -205,11 +205,7 @@ export class Group {
   }
 
   async #firstBoot(names: readonly string[]): Promise<void> {
-<<<<<<< Updated upstream
     if (this.#isEnding) return;
-    let failed: string | undefined;
-=======
->>>>>>> Stashed changes
     const members = names.map((name) => this.#members.get(name)!);
     const stops: Promise<void>[] = [];
     let failed: Member | undefined;
