@@ -19,6 +19,10 @@ export interface Fixture {
 export interface Options {
   /** An alias (`micro`), a path or a URL. @default "micro" */
   image?: string;
+  /** What the machine is: `arm64` on an x86 host is emulated. @default the image's, else the host's */
+  arch?: "x86_64" | "aarch64";
+  /** What starts a disk with a boot loader. @default the image's, else BIOS on x86_64 and UEFI on arm64 */
+  firmware?: "bios" | "uefi";
   /** Virtual CPUs, 1 to 64. @default 1 */
   cpus?: number;
   /** Memory in GiB; may be a fraction (0.25 is 256 MiB). @default 0.25 for micro, else 1 */
@@ -76,6 +80,12 @@ const path: Check = (value, key) => {
 
 const CHECKS: Record<keyof Options, Check> = {
   image: path,
+  arch: (value, key) => {
+    if (value !== "x86_64" && value !== "aarch64") bad(key, value, '"x86_64" or "aarch64"');
+  },
+  firmware: (value, key) => {
+    if (value !== "bios" && value !== "uefi") bad(key, value, '"bios" or "uefi"');
+  },
   cpus: number(1, LIMITS.cpus, true),
   mem: number(LIMITS.memoryMinMiB / 1024, LIMITS.memoryMaxMiB / 1024, false),
   disk: number(1 / 1024, LIMITS.diskMaxMiB / 1024, false),

@@ -40,6 +40,10 @@ export interface MemberConfig {
   image: string;
   /** What it was when the member was made: the image's identity, which its disk is backed by. */
   image_id: string;
+  /** What the machine is, when it is not the host's own kind. */
+  arch?: "x86_64" | "aarch64";
+  /** What starts its disk, when the user chose. */
+  firmware?: "bios" | "uefi";
   /** ISO 8601. */
   created_at: string;
   /** Fresh for each member that is made anew, even under an old name. */
@@ -85,6 +89,8 @@ export interface MemberPaths {
   config: string;
   disk: string;
   seed: string;
+  /** The variables of its UEFI firmware, when it has one. */
+  efiVars: string;
   /** The image of the n-th fixture: replaced at each boot. */
   fixture: (index: number) => string;
   serialLog: string;
@@ -182,6 +188,7 @@ export class Store {
       config: join(dir, "config.json"),
       disk: join(dir, "disk.qcow2"),
       seed: join(dir, "seed.img"),
+      efiVars: join(dir, "efivars.fd"),
       fixture: (index) => join(dir, `fixture-${index}.img`),
       serialLog: join(dir, "serial.log"),
       pid: join(dir, "pid"),
@@ -482,7 +489,7 @@ function entries(path: string): string[] {
   }
 }
 
-const CONFIG_TYPES: Record<keyof Omit<MemberConfig, "group" | "owner" | "user_data">, string> = {
+const CONFIG_TYPES: Record<keyof Omit<MemberConfig, "group" | "owner" | "user_data" | "arch" | "firmware">, string> = {
   name: "string",
   mac: "string",
   cpus: "number",

@@ -76,6 +76,8 @@ export interface Status {
   /** When the state began, ISO 8601. */
   since?: string;
   ssh?: SshEndpoint;
+  /** While it is `downloading`: how far. Bytes; `rate` in bytes a second. */
+  download?: { bytes: number; total?: number; rate: number };
   /** The group's name: that of its first member. */
   group?: string;
 }

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { FleetboxError, isNotFound } from "../errors.ts";
 import { checkFixtures } from "../guest/fixtures.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../guest/user_data.ts";
+import { parseArchitecture } from "../image/catalog.ts";
 import { DEFAULTS, type Fixture, LIMITS, type Options, parseSizeMiB } from "../options.ts";
 import type { MemberConfig } from "../store.ts";
 import { parseDurationMs } from "./duration.ts";
@@ -13,6 +14,8 @@ import { sizeText } from "./sizes.ts";
 /** The flags as commander gives them. */
 export interface MemberFlags {
   image?: string;
+  arch?: string;
+  firmware?: string;
   cpus?: string;
   memory?: string;
   disk?: string;
@@ -31,8 +34,10 @@ export function addMemberFlags(command: Command): Command {
   return command
     .option(
       "--image <image>",
-      `an alias or the path of a disk image (default: $${IMAGE_VARIABLE}, else ${DEFAULTS.image})`,
+      `an alias, or the path or address of a disk image (default: $${IMAGE_VARIABLE}, else ${DEFAULTS.image})`,
     )
+    .option("--arch <amd64|arm64>", "what the machine is; one unlike this host is emulated (default: the image's)")
+    .option("--firmware <bios|uefi>", "what starts an image that has a boot loader (default: the image's)")
     .option("--cpus <number>", `virtual CPUs (default: ${DEFAULTS.cpus})`)
     .option("--memory <size>", "memory in MiB, or such as 512M or 2G (default: the image's)")
     .option("--disk <size>", `size of the disk (default: ${sizeText(DEFAULTS.diskMiB)})`)
@@ -57,6 +62,14 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env
   const options: Options = {};
   const image = flags.image ?? (env || undefined);
   if (image !== undefined) options.image = imageReference(image, cwd);
+  if (flags.arch !== undefined) {
+    options.arch = parseArchitecture(flags.arch);
+    if (!options.arch) throw bad("--arch", flags.arch, "amd64 or arm64");
+  }
+  if (flags.firmware !== undefined) {
+    if (flags.firmware !== "bios" && flags.firmware !== "uefi") throw bad("--firmware", flags.firmware, "bios or uefi");
+    options.firmware = flags.firmware;
+  }
   if (flags.cpus !== undefined) options.cpus = wholeNumber("--cpus", flags.cpus, 1, LIMITS.cpus);
   if (flags.memory !== undefined) {
     options.mem = size("--memory", flags.memory, LIMITS.memoryMinMiB, LIMITS.memoryMaxMiB) / 1024;
@@ -83,7 +96,7 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env
 /** An image as the holder wants it, whose working directory is another one: an alias, a URL, or an absolute path. */
 export function imageReference(image: string, cwd: () => string): string {
   if (image === "") throw bad("--image", image, "an alias or a path");
-  const isPath = image.includes("/") || image.startsWith(".") || /\.(qcow2|img|raw)$/i.test(image);
+  const isPath = image.includes("/") || image.startsWith(".") || /\.(qcow2|img|raw)(\.(gz|xz))?$/i.test(image);
   if (!isPath || isAbsolute(image) || /^[a-z][a-z0-9+.-]*:\/\//i.test(image)) return image;
   return resolve(cwd(), image);
 }

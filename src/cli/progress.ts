@@ -10,6 +10,7 @@ import type { MemberReport } from "../wire.ts";
 import { clip } from "../wire.ts";
 import { type Colour, type Paint, paintFor } from "./colour.ts";
 import { elapsedText } from "./duration.ts";
+import { bar, transferText } from "./meter.ts";
 import { isLive, say, sayJson, terminalWidth, warn, write } from "./output.ts";
 
 export interface Progress {
@@ -33,11 +34,11 @@ export interface Phase {
   done: boolean;
 }
 
-export function phaseOf(report: Pick<MemberReport, "state" | "stage">): Phase {
+export function phaseOf(report: Pick<MemberReport, "state" | "stage" | "download">): Phase {
   if (report.stage === "stopping") return { text: "stopping", colour: "yellow", done: false };
   switch (report.state) {
     case "downloading":
-      return { text: "image (downloading)", colour: "yellow", done: false };
+      return { text: downloadText(report.download), colour: "yellow", done: false };
     case "starting":
       return { text: report.stage ?? "starting", colour: "yellow", done: false };
     case "running":
@@ -47,6 +48,12 @@ export function phaseOf(report: Pick<MemberReport, "state" | "stage">): Phase {
     case "error":
       return { text: "failed", colour: "red", done: true };
   }
+}
+
+function downloadText(download: MemberReport["download"]): string {
+  if (!download) return "image (downloading)";
+  const { bytes, total } = download;
+  return `downloading${total ? ` ${bar(bytes, total, BAR_COLUMNS)}` : ""} ${transferText(download)}`;
 }
 
 /** One live line, as data. */
@@ -104,10 +111,12 @@ class JsonProgress implements Progress {
 class LineProgress implements Progress {
   #last = new Map<string, string>();
   #started = performance.now();
+  #downloadMs = -Infinity;
 
   member(report: MemberReport): void {
     const { text, done } = phaseOf(report);
     const before = this.#last.get(report.name);
+    if (report.state === "downloading" && !this.#isDue()) return;
     this.#last.set(report.name, text);
     if (before === text || (before === undefined && done)) return;
     say(`${report.name}: ${text}${done ? ` (${elapsedText(performance.now() - this.#started)})` : ""}`);
@@ -122,8 +131,18 @@ class LineProgress implements Progress {
     warn(message);
   }
   end(): void {}
+
+  #isDue(): boolean {
+    const now = performance.now();
+    if (now - this.#downloadMs < DOWNLOAD_EVERY_MS) return false;
+    this.#downloadMs = now;
+    return true;
+  }
 }
 
+/** How often a download is told of, one line for all the members that wait for it. */
+const DOWNLOAD_EVERY_MS = 5_000;
+const BAR_COLUMNS = 20;
 const REDRAW_MS = 100;
 const HIDE_CURSOR = "\x1b[?25l";
 const SHOW_CURSOR = "\x1b[?25h";

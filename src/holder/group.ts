@@ -194,7 +194,7 @@ export class Group {
     const prepare = async () => {
       const config = store.config(name);
       if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
-      return { config, image: await resolveImage(store, config.image, config.image_id), created: false };
+      return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
     };
     try {
       await this.#members.get(name)!.adopt(process, prepare, wasRunning, options);

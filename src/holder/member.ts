@@ -13,7 +13,9 @@ import { isAlive, type ProcessIdentity } from "../process.ts";
 import type { MemberConfig, MemberPaths, Store } from "../store.ts";
 import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec } from "../vmm/contract.ts";
 import type { MemberReport, SshEndpoint, Stage } from "../wire.ts";
+import type { FetchProgress } from "../image/fetch.ts";
 import { consoleSize, consoleTail, followConsole } from "./console.ts";
+import { Countdown } from "./countdown.ts";
 import type { HypervisorHost } from "./host.ts";
 import { describe, log } from "./log.ts";
 import type { GroupNetwork } from "./network.ts";
@@ -47,6 +49,9 @@ export interface StopRequest {
 /** How long a guest of which nobody knows whether it has cloud-init may keep us out before we take it that it has none. */
 const STRANGER_MS = 20_000;
 
+/** How often the progress of a download is told. */
+const DOWNLOAD_EVERY_MS = 1_000;
+
 interface BootKind {
   /** The machine runs already, of a holder that died. */
   isAdoption?: boolean;
@@ -72,6 +77,9 @@ export class Member {
   /** Where this boot's lines begin in the console's log. */
   #logStart = 0;
   #letGoOfConsole = () => {};
+  /** How far the image's download is, while there is one. */
+  #download: MemberReport["download"];
+  #downloadToldMs = 0;
   #nudges = new Set<() => void>();
   #cloudInitNudges = new Set<() => void>();
   /** Whether the guest runs cloud-init: by its image, or since its console says so. */
@@ -102,15 +110,22 @@ export class Member {
    * @throws the cause, when it does not come up; the state is `error` then, or `stopped` when it was stopped meanwhile.
    */
   boot(ip: string, options: Options): Promise<void> {
-    return this.#begin(options, async (signal) => {
+    return this.#begin(options, async (signal, limit) => {
       this.state.to("starting", "image");
+      const { arch } = this.context.store.config(this.name) ?? options;
+      if (arch) this.context.host.binaryFor(arch); // before anything is downloaded for it
       const prepared = await prepareMember({
         store: this.context.store,
         name: this.name,
         options,
         ip,
         group: this.context.groupId,
-        onStage: (stage) => this.state.at(stage),
+        signal,
+        onDownload: (progress) => this.#onDownload(progress, limit),
+        onStage: (stage) => {
+          this.#endDownload(limit);
+          this.state.at(stage);
+        },
         onCreate: () => this.created = true,
       });
       this.config = prepared.config;
@@ -144,6 +159,25 @@ export class Member {
     }, { isAdoption: true, isUp: wasRunning });
   }
 
+  /** The image comes: that is `downloading`, and takes nothing from the boot's time. Told every second. */
+  #onDownload({ bytes, total, rate }: FetchProgress, limit: Countdown): void {
+    if (this.state.state !== "starting" && this.state.state !== "downloading") return;
+    limit.pause();
+    const isNew = this.#download === undefined;
+    this.#download = { bytes, ...(total === undefined ? {} : { total }), rate };
+    if (isNew) return this.state.to("downloading", "image");
+    const now = performance.now();
+    if (now - this.#downloadToldMs < DOWNLOAD_EVERY_MS) return;
+    this.#downloadToldMs = now;
+    this.context.onChange(this);
+  }
+
+  #endDownload(limit: Countdown): void {
+    this.#download = undefined;
+    limit.resume();
+    if (this.state.state === "downloading") this.state.to("starting", "image");
+  }
+
   async #takeOver(spec: MachineSpec, process: ProcessIdentity): Promise<Machine> {
     try {
       return await this.context.driver.adopt(spec, process);
@@ -162,13 +196,17 @@ export class Member {
 
   async #spec({ config, image }: Prepared): Promise<MachineSpec> {
     const { bound, host, driver } = this.context;
-    const { binary, accelerator } = await host.choice();
+    const { binary, accelerator } = await host.choice(image.arch);
     const spec = machineSpec(this.paths, config, image, { binary, accelerator: accelerator.accelerator, bound });
     driver.check(spec);
     return spec;
   }
 
-  #begin(options: Options, launch: (signal: AbortSignal) => Promise<Machine>, how: BootKind = {}): Promise<void> {
+  #begin(
+    options: Options,
+    launch: (signal: AbortSignal, limit: Countdown) => Promise<Machine>,
+    how: BootKind = {},
+  ): Promise<void> {
     if (this.#boot) return this.#boot.done;
     if (this.#machine) {
       return Promise.reject(
@@ -185,18 +223,18 @@ export class Member {
 
   async #bootMachine(
     options: Options,
-    launch: (signal: AbortSignal) => Promise<Machine>,
+    launch: (signal: AbortSignal, limit: Countdown) => Promise<Machine>,
     { isAdoption = false, isUp = false }: BootKind,
     abort: AbortController,
   ): Promise<void> {
     const limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
-    const limit = setTimeout(() => abort.abort(this.#tooLate(limitMs)), limitMs);
+    const limit = new Countdown(limitMs, () => abort.abort(this.#tooLate(limitMs)));
     this.#logStart = consoleSize(this.paths.serialLog);
     this.#denied = "";
     this.#problem = undefined;
     let exit: MachineExit | undefined;
     try {
-      const machine = await launch(abort.signal);
+      const machine = await launch(abort.signal, limit);
       this.#machine = machine;
       machine.onEvent((event) => this.#onMachineEvent(event));
       void machine.exited.then((how) => {
@@ -226,7 +264,8 @@ export class Member {
       if (this.state.state !== "error") this.state.fail(cause);
       throw cause;
     } finally {
-      clearTimeout(limit);
+      limit.end();
+      this.#download = undefined;
     }
   }
 
@@ -450,6 +489,7 @@ export class Member {
     };
     if (this.context.bound) report.bound = true;
     if (stage && stage !== "ready") report.stage = stage;
+    if (this.#download && state === "downloading") report.download = this.#download;
     if (failure) {
       report.error = [failure.message, ...failure.causes].join("\n");
       report.failure = failure;

@@ -11,12 +11,14 @@ import { checkFixtures, writeFixtureImage } from "../guest/fixtures.ts";
 import { ensureKey } from "../guest/key.ts";
 import { writeSeed } from "../guest/seed.ts";
 import { checkUserData } from "../guest/user_data.ts";
-import { type Image, resolveImage } from "../image/image.ts";
+import type { FetchProgress } from "../image/fetch.ts";
+import { type Image, type ImageBoot, resolveImage } from "../image/image.ts";
 import { createOverlay } from "../image/overlay.ts";
 import { DNS, DOMAIN, GATEWAY, macOf, PREFIX_LENGTH } from "../network/addresses.ts";
 import { DEFAULTS, type Options } from "../options.ts";
-import { exists, type MemberConfig, type MemberPaths, type Store } from "../store.ts";
-import type { Accelerator, MachineSpec } from "../vmm/contract.ts";
+import { exists, type MemberConfig, type MemberPaths, type Store, writeDurably } from "../store.ts";
+import type { Accelerator, BootSource, MachineSpec } from "../vmm/contract.ts";
+import { findUefi } from "../vmm/qemu/firmware.ts";
 import type { Stage } from "../wire.ts";
 
 /** The guest's user that has our key. */
@@ -38,6 +40,10 @@ export interface PrepareRequest {
   /** The group's id. */
   group: string;
   onStage: (stage: Stage) => void;
+  /** Told of a download as it goes on; not called when there is nothing to download. */
+  onDownload: (progress: FetchProgress) => void;
+  /** Ends a download. */
+  signal: AbortSignal;
   /** Called as soon as a member that did not exist begins to, so that a failure can remove it again. */
   onCreate: () => void;
 }
@@ -48,9 +54,11 @@ export interface PrepareRequest {
  */
 export async function prepareMember(request: PrepareRequest): Promise<Prepared> {
   const { store, name, options, ip, group } = request;
+  const before = await imageFor(request);
   return await store.withMemberLock(name, async () => {
     const existing = store.config(name);
-    const image = await resolveImage(store, existing?.image ?? options.image ?? DEFAULTS.image, existing?.image_id);
+    // Once more, in case that somebody else made the member anew meanwhile; what was downloaded is there now.
+    const image = existing?.image_id === before.id || !existing ? before : await imageFor(request);
     const config = { ...(existing ?? newConfig(name, options, ip, image)), ip, group };
     checkMemory(config, image);
     checkFixtures(config.fixtures);
@@ -62,6 +70,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     if (existing?.ip !== ip || existing.group !== group) await store.writeConfig(config);
     await allEnded([
       ensureDisk(paths, config, image),
+      ensureFirmware(paths, image),
       writeSeed(paths.seed, {
         name,
         instanceId: config.instance_id,
@@ -93,7 +102,35 @@ export function checkAllFixtures(store: Store, names: readonly string[], options
   }
 }
 
-/** The driver's spec for a prepared member. Pure. */
+/** The member's image; a download is done before the member is locked, for it takes its time. */
+async function imageFor({ store, name, options, signal, onDownload }: PrepareRequest): Promise<Image> {
+  const existing = store.config(name);
+  return await resolveImage(store, existing?.image ?? options.image ?? DEFAULTS.image, existing?.image_id, {
+    arch: existing ? existing.arch : options.arch,
+    firmware: existing ? existing.firmware : options.firmware,
+    signal,
+    onDownload,
+  });
+}
+
+/** What the machine starts from. @throws {FleetboxError} `unavailable`: no UEFI firmware on this host. */
+function bootSource(paths: MemberPaths, { boot, arch }: Image): BootSource {
+  if (boot.kind === "kernel") return boot;
+  if (!needsUefi(boot, arch)) return { kind: "firmware" };
+  return { kind: "firmware", uefi: { code: findUefi(arch).code, vars: paths.efiVars } };
+}
+
+function needsUefi(boot: ImageBoot, arch: Image["arch"]): boolean {
+  return boot.kind === "firmware" && (boot.firmware ?? (arch === "aarch64" ? "uefi" : "bios")) === "uefi";
+}
+
+/** The variables of the member's own UEFI firmware, once: what a guest has set there stays, as on any machine. */
+async function ensureFirmware(paths: MemberPaths, { boot, arch }: Image): Promise<void> {
+  if (!needsUefi(boot, arch) || exists(paths.efiVars)) return;
+  await writeDurably(paths.efiVars, await Deno.readFile(findUefi(arch).vars));
+}
+
+/** The driver's spec for a prepared member. Reads no file of it. */
 export function machineSpec(
   paths: MemberPaths,
   config: MemberConfig,
@@ -108,7 +145,7 @@ export function machineSpec(
     disk: paths.disk,
     seed: paths.seed,
     extraDisks: config.fixtures.map((_, index) => ({ path: paths.fixture(index), readOnly: true, format: "raw" })),
-    boot: image.boot,
+    boot: bootSource(paths, image),
     qmpSocket: paths.qmpSocket,
     netSocket: paths.netSocket,
     consoleSocket: paths.consoleSocket,
@@ -128,6 +165,8 @@ function newConfig(name: string, options: Options, ip: string, image: Image): Me
       : Math.round(options.disk * 1024),
     image: image.ref,
     image_id: image.id,
+    ...(options.arch ? { arch: options.arch } : {}),
+    ...(options.firmware ? { firmware: options.firmware } : {}),
     created_at: new Date().toISOString(),
     instance_id: `${name}-${crypto.randomUUID()}`,
     fixtures: options.fixtures ?? [],

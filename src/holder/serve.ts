@@ -112,8 +112,8 @@ async function answerJson(group: Group, name: string, request: wire.JsonRequest,
 }
 
 function statusOf(status: wire.Status): wire.Status {
-  const { name, pid, running, ip, state, error, stage, since, ssh, group } = status;
-  return { name, pid, running, ip, state, error, stage, since, ssh, group };
+  const { name, pid, running, ip, state, error, stage, since, download, ssh, group } = status;
+  return { name, pid, running, ip, state, error, stage, since, download, ssh, group };
 }
 
 function gone(name: string) {

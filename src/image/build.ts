@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
 import { identify, isAlive, run, start, which } from "../process.ts";
 import { VERSION } from "../self.ts";
-import { digestOf, storeError } from "../store.ts";
+import { digestOf, storeError, temporaryOf } from "../store.ts";
 import { digestOfFile } from "./digest.ts";
 import { type Architecture, type BuildRow, type CatalogRow, debianArchitecture } from "./catalog.ts";
 import { CMDLINE, earlyScript, lateScript } from "./recipe.ts";
@@ -73,7 +73,7 @@ export async function buildImage(request: BuildRequest): Promise<string> {
 
 /** Converts the disk, unpacks the kernel, writes image.json, and renames all of it to its place. */
 async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work: string): Promise<string> {
-  const aside = `${place("new")}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const aside = temporaryOf(place("new"));
   try {
     Deno.mkdirSync(aside, { mode: 0o700 });
     const at = (name: string) => join(aside, name);

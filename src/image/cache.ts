@@ -13,7 +13,7 @@
 
 import { join } from "node:path";
 import { FleetboxError, isNotFound, messageOf } from "../errors.ts";
-import { digestOf, exists, lockFile, type Store, storeError, writeDurably } from "../store.ts";
+import { digestOf, exists, lockFile, type Store, storeError, temporaryOf, writeDurably } from "../store.ts";
 import type { Architecture } from "./catalog.ts";
 
 /** Where an image came from, for people. */
@@ -167,7 +167,7 @@ function isImageName(name: string): boolean {
  */
 export async function removeImage(store: Store, id: string): Promise<void> {
   for (const reference of references(store)) if (reference.id === id) unpoint(store, reference);
-  const doomed = join(store.imagesDir, `.${id}.${crypto.randomUUID().slice(0, 8)}.tmp`);
+  const doomed = temporaryOf(imageDirectory(store, id));
   try {
     await Deno.rename(imageDirectory(store, id), doomed); // from here on it is gone
     await Deno.remove(doomed, { recursive: true });

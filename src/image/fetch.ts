@@ -10,7 +10,7 @@
 import { basename, isAbsolute, join } from "node:path";
 import { FleetboxError } from "../errors.ts";
 import { digestOfFile } from "./digest.ts";
-import { type Store, storeError } from "../store.ts";
+import { type Store, storeError, temporaryOf } from "../store.ts";
 import {
   downloadPaths,
   hasImage,
@@ -195,7 +195,7 @@ async function place(
   watch: Watch,
   signal?: AbortSignal,
 ): Promise<void> {
-  const aside = `${target}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const aside = temporaryOf(target);
   const disk = join(aside, "disk.img");
   try {
     Deno.mkdirSync(aside, { mode: 0o700 });

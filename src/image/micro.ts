@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { FleetboxError } from "../errors.ts";
-import { exists, type Store, storeError } from "../store.ts";
+import { exists, type Store, storeError, temporaryOf } from "../store.ts";
 import { hasImage, imageDirectory, type Manifest, readManifest } from "./cache.ts";
 
 export const MICRO = "micro";
@@ -53,7 +53,7 @@ function unpackOnce(source: string, manifest: Manifest, place: string): Promise<
 
 /** Copies an image into the store: aside, digests checked, renamed. Two at once end with one. */
 async function unpack(source: string, manifest: Manifest, place: string): Promise<void> {
-  const aside = `${place}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const aside = temporaryOf(place);
   try {
     Deno.mkdirSync(aside, { mode: 0o700 });
     for (const part of ["kernel", "initrd", "disk"] as const) {

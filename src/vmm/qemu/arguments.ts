@@ -13,7 +13,7 @@
 import { FleetboxError } from "../../errors.ts";
 import { checkName } from "../../names.ts";
 import { which } from "../../process.ts";
-import type { MachineSpec } from "../contract.ts";
+import type { MachineSpec, UefiFirmware } from "../contract.ts";
 
 /** The hardware that a guest sees, by the program that emulates it. Devices that nothing uses only cost boot time. */
 export const HARDWARE = {
@@ -30,10 +30,12 @@ const MAX_SOCKET_PATH = Deno.build.os === "linux" ? 107 : 103;
 /** @see Driver.commandLine */
 export function machineArguments(spec: MachineSpec): string[] {
   const { machine, cpu } = HARDWARE[architectureOf(spec.binary)];
+  const uefi = spec.boot.kind === "firmware" ? spec.boot.uefi : undefined;
   return [
     ...["-name", option({ guest: spec.name })],
     ...["-no-user-config", "-nodefaults", "-display", "none"],
-    ...["-machine", machine, "-accel", spec.accelerator, "-cpu", cpu],
+    ...["-machine", uefi ? `${machine},pflash0=uefi-code,pflash1=uefi-vars` : machine],
+    ...["-accel", spec.accelerator, "-cpu", cpu],
     ...["-smp", option({ cpus: spec.cpus }), "-m", option({ size: `${spec.memoryMiB}M` })],
     ...["-rtc", "base=utc", "-boot", "strict=on"],
     ...bootArguments(spec),
@@ -80,9 +82,20 @@ export function sandboxArguments(): string[] {
 }
 
 function bootArguments({ boot }: MachineSpec): string[] {
-  if (boot.kind === "firmware") return [];
+  if (boot.kind === "firmware") return boot.uefi ? flashArguments(boot.uefi) : [];
   const initrd = boot.initrd === undefined ? [] : ["-initrd", boot.initrd];
   return ["-kernel", boot.kernel, ...initrd, "-append", boot.cmdline];
+}
+
+/** The two flash chips of a machine with UEFI: the code is everybody's, the variables are its own. */
+function flashArguments({ code, vars }: UefiFirmware): string[] {
+  const chip = (name: string, path: string, readOnly: "on" | "off") => [
+    "-blockdev",
+    option({ driver: "file", "node-name": `${name}-file`, filename: path, "read-only": readOnly }),
+    "-blockdev",
+    option({ driver: "raw", "node-name": name, file: `${name}-file`, "read-only": readOnly }),
+  ];
+  return [...chip("uefi-code", code, "on"), ...chip("uefi-vars", vars, "off")];
 }
 
 /**
@@ -150,6 +163,7 @@ export function checkSpec(spec: MachineSpec): void {
     bad("mac", spec.mac, "a unicast hardware address such as 52:54:00:12:34:56");
   }
   checkPaths(spec.boot.kind === "kernel" ? { kernel: spec.boot.kernel, initrd: spec.boot.initrd } : {});
+  if (spec.boot.kind === "firmware" && spec.boot.uefi) checkPaths({ ...spec.boot.uefi });
   checkPaths({ disk: spec.disk, seed: spec.seed, serialLog: spec.serialLog });
   spec.extraDisks?.forEach(({ path, format }, index) => {
     checkPaths({ [`extraDisks[${index}].path`]: path });

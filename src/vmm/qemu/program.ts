@@ -21,10 +21,14 @@ export function findQemu(arch: string = Deno.build.arch): string {
   const forced = Deno.env.get("FLEETBOX_QEMU");
   if (forced) {
     const found = which(forced);
-    if (found) return found;
-    throw new FleetboxError("unavailable", `FLEETBOX_QEMU is ${JSON.stringify(forced)}, which is not a program`, {
-      hint: "Correct it, or unset it to use the QEMU on PATH",
-    });
+    // One that says that it emulates another kind of machine is not meant for this one.
+    const kind = /qemu-system-(x86_64|aarch64)$/.exec(found ?? "")?.[1] ?? arch;
+    if (found && kind === arch) return found;
+    if (!found) {
+      throw new FleetboxError("unavailable", `FLEETBOX_QEMU is ${JSON.stringify(forced)}, which is not a program`, {
+        hint: "Correct it, or unset it to use the QEMU on PATH",
+      });
+    }
   }
   const program = `qemu-system-${arch}`;
   const found = which(program);

@@ -1,0 +1,51 @@
+/**
+ * UEFI firmware for QEMU: two flash images, the code and a template for a machine's variables, in the places where
+ * distributions and QEMU itself put them. The builds without Secure Boot: a disk of one's own need not be signed.
+ */
+
+import { FleetboxError } from "../../errors.ts";
+import type { UefiFirmware } from "../contract.ts";
+
+const SHARES = ["/usr/share", "/usr/local/share", "/opt/homebrew/share"];
+
+/** Below a `share` directory: code, variables. Debian and Ubuntu first, then Fedora, Arch, and what QEMU brings itself. */
+const FILES: Record<string, [code: string, vars: string][]> = {
+  x86_64: [
+    ["OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd"],
+    ["OVMF/OVMF_CODE.fd", "OVMF/OVMF_VARS.fd"],
+    ["edk2/ovmf/OVMF_CODE.fd", "edk2/ovmf/OVMF_VARS.fd"],
+    ["edk2/x64/OVMF_CODE.4m.fd", "edk2/x64/OVMF_VARS.4m.fd"],
+    ["qemu/edk2-x86_64-code.fd", "qemu/edk2-i386-vars.fd"],
+  ],
+  aarch64: [
+    ["AAVMF/AAVMF_CODE.fd", "AAVMF/AAVMF_VARS.fd"],
+    ["edk2/aarch64/QEMU_EFI-pflash.raw", "edk2/aarch64/vars-template-pflash.raw"],
+    ["qemu/edk2-aarch64-code.fd", "qemu/edk2-arm-vars.fd"],
+  ],
+};
+
+const PACKAGES: Record<string, string> = { x86_64: "ovmf", aarch64: "qemu-efi-aarch64" };
+
+/**
+ * The firmware's code, and the template of the variables, for an architecture.
+ * @throws {FleetboxError} `unavailable`, with what to install.
+ */
+export function findUefi(arch: "x86_64" | "aarch64", shares = SHARES): UefiFirmware {
+  for (const share of shares) {
+    for (const [code, vars] of FILES[arch]) {
+      const found = { code: `${share}/${code}`, vars: `${share}/${vars}` };
+      if (isFile(found.code) && isFile(found.vars)) return found;
+    }
+  }
+  throw new FleetboxError("unavailable", `There is no UEFI firmware for ${arch} machines on this host`, {
+    hint: `Install it: apt-get install ${PACKAGES[arch]}`,
+  });
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
