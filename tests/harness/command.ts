@@ -14,21 +14,29 @@ export interface Result {
   ms: number;
 }
 
-/** No command of a test takes this long, on the slowest machine. */
+/** No command of a test takes this long, on the slowest machine, unless it boots another image than micro. */
 const LIMIT_MS = 120_000;
+
+export interface CommandOptions {
+  cwd?: string;
+  /** When it is killed. @default 120000 */
+  limitMs?: number;
+}
 
 /** A command that runs. */
 export class Running {
   /** Resolved at its end. Rejects when that does not come within the limit; it is killed then. */
   readonly done: Promise<Result>;
   readonly pid: number;
+  readonly #limitMs: number;
   #stdout = "";
   #stderr = "";
   #ended = false;
   #listeners = new Set<() => void>();
   readonly #child: Deno.ChildProcess;
 
-  constructor(readonly args: readonly string[], env: Record<string, string>, options: { cwd?: string } = {}) {
+  constructor(readonly args: readonly string[], env: Record<string, string>, options: CommandOptions = {}) {
+    this.#limitMs = options.limitMs ?? LIMIT_MS;
     this.#child = new Deno.Command(FLEETBOX, {
       args: [...args],
       env,
@@ -69,7 +77,7 @@ export class Running {
     const limit = setTimeout(() => {
       late = true;
       this.#child.kill("SIGKILL");
-    }, LIMIT_MS);
+    }, this.#limitMs);
     const drain = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
       for await (const text of stream.pipeThrough(new TextDecoderStream())) {
         add(text);
@@ -82,7 +90,7 @@ export class Running {
         drain(this.#child.stdout, (text) => this.#stdout += text),
         drain(this.#child.stderr, (text) => this.#stderr += text),
       ]);
-      if (late) throw new Error(`${this.#title()} did not end within ${LIMIT_MS / 1000} s:\n${this.#output()}`);
+      if (late) throw new Error(`${this.#title()} did not end within ${this.#limitMs / 1000} s:\n${this.#output()}`);
       const { code, signal } = status;
       const ms = performance.now() - started;
       return { args: this.args, code, signal, stdout: this.#stdout, stderr: this.#stderr, ms };

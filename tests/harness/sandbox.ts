@@ -26,6 +26,8 @@ import { talkJson } from "./socket.ts";
 export interface SandboxOptions {
   /** The stand-in's behaviours by member name. Absent: real QEMU and the real micro image. */
   standIn?: Record<string, Behaviour>;
+  /** When a command that has not ended is killed. @default 120000 */
+  limitMs?: number;
   /** Further environment; an empty string takes a variable away. */
   env?: Record<string, string>;
   /** The length of the store's path, in bytes. */
@@ -82,7 +84,7 @@ export class Sandbox implements AsyncDisposable {
   /** Whether a holder was killed: it may have been writing. */
   #killed = false;
 
-  constructor(readonly root: string, options: SandboxOptions) {
+  constructor(readonly root: string, private readonly options: SandboxOptions) {
     const { storeDepth = root.length + 2 } = options;
     this.home = join(root, "h".repeat(storeDepth - root.length - 1));
     this.store = Store.at(this.home);
@@ -115,7 +117,10 @@ export class Sandbox implements AsyncDisposable {
 
   /** Starts a command. */
   start(args: readonly string[], options: { env?: Record<string, string>; cwd?: string } = {}): Running {
-    const running = new Running(args, { ...this.env, ...options.env }, options);
+    const running = new Running(args, { ...this.env, ...options.env }, {
+      limitMs: this.options.limitMs,
+      ...options,
+    });
     this.#commands.push(running);
     return running;
   }

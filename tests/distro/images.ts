@@ -1,0 +1,69 @@
+/**
+ * A real distribution for tests, built from packages by `fleetbox image build` and kept between runs.
+ *
+ * It is kept in a store of its own, outside of the repository: `$FLEETBOX_TEST_CACHE`, else
+ * `$XDG_CACHE_HOME/fleetbox-tests`, else `~/.cache/fleetbox-tests`; about 400 MB. It is built anew (a minute or two on an
+ * idle machine, from the host's package sources) when what it is built by has changed. Delete it at any time.
+ */
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Running } from "../harness/command.ts";
+import { type Sandbox, told } from "../harness/sandbox.ts";
+
+/** Of this directory and its neighbours: what an image depends on. */
+const MADE_BY = ["../../src/image/recipe.ts", "../../src/image/build.ts"];
+const STAMP = "made-by";
+const LIMIT_MS = 1_800_000;
+
+function cacheDirectory(): string {
+  const home = Deno.env.get("HOME");
+  return Deno.env.get("FLEETBOX_TEST_CACHE") ||
+    join(Deno.env.get("XDG_CACHE_HOME") || (home ? join(home, ".cache") : "/var/tmp"), "fleetbox-tests");
+}
+
+/** Puts an image into a sandbox's store, as if it had been built there. */
+export async function provideImage(box: Sandbox, alias: string): Promise<void> {
+  const cache = cacheDirectory();
+  Deno.mkdirSync(cache, { recursive: true, mode: 0o700 });
+  using lock = Deno.openSync(join(cache, `${alias}.lock`), { create: true, write: true });
+  await lock.lock(true);
+  const hash = createHash("sha256");
+  for (const path of MADE_BY) hash.update(Deno.readTextFileSync(fileURLToPath(new URL(path, import.meta.url))));
+  const wanted = hash.digest("hex");
+  const stamp = join(cache, `${alias}.${STAMP}`);
+  const found = await Deno.readTextFile(stamp).catch(() => "");
+  if (found !== wanted || imagesOf(cache, alias).length === 0) {
+    console.log(`building ${alias} into ${cache}: a few minutes, once`);
+    for (const old of imagesOf(cache, alias)) await Deno.remove(old, { recursive: true });
+    const env = { ...box.env, FLEETBOX_HOME: cache };
+    const result = await new Running(["image", "build", alias], env, { limitMs: LIMIT_MS }).done;
+    if (result.code !== 0) throw new Error(`cannot build ${alias} for the tests\n${told(result)}`);
+    await Deno.writeTextFile(stamp, wanted);
+  }
+  const images = box.store.imagesDir;
+  Deno.mkdirSync(images, { recursive: true, mode: 0o700 });
+  // Links where the file system is the same: the files are never written to.
+  for (const path of [...imagesOf(cache, alias), join(cache, "images", "refs")]) await copy(path, images);
+}
+
+function imagesOf(cache: string, alias: string): string[] {
+  const images = join(cache, "images");
+  try {
+    return [...Deno.readDirSync(images)].filter(({ name }) => name.startsWith(`${alias}-`)).map(({ name }) =>
+      join(images, name)
+    );
+  } catch {
+    return [];
+  }
+}
+
+async function copy(path: string, into: string): Promise<void> {
+  for (const how of ["-al", "-a"]) {
+    const { success } = await new Deno.Command("cp", { args: [how, path, into], stderr: "null" }).output();
+    if (success) return;
+    await Deno.remove(join(into, path.slice(path.lastIndexOf("/") + 1)), { recursive: true }).catch(() => {});
+  }
+  throw new Error(`cannot copy ${path} into ${into}`);
+}
