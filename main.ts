@@ -5,7 +5,7 @@
  * prints errors and chooses exit codes (0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted).
  */
 
-import { VERSION } from "./src/self.ts";
+import { registerFleetbox, VERSION } from "./src/self.ts";
 import { RUNNER_FLAG } from "./src/wire.ts";
 
 async function holder(names: string): Promise<number> {
@@ -30,6 +30,7 @@ async function commandLine(args: string[]): Promise<number> {
 }
 
 if (import.meta.main) {
+  registerFleetbox();
   const [first, ...rest] = Deno.args;
   if (first === RUNNER_FLAG) {
     Deno.exit(await holder(rest[0] ?? ""));

@@ -165,6 +165,10 @@ export class Store {
     return join(this.root, "accelerator.json");
   }
 
+  /** A downloaded helper. */
+  helper(version: string, target: string): string {
+    return join(this.binDir, `fleetbox-helper-${version}-${target}`);
+  }
   holderLog(first: string): string {
     return join(this.root, `runner-${first}.log`);
   }
@@ -325,6 +329,25 @@ export class Store {
   async withClaimLock<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       const held = await lockFile(this.claimLock);
+      if (!held) continue;
+      try {
+        return await work();
+      } finally {
+        held.close();
+      }
+    }
+  }
+
+  /** Runs `work` while `bin/.lock` is held: one download at a time. Makes `bin`. */
+  async withBinLock<T>(work: () => Promise<T>): Promise<T> {
+    this.ensure();
+    for (;;) {
+      try {
+        makeDirectory(this.binDir);
+      } catch (cause) {
+        throw storeError(`Cannot make ${this.binDir}`, cause);
+      }
+      const held = await lockFile(join(this.binDir, ".lock"));
       if (!held) continue;
       try {
         return await work();

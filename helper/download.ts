@@ -1,0 +1,223 @@
+/**
+ * A helper from the catalogue, in the store's `bin/`: downloaded once, checked before it gets its name, checked again
+ * before it is used.
+ *
+ * Under `bin/.lock`: of several clients one downloads and the others wait for it. The bytes go to `….part`; they become
+ * the program (0700, renamed) when size and SHA-256 are those of the catalogue, and are deleted otherwise. What an
+ * interrupted download left is deleted by the next, which begins anew. `FLEETBOX_OFFLINE=1` opens no connection.
+ */
+
+import { createHash, type Hash } from "node:crypto";
+import { FleetboxError, messageOf } from "../src/errors.ts";
+import { exists, removeIfThere, type Store, storeError } from "../src/store.ts";
+import type { CatalogEntry } from "./catalog.ts";
+
+export interface Wanted extends CatalogEntry {
+  version: string;
+  target: string;
+}
+
+export interface DownloadOptions {
+  /** @default FLEETBOX_OFFLINE is set, and is not 0 */
+  offline?: boolean;
+  /** How long a download may stand still, in milliseconds. @default 30000 */
+  stallMs?: number;
+  signal?: AbortSignal;
+}
+
+/** How often a download that broke is begun anew, and the waits between. */
+const RETRY_MS = [200, 1_000];
+const MAX_REDIRECTS = 5;
+
+/**
+ * The program's path.
+ * @throws {FleetboxError} `unavailable`: offline, or the server does not have it; `damaged`: it is not what the catalogue
+ * promises; `timeout`, `no-space`, `denied`, `interrupted`, `failed`.
+ */
+export async function downloadHelper(store: Store, wanted: Wanted, options: DownloadOptions = {}): Promise<string> {
+  const { offline = !["", "0"].includes(Deno.env.get("FLEETBOX_OFFLINE") ?? ""), signal } = options;
+  const program = store.helper(wanted.version, wanted.target);
+  if (await isWhole(program, wanted)) return program;
+  if (offline) {
+    throw new FleetboxError("unavailable", `FLEETBOX_OFFLINE is set, and ${program} is not there`, {
+      hint: `Unset it for once, or set FLEETBOX_HELPER to the path of fleetbox or fleetbox-helper.`,
+    });
+  }
+  return await store.withBinLock(async () => {
+    if (await isWhole(program, wanted)) return program; // whoever we waited for has it done
+    removeIfThere(program);
+    for (let attempt = 0;; attempt++) {
+      try {
+        await fetchTo(program, wanted, options);
+        return program;
+      } catch (thrown) {
+        if (!(thrown instanceof Broken)) throw thrown;
+        if (attempt >= RETRY_MS.length) throw thrown.asError(wanted.url);
+        await new Promise((again) => setTimeout(again, RETRY_MS[attempt]));
+        if (signal?.aborted) throw interrupted(wanted.url);
+      }
+    }
+  });
+}
+
+/** A download that may go better the next time. */
+class Broken extends Error {
+  constructor(readonly code: "failed" | "timeout", message: string, cause?: unknown) {
+    super(message, { cause });
+  }
+
+  asError(url: string): FleetboxError {
+    return new FleetboxError(this.code, `Cannot download ${url}: ${this.message}, ${RETRY_MS.length + 1} times`, {
+      cause: this.cause,
+      hint: "Try again later, or set FLEETBOX_HELPER to the path of fleetbox or fleetbox-helper.",
+    });
+  }
+}
+
+async function fetchTo(program: string, wanted: Wanted, { stallMs = 30_000, signal }: DownloadOptions): Promise<void> {
+  const part = `${program}.part`;
+  const stall = new Stall(stallMs);
+  const abort = signal ? AbortSignal.any([signal, stall.signal]) : stall.signal;
+  try {
+    removeIfThere(part);
+    const body = await open(wanted.url, abort);
+    await write(part, body, wanted, abort, () => stall.progress());
+    await Deno.chmod(part, 0o700);
+    await Deno.rename(part, program);
+  } catch (thrown) {
+    if (signal?.aborted) throw interrupted(wanted.url);
+    if (stall.signal.aborted) throw new Broken("timeout", `nothing came for ${stallMs / 1000} s`);
+    if (thrown instanceof FleetboxError || thrown instanceof Broken) throw thrown;
+    throw storeError(`Cannot keep the helper ${program}`, thrown);
+  } finally {
+    stall.stop();
+    if (exists(part)) removeIfThere(part);
+  }
+}
+
+/** The body of a URL, after at most {@link MAX_REDIRECTS} redirects. */
+async function open(url: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  let at = url;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const response = await fetch(at, { redirect: "manual", signal }).catch((cause) => {
+      throw new Broken("failed", messageOf(cause), cause);
+    });
+    if (response.status === 200 && response.body) return response.body;
+    await response.body?.cancel();
+    const { status } = response;
+    const location = response.headers.get("location");
+    if (status >= 300 && status < 400 && location) {
+      at = new URL(location, at).href;
+      if (/^https?:/.test(at)) continue;
+      throw unavailable(url, `it leads to ${at}, expected http or https`);
+    }
+    if (status >= 500 || status === 429) throw new Broken("failed", `the server answered ${status}`);
+    throw unavailable(url, `the server answered ${status}, expected 200`);
+  }
+  throw unavailable(url, `more than ${MAX_REDIRECTS} redirects`);
+}
+
+/** Writes a body to a file, and is satisfied only with the bytes that are wanted. */
+async function write(
+  path: string,
+  body: ReadableStream<Uint8Array>,
+  wanted: Wanted,
+  signal: AbortSignal,
+  onProgress: () => void,
+): Promise<void> {
+  // A fetch that is aborted after its headers came may go on reading its body: whoever reads must look, too.
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  const hash = createHash("sha256");
+  const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  const reader = body.getReader();
+  let length = 0;
+  try {
+    for (;;) {
+      const { value, done } = await Promise.race([reader.read(), aborted.promise]).catch((cause) => {
+        throw new Broken("failed", `it broke off after ${length} of ${wanted.bytes} bytes`, cause);
+      });
+      if (done) break;
+      onProgress();
+      length += value.length;
+      if (length > wanted.bytes) throw refused(wanted, `more than ${wanted.bytes} bytes`, `${wanted.bytes}`);
+      hash.update(value);
+      for (let at = 0; at < value.length;) at += await file.write(value.subarray(at));
+    }
+    if (length < wanted.bytes) throw new Broken("failed", `it ended after ${length} of ${wanted.bytes} bytes`);
+    const digest = hash.digest("hex");
+    if (digest !== wanted.sha256) throw refused(wanted, `SHA-256 ${digest}`, wanted.sha256);
+    await file.syncData();
+  } finally {
+    signal.removeEventListener("abort", abort);
+    file.close();
+    reader.cancel().catch(() => {}); // a connection that stands still is not waited for
+  }
+}
+
+/** Whether a file is there that is the wanted program, byte for byte. */
+async function isWhole(path: string, wanted: Wanted): Promise<boolean> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch {
+    return false;
+  }
+  try {
+    const { isFile, size, mode } = await file.stat();
+    if (!isFile || size !== wanted.bytes || ((mode ?? 0o700) & 0o777) !== 0o700) return false;
+    return await digestOf(file, createHash("sha256")) === wanted.sha256;
+  } finally {
+    file.close();
+  }
+}
+
+async function digestOf(file: Deno.FsFile, hash: Hash): Promise<string> {
+  const buffer = new Uint8Array(1024 * 1024);
+  for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
+    hash.update(buffer.subarray(0, count));
+  }
+  return hash.digest("hex");
+}
+
+/** Aborts when nothing has happened for a while. */
+class Stall {
+  readonly #abort = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly limitMs: number) {
+    this.progress();
+  }
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+  progress(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#abort.abort(), this.limitMs);
+  }
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function refused({ url }: Wanted, found: string, expected: string): FleetboxError {
+  return new FleetboxError(
+    "damaged",
+    `${url} is not the helper of the catalogue: found ${found}, expected ${expected}`,
+    {
+      hint: "It was deleted. Do not use what that server gives; set FLEETBOX_HELPER to a fleetbox that you trust.",
+    },
+  );
+}
+
+function unavailable(url: string, why: string): FleetboxError {
+  return new FleetboxError("unavailable", `Cannot download ${url}: ${why}`, {
+    hint: "Set FLEETBOX_HELPER to the path of fleetbox or fleetbox-helper.",
+  });
+}
+
+function interrupted(url: string): FleetboxError {
+  return new FleetboxError("interrupted", `The download of ${url} was interrupted`);
+}

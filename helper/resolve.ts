@@ -1,0 +1,79 @@
+/**
+ * Finds the executable that a client spawns as its holder: gathers the facts, lets `decide.ts` decide, does what it says.
+ *
+ * Cheap facts are gathered at once; a program on `PATH` is asked for its version, and the catalogue's helper downloaded,
+ * only when the decision comes to that. What was found is kept for the life of this process.
+ */
+
+import type { Executable } from "../src/control.ts";
+import { run, which } from "../src/process.ts";
+import { isFleetbox, sourceExecutable } from "../src/self.ts";
+import type { Store } from "../src/store.ts";
+import { PROTOCOL_VERSION } from "../src/wire.ts";
+import { CATALOG, type Catalog } from "./catalog.ts";
+import { type Asked, decide, type Facts } from "./decide.ts";
+import type { DownloadOptions } from "./download.ts";
+
+/** How long a program on `PATH` may take to say its version. */
+const ASK_LIMIT_MS = 10_000;
+
+export interface ResolveOptions extends DownloadOptions {
+  /** Facts to put in the place of those that are found. */
+  facts?: Partial<Facts>;
+  catalog?: Catalog;
+}
+
+/**
+ * The executable that becomes a holder for this process.
+ * @throws {FleetboxError} `misuse`: FLEETBOX_HELPER is no program; `unavailable`: there is none; or why it could not be
+ * downloaded.
+ */
+export async function resolveHelper(store: Store, options: ResolveOptions = {}): Promise<Executable> {
+  const { catalog = CATALOG } = options;
+  const facts: Facts = { ...gather(catalog), ...options.facts };
+  for (;;) {
+    const decision = decide(facts);
+    switch (decision.step) {
+      case "use":
+        return decision.executable;
+      case "refuse":
+        throw decision.error;
+      case "ask":
+        facts.asked = await ask(decision.program);
+        break;
+      case "download": {
+        const { downloadHelper } = await import("./download.ts");
+        const { version } = catalog;
+        const program = await downloadHelper(store, { ...decision.entry, version, target: facts.target }, options);
+        return { program, args: [] };
+      }
+      default:
+        return decision satisfies never;
+    }
+  }
+}
+
+function gather(catalog: Catalog): Facts {
+  const text = Deno.env.get("FLEETBOX_HELPER");
+  return {
+    named: text ? { text, program: which(text) } : undefined,
+    self: Deno.execPath(),
+    isCompiled: Deno.build.standalone,
+    isFleetbox: isFleetbox(),
+    source: sourceExecutable(),
+    onPath: which("fleetbox"),
+    protocol: PROTOCOL_VERSION,
+    target: Deno.build.target,
+    catalog,
+  };
+}
+
+/** Asks a program which protocol it speaks. Never throws: what does not say is not used. */
+export async function ask(program: string, limitMs = ASK_LIMIT_MS): Promise<Asked> {
+  try {
+    const said = JSON.parse(await run(program, ["version", "--json"], { signal: AbortSignal.timeout(limitMs) }));
+    return Number.isInteger(said?.protocol) ? { program, protocol: said.protocol } : { program };
+  } catch {
+    return { program };
+  }
+}
