@@ -6,10 +6,10 @@
  * group the holder does this itself (all or nothing); here it is done for interrupts and for members that were added.
  */
 
+import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, getGroup, getReport, spawn, stop, waitMembers } from "../control.ts";
 import { codeOf, FleetboxError } from "../errors.ts";
 import type { Options } from "../options.ts";
-import { selfExecutable } from "../self.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import type { Interrupt } from "./interrupt.ts";
@@ -115,7 +115,7 @@ export class Bringing {
     // Nobody would read of a failure that is cleared away: without somebody who waits, it stays to be looked at.
     const options = { ...this.request.options, remove_on_failure: this.request.wait };
     try {
-      await spawn(this.store, { exe: selfExecutable(), names: plan.names, options });
+      await spawn(this.store, { exe: await resolveHelper(this.store), names: plan.names, options });
     } catch (thrown) {
       if (codeOf(thrown) !== "conflict" || !(await this.#shouldLookAgain(plan.names))) throw thrown;
       return false;

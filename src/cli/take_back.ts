@@ -1,9 +1,9 @@
 /** A killed holder's machines: a new holder takes them back, so that they can be stopped like any others. */
 
+import { resolveHelper } from "../../helper/resolve.ts";
 import { spawn } from "../control.ts";
 import { codeOf } from "../errors.ts";
 import { sweepGroups } from "../orphans.ts";
-import { selfExecutable } from "../self.ts";
 import type { Store } from "../store.ts";
 import { observeGroups, orphanGroup } from "./observe.ts";
 
@@ -18,7 +18,10 @@ export async function takeBack(store: Store, names: readonly string[]): Promise<
   const orphaned = new Set(names.map((name) => orphanGroup(groups, name)).filter((group) => group !== undefined));
   const taken = await Promise.all([...orphaned].map(async ({ machinesAlive }) => {
     try {
-      await spawn(store, { exe: selfExecutable(), names: machinesAlive.filter((name) => names.includes(name)) });
+      await spawn(store, {
+        exe: await resolveHelper(store),
+        names: machinesAlive.filter((name) => names.includes(name)),
+      });
     } catch (thrown) {
       if (codeOf(thrown) !== "conflict") throw thrown; // else: another command has just done the same
     }

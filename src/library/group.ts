@@ -7,12 +7,12 @@
  * that is dead, and replaced.
  */
 
+import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, getReport, getStatus, type Session, spawn, stop, waitMembers } from "../control.ts";
 import { codeOf, FleetboxError } from "../errors.ts";
 import { checkNames } from "../names.ts";
 import type { Options } from "../options.ts";
 import { identify, isAlive } from "../process.ts";
-import { selfExecutable } from "../self.ts";
 import { removeIfThere, type Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 
@@ -117,10 +117,10 @@ export class MachineGroup {
 
   async #serve(names: string[], bootTimeoutMs?: number): Promise<void> {
     // The one before is on its way out: its control socket has the same name.
-    await this.#session?.ended;
+    await this.#session?.close();
     this.#logs.add(names[0]);
     const session = await spawn(this.store, {
-      exe: selfExecutable(),
+      exe: await resolveHelper(this.store),
       names,
       options: bootTimeoutMs === undefined ? this.#options : { ...this.#options, boot_timeout_ms: bootTimeoutMs },
       bound: true,

@@ -7,9 +7,9 @@
  * killed, unless it was told to `close`, `leave` or `throw`. Errors end it with code 1 and their message.
  */
 
+import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, type Session, spawn, stop, waitMembers } from "../../src/control.ts";
 import type { Options } from "../../src/options.ts";
-import { selfExecutable } from "../../src/self.ts";
 import { Store } from "../../src/store.ts";
 
 export interface Script {
@@ -28,7 +28,7 @@ function say(text: string): void {
 
 async function run({ names, options, then = [] }: Script): Promise<void> {
   const store = Store.fromEnvironment();
-  const session = await spawn(store, { exe: selfExecutable(), names, bound: true, options });
+  const session = await spawn(store, { exe: await resolveHelper(store), names, bound: true, options });
   say(`spawned ${session.pid}`);
   for (const step of then) {
     const [verb, name] = step.split(" ");

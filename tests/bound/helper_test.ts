@@ -1,0 +1,60 @@
+/** The helper in the place of fleetbox, and clients that find none. Against the stand-in. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Sandbox, sandbox } from "../harness/sandbox.ts";
+import { Client, GONE_MS, untilNothing } from "./bound.ts";
+
+const HELPER = fileURLToPath(new URL("../../helper/main.ts", import.meta.url));
+
+/** `fleetbox-helper`, from source. */
+function helperOf(box: Sandbox): string {
+  const path = join(box.root, "fleetbox-helper");
+  Deno.writeTextFileSync(path, `#!/bin/sh\nexec "${Deno.execPath()}" run -A -q --no-check "${HELPER}" "$@"\n`, {
+    mode: 0o755,
+  });
+  return path;
+}
+
+Deno.test("fleetbox-helper, named by FLEETBOX_HELPER, holds a bound group like fleetbox does, and a detached one", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const env = { FLEETBOX_HELPER: helperOf(box) };
+  await using client = new Client(box, { names: ["a", "b"], then: ["up"] }, { env });
+  await client.said(/^up$/m);
+  assert.match(box.process("holder").command, /helper\/main\.ts --fleetbox-runner a,b$/);
+  client.kill();
+  assert.ok(await untilNothing(box) < GONE_MS);
+
+  const up = await box.start(["up", "c", "--egress", "off"], { env }).done;
+  assert.equal(up.code, 0, up.stderr);
+  assert.match(box.process("holder").command, /helper\/main\.ts --fleetbox-runner c$/);
+  assert.equal(await box.states(), "a=stopped b=stopped c=running");
+});
+
+Deno.test("a FLEETBOX_HELPER that is no program, or no helper, is told with what to do; nothing is left", async () => {
+  await using box = await sandbox({ standIn: {} });
+  for (
+    const [helper, words] of [["/no/such", /FLEETBOX_HELPER is "\/no\/such", which is not a program/], [
+      "/bin/echo",
+      /What was started as a holder is none/,
+    ]] as const
+  ) {
+    await using client = new Client(box, { names: ["a"] }, { env: { FLEETBOX_HELPER: helper } });
+    assert.equal((await client.ended).code, 1);
+    assert.match(client.words, words);
+  }
+  await untilNothing(box, 1_000);
+});
+
+Deno.test("fleetbox-helper says what it is for, and refuses what it is not", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const helper = helperOf(box);
+  const run = (...args: string[]) => new Deno.Command(helper, { args, env: box.env, clearEnv: true }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const [version, nothing, names] = await Promise.all([run("version"), run(), run("--fleetbox-runner", "A b")]);
+  assert.match(text(version.stdout), /^fleetbox-helper \d+\.\d+\.\d+\n$/);
+  assert.deepEqual([nothing.code, /--fleetbox-runner NAMES/.test(text(nothing.stderr))], [2, true]);
+  assert.equal(names.code, 1);
+  assert.equal(JSON.parse(text(names.stdout)).code, "misuse");
+});

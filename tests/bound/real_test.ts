@@ -1,0 +1,54 @@
+/** The bound lifetime with real machines: what the stand-in cannot show is that real QEMU goes, too. */
+
+import assert from "node:assert/strict";
+import { until } from "../harness/processes.ts";
+import { type Sandbox, sandbox } from "../harness/sandbox.ts";
+import { Client, GONE_MS, untilNothing } from "./bound.ts";
+import type { Script } from "./client.ts";
+
+const options = { egress: "off", mem: 0.125 } as const;
+
+async function killed(script: Script, ready: (client: Client, box: Sandbox) => Promise<unknown>, when: string) {
+  await using box = await sandbox();
+  await using client = new Client(box, script);
+  await ready(client, box);
+  const count = box.processes("machine").length;
+  client.kill();
+  const ms = await untilNothing(box);
+  console.log(`real QEMU: client gone ${when}, ${count} machines: ${Math.round(ms)} ms`);
+  assert.ok(ms < GONE_MS, `${ms} ms\n${box.holderLog("a")}`);
+}
+
+Deno.test("real QEMU: kill -9 of the client while machines boot: within 2 s nothing of the group exists", async () => {
+  const booting = async (_: Client, box: Sandbox) => {
+    await until("both machines run", () => box.processes("machine").length === 2);
+    await until("a's kernel runs", async () => (await box.report("a").catch(() => undefined))?.stage === "kernel");
+  };
+  await killed({ names: ["a", "b"], options }, booting, "while they boot");
+});
+
+Deno.test("real QEMU: kill -9 of the client while one machine runs, one stops and one joins", async () => {
+  const busy = async (client: Client, box: Sandbox) => {
+    await client.said(/^adding\nstopping$/m);
+    await until("three machines", () => box.processes("machine").length === 3);
+  };
+  const script = { names: ["a", "b"], options, then: ["up", "add c", "stop b"] };
+  await killed(script, busy, "while they run, stop and join");
+});
+
+Deno.test("real QEMU: kill -9 of the holder: no QEMU and no gateway survives it, and its machine boots again, disk and all", async () => {
+  await using box = await sandbox();
+  await using client = new Client(box, { names: ["a"], options, then: ["up"] });
+  await client.said(/^up$/m);
+  const { instance_id } = box.store.config("a")!;
+  const start = performance.now();
+  Deno.kill(box.process("holder").pid, "SIGKILL");
+  await until("no machine, no gateway", () => box.processes().every(({ kind }) => kind === "other"));
+  const ms = performance.now() - start;
+  console.log(`real QEMU: holder killed: ${Math.round(ms)} ms`);
+  assert.ok(ms < GONE_MS, `${ms} ms`);
+  await box.up("a");
+  assert.equal(box.store.config("a")!.instance_id, instance_id);
+  await box.ok("stop", "a", "--force");
+  await untilNothing(box);
+});
