@@ -41,18 +41,17 @@ export interface RunOptions {
  */
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const { hint, ...rest } = options;
-  let output: Deno.CommandOutput;
+  if (isEnding) throw endingError(program);
+  let child: Deno.ChildProcess;
   try {
-    output = await new Deno.Command(program, {
-      ...rest,
-      args: [...args],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).output();
+    child = new Deno.Command(program, { ...rest, args: [...args], stdin: "null", stdout: "piped", stderr: "piped" })
+      .spawn();
   } catch (cause) {
     throw missing(program, cause, hint);
   }
+  const running = { kill: (name: Deno.Signal) => child.kill(name), exited: child.status };
+  children.add(running);
+  const output = await child.output().finally(() => children.delete(running));
   if (output.code === 0 && output.signal === null) return new TextDecoder().decode(output.stdout);
   const stderr = new TextDecoder().decode(output.stderr.subarray(-TAIL_BYTES)).trim();
   throw new ProcessError(program, output.code, output.signal, stderr);
@@ -90,7 +89,7 @@ export interface StartOptions extends RunOptions {
  */
 export function start(program: string, args: readonly string[], options: StartOptions = {}): Child {
   const { hint, onOutput, input, ...rest } = options;
-  if (isEnding) throw new FleetboxError("interrupted", `Cannot start ${baseName(program)}: this process is ending`);
+  if (isEnding) throw endingError(program);
   let child: Deno.ChildProcess;
   try {
     const stdin = input ? "piped" : "null";
@@ -140,14 +139,23 @@ export function start(program: string, args: readonly string[], options: StartOp
   return ours;
 }
 
-const children = new Set<Child>();
+/** What {@link run} and {@link start} have started, while it runs. */
+const children = new Set<{ kill(signal: Deno.Signal): unknown; exited: Promise<unknown> }>();
 let isEnding = false;
 
-/** Kills every child that {@link start} started, and starts no more. Resolves when they are gone. */
+/** Kills every child that {@link run} or {@link start} started, and starts no more. Resolves when they are gone. */
 export async function endChildren(): Promise<void> {
   isEnding = true;
-  for (const child of children) child.kill("SIGKILL");
+  for (const child of children) {
+    try {
+      child.kill("SIGKILL");
+    } catch { /* gone in between */ }
+  }
   await Promise.all([...children].map((child) => child.exited));
+}
+
+function endingError(program: string): FleetboxError {
+  return new FleetboxError("interrupted", `Cannot start ${baseName(program)}: this process is ending`);
 }
 
 /** A process and the moment at which it started: the pair that is not reused. */

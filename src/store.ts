@@ -289,12 +289,15 @@ export class Store {
     await writeDurably(this.group(record.id).record, JSON.stringify(record) + "\n", { sync: false });
   }
 
-  /** Deletes what a killed process left half-made in `run`, in `images` and among these members' files. */
-  sweepTemporary(names: readonly string[]): void {
+  /**
+   * Deletes what a killed process left half-made in `run`, in `images` and among these members' files; and what `ending`
+   * has made, a process that is just about to end.
+   */
+  sweepTemporary(names: readonly string[], ending?: number): void {
     for (const dir of [this.runDir, this.imagesDir, ...names.map((name) => this.member(name).dir)]) {
       for (const file of entries(dir)) {
         const writer = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/.exec(file)?.[1];
-        if (writer === undefined || identify(Number(writer))) continue;
+        if (writer === undefined || (Number(writer) !== ending && identify(Number(writer)))) continue;
         try {
           Deno.removeSync(join(dir, file), { recursive: true });
         } catch { /* somebody else swept it */ }

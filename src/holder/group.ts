@@ -387,6 +387,7 @@ export class Group {
       paths.consoleSocket,
     ]);
     this.#remove([...sockets, ...Object.values(store.group(this.id))]);
+    store.sweepTemporary(names, Deno.pid);
   }
 
   #remove(paths: readonly string[]): void {
