@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FleetboxError } from "../errors.ts";
 import type { MemberConfig } from "../store.ts";
 import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
-import { ignoredOptions, imageReference, type MemberFlags, memberOptions } from "./member_options.ts";
+import { ignoredOptions, imageReference, type MemberFlags, memberOptions, parseFixture } from "./member_options.ts";
 import { listed, numberedNames, parseNames } from "./name_arguments.ts";
 import { editDistance, nearest } from "./nearest.ts";
 import { remoteCommand, shellQuote } from "./quoting.ts";
@@ -142,4 +142,20 @@ Deno.test("a typing mistake finds the nearest word, nonsense finds none", () => 
   assert.equal(nearest("stauts", ["stop", "status"]), "status");
   assert.equal(nearest("b", ["a", "c"]), "a");
   assert.equal(nearest("nonsense", ["up", "stop"]), undefined);
+});
+
+Deno.test("--fixture is split where the guest's absolute path begins", () => {
+  const cwd = () => "/here";
+  const fixture = (text: string) => {
+    const { host_path, guest_path } = parseFixture(text, cwd);
+    return [host_path, guest_path];
+  };
+  assert.deepEqual(fixture("data:/srv/data"), ["/here/data", "/srv/data"]);
+  assert.deepEqual(fixture("/a:b:/c:d"), ["/a:b", "/c:d"]);
+  assert.deepEqual(fixture("./a b/:/x y/"), ["/here/a b", "/x y"]);
+  assert.deepEqual(fixture("/a:/"), ["/a", "/"]);
+  assert.deepEqual(fixture("/a:/b:/c"), ["/a:/b", "/c"]);
+  for (const text of ["", ":", "/a", "/a:", "a:b", ":/b"]) {
+    assert.throws(() => parseFixture(text, cwd), /HOST_DIR:GUEST_DIR/);
+  }
 });

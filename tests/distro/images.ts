@@ -35,7 +35,7 @@ export async function provideImage(box: Sandbox, alias: string): Promise<void> {
   const stamp = join(cache, `${alias}.${STAMP}`);
   const found = await Deno.readTextFile(stamp).catch(() => "");
   if (found !== wanted || imagesOf(cache, alias).length === 0) {
-    console.log(`building ${alias} into ${cache}: a few minutes, once`);
+    tell(`building ${alias} into ${cache}: a few minutes, once`);
     for (const old of imagesOf(cache, alias)) await Deno.remove(old, { recursive: true });
     const env = { ...box.env, FLEETBOX_HOME: cache };
     const result = await new Running(["image", "build", alias], env, { limitMs: LIMIT_MS }).done;
@@ -46,6 +46,11 @@ export async function provideImage(box: Sandbox, alias: string): Promise<void> {
   Deno.mkdirSync(images, { recursive: true, mode: 0o700 });
   // Links where the file system is the same: the files are never written to.
   for (const path of [...imagesOf(cache, alias), join(cache, "images", "refs")]) await copy(path, images);
+}
+
+/** For whoever waits: a test of minutes should not be silent. */
+export function tell(what: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`  distro: ${what}\n`));
 }
 
 function imagesOf(cache: string, alias: string): string[] {

@@ -1,0 +1,119 @@
+/** What a user hands to guests, and how it is refused: `--fixture`, `--user-data`, `--ready`, `cp`, `exec`. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { sandbox, told } from "../harness/sandbox.ts";
+
+Deno.test("a fixture that cannot be handed over is an error before anything boots", async () => {
+  await using box = await sandbox({ standIn: {} });
+  Deno.writeTextFileSync(join(box.root, "file"), "");
+  Deno.mkdirSync(join(box.root, "dir"));
+  const dir = join(box.root, "dir");
+  const refused = (code: number, words: RegExp, ...fixtures: string[]) =>
+    box.fails(code, words, "up", "a,b", ...fixtures.flatMap((text) => ["--fixture", text]));
+
+  await refused(2, /Bad value for --fixture: found "nowhere".*HOST_DIR:GUEST_DIR/, "nowhere");
+  await refused(2, /HOST_DIR:GUEST_DIR/, `${dir}:relative`);
+  await refused(2, /HOST_DIR:GUEST_DIR/, ":/guest");
+  await refused(2, /below \//, `${dir}:/`);
+  await refused(2, /no "\.", "\.\."/, `${dir}:/a/../b`);
+  await refused(2, /no control characters/, `${dir}:/a\nb`);
+  await refused(2, /two fixtures at \/a/, `${dir}:/a`, `${dir}:/a/`);
+  await refused(2, /one over another/, `${dir}:/a`, `${dir}:/a/b`);
+  await refused(3, /"?.*none"? as a fixture: it does not exist/, `${dir}/none:/a`);
+  await refused(2, /it is a file, expected a directory/, `${box.root}/file:/a`);
+  assert.deepEqual([box.stored(), box.processes()], [[], []]);
+});
+
+Deno.test("a fixture is taken as it is at each boot, and its image goes with the member", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const dir = join(box.root, "a:b");
+  Deno.mkdirSync(dir);
+  await box.up("a", "--fixture", `${dir}:/srv/x`);
+  const image = box.store.member("a").fixture(0);
+  const listed = async () => {
+    const { stdout } = await new Deno.Command("/usr/sbin/debugfs", { args: ["-R", "ls -p /", image], stderr: "null" })
+      .output();
+    return new TextDecoder().decode(stdout);
+  };
+  assert.doesNotMatch(await listed(), /later/);
+  const command = box.process("machine", "a").command;
+  assert.match(command, /fixture-0\.img/);
+  await box.ok("stop", "a");
+
+  Deno.writeTextFileSync(join(dir, "later"), "");
+  await box.up("a");
+  assert.match(await listed(), /later/);
+  await box.ok("stop", "a");
+
+  Deno.removeSync(dir, { recursive: true });
+  await box.fails(3, [/a:b as a fixture: it does not exist/, /--fixture HOST_DIR:GUEST_DIR/], "up", "a");
+  assert.equal(await box.states(), "a=stopped", "it exists as before");
+  await box.ok("rm", "a");
+  assert.deepEqual(box.stored(), []);
+});
+
+Deno.test("a missing fixture of one member keeps the others of its group from booting", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const dir = join(box.root, "dir");
+  Deno.mkdirSync(dir);
+  await box.up("a", "--fixture", `${dir}:/srv/x`);
+  await box.ok("stop", "a");
+  Deno.removeSync(dir);
+  const { stderr } = await box.fails(3, /does not exist/, "up", "a,b");
+  assert.doesNotMatch(stderr, /b: (disk|boot|kernel)/);
+  assert.deepEqual(box.stored(), ["a"]);
+});
+
+Deno.test("user-data is kept with the member, and refused when cloud-init would not take it", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const file = (name: string, content: string | Uint8Array) => {
+    const path = join(box.root, name);
+    Deno.writeFileSync(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    return path;
+  };
+  const refused = (code: number, words: RegExp, path: string) => box.fails(code, words, "up", "a", "--user-data", path);
+  await refused(3, /does not exist/, join(box.root, "none"));
+  await refused(1, /cannot be read/, box.root);
+  await refused(2, /no format that cloud-init knows: found the first line "users: \[\]"/, file("1", "users: []\n"));
+  await refused(2, /no format/, file("2", ""));
+  await refused(2, /too long, expected at most 32768 bytes/, file("3", "#cloud-config\n" + "x".repeat(40_000)));
+  await refused(2, /no text in UTF-8/, file("4", Uint8Array.of(0x23, 0x21, 0xff)));
+  await refused(2, /NUL/, file("5", "#!/bin/sh\n\0"));
+  await box.fails(2, /Bad value for --ready: found "soon", expected ssh or cloud-init/, "up", "a", "--ready", "soon");
+  assert.deepEqual([box.stored(), box.processes()], [[], []]);
+
+  const text = "#!/bin/sh\necho 'grüß dich' \"$1\"\n";
+  await box.up("a", "--user-data", file("good", text), "--ready", "ssh");
+  assert.equal(box.store.config("a")!.user_data, text);
+  await box.ok("stop", "a");
+  const again = await box.up("a", "--user-data", file("other", "#cloud-config\n"));
+  assert.match(again.stderr, /a keeps the --user-data with which it was made/, told(again));
+  assert.equal(box.store.config("a")!.user_data, text);
+});
+
+Deno.test("the largest user-data reaches a member that is added, too", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const path = join(box.root, "large");
+  const text = "#cloud-config\n" + "# a line\n".repeat(3_600);
+  Deno.writeTextFileSync(path, text);
+  await box.up("a");
+  await box.up("b", "--user-data", path); // a group of its own
+  await box.ok("join", "c", "--via", "a", "--user-data", path);
+  assert.deepEqual([box.store.config("b")!.user_data, box.store.config("c")!.user_data], [text, text]);
+});
+
+Deno.test("cp and exec refuse what they cannot do, in words", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  await box.ok("stop", "a");
+  await box.fails(2, [/None of these is on a member/, /fleetbox cp x NAME:/], "cp", "x", "y");
+  await box.fails(2, /Nowhere to copy to/, "cp", "x");
+  await box.fails(2, [/Not a member: "A b"/, /\.\/A b:c/], "cp", "A b:c", "a:");
+  await box.fails(2, /A path is empty/, "cp", "", "a:");
+  await box.fails(3, [/no member "b"/, /Did you mean "a"/], "cp", "x", "b:");
+  await box.fails(1, [/Cannot reach "a": it is not running/, /fleetbox up a/], "cp", "x", "a:");
+  await box.fails(1, /Cannot reach "a"/, "exec", "a", "--", "true");
+  await box.fails(2, /[Mm]issing required argument/, "exec", "a");
+  await box.fails(2, /No program named/, "exec", "a", "--");
+});
