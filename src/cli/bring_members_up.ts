@@ -39,9 +39,15 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   }
   if (flags.json) sayJson({ event: "up", members: reports });
   else summary(reports).forEach(say);
-  const failures = reports.filter((report) => report.state === "running" && report.failure)
-    .map(({ failure }) => fromWireError(failure!));
-  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new AggregateError(failures);
+  throwProblems(reports);
+}
+
+/** For members that run, but not as they should: cloud-init failed in them, or they stand still for want of space. */
+export function throwProblems(reports: readonly MemberReport[]): void {
+  const problems = reports.flatMap(({ state, failure }) => state === "running" && failure ? [failure] : []);
+  if (problems.length === 0) return;
+  const errors = problems.map(fromWireError);
+  throw errors.length === 1 ? errors[0] : new AggregateError(errors);
 }
 
 /** Name, address, and how to reach it, a line a member. */

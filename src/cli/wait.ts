@@ -5,7 +5,7 @@ import { waitMembers } from "../control.ts";
 import { FleetboxError } from "../errors.ts";
 import { DEFAULTS } from "../options.ts";
 import type { MemberReport } from "../wire.ts";
-import { summary } from "./bring_members_up.ts";
+import { summary, throwProblems } from "./bring_members_up.ts";
 import { parseDurationMs } from "./duration.ts";
 import { Interrupt } from "./interrupt.ts";
 import { parseNames } from "./name_arguments.ts";
@@ -54,6 +54,7 @@ export function waitCommand(): Command {
       }
       if (flags.json) sayJson({ event: "wait", members: reports });
       else summary(reports).forEach(say);
+      throwProblems(reports);
     });
 }
 
