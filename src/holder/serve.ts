@@ -216,10 +216,10 @@ export async function readRequest(conn: Pick<Deno.UnixConn, "read">): Promise<st
     pending ??= conn.read(buffer);
     const left = deadline - performance.now();
     // A JSON request that is not whole yet is not ended by silence: its client has more to say.
-    const limitMs = verdict === "quiet" && isWhole(reader.text()) ? Math.min(wire.SILENCE_MS, left) : left;
-    const count = await within(pending, limitMs);
+    const mayEnd = left > 0 && verdict === "quiet" && isWhole(reader.text());
+    const count = await within(pending, mayEnd ? Math.min(wire.SILENCE_MS, left) : left);
     if (count === "silence") {
-      if (performance.now() < deadline) return reader.text();
+      if (mayEnd) return reader.text();
       pending.catch(() => {});
       throw new FleetboxError("protocol", `the request was not finished within ${wire.REQUEST_TIMEOUT_MS / 1000} s`);
     }
