@@ -38,8 +38,17 @@ export interface Booted {
 export async function prepareBare(store: Store, name: string): Promise<BareMachine> {
   const ip = "10.88.0.11";
   const nothing = () => {};
-  const request = { store, name, options: {}, ip, group: "bare", onStage: nothing, onCreate: nothing };
-  const prepared = await prepareMember(request);
+  const prepared = await prepareMember({
+    store,
+    name,
+    options: {},
+    ip,
+    group: "bare",
+    onStage: nothing,
+    onCreate: nothing,
+    onDownload: nothing,
+    signal: new AbortController().signal,
+  });
   const binary = findQemu();
   const { accelerator } = await chooseAccelerator({ binary, cacheFile: store.acceleratorCache });
   const spec = machineSpec(store.member(name), prepared.config, prepared.image, { binary, accelerator, bound: false });
