@@ -50,13 +50,16 @@ export class Connection {
   /** Opens a channel and runs a command line in it. */
   async command(line: string): Promise<ClientChannel> {
     const client = await this.client();
-    return await promised((done) => client.exec(line, done));
+    return await whileOpen(client, (done) => client.exec(line, done));
   }
 
   /** Opens a stream to a TCP port, as the guest sees it, and closes it again. @throws when nobody listens there. */
   async probe(host: string, port: number): Promise<void> {
     const client = await this.client();
-    const channel = await promised<ClientChannel>((done) => client.forwardOut("127.0.0.1", 0, host, port, done));
+    const channel = await whileOpen<ClientChannel>(
+      client,
+      (done) => client.forwardOut("127.0.0.1", 0, host, port, done),
+    );
     const closed = new Promise<void>((resolve) => channel.once("close", () => resolve()));
     channel.on("error", () => {});
     channel.resume();
@@ -68,7 +71,7 @@ export class Connection {
   /** Opens a channel for files. */
   async files(): Promise<SFTPWrapper> {
     const client = await this.client();
-    return await promised<SFTPWrapper>((done) => client.sftp(done));
+    return await whileOpen<SFTPWrapper>(client, (done) => client.sftp(done));
   }
 
   /** The open connection; opened when there is none. */
@@ -168,8 +171,22 @@ export class Connection {
   }
 }
 
+type Start<T> = (done: (error: Error | undefined | null, value: T) => void) => void;
+
+/** {@link promised}, on a connection that may close first without another word. */
+async function whileOpen<T>(client: Client, start: Start<T>): Promise<T> {
+  const { promise: closed, reject } = Promise.withResolvers<never>();
+  const onClose = () => reject(new Error("the connection was closed"));
+  client.once("close", onClose);
+  try {
+    return await Promise.race([promised(start), closed]);
+  } finally {
+    client.off("close", onClose);
+  }
+}
+
 /** A callback's outcome as a promise. */
-export function promised<T>(start: (done: (error: Error | undefined | null, value: T) => void) => void): Promise<T> {
+export function promised<T>(start: Start<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     // A call on a connection that has just broken throws instead of calling back.
     start((error, value) => error ? reject(error) : resolve(value));

@@ -34,6 +34,7 @@ export class Client {
   destroy(): this;
   on(event: "error", listener: (error: Error) => void): this;
   once(event: "ready" | "close", listener: () => void): this;
+  off(event: "close", listener: () => void): this;
 }
 
 /** Emits `exit` with a code, or with null and the name of a signal, before `close`. */

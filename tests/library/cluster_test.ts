@@ -1,0 +1,79 @@
+/** Groups of real machines: names on their network, members that come and go, two groups at once. */
+
+import assert from "node:assert/strict";
+import { type Cluster, FleetboxError, startCluster } from "../../mod.ts";
+import { assertNothingLeft, testStore } from "./support.ts";
+
+const { store, options } = testStore();
+
+async function reaches(cluster: Cluster, from: string, to: string): Promise<boolean> {
+  return (await cluster.get(from).exec(["ping", "-c", "1", "-W", "2", to])).code === 0;
+}
+
+Deno.test("a cluster", async (t) => {
+  {
+    await using cluster = await startCluster(["a", "b"], options);
+
+    await t.step("its machines find each other by name", async () => {
+      assert.deepEqual(cluster.vms.map(({ name }) => name), ["a", "b"]);
+      assert.ok(await reaches(cluster, "a", "b"));
+      assert.ok(await reaches(cluster, "b", "a"));
+      assert.throws(() => cluster.get("x"), (thrown: FleetboxError) => {
+        return thrown.code === "not-found" && /it has "a", "b"/.test(thrown.message);
+      });
+    });
+
+    await t.step("add boots another one onto the network; a name that is taken is refused", async () => {
+      const c = await cluster.add("c", { memoryMiB: 160 });
+      assert.equal(c.name, "c");
+      assert.ok(await reaches(cluster, "a", "c"));
+      assert.ok(await reaches(cluster, "c", "b"));
+      assert.ok(Number((await c.exec("grep MemTotal /proc/meminfo")).stdout.replace(/\D/g, "")) < 160 * 1024);
+      await assert.rejects(cluster.add("a"), /this process has one of that name already/);
+      assert.equal(cluster.vms.length, 3);
+    });
+
+    await t.step("one that is stopped comes back onto the same network, with its address", async () => {
+      const a = cluster.get("a");
+      const { ip } = a;
+      await a.exec("echo kept > kept", { check: true });
+      await a.stop();
+      assert.equal(await reaches(cluster, "b", ip), false);
+      await a.start();
+      assert.equal(a.ip, ip);
+      assert.equal(await a.readTextFile("kept"), "kept\n");
+      assert.ok(await reaches(cluster, "b", "a"));
+    });
+
+    await t.step("one that is destroyed is gone, the others run on", async () => {
+      await cluster.get("c").destroy();
+      assert.deepEqual(cluster.vms.map(({ name }) => name), ["a", "b"]);
+      assert.ok(await reaches(cluster, "a", "b"));
+    });
+
+    await t.step("when all were stopped, those that start make the network anew", async () => {
+      await Promise.all(cluster.vms.map((vm) => vm.stop()));
+      await Promise.all(cluster.vms.map((vm) => vm.start()));
+      assert.ok(await reaches(cluster, "a", "b"));
+    });
+  }
+  await t.step("closing it leaves nothing", () => assertNothingLeft(store));
+});
+
+Deno.test("two clusters at once do not see each other", async () => {
+  {
+    await using stack = new AsyncDisposableStack();
+    const clusters = await Promise.all(
+      [1, 2].map(() => startCluster(1, { ...options, memoryMiB: 128 })),
+    );
+    for (const cluster of clusters) stack.use(cluster);
+    const [[one], [other]] = clusters.map(({ vms }) => vms);
+    assert.equal(one.ip, other.ip, "each has a network of its own");
+    assert.notEqual(one.name, other.name);
+    assert.equal((await one.exec(["ping", "-c", "1", "-W", "2", other.name])).code === 0, false);
+    await clusters[0].close();
+    await clusters[0].close(); // twice
+    assert.equal((await other.exec("echo on")).stdout, "on\n");
+  }
+  assertNothingLeft(store);
+});

@@ -1,0 +1,136 @@
+/** What starts, what it leaves, and what a name means: machines that fail, are interrupted, are there already. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { FleetboxError, start, startCluster } from "../../mod.ts";
+import { isAlive } from "../../src/process.ts";
+import { processesOf, until } from "../harness/processes.ts";
+import { assertNothingLeft, testStore } from "./support.ts";
+
+const { store, options } = testStore();
+
+function code(expected: string, words: RegExp) {
+  return (thrown: unknown) => {
+    assert.ok(thrown instanceof FleetboxError, String(thrown));
+    assert.equal(thrown.code, expected, thrown.message);
+    assert.match(thrown.message, words);
+    return true;
+  };
+}
+
+Deno.test("a signal during the boot leaves nothing", async () => {
+  const fired = AbortSignal.abort(new Error("too late"));
+  await assert.rejects(start("never", { ...options, signal: fired }), code("interrupted", /Starting "never" was/));
+  const abort = new AbortController();
+  const starting = start({ ...options, signal: abort.signal });
+  await until("a machine runs", () => processesOf(store.root).some(({ kind }) => kind === "machine"));
+  abort.abort(new Error("enough"));
+  await assert.rejects(starting, code("interrupted", /was interrupted/));
+  assertNothingLeft(store);
+});
+
+Deno.test("a boot that fails says why, and leaves nothing", async () => {
+  await assert.rejects(start("late", { ...options, bootTimeoutMs: 300 }), code("timeout", /"late" did not answer/));
+  await assert.rejects(
+    start("small", { ...options, memoryMiB: 64, image: "/nowhere" }),
+    code("not-found", /no image at/),
+  );
+  await assert.rejects(start("Bad Name", options), code("misuse", /Not a member name/));
+  const typo: object = { ...options, memory: 64 };
+  await assert.rejects(
+    start("typo", typo),
+    code("misuse", /Unknown option "memory" of start\(\)/),
+  );
+  await assert.rejects(startCluster(0, options), code("misuse", /Not a number of machines: found 0/));
+  await assert.rejects(startCluster(["a", "a"], options), code("misuse", /"a" is given twice/));
+  assertNothingLeft(store);
+});
+
+Deno.test("an exception takes the machine down; a name that is taken is refused", async () => {
+  await assert.rejects(async () => {
+    await using vm = await start("taken", options);
+    await assert.rejects(start("taken", options), code("conflict", /this process has one of that name already/));
+    assert.equal(await vm.state(), "running", "the refused start did it no harm");
+    throw new Error("the test failed");
+  }, /the test failed/);
+  assertNothingLeft(store);
+});
+
+Deno.test("killing the test's process leaves nothing, disk included", async () => {
+  const script = `
+    import { start } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
+    const vm = await start("orphan", ${JSON.stringify(options)});
+    console.log(vm.ip);
+    await new Promise(() => setInterval(() => {}, 1000));
+  `;
+  const child = run(script);
+  const reader = child.stdout.getReader();
+  assert.match(new TextDecoder().decode((await reader.read()).value), /10\.88/);
+  const holder = processesOf(store.root).find(({ kind }) => kind === "holder")!;
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  await until("the holder is gone", () => !isAlive(holder), 5_000);
+  assertNothingLeft(store);
+});
+
+Deno.test("a killed test's machine that was stopped is replaced; another process's is not", async () => {
+  const script = `
+    import { start } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
+    const vm = await start("left", ${JSON.stringify(options)});
+    await vm.exec("touch old", { check: true });
+    await vm.stop();
+    console.log("stopped");
+    await new Promise(() => setInterval(() => {}, 1000));
+  `;
+  const child = run(script);
+  const reader = child.stdout.getReader();
+  assert.match(new TextDecoder().decode((await reader.read()).value), /stopped/);
+  await assert.rejects(start("left", options), code("conflict", /process \d+ made it and still runs/));
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  {
+    await using vm = await start("left", options);
+    assert.equal((await vm.exec("ls old")).code, 1, "the disk is a new one");
+  }
+  assertNothingLeft(store);
+});
+
+Deno.test("a user's machine is refused, or booted as it is and kept", async () => {
+  await fleetbox("up", "mine", "--egress", "off");
+  await fleetbox("ssh", "mine", "--", "echo mine >file");
+  await assert.rejects(
+    start("mine", { ...options, existing: "reuse" }),
+    code("conflict", /"mine" is already served by another holder/),
+  );
+  await fleetbox("stop", "mine"); // that start did it no harm
+  await assert.rejects(start("mine", options), code("conflict", /there is one of that name, it was made at/));
+  {
+    await using vm = await start("mine", { ...options, existing: "reuse" });
+    assert.equal(await vm.readTextFile("file"), "mine\n");
+  }
+  assert.equal(store.config("mine")?.owner, undefined);
+  const downs = Deno.readTextFileSync(store.member("mine").serialLog).match(/fleetbox-micro: down/g);
+  assert.equal(downs?.length, 2, "both times it was shut down, not cut off");
+  await fleetbox("rm", "mine", "--force");
+  assertNothingLeft(store);
+});
+
+async function fleetbox(...args: string[]): Promise<void> {
+  const { code, stderr } = await new Deno.Command(fileURLToPath(new URL("../../bin/fleetbox", import.meta.url)), {
+    args,
+    env: { FLEETBOX_HOME: store.root },
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+}
+
+function run(script: string): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", `data:application/typescript,${encodeURIComponent(script)}`],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+}
