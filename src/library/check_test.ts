@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { FleetboxError } from "../errors.ts";
+import { checkOptions } from "../options.ts";
+import { checked, wireOptions } from "./check.ts";
+
+function refuses(kind: Parameters<typeof checked>[0], options: unknown, words: RegExp): void {
+  assert.throws(() => checked(kind, "call()", options as object), (thrown) => {
+    assert.ok(thrown instanceof FleetboxError);
+    assert.equal(thrown.code, "misuse");
+    assert.match(thrown.message, words);
+    return true;
+  });
+}
+
+Deno.test("check: unknown options are errors that name those that exist", () => {
+  refuses("exec", { timeout: 5 }, /^Unknown option "timeout" of call\(\); expected .*"timeoutMs"/);
+  refuses("copy", { mode: 5 }, /^Unknown option "mode" of call\(\); expected "signal"$/);
+  refuses("start", { toString: 1 }, /Unknown option "toString"/);
+});
+
+Deno.test("check: values are checked, and undefined is as if it were not there", () => {
+  refuses("start", { cpus: 1.5 }, /^Bad option "cpus" of call\(\): found 1.5, expected a whole number from 1 to 64$/);
+  refuses("start", { memoryMiB: NaN }, /"memoryMiB".*expected a number from 64/);
+  refuses("start", { egress: "none" }, /expected "on" or "off"/);
+  refuses("start", { image: "" }, /expected a string/);
+  refuses("exec", { signal: {} }, /expected an AbortSignal/);
+  refuses("exec", { stdin: "piped", env: [] }, /"env".*expected an object/);
+  refuses("write", { mode: 0o10000 }, /expected a whole number from 0 to 4095/);
+  refuses("wait", { intervalMs: () => 5 }, /found a function/);
+  refuses("exec", 5, /Bad options of call\(\): found 5, expected an object/);
+  assert.deepEqual(checked("exec", "call()", { timeoutMs: undefined }), { timeoutMs: undefined });
+  assert.deepEqual(checked("exec", "call()", undefined), {});
+});
+
+Deno.test("check: options become the protocol's, in its units", () => {
+  const wire = wireOptions({ cpus: 2, memoryMiB: 512, diskMiB: 2048, egress: "off", hostAccess: true });
+  assert.deepEqual(wire, { boot_timeout_ms: 180_000, cpus: 2, mem: 0.5, disk: 2, egress: "off", host_access: true });
+  assert.doesNotThrow(() => checkOptions(wire));
+  const image = (text: string) => wireOptions({ image: text }, () => "/here").image;
+  assert.deepEqual(["micro", "ubuntu-24.04", "./a.qcow2", "a/b", "/c", "https://d/e"].map(image), [
+    "micro",
+    "ubuntu-24.04",
+    "/here/a.qcow2",
+    "/here/a/b",
+    "/c",
+    "https://d/e",
+  ]);
+});

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { consoleSize, lastLines, printable, readConsole } from "./console_log.ts";
+
+Deno.test("console: what was written since an offset, printable; nothing when there is no log", async () => {
+  const path = Deno.makeTempFileSync();
+  try {
+    Deno.writeTextFileSync(path, "first boot\r\n");
+    const size = consoleSize(path);
+    Deno.writeTextFileSync(path, "\x1b[2J\x1b[1;31msecond\x1b[0m boot\r\r\nü\x00\x07\r\n", { append: true });
+    assert.equal(await readConsole(path, size), "second boot\nü\n");
+    assert.match(await readConsole(path, 0), /^first boot\nsecond/);
+    assert.equal(await readConsole(path, 1e9), "");
+  } finally {
+    Deno.removeSync(path);
+  }
+  assert.equal(consoleSize(path), 0);
+  assert.equal(await readConsole(path, 0), "");
+});
+
+Deno.test("console: the last lines, without empty ones", () => {
+  assert.equal(lastLines("a\n\n b\nc\n\n", 2), " b\nc");
+  assert.equal(lastLines("a\n", 0), "");
+  assert.equal(printable("\x1b]0;title\x07plain"), "plain");
+});

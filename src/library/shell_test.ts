@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { FleetboxError } from "../errors.ts";
+import { commandLine, killLine, quote } from "./shell.ts";
+
+async function sh(line: string, stdin?: string): Promise<string> {
+  const child = new Deno.Command("sh", { args: ["-c", line], stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(stdin ?? ""));
+  await writer.close();
+  return new TextDecoder().decode((await child.output()).stdout);
+}
+
+Deno.test("shell: words reach a program exactly, whatever they hold", async () => {
+  const word = fc.string({ unit: "grapheme", maxLength: 8 }).filter((text) => !text.includes("\0"));
+  await fc.assert(
+    fc.asyncProperty(fc.array(word, { minLength: 1, maxLength: 4 }), async (words) => {
+      const said = await sh(commandLine(["printf", "<%s>", ...words]));
+      assert.equal(said, words.map((one) => `<${one.toWellFormed()}>`).join(""));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("shell: variables and the directory are set before the command", async () => {
+  const env = { ONE: "it's $HOME", TWO: "a b\nc" };
+  assert.equal(await sh(commandLine('printf "%s|%s|" "$ONE" "$TWO"; pwd', { env, cwd: "/" })), "it's $HOME|a b\nc|/\n");
+  assert.equal(await sh(commandLine("echo not reached", { cwd: "/nowhere" })), "");
+});
+
+Deno.test("shell: a program is never read as a word of the shell's", async () => {
+  assert.equal(await sh(commandLine(["if"]) + " 2>/dev/null; echo $?"), "127\n");
+  assert.equal(await sh(commandLine(["A=b"]) + " 2>/dev/null; echo $?"), "127\n");
+});
+
+Deno.test("shell: what is no command is refused", () => {
+  for (const bad of ["", [], [""], ["a", 1], 5, null, "a\0b", ["a\0"]] as never[]) {
+    assert.throws(() => commandLine(bad), (thrown) => thrown instanceof FleetboxError && thrown.code === "misuse");
+  }
+  assert.throws(() => commandLine("true", { env: { "A-B": "" } }), /Not a name of an environment variable/);
+});
+
+Deno.test("shell: plain words stay readable, others are quoted", () => {
+  assert.deepEqual(["a/b.c", "", "a b", "it's", "x=y"].map(quote), ["a/b.c", "''", "'a b'", "'it'\\''s'", "'x=y'"]);
+});
+
+Deno.test("shell: the kill line ends what carries the mark and what descends from it, and nothing else", async () => {
+  const mark = `test${crypto.randomUUID().slice(0, 8)}`;
+  const start = (line: string) => new Deno.Command("sh", { args: ["-c", line], stdout: "null" }).spawn();
+  const marked = start(commandLine("sleep 30 & env -i sleep 30; echo went on", { mark }));
+  const other = start("sleep 30");
+  await new Promise((soon) => setTimeout(soon, 200));
+  // Without sudo: this test may run as root on a host where others work.
+  const line = killLine(mark, "KILL").replaceAll("sudo -n true", "false");
+  assert.match(await sh(line), /^3\n$/);
+  assert.equal((await marked.status).signal, "SIGKILL");
+  assert.equal(await sh(line), "0\n");
+  other.kill("SIGTERM"); // it is still there
+  assert.equal((await other.status).signal, "SIGTERM");
+});
