@@ -117,3 +117,66 @@ Deno.test("cp and exec refuse what they cannot do, in words", async () => {
   await box.fails(2, /[Mm]issing required argument/, "exec", "a");
   await box.fails(2, /No program named/, "exec", "a", "--");
 });
+
+Deno.test("an image with cloud-init runs when that has finished; --ready ssh does not wait for it", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const image = withCloudInit(box.root);
+  // The stand-in says who it is and no more: nobody is let in.
+  const late = await box.fails(
+    4,
+    [/answers on its SSH port, but its cloud-init did not finish within 4 s/, /--ready ssh/],
+    ...["up", "a", "--image", image, "--timeout", "4"],
+  );
+  assert.match(late.stdout + late.stderr, /a: cloud-init/);
+  assert.deepEqual(box.stored(), []);
+  await box.up("a", "--image", image, "--ready", "ssh");
+  assert.equal(await box.states(), "a=running");
+});
+
+Deno.test("a member whose cloud-init failed runs, and says what failed", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const image = withCloudInit(box.root);
+  // In the place of ssh: a guest that is asked, and asked again, until cloud-init has finished.
+  const bin = join(box.root, "bin");
+  Deno.mkdirSync(bin);
+  const answer = (errors: string) => `echo result; echo '{"v1": {"errors": [${errors}]}}'; echo; echo end`;
+  const ssh = (script: string) => Deno.writeTextFileSync(join(bin, "ssh"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };
+
+  ssh(`echo in; read -r _ && read -r _ && ${answer('"(scripts-user, 1 failures)"')}`);
+  const up = await box.start(["up", "a", "--image", image, "--egress", "off"], { env }).done;
+  assert.equal(up.code, 1, told(up));
+  assert.match(
+    up.stderr,
+    /"a" runs, but cloud-init failed in it: \(scripts-user, 1 failures\)\n +try: See what it said/,
+  );
+  assert.match(up.stdout, /^a +10\.88\.0\.11/m);
+  const { a } = await box.ls();
+  assert.deepEqual([a.state, a.running], ["running", true]);
+  assert.match(a.reason, /cloud-init failed/);
+  assert.match((await box.status("a"))!.error!, /cloud-init failed/);
+  await box.fails(1, /cloud-init failed/, "wait", "a");
+  await box.ok("stop", "a");
+
+  // The first session is cut off, the second one is let in; at its next boot nothing fails.
+  ssh(`[ -e "$HOME/once" ] || { >"$HOME/once"; exit 255; }\necho in; ${answer("")}`);
+  await box.start(["up", "a", "--egress", "off"], { env }).done.then((again) =>
+    assert.equal(again.code, 0, told(again))
+  );
+  assert.equal((await box.status("a"))!.error, undefined);
+  assert.equal((await box.ls()).a.reason, undefined);
+});
+
+/** The stand-in's image, as one that has cloud-init. */
+function withCloudInit(root: string): string {
+  const image = join(root, "image");
+  Deno.mkdirSync(image);
+  for (const { name } of Deno.readDirSync(join(root, "micro"))) {
+    Deno.copyFileSync(join(root, "micro", name), join(image, name));
+  }
+  const manifest = join(image, "image.json");
+  const value = { ...JSON.parse(Deno.readTextFileSync(manifest)), name: "distro", cloud_init: true };
+  Deno.chmodSync(manifest, 0o600);
+  Deno.writeTextFileSync(manifest, JSON.stringify(value));
+  return image;
+}
