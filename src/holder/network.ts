@@ -41,6 +41,7 @@ export interface Cable {
 }
 
 /** The waits before the tries to mend a broken cable. */
+const SOCKET_LIMIT_MS = 3_000;
 const RECONNECT_MS = [20, 100, 500, 2_000, 5_000];
 
 export class GroupNetwork {
@@ -138,8 +139,8 @@ export class GroupNetwork {
     await this.#connect(netSocket, { name, role: "member", mac, ip });
   }
 
-  async #connect(path: string, options: PortOptions): Promise<void> {
-    const conn = await Deno.connect({ transport: "unix", path });
+  async #connect(path: string, options: PortOptions, limitMs = SOCKET_LIMIT_MS): Promise<void> {
+    const conn = await connectSoon(path, limitMs);
     let port: Port;
     try {
       port = this.#switch.addPort(conn, options);
@@ -162,7 +163,7 @@ export class GroupNetwork {
       if (this.#closing || this.#cables.get(key) !== broken) return;
       if (delayMs === RECONNECT_MS[0]) log(`${key}: its cable broke: ${why}`);
       try {
-        return await this.#connect(path, options);
+        return await this.#connect(path, options, 0);
       } catch (thrown) {
         log(`${key}: cannot connect its cable again: ${describe(thrown)}`);
       }
@@ -238,4 +239,17 @@ function report(counters: PortCounters): PortReport {
     tx_bytes: counters.txBytes,
     dropped: { ...counters.dropped } as Record<string, number>,
   };
+}
+
+/** QEMU opens a netdev's socket in a thread of its own: on a busy host it comes a moment after QMP answers. */
+async function connectSoon(path: string, limitMs: number): Promise<Deno.UnixConn> {
+  for (const deadline = performance.now() + limitMs;;) {
+    try {
+      return await Deno.connect({ transport: "unix", path });
+    } catch (thrown) {
+      const isEarly = thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.ConnectionRefused;
+      if (!isEarly || performance.now() >= deadline) throw thrown;
+    }
+    await new Promise((later) => setTimeout(later, 10));
+  }
 }
