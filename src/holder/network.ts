@@ -40,8 +40,9 @@ export interface Cable {
   netSocket: string;
 }
 
-/** The waits before the tries to mend a broken cable. */
+/** How long a new machine's network socket may take to be there. */
 const SOCKET_LIMIT_MS = 3_000;
+/** The waits before the tries to mend a broken cable. */
 const RECONNECT_MS = [20, 100, 500, 2_000, 5_000];
 
 export class GroupNetwork {
