@@ -46,6 +46,12 @@ export class Client implements Disposable {
   }
 }
 
+/** A promise that is awaited only later: if it rejects before that, its test still comes to its end in order. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
 /** One request and its whole reply. `half`: closes the write side after the request; else it stays open. */
 export async function talk(
   path: string,

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { isAlive } from "../../src/process.ts";
 import { exists } from "../../src/store.ts";
 import { until } from "../harness/processes.ts";
+import { talkJson } from "../harness/socket.ts";
 import { sandbox, test, told } from "../harness/sandbox.ts";
 
 test("a QEMU that dies at its start: its own message is in ours, and nothing is left", async () => {
@@ -98,6 +99,18 @@ test("a first boot is all or nothing: when b fails, a and c are taken down, and 
   assert.deepEqual(box.stored(), ["c"]);
   assert.equal(await box.states(), "c=stopped");
   assert.deepEqual(box.debris(), []);
+});
+
+test("a first boot that failed before its client listens is still told of, once", async () => {
+  await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
+  const holder = box.start(["--fleetbox-runner", "a"]);
+  await holder.printed(/a: did not come up/);
+  await new Promise((later) => setTimeout(later, 500)); // a client that is late, but not too late
+  const [{ member }] = await talkJson(box.store.memberSocket("a"), { op: "watch" });
+  assert.equal(member.state, "error");
+  assert.match(member.failure.message, /no luck/);
+  assert.equal((await holder.done).code, 0);
+  assert.deepEqual(box.stored(), []);
 });
 
 test("a machine that dies while others of its first boot still boot fails that boot at once", async () => {

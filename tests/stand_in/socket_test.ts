@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { exists } from "../../src/store.ts";
 import { until } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
-import { Client, talk, talkJson } from "../harness/socket.ts";
+import { Client, handled, talk, talkJson } from "../harness/socket.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text).length;
 
@@ -97,15 +97,15 @@ test("10 MB without a newline are refused, and cost nobody else anything", async
   await box.up("a");
   const socket = box.store.memberSocket("a");
   const before = await residentMiB(box);
-  const clients = Array.from({ length: 8 }, async () => {
+  const clients = handled(Promise.all(Array.from({ length: 8 }, async () => {
     using client = await Client.connect(socket);
     const sending = client.send(new Uint8Array(10 * 1024 * 1024).fill(120)).catch(() => "cut off");
     const reply = await client.rest();
     assert.equal(reply, "err: the request is longer than 65536 bytes");
     assert.equal(await sending, "cut off");
-  });
+  })));
   assert.equal((await box.status("a"))?.state, "running");
-  await Promise.all(clients);
+  await clients;
   assert.ok(await residentMiB(box) - before < 40, "the holder keeps what it refused");
 });
 
@@ -200,7 +200,7 @@ test("a JSON request may come in pieces, with pauses, and without a newline", as
 test("watch tells what is, then every change, until the group ends", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");
-  const events = talkJson(box.store.memberSocket("a"), { op: "watch" });
+  const events = handled(talkJson(box.store.memberSocket("a"), { op: "watch" }));
   await box.ok("join", "b", "--via", "a");
   await box.ok("stop", "a");
   await box.ok("stop", "b");
@@ -230,17 +230,17 @@ test("clients that say nothing, or never finish, are closed after ten seconds; o
       await new Promise((later) => setTimeout(later, 100));
     }
   };
-  const slow = [
+  const slow = handled(Promise.all([
     seconds(async () => {}),
     seconds((client) => client.send('{"op": "report"')),
     seconds((client) => drip(client, `{"op": "${"x".repeat(300)}`).catch(() => {})),
-  ];
+  ]));
   for (let round = 0; round < 20; round++) {
     const started = performance.now();
     assert.equal(JSON.parse(await talk(socket, "status")).state, "running");
     assert.ok(performance.now() - started < 2_000);
   }
-  for (const taken of await Promise.all(slow)) assert.ok(taken > 8 && taken < 30, `${taken} s`);
+  for (const taken of await slow) assert.ok(taken > 8 && taken < 30, `${taken} s`);
 });
 
 test("a thousand connections at once are served, and status answers others meanwhile", async () => {
@@ -248,12 +248,12 @@ test("a thousand connections at once are served, and status answers others meanw
   await box.up("a,b");
   const socket = box.store.memberSocket("a");
   // Half of them ask, half of them only hold their connection.
-  const idle = Array.from({ length: 500 }, () => Client.connect(socket));
-  const asking = Array.from({ length: 500 }, () => talk(socket, "status\n"));
+  const idle = handled(Promise.all(Array.from({ length: 500 }, () => Client.connect(socket))));
+  const asking = handled(Promise.all(Array.from({ length: 500 }, () => talk(socket, "status\n"))));
   const other = await talk(box.store.memberSocket("b"), "status");
   assert.equal(JSON.parse(other).name, "b");
-  for (const reply of await Promise.all(asking)) assert.equal(JSON.parse(reply).state, "running");
-  for (const client of await Promise.all(idle)) client[Symbol.dispose]();
+  for (const reply of await asking) assert.equal(JSON.parse(reply).state, "running");
+  for (const client of await idle) client[Symbol.dispose]();
   assert.equal(await box.states(), "a=running b=running");
   const { pid } = box.process("holder");
   await until("the holder has let go of them", () => [...Deno.readDirSync(`/proc/${pid}/fd`)].length < 100);
