@@ -7,7 +7,7 @@
  * be used, or where the file goes afterwards: that is `fetch.ts`.
  */
 
-import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
+import { causesOf, FleetboxError, isNoSpace, messageOf } from "../errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../store.ts";
 import { SparseWriter } from "./sparse.ts";
 
@@ -135,7 +135,8 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
     if (stall.signal.aborted) {
       throw new Interrupted(`the server sent nothing for ${limits.stallMs / 1000} s`, "timeout");
     }
-    throw new Interrupted(messageOf(cause), "unavailable", { cause });
+    // fetch() itself only says that it failed; why is at the end of the chain.
+    throw new Interrupted(causesOf(cause).at(-1) ?? messageOf(cause), "unavailable", { cause });
   } finally {
     stall.end();
     writer?.close();

@@ -8,7 +8,7 @@
 
 /** The kernel's command line. `net.ifnames=0`: the network card is `eth0` from the beginning, not renamed later. */
 export const CMDLINE = [
-  "root=/dev/vda rootfstype=ext4 rw quiet loglevel=4 panic=0",
+  "root=/dev/vda rootfstype=ext4 rootflags=noinit_itable rw fsck.mode=skip quiet loglevel=4 panic=0",
   "net.ifnames=0 lsm=landlock,yama",
   // As for micro (images/micro/README.md): what an emulator does right is neither tested nor patched.
   "cryptomgr.notests tsc=reliable no_timer_check random.trust_cpu=on mitigations=off init_on_alloc=0 noreplace-smp",
@@ -21,7 +21,9 @@ const EARLY: Record<string, string> = {
 # The drivers of the machine, loaded in this order. Devices are there without udev: the kernel names /dev/vda.
 [ "$1" != prereqs ] || exit 0
 . /usr/share/initramfs-tools/hook-functions
-for module in virtio_pci virtio_mmio virtio_blk ext4; do force_load "$module"; done
+for module in virtio_pci virtio_mmio virtio_blk ext4 virtio_net virtio_rng vfat nls_cp437 nls_ascii button evdev; do
+  force_load "$module"
+done
 `,
   // A script here goes before the one of the same name in /usr/share.
   "etc/initramfs-tools/scripts/init-top/udev": "#!/bin/sh\nexit 0\n",
@@ -47,13 +49,27 @@ cloud_final_modules: [package-update-upgrade-install, write-files-deferred, scri
 
 const LATE: Record<string, string> = {
   "etc/cloud/cloud.cfg.d/90_fleetbox.cfg": CLOUD_INIT,
-  "etc/fstab": "/dev/vda / ext4 defaults,noinit_itable,x-systemd.growfs 0 0\n",
+  // The kernel has mounted what there is to mount: an entry for it would only be another remount.
+  "etc/fstab": "# / is mounted by the initial RAM disk, and grown by systemd-growfs@-.service\n",
   "etc/hostname": "localhost\n",
   "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
   "etc/default/locale": "LANG=C.UTF-8\n",
   "etc/ssh/sshd_config.d/fleetbox.conf": "HostKey /etc/ssh/ssh_host_ed25519_key\n",
   "etc/systemd/resolved.conf.d/fleetbox.conf": "[Resolve]\nLLMNR=no\nMulticastDNS=no\n",
   "etc/systemd/journald.conf.d/fleetbox.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\n",
+  // Addresses are static; a link-local one would be waited for.
+  "etc/systemd/network/10-cloud-init-eth0.network.d/fleetbox.conf":
+    "[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n",
+  // Of a hundred devices that are there from the beginning, those that a rule does something useful for.
+  "etc/systemd/system/systemd-udev-trigger.service.d/fleetbox.conf": [
+    "[Service]",
+    "ExecStart=",
+    "ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=block --subsystem-match=net" +
+    " --subsystem-match=input --subsystem-match=rtc",
+    "ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=tty --sysname-match=ttyS0" +
+    " --sysname-match=ttyAMA0 --sysname-match=hvc0",
+    "",
+  ].join("\n"),
   "etc/systemd/system/systemd-networkd-wait-online.service.d/fleetbox.conf":
     "[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --ipv4 --any --timeout=30\n",
 };
@@ -63,6 +79,18 @@ const MASKED = [
   "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer",
   "getty@tty1.service systemd-pstore.service ldconfig.service systemd-hwdb-update.service systemd-machine-id-commit.service",
   "cloud-init-hotplugd.socket cloud-init-hotplugd.service systemd-network-generator.service ssh.socket",
+  "dev-hugepages.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount",
+  "sys-fs-fuse-connections.mount modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service",
+  "modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service",
+  "proc-sys-fs-binfmt_misc.automount systemd-binfmt.service systemd-update-utmp.service",
+  "systemd-update-utmp-runlevel.service systemd-remount-fs.service",
+].join(" ").split(" ");
+
+/** Programs that look for what is never there, at every boot. cloud-init's own looks for the data source that is known. */
+const GENERATORS = [
+  "cloud-init-generator systemd-cryptsetup-generator systemd-gpt-auto-generator systemd-hibernate-resume-generator",
+  "systemd-integritysetup-generator systemd-rc-local-generator systemd-system-update-generator",
+  "systemd-veritysetup-generator",
 ].join(" ").split(" ");
 
 /** Runs before the packages are installed. */
@@ -75,6 +103,13 @@ export function lateScript(): string {
   return script(
     ...files(LATE),
     ...MASKED.map((unit) => `ln -sf /dev/null "$1/etc/systemd/system/${unit}"`),
+    `mkdir -p "$1/etc/systemd/system-generators" "$1/etc/systemd/system/local-fs.target.wants"`,
+    ...GENERATORS.map((generator) => `ln -sf /dev/null "$1/etc/systemd/system-generators/${generator}"`),
+    // What cloud-init's generator would do, had it found its data source.
+    `mkdir -p "$1/etc/systemd/system/multi-user.target.wants"`,
+    `ln -sf /lib/systemd/system/cloud-init.target "$1/etc/systemd/system/multi-user.target.wants/cloud-init.target"`,
+    `ln -sf /lib/systemd/system/systemd-growfs@.service "$1/etc/systemd/system/local-fs.target.wants/systemd-growfs@-.service"`,
+    `rm -f "$1/etc/modules-load.d/modules.conf"`,
     `chroot "$1" systemctl enable --quiet systemd-networkd.service systemd-resolved.service`,
     `ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"`,
     `mkdir -p "$1/var/log/journal"`,

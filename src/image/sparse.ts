@@ -29,14 +29,30 @@ export class SparseWriter {
   }
 
   async write(piece: Uint8Array): Promise<void> {
-    if (piece.length >= BLOCK && isZero(piece)) {
-      this.#length += piece.length;
-      await this.file.truncate(this.#length);
-      await this.file.seek(this.#length, Deno.SeekMode.Start);
-      return;
+    let dataFrom = 0;
+    // Whole blocks of the file, wherever they lie in the piece.
+    let at = (BLOCK - (this.#length % BLOCK)) % BLOCK;
+    while (at + BLOCK <= piece.length) {
+      const holeFrom = at;
+      while (at + BLOCK <= piece.length && isZero(piece.subarray(at, at + BLOCK))) at += BLOCK;
+      if (at > holeFrom) {
+        await this.#data(piece.subarray(dataFrom, holeFrom));
+        await this.#hole(at - holeFrom);
+        dataFrom = at;
+      } else at += BLOCK;
     }
+    await this.#data(piece.subarray(dataFrom));
+  }
+
+  async #data(piece: Uint8Array): Promise<void> {
     for (let at = 0; at < piece.length;) at += await this.file.write(piece.subarray(at));
     this.#length += piece.length;
+  }
+
+  async #hole(bytes: number): Promise<void> {
+    this.#length += bytes;
+    await this.file.truncate(this.#length);
+    await this.file.seek(this.#length, Deno.SeekMode.Start);
   }
 
   /** Brings it to the disk. */
@@ -49,13 +65,15 @@ export class SparseWriter {
   }
 }
 
-function isZero(piece: Uint8Array): boolean {
-  if (piece[0] !== 0 || piece[piece.length - 1] !== 0) return false;
-  const words = Math.floor(piece.length / 8);
-  if (piece.byteOffset % 8 === 0) {
-    const view = new BigUint64Array(piece.buffer, piece.byteOffset, words);
-    for (let at = 0; at < words; at++) if (view[at] !== 0n) return false;
-    return piece.subarray(words * 8).every((byte) => byte === 0);
-  }
-  return piece.every((byte) => byte === 0);
+function isZero(block: Uint8Array): boolean {
+  if (block[0] !== 0 || block[block.length - 1] !== 0) return false; // most are told at once
+  const head = (8 - (block.byteOffset % 8)) % 8;
+  const words = new BigUint64Array(block.buffer, block.byteOffset + head, (block.length - head) >> 3);
+  for (let at = 0; at < words.length; at++) if (words[at] !== 0n) return false;
+  const rest = head + words.length * 8;
+  return block.subarray(0, head).every(isNothing) && block.subarray(rest).every(isNothing);
+}
+
+function isNothing(byte: number): boolean {
+  return byte === 0;
 }
