@@ -24,8 +24,8 @@ const SIGNAL_GRACE_MS = 10_000;
 const LAST_REPLIES_MS = 2_000;
 const BOUND_REPLIES_MS = 100;
 /** How long a bound group may take to end once its client is gone: QEMU to quit, and what it holds to be let go of. */
-const QUIT_MS = 500;
-const LET_GO_MS = 500;
+const QUIT_MS = 400;
+const LET_GO_MS = 300;
 
 /**
  * Runs a holder for the members of a `--fleetbox-runner` argument until its group has ended.
@@ -106,23 +106,26 @@ class BoundEnd {
   async #end(why: string): Promise<void> {
     log(`${why}: ending the group`);
     const { group } = this;
-    if (group) {
+    if (group?.hasClaimed) {
       void group.shutDown({ force: true, graceMs: 0 });
       if (await settles(group.ended, QUIT_MS)) return; // runHolder goes on from here
       log("not down yet: killing what still runs");
       const killed = endChildren();
       if (await settles(group.ended, LET_GO_MS)) return;
-      await settles(killed, LET_GO_MS);
+      await settles(Promise.all([killed, group.written()]), LET_GO_MS);
       group.sweep();
       this.atExit();
       await settles(group.removeOwned(), LET_GO_MS);
+    } else if (group) { // it waits for others, or is just taking the first name
+      await settles(group.written(), LET_GO_MS);
+      group.sweep();
     }
     log("left the group as it was");
     Deno.exit(1);
   }
 }
 
-async function settles(promise: Promise<void>, limitMs: number): Promise<boolean> {
+async function settles(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), limitMs));
   try {

@@ -92,7 +92,8 @@ export class Group {
     // Before anything is claimed: from here on, whoever kills us leaves a record of what is to be swept.
     if (!record) {
       this.#hasRecord = true;
-      await store.writeGroupRecord(this.#record());
+      this.#recordWritten = store.writeGroupRecord(this.#record());
+      await this.#recordWritten;
     }
     try {
       await this.#claims.take([...all]);
@@ -276,12 +277,12 @@ export class Group {
       if (this.#members.size === 0) void this.#finish();
       throw thrown;
     }
+    this.#belongs.add(name);
+    await this.#note();
     if (this.#members.get(name) !== member) { // the group was ended while we waited
       await this.#claims.release(name);
       throw ending(this.name);
     }
-    this.#belongs.add(name);
-    await this.#note();
     try {
       await member.boot(this.#assign(name), merged);
     } catch (thrown) {
@@ -369,13 +370,23 @@ export class Group {
     this.#end.resolve();
   }
   #isFinished = false;
+  /** Whether the members are this group's: before, it holds nothing but its record. */
+  get hasClaimed(): boolean {
+    return this.#hasClaimed;
+  }
   #hasClaimed = false;
   #hasRecord = false;
+
+  /** Resolves when the record is written, if it is just being written. Never rejects. */
+  async written(): Promise<void> {
+    await this.#recordWritten.catch(() => {});
+  }
 
   /** Takes away, at once, whatever the group still has in the store's `run`. For the moment before this process exits. */
   sweep(): void {
     this.#isFinished = true;
     const names = this.#claims.abandon();
+    this.options.store.sweepTemporary(names, Deno.pid);
     if (!this.#hasClaimed) { // what is in `run` is others', but for the record of what we were about to claim
       if (this.#hasRecord) this.#remove([this.options.store.group(this.id).record]);
       return;
@@ -387,7 +398,6 @@ export class Group {
       paths.consoleSocket,
     ]);
     this.#remove([...sockets, ...Object.values(store.group(this.id))]);
-    store.sweepTemporary(names, Deno.pid);
   }
 
   #remove(paths: readonly string[]): void {

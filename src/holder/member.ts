@@ -130,10 +130,13 @@ export class Member {
       });
       this.config = prepared.config;
       this.#hasCloudInit = prepared.image.cloudInit;
-      const [spec] = await Promise.all([this.#spec(prepared), this.context.writePid(this.name)]);
+      // Both are waited for, whichever fails: nothing may be under way any more when the boot has ended.
+      const [spec, written] = await Promise.allSettled([this.#spec(prepared), this.context.writePid(this.name)]);
       signal.throwIfAborted();
+      if (spec.status === "rejected") throw spec.reason;
+      if (written.status === "rejected") throw written.reason;
       this.state.at("boot");
-      return await this.context.driver.start(spec, signal);
+      return await this.context.driver.start(spec.value, signal);
     });
   }
 
