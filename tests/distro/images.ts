@@ -9,10 +9,11 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CATALOG } from "../../src/image/catalog.ts";
 import { Running } from "../harness/command.ts";
 import { type Sandbox, told } from "../harness/sandbox.ts";
 
-/** Of this directory and its neighbours: what an image depends on. */
+/** What an image depends on, besides its row in the catalogue. */
 const MADE_BY = ["../../src/image/recipe.ts", "../../src/image/build.ts"];
 const STAMP = "made-by";
 const LIMIT_MS = 1_800_000;
@@ -31,6 +32,7 @@ export async function provideImage(box: Sandbox, alias: string): Promise<void> {
   await lock.lock(true);
   const hash = createHash("sha256");
   for (const path of MADE_BY) hash.update(Deno.readTextFileSync(fileURLToPath(new URL(path, import.meta.url))));
+  hash.update(JSON.stringify(CATALOG.find((row) => row.alias === alias)?.build));
   const wanted = hash.digest("hex");
   const stamp = join(cache, `${alias}.${STAMP}`);
   const found = await Deno.readTextFile(stamp).catch(() => "");
