@@ -26,12 +26,16 @@ const FILES: Record<string, [code: string, vars: string][]> = {
 
 const PACKAGES: Record<string, string> = { x86_64: "ovmf", aarch64: "qemu-efi-aarch64" };
 
+/** The environment variable with a `share` directory that is looked at before the system's. */
+export const FIRMWARE_VARIABLE = "FLEETBOX_FIRMWARE";
+
 /**
  * The firmware's code, and the template of the variables, for an architecture.
  * @throws {FleetboxError} `unavailable`, with what to install.
  */
 export function findUefi(arch: "x86_64" | "aarch64", shares = SHARES): UefiFirmware {
-  for (const share of shares) {
+  const own = Deno.env.get(FIRMWARE_VARIABLE);
+  for (const share of own ? [own, ...shares] : shares) {
     for (const [code, vars] of FILES[arch]) {
       const found = { code: `${share}/${code}`, vars: `${share}/${vars}` };
       if (isFile(found.code) && isFile(found.vars)) return found;
