@@ -47,25 +47,31 @@ export class Connection {
   /** @param handshakes how many may be under way to this machine at once. */
   constructor(readonly target: Target, private readonly handshakes: Slots) {}
 
-  /** Opens a channel and runs a command line in it. */
-  async command(line: string): Promise<ClientChannel> {
+  /**
+   * Opens a channel and runs a command line in it.
+   * @param attach is called with the channel in the very moment in which it is open: what a quick command says, its end
+   * included, may be in the same packet, and is told to nobody a moment later.
+   */
+  async command<T>(line: string, attach: (channel: ClientChannel) => T): Promise<T> {
     const client = await this.client();
-    return await whileOpen(client, (done) => client.exec(line, done));
+    return await whileOpen<T>(client, (done) => {
+      client.exec(line, (error, channel) => error ? done(error) : done(null, attach(channel)));
+    });
   }
 
   /** Opens a stream to a TCP port, as the guest sees it, and closes it again. @throws when nobody listens there. */
   async probe(host: string, port: number): Promise<void> {
     const client = await this.client();
-    const channel = await whileOpen<ClientChannel>(
-      client,
-      (done) => client.forwardOut("127.0.0.1", 0, host, port, done),
-    );
-    const closed = new Promise<void>((resolve) => channel.once("close", () => resolve()));
-    channel.on("error", () => {});
-    channel.resume();
-    channel.stderr.resume();
-    channel.destroy();
-    await closed;
+    await whileOpen<void>(client, (done) => {
+      client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
+        if (error) return done(error);
+        channel.once("close", () => done(null));
+        channel.on("error", () => {});
+        channel.resume();
+        channel.stderr.resume();
+        channel.destroy();
+      });
+    });
   }
 
   /** Opens a channel for files. */
@@ -171,7 +177,7 @@ export class Connection {
   }
 }
 
-type Start<T> = (done: (error: Error | undefined | null, value: T) => void) => void;
+type Start<T> = (done: (error: Error | undefined | null, value?: T) => void) => void;
 
 /** {@link promised}, on a connection that may close first without another word. */
 async function whileOpen<T>(client: Client, start: Start<T>): Promise<T> {
@@ -189,7 +195,7 @@ async function whileOpen<T>(client: Client, start: Start<T>): Promise<T> {
 export function promised<T>(start: Start<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     // A call on a connection that has just broken throws instead of calling back.
-    start((error, value) => error ? reject(error) : resolve(value));
+    start((error, value) => error ? reject(error) : resolve(value as T));
   });
 }
 

@@ -38,9 +38,10 @@ export async function execute(
   const stderr = new Output(maxOutputBytes);
   let running: Running | undefined;
   try {
-    const discard = (late: ClientChannel) => void new Running(lanes, late, () => {}, title, mark).end();
-    const { channel, free } = await lanes.command(line, { signal: end, discard });
-    running = new Running(lanes, channel, free, title, mark);
+    const attach = (channel: ClientChannel, free: () => void) => new Running(lanes, channel, free, title, mark);
+    const discard = (late: Running) => void late.end();
+    running = await lanes.command(line, attach, { signal: end, discard });
+    const { channel } = running;
     const over = Promise.withResolvers<never>();
     const tooMuch = (what: string) =>
       over.reject(
@@ -78,10 +79,10 @@ export async function spawn(lanes: Lanes, command: Command, options: ProcessOpti
   const { signal, stdin } = options;
   const mark = randomWord(16);
   const title = describe(lanes, command);
-  const discard = (late: ClientChannel) => void new Running(lanes, late, () => {}, title, mark).end();
   const line = commandLine(command, { ...options, mark });
-  const { channel, free } = await lanes.command(line, { signal, discard });
-  const running = new Running(lanes, channel, free, title, mark);
+  const attach = (channel: ClientChannel, free: () => void) => new Running(lanes, channel, free, title, mark);
+  const running = await lanes.command(line, attach, { signal, discard: (late) => void late.end() });
+  const { channel } = running;
   const onAbort = () => void running.end();
   signal?.addEventListener("abort", onAbort);
   running.exited.catch(() => {}).finally(() => signal?.removeEventListener("abort", onAbort));
@@ -143,7 +144,7 @@ class Running {
 
   constructor(
     private readonly lanes: Lanes,
-    private readonly channel: ClientChannel,
+    readonly channel: ClientChannel,
     free: () => void,
     private readonly title: string,
     private readonly mark: string | undefined,
@@ -180,12 +181,19 @@ class Running {
       );
     }
     if (this.#isOver || !this.mark) return 0;
-    const { channel, free } = await this.lanes.command(killLine(this.mark, word), { isExtra: true });
-    channel.end();
     let text = "";
-    channel.on("data", (chunk: Uint8Array) => text += new TextDecoder().decode(chunk));
-    channel.stderr.resume();
-    await new Promise<void>((closed) => channel.once("close", () => closed())).finally(free);
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    await this.lanes.command(killLine(this.mark, word), (channel, free) => {
+      channel.on("data", (chunk: Uint8Array) => text += new TextDecoder().decode(chunk));
+      channel.on("error", () => {});
+      channel.stderr.resume();
+      channel.once("close", () => {
+        free();
+        resolve();
+      });
+      channel.end();
+    }, { isExtra: true });
+    await closed;
     return Number(text.trim()) || 0;
   }
 

@@ -153,8 +153,12 @@ function register(name: string, fn: (t: Deno.TestContext) => Promise<void>, opti
 }
 
 function nameFor(context: AnyContext | undefined, room: number): string {
-  const title = context?.name ?? context?.task?.name ?? "test";
-  return testName(title, context?.origin ?? Deno.mainModule, room);
+  return testName(titleOf(context) ?? "test", context?.origin ?? Deno.mainModule, room);
+}
+
+/** The test's name. Vitest's context is a function, and so has a name that is none. */
+function titleOf(context: AnyContext | undefined): string | undefined {
+  return context?.task?.name ?? context?.name;
 }
 
 async function run(
@@ -171,7 +175,7 @@ async function run(
     try {
       if (isFailed) {
         for (const machine of typeof machines === "function" ? machines() : machines) {
-          console.error(await explain(machine, context?.name ?? context?.task?.name));
+          console.error(await explain(machine, titleOf(context)));
         }
       }
     } finally {

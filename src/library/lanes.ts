@@ -34,14 +34,16 @@ export class Lanes {
   }
 
   /**
-   * Opens a channel and runs a command line in it. The caller calls `free` when the channel is closed.
+   * Opens a channel and runs a command line in it.
+   * @param attach is given the channel in the moment in which it is open, and `free`, to call when it is closed.
    * @param isExtra goes past the limit: for ending a command that hangs.
-   * @param discard is given a channel that came after the signal had fired. Without it, that is closed.
+   * @param discard is given what came of a channel that opened after the signal had fired.
    */
-  async command(
+  async command<T>(
     line: string,
-    options: { signal?: AbortSignal; isExtra?: boolean; discard?: (late: ClientChannel) => void } = {},
-  ): Promise<{ channel: ClientChannel; free: () => void }> {
+    attach: (channel: ClientChannel, free: () => void) => T,
+    options: { signal?: AbortSignal; isExtra?: boolean; discard?: (late: T) => void } = {},
+  ): Promise<T> {
     const { signal, isExtra, discard } = options;
     const freeSlot = isExtra ? () => {} : await this.#slots.take(signal);
     const lane = await this.#lane(signal).catch((thrown) => {
@@ -49,24 +51,16 @@ export class Lanes {
       throw thrown;
     });
     const leave = () => void lane.load--;
-    const coming = lane.command(line);
-    try {
-      const channel = await orAborted(coming, signal);
-      return {
-        channel,
-        free: () => {
-          leave();
-          freeSlot();
-        },
-      };
-    } catch (thrown) {
+    const free = () => {
+      leave();
       freeSlot();
-      // Given up: its lane is taken until the channel that comes all the same is closed again.
-      coming.then((late) => {
-        late.once("close", leave);
-        if (discard) discard(late);
-        else late.close();
-      }, leave);
+    };
+    const coming = lane.command(line, (channel) => attach(channel, free));
+    coming.catch(free); // there is no channel that could be closed
+    try {
+      return await orAborted(coming, signal);
+    } catch (thrown) {
+      coming.then(discard, () => {});
       throw signal?.aborted ? signal.reason : this.#failure("run a command on", thrown, line);
     }
   }

@@ -11,6 +11,7 @@
 
 import { oneMember, threeMembers } from "./boots.ts";
 import { list, version } from "./commands.ts";
+import { hundredCommands } from "./exec.ts";
 import { floodedStatus } from "./flood.ts";
 import { threeMembersHeld } from "./holders.ts";
 import { Bench, type Row } from "./bench.ts";
@@ -26,6 +27,7 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   holder: threeMembersHeld,
   switch: switchRows,
   flood: floodedStatus,
+  exec: hundredCommands,
 };
 
 interface Flags {

@@ -1,0 +1,64 @@
+/** The fixtures of `testing.ts`, in test runs of their own: what they print, keep, skip and leave. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { assertNothingLeft, testStore } from "./support.ts";
+
+const { store } = testStore();
+
+/** `deno test` on one of the samples, in this file's store; gives what it printed. */
+async function run(sample: string, env: Record<string, string> = {}): Promise<{ code: number; text: string }> {
+  const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--no-check", `--config=${path("../../deno.json")}`, path(`samples/${sample}`)],
+    env: { FLEETBOX_HOME: store.root, FLEETBOX_KEEP: "", NO_COLOR: "1", ...env },
+  }).output();
+  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+Deno.test("a failed test shows its machine's console; nothing is left", async () => {
+  const { code, text } = await run("failing.ts");
+  assert.equal(code, 1, text);
+  assert.match(text, /--- "it-fails-\w{4}-\w{6}" of the test "it fails", which failed, is running; the last lines/);
+  assert.match(text, /seen on the console\n---/);
+  assert.match(text, /ended with code 7: oh no/);
+  assert.match(text, /two by name \.\.\. ok/);
+  assert.doesNotMatch(text, /is kept/);
+  assertNothingLeft(store);
+});
+
+Deno.test("FLEETBOX_KEEP keeps what a failed test leaves, and nothing of one that passed", async () => {
+  const { text } = await run("failing.ts", { FLEETBOX_KEEP: "1" });
+  const [, name] = /^"(it-fails-\S+)" was shut down and is kept, as FLEETBOX_KEEP is set:$/m.exec(text) ??
+    assert.fail(text);
+  for (const what of ["disk", "console", "log"]) {
+    const [, path] = new RegExp(`^  ${what} +(/\\S+)$`, "m").exec(text) ?? assert.fail(text);
+    assert.ok(Deno.statSync(path).size > 0, path);
+  }
+  assert.deepEqual(store.members().map((member) => member.name), [name]);
+  assert.equal(store.config(name)?.owner, undefined);
+  const removed = await new Deno.Command(fileURLToPath(new URL("../../bin/fleetbox", import.meta.url)), {
+    args: ["rm", name, "--force"],
+    env: { FLEETBOX_HOME: store.root },
+    stdout: "null",
+  }).output();
+  assert.equal(removed.code, 0);
+  assertNothingLeft(store);
+});
+
+Deno.test("node:test takes the same fixture", async () => {
+  const { text } = await run("node.ts");
+  assert.match(text, /node: it boots \.\.\. ok/);
+  assert.match(text, /its name is node-it-boots-/);
+  assert.match(text, /node: it fails \.\.\. FAILED/);
+  assert.match(text, /--- "node-it-fails-\S+" of the test "node: it fails", which failed/);
+  assertNothingLeft(store);
+});
+
+Deno.test("a host that cannot run machines skips the test, and says why", async () => {
+  const { code, text } = await run("failing.ts", { FLEETBOX_QEMU: "/no/such/qemu" });
+  assert.equal(code, 0, text);
+  assert.match(text, /it fails \(skipped: the program \/no\/such\/qemu is not installed .*\) \.\.\. ignored/);
+  const image = await run("node.ts", { FLEETBOX_MICRO: "/nowhere", FLEETBOX_HOME: "/tmp/no-such-store" });
+  assert.match(image.text, /node: it boots \.\.\. ignored/);
+});
