@@ -116,8 +116,11 @@ class LineProgress implements Progress {
   member(report: MemberReport): void {
     const { text, done } = phaseOf(report);
     const before = this.#last.get(report.name);
-    if (report.state === "downloading" && !this.#isDue()) return;
     this.#last.set(report.name, text);
+    if (report.state === "downloading" && report.download) {
+      if (this.#isDue()) say(`${report.name}: downloading  ${transferText(report.download)}`);
+      return;
+    }
     if (before === text || (before === undefined && done)) return;
     say(`${report.name}: ${text}${done ? ` (${elapsedText(performance.now() - this.#started)})` : ""}`);
   }

@@ -1,0 +1,198 @@
+/** Images on the command line: downloads that members wait for, `fleetbox image`, and what is missing for them. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { imagesIn, rawDisk, serve, sha256Of } from "../../src/image/testing.ts";
+import type { MemberReport } from "../../src/wire.ts";
+import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+
+const DISK = rawDisk(1024 * 1024);
+const ID = `disk-${sha256Of(DISK).slice(0, 16)}`;
+
+/** Nobody knows whether a disk from somewhere has cloud-init; the stand-in has none. */
+const READY = ["--ready", "ssh"];
+
+// deno-lint-ignore no-explicit-any
+async function imageList(box: Sandbox): Promise<any[]> {
+  return JSON.parse((await box.ok("image", "ls", "--json")).stdout);
+}
+
+test("up with an address downloads it once for all members, who say so, and needs no network afterwards", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(DISK, "slow");
+  const up = await box.up("a,b", "--image", server.url, "--json", ...READY);
+  const members: MemberReport[] = up.stdout.trim().split("\n").map((line) => JSON.parse(line))
+    .filter(({ event }) => event === "member").map(({ member }) => member);
+  for (const name of ["a", "b"]) {
+    const states = members.filter((member) => member.name === name);
+    const downloading = states.filter(({ state }) => state === "downloading");
+    assert.ok(downloading.length > 0, told(up));
+    assert.ok(downloading.every(({ download, running }) => download!.bytes >= 0 && running), told(up));
+    assert.equal(downloading[0].download!.total, DISK.length);
+    assert.equal(states.at(-1)!.state, "running");
+    assert.equal(states.at(-1)!.download, undefined);
+  }
+  assert.equal(server.asked.length, 1);
+  await box.ok("stop", "a");
+  const offline = await box.start(["up", "a", ...READY], { env: { FLEETBOX_OFFLINE: "1" } }).done;
+  assert.equal(offline.code, 0, told(offline));
+  assert.equal(server.asked.length, 1);
+
+  const [image] = await imageList(box);
+  assert.deepEqual([image.id, image.image, image.origin, image.members], [ID, server.url, "downloaded", ["a", "b"]]);
+  await box.fails(
+    1,
+    [/Cannot remove the image disk-.*: the disks of a, b are made on it/, /fleetbox rm a b/],
+    "image",
+    "rm",
+    ID,
+  );
+  await box.ok("rm", "-f", "a", "b");
+  await box.ok("image", "rm", server.url);
+  assert.deepEqual((await imageList(box)).map(({ id }) => id), []);
+});
+
+test("a download takes nothing from the boot's time", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(DISK, "slow");
+  // Ten pieces, a second: longer than what the boot alone may take here.
+  const up = await box.run("up", "a", "--egress", "off", "--image", server.url, "--timeout", "900ms", ...READY);
+  assert.ok(up.ms > 1_000, told(up));
+  if (up.code !== 0) assert.doesNotMatch(up.stderr, /came as far as image/, told(up));
+});
+
+test("up whose image does not come says why, and leaves nothing but what can be continued", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(DISK, "not found");
+  await box.fails(
+    3,
+    [/Cannot boot "[ab]"/, /the server answered 404/],
+    "up",
+    "a,b",
+    "--image",
+    server.url,
+    "--egress",
+    "off",
+  );
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+  assert.deepEqual(imagesIn(box.store), []);
+  const offline = { env: { FLEETBOX_OFFLINE: "1" } };
+  const refused = await box.start(["up", "a", "--image", "debian-12", "--egress", "off"], offline).done;
+  assert.equal(refused.code, 1, told(refused));
+  assert.match(refused.stderr, /The image debian-12 is not in the store, and FLEETBOX_OFFLINE=1 forbids/);
+  await box.fails(3, /Unknown image "debain-12"/, "up", "a", "--image", "debain-12", "--egress", "off");
+  assert.deepEqual(box.stored(), []);
+});
+
+test("stop ends a download at once; the next up goes on where it was", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(DISK, "silent");
+  const up = box.start(["up", "a", "--image", server.url, "--egress", "off", "--json", ...READY]);
+  await up.printed(/"state":"downloading"/);
+  await box.ok("stop", "a");
+  assert.notEqual((await up.done).code, 0);
+  server.moods = ["good"];
+  await box.up("a", "--image", server.url, ...READY);
+  assert.equal(server.asked.at(-1)!.range, `bytes=${DISK.length / 2}-`);
+});
+
+test("image pull shows how far it is, a line every few seconds, or an event each", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(DISK, "slow", "good");
+  const plain = await box.ok("image", "pull", server.url);
+  assert.match(plain.stdout, /^disk\.img: downloading {2}0% {2}0K of 1M$/m);
+  assert.match(plain.stdout, /: \d+K|1M, a disk of 1M \(\d/);
+  const json = await box.ok("image", "pull", `${server.url}?2`, "--json");
+  const events = json.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(events[0].event, "download");
+  assert.deepEqual(events.at(-1), { event: "pull", image: `${server.url}?2`, id: ID, bytes: events.at(-1).bytes });
+  await box.fails(3, [/There is no image "debian-21"/, /Did you mean debian-/], "image", "pull", "debian-21");
+  await box.fails(2, /micro comes with fleetbox/, "image", "pull", "micro");
+});
+
+test("image pull that is interrupted ends at once, and is continued", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(DISK, "silent");
+  const pull = box.start(["image", "pull", server.url]);
+  await pull.printed(/downloading/);
+  pull.kill("SIGINT");
+  const { code } = await pull.done;
+  assert.equal(code, 130);
+  server.moods = ["good"];
+  await box.ok("image", "pull", server.url);
+  assert.deepEqual(imagesIn(box.store), [ID, "refs"]);
+});
+
+test("image ls --all says what could be had; image rm of nothing says so", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const all = await box.ok("image", "ls", "--all");
+  assert.match(all.stdout, /^debian-12 +amd64 .*can be downloaded \(20\d\d-\d\d-\d\d\), can be built/m);
+  assert.match(all.stdout, /^ubuntu-24\.04 +arm64 .*can be downloaded/m);
+  assert.match((await box.ok("image", "ls")).stderr, /no images yet/);
+  await box.fails(3, /There is no image "nothing" in the store/, "image", "rm", "nothing");
+  await box.fails(
+    2,
+    /fleetbox cannot build ubuntu-24\.04 from packages; expected debian-12/,
+    "image",
+    "build",
+    "ubuntu-24.04",
+  );
+});
+
+/** A PATH of the shell's few programs, and these scripts. */
+function pathWith(box: Sandbox, scripts: Record<string, string>): string {
+  const dir = join(box.root, "bin");
+  Deno.mkdirSync(dir);
+  for (const [name, text] of Object.entries(scripts)) {
+    Deno.writeTextFileSync(join(dir, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+  for (const program of ["sh", "readlink", "dirname", "rm", "sleep", "chmod", "qemu-img"]) {
+    Deno.symlinkSync(`/usr/bin/${program}`, join(dir, program));
+  }
+  return dir;
+}
+
+test("image build without mmdebstrap says what to install; one that fails passes on what it said, and leaves nothing", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const scripts = {
+    "mmdebstrap": "echo 'I: running apt-get update...'; echo 'E: Unable to locate package cloud-init' >&2; exit 25",
+    "mke2fs": "exit 1",
+  };
+  const PATH = pathWith(box, scripts);
+  const TMPDIR = join(box.root, "tmp");
+  Deno.mkdirSync(TMPDIR);
+  const failed = await box.start(["image", "build", "debian-12"], { env: { PATH, TMPDIR } }).done;
+  assert.equal(failed.code, 1, told(failed));
+  assert.match(failed.stdout, /^debian-12: running apt-get update/m);
+  assert.match(failed.stderr, /mmdebstrap ended with code 25\n {2}because: E: Unable to locate package cloud-init/);
+
+  Deno.writeTextFileSync(join(box.root, "bin", "mmdebstrap"), "#!/bin/sh\necho 'I: installing'; exec sleep 60\n");
+  const building = box.start(["image", "build", "debian-12"], { env: { PATH, TMPDIR } });
+  await building.printed(/installing/);
+  building.kill("SIGTERM");
+  assert.equal((await building.done).code, 130, told(await building.done));
+
+  Deno.removeSync(join(box.root, "bin", "mmdebstrap"));
+  const missing = await box.start(["image", "build", "debian-12"], { env: { PATH, TMPDIR } }).done;
+  assert.match(
+    missing.stderr,
+    /not installed, or not on PATH: mmdebstrap[^]*apt-get install mmdebstrap/,
+    told(missing),
+  );
+  assert.deepEqual([...Deno.readDirSync(TMPDIR)], []);
+  assert.deepEqual(imagesIn(box.store), []);
+});
+
+test("--arch arm64 without its QEMU says which package to install, before anything is downloaded", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(DISK);
+  const env = { PATH: pathWith(box, {}) };
+  const up = await box.start(["up", "a", "--image", server.url, "--arch", "arm64", "--egress", "off"], { env }).done;
+  assert.equal(up.code, 1, told(up));
+  assert.match(up.stderr, /qemu-system-aarch64 is not installed[^]*apt-get install qemu-system-arm/, told(up));
+  assert.equal(server.asked.length, 0);
+  await box.fails(2, /--arch: found "mips", expected amd64 or arm64/, "up", "a", "--arch", "mips");
+  const amd64 = await box.run("up", "a", "--arch", "amd64", "--egress", "off");
+  assert.equal(amd64.code, 0, told(amd64));
+});
