@@ -187,7 +187,7 @@ async function fill(box: Sandbox, freeKiB: number): Promise<string[]> {
   const free = async () => Number(new TextDecoder().decode((await df.output()).stdout).split("\n")[1].split(/\s+/)[3]);
   const bytes = new Uint8Array(Math.max(0, (await free()) - freeKiB) * 1024).fill(1);
   Deno.writeFileSync(join(box.home, "ballast"), bytes);
-  assert.equal(await free(), freeKiB);
+  assert.ok(await free() <= freeKiB, "who runs there only ever takes more");
   return filesOf(box.store.clustersDir);
 }
 

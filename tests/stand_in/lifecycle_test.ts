@@ -34,7 +34,7 @@ test("up --json tells every change as one object a line, and ends with the membe
     member.stage ?? member.state
   );
   // Some may have passed before the command looked.
-  const order = ["image", "disk", "boot", "kernel", "network", "ssh", "running"];
+  const order = ["stopped", "image", "disk", "boot", "kernel", "network", "ssh", "running"];
   assert.deepEqual([...new Set(stages)], order.filter((stage) => stages.includes(stage)));
   assert.equal(stages.at(-1), "running");
   assert.ok(stages.length > 1, stages.join());
