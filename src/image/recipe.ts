@@ -51,6 +51,19 @@ const LATE: Record<string, string> = {
   "etc/cloud/cloud.cfg.d/90_fleetbox.cfg": CLOUD_INIT,
   // The kernel has mounted what there is to mount: an entry for it would only be another remount.
   "etc/fstab": "# / is mounted by the initial RAM disk, and grown by systemd-growfs@-.service\n",
+  // systemd 252 has no template for this; its fstab generator writes one like it. `/lib` is the path in every release.
+  "etc/systemd/system/systemd-growfs@-.service": [
+    "[Unit]",
+    "DefaultDependencies=no",
+    "After=-.mount",
+    "Before=local-fs.target shutdown.target",
+    "Conflicts=shutdown.target",
+    "[Service]",
+    "Type=oneshot",
+    "RemainAfterExit=yes",
+    "ExecStart=/lib/systemd/systemd-growfs /",
+    "",
+  ].join("\n"),
   "etc/hostname": "localhost\n",
   "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
   "etc/default/locale": "LANG=C.UTF-8\n",
@@ -108,7 +121,7 @@ export function lateScript(): string {
     // What cloud-init's generator would do, had it found its data source.
     `mkdir -p "$1/etc/systemd/system/multi-user.target.wants"`,
     `ln -sf /lib/systemd/system/cloud-init.target "$1/etc/systemd/system/multi-user.target.wants/cloud-init.target"`,
-    `ln -sf /lib/systemd/system/systemd-growfs@.service "$1/etc/systemd/system/local-fs.target.wants/systemd-growfs@-.service"`,
+    `ln -sf ../systemd-growfs@-.service "$1/etc/systemd/system/local-fs.target.wants/systemd-growfs@-.service"`,
     `rm -f "$1/etc/modules-load.d/modules.conf"`,
     `chroot "$1" systemctl enable --quiet systemd-networkd.service systemd-resolved.service`,
     `ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"`,
