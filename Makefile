@@ -1,6 +1,6 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup micro demo test test-unit test-whole check fmt bench compile clean
+.PHONY: help setup micro demo test test-unit test-whole check fmt bench chaos compile clean
 DENO := node_modules/.bin/deno
 
 help: ## this list
@@ -32,6 +32,9 @@ fmt: setup ## formats the source
 
 bench: micro ## measures, each against its bare counterpart in the same run
 	@$(DENO) run -A --quiet tests/bench/main.ts $(BENCH)
+
+chaos: micro ## random kills against the invariants: CHAOS="--kills 500 --real-kills 60 --seed N"
+	@$(DENO) run -A --quiet --no-check tests/chaos/main.ts $(CHAOS)
 
 compile: micro ## makes dist/fleetbox
 	@mkdir -p dist
