@@ -2,7 +2,7 @@
  * Makes an image of a real distribution from packages: `mmdebstrap`, `mke2fs -d`, `qemu-img`; about a minute.
  *
  * Needs no root where `mmdebstrap` needs none (user namespaces with subordinate ids), and mounts nothing itself. The
- * packages come from the host's own sources when they have the release, else from those that the catalogue names.
+ * packages come from the host's own sources, which must have the release.
  * Everything happens in a directory aside, which is gone afterwards, however it ends; what a killed build left is
  * cleared by the next one. The result is a directory with `image.json`, `kernel`, `initrd` and `root.qcow2`, as
  * `micro` is one: it boots by its kernel, without a boot loader.
@@ -265,13 +265,15 @@ async function proxies(): Promise<string[]> {
   return found;
 }
 
-/** The lines of sources.list: what the host's own sources have of these suites, else the catalogue's. */
+/** The lines of sources.list: what the host's own sources have of these suites. */
 async function packageSources(build: BuildRow): Promise<string[]> {
-  if (!which("apt-get")) return build.fallback;
   const format = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(SIGNED_BY)";
   const text = await run("apt-get", ["indextargets", "--format", format]).catch(() => "");
   const own = sourcesFrom(text, build);
-  return own.some((line) => line.includes(` ${build.suites[0]} `)) ? own : build.fallback;
+  if (own.some((line) => line.includes(` ${build.suites[0]} `))) return own;
+  throw new FleetboxError("unavailable", `This host's package sources have no ${build.origin} ${build.suites[0]}`, {
+    hint: `Add it to apt's sources, then apt-get update; or take a host that runs ${build.origin} ${build.suites[0]}.`,
+  });
 }
 
 /** From `apt-get indextargets`, a target a line in the format of {@link packageSources}. Pure. */

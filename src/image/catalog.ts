@@ -26,8 +26,6 @@ export interface BuildRow {
   suites: string[];
   /** Whose packages they must be: `Origin` of the suites' Release files. */
   origin: string;
-  /** The lines of `sources.list` for a host that has none of these suites. */
-  fallback: string[];
   kernel: Partial<Record<DebianArchitecture, string>>;
   packages: string[];
 }
