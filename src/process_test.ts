@@ -51,7 +51,7 @@ Deno.test("process: a zombie is not alive", async () => {
 Deno.test("process: a holder's first line arrives, its standard error is in the log", async () => {
   const log = Deno.makeTempFileSync();
   try {
-    const script = 'echo "$MARK"; echo second; echo oops >&2; exec sleep 60';
+    const script = 'echo oops >&2; echo "$MARK"; echo second; exec sleep 60';
     const holder = await startHolder("/bin/sh", ["-c", script], { log, env: { MARK: "hello" } });
     assert.equal(await holder.firstLine, "hello");
     const session = Deno.readTextFileSync(`/proc/${holder.pid}/stat`).split(") ")[1].split(" ")[3];
