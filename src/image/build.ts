@@ -293,9 +293,16 @@ export function sourcesFrom(targets: string, build: Pick<BuildRow, "suites" | "o
 function makeWorkDirectory(): string {
   const { pid, startTime } = identify(Deno.pid) ?? { pid: Deno.pid, startTime: "0" };
   const path = join(temporary(), `${PREFIX}${pid}-${startTime}-${crypto.randomUUID().slice(0, 8)}`);
-  Deno.mkdirSync(path);
-  Deno.chmodSync(path, 0o777);
-  return path;
+  try {
+    Deno.mkdirSync(path);
+    Deno.chmodSync(path, 0o777);
+    return path;
+  } catch (cause) {
+    throw new FleetboxError(isNoSpace(cause) ? "no-space" : "denied", `Cannot build in ${path}`, {
+      cause,
+      hint: "Set TMPDIR to a directory with 2 GB of room that other users may enter.",
+    });
+  }
 }
 
 function temporary(): string {
@@ -304,12 +311,20 @@ function temporary(): string {
 
 /** Removes the directories of builds that were killed. */
 function clearLeftOvers(): void {
-  for (const { name } of Deno.readDirSync(temporary())) {
+  for (const name of namesIn(temporary())) {
     const [, pid, startTime] = /^fleetbox-build-(\d+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? [];
     if (pid === undefined || isAlive({ pid: Number(pid), startTime })) continue;
     try {
       Deno.removeSync(join(temporary(), name), { recursive: true });
     } catch { /* another user's, or with files of a namespace's users */ }
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return [...Deno.readDirSync(directory)].map(({ name }) => name);
+  } catch {
+    return []; // making one of our own there will say why
   }
 }
 

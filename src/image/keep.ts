@@ -1,7 +1,7 @@
 /** Builds into the store, one at a time: who waits for a build of the same image takes what it made. */
 
 import { FleetboxError } from "../errors.ts";
-import type { Store } from "../store.ts";
+import { exists, type Store } from "../store.ts";
 import { buildImage } from "./build.ts";
 import { hasImage, imageDirectory, keyOf, lookUp, point, withImageLock } from "./cache.ts";
 import { type Architecture, CATALOG, type CatalogRow, catalogRow } from "./catalog.ts";
@@ -22,6 +22,11 @@ export interface KeepOptions {
 export async function buildAlias(store: Store, alias: string, options: KeepOptions = {}): Promise<string> {
   const { arch = Deno.build.arch, output, signal, onStep } = options;
   const row = buildable(alias);
+  if (output !== undefined && exists(output)) {
+    throw new FleetboxError("conflict", `${output} is there already, expected a new directory`, {
+      hint: "Remove it first, or choose another.",
+    });
+  }
   if (output !== undefined) return await buildImage({ row, arch, place: () => output, signal, onStep });
   store.ensure();
   const began = lookUp(store, alias, arch);
