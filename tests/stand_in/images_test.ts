@@ -158,6 +158,7 @@ test("image build without mmdebstrap says what to install; one that fails passes
   const scripts = {
     "mmdebstrap": "echo 'I: running apt-get update...'; echo 'E: Unable to locate package cloud-init' >&2; exit 25",
     "mke2fs": "exit 1",
+    "apt-get": "echo 'Packages|http://mirror.invalid/debian/|bookworm|main|Debian|'",
   };
   const PATH = pathWith(box, scripts);
   const TMPDIR = join(box.root, "tmp");
