@@ -79,6 +79,7 @@ export async function runHolder(argument: string): Promise<number> {
   }
   await group.ended;
   letGo();
+  await group.discarded();
   if (bound.isEnding) await group.removeOwned();
   const late = new Promise((late) => setTimeout(late, bound.isEnding ? BOUND_REPLIES_MS : LAST_REPLIES_MS));
   await Promise.race([Promise.allSettled([...replies]), late]);

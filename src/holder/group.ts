@@ -52,6 +52,7 @@ export class Group {
   readonly #addresses = new Map<string, string>();
   /** Names that are being added, until they run. */
   readonly #adding = new Map<string, Promise<void>>();
+  readonly #discards = new Set<Promise<void>>();
   readonly #claims: Claims;
   readonly #host: HypervisorHost;
   readonly #network: GroupNetwork;
@@ -233,6 +234,12 @@ export class Group {
 
   /** Removes what a failed boot created (its directory alone, it may be), and lets the member go. */
   async #discard(member: Member): Promise<void> {
+    const done = this.#removeAgain(member);
+    this.#discards.add(done);
+    await done;
+  }
+
+  async #removeAgain(member: Member): Promise<void> {
     if (this.#members.get(member.name) !== member) return;
     const { store, options } = this.options;
     const isBlank = !exists(member.paths.config) && !exists(member.paths.disk);
@@ -316,16 +323,23 @@ export class Group {
     await this.ended;
   }
 
+  /** Resolves when what failed boots created is removed: the group may end before, when it is told to. */
+  async discarded(): Promise<void> {
+    await Promise.allSettled([...this.#discards]);
+  }
+
   /**
    * Removes the members that belong to the client of this holder, disk and all, and the holder's log when none is left.
    * For when the client is gone and the group has ended; a member that somebody else has started meanwhile stays.
    */
   async removeOwned(): Promise<void> {
     const { store, names, options } = this.options;
+    await this.discarded();
     if (!options.owner) return;
     const owned = (name: string) => {
       const stored = store.readMember(name);
-      const owner = stored && "config" in stored ? stored.config.owner : undefined;
+      if (!stored) return exists(store.member(name).dir); // it did not come as far as a config
+      const owner = "config" in stored ? stored.config.owner : undefined;
       return owner?.pid === options.owner!.pid && owner.startTime === options.owner!.startTime;
     };
     await Promise.all(

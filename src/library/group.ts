@@ -13,7 +13,7 @@ import { codeOf, FleetboxError } from "../errors.ts";
 import { checkNames } from "../names.ts";
 import type { Options } from "../options.ts";
 import { identify, isAlive } from "../process.ts";
-import { removeIfThere, type Store } from "../store.ts";
+import { exists, removeIfThere, type Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 
 /** The holder has its own limit and the better error: ours is for a holder that says nothing. */
@@ -314,13 +314,14 @@ export class MachineGroup {
   #isOurs(name: string): boolean {
     const { owner } = this.#options;
     const stored = this.store.readMember(name);
+    if (!stored) return true; // its boot did not come as far as a config
     const found = stored && "config" in stored ? stored.config.owner : undefined;
     return !owner || (found?.pid === owner.pid && found.startTime === owner.startTime);
   }
 
   /** Removes a member that nobody serves. One that somebody else has made or started meanwhile stays. */
   async #remove(name: string): Promise<void> {
-    if (!this.store.readMember(name)) return;
+    if (!exists(this.store.member(name).dir)) return;
     await this.store.withMemberLock(name, async () => {
       if (await getStatus(this.store, name)) {
         throw new FleetboxError("conflict", `Cannot remove "${name}": somebody else has started it`, {
