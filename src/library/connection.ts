@@ -136,8 +136,6 @@ export class Connection {
           readyTimeout: HANDSHAKE_LIMIT_MS,
           keepaliveInterval: KEEPALIVE_MS,
           keepaliveCountMax: KEEPALIVE_MISSES,
-          // Loopback, into a machine of our own: what is cheapest on an emulated processor first, as OpenSSH does.
-          algorithms: { cipher: { prepend: ["chacha20-poly1305@openssh.com"], append: [], remove: [] } },
         });
         // The first line of what a server says: RFC 4253, section 4.2.
         sock.once("data", (first: Uint8Array) => this.server = new TextDecoder().decode(first).split(/\r?\n/, 1)[0]);

@@ -17,7 +17,6 @@ export interface ConnectConfig {
   readyTimeout: number;
   keepaliveInterval: number;
   keepaliveCountMax: number;
-  algorithms: { cipher: { prepend: string[]; append: string[]; remove: string[] } };
 }
 
 export class Client {
