@@ -93,7 +93,7 @@ export class Connection {
   async #connect(): Promise<Client> {
     const { name, key } = this.target;
     const { signal } = this.#end;
-    const [{ Client }, privateKey] = await Promise.all([import("./ssh2.ts"), Deno.readTextFile(key)]);
+    const [{ Client }, privateKey] = await Promise.all([loadSsh2(), Deno.readTextFile(key)]);
     const deadline = performance.now() + CONNECT_LIMIT_MS;
     for (;;) {
       const endpoint = await this.target.endpoint();
@@ -172,6 +172,18 @@ export class Connection {
     this.#end.abort();
     await this.drop();
     await this.#client?.catch(() => {});
+  }
+}
+
+async function loadSsh2(): Promise<typeof import("./ssh2.ts")> {
+  try {
+    return await import("./ssh2.ts");
+  } catch (cause) {
+    throw new FleetboxError("unavailable", "Cannot load the SSH library, npm's ssh2", {
+      cause,
+      hint:
+        'In fleetbox\'s directory: make setup. With Deno before 2.9, in your deno.json: "nodeModulesDir": "manual".',
+    });
   }
 }
 

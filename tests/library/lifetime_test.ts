@@ -63,13 +63,11 @@ Deno.test("killing the test's process leaves nothing, disk included", async () =
     console.log(vm.ip);
     await new Promise(() => setInterval(() => {}, 1000));
   `;
-  const child = run(script);
-  const reader = child.stdout.getReader();
-  assert.match(new TextDecoder().decode((await reader.read()).value), /10\.88/);
+  const { child, said } = await run(script);
+  assert.match(said, /10\.88/);
   const holder = processesOf(store.root).find(({ kind }) => kind === "holder")!;
   child.kill("SIGKILL");
   await child.status;
-  await reader.cancel();
   await until("the holder is gone", () => !isAlive(holder), 5_000);
   assertNothingLeft(store);
 });
@@ -83,13 +81,11 @@ Deno.test("a killed test's machine that was stopped is replaced; another process
     console.log("stopped");
     await new Promise(() => setInterval(() => {}, 1000));
   `;
-  const child = run(script);
-  const reader = child.stdout.getReader();
-  assert.match(new TextDecoder().decode((await reader.read()).value), /stopped/);
+  const { child, said } = await run(script);
+  assert.match(said, /stopped/);
   await assert.rejects(start("left", options), code("conflict", /process \d+ made it and still runs/));
   child.kill("SIGKILL");
   await child.status;
-  await reader.cancel();
   {
     await using vm = await start("left", options);
     assert.equal((await vm.exec("ls old")).code, 1, "the disk is a new one");
@@ -127,10 +123,21 @@ async function fleetbox(...args: string[]): Promise<void> {
   assert.equal(code, 0, new TextDecoder().decode(stderr));
 }
 
-function run(script: string): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `data:application/typescript,${encodeURIComponent(script)}`],
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
+/** A program of its own that uses the library. Its file is gone when it has printed something. */
+async function run(script: string): Promise<{ child: Deno.ChildProcess; said: string }> {
+  const path = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(path, script);
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", `--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))}`, path],
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    const said = new TextDecoder().decode((await reader.read()).value);
+    await reader.cancel();
+    return { child, said };
+  } finally {
+    await Deno.remove(path);
+  }
 }
