@@ -48,7 +48,7 @@ Deno.test("shell: the kill line ends what carries the mark and what descends fro
   const mark = `test${crypto.randomUUID().slice(0, 8)}`;
   const start = (line: string) => new Deno.Command("sh", { args: ["-c", line], stdout: "null" }).spawn();
   const marked = start(commandLine("sleep 30 & env -i sleep 30; echo went on", { mark }));
-  const other = start("sleep 30");
+  const other = start("exec sleep 30");
   await new Promise((soon) => setTimeout(soon, 200));
   // Without sudo: this test may run as root on a host where others work.
   const line = killLine(mark, "KILL").replaceAll("sudo -n true", "false");
