@@ -1,42 +1,43 @@
 /**
- * The executable: a group's holder when its first argument is `--fleetbox-runner`, else the command line.
+ * The executable: what `deno compile` is given. It names every module that the program loads when it needs it, so that
+ * each is packed; from source the same program starts at `source.ts`, and the difference is in `src/later.ts`.
  *
- * Everything is imported where it is needed, for a command is as quick as what it loads. This is the one place that
- * prints errors and chooses exit codes (0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted).
+ * What it does is in `src/start.ts`.
  */
 
-import { registerFleetbox, VERSION } from "./src/self.ts";
-import { RUNNER_FLAG } from "./src/wire.ts";
+import { provide } from "./src/later.ts";
+import { start } from "./src/start.ts";
 
-async function holder(names: string): Promise<number> {
-  const { runHolder } = await import("./src/holder.ts");
-  return await runHolder(names);
-}
+const CLI = {
+  "src/cli/cp.ts": () => import("./src/cli/cp.ts"),
+  "src/cli/doctor.ts": () => import("./src/cli/doctor.ts"),
+  "src/cli/error_text.ts": () => import("./src/cli/error_text.ts"),
+  "src/cli/exec.ts": () => import("./src/cli/exec.ts"),
+  "src/cli/image.ts": () => import("./src/cli/image.ts"),
+  "src/cli/join.ts": () => import("./src/cli/join.ts"),
+  "src/cli/list.ts": () => import("./src/cli/list.ts"),
+  "src/cli/listing.ts": () => import("./src/cli/listing.ts"),
+  "src/cli/logs.ts": () => import("./src/cli/logs.ts"),
+  "src/cli/output.ts": () => import("./src/cli/output.ts"),
+  "src/cli/program.ts": () => import("./src/cli/program.ts"),
+  "src/cli/rm.ts": () => import("./src/cli/rm.ts"),
+  "src/cli/ssh.ts": () => import("./src/cli/ssh.ts"),
+  "src/cli/ssh_config.ts": () => import("./src/cli/ssh_config.ts"),
+  "src/cli/status.ts": () => import("./src/cli/status.ts"),
+  "src/cli/stop.ts": () => import("./src/cli/stop.ts"),
+  "src/cli/up.ts": () => import("./src/cli/up.ts"),
+  "src/cli/version.ts": () => import("./src/cli/version.ts"),
+  "src/cli/wait.ts": () => import("./src/cli/wait.ts"),
+};
 
-async function commandLine(args: string[]): Promise<number> {
-  const { runCommandLine, wantsJson } = await import("./src/cli/program.ts");
-  const { outputProblem, warn } = await import("./src/cli/output.ts");
-  try {
-    await runCommandLine(args);
-    const problem = outputProblem();
-    if (problem) throw problem;
-    return Deno.exitCode;
-  } catch (thrown) {
-    const { errorJson, errorText, exitCodeOf } = await import("./src/cli/error_text.ts");
-    warn(wantsJson(args) ? errorJson(thrown) : errorText(thrown));
-    if (Deno.env.get("FLEETBOX_DEBUG")?.split(",").includes("stack")) warn((thrown as Error)?.stack ?? "");
-    return exitCodeOf(thrown);
-  }
-}
+/** The modules that are loaded later, by their paths; `src/later_test.ts` says when one is missing. */
+export const MODULES: Record<string, () => Promise<unknown>> = {
+  ...CLI,
+  "src/holder.ts": () => import("./src/holder.ts"),
+  "src/wire.ts": () => import("./src/wire.ts"),
+};
 
 if (import.meta.main) {
-  registerFleetbox();
-  const [first, ...rest] = Deno.args;
-  if (first === RUNNER_FLAG) {
-    Deno.exit(await holder(rest[0] ?? ""));
-  } else if (rest.length === 0 && (first === "version" || first === "--version" || first === "-V")) {
-    console.log(`fleetbox ${VERSION}`);
-  } else {
-    Deno.exit(await commandLine(Deno.args));
-  }
+  provide(MODULES);
+  await start(Deno.args);
 }

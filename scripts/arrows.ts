@@ -7,7 +7,7 @@
 
 import { dirname, join, normalize } from "node:path";
 
-const BASE = ["errors", "names", "options", "orphans", "process", "self", "sha256", "store", "unix", "wire"];
+const BASE = ["errors", "later", "names", "options", "orphans", "process", "self", "sha256", "store", "unix", "wire"];
 
 /** Part of a file, by the longest matching prefix. */
 const PARTS: [prefix: string, part: string][] = [
@@ -23,6 +23,8 @@ const PARTS: [prefix: string, part: string][] = [
   ["src/library/", "library"],
   ["helper/", "helper"],
   ["main.ts", "main"],
+  ["source.ts", "main"],
+  ["src/start.ts", "main"],
   ["mod.ts", "mod"],
   ["testing.ts", "mod"],
 ];

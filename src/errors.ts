@@ -3,7 +3,7 @@
  *
  * Every floor may import this file; it imports nothing. An error says what failed, what was found, what was expected
  * and, in `hint`, what to do next. Over the wire an error is `{code, message, causes, hint?}` and becomes a chain of
- * `cause` again on the other side, so that the chain is printed once, by `main.ts`, which also picks the exit code.
+ * `cause` again on the other side, so that the chain is printed once, by `start.ts`, which also picks the exit code.
  */
 
 /** What kind of failure it was; decides the exit code, and lets callers branch without reading sentences. */

@@ -1,5 +1,5 @@
 /**
- * The holder: the process that owns a group. The server half of the protocol; `main.ts` becomes it when it finds
+ * The holder: the process that owns a group. The server half of the protocol; `start.ts` becomes it when it finds
  * `--fleetbox-runner`.
  *
  * It claims its members' sockets, says on standard output that it serves (one line of JSON, or the error that kept it

@@ -12,7 +12,7 @@ export const VERSION = "0.1.0";
 
 let registered = false;
 
-/** Said by `main.ts` and `helper/main.ts` when they are the program's main module. */
+/** Said by `start.ts` and `helper/main.ts` when they are the program's main module. */
 export function registerFleetbox(): void {
   registered = true;
 }
@@ -29,7 +29,7 @@ export function selfExecutable(): Executable {
   // A holder lives for days and allocates little: memory counts for more than the last milliseconds of its start.
   const frugal = ["--no-code-cache", "--v8-flags=--max-semi-space-size=1"];
   const quiet = ["-A", "--no-prompt", "--quiet"];
-  return { program, args: ["run", ...frugal, ...quiet, `--config=${root}/deno.json`, `${root}/main.ts`] };
+  return { program, args: ["run", ...frugal, ...quiet, `--config=${root}/deno.json`, `${root}/source.ts`] };
 }
 
 /** The same Deno with fleetbox's main module; undefined when compiled, or when that module is not on this disk. */

@@ -185,22 +185,31 @@ export class Store {
   }
 
   member(name: string): MemberPaths {
-    const dir = join(this.clustersDir, clusterOf(name), name);
-    const run = join(this.runDir, digestOf(name));
+    const dir = `${this.clustersDir}/${clusterOf(name)}/${name}`;
+    const run = () => join(this.runDir, digestOf(name));
     return {
       dir,
-      config: join(dir, "config.json"),
-      disk: join(dir, "disk.qcow2"),
-      seed: join(dir, "seed.img"),
-      efiVars: join(dir, "efivars.fd"),
-      fixture: (index) => join(dir, `fixture-${index}.img`),
-      serialLog: join(dir, "serial.log"),
-      pid: join(dir, "pid"),
-      lock: join(dir, ".lock"),
-      socket: this.memberSocket(name),
-      qmpSocket: `${run}.qmp`,
-      netSocket: `${run}.net`,
-      consoleSocket: `${run}.con`,
+      config: `${dir}/config.json`,
+      disk: `${dir}/disk.qcow2`,
+      seed: `${dir}/seed.img`,
+      efiVars: `${dir}/efivars.fd`,
+      fixture: (index) => `${dir}/fixture-${index}.img`,
+      serialLog: `${dir}/serial.log`,
+      pid: `${dir}/pid`,
+      lock: `${dir}/.lock`,
+      // A digest takes longer than reading the member's config: who asks for no socket, as `ls` does not, has none made.
+      get socket() {
+        return `${run()}.sock`;
+      },
+      get qmpSocket() {
+        return `${run()}.qmp`;
+      },
+      get netSocket() {
+        return `${run()}.net`;
+      },
+      get consoleSocket() {
+        return `${run()}.con`;
+      },
     };
   }
 
@@ -270,6 +279,12 @@ export class Store {
     for (const [link, socket] of [["qmp.sock", paths.qmpSocket], ["net.sock", paths.netSocket]]) {
       if (!exists(join(paths.dir, link))) Deno.symlinkSync(socket, join(paths.dir, link));
     }
+  }
+
+  /** Whether anything is at a member's socket: one look at the directory answers for all members together. */
+  socketProbe(): (name: string) => boolean {
+    const sockets = new Set(entries(this.runDir).filter((file) => file.endsWith(".sock")));
+    return (name) => sockets.size > 0 && sockets.has(`${digestOf(name)}.sock`);
   }
 
   /** The records of all groups, damaged ones left out. */

@@ -1,5 +1,5 @@
 /**
- * An error as text: what `main.ts` prints, in its one place, and the exit code that goes with it.
+ * An error as text: what `start.ts` prints, in its one place, and the exit code that goes with it.
  *
  *     fleetbox: Cannot boot "a": its image is missing
  *       because: No such file or directory (os error 2)
@@ -43,6 +43,12 @@ export function exitCodeOf(thrown: unknown): number {
 export function throwAll(errors: unknown[]): void {
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1) throw new AggregateError(errors);
+}
+
+/** Whether errors are to be told as JSON. What stands after `--`, or is a guest's command, is not ours. */
+export function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args[0] !== "ssh" && args[0] !== "exec" && (end < 0 ? args : args.slice(0, end)).includes("--json");
 }
 
 function indent(text: string): string {

@@ -1,23 +1,7 @@
 /** `fleetbox ls`: every member, whatever state it is in, observed now. */
 
 import { Command } from "commander";
-import { type Colour, paintFor } from "./colour.ts";
-import { ageText } from "./duration.ts";
-import { type MemberView, viewsOf, type ViewState } from "./member_view.ts";
-import { observeAll } from "./observe.ts";
-import { say, sayJson, terminalWidth, warn } from "./output.ts";
-import { sizeText } from "./sizes.ts";
-import { openStore } from "./store_access.ts";
-import { clip } from "../wire.ts";
-import { type Cell, tableLines } from "./table.ts";
-
-/** How long one holder may keep the list waiting. */
-const HOLDER_MS = 1_000;
-
-interface Flags {
-  json?: boolean;
-  quiet?: boolean;
-}
+import { list } from "./listing.ts";
 
 export function listCommand(): Command {
   return new Command("ls")
@@ -37,81 +21,5 @@ Examples:
   fleetbox ls
   fleetbox stop $(fleetbox ls -q)`,
     )
-    .action(async (flags: Flags) => {
-      const views = viewsOf(await observeAll(openStore(), HOLDER_MS));
-      if (flags.json) return sayJson(views);
-      if (flags.quiet) return views.forEach(({ name }) => say(name));
-      if (views.length === 0) return warn("no members yet: fleetbox up a");
-      const width = terminalWidth();
-      const rows = listRows(views, Date.now(), width);
-      tableLines(HEAD, rows, paintFor()).forEach(say);
-      reasons(views).forEach(say);
-    });
-}
-
-const HEAD = ["NAME", "STATE", "ADDRESS", "CPUS", "MEMORY", "IMAGE", "UPTIME", "GROUP"];
-const COLOURS: Partial<Record<ViewState, Colour>> = {
-  downloading: "yellow",
-  starting: "yellow",
-  running: "green",
-  stopped: "dim",
-  error: "red",
-  orphaned: "yellow",
-  damaged: "red",
-  unknown: "yellow",
-};
-
-/** The table's rows. With a width, long names are shortened until the table fits, as far as that goes. */
-export function listRows(views: readonly MemberView[], nowMs: number, width?: number): Cell[][] {
-  const rows = views.map((view) => [
-    { text: view.name },
-    { text: stateText(view), colour: COLOURS[view.state] },
-    { text: view.ip || "-" },
-    { text: String(view.cpus ?? "-") },
-    { text: view.memory_mb === undefined ? "-" : sizeText(view.memory_mb) },
-    { text: view.image?.replace(/^.*\//, "") ?? "-" },
-    { text: view.state === "running" && view.since ? ageText(nowMs - Date.parse(view.since)) : "-" },
-    { text: view.group === undefined ? "-" : view.bound ? `${view.group} (bound)` : view.group },
-  ]);
-  return width === undefined ? rows : narrowed(rows, width);
-}
-
-/** The columns that may be shortened, in this order, and to how many characters. */
-const SHORTENED: [string, number][] = [["IMAGE", 8], ["GROUP", 8], ["NAME", 12]];
-
-function narrowed(rows: Cell[][], width: number): Cell[][] {
-  const widths = HEAD.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column].text.length)));
-  let over = widths.reduce((sum, one) => sum + one + 2, -2) - width;
-  for (const [head, least] of SHORTENED) {
-    const column = HEAD.indexOf(head);
-    const room = Math.max(Math.min(least, widths[column]), widths[column] - Math.max(0, over));
-    over -= widths[column] - room;
-    for (const row of rows) row[column] = { ...row[column], text: clip(row[column].text, room) };
-  }
-  return rows;
-}
-
-function stateText({ state, stage }: MemberView): string {
-  if (stage === "stopping") return "stopping";
-  if (state === "starting" && stage) return `starting (${stage})`;
-  if (state === "running" && stage === "paused") return "running (paused)";
-  return state;
-}
-
-/** Why members are not as they should be, below the table; who has the same reason is told together. */
-export function reasons(views: readonly MemberView[]): string[] {
-  const told = new Map<string, string[]>();
-  for (const { name, state, group, reason, hint } of views) {
-    if (!reason) continue;
-    const text = reason.trim().replace(/\s*\n\s*/g, "; ");
-    // Taking one member of a group back takes all of them: one hint is enough.
-    const key = state === "orphaned"
-      ? `${text}; run: fleetbox up ${views.find((view) => view.state === state && view.group === group)!.name}`
-      : hint
-      ? `${text}\n  try: ${hint}`
-      : text;
-    told.set(key, [...told.get(key) ?? [], name]);
-  }
-  const lines = [...told].map(([text, names]) => `${names.join(", ")}: ${text}`);
-  return lines.length > 0 ? ["", ...lines] : [];
+    .action(list);
 }

@@ -9,7 +9,7 @@ import { getGroup, getReport } from "../control.ts";
 import { FleetboxError, isNotFound } from "../errors.ts";
 import { completeRecords, liveMembers } from "../orphans.ts";
 import { isAlive } from "../process.ts";
-import { exists, naturalOrder, type Store, type StoredMember } from "../store.ts";
+import { naturalOrder, type Store, type StoredMember } from "../store.ts";
 import type { GroupReport, MemberReport } from "../wire.ts";
 
 /** A group as its record and the processes tell it. */
@@ -122,7 +122,7 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
   const served = new Map<string, GroupReport>();
   const reports = new Map<string, MemberReport>();
   const silences = new Map<string, FleetboxError>();
-  const hasSocket = (name: string) => exists(store.memberSocket(name));
+  const hasSocket = store.socketProbe();
 
   await Promise.all(
     groups.filter((group) => group.holderAlive).map(async ({ members }) => {

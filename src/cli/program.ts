@@ -1,37 +1,55 @@
 /**
  * The command line as a whole: every command, and the argument parser's ways bent to ours.
  *
- * Commander neither prints errors nor exits: what it finds wrong becomes a `misuse`, printed by `main.ts` like every
- * other error. What a command needs beyond its flags it imports itself, so that `ls` does not wait for `doctor`.
+ * Commander neither prints errors nor exits: what it finds wrong becomes a `misuse`, printed by `start.ts` like every
+ * other error. Of all commands the one that was asked for is loaded, so that `status` does not wait for `image`; all of them
+ * are for help, for completion, and to find the nearest one to a typing mistake.
  */
 
 import { Command, CommanderError } from "commander";
 import { FleetboxError } from "../errors.ts";
+import { later } from "../later.ts";
 import { VERSION } from "../self.ts";
-import { cpCommand } from "./cp.ts";
-import { doctorCommand } from "./doctor.ts";
-import { imageCommand } from "./image.ts";
-import { execCommand } from "./exec.ts";
-import { joinCommand } from "./join.ts";
-import { listCommand } from "./list.ts";
-import { logsCommand } from "./logs.ts";
 import { nearest } from "./nearest.ts";
 import { write } from "./output.ts";
-import { rmCommand } from "./rm.ts";
-import { sshCommand } from "./ssh.ts";
-import { sshConfigCommand } from "./ssh_config.ts";
-import { statusCommand } from "./status.ts";
-import { stopCommand } from "./stop.ts";
-import { upCommand } from "./up.ts";
-import { versionCommand } from "./version.ts";
-import { waitCommand } from "./wait.ts";
 
-const GROUPS: [string, (() => Command)[]][] = [
-  ["Machines:", [upCommand, stopCommand, joinCommand, rmCommand]],
-  ["What is there:", [listCommand, statusCommand, waitCommand, logsCommand]],
-  ["Reaching them:", [sshCommand, execCommand, cpCommand, sshConfigCommand]],
-  ["Images:", [imageCommand]],
-  ["fleetbox itself:", [doctorCommand, versionCommand]],
+/** A command: what it is called, under which head help lists it, and how it is loaded. */
+interface Entry {
+  /** Its name, then its aliases. */
+  words: string[];
+  heading: string;
+  make: () => Promise<Command>;
+}
+
+function entry<Module>(heading: string, words: string, file: string, make: (module: Module) => Command): Entry {
+  return { words: words.split(" "), heading, make: async () => make(await later<Module>(`src/cli/${file}`)) };
+}
+
+const [MACHINES, THERE, REACHING] = ["Machines:", "What is there:", "Reaching them:"];
+const [IMAGES, ITSELF] = ["Images:", "fleetbox itself:"];
+
+/** In the order in which help lists them. */
+const COMMANDS: readonly Entry[] = [
+  entry<typeof import("./up.ts")>(MACHINES, "up", "up.ts", ({ upCommand }) => upCommand()),
+  entry<typeof import("./stop.ts")>(MACHINES, "stop down halt", "stop.ts", ({ stopCommand }) => stopCommand()),
+  entry<typeof import("./join.ts")>(MACHINES, "join", "join.ts", ({ joinCommand }) => joinCommand()),
+  entry<typeof import("./rm.ts")>(MACHINES, "rm", "rm.ts", ({ rmCommand }) => rmCommand()),
+  entry<typeof import("./list.ts")>(THERE, "ls ps", "list.ts", ({ listCommand }) => listCommand()),
+  entry<typeof import("./status.ts")>(THERE, "status", "status.ts", ({ statusCommand }) => statusCommand()),
+  entry<typeof import("./wait.ts")>(THERE, "wait", "wait.ts", ({ waitCommand }) => waitCommand()),
+  entry<typeof import("./logs.ts")>(THERE, "logs", "logs.ts", ({ logsCommand }) => logsCommand()),
+  entry<typeof import("./ssh.ts")>(REACHING, "ssh", "ssh.ts", ({ sshCommand }) => sshCommand()),
+  entry<typeof import("./exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
+  entry<typeof import("./cp.ts")>(REACHING, "cp", "cp.ts", ({ cpCommand }) => cpCommand()),
+  entry<typeof import("./ssh_config.ts")>(
+    REACHING,
+    "ssh-config",
+    "ssh_config.ts",
+    ({ sshConfigCommand }) => sshConfigCommand(),
+  ),
+  entry<typeof import("./image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
+  entry<typeof import("./doctor.ts")>(ITSELF, "doctor", "doctor.ts", ({ doctorCommand }) => doctorCommand()),
+  entry<typeof import("./version.ts")>(ITSELF, "version", "version.ts", ({ versionCommand }) => versionCommand()),
 ];
 
 const AFTER = `
@@ -46,8 +64,9 @@ Exit codes: 0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupt
 Environment: FLEETBOX_HOME (the store, default ~/.fleetbox), FLEETBOX_IMAGE, FLEETBOX_ACCEL (kvm, hvf, tcg),
 FLEETBOX_QEMU, NO_COLOR, FLEETBOX_DEBUG (wire, qmp, stack: what is mirrored to standard error).`;
 
-/** The program with all its commands. */
-export function buildProgram(): Command {
+/** The program, with all its commands or with the one that goes by `word`. */
+export async function buildProgram(word?: string): Promise<Command> {
+  const asked = COMMANDS.filter(({ words }) => word !== undefined && words.includes(word));
   const program = new Command("fleetbox")
     .description("Whole Linux machines in named groups on one private network.")
     .version(`fleetbox ${VERSION}`, "-V, --version", "print the version")
@@ -55,10 +74,10 @@ export function buildProgram(): Command {
     .enablePositionalOptions()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .addHelpText("after", AFTER);
-  for (const [heading, commands] of GROUPS) {
-    for (const make of commands) program.addCommand(make().helpGroup(heading).helpOption("-h, --help", "print help"));
+  for (const { heading, make } of asked.length > 0 ? asked : COMMANDS) {
+    program.addCommand((await make()).helpGroup(heading).helpOption("-h, --help", "print help"));
   }
-  program.helpCommand(false).addCommand(helpCommand(program).helpGroup("fleetbox itself:"));
+  program.helpCommand(false).addCommand(helpCommand(program).helpGroup(ITSELF));
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     command.exitOverride().configureOutput({
       writeOut: write,
@@ -77,11 +96,15 @@ function helpCommand(program: Command): Command {
       if (word === undefined) return program.outputHelp();
       const command = program.commands.find((one) => one.name() === word || one.aliases().includes(word));
       if (command) return command.outputHelp();
-      const near = nearest(word, program.commands.flatMap((one) => [one.name(), ...one.aliases()]));
-      throw new FleetboxError("misuse", `There is no command "${word}"`, {
-        hint: near ? `Did you mean ${near}?` : "fleetbox help",
-      });
+      throw unknownCommand(word);
     });
+}
+
+function unknownCommand(word: string): FleetboxError {
+  const near = nearest(word, ["help", ...COMMANDS.flatMap(({ words }) => words)]);
+  return new FleetboxError("misuse", `There is no command "${word}"`, {
+    hint: near ? `Did you mean ${near}?` : "fleetbox help",
+  });
 }
 
 /** What commander would have printed. */
@@ -92,7 +115,7 @@ let lastError = "";
  * @throws {FleetboxError} and whatever else went wrong.
  */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
-  const program = buildProgram();
+  const program = await buildProgram(args[0]);
   if (args.length === 0) return program.outputHelp();
   try {
     await program.parseAsync([...args], { from: "user" });
@@ -101,12 +124,6 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
     if (thrown.exitCode === 0) return;
     throw misuse(thrown, args, program);
   }
-}
-
-/** Whether errors are to be told as JSON. What stands after `--`, or is a guest's command, is not ours. */
-export function wantsJson(args: readonly string[]): boolean {
-  const end = args.indexOf("--");
-  return args[0] !== "ssh" && args[0] !== "exec" && (end < 0 ? args : args.slice(0, end)).includes("--json");
 }
 
 /** Commander's complaint as one of ours: `error: unknown option '--jsno'` and `(Did you mean --json?)`. */

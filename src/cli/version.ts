@@ -1,4 +1,4 @@
-/** `fleetbox version`. The plain form has a way of its own in `main.ts`: it is what scripts ask first. */
+/** `fleetbox version`. The plain form has a way of its own in `start.ts`: it is what scripts ask first. */
 
 import { Command } from "commander";
 import { VERSION } from "../self.ts";

@@ -1,0 +1,58 @@
+/**
+ * The program, behind both of its main modules: a group's holder when its first argument is `--fleetbox-runner`, else the
+ * command line.
+ *
+ * Everything is loaded where it is needed ({@link later}), for a command is as quick as what it loads; the two that scripts
+ * ask most often, `version` and `ls`, do without the argument parser. This is the one place that prints errors and chooses
+ * exit codes (0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted).
+ */
+
+import { later } from "./later.ts";
+import { registerFleetbox, VERSION } from "./self.ts";
+
+/** Runs the program; ends the process. */
+export async function start(args: string[]): Promise<void> {
+  registerFleetbox();
+  const [first, ...rest] = args;
+  if (rest.length === 0 && (first === "version" || first === "--version" || first === "-V")) {
+    console.log(`fleetbox ${VERSION}`);
+  } else {
+    Deno.exit(await holderOrCommandLine(args));
+  }
+}
+
+async function holderOrCommandLine(args: string[]): Promise<number> {
+  const { RUNNER_FLAG } = await later<typeof import("./wire.ts")>("src/wire.ts");
+  if (args[0] !== RUNNER_FLAG) return await commandLine(args);
+  const { runHolder } = await later<typeof import("./holder.ts")>("src/holder.ts");
+  return await runHolder(args[1] ?? "");
+}
+
+async function commandLine(args: string[]): Promise<number> {
+  const { outputProblem, warn } = await later<typeof import("./cli/output.ts")>("src/cli/output.ts");
+  try {
+    await command(args);
+    const problem = outputProblem();
+    if (problem) throw problem;
+    return Deno.exitCode;
+  } catch (thrown) {
+    const { errorJson, errorText, exitCodeOf, wantsJson } = await later<typeof import("./cli/error_text.ts")>(
+      "src/cli/error_text.ts",
+    );
+    warn(wantsJson(args) ? errorJson(thrown) : errorText(thrown));
+    if (Deno.env.get("FLEETBOX_DEBUG")?.split(",").includes("stack")) warn((thrown as Error)?.stack ?? "");
+    return exitCodeOf(thrown);
+  }
+}
+
+const LIST_FLAGS = ["-q", "--quiet", "--json"];
+
+async function command(args: string[]): Promise<void> {
+  const [first, ...flags] = args;
+  if ((first === "ls" || first === "ps") && flags.every((flag) => LIST_FLAGS.includes(flag))) {
+    const { list } = await later<typeof import("./cli/listing.ts")>("src/cli/listing.ts");
+    return await list({ json: flags.includes("--json"), quiet: flags.some((flag) => /^(-q|--quiet)$/.test(flag)) });
+  }
+  const { runCommandLine } = await later<typeof import("./cli/program.ts")>("src/cli/program.ts");
+  await runCommandLine(args);
+}
