@@ -20,6 +20,7 @@ const CLI = {
   "src/cli/logs.ts": () => import("./src/cli/logs.ts"),
   "src/cli/output.ts": () => import("./src/cli/output.ts"),
   "src/cli/program.ts": () => import("./src/cli/program.ts"),
+  "src/cli/repair.ts": () => import("./src/cli/repair.ts"),
   "src/cli/rm.ts": () => import("./src/cli/rm.ts"),
   "src/cli/ssh.ts": () => import("./src/cli/ssh.ts"),
   "src/cli/ssh_config.ts": () => import("./src/cli/ssh_config.ts"),

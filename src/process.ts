@@ -176,7 +176,8 @@ export function identify(pid: number): ProcessIdentity | undefined {
   }
   // The second field is the program's name in parentheses and may hold anything: what counts comes after the last ")".
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  if (fields[0] === "Z" || fields[0] === "X") return undefined;
+  // A zombie is gone, unless threads of it are still on their way out: until then its files and ports are in use.
+  if (fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1)) return undefined;
   return { pid, startTime: fields[19] };
 }
 

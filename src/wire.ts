@@ -119,6 +119,8 @@ export interface GroupReport {
   accelerator?: { name: string; reason: string };
   members: MemberReport[];
   gateway?: PortReport;
+  /** Why the gateway does not stay up, and when it is tried next. */
+  gateway_trouble?: string;
 }
 
 /**

@@ -17,6 +17,7 @@ import { listed } from "./name_arguments.ts";
 import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "./observe.ts";
 import type { Progress } from "./progress.ts";
 import { removeLogs, removeStopped } from "./remove.ts";
+import { takenBack } from "./take_back.ts";
 import { untilGone } from "./until_gone.ts";
 import type { Plan } from "./up_plan.ts";
 
@@ -121,7 +122,7 @@ export class Bringing {
       return false;
     }
     const back = [...plan.taken, ...plan.strays];
-    if (back.length > 0) this.progress.note(`their holder was killed; taken back: ${listed(back)}`);
+    if (back.length > 0) this.progress.note(takenBack(back));
     for (const name of plan.names) {
       if (!plan.taken.includes(name)) this.#started.push({ name, isNew: facts.get(name)?.stored === undefined });
     }

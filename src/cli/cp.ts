@@ -10,11 +10,10 @@ import { FleetboxError } from "../errors.ts";
 import { isName } from "../names.ts";
 import type { Store } from "../store.ts";
 import type { SshEndpoint } from "../wire.ts";
-import { observeGroups, orphanGroup } from "./observe.ts";
-import { endpointOf } from "./ssh.ts";
+import { reach } from "./reach.ts";
 import { sshOptionArguments } from "./ssh_arguments.ts";
 import { runClient } from "./ssh_client.ts";
-import { openStore, requireMember } from "./store_access.ts";
+import { openStore } from "./store_access.ts";
 
 /** One word of the command: a path here, or on a member. */
 export type Place = { member?: undefined; path: string } | { member: string; path: string };
@@ -52,8 +51,7 @@ Examples:
       const endpoints = new Map<string, SshEndpoint>();
       for (const { member } of places) {
         if (member === undefined || endpoints.has(member)) continue;
-        const facts = await requireMember(store, member);
-        endpoints.set(member, endpointOf(facts, () => orphanGroup(observeGroups(store), member) !== undefined));
+        endpoints.set(member, await reach(store, member));
       }
       Deno.exitCode = await runClient("scp", scpArguments(store, places, endpoints, flags));
     });

@@ -3,12 +3,11 @@
 import { Command } from "commander";
 import { FleetboxError } from "../errors.ts";
 import { checkName } from "../names.ts";
-import { observeGroups, orphanGroup } from "./observe.ts";
 import { shellQuote } from "./quoting.ts";
-import { endpointOf } from "./ssh.ts";
+import { reach } from "./reach.ts";
 import { sshArguments } from "./ssh_arguments.ts";
 import { runClient } from "./ssh_client.ts";
-import { openStore, requireMember } from "./store_access.ts";
+import { openStore } from "./store_access.ts";
 
 export function execCommand(): Command {
   return new Command("exec")
@@ -34,8 +33,7 @@ Examples:
         throw new FleetboxError("misuse", "No program named", { hint: `fleetbox exec ${name} -- uname -r` });
       }
       const store = openStore();
-      const member = await requireMember(store, name);
-      const endpoint = endpointOf(member, () => orphanGroup(observeGroups(store), name) !== undefined);
+      const endpoint = await reach(store, name);
       const args = sshArguments(store, endpoint, { tty: false, command: command.map(shellQuote).join(" ") });
       Deno.exitCode = await runClient("ssh", args);
     });

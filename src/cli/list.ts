@@ -7,6 +7,7 @@ export function listCommand(): Command {
   return new Command("ls")
     .alias("ps")
     .description("list all members with their state")
+    .option("--repair", "take back first what runs without a holder, and clear away what is left of dead groups")
     .option("-q, --quiet", "names only")
     .option("--json", "one JSON array")
     .addHelpText(
@@ -19,6 +20,7 @@ machine runs), damaged (its config cannot be read), unknown (its holder does not
 
 Examples:
   fleetbox ls
+  fleetbox ls --repair
   fleetbox stop $(fleetbox ls -q)`,
     )
     .action(list);

@@ -6,6 +6,9 @@
 import { type Colour, paintFor } from "./colour.ts";
 import { ageText } from "./duration.ts";
 import { type MemberView, viewsOf, type ViewState } from "./member_view.ts";
+import { later } from "../later.ts";
+import type { Store } from "../store.ts";
+import { throwAll } from "./error_text.ts";
 import { observeAll } from "./observe.ts";
 import { say, sayJson, terminalWidth, warn } from "./output.ts";
 import { sizeText } from "./sizes.ts";
@@ -17,13 +20,25 @@ import { type Cell, tableLines } from "./table.ts";
 const HOLDER_MS = 1_000;
 
 export interface ListFlags {
+  repair?: boolean;
   json?: boolean;
   quiet?: boolean;
 }
 
 /** Every member, whatever state it is in, observed now. */
 export async function list(flags: ListFlags): Promise<void> {
-  const views = viewsOf(await observeAll(openStore(), HOLDER_MS));
+  const store = openStore();
+  const failures = flags.repair ? await repair(store) : [];
+  show(viewsOf(await observeAll(store, HOLDER_MS)), flags);
+  throwAll(failures);
+}
+
+async function repair(store: Store): Promise<unknown[]> {
+  const module = await later<typeof import("./repair.ts")>("src/cli/repair.ts");
+  return await module.repair(store);
+}
+
+function show(views: MemberView[], flags: ListFlags): void {
   if (flags.json) return sayJson(views);
   if (flags.quiet) return views.forEach(({ name }) => say(name));
   if (views.length === 0) return warn("no members yet: fleetbox up a");
@@ -88,7 +103,9 @@ export function reasons(views: readonly MemberView[]): string[] {
     const text = reason.trim().replace(/\s*\n\s*/g, "; ");
     // Taking one member of a group back takes all of them: one hint is enough.
     const key = state === "orphaned"
-      ? `${text}; run: fleetbox up ${views.find((view) => view.state === state && view.group === group)!.name}`
+      ? `orphaned: run fleetbox up ${
+        views.find((view) => view.state === state && view.group === group)!.name
+      } (${text})`
       : hint
       ? `${text}\n  try: ${hint}`
       : text;

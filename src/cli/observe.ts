@@ -27,6 +27,8 @@ export interface GroupFacts {
   served: string[];
   /** The members whose hypervisor runs. */
   machinesAlive: string[];
+  /** The members whose guests had answered. */
+  running: string[];
   bound: boolean;
 }
 
@@ -69,6 +71,7 @@ export function observeGroups(store: Store): GroupFacts[] {
     holderAlive: isAlive(record.holder),
     served: record.served,
     machinesAlive: liveMembers(record),
+    running: record.running,
     bound: record.bound,
   }));
 }
@@ -76,6 +79,11 @@ export function observeGroups(store: Store): GroupFacts[] {
 /** The group whose holder is gone and in which this member's machine still runs. */
 export function orphanGroup(groups: readonly GroupFacts[], name: string): GroupFacts | undefined {
   return groups.find((group) => !group.holderAlive && !group.bound && group.machinesAlive.includes(name));
+}
+
+/** Every member whose machine runs without a holder. */
+export function orphansOf(groups: readonly GroupFacts[]): string[] {
+  return groups.filter((group) => !group.holderAlive && !group.bound).flatMap((group) => group.machinesAlive);
 }
 
 /**

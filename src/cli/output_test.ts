@@ -162,7 +162,7 @@ Deno.test("reasons are told once for all that share them", () => {
   const broken = view("x", { state: "damaged", reason: "it is\nnot JSON", hint: "repair it" });
   assert.deepEqual(reasons([orphan("a"), orphan("b"), broken, view("y", {})]), [
     "",
-    "a, b: its holder is gone; run: fleetbox up a",
+    "a, b: orphaned: run fleetbox up a (its holder is gone)",
     "x: it is; not JSON\n  try: repair it",
   ]);
   assert.deepEqual(reasons([view("y", {})]), []);
@@ -171,7 +171,16 @@ Deno.test("reasons are told once for all that share them", () => {
 Deno.test("a member's state is its holder's word, else what the store and the processes show", () => {
   const damage = new FleetboxError("damaged", "not JSON", { hint: "repair it" });
   const groups = [{
-    ...{ id: "1", group: "g", members: ["a"], holder: 1, holderAlive: false, served: [], machinesAlive: ["a"] },
+    ...{
+      id: "1",
+      group: "g",
+      members: ["a"],
+      holder: 1,
+      holderAlive: false,
+      served: [],
+      machinesAlive: ["a"],
+      running: ["a"],
+    },
     bound: false,
   }];
   assert.equal(viewOf({ name: "a" }, []).state, "stopped");

@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { parseNames } from "./name_arguments.ts";
 import { observeAll, observeGroups, orphanGroup } from "./observe.ts";
 import { warn, write } from "./output.ts";
-import { endpointOf } from "./ssh.ts";
+import { endpointOf } from "./reach.ts";
 import { sshConfigBlock } from "./ssh_arguments.ts";
 import { openStore, requireMember } from "./store_access.ts";
 

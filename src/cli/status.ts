@@ -22,7 +22,7 @@ export function statusCommand(): Command {
       `
 --json: what its holder reports {"name","state","stage"?,"running","ip","since"?,"group"?,"pid"?,
 "hypervisor_pid"?,"cpus","memory_mb","image","ssh"?,"network"?,"failure"?} with the group's settings
-("bound","egress","host_access","accelerator"), and "config" and "paths" from the store.
+("bound","egress","host_access","accelerator","gateway_trouble"?), and "config" and "paths" from the store.
 
 Example:
   fleetbox status a --json | jq .network.dropped`,
@@ -42,6 +42,7 @@ function statusJson(store: Store, member: MemberFacts, view: MemberView, group: 
     ...view,
     ...member.report,
     ...(group && { egress: group.egress, host_access: group.host_access, accelerator: group.accelerator }),
+    ...(group?.gateway_trouble && { gateway_trouble: group.gateway_trouble }),
     config: member.stored && "config" in member.stored ? member.stored.config : null,
     paths: store.member(member.name),
   };
@@ -67,6 +68,7 @@ export function statusLines(
     ["group", view.group && `${view.group}${view.bound ? " (bound to its client)" : ""}`],
     ["members", group && group.members.length > 1 ? group.members.map(({ name }) => name).join(", ") : undefined],
     ["egress", group && `${group.egress}${group.host_access ? ", with access to the host's loopback" : ""}`],
+    ["gateway", group?.gateway_trouble],
     ["cpus", view.cpus?.toString()],
     ["memory", view.memory_mb === undefined ? undefined : sizeText(view.memory_mb)],
     ["disk", config && `${sizeText(config.disk_mb)}, ${paths.disk}`],

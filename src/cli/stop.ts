@@ -8,7 +8,7 @@ import { parseDurationMs } from "./duration.ts";
 import { throwAll } from "./error_text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { parseNames } from "./name_arguments.ts";
-import { leftAlone, observeAll, observeMember, ofPrograms } from "./observe.ts";
+import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
 import { type Progress, progressFor } from "./progress.ts";
 import { openStore, requireMember } from "./store_access.ts";
@@ -85,11 +85,10 @@ export async function chosenNames(
   }
   if (words.length > 0) throw new FleetboxError("misuse", `Expected members' names or --all, found both`);
   const { members, groups } = await observeAll(store, 5_000);
-  const orphans = groups.filter((group) => !group.holderAlive && !group.bound).flatMap((group) => group.machinesAlive);
   const served = members.filter(({ report, silence }) => report || silence);
   const spared = ofPrograms(served, groups);
   const ours = served.map(({ name }) => name).filter((name) => !spared.includes(name));
-  return { names: [...new Set([...ours, ...orphans])], spared };
+  return { names: [...new Set([...ours, ...orphansOf(groups)])], spared };
 }
 
 export interface StopResult {

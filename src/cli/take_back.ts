@@ -1,11 +1,18 @@
-/** A killed holder's machines: a new holder takes them back, so that they can be stopped like any others. */
+/**
+ * A killed holder's machines: a new holder takes them back, and they are members like any others again. Every command that
+ * needs one of them does this first: `up` and `join` by their plan, `ls --repair`, `ssh`, `exec`, `cp`, `stop` and `rm` here.
+ */
 
 import { resolveHelper } from "../../helper/resolve.ts";
-import { spawn } from "../control.ts";
+import { spawn, watch } from "../control.ts";
 import { codeOf } from "../errors.ts";
 import { sweepGroups } from "../orphans.ts";
-import type { Store } from "../store.ts";
-import { observeGroups, orphanGroup } from "./observe.ts";
+import { naturalOrder, type Store } from "../store.ts";
+import { listed } from "./name_arguments.ts";
+import { type GroupFacts, observeGroups, orphanGroup } from "./observe.ts";
+
+/** How long the machines that are taken back may take to be connected again: none of them is waited for longer. */
+const CONNECTED_MS = 20_000;
 
 /**
  * Takes back every machine of the groups in which one of these members is an orphan, and sweeps groups of which no
@@ -13,19 +20,49 @@ import { observeGroups, orphanGroup } from "./observe.ts";
  * @returns the members that are served again.
  */
 export async function takeBack(store: Store, names: readonly string[]): Promise<string[]> {
+  return (await takeGroupsBack(store, names)).flatMap(({ machinesAlive }) => machinesAlive);
+}
+
+/** The same, and waits until those that ran before run again: it is a moment, for nothing boots. */
+export async function takeBackAndConnect(store: Store, names: readonly string[]): Promise<string[]> {
+  const groups = await takeGroupsBack(store, names);
+  await Promise.all(groups.map((group) => untilConnected(store, group)));
+  return groups.flatMap(({ machinesAlive }) => machinesAlive);
+}
+
+/** What is said of members that are served again. */
+export function takenBack(names: readonly string[]): string {
+  return `their holder was killed; taken back: ${listed([...names].sort(naturalOrder))}`;
+}
+
+async function takeGroupsBack(store: Store, names: readonly string[]): Promise<GroupFacts[]> {
   sweepGroups(store);
   const groups = observeGroups(store);
   const orphaned = new Set(names.map((name) => orphanGroup(groups, name)).filter((group) => group !== undefined));
-  const taken = await Promise.all([...orphaned].map(async ({ machinesAlive }) => {
+  return await Promise.all([...orphaned].map(async (group) => {
     try {
       await spawn(store, {
         exe: await resolveHelper(store),
-        names: machinesAlive.filter((name) => names.includes(name)),
+        names: group.machinesAlive.filter((name) => names.includes(name)),
       });
     } catch (thrown) {
       if (codeOf(thrown) !== "conflict") throw thrown; // else: another command has just done the same
     }
-    return machinesAlive;
+    return group;
   }));
-  return taken.flat();
+}
+
+/** A guest that was still booting goes on doing that; whoever waits for it waits for a boot. */
+async function untilConnected(store: Store, { machinesAlive, running }: GroupFacts): Promise<void> {
+  const pending = new Set(machinesAlive.filter((name) => running.includes(name)));
+  for (const first of machinesAlive) {
+    if (pending.size === 0) return;
+    for await (const event of watch(store, first, AbortSignal.timeout(CONNECTED_MS))) {
+      if (event.event === "gone") pending.delete(event.name);
+      if (event.event !== "member") continue;
+      const { name, state } = event.member;
+      if (state === "running" || state === "error") pending.delete(name); // "stopped" is what it is before it is looked at
+      if (pending.size === 0) return;
+    }
+  }
 }

@@ -22,6 +22,7 @@ import { type GroupReport, PROTOCOL_VERSION } from "../wire.ts";
 import { Claims } from "./claims.ts";
 import { EventHub } from "./events.ts";
 import { HypervisorHost } from "./host.ts";
+import { endProcesses } from "./end_processes.ts";
 import { describe, log } from "./log.ts";
 import { Member, type MemberContext, type StopRequest } from "./member.ts";
 import { GroupNetwork } from "./network.ts";
@@ -75,7 +76,7 @@ export class Group {
     const host = new HypervisorHost(store);
     const recovery = recover({ names, bound, records: completeRecords(store), isAlive });
     checkAllFixtures(store, recovery.boot, options.options);
-    await endProcesses(recovery.doomed);
+    await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
     return { group: new Group(options, host, recovery.record), recovery };
   }
 
@@ -192,18 +193,27 @@ export class Group {
   }
 
   async #adopt({ name, process, wasRunning }: Recovery["adopt"][number]): Promise<void> {
-    const { store, options } = this.options;
-    const prepare = async () => {
-      const config = store.config(name);
-      if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
-      return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
-    };
     try {
-      await this.#members.get(name)!.adopt(process, prepare, wasRunning, options);
-      log(`${name}: taken over, process ${process.pid}`);
+      await this.#takeOver(this.#members.get(name)!, process, wasRunning);
     } catch (thrown) {
       log(`${name}: cannot take it over: ${describe(thrown)}`);
     }
+  }
+
+  async #takeOver(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
+    const { store, options } = this.options;
+    const { name } = member;
+    await member.adopt(
+      process,
+      async () => {
+        const config = store.config(name);
+        if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
+        return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
+      },
+      wasRunning,
+      options,
+    );
+    log(`${name}: taken over, process ${process.pid}`);
   }
 
   async #firstBoot(names: readonly string[]): Promise<void> {
@@ -304,6 +314,9 @@ export class Group {
     }
     if (member.state.state === "running") return;
     member.created = false;
+    // A machine that could not be taken over, and runs: it is tried again, never doubled.
+    const { stray } = member;
+    if (stray && isAlive(stray)) return await this.#takeOver(member, stray, false);
     await member.boot(this.#assign(member.name), { ...this.options.options, ...options });
   }
 
@@ -467,6 +480,7 @@ export class Group {
       ...(choice ? { accelerator: { name: choice.accelerator.accelerator, reason: choice.accelerator.reason } } : {}),
       members: this.members.map((member) => member.report()),
       gateway: this.#network.counters(),
+      ...(this.#network.gatewayTrouble ? { gateway_trouble: this.#network.gatewayTrouble } : {}),
     };
   }
 
@@ -517,26 +531,4 @@ export function runnerNames(argument: string): string[] {
 
 function ending(group: string): FleetboxError {
   return new FleetboxError("conflict", `The group of "${group}" is ending`, { hint: "Try again when it is gone." });
-}
-
-/** How long the kernel may take to end a process that was killed. */
-const GONE_LIMIT_MS = 10_000;
-
-/** Kills processes that are not our children, and returns when they are gone. @throws {FleetboxError} `failed` */
-async function endProcesses(processes: readonly ProcessIdentity[]): Promise<void> {
-  const limit = performance.now() + GONE_LIMIT_MS;
-  await Promise.all(processes.map(async (process) => {
-    while (isAlive(process)) {
-      if (performance.now() > limit) {
-        throw new FleetboxError(
-          "failed",
-          `Process ${process.pid} of a bound group, whose holder is gone, does not end`,
-        );
-      }
-      try {
-        Deno.kill(process.pid, "SIGKILL");
-      } catch { /* gone in between */ }
-      await new Promise((later) => setTimeout(later, 10));
-    }
-  }));
 }

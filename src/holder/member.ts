@@ -10,12 +10,13 @@ import { FleetboxError, messageOf, toWireError, type WireError } from "../errors
 import { untilCloudInit } from "../guest/cloud_init.ts";
 import { DEFAULTS, type Options } from "../options.ts";
 import { isAlive, type ProcessIdentity } from "../process.ts";
-import type { MemberConfig, MemberPaths, Store } from "../store.ts";
+import { type MemberConfig, type MemberPaths, removeIfThere, type Store } from "../store.ts";
 import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec } from "../vmm/contract.ts";
 import type { MemberReport, SshEndpoint, Stage } from "../wire.ts";
 import type { FetchProgress } from "../image/fetch.ts";
 import { consoleSize, consoleTail, followConsole } from "./console.ts";
 import { Countdown } from "./countdown.ts";
+import { endProcesses } from "./end_processes.ts";
 import type { HypervisorHost } from "./host.ts";
 import { describe, log } from "./log.ts";
 import type { GroupNetwork } from "./network.ts";
@@ -77,6 +78,7 @@ export class Member {
   /** Where this boot's lines begin in the console's log. */
   #logStart = 0;
   #letGoOfConsole = () => {};
+  #unlisten = () => {};
   /** How far the image's download is, while there is one. */
   #download: MemberReport["download"];
   #downloadToldMs = 0;
@@ -99,7 +101,16 @@ export class Member {
     return this.#machine?.process ?? this.#silent;
   }
   get sshPort(): number | undefined {
-    return this.#ssh?.port;
+    return this.#endpoint?.port;
+  }
+  /** A machine that runs although its member failed: an earlier holder's, or one of which not all could be taken over. */
+  get stray(): ProcessIdentity | undefined {
+    return this.#boot ? undefined : this.process;
+  }
+  /** Where its SSH server is reached: a gateway that was started again may have had to take another port. */
+  get #endpoint(): SshEndpoint | undefined {
+    if (!this.#ssh || !this.config) return undefined;
+    return { ...this.#ssh, port: this.context.network.knownSshPort(this.config.ip) ?? this.#ssh.port };
   }
   get isStopping(): boolean {
     return this.#stop !== undefined;
@@ -155,7 +166,9 @@ export class Member {
       this.config = prepared.config;
       this.#hasCloudInit = prepared.image.cloudInit;
       const spec = await this.#spec(prepared);
-      const machine = await this.#takeOver(spec, process);
+      // An earlier try may have come as far as the machine, and failed later.
+      const machine = this.#machine ?? await this.#takeOver(spec, process);
+      this.#letGoOfConsole();
       await this.context.writePid(this.name);
       this.state.to("starting", "ssh");
       return machine;
@@ -182,6 +195,7 @@ export class Member {
   }
 
   async #takeOver(spec: MachineSpec, process: ProcessIdentity): Promise<Machine> {
+    this.#silent = undefined;
     try {
       return await this.context.driver.adopt(spec, process);
     } catch (cause) {
@@ -191,7 +205,7 @@ export class Member {
         `The machine of "${this.name}" runs (process ${process.pid}), but does not answer`,
         {
           cause,
-          hint: `End it, without asking it: fleetbox stop --force ${this.name}`,
+          hint: `Try again (fleetbox up ${this.name}), or end it without asking it: fleetbox stop --force ${this.name}`,
         },
       );
     }
@@ -211,7 +225,7 @@ export class Member {
     how: BootKind = {},
   ): Promise<void> {
     if (this.#boot) return this.#boot.done;
-    if (this.#machine) {
+    if (this.#machine && !how.isAdoption) {
       return Promise.reject(
         new FleetboxError("conflict", `Cannot boot "${this.name}": its machine runs, and was not taken over`, {
           hint: `Stop it first: fleetbox stop ${this.name}`,
@@ -239,7 +253,8 @@ export class Member {
     try {
       const machine = await launch(abort.signal, limit);
       this.#machine = machine;
-      machine.onEvent((event) => this.#onMachineEvent(event));
+      this.#unlisten();
+      this.#unlisten = machine.onEvent((event) => this.#onMachineEvent(event));
       void machine.exited.then((how) => {
         exit = how;
         abort.abort(new FleetboxError("failed", how.message));
@@ -253,7 +268,7 @@ export class Member {
       log(`${this.name}: running at ${this.config!.ip}, SSH on 127.0.0.1:${this.#ssh!.port}`);
     } catch (thrown) {
       const died = exit;
-      const isStopped = thrown === OWN_END || abort.signal.reason === OWN_END;
+      const isStopped = (thrown === OWN_END || abort.signal.reason === OWN_END) && !this.#silent;
       // A machine that was taken over is not ours to kill because something went wrong here; a stop asks its guest.
       if (!isAdoption || died) await this.#release();
       // The way out ends the machine, too: an orderly end that comes only now is ours, and no cause.
@@ -425,11 +440,11 @@ export class Member {
   }
 
   async #stopMachine({ graceMs, force }: StopRequest, hurry: AbortSignal): Promise<void> {
-    if (this.#silent) await this.#endSilent(this.#silent, force);
     if (this.#boot) {
       this.#boot.abort.abort(OWN_END);
       await this.#boot.done.catch(() => {});
     }
+    if (this.#silent) await this.#endSilent(this.#silent, force); // it may be what the boot has just found out
     const machine = this.#machine;
     if (machine) {
       if (isActive(this.state.state)) this.state.at("stopping");
@@ -454,12 +469,8 @@ export class Member {
         },
       );
     }
-    // Not our child: no event tells of its end.
-    for (let tries = 0; isAlive(process); tries++) {
-      if (tries > 500) throw new FleetboxError("failed", `Process ${process.pid} does not end, not even by SIGKILL`);
-      Deno.kill(process.pid, "SIGKILL");
-      await new Promise((later) => setTimeout(later, 20));
-    }
+    await endProcesses([process], `The machine of "${this.name}"`);
+    for (const socket of [this.paths.qmpSocket, this.paths.netSocket, this.paths.consoleSocket]) removeIfThere(socket);
     this.#silent = undefined;
   }
 
@@ -497,7 +508,8 @@ export class Member {
       report.error = [failure.message, ...failure.causes].join("\n");
       report.failure = failure;
     }
-    if (this.#ssh && (state === "running" || stage === "cloud-init")) report.ssh = this.#ssh;
+    const ssh = this.#endpoint;
+    if (ssh && (state === "running" || stage === "cloud-init")) report.ssh = ssh;
     if (this.#machine) report.hypervisor_pid = this.#machine.process.pid;
     const network = this.context.network.counters(this.name);
     if (network) report.network = network;

@@ -19,6 +19,9 @@ import {
 } from "../network/switch.ts";
 import type { ProcessIdentity } from "../process.ts";
 import type { PortReport } from "../wire.ts";
+import { settles } from "../vmm/qemu/process.ts";
+import { endProcesses } from "./end_processes.ts";
+import { GatewayKeeper } from "./gateway_keeper.ts";
 import { describe, log } from "./log.ts";
 
 export interface NetworkOptions {
@@ -40,6 +43,10 @@ export interface Cable {
   netSocket: string;
 }
 
+/** How often a port is asked for, when one gateway after the other dies. */
+const GATEWAY_TRIES = 3;
+/** How long a gateway that broke off may take to be gone. */
+const GATEWAY_END_MS = 2_000;
 /** How long a new machine's network socket may take to be there. */
 const SOCKET_LIMIT_MS = 3_000;
 /** The waits before the tries to mend a broken cable. */
@@ -48,8 +55,11 @@ const RECONNECT_MS = [20, 100, 500, 2_000, 5_000];
 export class GroupNetwork {
   readonly #switch: Switch;
   readonly #dns: LazyDns;
-  #gateway: Promise<Gateway> | undefined;
-  #gatewayProcess: ProcessIdentity | undefined;
+  readonly #keeper: GatewayKeeper;
+  /** The gateway of the group's last holder, until it was taken back or ended. */
+  #before: ProcessIdentity | undefined;
+  /** Addresses whose SSH ports are forwarded as soon as there is a gateway. */
+  #wanted = new Set<string>();
   #closing = false;
   /** Ends a start that is under way when the group ends. */
   readonly #over = new AbortController();
@@ -62,11 +72,17 @@ export class GroupNetwork {
     const { egress, hostAccess, lookup, nameOf } = options;
     this.#dns = new LazyDns({ lookup, nameOf, egress });
     this.#switch = new Switch({ egress, hostAccess, dns: this.#dns });
+    this.#keeper = new GatewayKeeper({ start: () => this.#run(), onChange: options.onChange, log });
   }
 
-  /** The gateway's process, once it runs. */
+  /** The gateway's process, while it runs. */
   get gatewayProcess(): ProcessIdentity | undefined {
-    return this.#gatewayProcess;
+    return this.#keeper.running?.process;
+  }
+
+  /** Why the gateway does not stay up, if so. */
+  get gatewayTrouble(): string | undefined {
+    return this.#keeper.trouble;
   }
 
   /**
@@ -76,62 +92,73 @@ export class GroupNetwork {
    */
   open(ips: readonly string[], before?: { process?: ProcessIdentity; ports: ReadonlyMap<string, number> }): void {
     for (const [ip, port] of before?.ports ?? []) this.#sshPorts.set(ip, port);
-    this.#gateway = this.#run(ips, before?.process);
-    this.#gateway.catch(() => {}); // whoever needs it hears of it
+    this.#wanted = new Set(ips);
+    this.#before = before?.process;
+    this.#keeper.open();
   }
 
-  async #run(ips: readonly string[], process: ProcessIdentity | undefined): Promise<Gateway> {
-    const gateway = await this.#adopt(process) ?? await this.#start(ips);
-    for (const { ip, port, hostPort } of await gateway.forwards()) if (port === 22) this.#sshPorts.set(ip, hostPort);
-    this.#gatewayProcess = gateway.process;
-    await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
-    void gateway.exited.then((exit) => this.#lost(exit.message));
-    this.options.onChange();
-    return gateway;
+  async #run(): Promise<Gateway> {
+    const gateway = await this.#adopt() ?? await this.#start();
+    try {
+      for (const { ip, port, hostPort } of await gateway.forwards()) if (port === 22) this.#sshPorts.set(ip, hostPort);
+      await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
+      return gateway;
+    } catch (thrown) {
+      await gateway.close();
+      throw thrown;
+    }
   }
 
-  async #adopt(process: ProcessIdentity | undefined): Promise<Gateway | undefined> {
+  /** The last holder's gateway. One that does not answer is ended: it keeps nothing, and another takes its ports. */
+  async #adopt(): Promise<Gateway | undefined> {
+    const process = this.#before;
+    this.#before = undefined;
     if (!process) return undefined;
     try {
       return await adoptGateway(process, this.options.gateway);
     } catch (thrown) {
       log(`gateway: cannot take the old one back, starting another: ${describe(thrown)}`);
+      await endProcesses([process], "The gateway of the killed holder");
       return undefined;
     }
   }
 
-  async #start(ips: readonly string[]): Promise<Gateway> {
-    const wanted = [...new Set([...ips, ...this.#sshPorts.keys()])];
+  async #start(): Promise<Gateway> {
+    const wanted = [...new Set([...this.#wanted, ...this.#sshPorts.keys()])];
     const forwards = wanted.map((ip) => ({ ip, hostPort: this.#sshPorts.get(ip) }));
     const spec = { ...this.options.gateway, hostAccess: this.options.hostAccess };
     try {
       return await startGateway({ ...spec, forwards }, this.#over.signal);
     } catch (thrown) {
       if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict" || this.#sshPorts.size === 0) throw thrown;
-      log(`gateway: an old port is taken, choosing new ones: ${describe(thrown)}`);
-      this.#sshPorts.clear();
-      return await startGateway({ ...spec, forwards: wanted.map((ip) => ({ ip })) }, this.#over.signal);
+      log(`gateway: an old port is taken: ${describe(thrown)}`);
+      const gateway = await startGateway(spec, this.#over.signal);
+      for (const { ip, hostPort } of forwards) this.#sshPorts.set(ip, await forwardAgain(gateway, ip, hostPort));
+      return gateway;
     }
   }
 
-  #lost(message: string): void {
-    this.#gatewayProcess = undefined;
-    this.#cables.delete(GATEWAY_PORT);
-    if (this.#closing) return;
-    log(`gateway: ${message}; starting it again`);
-    this.open([]);
-    this.#gateway!.catch((thrown) => log(`gateway: cannot start it again: ${describe(thrown)}`));
+  /** The host port that leads to a member's SSH port, if there is one. */
+  knownSshPort(ip: string): number | undefined {
+    return this.#sshPorts.get(ip);
   }
 
   /** The host port that leads to a member's SSH port; made when there is none. @throws why the gateway does not run. */
   async sshPort(ip: string): Promise<number> {
-    const gateway = await this.#gateway!;
-    const known = this.#sshPorts.get(ip);
-    if (known !== undefined) return known;
-    const port = await gateway.forward(ip);
-    this.#sshPorts.set(ip, port);
-    this.options.onChange();
-    return port;
+    for (let tries = 1;; tries++) {
+      const gateway = await this.#keeper.ready();
+      const known = this.#sshPorts.get(ip);
+      if (known !== undefined) return known;
+      try {
+        const port = await gateway.forward(ip);
+        this.#sshPorts.set(ip, port);
+        this.options.onChange();
+        return port;
+      } catch (thrown) {
+        // One that died meanwhile is no reason: there will be another.
+        if (tries === GATEWAY_TRIES || !await settles(gateway.exited, GATEWAY_END_MS)) throw thrown;
+      }
+    }
   }
 
   /** Connects a machine that listens on its network socket, and connects it again when the cable breaks. */
@@ -179,12 +206,13 @@ export class GroupNetwork {
 
   /** Takes the forwarded port of an address away. */
   async unforward(ip: string): Promise<void> {
+    this.#wanted.delete(ip);
     const port = this.#sshPorts.get(ip);
     if (port === undefined) return;
     this.#sshPorts.delete(ip);
     if (this.#closing) return;
     try {
-      await (await this.#gateway)?.unforward(port);
+      await this.#keeper.running?.unforward(port);
     } catch (thrown) {
       log(`gateway: cannot take the forward to ${ip} away: ${describe(thrown)}`);
     }
@@ -206,8 +234,7 @@ export class GroupNetwork {
     this.#closing = true;
     this.#over.abort(new FleetboxError("interrupted", "the group has ended"));
     this.#switch.close();
-    const gateway = await this.#gateway?.catch(() => undefined);
-    await gateway?.close();
+    await this.#keeper.close();
   }
 }
 
@@ -240,6 +267,18 @@ function report(counters: PortCounters): PortReport {
     tx_bytes: counters.txBytes,
     dropped: { ...counters.dropped } as Record<string, number>,
   };
+}
+
+/** The same port as before, or another one when somebody else has it. */
+async function forwardAgain(gateway: Gateway, ip: string, hostPort: number | undefined): Promise<number> {
+  try {
+    return await gateway.forward(ip, 22, hostPort);
+  } catch (thrown) {
+    if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict") throw thrown;
+    const port = await gateway.forward(ip);
+    log(`gateway: port ${hostPort} of 127.0.0.1 is taken; ${port} leads to ${ip} now`);
+    return port;
+  }
 }
 
 /** QEMU opens a netdev's socket in a thread of its own: on a busy host it comes a moment after QMP answers. */

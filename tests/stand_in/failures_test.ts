@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/process.ts";
 import { exists } from "../../src/store.ts";
-import { until } from "../harness/processes.ts";
+import { kill, until } from "../harness/processes.ts";
 import { talkJson } from "../harness/socket.ts";
 import { sandbox, test, told } from "../harness/sandbox.ts";
 
@@ -230,3 +230,27 @@ async function bannerOf(port: number): Promise<string> {
   const buffer = new Uint8Array(64);
   return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
 }
+
+test("a gateway that dies soon after each start is not restarted in a hot loop: status and the log tell, a join tries at once", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const { ssh } = (await box.status("a"))!;
+  box.behave({ gateway: { dieAfterMs: 20, message: "no user network today" } });
+  await kill(box.process("gateway"));
+  const log = await until("it has been tried a few times", () => {
+    const log = box.holderLog("a");
+    return /starting it again in 2 s$/m.test(log) ? log : undefined;
+  });
+  assert.deepEqual(
+    log.match(/starting it again.*$/gm),
+    ["starting it again", "starting it again in 0.5 s", "starting it again in 1 s", "starting it again in 2 s"],
+  );
+  const told = /^gateway +ended [456] times in a row soon after its start, .*; the last time: .*no user network today/m;
+  assert.match((await box.ok("status", "a")).stdout, told);
+  assert.match(JSON.parse((await box.ok("status", "a", "--json")).stdout).gateway_trouble, /^ended /);
+
+  box.behave({});
+  await box.ok("join", "b", "--via", "a");
+  assert.equal(box.processes("gateway").length, 1);
+  assert.deepEqual((await box.status("a"))!.ssh, ssh);
+});

@@ -1,0 +1,174 @@
+/** A killed holder's machines: every command that needs them takes them back; those that cannot be are told and let be. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { isAlive } from "../../src/process.ts";
+import { type Found, kill, signal, until } from "../harness/processes.ts";
+import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+
+/** Programs `ssh` and `scp` that tell their arguments and succeed. */
+function fakeClients({ root }: Sandbox): Record<string, string> {
+  const bin = join(root, "bin");
+  Deno.mkdirSync(bin, { recursive: true });
+  for (const name of ["ssh", "scp"]) {
+    Deno.writeTextFileSync(join(bin, name), `#!/bin/sh\nprintf '%s\\n' "$@"\n`, { mode: 0o755 });
+  }
+  return { PATH: `${bin}:${Deno.env.get("PATH")}` };
+}
+
+test("every command that goes into a killed holder's machine takes its group back first, and says so", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const machines = box.machines();
+  const port = (await box.status("a"))!.ssh!.port;
+  const env = fakeClients(box);
+  for (const command of [["ssh", "a", "--", "true"], ["exec", "a", "--", "true"], ["cp", "/etc/hostname", "a:"]]) {
+    await box.killHolder("a");
+    const result = await box.start(command, { env }).done;
+    assert.equal(result.code, 0, told(result));
+    assert.match(result.stderr, /^their holder was killed; taken back: a, b$/m, told(result));
+    assert.match(result.stdout, new RegExp(`\\b${port}\\b`), told(result));
+    assert.equal(await box.states(), "a=running b=running", command[0]);
+    assert.deepEqual(box.machines(), machines);
+  }
+});
+
+test("ls --repair takes back every group without a holder; machines, gateways and ports stay", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await Promise.all([box.up("a,b"), box.up("y,z")]);
+  const before = await box.ls();
+  const [machines, gateways] = [box.machines(), box.processes("gateway").map(({ pid }) => pid).sort()];
+  await box.killHolder("a");
+  await box.killHolder("y");
+  const orphaned = await box.ok("ls");
+  assert.match(orphaned.stdout, /^a, b: orphaned: run fleetbox up a \(/m);
+  assert.match(orphaned.stdout, /^y, z: orphaned: run fleetbox up y \(/m);
+
+  const repaired = await box.ok("ls", "--repair");
+  assert.match(repaired.stderr, /^their holder was killed; taken back: a, b, y, z$/m);
+  for (const name of ["a", "b", "y", "z"]) assert.match(repaired.stdout, new RegExp(`^${name} +running`, "m"));
+  assert.deepEqual(box.machines(), machines);
+  assert.deepEqual(box.processes("gateway").map(({ pid }) => pid).sort(), gateways);
+  const after = await box.ls();
+  for (const name of ["a", "b", "y", "z"]) assert.deepEqual(after[name].ssh, before[name].ssh, name);
+
+  const again = await box.ok("ls", "--repair");
+  assert.equal(again.stderr, "", "nothing is left to be repaired");
+});
+
+test("ls --repair ends a gateway whose holder and machines are gone", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  await box.killHolder("a");
+  await kill(box.process("machine"));
+  assert.equal(box.processes("gateway").length, 1);
+  assert.match((await box.ok("ls", "--repair")).stdout, /^a +stopped/m);
+  await box.empty();
+  await box.up("a");
+});
+
+test("a gateway that died with its holder is started with the ports that it had, by whichever command comes", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const before = await box.ls();
+  for (const command of [["up", "a"], ["ls", "--repair"], ["join", "c", "--via", "a"], ["stop", "c"]]) {
+    await box.killHolder("a");
+    await kill(box.process("gateway"));
+    await box.ok(...command);
+    await until("there is a gateway", () => box.processes("gateway").length === 1);
+    const after = await box.ls();
+    for (const name of ["a", "b"]) assert.deepEqual(after[name].ssh, before[name].ssh, `${command} ${name}`);
+    // Behind the port there is the member: the stand-in's gateway answers when the guest does.
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port: after.a.ssh.port });
+    const banner = new Uint8Array(64);
+    assert.match(new TextDecoder().decode(banner.subarray(0, await conn.read(banner) ?? 0)), /^SSH-2\.0/);
+    conn.close();
+  }
+});
+
+test("a port that somebody else took meanwhile: another leads to that member, the others keep theirs", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const before = await box.ls();
+  await box.killHolder("a");
+  await kill(box.process("gateway"));
+  using _thief = Deno.listen({ hostname: "127.0.0.1", port: before.a.ssh.port });
+  await box.up("a,b");
+  const after = await box.ls();
+  assert.notEqual(after.a.ssh.port, before.a.ssh.port);
+  assert.equal(after.b.ssh.port, before.b.ssh.port);
+  assert.match(box.holderLog("a"), /gateway: port \d+ of 127\.0\.0\.1 is taken; \d+ leads to 10\.88\.0\.11 now/);
+});
+
+test("a gateway that does not answer the new holder is ended, and another takes its ports", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const { ssh } = (await box.status("a"))!;
+  const old = box.process("gateway");
+  await box.killHolder("a");
+  signal(old, "SIGSTOP");
+  await box.up("a");
+  assert.ok(!isAlive(old));
+  assert.equal(box.processes("gateway").length, 1);
+  assert.deepEqual((await box.status("a"))!.ssh, ssh);
+});
+
+/** Two members whose holder was killed, and the machine of one of them, which stands still. */
+async function silentMachine(box: Sandbox): Promise<Found> {
+  await box.up("a,b");
+  const a = box.process("machine", "a");
+  await box.killHolder("a");
+  signal(a, "SIGSTOP");
+  return a;
+}
+
+test("a machine whose QMP does not answer: up reports it, nobody kills it, and when it answers up takes it back", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const a = await silentMachine(box);
+  const up = await box.fails(
+    1,
+    [/The machine of "a" runs \(process \d+\), but does not answer/, /fleetbox stop --force a/],
+    "up",
+    "a,b",
+  );
+  assert.match(up.stderr, /taken back: a, b/);
+  assert.equal(await box.states(), "a=error b=running");
+  assert.match((await box.ok("ls")).stdout, /^a: .*does not answer/m);
+  await box.fails(1, /its machine \(process \d+\) does not answer/, "stop", "a");
+  await box.fails(1, /its machine \(process \d+\) does not answer/, "rm", "a");
+  assert.ok(isAlive(a));
+
+  signal(a, "SIGCONT");
+  await box.up("a,b");
+  assert.ok(isAlive(a));
+  assert.equal(await box.states(), "a=running b=running");
+});
+
+test("a machine whose QMP does not answer is not killed by the stop that finds it, and is by stop --force", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const a = await silentMachine(box);
+  await box.fails(1, /its machine \(process \d+\) does not answer/, "stop", "a");
+  assert.ok(isAlive(a));
+  assert.equal(await box.states(), "a=error b=running");
+  await box.ok("stop", "--force", "a");
+  assert.ok(!isAlive(a));
+  assert.equal(await box.states(), "a=stopped b=running");
+});
+
+test("a machine that was taken back in vain, for want of a gateway, is taken back by the next up", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const a = box.process("machine", "a");
+  await box.killHolder("a");
+  await kill(box.process("gateway"));
+  box.behave({ gateway: { start: "die", message: "no user network today" } });
+  await box.fails(1, /no user network today/, "up", "a");
+  assert.ok(isAlive(a));
+  assert.equal(await box.states(), "a=error");
+  box.behave({});
+  await box.up("a");
+  assert.ok(isAlive(a));
+  assert.equal(await box.states(), "a=running");
+  await box.ok("stop", "a");
+  assert.match(box.holderLog("a"), /a: stopped: The guest shut down$/m);
+});
