@@ -2,7 +2,7 @@
  * DNS questions as Ethernet frames: which frames are one, what they ask, and the frame that answers.
  *
  * The switch asks {@link isDnsQuestion} of each frame for the gateway, which costs a few comparisons and nothing else.
- * Only UDP to 10.88.0.3:53 in one piece counts; TCP and fragments are the gateway's affair (the guard drops the latter).
+ * Only UDP to 10.88.0.3:53 in one piece counts; TCP and fragments are not looked at here: the guard drops them.
  * Formats: RFC 894 (Ethernet), RFC 791 (IPv4), RFC 768 (UDP; a checksum of 0 was not computed). The hook in between
  * sees DNS messages only, so it can be tested without frames.
  */

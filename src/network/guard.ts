@@ -7,7 +7,9 @@
  * the network that is no guest's, 255.255.255.255, 0/8 and 127/8 end at services on the host's own loopback
  * (`sotranslate_out`), and a TCP socket is made by nothing but a pure SYN (`tcp_input`). So connections of the host to a
  * guest's forwarded port work, whose segments go to .1, while a guest's own attempts do not. Fragments to such addresses
- * could hide their ports and are dropped. Nothing here allocates or throws, whatever the bytes.
+ * could hide their ports and are dropped. DNS is UDP here: over TCP libslirp would join a guest to the host's resolver
+ * behind our back, names of members and all. IPv6 never goes to the gateway, whatever it holds. Nothing here allocates
+ * or throws, whatever the bytes.
  */
 
 import { NETWORK_BITS } from "./addresses.ts";
@@ -129,8 +131,6 @@ function checkLocal(
     const flags = bytes[at + 13];
     const opens = (flags & TCP_SYN) !== 0 && (flags & TCP_ACK) === 0;
     if (isHost) return opens && !rules.hostAccess ? Drop.gatewayClosed : PASS;
-    const port = (bytes[at + 2] << 8) | bytes[at + 3];
-    if (isDns && port === PORT_DNS) return opens && !rules.egress ? Drop.egressOff : PASS;
   }
   return Drop.gatewayClosed;
 }
