@@ -7,7 +7,20 @@
 
 import { dirname, join, normalize } from "node:path";
 
-const BASE = ["errors", "later", "names", "options", "orphans", "process", "self", "sha256", "store", "unix", "wire"];
+const BASE = [
+  "errors",
+  "later",
+  "lines",
+  "names",
+  "options",
+  "orphans",
+  "process",
+  "self",
+  "sha256",
+  "store",
+  "unix",
+  "wire",
+];
 
 /** Part of a file, by the longest matching prefix. */
 const PARTS: [prefix: string, part: string][] = [

@@ -392,10 +392,7 @@ async function* stream(
     if (signal?.aborted) return;
     await connection.write(wire.encodeLine(request));
     for await (const line of readLines(connection)) {
-      const event = parse(line, name) as wire.Event;
-      if (event.event === "error") throw fromWireError(event);
-      wire.throwIfError(event);
-      yield event;
+      yield decoded(() => wire.decodeEvent(line), name);
     }
   } catch (thrown) {
     // A holder that ends resets the connections that it has not accepted yet: that is its end, and no more.
@@ -406,6 +403,9 @@ async function* stream(
     connection.close();
   }
 }
+
+/** The longest reply that is read: the report of the largest group has a tenth of it. */
+const MAX_REPLY = 4 * 1024 * 1024;
 
 /** One text request and its whole reply; undefined when nobody serves the member. */
 async function ask(store: Store, name: string, request: string, timeoutMs: number): Promise<string | undefined> {
@@ -419,8 +419,14 @@ async function ask(store: Store, name: string, request: string, timeoutMs: numbe
   let text = "";
   try {
     await connection.write(request);
-    for (let piece = await connection.read(); piece !== ""; piece = await connection.read()) text += piece;
+    for (let piece = await connection.read(); piece !== ""; piece = await connection.read()) {
+      text += piece;
+      if (text.length > MAX_REPLY) {
+        throw new FleetboxError("protocol", `The holder of "${name}" sent more than ${MAX_REPLY} characters`);
+      }
+    }
   } catch (cause) {
+    if (cause instanceof FleetboxError) throw cause;
     // A holder that ends between our connect and its reply resets the connection: nobody serves it any more.
     if (!late && text === "") return undefined;
     if (!late) throw new FleetboxError("protocol", `The holder of "${name}" broke off its reply`, { cause });
@@ -444,15 +450,17 @@ async function askJson<T>(
 ): Promise<T | undefined> {
   const text = await ask(store, name, wire.encodeLine(request), timeoutMs);
   if (text === undefined) return undefined;
-  const value = parse(text, name);
+  const value = decoded(() => wire.decodeReply(text), name);
   wire.throwIfError(value);
   return value as T;
 }
 
-function parse(line: string, name: string): unknown {
+/** What a decoder gives; what is none of ours is told with the name of its holder. */
+function decoded<T>(decode: () => T, name: string): T {
   try {
-    return JSON.parse(line);
+    return decode();
   } catch (cause) {
-    throw new FleetboxError("protocol", `The holder of "${name}" answered with something else than JSON`, { cause });
+    if (!(cause instanceof FleetboxError) || cause.code !== "protocol") throw cause;
+    throw new FleetboxError("protocol", `The holder of "${name}" answered with something that is no answer`, { cause });
   }
 }

@@ -121,14 +121,25 @@ export function toWireError(thrown: unknown): WireError {
   };
 }
 
-/** The chain that {@link toWireError} flattened, as errors again. Unknown codes become `failed`. */
-export function fromWireError(wire: WireError): FleetboxError {
-  const cause = wire.causes.reduceRight<Error | undefined>(
+/** The longest chain of causes that is believed to be one. */
+const MAX_CAUSES = 16;
+
+/**
+ * The chain that {@link toWireError} flattened, as errors again. It came from another process: unknown codes become
+ * `failed`, and what is no text is left out.
+ */
+export function fromWireError(wire: { [key in keyof WireError]?: unknown }): FleetboxError {
+  const { code, message, causes, hint } = wire;
+  const texts = Array.isArray(causes) ? causes.filter((cause) => typeof cause === "string").slice(0, MAX_CAUSES) : [];
+  const cause = texts.reduceRight<Error | undefined>(
     (below, message) => new Error(message, below ? { cause: below } : undefined),
     undefined,
   );
-  const code = Object.hasOwn(EXIT_CODES, wire.code) ? wire.code : "failed";
-  return new FleetboxError(code, wire.message, { cause, hint: wire.hint });
+  return new FleetboxError(
+    typeof code === "string" && Object.hasOwn(EXIT_CODES, code) ? code as ErrorCode : "failed",
+    typeof message === "string" ? message : "it failed, and did not say why",
+    { cause, hint: typeof hint === "string" ? hint : undefined },
+  );
 }
 
 /** Whether a thrown value says that a file, directory or program is not there. */

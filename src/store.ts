@@ -259,7 +259,7 @@ export class Store {
       return { name, damage: damaged(name, paths.config, "it is missing, and there is a disk", cause) };
     }
     try {
-      return { name, config: checkConfig(JSON.parse(text), name) };
+      return { name, config: parseConfig(text, name) };
     } catch (cause) {
       return { name, damage: damaged(name, paths.config, messageOf(cause), cause) };
     }
@@ -292,10 +292,9 @@ export class Store {
     const records: GroupRecord[] = [];
     for (const file of entries(this.runDir)) {
       if (!file.endsWith(".json")) continue;
-      try {
-        const record = JSON.parse(Deno.readTextFileSync(join(this.runDir, file))) as GroupRecord;
-        if (isGroupRecord(record)) records.push(record);
-      } catch { /* half a record is no record: it only ever speeds recovery up, sockets and processes decide */ }
+      // Half a record is no record: it only ever speeds recovery up, sockets and processes decide.
+      const record = parseGroupRecord(readIfThere(join(this.runDir, file)));
+      if (record) records.push(record);
     }
     return records;
   }
@@ -522,6 +521,14 @@ function directories(path: string): string[] {
   }
 }
 
+function readIfThere(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
 function entries(path: string): string[] {
   try {
     return [...Deno.readDirSync(path)].map((entry) => entry.name);
@@ -530,52 +537,89 @@ function entries(path: string): string[] {
   }
 }
 
-const CONFIG_TYPES: Record<keyof Omit<MemberConfig, "group" | "owner" | "user_data" | "arch" | "firmware">, string> = {
-  name: "string",
-  mac: "string",
-  cpus: "number",
-  memory_mb: "number",
-  disk_mb: "number",
-  image: "string",
-  image_id: "string",
-  created_at: "string",
-  instance_id: "string",
-  fixtures: "object",
-  ip: "string",
-  user: "string",
+type Check = [isRight: (value: unknown) => boolean, expected: string];
+
+const string: Check = [(value) => typeof value === "string", "a string"];
+const whole: Check = [(value) => Number.isSafeInteger(value) && (value as number) > 0, "a whole number above 0"];
+const shaped = (pattern: RegExp, expected: string): Check => [
+  (value) => typeof value === "string" && pattern.test(value),
+  expected,
+];
+const optional = ([isRight, expected]: Check): Check => [(value) => value === undefined || isRight(value), expected];
+
+/** What each value of a config must be: they become arguments, addresses and paths. */
+const CONFIG: Record<keyof MemberConfig, Check> = {
+  name: string,
+  mac: shaped(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "a MAC address"),
+  cpus: whole,
+  memory_mb: whole,
+  disk_mb: whole,
+  image: string,
+  image_id: string,
+  arch: optional(shaped(/^(x86_64|aarch64)$/, "x86_64 or aarch64")),
+  firmware: optional(shaped(/^(bios|uefi)$/, "bios or uefi")),
+  created_at: string,
+  instance_id: string,
+  fixtures: [
+    (value) => Array.isArray(value) && value.every(isFixture),
+    "a list of {host_path, guest_path}",
+  ],
+  user_data: optional(string),
+  ip: shaped(/^\d{1,3}(\.\d{1,3}){3}$/, "an address"),
+  user: shaped(/^[a-z_][a-z0-9_-]*$/, "a user's name"),
+  owner: optional([isProcess, "a process"]),
+  group: optional(string),
 };
 
-function checkConfig(value: unknown, name: string): MemberConfig {
+function isFixture(value: unknown): boolean {
+  const { host_path, guest_path } = (value ?? {}) as Record<string, unknown>;
+  return typeof host_path === "string" && typeof guest_path === "string";
+}
+
+function isProcess(value: unknown): value is ProcessIdentity {
+  const { pid, startTime } = (value ?? {}) as Record<string, unknown>;
+  return Number.isSafeInteger(pid) && (pid as number) > 0 && typeof startTime === "string";
+}
+
+/** The config in a file's text. @throws {Error} why it is none; what it may be is any JSON, or none. */
+export function parseConfig(text: string, name: string): MemberConfig {
+  const value: unknown = JSON.parse(text);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError("it is not a JSON object");
   }
-  for (const [key, type] of Object.entries(CONFIG_TYPES)) {
-    const found = (value as Record<string, unknown>)[key];
-    if (typeof found !== type || found === null) {
-      throw new TypeError(`its "${key}" is ${JSON.stringify(found) ?? "missing"}, expected a ${type}`);
-    }
+  for (const [key, [isRight, expected]] of Object.entries(CONFIG)) {
+    const found = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+    if (isRight(found)) continue;
+    const shown = JSON.stringify(found) ?? "missing";
+    throw new TypeError(
+      `its "${key}" is ${shown.length > 80 ? `${shown.slice(0, 79)}…` : shown}, expected ${expected}`,
+    );
   }
   const config = value as MemberConfig;
   if (config.name !== name) throw new TypeError(`it is of "${config.name}"`);
-  if (!Array.isArray(config.fixtures)) throw new TypeError('its "fixtures" is not a list');
-  if (typeof config.group !== "string" && config.group !== undefined) {
-    throw new TypeError('its "group" is not a string');
-  }
-  if (typeof config.user_data !== "string" && config.user_data !== undefined) {
-    throw new TypeError('its "user_data" is not a string');
-  }
-  if (config.owner !== undefined && typeof config.owner?.pid !== "number") {
-    throw new TypeError('its "owner" is not a process');
-  }
   return config;
 }
 
-function isGroupRecord(value: GroupRecord): boolean {
-  return typeof value === "object" && value !== null && /^[0-9a-f]{12}$/.test(value.id) && isName(value.group) &&
-    Array.isArray(value.members) &&
-    value.members.every(isName) && typeof value.holder === "object" && value.holder !== null &&
-    typeof value.hypervisors === "object" && value.hypervisors !== null && typeof value.ssh_ports === "object" &&
-    value.ssh_ports !== null && Array.isArray(value.running) && Array.isArray(value.served);
+/** A group's record in a file's text, or undefined when it is none. Never throws. */
+export function parseGroupRecord(text: string): GroupRecord | undefined {
+  try {
+    const value = JSON.parse(text);
+    return isGroupRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isGroupRecord(value: unknown): value is GroupRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, group, members, served, running, holder, hypervisors, gateway, ssh_ports } = value as GroupRecord;
+  const names = (list: unknown) => Array.isArray(list) && list.every(isName);
+  const byName = (map: unknown, isRight: (value: unknown) => boolean) =>
+    typeof map === "object" && map !== null && Object.entries(map).every(([name, one]) => isName(name) && isRight(one));
+  const isPort = (port: unknown) => Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536;
+  return typeof id === "string" && /^[0-9a-f]{12}$/.test(id) && isName(group) &&
+    names(members) && names(served) && names(running) && isProcess(holder) && byName(hypervisors, isProcess) &&
+    (gateway === undefined || isProcess(gateway)) && byName(ssh_ports, isPort);
 }
 
 function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {

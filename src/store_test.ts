@@ -82,13 +82,13 @@ Deno.test("store: members come in natural order, damaged ones with the damage, a
   withStore(async (store) => {
     for (const name of ["web-10", "web-2", "dev", "bad", "half"]) await addMember(store, name);
     Deno.writeTextFileSync(store.member("bad").config, '{"name":"bad"');
-    Deno.writeTextFileSync(store.member("half").config, '{"name":"half","mac":"x"}');
+    Deno.writeTextFileSync(store.member("half").config, '{"name":"half","mac":"52:54:00:00:00:0a"}');
     Deno.mkdirSync(join(store.clustersDir, "NotAName", "x"), { recursive: true });
     const members = store.members();
     assert.deepEqual(members.map(({ name }) => name), ["bad", "dev", "half", "web-2", "web-10"]);
     const damage = members.flatMap((member) => "damage" in member ? [member.damage.message] : []);
     assert.equal(damage.length, 2);
-    assert.match(damage[1], /its "cpus" is missing, expected a number/);
+    assert.match(damage[1], /its "cpus" is missing, expected a whole number/);
     assert.throws(() => store.config("bad"), (thrown) => (thrown as FleetboxError).code === "damaged");
     assert.ok(exists(store.member("bad").config));
   }));

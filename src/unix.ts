@@ -2,11 +2,12 @@
  * Unix stream sockets as both halves use them: connect with "nobody is there" as an answer, read text, read lines.
  *
  * A socket file proves nothing; an answered connect does. A full backlog (1,000 clients at once) is not "nobody": the
- * connect is tried again until the holder has caught up. Imports errors only. `FLEETBOX_DEBUG=wire` mirrors the traffic
+ * connect is tried again until the holder has caught up. Imports errors and lines only. `FLEETBOX_DEBUG=wire` mirrors the traffic
  * to standard error.
  */
 
 import { FleetboxError, isNotFound } from "./errors.ts";
+import { type LineOptions, LineSplitter } from "./lines.ts";
 
 /** A connected unix stream socket. */
 export interface UnixConnection {
@@ -71,16 +72,20 @@ function wrap(conn: Deno.UnixConn): UnixConnection {
   };
 }
 
-/** The lines of a connection, without their newlines; a last line may lack one. */
-export async function* readLines(connection: UnixConnection): AsyncGenerator<string> {
-  let rest = "";
-  for (let piece = await connection.read(); piece !== ""; piece = await connection.read()) {
-    rest += piece;
-    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
-      yield rest.slice(0, end);
-      rest = rest.slice(end + 1);
-    }
-  }
+/** The longest line of a holder's reply: a report of the largest group has a tenth of it. */
+const MAX_LINE = 4 * 1024 * 1024;
+
+/**
+ * The lines of a connection, without their newlines; a last line may lack one.
+ * @throws {FleetboxError} `protocol`: a line is longer than `options` allow, 4 Mi characters by default.
+ */
+export async function* readLines(
+  connection: Pick<UnixConnection, "read">,
+  options: LineOptions = { max: MAX_LINE },
+): AsyncGenerator<string> {
+  const lines = new LineSplitter(options);
+  for (let piece = await connection.read(); piece !== ""; piece = await connection.read()) yield* lines.push(piece);
+  const rest = lines.rest();
   if (rest !== "") yield rest;
 }
 

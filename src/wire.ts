@@ -19,7 +19,7 @@
  * or not finished within {@link REQUEST_TIMEOUT_MS} is refused and its connection closed.
  */
 
-import { fromWireError, messageOf, toWireError, type WireError } from "./errors.ts";
+import { FleetboxError, fromWireError, messageOf, toWireError, type WireError } from "./errors.ts";
 import type { Options } from "./options.ts";
 
 /** The protocol's version: what a holder answers to `bind`. */
@@ -173,7 +173,7 @@ function decodeJson(line: string): Request {
   } catch (thrown) {
     return { kind: "bad-json", reason: `the request is not JSON: ${messageOf(thrown)}` };
   }
-  const op = (value as { op?: unknown }).op;
+  const op = (value as { op?: unknown } | null)?.op;
   if (typeof op !== "string" || !OPS.has(op)) {
     return {
       kind: "bad-json",
@@ -226,9 +226,7 @@ export function encodeStatus(status: Status): string {
 /** Decodes a status reply. @throws {TypeError} when it is not one. */
 export function decodeStatus(text: string): Status {
   const value = JSON.parse(text);
-  if (
-    typeof value !== "object" || value === null || typeof value.name !== "string" || typeof value.state !== "string"
-  ) {
+  if (!isReport(value)) {
     throw new TypeError(`not a status: ${clip(text, 80)}`);
   }
   return value;
@@ -239,6 +237,39 @@ export function encodeLine(value: object): string {
   return JSON.stringify(value) + "\n";
 }
 
+/**
+ * Decodes a line of a streamed reply, as far as its reader relies on it.
+ * @throws what it tells, when it is an error. @throws {FleetboxError} `protocol` when it is none of ours.
+ */
+export function decodeEvent(line: string): Event {
+  const value = decodeReply(line);
+  throwIfError(value);
+  const { event, member, name } = (value ?? {}) as Record<string, unknown>;
+  const isEvent = event === "member"
+    ? isReport(member)
+    : event === "gone"
+    ? typeof name === "string"
+    : typeof event === "string";
+  if (!isEvent) throw new FleetboxError("protocol", `Not an event: ${clip(line, 80)}`);
+  return value as Event;
+}
+
+/** Decodes a JSON reply. @throws {FleetboxError} `protocol` when it is not JSON. */
+export function decodeReply(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new FleetboxError("protocol", `Not JSON: ${clip(text, 80)}`, { cause });
+  }
+}
+
+function isReport(value: unknown): value is MemberReport {
+  const { name, state } = (value ?? {}) as Record<string, unknown>;
+  return typeof name === "string" && typeof state === "string" && Object.hasOwn(STATES, state);
+}
+
+const STATES: Record<State, true> = { downloading: true, starting: true, running: true, stopped: true, error: true };
+
 /** Whether a JSON reply line is an error. */
 export function isError(value: unknown): value is WireError {
   const { code, message } = (value ?? {}) as Partial<WireError>;
@@ -248,7 +279,7 @@ export function isError(value: unknown): value is WireError {
 /** A JSON reply line that is an error, thrown as one. */
 export function throwIfError(value: unknown): void {
   if (!isError(value)) return;
-  throw fromWireError({ ...value, causes: Array.isArray(value.causes) ? value.causes.map(String) : [] });
+  throw fromWireError(value);
 }
 
 /**

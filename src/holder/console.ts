@@ -13,6 +13,8 @@ import type { Stage } from "../wire.ts";
 const FIRMWARE = /^\s*$|SeaBIOS|iPXE|^Booting|^BdsDxe|GNU GRUB|SYSLINUX/;
 /** cloud-init's first line of a stage, and its last of all, unless somebody has set another (`final_message`). */
 const CLOUD_INIT = /Cloud-init v\. \S+ (running|finished) /;
+/** What is looked at of one line: a guest may write for ever without ending it. */
+const MAX_LINE = 4096;
 const MARK = /fleetbox-micro: (kernel|network|ssh|down|error: .*)/;
 
 /**
@@ -31,7 +33,7 @@ export async function followConsole(
   void (async () => {
     try {
       let isFirmware = true;
-      for await (const line of readLines(connection)) {
+      for await (const line of readLines(connection, { max: MAX_LINE, overlong: "cut" })) {
         const said = MARK.exec(line)?.[1];
         if (isFirmware && (said || !FIRMWARE.test(printable(line)))) {
           isFirmware = false;

@@ -22,6 +22,7 @@ import { describe, log } from "./log.ts";
 import type { GroupNetwork } from "./network.ts";
 import { machineSpec, type Prepared, prepareMember } from "./prepare.ts";
 import { untilSsh } from "./ready.ts";
+import { Resumer } from "./space.ts";
 import { isActive, MemberState } from "./states.ts";
 
 /** What a member needs of its group. */
@@ -90,9 +91,17 @@ export class Member {
   #denied = "";
   /** What is wrong with the guest although it runs. */
   #problem: WireError | undefined;
+  /** Why the machine stands, while it does, and the stage that it stopped in. */
+  #pause: { failure: WireError; stage: Stage | undefined } | undefined;
+  readonly #resumer: Resumer;
 
   constructor(readonly name: string, private readonly context: MemberContext) {
     this.paths = context.store.member(name);
+    this.#resumer = new Resumer({
+      dir: this.paths.dir,
+      name,
+      resume: async () => await this.#machine?.resume(),
+    });
     this.state = new MemberState(() => context.onChange(this));
   }
 
@@ -262,9 +271,12 @@ export class Member {
       });
       this.context.onChange(this);
       abort.signal.throwIfAborted();
+      if (isAdoption) await this.#seeWhetherItStands(machine);
       await this.#connect(abort.signal, isUp);
       this.#problem = isUp || options.ready === "ssh" ? undefined : await this.#cloudInitEnd(abort.signal);
-      this.state.to("running", "ready", this.#problem);
+      const pause = this.#pause;
+      if (pause) pause.stage = "ready";
+      this.state.to("running", pause ? "paused" : "ready", pause?.failure ?? this.#problem);
       log(`${this.name}: running at ${this.config!.ip}, SSH on 127.0.0.1:${this.#ssh!.port}`);
     } catch (thrown) {
       const died = exit;
@@ -347,12 +359,18 @@ export class Member {
   /** The stages only ever go forward within one boot. */
   #advance(stage: Stage): void {
     const order: Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh", "cloud-init"];
-    if (this.state.state !== "starting") return;
+    if (this.state.state !== "starting" || this.#pause) return;
     if (order.indexOf(stage) > order.indexOf(this.state.stage!)) this.state.at(stage);
   }
 
   #tooLate(limitMs: number): FleetboxError {
     const stage = this.state.stage;
+    if (this.#pause) {
+      const { message, hint } = this.#pause.failure;
+      return new FleetboxError("timeout", `"${this.name}" did not come up within ${limitMs / 1000} s: ${message}`, {
+        hint,
+      });
+    }
     if (stage === "cloud-init") {
       const denied = this.#denied === "" ? "" : `; SSH let nobody in: ${this.#denied}`;
       return new FleetboxError(
@@ -387,20 +405,44 @@ export class Member {
   }
 
   #onMachineEvent(event: MachineEvent): void {
-    if (event.kind === "ioError" && event.stopped) {
-      const disk = event.nospace ? "disk full" : "disk error";
-      const message = `paused: ${disk}: ${event.message} (${this.paths.disk})`;
-      log(`${this.name}: ${message}`);
-      this.state.at("paused", {
-        code: event.nospace ? "no-space" : "failed",
+    if (event.kind === "ioError" && event.stopped) this.#stands(event.nospace, event.message);
+    else if (event.kind === "resumed") this.#goesOn();
+    else if (event.kind === "reset") log(`${this.name}: the guest restarted itself`);
+  }
+
+  /** The machine stands because its disk failed. With a full one it goes on by itself when there is room again. */
+  #stands(isFull: boolean, what: string): void {
+    const { disk, dir } = this.paths;
+    const message = `paused: ${isFull ? "disk full" : "disk error"}: ${what} (${disk})`;
+    if (this.#pause?.failure.message !== message) log(`${this.name}: ${message}`);
+    this.#pause = {
+      failure: {
+        code: isFull ? "no-space" : "failed",
         message,
         causes: [],
-        hint: event.nospace ? `Free some space on the file system of ${this.paths.dir}.` : undefined,
-      });
-    } else if (event.kind === "resumed" && this.state.stage === "paused") {
-      this.state.at("ready", this.#problem);
-    } else if (event.kind === "reset") {
-      log(`${this.name}: the guest restarted itself`);
+        hint: isFull
+          ? `Free some space on the file system of ${dir}: the machine goes on by itself then, and nothing is lost.`
+          : undefined,
+      },
+      stage: this.#pause?.stage ?? this.state.stage,
+    };
+    if (this.#stop) return;
+    if (isFull) this.#resumer.begin();
+    this.state.at("paused", this.#pause.failure);
+  }
+
+  #goesOn(): void {
+    const pause = this.#pause;
+    this.#pause = undefined;
+    this.#resumer.end();
+    if (pause && this.state.stage === "paused") this.state.at(pause.stage, this.#problem);
+  }
+
+  /** The event that told of it was another holder's. */
+  async #seeWhetherItStands(machine: Machine): Promise<void> {
+    const state = await machine.state().catch((thrown) => log(`${this.name}: cannot ask it: ${describe(thrown)}`));
+    if (state?.kind === "io-error") {
+      this.#stands(state.detail === "nospace", "a write failed before its holder was killed");
     }
   }
 
@@ -440,6 +482,7 @@ export class Member {
   }
 
   async #stopMachine({ graceMs, force }: StopRequest, hurry: AbortSignal): Promise<void> {
+    this.#resumer.end();
     if (this.#boot) {
       this.#boot.abort.abort(OWN_END);
       await this.#boot.done.catch(() => {});
@@ -479,6 +522,8 @@ export class Member {
     const machine = this.#machine;
     this.#machine = undefined;
     this.#ssh = undefined;
+    this.#pause = undefined;
+    this.#resumer.end();
     this.context.network.onActivity(this.name, undefined);
     await machine?.kill();
     this.#letGoOfConsole();

@@ -215,11 +215,15 @@ export async function readRequest(conn: Pick<Deno.UnixConn, "read">): Promise<st
   for (let verdict: "more" | "quiet" = "more";;) {
     pending ??= conn.read(buffer);
     const left = deadline - performance.now();
-    // A JSON request that is not whole yet is not ended by silence: its client has more to say.
-    const mayEnd = left > 0 && verdict === "quiet" && isWhole(reader.text());
-    const count = await within(pending, mayEnd ? Math.min(wire.SILENCE_MS, left) : left);
+    const count = await within(pending, verdict === "quiet" ? Math.min(wire.SILENCE_MS, left) : left);
     if (count === "silence") {
-      if (mayEnd) return reader.text();
+      if (performance.now() < deadline) {
+        // A JSON request that is not whole yet is not ended by silence: its client has more to say. Looked at once a
+        // silence, not once a byte.
+        if (isWhole(reader.text())) return reader.text();
+        verdict = "more";
+        continue;
+      }
       pending.catch(() => {});
       throw new FleetboxError("protocol", `the request was not finished within ${wire.REQUEST_TIMEOUT_MS / 1000} s`);
     }

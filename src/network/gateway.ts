@@ -192,12 +192,12 @@ class QemuGateway implements Gateway {
  *       TCP[HOST_FORWARD]  12       127.0.0.1 38743      10.88.0.11    22     0     0
  */
 export function parseUsernet(text: string): Forward[] {
-  const entry = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+\S+\s+(\d+)\s+(\d+\.\d+\.\d+\.\d+)\s+(\d+)\s/gm;
-  return [...text.matchAll(entry)].map(([, hostPort, ip, port]) => ({
-    hostPort: Number(hostPort),
-    ip,
-    port: Number(port),
-  }));
+  const entry = /^ *TCP\[HOST_FORWARD\] +\d+ +\S+ +(\d{1,5}) +(\d+\.\d+\.\d+\.\d+) +(\d{1,5})\s/;
+  // Line by line, and short ones only: in one go over megabytes of blanks, the search would take hours.
+  return text.split("\n").flatMap((line) => {
+    const found = line.length > 200 ? null : entry.exec(`${line}\n`);
+    return found ? [{ hostPort: Number(found[1]), ip: found[2], port: Number(found[3]) }] : [];
+  });
 }
 
 function rule({ ip, port = 22, hostPort = 0 }: ForwardRequest): string {

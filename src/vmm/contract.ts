@@ -125,7 +125,7 @@ export type MachineEvent =
   | { kind: "netConnected" }
   | { kind: "netDisconnected" };
 
-/** What a machine does now, as observed. `detail` is the hypervisor's own word. */
+/** What a machine does now, as observed. `detail` is the hypervisor's own word; of an `io-error`, `nospace` or `failed`. */
 export interface MachineState {
   kind: "running" | "paused" | "io-error" | "panicked" | "ending" | "gone";
   detail: string;

@@ -15,9 +15,10 @@
  */
 
 import { FleetboxError, isNotFound, messageOf } from "../errors.ts";
+import { LineSplitter } from "../lines.ts";
 
 /** Longest line from QEMU; the longest that we ask for (`query-block`) has a few KiB. */
-export const MAX_LINE_BYTES = 4 * 1024 * 1024;
+export const MAX_LINE_LENGTH = 4 * 1024 * 1024;
 /** @default for `timeoutMs` of a command: generous, for hosts under load. */
 export const COMMAND_TIMEOUT_MS = 10_000;
 
@@ -143,8 +144,8 @@ export class QmpClient {
 
   /** Runs a command of the human monitor, for what QMP has no command for. Errors come as text, in what it gives. */
   async humanMonitor(commandLine: string, options: { timeoutMs?: number } = {}): Promise<string> {
-    const text = await this.execute<string>("human-monitor-command", { "command-line": commandLine }, options);
-    return text.replaceAll("\r\n", "\n");
+    const said = await this.execute("human-monitor-command", { "command-line": commandLine }, options);
+    return asText(said, "").replaceAll("\r\n", "\n");
   }
 
   /** Ends the connection; what is pending is rejected. QEMU goes on, and greets the next client. */
@@ -165,24 +166,13 @@ export class QmpClient {
   async #read(): Promise<Error | undefined> {
     const decoder = new TextDecoder();
     const buffer = new Uint8Array(16 * 1024);
-    let parts: string[] = [];
-    let length = 0;
+    const lines = new LineSplitter({ max: MAX_LINE_LENGTH, who: "QEMU" });
     try {
       for (;;) {
         const count = await this.#conn.read(buffer);
         if (count === null) break;
-        const lines = decoder.decode(buffer.subarray(0, count), { stream: true }).split("\n");
-        for (let index = 0; index < lines.length; index++) {
-          parts.push(lines[index]);
-          length += lines[index].length;
-          if (length > MAX_LINE_BYTES) {
-            throw new FleetboxError("protocol", `QEMU sent a line of more than ${MAX_LINE_BYTES} bytes`);
-          }
-          if (index === lines.length - 1) break; // not complete yet
-          const line = parts.join("").trim();
-          parts = [];
-          length = 0;
-          if (line !== "") this.#receive(line);
+        for (const line of lines.push(decoder.decode(buffer.subarray(0, count), { stream: true }))) {
+          if (line.trim() !== "") this.#receive(line.trim());
         }
       }
       this.#end(new QmpClosedError("failed", "QEMU closed its control connection"));
@@ -197,40 +187,23 @@ export class QmpClient {
   #receive(line: string): void {
     if (this.#over) return;
     trace("<", line);
-    let message: Json;
-    try {
-      message = JSON.parse(line);
-      if (typeof message !== "object" || message === null) throw new Error("not a JSON object");
-    } catch (cause) {
-      const shown = line.length > 200 ? line.slice(0, 200) + "…" : line;
-      throw new FleetboxError("protocol", `QEMU's control socket sent what is not QMP: ${JSON.stringify(shown)}`, {
-        cause,
-      });
-    }
-    if (typeof message.event === "string") return this.#tell(message);
-    if ("QMP" in message) {
-      const { major = 0, minor = 0, micro = 0 } = (message as Greeting).QMP?.version?.qemu ?? {};
-      this.version = [major, minor, micro];
+    const message = decodeMessage(line);
+    if (message.kind === "event") return this.#tell(message.event);
+    if (message.kind === "greeting") {
+      this.version = message.version;
       return this.#greeted.resolve();
     }
     const pending = this.#pending.get(message.id as number);
     if (!pending) return; // its command timed out
     this.#pending.delete(message.id as number);
-    if ("error" in message) {
-      const { class: errorClass = "GenericError", desc = "without a reason" } = (message.error ?? {}) as Json;
-      pending.reject(new QmpCommandError(pending.command, String(errorClass), String(desc)));
-    } else {
-      pending.resolve(message.return);
-    }
+    const { error } = message;
+    if (error) pending.reject(new QmpCommandError(pending.command, error.class, error.desc));
+    else pending.resolve(message.value);
   }
 
-  #tell(message: Json): void {
+  #tell(event: QmpEvent): void {
     try {
-      this.#onEvent?.({
-        event: String(message.event),
-        data: (message.data ?? {}) as Json,
-        timestamp: message.timestamp as QmpEvent["timestamp"],
-      });
+      this.#onEvent?.(event);
     } catch (thrown) {
       reportError(thrown); // a listener's defect: loud, but never the reader's end
     }
@@ -249,8 +222,58 @@ export class QmpClient {
   }
 }
 
-interface Greeting {
-  QMP?: { version?: { qemu?: { major?: number; minor?: number; micro?: number } } };
+/** What QEMU may send: a greeting, an event, or the end of a command. */
+export type QmpMessage =
+  | { kind: "greeting"; version: [number, number, number] }
+  | { kind: "event"; event: QmpEvent }
+  | { kind: "reply"; id: unknown; value: unknown; error?: { class: string; desc: string } };
+
+/**
+ * Decodes one line. Pure. A QEMU that its guest has taken over may send anything: every field has the type that it is
+ * said to have, or is left out.
+ * @throws {FleetboxError} `protocol`: it is not a JSON object.
+ */
+export function decodeMessage(line: string): QmpMessage {
+  let message: Json;
+  try {
+    message = JSON.parse(line);
+    if (!isObject(message)) throw new Error("not a JSON object");
+  } catch (cause) {
+    const shown = line.length > 200 ? line.slice(0, 200) + "…" : line;
+    throw new FleetboxError("protocol", `QEMU's control socket sent what is not QMP: ${JSON.stringify(shown)}`, {
+      cause,
+    });
+  }
+  if (typeof message.event === "string") {
+    const { event, data, timestamp } = message;
+    return { kind: "event", event: { event, data: object(data), timestamp: timestamp as QmpEvent["timestamp"] } };
+  }
+  if (Object.hasOwn(message, "QMP")) {
+    const { major, minor, micro } = object(object(object(message.QMP).version).qemu);
+    return { kind: "greeting", version: [number(major), number(minor), number(micro)] };
+  }
+  const { id, return: value } = message;
+  if (!Object.hasOwn(message, "error")) return { kind: "reply", id, value };
+  const { class: errorClass, desc } = object(message.error);
+  const error = { class: asText(errorClass, "GenericError"), desc: asText(desc, "without a reason") };
+  return { kind: "reply", id, value, error };
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function object(value: unknown): Json {
+  return isObject(value) ? value : {};
+}
+
+function number(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}
+
+/** A field that should be text, as text, whatever it is. */
+export function asText(value: unknown, otherwise: string): string {
+  return typeof value === "string" ? value : otherwise;
 }
 
 async function connectWhenThere(

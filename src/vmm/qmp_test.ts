@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FleetboxError } from "../errors.ts";
-import { MAX_LINE_BYTES, QmpClient, QmpClosedError, QmpCommandError, type QmpEvent } from "./qmp.ts";
+import { MAX_LINE_LENGTH, QmpClient, QmpClosedError, QmpCommandError, type QmpEvent } from "./qmp.ts";
 
 type Request = { execute: string; id: number; arguments?: Record<string, unknown> };
 
@@ -130,7 +130,7 @@ for (
   const [what, bytes] of [
     ["what is not JSON", "HTTP/1.1 400 Bad Request\r\n"],
     ["JSON that is no object", "42\r\n"],
-    ["a line without an end", "x".repeat(MAX_LINE_BYTES + 1)],
+    ["a line without an end", "x".repeat(MAX_LINE_LENGTH + 1)],
   ]
 ) {
   Deno.test(`${what} ends the connection with an error that says so`, async () => {

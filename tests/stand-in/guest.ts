@@ -4,6 +4,8 @@
  * The address is read out of the seed volume the crude way: the FAT image holds `network-config` as plain text.
  */
 
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { arp, bytesOfMac, echo, readArp, readEcho, StreamNetdev } from "./frames.ts";
 import { type Behaviour, sleep } from "./qemu.ts";
 import type { QmpServer } from "./qmp_server.ts";
@@ -17,7 +19,14 @@ export interface GuestOptions {
   consoleSocket: string;
   log: string;
   seed: string | undefined;
+  disk: string;
   mac: string;
+}
+
+/** Whether a guest's write would find room on the host now. */
+function hasRoom(disk: string): boolean {
+  const { bavail, bsize } = statfsSync(dirname(disk));
+  return bavail * bsize >= 1024 * 1024;
 }
 
 export function runGuest(options: GuestOptions): void {
@@ -101,6 +110,9 @@ export function runGuest(options: GuestOptions): void {
       void boot();
     },
     diskFull: () => {
+      qmp.onCont = () => {
+        if (!hasRoom(options.disk)) accidents.diskFull();
+      };
       qmp.event("BLOCK_IO_ERROR", {
         device: "",
         "node-name": "disk",

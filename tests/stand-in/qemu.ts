@@ -51,7 +51,10 @@ export interface Behaviour {
   panicAfterMs?: number;
   /** The guest restarts itself so long after its start. */
   rebootAfterMs?: number;
-  /** The disk is full so long after the start: an error event, and the machine stands until `cont`. */
+  /**
+   * A write fails because the disk is full, so long after the start: an error event, and the machine stands until `cont`;
+   * and again then, while there is no room.
+   */
   diskFullAfterMs?: number;
   /** One of the five above, when the process gets a SIGUSR1. */
   onSignal?: "die" | "powerOff" | "panic" | "reboot" | "diskFull";
@@ -191,6 +194,7 @@ async function main(args: string[]): Promise<void> {
       consoleSocket: chardev("console").path[0],
       log: chardev("console").logfile[0],
       seed: disks.find((values) => values["node-name"][0] === "seed-file")?.filename[0],
+      disk: writable.filename[0],
       mac: all("-device").find((values) => values.netdev)!.mac[0],
     });
   }

@@ -20,6 +20,8 @@ export class QmpServer {
   status = "running";
   /** The guest's side of the power button. */
   onPowerdown = () => {};
+  /** What happens when the machine is set going: the writes that failed are tried again. */
+  onCont = () => {};
   /** Commands of the human monitor. */
   onMonitor = (command: string) => `unknown command: '${command.split(" ")[0]}'\r\n`;
   readonly #listener: Deno.UnixListener;
@@ -141,7 +143,10 @@ export class QmpServer {
       case "cont":
         this.status = "running";
         this.event("RESUME");
+        this.onCont();
         return {};
+      case "query-block":
+        return [{ device: "", "io-status": this.status === "io-error" ? "nospace" : "ok", inserted: {} }];
       case "system_reset":
         this.event("RESET", { guest: false, reason: "host-qmp-system-reset" });
         return {};

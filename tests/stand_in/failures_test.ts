@@ -201,17 +201,6 @@ test("a guest whose kernel panics is in error, with the console's last words; st
   assert.equal(await box.states(), "a=stopped");
 });
 
-test("a guest that stands because the host's disk is full is told as paused, with what to do", async () => {
-  await using box = await sandbox({ standIn: { a: { onSignal: "diskFull" } } });
-  await box.up("a");
-  box.accident("a");
-  await until("a is paused", async () => (await box.status("a"))?.stage === "paused");
-  assert.match((await box.status("a"))!.error!, /paused: disk full/);
-  assert.match((await box.ok("ls")).stdout, /^a +running \(paused\)/m);
-  await box.ok("stop", "a", "--grace", "1s");
-  await box.empty();
-});
-
 test("a gateway that is killed is started again, and members keep their SSH ports", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");

@@ -8,7 +8,7 @@
 
 import type { ProcessIdentity } from "../../process.ts";
 import type { Driver, Machine, MachineEvent, MachineExit, MachineState, StopOptions } from "../contract.ts";
-import { QmpClosedError, type QmpEvent } from "../qmp.ts";
+import { asText, QmpClosedError, type QmpEvent } from "../qmp.ts";
 import { checkSpec, machineArguments } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
 import { adopt, launch, type QemuProcess } from "./process.ts";
@@ -77,13 +77,20 @@ class QemuMachine implements Machine {
   async state(): Promise<MachineState> {
     if (this.qemu.gone) return { kind: "gone", detail: "gone" };
     try {
-      const { status } = await this.qemu.qmp.execute<{ status: string }>("query-status");
-      return machineState(status);
+      const answer = await this.qemu.qmp.execute<{ status?: unknown } | undefined>("query-status");
+      const state = machineState(asText(answer?.status, "unknown"));
+      return state.kind === "io-error" ? { ...state, detail: await this.#diskStatus() } : state;
     } catch (thrown) {
       if (!(thrown instanceof QmpClosedError)) throw thrown;
       if (this.qemu.gone) return { kind: "gone", detail: "gone" };
       return { kind: "ending", detail: "its control connection is closed" };
     }
+  }
+
+  /** QEMU's word for what is wrong with a disk. */
+  async #diskStatus(): Promise<"nospace" | "failed"> {
+    const disks = await this.qemu.qmp.execute<({ "io-status"?: unknown } | null)[] | undefined>("query-block");
+    return Array.isArray(disks) && disks.some((disk) => disk?.["io-status"] === "nospace") ? "nospace" : "failed";
   }
 
   async resume(): Promise<void> {
@@ -109,7 +116,7 @@ export function machineEvent({ event, data }: QmpEvent): MachineEvent | undefine
     case "RESET":
       return { kind: "reset", guest: data.guest === true };
     case "SHUTDOWN":
-      return { kind: "shutdown", guest: data.guest === true, reason: String(data.reason) };
+      return { kind: "shutdown", guest: data.guest === true, reason: asText(data.reason, "unknown") };
     case "STOP":
       return { kind: "stopped" };
     case "RESUME":
@@ -121,9 +128,9 @@ export function machineEvent({ event, data }: QmpEvent): MachineEvent | undefine
     case "NETDEV_STREAM_DISCONNECTED":
       return { kind: "netDisconnected" };
     case "BLOCK_IO_ERROR": {
-      const volume = String(data["node-name"] ?? data.device ?? "disk");
-      const operation = String(data.operation);
-      const message = `${operation} on volume "${volume}" failed: ${data.reason ?? "without a reason"}`;
+      const volume = asText(data["node-name"], asText(data.device, "disk"));
+      const operation = asText(data.operation, "access");
+      const message = `${operation} on volume "${volume}" failed: ${asText(data.reason, "without a reason")}`;
       return {
         kind: "ioError",
         volume,

@@ -12,7 +12,7 @@
 
 import { FleetboxError, isNotFound } from "../../errors.ts";
 import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../process.ts";
-import { type ConnectOptions, QmpClient, type QmpEvent } from "../qmp.ts";
+import { asText, type ConnectOptions, QmpClient, type QmpEvent } from "../qmp.ts";
 import { boundWrapper } from "./arguments.ts";
 import { type QemuEnd, startFailure } from "./exits.ts";
 
@@ -105,7 +105,7 @@ export async function adopt(options: AdoptOptions): Promise<QemuProcess> {
     throw new FleetboxError("conflict", `Cannot take over ${label} (process ${identity.pid})`, { cause });
   }
   try {
-    const { name } = await qmp.execute<{ name?: string }>("query-name");
+    const name = (await qmp.execute<{ name?: unknown } | undefined>("query-name"))?.name;
     if (name !== options.name) {
       throw new FleetboxError("conflict", `${qmpSocket} is answered by "${name}", expected "${options.name}"`);
     }
@@ -201,7 +201,7 @@ class EventRelay {
   #held: QmpEvent[] | undefined = [];
 
   readonly tell = (event: QmpEvent): void => {
-    if (event.event === "SHUTDOWN") this.shutdownReason = String(event.data.reason);
+    if (event.event === "SHUTDOWN") this.shutdownReason = asText(event.data.reason, "unknown");
     if (this.#held) {
       if (this.#held.length < MAX_HELD_EVENTS) this.#held.push(event);
       return;

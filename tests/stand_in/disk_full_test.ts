@@ -1,0 +1,108 @@
+/** A file system of the host that is full while guests write: who stands, what is said, and that it goes on. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { until } from "../harness/processes.ts";
+import { MAY_MOUNT, type Sandbox, sandbox, test } from "../harness/sandbox.ts";
+
+const ballast = (box: Sandbox) => join(box.home, "ballast");
+
+/** Fills the store's file system to the last byte. */
+function fill(box: Sandbox): void {
+  using file = Deno.openSync(ballast(box), { create: true, write: true });
+  const piece = new Uint8Array(64 * 1024).fill(1);
+  try {
+    for (;;) file.writeSync(piece);
+  } catch { /* full */ }
+}
+
+async function paused(box: Sandbox, name: string): Promise<void> {
+  await until(`${name} is paused`, async () => (await box.status(name))?.stage === "paused");
+}
+
+async function goesOn(box: Sandbox, name: string): Promise<void> {
+  await until(`${name} goes on`, async () => (await box.status(name))?.stage === undefined);
+}
+
+test(
+  "a full disk pauses the member and says what to do; it goes on by itself when there is room, and can be stopped",
+  async () => {
+    await using box = await sandbox({ standIn: { a: { onSignal: "diskFull" } }, storeKiB: 16 * 1024 });
+    await box.up("a,b");
+    fill(box);
+    box.accident("a");
+    await paused(box, "a");
+    const { error, state, running } = (await box.status("a"))!;
+    assert.deepEqual([state, running], ["running", true]);
+    assert.match(
+      error!,
+      /^paused: disk full: write on volume "disk" failed: No space left on device \(.*disk\.qcow2\)$/,
+    );
+    const ls = await box.ok("ls");
+    assert.match(ls.stdout, /^a +running \(paused\)/m);
+    assert.match(
+      ls.stdout,
+      /^a: paused: disk full: [^]*try: Free some space on the file system of .*\/a: .*by itself/m,
+    );
+    assert.match(ls.stdout, /^b +running /m);
+
+    Deno.removeSync(ballast(box));
+    await goesOn(box, "a");
+    assert.equal((await box.status("a"))!.error, undefined);
+    assert.match(box.holderLog("a"), /a: there is room again \(\d+ MiB\): going on/);
+
+    fill(box);
+    box.accident("a");
+    await paused(box, "a");
+    await box.ok("stop", "a", "--grace", "1s");
+    assert.equal(await box.states(), "a=stopped b=running");
+    Deno.removeSync(ballast(box));
+  },
+  { ignore: !MAY_MOUNT },
+);
+
+test(
+  "a machine that stands for a full disk still does after its holder was killed, and goes on under the next one",
+  async () => {
+    await using box = await sandbox({ standIn: { a: { onSignal: "diskFull" } }, storeKiB: 16 * 1024 });
+    await box.up("a");
+    const machines = box.machines();
+    fill(box);
+    box.accident("a");
+    await paused(box, "a");
+    await box.killHolder("a");
+    Deno.truncateSync(ballast(box), Deno.statSync(ballast(box)).size - 512 * 1024); // for the next holder's own files
+    await box.fails(1, /paused: disk full: .*\n +try: Free some space/, "up", "a", "--egress", "off");
+    const { stage, error } = (await box.status("a"))!;
+    assert.equal(stage, "paused");
+    assert.match(error!, /paused: disk full: a write failed before its holder was killed/);
+    Deno.removeSync(ballast(box));
+    await goesOn(box, "a");
+    assert.deepEqual(box.machines(), machines);
+  },
+  { ignore: !MAY_MOUNT },
+);
+
+test(
+  "a boot that stands for a full disk goes on to its end; one whose time is over says that the disk was full",
+  async () => {
+    const standIn = { a: { bootMs: 1_200, diskFullAfterMs: 300 } };
+    await using box = await sandbox({ standIn, storeKiB: 16 * 1024 });
+    const up = box.start(["up", "a", "--egress", "off"]);
+    await up.printed(/^a: boot/m);
+    fill(box);
+    await up.printed(/^a: paused/m);
+    Deno.removeSync(ballast(box));
+    assert.equal((await up.done).code, 0, up.stderr);
+    await box.ok("stop", "a");
+
+    box.behave({ a: { boot: "never", diskFullAfterMs: 300 } });
+    const late = box.start(["up", "a", "--egress", "off", "--timeout", "3"]);
+    await late.printed(/^a: boot/m);
+    fill(box);
+    assert.equal((await late.done).code, 4);
+    assert.match(late.stderr, /did not come up within 3 s: paused: disk full/);
+    Deno.removeSync(ballast(box));
+  },
+  { ignore: !MAY_MOUNT },
+);
