@@ -1,6 +1,6 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup micro demo test test-unit test-whole check fmt bench chaos compile clean
+.PHONY: help setup test-tools man micro demo test test-unit test-whole check fmt bench chaos compile clean
 DENO := node_modules/.bin/deno
 
 help: ## this list
@@ -15,13 +15,16 @@ micro: setup ## builds the micro image into build/micro
 demo: micro ## boots three machines on one network and shows that they are there
 	@demo/run
 
-test: check micro ## every test: units, the whole program against a stand-in and against real QEMU
+test-tools: setup
+	@scripts/setup --tests
+
+test: check micro test-tools ## every test: units, the whole program against a stand-in and against real QEMU
 	@scripts/test all
 
 test-unit: setup ## the unit tests alone: under a minute
 	@scripts/test unit
 
-test-whole: micro ## the whole-program tests alone
+test-whole: micro test-tools ## the whole-program tests alone
 	@scripts/test whole
 
 check: setup ## format, lint, types, import arrows, shell scripts
@@ -39,6 +42,11 @@ chaos: micro ## random kills against the invariants: CHAOS="--kills 500 --real-k
 compile: micro ## makes dist/fleetbox
 	@mkdir -p dist
 	@$(DENO) compile -A --quiet --no-code-cache --include build/micro --output dist/fleetbox main.ts
+
+man: setup ## writes build/man/fleetbox.1, from what `fleetbox help` tells
+	@mkdir -p build/man
+	@bin/fleetbox help --man >build/man/fleetbox.1
+	@echo build/man/fleetbox.1
 
 clean: ## removes what was built here; never a store
 	rm -rf build dist

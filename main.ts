@@ -9,6 +9,8 @@ import { provide } from "./src/later.ts";
 import { start } from "./src/start.ts";
 
 const CLI = {
+  "src/cli/complete.ts": () => import("./src/cli/complete.ts"),
+  "src/cli/completion.ts": () => import("./src/cli/completion.ts"),
   "src/cli/cp.ts": () => import("./src/cli/cp.ts"),
   "src/cli/doctor.ts": () => import("./src/cli/doctor.ts"),
   "src/cli/error_text.ts": () => import("./src/cli/error_text.ts"),

@@ -53,6 +53,10 @@ async function command(args: string[]): Promise<void> {
     const { list } = await later<typeof import("./cli/listing.ts")>("src/cli/listing.ts");
     return await list({ json: flags.includes("--json"), quiet: flags.some((flag) => /^(-q|--quiet)$/.test(flag)) });
   }
+  if (first === "__complete") {
+    const { runComplete } = await later<typeof import("./cli/complete.ts")>("src/cli/complete.ts");
+    return await runComplete(flags);
+  }
   const { runCommandLine } = await later<typeof import("./cli/program.ts")>("src/cli/program.ts");
   await runCommandLine(args);
 }

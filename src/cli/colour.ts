@@ -1,4 +1,7 @@
-/** Colours for a terminal: none elsewhere, none with `NO_COLOR` (no-color.org), none on a dumb terminal. */
+/**
+ * Colours for a terminal: none elsewhere (unless `FORCE_COLOR` says so), none with `NO_COLOR` (no-color.org) whatever else
+ * is said, none on a dumb terminal.
+ */
 
 import { isLive } from "./output.ts";
 
@@ -14,6 +17,7 @@ export const plain: Paint = (_colour, text) => text;
 export const colourful: Paint = (colour, text) => colour ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
 
 /** What suits standard output. */
-export function paintFor(live = isLive(), noColour = Deno.env.get("NO_COLOR")): Paint {
-  return live && !noColour ? colourful : plain;
+export function paintFor(live = isLive(), env: (name: string) => string | undefined = Deno.env.get): Paint {
+  const forced = !["", "0", "false", undefined].includes(env("FORCE_COLOR"));
+  return (live || forced) && !env("NO_COLOR") ? colourful : plain;
 }

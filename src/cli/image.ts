@@ -63,7 +63,11 @@ function listImagesCommand(): Command {
       "after",
       `
 --json: [{"image"?,"id","arch","bytes","since","origin","from"?,"members"}], with --all also
-{"image","arch","available":["download","build"],"url","date"} for what is not here.`,
+{"image","arch","available":["download","build"],"url","date"} for what is not here.
+
+Examples:
+  fleetbox image ls
+  fleetbox image ls --all`,
     )
     .action((flags: { all?: boolean; json?: boolean }) => {
       const store = openStore();
@@ -153,7 +157,10 @@ A download that was broken off goes on where it was. An alias that was built her
 downloaded image afterwards; members keep the image that they were made on.
 
 Events of --json: {"event":"download","image","step","bytes","total"?,"rate"}, and at the end
-{"event":"pull","image","id","bytes"}.`,
+{"event":"pull","image","id","bytes"}.
+
+Example:
+  fleetbox image pull ubuntu-24.04`,
     )
     .action(async (word: string, flags: FetchFlags) => {
       const store = openStore();
@@ -204,7 +211,10 @@ function buildCommand(): Command {
 The packages come from this host's own sources. Needs mmdebstrap; root, or uidmap and an entry in
 /etc/subuid. The alias stands for the built image afterwards. docs/images.md says what is set in it.
 
-Events of --json: {"event":"step","image","step"}, and at the end {"event":"build","image","id","bytes"}.`,
+Events of --json: {"event":"step","image","step"}, and at the end {"event":"build","image","id","bytes"}.
+
+Example:
+  fleetbox image build debian-12`,
     )
     .action(async (alias: string, flags: { output?: string; json?: boolean }) => {
       const store = openStore();
@@ -240,6 +250,7 @@ function removeImagesCommand(): Command {
     .description("delete images that no member uses")
     .argument("<images...>", "what ls shows under IMAGE or ID")
     .option("--json", 'one JSON object: {"event":"image-rm","removed":["…"]}')
+    .addHelpText("after", "\nExample:\n  fleetbox image rm debian-12")
     .action(async (words: string[], flags: { json?: boolean }) => {
       const store = openStore();
       const [failures, removed]: [unknown[], string[]] = [[], []];

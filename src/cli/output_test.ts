@@ -54,10 +54,14 @@ Deno.test("--json counts where it is ours", () => {
 });
 
 Deno.test("colours are for terminals, and NO_COLOR turns them off", () => {
-  assert.equal(paintFor(true, undefined), colourful);
-  assert.equal(paintFor(true, ""), colourful);
-  assert.equal(paintFor(true, "1"), plain);
-  assert.equal(paintFor(false, undefined), plain);
+  const paint = (live: boolean, env: Record<string, string> = {}) => paintFor(live, (name) => env[name]);
+  assert.equal(paint(true), colourful);
+  assert.equal(paint(true, { NO_COLOR: "" }), colourful);
+  assert.equal(paint(true, { NO_COLOR: "1" }), plain);
+  assert.equal(paint(false), plain);
+  assert.equal(paint(false, { FORCE_COLOR: "1" }), colourful);
+  assert.equal(paint(false, { FORCE_COLOR: "0" }), plain);
+  assert.equal(paint(true, { NO_COLOR: "1", FORCE_COLOR: "1" }), plain);
   assert.equal(colourful("red", "x"), "\x1b[31mx\x1b[0m");
 });
 

@@ -49,6 +49,12 @@ const COMMANDS: readonly Entry[] = [
   ),
   entry<typeof import("./image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
   entry<typeof import("./doctor.ts")>(ITSELF, "doctor", "doctor.ts", ({ doctorCommand }) => doctorCommand()),
+  entry<typeof import("./completion.ts")>(
+    ITSELF,
+    "completion",
+    "completion.ts",
+    ({ completionCommand }) => completionCommand(),
+  ),
   entry<typeof import("./version.ts")>(ITSELF, "version", "version.ts", ({ versionCommand }) => versionCommand()),
 ];
 
@@ -58,11 +64,27 @@ Start:
   fleetbox ssh a -- ping -c1 b
   fleetbox rm a b c
 
-What a command tells goes to standard output, errors and hints to standard error; with --json an error is one line
-{"event":"error","code","message","causes","hint"?} there.
-Exit codes: 0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted.
-Environment: FLEETBOX_HOME (the store, default ~/.fleetbox), FLEETBOX_IMAGE, FLEETBOX_ACCEL (kvm, hvf, tcg),
-FLEETBOX_QEMU, NO_COLOR, FLEETBOX_DEBUG (wire, qmp, stack: what is mirrored to standard error).`;
+Output:
+What a command tells goes to standard output, errors and hints to standard error. With --json that is one JSON value a
+line, an error {"event":"error","code","message","causes","hint"?}; docs/json.md has every shape.
+
+Exit codes:
+  0    done
+  1    failed
+  2    misused: an unknown command or option, a bad name or value
+  3    not found: a member, an image, a file
+  4    timed out
+  130  interrupted
+ssh, exec and cp end with the exit code of what they ran.
+
+Environment:
+  FLEETBOX_HOME   the store (default: ~/.fleetbox)
+  FLEETBOX_IMAGE  the image of new members (default: micro)
+  FLEETBOX_ACCEL  kvm, hvf or tcg, instead of what a dry run finds
+  FLEETBOX_QEMU   the QEMU to run, a path
+  FLEETBOX_DEBUG  what is mirrored to standard error: wire, qmp, stack
+  NO_COLOR        no colours on a terminal
+  FORCE_COLOR     colours without one`;
 
 /** The program, with all its commands or with the one that goes by `word`. */
 export async function buildProgram(word?: string): Promise<Command> {
@@ -92,7 +114,13 @@ function helpCommand(program: Command): Command {
   return new Command("help")
     .description("print help, on everything or on one command")
     .argument("[command]")
-    .action((word?: string) => {
+    .option("--man", "the manual page, for man: fleetbox help --man | man -l -")
+    .addHelpText("after", "\nExamples:\n  fleetbox help up\n  fleetbox help --man > ~/.local/share/man/man1/fleetbox.1")
+    .action(async (word: string | undefined, flags: { man?: boolean }) => {
+      if (flags.man) {
+        const { manual } = await import("./manual.ts");
+        return write(manual(program));
+      }
       if (word === undefined) return program.outputHelp();
       const command = program.commands.find((one) => one.name() === word || one.aliases().includes(word));
       if (command) return command.outputHelp();

@@ -15,11 +15,12 @@ export function sshConfigCommand(): Command {
     .addHelpText(
       "after",
       `
-To use it for one command:
+To have the members in every ssh, put "Include ~/.fleetbox/ssh_config" at the top of ~/.ssh/config, and write that file
+after each up: ports change when a member boots.
+
+Examples:
   fleetbox ssh-config > hosts && scp -F hosts file a:
-To have the members in every ssh: put "Include ~/.fleetbox/ssh_config" at the top of ~/.ssh/config, and
-  fleetbox ssh-config > ~/.fleetbox/ssh_config
-after each up: ports change when a member boots.`,
+  fleetbox ssh-config > ~/.fleetbox/ssh_config`,
     )
     .action(async (words: string[]) => {
       const store = openStore();

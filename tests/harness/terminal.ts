@@ -1,5 +1,6 @@
 /**
- * The real executable on a terminal: a pseudo-terminal of util-linux's script(1), of a given size, typed on by the test.
+ * The real executable on a terminal, or another program: a pseudo-terminal of util-linux's script(1), of a given size,
+ * typed on by the test.
  */
 
 import { FLEETBOX } from "./command.ts";
@@ -8,6 +9,9 @@ export interface TerminalOptions {
   env: Record<string, string>;
   columns?: number;
   rows?: number;
+  /** @default fleetbox */
+  program?: string;
+  cwd?: string;
 }
 
 const LIMIT_MS = 60_000;
@@ -23,11 +27,13 @@ export class OnTerminal {
   #told = () => {};
   #ended = false;
 
-  constructor(args: readonly string[], { env, columns = 80, rows = 24 }: TerminalOptions) {
-    const line = `stty cols ${columns} rows ${rows}; exec "$FLEETBOX" ${args.map((word) => `'${word}'`).join(" ")}`;
+  constructor(args: readonly string[], options: TerminalOptions) {
+    const { env, columns = 80, rows = 24, program = FLEETBOX, cwd } = options;
+    const line = `stty cols ${columns} rows ${rows}; exec "$PROGRAM" ${args.map((word) => `'${word}'`).join(" ")}`;
     this.#child = new Deno.Command("script", {
       args: ["--quiet", "--return", "--flush", "--command", line, "/dev/null"],
-      env: { TERM: "xterm-256color", SHELL: "/bin/sh", ...env, FLEETBOX },
+      env: { TERM: "xterm-256color", SHELL: "/bin/sh", ...env, PROGRAM: program },
+      cwd,
       clearEnv: true,
       stdin: "piped",
       stdout: "piped",
@@ -37,9 +43,9 @@ export class OnTerminal {
     this.done = this.#run();
   }
 
-  /** Resolves when what was drawn so far matches. */
-  async shows(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.output)) {
+  /** Resolves when what was drawn so far, from an offset on, matches. */
+  async shows(pattern: RegExp, from = 0): Promise<void> {
+    while (!pattern.test(this.output.slice(from))) {
       if (this.#ended) throw new Error(`it ended without showing ${pattern}:\n${this.output}`);
       await new Promise<void>((told) => this.#told = told);
     }

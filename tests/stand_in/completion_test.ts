@@ -1,0 +1,87 @@
+/** Completion in the real shells: each on a terminal of its own, with the TAB key. A shell that is not installed is skipped. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { which } from "../../src/process.ts";
+import { FLEETBOX } from "../harness/command.ts";
+import { sandbox } from "../harness/sandbox.ts";
+import { OnTerminal } from "../harness/terminal.ts";
+
+interface Shell {
+  name: string;
+  args: string[];
+  /** The line with which a user installs the script. */
+  install: string;
+}
+
+const SHELLS: Shell[] = [
+  { name: "bash", args: ["--norc", "--noprofile", "-i"], install: "source <(fleetbox completion bash)" },
+  {
+    name: "zsh",
+    args: ["-f", "-i"],
+    install: "autoload -U compinit && compinit -D && source <(fleetbox completion zsh)",
+  },
+  { name: "fish", args: ["--no-config", "-i"], install: "fleetbox completion fish | source" },
+];
+
+for (const { name, args, install } of SHELLS) {
+  const isThere = which(name) !== undefined;
+  if (!isThere) console.log(`completion in ${name} is not tested: ${name} is not installed (scripts/setup --tests)`);
+  Deno.test({
+    name: `${name} completes commands, options, their values, members and lists of them, and paths`,
+    ignore: !isThere,
+    async fn() {
+      await using box = await sandbox({ standIn: {} });
+      await box.up("web-server,db-server");
+      const bin = join(box.root, "bin");
+      Deno.mkdirSync(bin);
+      Deno.symlinkSync(FLEETBOX, join(bin, "fleetbox"));
+      Deno.writeTextFileSync(join(box.root, "user data.yaml"), "#cloud-config\n");
+      const shell = new OnTerminal(args, {
+        program: name,
+        cwd: box.root,
+        columns: 120,
+        env: { ...box.env, PATH: `${bin}:${Deno.env.get("PATH")}`, PS1: "> ", XDG_DATA_HOME: box.root },
+      });
+      /** Types a line with TABs in it; what it runs then says whether they became what they should. */
+      const typed = async (line: string, shows: RegExp) => {
+        const before = shell.output.length;
+        await shell.type(line + "\n");
+        await shell.shows(shows, before).catch((thrown) => {
+          throw new Error(`${name}: ${JSON.stringify(line)}: ${thrown.message}`);
+        });
+      };
+      await typed(
+        `${install}; echo ready-(1)`.replace("(1)", name === "fish" ? "(echo now)" : "$(echo now)"),
+        /ready-now/,
+      );
+      await typed("fleetbox stat\twe\t", /^state +running/m);
+      await typed(
+        "fleetbox stop web-server,d\t --gra\t5s",
+        /web-server +.*stopped[^]*db-server +.*stopped|db-server +.*stopped[^]*web-server +.*stopped/,
+      );
+      await typed(
+        "fleetbox up w\t --egress of\t --user-data us\t",
+        /web-server +10\.88\.0\.\d+ +fleetbox ssh web-server/,
+      );
+      await shell.type("exit\n");
+      assert.equal(await shell.done, 0, shell.output);
+      assert.doesNotMatch(shell.output, /command not found|no such option|rror:/, shell.output);
+      const { egress } = JSON.parse((await box.ok("status", "web-server", "--json")).stdout);
+      assert.equal(egress, "off");
+    },
+  });
+}
+
+Deno.test("completion never fails: an unreadable store, unknown words and nonsense give nothing", async () => {
+  await using box = await sandbox({ standIn: {}, env: { HOME: "" } });
+  for (
+    const words of [["nonsense", ""], ["status", "x", "y", ""], ["up", "--nonsense="], ["image", "nonsense", ""], []]
+  ) {
+    const { code, stderr } = await box.run("__complete", ...words);
+    assert.deepEqual([code, stderr], [0, ""], words.join(" "));
+  }
+  const { code, stderr } = await box.start(["__complete", "status", ""], { env: { FLEETBOX_HOME: "/proc/nothing" } })
+    .done;
+  assert.deepEqual([code, stderr], [0, ""]);
+});
