@@ -51,9 +51,9 @@ Deno.test("a command's examples are command lines that the program knows", () =>
       assert.ok(named, `${path(command)}: fleetbox ${name}`);
       const end = rest.search(/ --( |$)/);
       for (const [flag] of (end < 0 ? rest : rest.slice(0, end)).matchAll(/(?<=\s)--?[a-z][a-z-]*/g)) {
-        const known = [named, ...named.commands].flatMap(({ options }) =>
-          options.flatMap(({ long, short }) => [long, short])
-        );
+        const known: unknown[] = [named, ...named.commands].flatMap((one: Command) => one.options).flatMap((
+          one,
+        ) => [one.long, one.short]);
         assert.ok(known.includes(flag), `${path(command)}: fleetbox ${name} has no ${flag}`);
       }
     }
