@@ -4,7 +4,7 @@ import type { MemberConfig } from "../store.ts";
 import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
 import { ignoredOptions, imageReference, type MemberFlags, memberOptions, parseFixture } from "./member_options.ts";
 import { listed, numberedNames, parseNames } from "./name_arguments.ts";
-import { editDistance, nearest } from "./nearest.ts";
+import { editDistance, nearest } from "../nearest.ts";
 import { remoteCommand, shellQuote } from "./quoting.ts";
 import { bytesText, sizeText } from "./sizes.ts";
 

@@ -13,7 +13,7 @@ import { throwAll } from "./error_text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { imageReference } from "./member_options.ts";
 import { Meter } from "./meter.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 import { say, sayJson, warn } from "./output.ts";
 import { bytesText } from "./sizes.ts";
 import { openStore } from "./store_access.ts";
@@ -276,7 +276,14 @@ function imagesOf(store: Store, word: string): CachedImage[] {
     id === word || refs.some(({ ref }) => shownRef(ref) === word) || (word === "micro" && manifest.name === "micro")
   );
   if (found.length > 0) return found;
-  const near = nearest(word, all.flatMap(({ id, refs }) => [id, ...refs.map(({ ref }) => shownRef(ref))]));
+  const near = nearest(
+    word,
+    all.flatMap(({ id, manifest, refs }) => [
+      id,
+      ...refs.map(({ ref }) => shownRef(ref)),
+      ...(manifest.name === "micro" ? ["micro"] : []),
+    ]),
+  );
   throw new FleetboxError("not-found", `There is no image "${word}" in the store`, {
     hint: near ? `Did you mean ${near}?` : "See what there is: fleetbox image ls",
   });

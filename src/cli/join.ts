@@ -1,10 +1,13 @@
 /** `fleetbox join`: boots a member onto the network that another one is on. */
 
 import { Command } from "commander";
-import { FleetboxError } from "../errors.ts";
+import { codeOf, FleetboxError, messageOf } from "../errors.ts";
 import { checkName } from "../names.ts";
+import { nearest } from "../nearest.ts";
 import { bringMembersUp } from "./bring_members_up.ts";
 import { addMemberFlags, type MemberFlags, memberOptions } from "./member_options.ts";
+import { isInStore } from "./remove.ts";
+import { knownNames, openStore } from "./store_access.ts";
 import { planJoin } from "./up_plan.ts";
 
 interface Flags extends MemberFlags {
@@ -31,6 +34,15 @@ export function joinCommand(): Command {
         flags,
         options: memberOptions(flags),
         plan: (facts, groups) => planJoin(facts.get(name)!, facts.get(via)!, groups),
+      }).catch(async (thrown) => {
+        throw await guess(via, thrown);
       });
     });
+}
+
+/** The error for a `via` that nobody has, with the nearest name that somebody has instead of the plan's own hint. */
+async function guess(via: string, thrown: unknown): Promise<unknown> {
+  if (codeOf(thrown) !== "not-found" || isInStore(openStore(), via)) return thrown;
+  const near = nearest(via, await knownNames(openStore()));
+  return near ? new FleetboxError("not-found", messageOf(thrown), { hint: `Did you mean "${near}"?` }) : thrown;
 }

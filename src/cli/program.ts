@@ -10,7 +10,7 @@ import { Command, CommanderError } from "commander";
 import { FleetboxError } from "../errors.ts";
 import { later } from "../later.ts";
 import { VERSION } from "../self.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 import { write } from "./output.ts";
 
 /** A command: what it is called, under which head help lists it, and how it is loaded. */

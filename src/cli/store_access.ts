@@ -3,7 +3,7 @@
 import { FleetboxError } from "../errors.ts";
 import { Store } from "../store.ts";
 import { observeAll, observeMember } from "./observe.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../nearest.ts";
 
 /** The store. @throws {FleetboxError} `misuse`: no home, or a path too deep for sockets. */
 export function openStore(): Store {

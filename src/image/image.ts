@@ -10,6 +10,7 @@
 
 import { basename, isAbsolute, join } from "node:path";
 import { FleetboxError, isNotFound } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import type { Store } from "../store.ts";
 import { hasImage, imageDirectory, readManifest } from "./cache.ts";
 import { type Architecture, CATALOG, catalogRow, debianArchitecture } from "./catalog.ts";
@@ -89,12 +90,11 @@ async function locate(store: Store, ref: string, id: string | undefined, options
     return describeDirectory(ref, imageDirectory(store, id));
   }
   if (!isLocal && !isAddress(ref) && !catalogRow(ref)) {
+    const near = nearest(ref, ALIASES);
     throw new FleetboxError(
       "not-found",
       `Unknown image "${ref}"; expected ${ALIASES.join(", ")}, a path or an address`,
-      {
-        hint: "A file is named by its path, such as ./disk.qcow2.",
-      },
+      { hint: near ? `Did you mean ${near}?` : "A file is named by its path, such as ./disk.qcow2." },
     );
   }
   const plain = isLocal ? describePath(ref, options) : undefined;

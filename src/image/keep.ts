@@ -1,6 +1,7 @@
 /** Builds into the store, one at a time: who waits for a build of the same image takes what it made. */
 
 import { FleetboxError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import { exists, type Store } from "../store.ts";
 import { buildImage } from "./build.ts";
 import { hasImage, imageDirectory, keyOf, lookUp, point, withImageLock } from "./cache.ts";
@@ -57,7 +58,12 @@ function buildable(alias: string): CatalogRow {
   const row = catalogRow(alias);
   if (row?.build) return row;
   const known = CATALOG.filter(({ build }) => build).map((one) => one.alias).join(", ");
+  const near = row ? undefined : nearest(alias, CATALOG.map((one) => one.alias));
   throw new FleetboxError("misuse", `fleetbox cannot build ${alias} from packages; expected ${known}`, {
-    hint: row ? `Download it: fleetbox image pull ${alias}` : "See what there is: fleetbox image ls --all",
+    hint: near
+      ? `Did you mean ${near}?`
+      : row
+      ? `Download it: fleetbox image pull ${alias}`
+      : "See what there is: fleetbox image ls --all",
   });
 }

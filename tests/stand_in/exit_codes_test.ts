@@ -1,0 +1,115 @@
+/** The exit codes that help and README promise, each from the real command line; and what is said of a typing mistake. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { sandbox, told } from "../harness/sandbox.ts";
+
+Deno.test("exit code 0: done, also when there was nothing to do", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  for (const args of [["up", "a"], ["ls"], ["status", "a"], ["wait", "a"], ["stop", "a"], ["stop", "a"], ["rm", "a"]]) {
+    await box.ok(...args);
+  }
+});
+
+Deno.test("exit code 1: it failed, or the state of things forbids it", async () => {
+  await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
+  await box.fails(1, /no luck/, "up", "a", "--egress", "off");
+  await box.up("b");
+  await box.up("c");
+  await box.fails(1, /two networks cannot merge/, "up", "b,c");
+  await box.ok("stop", "b");
+  await box.fails(1, /it is not running/, "ssh", "b");
+  const { code, stderr } = await box.start(["up", "b"], { env: { FLEETBOX_QEMU: "/nonexistent/qemu" } }).done;
+  assert.equal(code, 1, stderr);
+});
+
+Deno.test("exit code 2: misused, and nothing is made", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const cases: string[][] = [
+    ["nonsense"],
+    ["help", "nonsense"],
+    ["image", "nonsense"],
+    ["ls", "--nonsense"],
+    ["up"],
+    ["up", "UPPER"],
+    ["up", "a", "--memory", "much"],
+    ["up", "a", "--egress", "maybe"],
+    ["up", "a", "-n", "0"],
+    ["join", "a"],
+    ["wait", "a", "--timeout", "soon"],
+    ["stop"],
+    ["rm", "a", "--all"],
+    ["cp", "here", "there"],
+    ["exec", "a"],
+    ["completion", "tcsh"],
+  ];
+  await Promise.all(cases.map((args) => box.fails(2, /^fleetbox: /, ...args)));
+  assert.deepEqual(box.stored(), []);
+  const { code } = await box.start(["ls"], { env: { FLEETBOX_HOME: `/tmp/${"deep/".repeat(30)}` } }).done;
+  assert.equal(code, 2);
+});
+
+Deno.test("exit code 3: a member, an image or a file that is not there", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const missing = join(box.root, "missing.qcow2");
+  const cases: string[][] = [
+    ["status", "nobody"],
+    ["stop", "nobody"],
+    ["rm", "nobody"],
+    ["wait", "nobody"],
+    ["logs", "nobody"],
+    ["ssh", "nobody"],
+    ["exec", "nobody", "--", "true"],
+    ["cp", "nobody:file", "."],
+    ["ssh-config", "nobody"],
+    ["join", "a", "--via", "nobody"],
+    ["up", "a", "--image", "nonsense"],
+    ["up", "a", "--image", missing],
+    ["up", "a", "--user-data", missing],
+    ["image", "rm", "nonsense"],
+    ["image", "pull", "nonsense"],
+  ];
+  // The booting ones would each be their own "a": one after the other.
+  for (const args of cases) await box.fails(3, /^fleetbox: /, ...args);
+  assert.deepEqual(box.stored(), []);
+});
+
+Deno.test("exit code 4: timed out", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+  await box.fails(4, /did not answer|Not running after/, "up", "a", "--egress", "off", "--timeout", "500ms");
+  await box.up("b", "--no-wait");
+  await box.fails(4, /Not running after 0.3 s/, "wait", "b", "--timeout", "300ms");
+});
+
+Deno.test("exit code 130: interrupted, by Ctrl-C or SIGTERM", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    const up = box.start(["up", "a", "--egress", "off"]);
+    await up.printed(/a: (boot|kernel|network|ssh)/);
+    up.kill(signal);
+    const result = await up.done;
+    assert.equal(result.code, 130, told(result));
+  }
+});
+
+Deno.test("a typing mistake in a command, an option, a member, an image or a shell is answered with the nearest word", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("web-server");
+  const cases: [code: number, meant: RegExp, ...args: string[]][] = [
+    [2, /Did you mean stop\?/, "stpo"],
+    [2, /Did you mean ssh-config\?/, "help", "ssh-confg"],
+    [2, /Did you mean pull\?/, "image", "pul", "debian-12"],
+    [2, /Did you mean --memory\?/, "up", "a", "--memry", "1G"],
+    [2, /Did you mean --force\?/, "stop", "--forse", "web-server"],
+    [2, /Did you mean debian-12\?/, "image", "build", "debain-12"],
+    [3, /Did you mean "web-server"\?/, "status", "web-serve"],
+    [3, /Did you mean "web-server"\?/, "join", "a", "--via", "web-sevrer"],
+    [3, /Did you mean debian-12\?/, "up", "a", "--image", "debain-12"],
+    [3, /Did you mean ubuntu-24.04\?/, "image", "pull", "ubunut-24.04"],
+    [3, /Did you mean micro\?/, "image", "rm", "mirco"],
+  ];
+  for (const [code, meant, ...args] of cases) await box.fails(code, meant, ...args);
+  const { stderr } = await box.fails(3, /There is no member/, "status", "something-else");
+  assert.doesNotMatch(stderr, /Did you mean/);
+});
