@@ -12,6 +12,7 @@ const BASE = [
   "later",
   "lines",
   "names",
+  "nearest",
   "options",
   "orphans",
   "process",
