@@ -39,9 +39,8 @@ bench: micro ## measures, each against its bare counterpart in the same run
 chaos: micro ## random kills against the invariants: CHAOS="--kills 500 --real-kills 60 --seed N"
 	@$(DENO) run -A --quiet --no-check tests/chaos/main.ts $(CHAOS)
 
-compile: micro ## makes dist/fleetbox
-	@mkdir -p dist
-	@$(DENO) compile -A --quiet --no-code-cache --include build/micro --output dist/fleetbox main.ts
+compile: micro ## makes dist/fleetbox, one executable with all that it needs in it but QEMU
+	@$(DENO) run -A --quiet scripts/compile.ts $(COMPILE)
 
 man: setup ## writes build/man/fleetbox.1, from what `fleetbox help` tells
 	@mkdir -p build/man

@@ -42,5 +42,5 @@ export const MODULES: Record<string, () => Promise<unknown>> = {
 
 if (import.meta.main) {
   provide(MODULES);
-  await start(Deno.args);
+  await start(Deno.args, import.meta.dirname!);
 }

@@ -2,4 +2,4 @@
 
 import { start } from "./src/start.ts";
 
-if (import.meta.main) await start(Deno.args);
+if (import.meta.main) await start(Deno.args, import.meta.dirname!);

@@ -6,7 +6,7 @@
  * commands; where clients look for it is in `resolve.ts`.
  */
 
-import { registerFleetbox, VERSION } from "../src/self.ts";
+import { registerFleetbox, VERSION, versionLine } from "../src/self.ts";
 import { PROTOCOL_VERSION, RUNNER_FLAG } from "../src/wire.ts";
 
 const USAGE = `fleetbox-helper ${VERSION}: holds groups of machines for programs that use fleetbox.
@@ -22,7 +22,7 @@ async function main(args: string[]): Promise<number> {
   }
   if ((first === "version" || first === "--version") && rest.length === 0) {
     const facts = { name: "fleetbox-helper", version: VERSION, protocol: PROTOCOL_VERSION };
-    console.log(second === "--json" ? JSON.stringify(facts) : `fleetbox-helper ${VERSION}`);
+    console.log(second === "--json" ? JSON.stringify(facts) : versionLine("fleetbox-helper"));
     return 0;
   }
   console.error(USAGE);
@@ -30,6 +30,6 @@ async function main(args: string[]): Promise<number> {
 }
 
 if (import.meta.main) {
-  registerFleetbox();
+  registerFleetbox(import.meta.dirname!.replace(/\/helper$/, ""));
   Deno.exit(await main(Deno.args));
 }

@@ -7,7 +7,7 @@
 
 import type { Executable } from "../src/control.ts";
 import { run, which } from "../src/process.ts";
-import { isFleetbox, sourceExecutable } from "../src/self.ts";
+import { isFleetbox, ownPath, sourceExecutable } from "../src/self.ts";
 import type { Store } from "../src/store.ts";
 import { PROTOCOL_VERSION } from "../src/wire.ts";
 import { CATALOG, type Catalog } from "./catalog.ts";
@@ -57,7 +57,7 @@ function gather(catalog: Catalog): Facts {
   const text = Deno.env.get("FLEETBOX_HELPER");
   return {
     named: text ? { text, program: which(text) } : undefined,
-    self: Deno.execPath(),
+    self: ownPath(Deno.execPath()),
     isCompiled: Deno.build.standalone,
     isFleetbox: isFleetbox(),
     source: sourceExecutable(),

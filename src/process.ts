@@ -223,6 +223,15 @@ export interface HolderProcess {
   hold(): void;
 }
 
+/**
+ * The same program by another name, when it is the compiled one that runs: before 2.8, Deno took a program that spawns
+ * its own path by Node's interface for Node, and put `run -A …` before its arguments.
+ */
+function otherSpelling(program: string): string {
+  if (!Deno.build.standalone || program !== Deno.execPath()) return program;
+  return program.replace(/\/(?=[^/]*$)/, "/./");
+}
+
 /** A first line that is longer is nobody's that we know. */
 const MAX_FIRST_LINE = 64 * 1024;
 
@@ -245,7 +254,7 @@ export async function startHolder(
   const log = openSync(options.log, "a", 0o600);
   let child;
   try {
-    child = spawn(program, [...args], {
+    child = spawn(otherSpelling(program), [...args], {
       cwd: "/",
       detached: true,
       env: { ...Deno.env.toObject(), ...options.env },

@@ -8,14 +8,14 @@
  */
 
 import { later } from "./later.ts";
-import { registerFleetbox, VERSION } from "./self.ts";
+import { registerFleetbox, versionLine } from "./self.ts";
 
-/** Runs the program; ends the process. */
-export async function start(args: string[]): Promise<void> {
-  registerFleetbox();
+/** Runs the program; ends the process. @param root see {@link registerFleetbox} */
+export async function start(args: string[], root: string): Promise<void> {
+  registerFleetbox(root);
   const [first, ...rest] = args;
   if (rest.length === 0 && (first === "version" || first === "--version" || first === "-V")) {
-    console.log(`fleetbox ${VERSION}`);
+    console.log(versionLine());
   } else {
     Deno.exit(await holderOrCommandLine(args));
   }

@@ -9,7 +9,7 @@
 import { Command, CommanderError } from "commander";
 import { FleetboxError } from "../errors.ts";
 import { later } from "../later.ts";
-import { VERSION } from "../self.ts";
+import { versionLine } from "../self.ts";
 import { nearest } from "../nearest.ts";
 import { write } from "./output.ts";
 
@@ -91,7 +91,7 @@ export async function buildProgram(word?: string): Promise<Command> {
   const asked = COMMANDS.filter(({ words }) => word !== undefined && words.includes(word));
   const program = new Command("fleetbox")
     .description("Whole Linux machines in named groups on one private network.")
-    .version(`fleetbox ${VERSION}`, "-V, --version", "print the version")
+    .version(versionLine(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .enablePositionalOptions()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })

@@ -1,12 +1,18 @@
 /**
- * The image that comes with fleetbox: `build/micro`, or inside the compiled executable; unpacked once into the store,
- * under a name that holds its digest, so that overlays keep the very base they were made on.
+ * The image that comes with fleetbox: `build/micro`, or inside the compiled executable (`embedded.ts`); unpacked once into
+ * the store, under a name that holds its digest, so that overlays keep the very base they were made on. `FLEETBOX_MICRO`
+ * names another directory like it.
+ *
+ * An executable is somebody's only file: what it unpacks is checked against the digests, made aside and renamed, so that
+ * two that unpack at once, or one that is killed, leave a whole image or none.
  */
 
 import { join } from "node:path";
 import { FleetboxError } from "../errors.ts";
+import { companion } from "../self.ts";
 import { exists, type Store, storeError, temporaryOf } from "../store.ts";
 import { hasImage, imageDirectory, type Manifest, readManifest } from "./cache.ts";
+import { bytesOf } from "./embedded.ts";
 
 export const MICRO = "micro";
 
@@ -17,7 +23,7 @@ export const MICRO = "micro";
  */
 export async function microDirectory(store: Store, id: string | undefined): Promise<string> {
   if (id !== undefined && hasImage(store, id)) return imageDirectory(store, id);
-  const source = Deno.env.get("FLEETBOX_MICRO") ?? join(import.meta.dirname!, "../../build/micro");
+  const source = Deno.env.get("FLEETBOX_MICRO") ?? companion("build/micro");
   let manifest: Manifest;
   try {
     manifest = readManifest(source);
@@ -59,14 +65,14 @@ async function unpack(source: string, manifest: Manifest, place: string): Promis
     for (const part of ["kernel", "initrd", "disk"] as const) {
       const file = manifest[part];
       if (file === undefined) continue;
-      const digest = await copy(join(source, file), join(aside, file));
+      const digest = await copy(source, file, join(aside, file));
       if (digest !== manifest.sha256?.[part]) {
         throw new FleetboxError(
           "damaged",
           `The image ${manifest.name} is damaged: its ${part} has SHA-256 ${digest}, expected ${
             manifest.sha256?.[part]
           }`,
-          { hint: "Build it again: make micro" },
+          { hint: Deno.build.standalone ? "Download fleetbox again." : "Build it again: make micro" },
         );
       }
     }
@@ -84,16 +90,13 @@ async function unpack(source: string, manifest: Manifest, place: string): Promis
 }
 
 /** Copies a file in pieces, for an image is large, and gives its SHA-256. */
-async function copy(from: string, to: string): Promise<string> {
+async function copy(directory: string, file: string, to: string): Promise<string> {
   const { createHash } = await import("node:crypto"); // Web Crypto's digest wants the whole file in memory
   const hash = createHash("sha256");
-  using source = await Deno.open(from);
   using target = await Deno.open(to, { write: true, createNew: true, mode: 0o400 });
-  const buffer = new Uint8Array(256 * 1024);
-  for (let count = await source.read(buffer); count !== null; count = await source.read(buffer)) {
-    const piece = buffer.subarray(0, count);
+  for await (const piece of bytesOf(directory, file)) {
     hash.update(piece);
-    for (let at = 0; at < count;) at += await target.write(piece.subarray(at));
+    for (let at = 0; at < piece.length;) at += await target.write(piece.subarray(at));
   }
   return hash.digest("hex");
 }

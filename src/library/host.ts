@@ -1,10 +1,10 @@
 /** Whether this host can run machines, told without running one: what a test says when it is skipped. */
 
 import { isAbsolute, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { messageOf } from "../errors.ts";
 import { DEFAULTS } from "../options.ts";
 import { which } from "../process.ts";
+import { companion } from "../self.ts";
 import { exists, Store } from "../store.ts";
 
 /**
@@ -45,7 +45,7 @@ function imageProblem(store: Store, image: string): string | undefined {
   if (isAbsolute(image)) return exists(image) ? undefined : `there is no image at ${image}`;
   // A compiled helper brings micro along; an alias that must be downloaded first is no reason to skip.
   if (image !== "micro" || Deno.env.get("FLEETBOX_HELPER") || Deno.build.standalone) return undefined;
-  const source = Deno.env.get("FLEETBOX_MICRO") ?? fileURLToPath(new URL("../../build/micro", import.meta.url));
+  const source = Deno.env.get("FLEETBOX_MICRO") ?? companion("build/micro");
   if (exists(join(source, "image.json")) || hasMicro(store)) return undefined;
   return "the micro image is not built (make micro)";
 }

@@ -1,8 +1,18 @@
-/** The real executable as a child: its output as it comes, signals to it, its end. */
+/**
+ * The real executable as a child: its output as it comes, signals to it, its end.
+ *
+ * Which one says `FLEETBOX_TEST_EXE`: a compiled one; else it is this checkout's. With `FLEETBOX_TEST_PATH` beside it, that
+ * is all that the commands of a test find on their `PATH`.
+ */
 
 import { fileURLToPath } from "node:url";
 
-export const FLEETBOX = fileURLToPath(new URL("../../bin/fleetbox", import.meta.url));
+const COMPILED = Deno.env.get("FLEETBOX_TEST_EXE");
+
+/** Whether it is the compiled one that is tested. */
+export const IS_COMPILED = COMPILED !== undefined;
+
+export const FLEETBOX = COMPILED ?? fileURLToPath(new URL("../../bin/fleetbox", import.meta.url));
 
 /** A command that has ended. */
 export interface Result {

@@ -19,7 +19,7 @@ import { isAlive } from "../../src/process.ts";
 import { type GroupRecord, Store } from "../../src/store.ts";
 import type { MemberReport, Status } from "../../src/wire.ts";
 import type { Behaviour } from "../stand-in/qemu.ts";
-import { type Result, Running } from "./command.ts";
+import { IS_COMPILED, type Result, Running } from "./command.ts";
 import { type Found, kill, processesOf, signal, until } from "./processes.ts";
 import { talkJson } from "./socket.ts";
 
@@ -88,12 +88,14 @@ export class Sandbox implements AsyncDisposable {
     const { storeDepth = root.length + 2 } = options;
     this.home = join(root, "h".repeat(storeDepth - root.length - 1));
     this.store = Store.at(this.home);
+    const path = Deno.env.get("FLEETBOX_TEST_PATH");
     const inherited = ["PATH", "TMPDIR", "FLEETBOX_TEST_RUN", "FLEETBOX_DEBUG"].flatMap((name) => {
       const value = Deno.env.get(name);
       return value === undefined ? [] : [[name, value]];
     });
     this.env = {
       ...Object.fromEntries(inherited),
+      ...(path === undefined ? {} : { PATH: path }),
       HOME: root,
       FLEETBOX_HOME: this.home,
       LANG: "C",
@@ -119,6 +121,7 @@ export class Sandbox implements AsyncDisposable {
   start(args: readonly string[], options: { env?: Record<string, string>; cwd?: string } = {}): Running {
     const running = new Running(args, { ...this.env, ...options.env }, {
       limitMs: this.options.limitMs,
+      ...(IS_COMPILED ? { cwd: this.root } : {}),
       ...options,
     });
     this.#commands.push(running);

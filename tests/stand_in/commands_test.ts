@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sandbox } from "../harness/sandbox.ts";
-import { FLEETBOX } from "../harness/command.ts";
+import { FLEETBOX, IS_COMPILED } from "../harness/command.ts";
 import { until } from "../harness/processes.ts";
 
 const COMMANDS = [
@@ -30,10 +30,14 @@ Deno.test("every command has help with an example, by --help and by help COMMAND
 Deno.test("version is one line, or JSON", async () => {
   await using box = await sandbox({ standIn: {} });
   const { stdout } = await box.ok("version");
-  assert.match(stdout, /^fleetbox \d+\.\d+\.\d+\n$/);
+  assert.match(
+    stdout,
+    IS_COMPILED ? /^fleetbox \d+\.\d+\.\d+ \([0-9a-f]{12}(-dirty)?\)\n$/ : /^fleetbox \d+\.\d+\.\d+\n$/,
+  );
   for (const flag of ["--version", "-V"]) assert.equal((await box.ok(flag)).stdout, stdout);
   const json = JSON.parse((await box.ok("version", "--json")).stdout);
-  assert.deepEqual([`fleetbox ${json.version}\n`, json.protocol], [stdout, 1]);
+  const commit = json.commit === null ? "" : ` (${json.commit})`;
+  assert.deepEqual([`fleetbox ${json.version}${commit}\n`, json.protocol], [stdout, 1]);
 });
 
 Deno.test("the wrapper works through symbolic links, from any directory", async () => {
@@ -233,15 +237,15 @@ Deno.test("a reader that goes away is no error, and ends logs -f", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("node", "-n", "5");
   const line = `set -o pipefail; "$0" ls | head -n 1; "$0" help | true; "$0" status node-1 | true`;
-  const { code, stdout, stderr } = await new Deno.Command("bash", { args: ["-c", line, FLEETBOX], env: box.env })
-    .output();
+  const env = { ...box.env, PATH: Deno.env.get("PATH")! }; // the shell's own
+  const { code, stdout, stderr } = await new Deno.Command("bash", { args: ["-c", line, FLEETBOX], env }).output();
   assert.equal(new TextDecoder().decode(stderr), "");
   assert.equal(code, 0);
   assert.match(new TextDecoder().decode(stdout), /^NAME/);
 
   const follow = new Deno.Command("bash", {
     args: ["-c", `"$0" logs node-1 -f | head -n 1`, FLEETBOX],
-    env: box.env,
+    env,
     stdout: "null",
   }).spawn();
   let over = false;
