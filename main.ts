@@ -11,6 +11,7 @@ import { start } from "./src/start.ts";
 const CLI = {
   "src/cli/complete.ts": () => import("./src/cli/complete.ts"),
   "src/cli/completion.ts": () => import("./src/cli/completion.ts"),
+  "src/cli/console.ts": () => import("./src/cli/console.ts"),
   "src/cli/cp.ts": () => import("./src/cli/cp.ts"),
   "src/cli/doctor.ts": () => import("./src/cli/doctor.ts"),
   "src/cli/error_text.ts": () => import("./src/cli/error_text.ts"),

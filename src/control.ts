@@ -8,7 +8,7 @@
  */
 
 import { FleetboxError, fromWireError } from "./errors.ts";
-import { connectUnix, readLines, type UnixConnection } from "./unix.ts";
+import { closeQuietly, connectUnix, dialUnix, readLines, type UnixConnection, writeAll } from "./unix.ts";
 import { checkName, checkNames } from "./names.ts";
 import type { Options } from "./options.ts";
 import { type HolderProcess, startHolder } from "./process.ts";
@@ -271,6 +271,75 @@ export function watch(store: Store, name: string, signal?: AbortSignal): AsyncGe
   return stream(store, name, { op: "watch" }, signal);
 }
 
+/** A member's serial console. */
+export interface ConsoleStream extends Disposable {
+  /** The end of what the guest said before. */
+  readonly replay: Uint8Array;
+  /** What the guest says next; undefined when its machine, or its holder, is gone. */
+  read(): Promise<Uint8Array | undefined>;
+  /** Types. It waits when the guest does not read. @throws when the machine, or its holder, is gone. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/**
+ * Attaches to a member's serial console; one that is just being started says nothing until its machine runs. Undefined
+ * when nobody serves it.
+ * @throws {FleetboxError} `conflict`: it has no machine; `protocol`: its holder is of a version without consoles.
+ */
+export async function openConsole(store: Store, name: string): Promise<ConsoleStream | undefined> {
+  const conn = await dialUnix(store.memberSocket(checkName(name)));
+  if (!conn) return undefined;
+  let held: Uint8Array = new Uint8Array();
+  let replay: Uint8Array;
+  const buffer = new Uint8Array(32 * 1024);
+  const read = async () => {
+    try {
+      const count = await conn.read(buffer);
+      return count === null ? undefined : buffer.slice(0, count);
+    } catch {
+      return undefined; // its holder ended, or we have closed it
+    }
+  };
+  const more = async () => {
+    const piece = await read();
+    if (piece) held = concat(held, piece);
+    return piece !== undefined;
+  };
+  const take = (count: number) => {
+    const taken = held.slice(0, count);
+    held = held.slice(count);
+    return taken;
+  };
+  try {
+    await writeAll(conn, new TextEncoder().encode(wire.encodeLine({ op: "console" })));
+    while (!held.includes(0x0a)) {
+      if (await more()) continue;
+      closeQuietly(conn);
+      return undefined;
+    }
+    const line = new TextDecoder().decode(take(held.indexOf(0x0a) + 1));
+    const greeting = decodedReply<wire.ConsoleGreeting>(line, name);
+    while (held.length < greeting.replay && await more());
+    replay = take(greeting.replay);
+  } catch (thrown) {
+    closeQuietly(conn);
+    throw thrown;
+  }
+  return {
+    replay,
+    read: () => held.length > 0 ? Promise.resolve(take(held.length)) : read(),
+    write: (bytes) => writeAll(conn, bytes),
+    [Symbol.dispose]: () => closeQuietly(conn),
+  };
+}
+
+function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
 export interface WaitOptions {
   /** The limit in milliseconds, in which time spent downloading does not count. @default 180000 */
   timeoutMs?: number;
@@ -450,9 +519,16 @@ async function askJson<T>(
 ): Promise<T | undefined> {
   const text = await ask(store, name, wire.encodeLine(request), timeoutMs);
   if (text === undefined) return undefined;
-  const value = decoded(() => wire.decodeReply(text), name);
-  wire.throwIfError(value);
-  return value as T;
+  return decodedReply<T>(text, name);
+}
+
+/** A reply of one line. @throws what it tells, when it is an error. */
+function decodedReply<T>(line: string, name: string): T {
+  return decoded(() => {
+    const value = wire.decodeReply(line);
+    wire.throwIfError(value);
+    return value as T;
+  }, name);
 }
 
 /** What a decoder gives; what is none of ours is told with the name of its holder. */
@@ -461,6 +537,16 @@ function decoded<T>(decode: () => T, name: string): T {
     return decode();
   } catch (cause) {
     if (!(cause instanceof FleetboxError) || cause.code !== "protocol") throw cause;
+    if (cause.message.startsWith("unknown op ")) {
+      throw new FleetboxError(
+        "protocol",
+        `The holder of "${name}" is of another version of fleetbox, and cannot do that`,
+        {
+          cause,
+          hint: `Stop its group and start it again: fleetbox stop ${name} && fleetbox up ${name}`,
+        },
+      );
+    }
     throw new FleetboxError("protocol", `The holder of "${name}" answered with something that is no answer`, { cause });
   }
 }

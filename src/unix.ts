@@ -24,9 +24,15 @@ const BUSY_DELAY_MS = 10;
 
 /** Connects, or gives undefined when nobody listens there. */
 export async function connectUnix(path: string): Promise<UnixConnection | undefined> {
+  const conn = await dialUnix(path);
+  return conn && wrap(conn);
+}
+
+/** The same for a stream that is not text: the connection as it is. */
+export async function dialUnix(path: string): Promise<Deno.UnixConn | undefined> {
   for (let attempt = 0;; attempt++) {
     try {
-      return wrap(await Deno.connect({ transport: "unix", path }));
+      return await Deno.connect({ transport: "unix", path });
     } catch (thrown) {
       const nobody = isNotFound(thrown) || thrown instanceof Deno.errors.ConnectionRefused ||
         thrown instanceof Deno.errors.NotADirectory;
@@ -59,17 +65,26 @@ function wrap(conn: Deno.UnixConn): UnixConnection {
     },
     async write(text) {
       trace(">", text);
-      const bytes = encoder.encode(text);
-      for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+      await writeAll(conn, encoder.encode(text));
     },
     close() {
       if (!open) return;
       open = false;
-      try {
-        conn.close();
-      } catch { /* the peer was faster */ }
+      closeQuietly(conn);
     },
   };
+}
+
+/** Writes all of it. @throws when the connection broke or was closed here. */
+export async function writeAll(conn: Pick<Deno.UnixConn, "write">, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+}
+
+/** Closes a connection, whoever was faster. */
+export function closeQuietly(conn: Deno.UnixConn): void {
+  try {
+    conn.close();
+  } catch { /* it is closed */ }
 }
 
 /** The longest line of a holder's reply: a report of the largest group has a tenth of it. */

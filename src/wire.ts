@@ -10,6 +10,7 @@
  * | `stop`             | `ok` at once; the socket and the pidfile disappear when the machine is down               |
  * | `addmember NAME`   | when NAME runs: `ok`; else `err: REASON`, at most 250 bytes                               |
  * | `{"op": …}`        | {@link JsonRequest}: one JSON object a line; errors as `{code, message, causes, hint?}`   |
+ * | `{"op":"console"}` | {@link ConsoleGreeting}, a line; from then on bytes both ways: the guest's serial console  |
  * | anything else      | `err: unknown command "…"`                                                                |
  * | `bind` (control)   | `1`, the version; the client sends `ack` and holds the connection; its end ends the group |
  *
@@ -127,12 +128,15 @@ export interface GroupReport {
  * The JSON requests. `report`: one {@link MemberReport}. `group`: one {@link GroupReport}. `watch`: an
  * {@link Event} for each member as it is now, then one for every change, until the group ends or the client leaves.
  * `add`: boots a member onto this network (new, stopped or failed), events while it boots, then `done`. `stop`: `done`
- * when the member is down; `force` does not wait for its guest.
+ * when the member is down; `force` does not wait for its guest. `console`: a {@link ConsoleGreeting} and so many bytes of
+ * what the guest said before; then the connection is its serial console, until the client leaves or the machine is gone.
+ * The client sends nothing before it has the greeting. One that reads too slowly loses bytes, and is told so in their place.
  */
 export type JsonRequest =
   | { op: "report" }
   | { op: "group" }
   | { op: "watch" }
+  | { op: "console" }
   | { op: "add"; name: string; options?: Options; wait?: boolean }
   | { op: "stop"; force?: boolean; grace_ms?: number };
 
@@ -143,6 +147,13 @@ export type Event =
   | { event: "note"; message: string }
   | { event: "done" }
   | ({ event: "error" } & WireError);
+
+/** The reply to `console`. */
+export interface ConsoleGreeting {
+  event: "console";
+  /** How many bytes of what was said before follow. */
+  replay: number;
+}
 
 /** A request, decoded. */
 export type Request =
@@ -164,7 +175,7 @@ export function decodeRequest(text: string): Request {
   return { kind: "unknown", text: line };
 }
 
-const OPS: ReadonlySet<string> = new Set(["report", "group", "watch", "add", "stop"]);
+const OPS: ReadonlySet<string> = new Set(["report", "group", "watch", "console", "add", "stop"]);
 
 function decodeJson(line: string): Request {
   let value: unknown;

@@ -23,9 +23,14 @@ export function outputProblem(): FleetboxError | undefined {
 
 /** Writes to standard output, as it is. */
 export function write(text: string): void {
+  writeBytes(new TextEncoder().encode(text));
+}
+
+/** The same, for what is not text. */
+export function writeBytes(bytes: Uint8Array): void {
   if (closed) return;
   try {
-    closed = !writeAll(Deno.stdout, text);
+    closed = !writeAll(Deno.stdout, bytes);
   } catch (cause) {
     closed = true;
     problem = new FleetboxError(isNoSpace(cause) ? "no-space" : "failed", "Cannot write to standard output", { cause });
@@ -40,7 +45,7 @@ export function say(line: string): void {
 /** One line on standard error. */
 export function warn(line: string): void {
   try {
-    writeAll(Deno.stderr, line + "\n");
+    writeAll(Deno.stderr, new TextEncoder().encode(line + "\n"));
   } catch { /* there is no other place to say it */ }
 }
 
@@ -64,8 +69,7 @@ export function terminalWidth(): number | undefined {
 }
 
 /** False when the reader is gone. */
-function writeAll(stream: typeof Deno.stdout, text: string): boolean {
-  const bytes = new TextEncoder().encode(text);
+function writeAll(stream: typeof Deno.stdout, bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length;) {
     try {
       at += stream.writeSync(bytes.subarray(at));

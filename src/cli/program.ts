@@ -41,6 +41,7 @@ const COMMANDS: readonly Entry[] = [
   entry<typeof import("./ssh.ts")>(REACHING, "ssh", "ssh.ts", ({ sshCommand }) => sshCommand()),
   entry<typeof import("./exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
   entry<typeof import("./cp.ts")>(REACHING, "cp", "cp.ts", ({ cpCommand }) => cpCommand()),
+  entry<typeof import("./console.ts")>(REACHING, "console", "console.ts", ({ consoleCommand }) => consoleCommand()),
   entry<typeof import("./ssh_config.ts")>(
     REACHING,
     "ssh-config",

@@ -1,12 +1,12 @@
 /**
  * What a guest says on its serial console: the stages of its boot, and the last lines for an error.
  *
- * The hypervisor appends everything to `serial.log`, whoever listens; the holder also reads the console socket, because
- * a line there is an event and a file is not. `micro` says `fleetbox-micro: <stage>`; any other guest's first line that is
- * not its firmware's means that its kernel runs.
+ * The hypervisor appends everything to `serial.log`, whoever listens; the holder also reads the console socket
+ * (`shared_console.ts`), because a line there is an event and a file is not. `micro` says `fleetbox-micro: <stage>`; any
+ * other guest's first line that is not its firmware's means that its kernel runs.
  */
 
-import { connectUnix, readLines } from "../unix.ts";
+import { LineSplitter } from "../lines.ts";
 import type { Stage } from "../wire.ts";
 
 /** Lines before the kernel's: SeaBIOS's, UEFI's and the boot loader's, and empty ones. */
@@ -17,36 +17,35 @@ const CLOUD_INIT = /Cloud-init v\. \S+ (running|finished) /;
 const MAX_LINE = 4096;
 const MARK = /fleetbox-micro: (kernel|network|ssh|down|error: .*)/;
 
-/**
- * Reads a console until it ends.
- * @param onStage is called for each stage that the guest enters, in its order.
- * @param onCloudInit is called when cloud-init says that it runs, or that it has finished.
- * @returns a function that lets go of the console.
- */
-export async function followConsole(
-  socket: string,
-  onStage: (stage: Stage) => void,
-  onCloudInit: (what: "running" | "finished") => void = () => {},
-): Promise<() => void> {
-  const connection = await connectUnix(socket);
-  if (!connection) return () => {};
-  void (async () => {
-    try {
-      let isFirmware = true;
-      for await (const line of readLines(connection, { max: MAX_LINE, overlong: "cut" })) {
-        const said = MARK.exec(line)?.[1];
-        if (isFirmware && (said || !FIRMWARE.test(printable(line)))) {
-          isFirmware = false;
-          onStage("kernel");
-        }
-        if (said === "network" || said === "ssh") onStage(said);
-        const cloudInit = CLOUD_INIT.exec(line)?.[1];
-        if (cloudInit) onCloudInit(cloudInit as "running" | "finished");
-      }
-    } catch { /* the machine is gone: its exit tells */ }
-    connection.close();
-  })();
-  return () => connection.close();
+export interface BootListener {
+  /** A stage that the guest has entered; in its order. */
+  onStage(stage: Stage): void;
+  /** cloud-init says that it runs, or that it has finished. */
+  onCloudInit(what: "running" | "finished"): void;
+}
+
+/** Listens to one boot's console for what its lines say. Feed it what arrives; lines may be cut anywhere. */
+export class BootLines {
+  readonly #decoder = new TextDecoder();
+  readonly #lines = new LineSplitter({ max: MAX_LINE, overlong: "cut" });
+  #isFirmware = true;
+
+  constructor(private readonly listener: BootListener) {}
+
+  push(bytes: Uint8Array): void {
+    for (const line of this.#lines.push(this.#decoder.decode(bytes, { stream: true }))) this.#hear(line);
+  }
+
+  #hear(line: string): void {
+    const said = MARK.exec(line)?.[1];
+    if (this.#isFirmware && (said || !FIRMWARE.test(printable(line)))) {
+      this.#isFirmware = false;
+      this.listener.onStage("kernel");
+    }
+    if (said === "network" || said === "ssh") this.listener.onStage(said);
+    const cloudInit = CLOUD_INIT.exec(line)?.[1];
+    if (cloudInit) this.listener.onCloudInit(cloudInit as "running" | "finished");
+  }
 }
 
 const TAIL_BYTES = 16 * 1024;
@@ -62,19 +61,23 @@ export function consoleSize(path: string): number {
 
 /** The last lines of a console log from an offset on, printable, without empty ones. */
 export function consoleTail(path: string, from: number, count = 12): string[] {
-  let text: string;
-  try {
-    using file = Deno.openSync(path);
-    const { size } = file.statSync();
-    const start = Math.max(Math.min(from, size), size - TAIL_BYTES);
-    file.seekSync(start, Deno.SeekMode.Start);
-    const bytes = new Uint8Array(size - start);
-    text = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
-  } catch {
-    return [];
-  }
+  const text = new TextDecoder().decode(consoleEnd(path, from, TAIL_BYTES));
   return printable(text).split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(-count)
     .map((line) => line.length > 300 ? line.slice(0, 299) + "…" : line);
+}
+
+/** The end of a console log from an offset on, at most `max` bytes; nothing when it cannot be read. */
+export function consoleEnd(path: string, from: number, max: number, end = Infinity): Uint8Array {
+  try {
+    using file = Deno.openSync(path);
+    const size = Math.min(end, file.statSync().size);
+    const start = Math.max(Math.min(from, size), size - max);
+    file.seekSync(start, Deno.SeekMode.Start);
+    const bytes = new Uint8Array(size - start);
+    return bytes.subarray(0, file.readSync(bytes) ?? 0);
+  } catch {
+    return new Uint8Array();
+  }
 }
 
 /** Text without escape sequences and control characters (ECMA-48), lines kept. */

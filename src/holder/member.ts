@@ -12,9 +12,9 @@ import { DEFAULTS, type Options } from "../options.ts";
 import { isAlive, type ProcessIdentity } from "../process.ts";
 import { type MemberConfig, type MemberPaths, removeIfThere, type Store } from "../store.ts";
 import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec } from "../vmm/contract.ts";
-import type { MemberReport, SshEndpoint, Stage } from "../wire.ts";
+import { encodeLine, type MemberReport, type SshEndpoint, type Stage } from "../wire.ts";
 import type { FetchProgress } from "../image/fetch.ts";
-import { consoleSize, consoleTail, followConsole } from "./console.ts";
+import { BootLines, consoleSize, consoleTail } from "./console.ts";
 import { Countdown } from "./countdown.ts";
 import { endProcesses } from "./end_processes.ts";
 import type { HypervisorHost } from "./host.ts";
@@ -22,6 +22,7 @@ import { describe, log } from "./log.ts";
 import type { GroupNetwork } from "./network.ts";
 import { machineSpec, type Prepared, prepareMember } from "./prepare.ts";
 import { untilSsh } from "./ready.ts";
+import { SharedConsole } from "./shared_console.ts";
 import { Resumer } from "./space.ts";
 import { isActive, MemberState } from "./states.ts";
 
@@ -78,8 +79,8 @@ export class Member {
   #stop: { hurry: AbortController; done: Promise<void> } | undefined;
   /** Where this boot's lines begin in the console's log. */
   #logStart = 0;
-  #letGoOfConsole = () => {};
   #unlisten = () => {};
+  readonly #console: SharedConsole;
   /** How far the image's download is, while there is one. */
   #download: MemberReport["download"];
   #downloadToldMs = 0;
@@ -103,6 +104,7 @@ export class Member {
       resume: async () => await this.#machine?.resume(),
     });
     this.state = new MemberState(() => context.onChange(this));
+    this.#console = new SharedConsole(this.paths.serialLog);
   }
 
   /** The hypervisor's process, while there is one. */
@@ -177,7 +179,6 @@ export class Member {
       const spec = await this.#spec(prepared);
       // An earlier try may have come as far as the machine, and failed later.
       const machine = this.#machine ?? await this.#takeOver(spec, process);
-      this.#letGoOfConsole();
       await this.context.writePid(this.name);
       this.state.to("starting", "ssh");
       return machine;
@@ -283,6 +284,7 @@ export class Member {
       const isStopped = (thrown === OWN_END || abort.signal.reason === OWN_END) && !this.#silent;
       // A machine that was taken over is not ours to kill because something went wrong here; a stop asks its guest.
       if (!isAdoption || died) await this.#release();
+      else if (!this.#console.isConnected) this.#console.end();
       // The way out ends the machine, too: an orderly end that comes only now is ours, and no cause.
       if (!died && (exit?.how === "quit" || exit?.how === "killed")) exit = undefined;
       if (isStopped) {
@@ -309,13 +311,7 @@ export class Member {
     });
     const [, , port] = await Promise.all([
       network.plug({ name: this.name, mac, ip, netSocket: this.paths.netSocket }),
-      followConsole(this.paths.consoleSocket, (stage) => {
-        this.#advance(stage);
-        if (stage === "ssh") { for (const nudge of [...this.#nudges]) nudge(); }
-      }, (what) => {
-        this.#hasCloudInit = true;
-        if (what === "finished") { for (const nudge of [...this.#cloudInitNudges]) nudge(); }
-      }).then((letGo) => this.#letGoOfConsole = letGo),
+      this.#connectConsole(),
       unlessAborted(network.sshPort(ip), signal),
     ]);
     this.#ssh = { host: "127.0.0.1", port, user };
@@ -327,6 +323,34 @@ export class Member {
         return () => void this.#nudges.delete(nudge);
       },
     });
+  }
+
+  async #connectConsole(): Promise<void> {
+    const lines = new BootLines({
+      onStage: (stage) => {
+        this.#advance(stage);
+        if (stage === "ssh") { for (const nudge of [...this.#nudges]) nudge(); }
+      },
+      onCloudInit: (what) => {
+        this.#hasCloudInit = true;
+        if (what === "finished") { for (const nudge of [...this.#cloudInitNudges]) nudge(); }
+      },
+    });
+    await this.#console.connect(this.paths.consoleSocket, (bytes) => lines.push(bytes));
+  }
+
+  /**
+   * Gives a client the console until it leaves or the machine is gone; a member that is just being started has one as
+   * soon as its machine runs. Closes nothing.
+   * @throws {FleetboxError} `conflict`: there is no machine, and none is being started.
+   */
+  async attachConsole(client: Deno.UnixConn): Promise<void> {
+    if (!this.#console.isConnected && !isActive(this.state.state)) {
+      throw new FleetboxError("conflict", `"${this.name}" has no console: it is ${this.state.state}`, {
+        hint: `Boot it: fleetbox up ${this.name}; or read what it said: fleetbox logs ${this.name}`,
+      });
+    }
+    await this.#console.attach(client, (replay) => new TextEncoder().encode(encodeLine({ event: "console", replay })));
   }
 
   /** Waits until cloud-init has finished, where there is one. @returns what of it failed. */
@@ -526,8 +550,7 @@ export class Member {
     this.#resumer.end();
     this.context.network.onActivity(this.name, undefined);
     await machine?.kill();
-    this.#letGoOfConsole();
-    this.#letGoOfConsole = () => {};
+    this.#console.end();
     this.context.network.unplug(this.name);
   }
 

@@ -9,6 +9,7 @@
 import { FleetboxError, toWireError } from "../errors.ts";
 import { checkName } from "../names.ts";
 import { checkOptions } from "../options.ts";
+import { closeQuietly, writeAll } from "../unix.ts";
 import * as wire from "../wire.ts";
 import type { Group } from "./group.ts";
 import { describe, log } from "./log.ts";
@@ -99,6 +100,15 @@ async function answerJson(group: Group, name: string, request: wire.JsonRequest,
       }
       return await client.write(wire.encodeLine({ event: "done" }));
     }
+    case "console": {
+      const member = group.member(name);
+      try {
+        if (!member) throw new FleetboxError("not-found", `"${name}" has left the group`);
+        return await member.attachConsole(client.upgrade());
+      } catch (thrown) {
+        return await fail(thrown);
+      }
+    }
     case "stop":
       try {
         await group.stop(name, { force: request.force ?? false, graceMs: request.grace_ms ?? DEFAULT_GRACE_MS });
@@ -180,7 +190,7 @@ class Client {
   async #writeAll(bytes: Uint8Array): Promise<void> {
     const limit = setTimeout(() => this.close(), wire.REPLY_TIMEOUT_MS);
     try {
-      for (let at = 0; at < bytes.length;) at += await this.conn.write(bytes.subarray(at));
+      await writeAll(this.conn, bytes);
     } finally {
       clearTimeout(limit);
     }
@@ -194,12 +204,15 @@ class Client {
     } catch { /* gone */ }
   }
 
+  /** The connection itself, for what is no reply any more. It is closed when its request is served. */
+  upgrade(): Deno.UnixConn {
+    return this.conn;
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    try {
-      this.conn.close();
-    } catch { /* gone already */ }
+    closeQuietly(this.conn);
   }
 }
 

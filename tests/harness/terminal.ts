@@ -12,6 +12,8 @@ export interface TerminalOptions {
   /** @default fleetbox */
   program?: string;
   cwd?: string;
+  /** A line for the shell of that terminal, after the command has ended. */
+  then?: string;
 }
 
 const LIMIT_MS = 60_000;
@@ -28,8 +30,12 @@ export class OnTerminal {
   #ended = false;
 
   constructor(args: readonly string[], options: TerminalOptions) {
-    const { env, columns = 80, rows = 24, program = FLEETBOX, cwd } = options;
-    const line = `stty cols ${columns} rows ${rows}; exec "$PROGRAM" ${args.map((word) => `'${word}'`).join(" ")}`;
+    const { env, columns = 80, rows = 24, program = FLEETBOX, cwd, then } = options;
+    const words = args.map((word) => `'${word}'`).join(" ");
+    const command = then === undefined
+      ? `exec "$PROGRAM" ${words}`
+      : `"$PROGRAM" ${words}; code=$?; ${then}; exit $code`;
+    const line = `stty cols ${columns} rows ${rows}; ${command}`;
     this.#child = new Deno.Command("script", {
       args: ["--quiet", "--return", "--flush", "--command", line, "/dev/null"],
       env: { TERM: "xterm-256color", SHELL: "/bin/sh", ...env, PROGRAM: program },

@@ -33,7 +33,7 @@ export function runGuest(options: GuestOptions): void {
   const { behaviour, qmp } = options;
   const mac = bytesOfMac(options.mac);
   const ip = addressIn(options.seed);
-  const say = openConsole(options.consoleSocket, options.log);
+  const say = openConsole(options.consoleSocket, options.log, () => void powerOff());
   const neighbours = new Map<string, number[]>();
   const answered = new Set<string>();
   let isOnline = false, isUp = false;
@@ -143,21 +143,46 @@ function addressIn(seed: string | undefined): string | undefined {
   return /addresses: \["?(\d+\.\d+\.\d+\.\d+)\/\d+"?\]/.exec(text)?.[1];
 }
 
-/** The console: every line goes to the log, and to whoever is connected. */
-function openConsole(socket: string, log: string): (line: string) => void {
+/**
+ * The console: all that is said goes to the log, and to whoever is connected. What is typed is echoed, and each line of it
+ * answered with `you typed "…"`; `poweroff` powers off, `raw TEXT` says TEXT with `\\e` as ESC, `flood N` says N KiB.
+ */
+function openConsole(socket: string, log: string, powerOff: () => void): (line: string) => void {
   const file = Deno.openSync(log, { append: true, create: true });
   const listener = Deno.listen({ transport: "unix", path: socket });
   let client: Deno.Conn | undefined;
+  let writing: Promise<unknown> = Promise.resolve();
+  const put = (text: string) => {
+    const bytes = new TextEncoder().encode(text);
+    file.writeSync(bytes);
+    const to = client;
+    writing = writing.then(async () => {
+      for (let at = 0; to && at < bytes.length;) at += await to.write(bytes.subarray(at));
+    }).catch(() => {});
+  };
+  const say = (line: string) => put(line + "\r\n");
+  const hear = (line: string) => {
+    const [verb, rest] = [line.split(" ")[0], line.slice(line.indexOf(" ") + 1)];
+    if (verb === "poweroff") powerOff();
+    else if (verb === "raw") say(rest.replaceAll("\\e", "\x1b"));
+    else if (verb === "flood") { for (let kib = 0; kib < Number(rest); kib++) say(`${kib} `.padEnd(1022, "x")); }
+    else say(`you typed ${JSON.stringify(line)}`);
+  };
   void (async () => {
     for await (client of listener) {
       const input = new Uint8Array(1024);
-      while ((await client.read(input).catch(() => null)) !== null) { /* nobody listens to what is typed */ }
+      let typed = "";
+      for (;;) {
+        const count = await client.read(input).catch(() => null);
+        if (count === null) break;
+        const text = new TextDecoder().decode(input.subarray(0, count));
+        put(text.replaceAll("\r", "\r\n"));
+        const lines = (typed + text).split(/[\r\n]/);
+        typed = lines.pop()!;
+        lines.forEach(hear);
+      }
       client = undefined;
     }
   })();
-  return (line) => {
-    const bytes = new TextEncoder().encode(line + "\r\n");
-    file.writeSync(bytes);
-    client?.write(bytes).catch(() => {});
-  };
+  return say;
 }
