@@ -39,6 +39,7 @@ test("on a terminal: how to detach, the last screen, keys to the guest, Ctrl-] d
   await at.type("uname\x03 -a\r");
   await at.shows(/you typed "uname\\u0003 -a"/); // Ctrl-C is the guest's
   await at.type("raw \\e[?1049h\\e[?25lfull screen\r");
+  // deno-lint-ignore no-control-regex
   await at.shows(/\x1b\[\?25lfull screen/);
   await at.type("not sent \x1d nor this");
   assert.equal(await at.done, 0, at.output);
