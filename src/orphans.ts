@@ -19,6 +19,8 @@ export function completeRecords(store: Store): GroupRecord[] {
     for (const name of record.members) {
       const known = record.hypervisors[name];
       if (known && isAlive(known)) continue;
+      // Since then it may have booted in another group: that one's machine is not this one's.
+      if (isElsewhere(store, name, record, records)) continue;
       wanted.set(store.member(name).qmpSocket, (found) => record.hypervisors[name] = found);
     }
     if (record.gateway && isAlive(record.gateway)) continue;
@@ -28,14 +30,22 @@ export function completeRecords(store: Store): GroupRecord[] {
   return records;
 }
 
+/** Whether a member's latest boot was in another group, as far as its config and the other records tell. */
+function isElsewhere(store: Store, name: string, { id }: GroupRecord, records: readonly GroupRecord[]): boolean {
+  const stored = store.readMember(name);
+  const bootedIn = stored && "config" in stored ? stored.config.group : undefined;
+  if (bootedIn !== undefined) return bootedIn !== id;
+  return records.some((other) => other.id !== id && other.hypervisors[name] && isAlive(other.hypervisors[name]));
+}
+
 /** The members of a group whose hypervisors run. */
 export function liveMembers(record: GroupRecord): string[] {
   return Object.entries(record.hypervisors).filter(([, process]) => isAlive(process)).map(([name]) => name);
 }
 
 /**
- * Ends what is left of groups that have neither a holder nor a machine: a gateway, a record, sockets. A group of which a
- * machine runs is not touched.
+ * Ends what is left of groups that have neither a holder nor a machine: a gateway, a record, sockets; and clears away what
+ * killed processes left half-made or half-removed. A group of which a machine runs is not touched.
  */
 export function sweepGroups(store: Store): void {
   for (const record of completeRecords(store)) {
@@ -48,6 +58,7 @@ export function sweepGroups(store: Store): void {
     }
     for (const path of Object.values(store.group(record.id))) removeIfThere(path);
   }
+  store.sweepTemporary([]);
 }
 
 /** Looks through `/proc` for the hypervisors whose QMP sockets are wanted. Where there is none, nothing is found. */

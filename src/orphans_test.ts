@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { completeRecords, liveMembers, sweepGroups } from "./orphans.ts";
 import { identify, isAlive, start } from "./process.ts";
-import { exists, type GroupRecord, Store } from "./store.ts";
+import { exists, type GroupRecord, type MemberConfig, Store } from "./store.ts";
 
 const GONE = { pid: 0x7ffffff0, startTime: "1" };
 
@@ -84,3 +84,44 @@ Deno.test("orphans: a group whose holder lives is not touched", () =>
     assert.ok(isAlive(record.holder) && exists(store.group(record.id).record));
     return Promise.resolve();
   }));
+
+Deno.test("orphans: a machine that runs in another group now is not taken for this one's", () =>
+  withGroup(GONE, async (store, record) => {
+    const machine = hypervisor("b", store.member("b").qmpSocket);
+    try {
+      await untilSeen(machine.pid);
+      // By the other group's record, whose holder lives or not; its config is not there, or damaged.
+      for (const holder of [GONE, identify(Deno.pid)!]) {
+        const other = { ...record, id: "ba9876543210", holder, hypervisors: { b: identify(machine.pid)! } };
+        await store.writeGroupRecord(other);
+        const [first, second] = completeRecords(store).sort((one, two) => one.id.localeCompare(two.id));
+        assert.deepEqual([liveMembers(first), liveMembers(second)], [[], ["b"]]);
+      }
+      // By its config: the other group's holder died before it wrote down what it had started.
+      await store.writeGroupRecord({ ...record, id: "ba9876543210", hypervisors: {} });
+      for (const [group, expected] of [["ba9876543210", [[], ["b"]]], [record.id, [["b"], []]]] as const) {
+        Deno.mkdirSync(store.member("b").dir, { recursive: true });
+        await store.writeConfig(configOf("b", group));
+        const [first, second] = completeRecords(store).sort((one, two) => one.id.localeCompare(two.id));
+        assert.deepEqual([liveMembers(first), liveMembers(second)], expected);
+      }
+    } finally {
+      machine.kill("SIGKILL");
+      await machine.exited;
+    }
+  }));
+
+function configOf(name: string, group: string): MemberConfig {
+  const sizes = { cpus: 1, memory_mb: 64, disk_mb: 64 };
+  const image = { image: "micro", image_id: "1", fixtures: [], user: "fleetbox" };
+  return {
+    name,
+    mac: "52:54:00:00:00:01",
+    created_at: "",
+    instance_id: "1",
+    ip: "10.88.0.11",
+    group,
+    ...sizes,
+    ...image,
+  };
+}

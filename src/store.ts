@@ -304,11 +304,11 @@ export class Store {
   }
 
   /**
-   * Deletes what a killed process left half-made in `run`, in `images` and among these members' files; and what `ending`
-   * has made, a process that is just about to end.
+   * Deletes what a killed process left half-made in `run`, in `images` and among these members' files, and what it left
+   * half-removed in `clusters`; and what `ending` has made, a process that is just about to end.
    */
   sweepTemporary(names: readonly string[], ending?: number): void {
-    for (const dir of [this.runDir, this.imagesDir, ...names.map((name) => this.member(name).dir)]) {
+    for (const dir of [this.runDir, this.imagesDir, this.clustersDir, ...names.map((name) => this.member(name).dir)]) {
       for (const file of entries(dir)) {
         const writer = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/.exec(file)?.[1];
         if (writer === undefined || (Number(writer) !== ending && identify(Number(writer)))) continue;
@@ -378,7 +378,7 @@ export class Store {
   async removeMember(name: string): Promise<void> {
     const { dir, ...paths } = this.member(name);
     // Renamed first: from here on the member is gone, however far the deletion comes.
-    const doomed = join(this.clustersDir, `.removed-${name}-${crypto.randomUUID().slice(0, 8)}`);
+    const doomed = temporaryOf(join(this.clustersDir, `.removed-${name}`));
     try {
       await Deno.rename(dir, doomed);
     } catch (cause) {

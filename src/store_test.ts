@@ -180,6 +180,8 @@ Deno.test("store: what a killed process left half-made is swept, what one that l
       Deno.writeTextFileSync(path, "");
     }
     Deno.mkdirSync(`${gone(temporaryOf(join(dir, "seed.img")))}.d/deep`, { recursive: true });
+    const removed = temporaryOf(join(store.clustersDir, ".removed-b"));
+    for (const half of [removed, gone(removed)]) Deno.mkdirSync(join(half, "deep"), { recursive: true });
     Deno.writeTextFileSync(join(dir, "disk.qcow2"), "");
     store.sweepTemporary(["a", "nobody"]);
     assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => join(dir, name)).sort(), [
@@ -187,6 +189,7 @@ Deno.test("store: what a killed process left half-made is swept, what one that l
       join(dir, "disk.qcow2"),
     ]);
     assert.deepEqual([...Deno.readDirSync(store.runDir)], []);
+    assert.deepEqual([exists(removed), exists(gone(removed))], [true, false]);
   } finally {
     Deno.removeSync(root, { recursive: true });
   }

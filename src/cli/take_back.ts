@@ -11,8 +11,10 @@ import { naturalOrder, type Store } from "../store.ts";
 import { listed } from "./name_arguments.ts";
 import { type GroupFacts, observeGroups, orphanGroup } from "./observe.ts";
 
-/** How long the machines that are taken back may take to be connected again: none of them is waited for longer. */
+/** How long machines whose guests had answered may take to be connected again. */
 const CONNECTED_MS = 20_000;
+/** How long one is waited for of which that is not known: it may be at the beginning of its boot. */
+const UNKNOWN_MS = 5_000;
 
 /**
  * Takes back every machine of the groups in which one of these members is an orphan, and sweeps groups of which no
@@ -52,12 +54,14 @@ async function takeGroupsBack(store: Store, names: readonly string[]): Promise<G
   }));
 }
 
-/** A guest that was still booting goes on doing that; whoever waits for it waits for a boot. */
+/** Waits until the machines are connected again; a guest that still boots goes on doing that. */
 async function untilConnected(store: Store, { machinesAlive, running }: GroupFacts): Promise<void> {
-  const pending = new Set(machinesAlive.filter((name) => running.includes(name)));
+  const pending = new Set(machinesAlive);
+  const haveAnswered = machinesAlive.every((name) => running.includes(name));
+  const limit = AbortSignal.timeout(haveAnswered ? CONNECTED_MS : UNKNOWN_MS);
   for (const first of machinesAlive) {
     if (pending.size === 0) return;
-    for await (const event of watch(store, first, AbortSignal.timeout(CONNECTED_MS))) {
+    for await (const event of watch(store, first, limit)) {
       if (event.event === "gone") pending.delete(event.name);
       if (event.event !== "member") continue;
       const { name, state } = event.member;

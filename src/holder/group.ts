@@ -88,8 +88,8 @@ export class Group {
     const { store, names } = this.options;
     if (stale.length > 0) await this.#claims.sweep(stale.flatMap(({ members }) => members));
     for (const { id } of stale) for (const path of Object.values(store.group(id))) removeIfThere(path);
-    store.sweepTemporary(stale.flatMap(({ members }) => members));
     const all = new Set([...adopt.map(({ name }) => name), ...names]);
+    store.sweepTemporary([...stale.flatMap(({ members }) => members), ...record?.members ?? [], ...all]);
     for (const name of [...(record?.members ?? []), ...all]) this.#belongs.add(name);
     // Before anything is claimed: from here on, whoever kills us leaves a record of what is to be swept.
     if (!record) {
@@ -295,6 +295,7 @@ export class Group {
       throw thrown;
     }
     this.#belongs.add(name);
+    this.options.store.sweepTemporary([name]);
     await this.#note();
     if (this.#members.get(name) !== member) { // the group was ended while we waited
       await this.#claims.release(name);

@@ -2,22 +2,36 @@
  * A campaign: random user commands on a real store, with kills and freezes in the middle of them, and after each round the
  * invariants. With the stand-in it is quick; with real QEMU the guests' own files are checked as well.
  *
- * A round is a few steps, then: nobody is in `starting` for ever; every hypervisor belongs to somebody; the disks are
- * there; `stop --all` brings everything down, whatever state it was in; nothing is left but the members; `up` of all of
- * them succeeds. A failure names the seed and lists what was done.
+ * A round is a state to begin with, a few steps, then: nobody is in `starting` for ever; every hypervisor belongs to
+ * somebody; no two use one disk; the last `up` of the round, once more, succeeds; `ls --repair` takes back what lost its
+ * holder, as it is; all can be stopped, whatever state they were in; no process is left, every disk is there and whole;
+ * `up` of all of them succeeds, what guests had synced is there; and when they are stopped again the store has nothing
+ * but the members. A failure names the seed and the round, and lists what was done.
  */
 
 import { type Sandbox, sandbox, told } from "../harness/sandbox.ts";
 import { type Found, kill, signal, until } from "../harness/processes.ts";
 import type { Running } from "../harness/command.ts";
-import { type Disks, disksAreWhole, disksLast, disksOf, hypervisorsBelong, noTwins } from "./invariants.ts";
-import { type Blow, drawStep, type Step, type Victim } from "./plan.ts";
-import { Random } from "./random.ts";
+import {
+  type Disks,
+  disksAreWhole,
+  disksLast,
+  disksOf,
+  hypervisorsBelong,
+  noSharedDisks,
+  orphansOf,
+  wasTakenBack,
+} from "./invariants.ts";
+import { type Blow, drawRound, type Round, type Step, type Victim } from "./plan.ts";
 
 export interface CampaignOptions {
   seed: number;
   /** The campaign ends after the round in which so many kills have hit somebody. */
-  kills: number;
+  kills?: number;
+  /** It begins no round after so many seconds. */
+  seconds?: number;
+  /** Only this round, from a store of its own. */
+  round?: number;
   /** Real QEMU and the micro image, instead of the stand-in. */
   real: boolean;
   /** Told what happens. */
@@ -26,12 +40,17 @@ export interface CampaignOptions {
 
 export interface CampaignResult {
   seed: number;
+  real: boolean;
   rounds: number;
   commands: number;
   kills: Record<Victim, number>;
   freezes: number;
-  /** How often a command ended otherwise than with 0. */
+  /** How often a command was refused or failed, or was killed: after the blow that is its right. */
   failedCommands: number;
+  /** How often an `up` that a blow had hit, or any other, was run again and succeeded. */
+  sameAgain: number;
+  /** Machines that a new holder took over from a killed one. */
+  takenBack: number;
   /** Files of guests that were synced before a kill and read after. */
   filesKept: number;
   seconds: number;
@@ -42,12 +61,11 @@ export class BrokenInvariant extends Error {
   override readonly name = "BrokenInvariant";
 }
 
-const STEPS_A_ROUND = 4;
-const SETTLE_LIMIT_MS = 90_000;
+const SETTLE_LIMIT_MS = 120_000;
 
-/** Runs a campaign to its end. @throws {BrokenInvariant} with the seed, the round's history and the holders' logs. */
+/** Runs a campaign to its end. @throws {BrokenInvariant} with how to replay it, the round's history and the holders' logs. */
 export async function campaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { seed, real } = options;
+  const { real, kills = Infinity, seconds = Infinity, round } = options;
   const began = performance.now();
   await using box = await sandbox({
     standIn: real ? undefined : { "*": { bootMs: 150 } },
@@ -55,58 +73,76 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   });
   box.leavesDebris();
   const run = new Campaign(box, options);
-  const total = () => Object.values(run.result.kills).reduce((sum, count) => sum + count, 0);
-  while (total() < options.kills) await run.round();
-  return { ...run.result, seed, seconds: Math.round((performance.now() - began) / 1000) };
+  const elapsed = () => (performance.now() - began) / 1000;
+  if (round !== undefined) await run.round(round);
+  else {
+    for (let number = 1; killsOf(run.result) < kills && elapsed() < seconds; number++) await run.round(number);
+  }
+  return { ...run.result, seconds: Math.round(elapsed()) };
+}
+
+export function killsOf({ kills }: CampaignResult): number {
+  return Object.values(kills).reduce((sum, count) => sum + count, 0);
 }
 
 class Campaign {
   readonly result: CampaignResult;
-  readonly #random: Random;
   readonly #names: string[];
   /** Disks that must be there: their members ran once, and no `rm` has named them since. */
   #disks: Disks = new Map();
   /** What each member's guest was told to keep, real machines only. */
   readonly #kept = new Map<string, string>();
   #history: string[] = [];
+  #number = 0;
 
   constructor(private readonly box: Sandbox, private readonly options: CampaignOptions) {
-    this.#random = new Random(options.seed);
     this.#names = options.real ? ["a", "b"] : ["a", "b", "c", "d"];
     this.result = {
       seed: options.seed,
+      real: options.real,
       rounds: 0,
       commands: 0,
       kills: { command: 0, holder: 0, machine: 0, gateway: 0 },
       freezes: 0,
       failedCommands: 0,
+      sameAgain: 0,
+      takenBack: 0,
       filesKept: 0,
       seconds: 0,
     };
   }
 
-  async round(): Promise<void> {
-    const { result, box } = this;
-    result.rounds++;
-    this.#history = [`round ${result.rounds}`];
+  async round(number: number): Promise<void> {
+    const { seed, real } = this.options;
+    const round = drawRound(seed, number, { names: this.#names, bootMs: real ? 6_000 : 900 });
+    this.result.rounds++;
+    this.#number = number;
+    this.#history = [`round ${number}, which begins with all ${round.begin}`];
     try {
-      for (let step = 0; step < STEPS_A_ROUND; step++) {
-        await this.#step(drawStep(this.#random, { names: this.#names, spanMs: this.options.real ? 6_000 : 900 }));
-      }
-      await this.#settled();
-      this.#hold(await hypervisorsBelong(box));
-      await this.#command("stop", "--all", "--force");
-      await box.empty();
-      this.#hold(box.debris().filter((path) => !isPassing(path)).map((path) => `left behind: ${path}`));
-      this.#hold([...disksLast(this.#disks, disksOf(box)), ...await disksAreWhole(box)]);
-      await this.#command("up", this.#names.join(","), "--egress", "off");
-      await this.#guestsKept();
-      if (this.#random.chance(0.5)) await this.#command("stop", "--all", "--force");
-      this.#disks = disksOf(box);
+      await this.#begin(round.begin);
+      for (const step of round.steps) await this.#step(step);
+      await this.#holdNow();
+      await this.#sameUpAgain(round);
+      await this.#repair();
+      await this.#end(round.endByForce);
     } catch (thrown) {
       throw thrown instanceof BrokenInvariant ? thrown : this.#broken([String(thrown)], thrown);
     }
-    this.options.say?.(`round ${result.rounds}: ${JSON.stringify(result.kills)}`);
+    this.options.say?.(
+      `${real ? "real" : "stand-in"} seed ${seed} round ${number}: ${JSON.stringify(this.result.kills)}`,
+    );
+  }
+
+  async #begin(state: Round["begin"]): Promise<void> {
+    if (state === "absent") {
+      await this.#command("rm", "--all", "-f");
+      this.#kept.clear();
+    } else {
+      await this.#command("up", this.#names.join(","), "--egress", "off");
+      await this.#guestsKeep();
+      if (state === "stopped") await this.#command("stop", "--all");
+    }
+    this.#disks = disksOf(this.box);
   }
 
   async #step({ commands, blows }: Step): Promise<void> {
@@ -124,20 +160,19 @@ class Campaign {
     for (const end of ends) {
       if (end.code !== 0) result.failedCommands++;
       this.#history.push(
-        `  ${end.args.join(" ")}: ${end.signal ?? end.code} ${end.stderr.trim().replaceAll("\n", " | ").slice(0, 200)}`,
+        `  ${end.args.join(" ")}: ${end.signal ?? end.code} ${end.stderr.trim().replaceAll("\n", " | ").slice(-300)}`,
       );
       // 0 done, 1 failed, 3 not found, 4 timed out: never a misuse, never an error that nobody foresaw.
       if (![0, 1, 3, 4, 137].includes(end.code) || /\n\s+at .*\.ts:\d+|Uncaught/.test(end.stderr)) {
         throw this.#broken([told(end)]);
       }
     }
-    this.#hold(noTwins(box));
-    this.#hold(disksLast(this.#disks, disksOf(box)));
+    this.#hold([...noSharedDisks(box), ...disksLast(this.#disks, disksOf(box))]);
   }
 
   async #strike(blow: Blow, command: Running): Promise<void> {
     await new Promise((later) => setTimeout(later, blow.afterMs));
-    const victim = this.#find(blow.victim, command);
+    const victim = this.#find(blow, command);
     if (!victim) return;
     this.#history.push(`  ${blow.how} ${blow.victim} ${victim.name} (${victim.pid}) after ${blow.afterMs} ms`);
     if (blow.how === "kill") {
@@ -150,24 +185,66 @@ class Campaign {
     signal(victim, "SIGCONT");
   }
 
-  #find(victim: Victim, command: Running): Found | undefined {
-    if (victim !== "command") {
-      const found = this.box.processes(victim);
-      return found.length === 0 ? undefined : this.#random.pick(found);
-    }
-    return this.box.processes().find(({ pid }) => pid === command.pid);
+  #find({ victim, which }: Blow, command: Running): Found | undefined {
+    if (victim === "command") return this.box.processes().find(({ pid }) => pid === command.pid);
+    const found = this.box.processes(victim);
+    return found[Math.floor(which * found.length)];
   }
 
-  /** Waits until nobody boots or stops any more. */
-  async #settled(): Promise<void> {
+  /** What must hold as soon as nobody boots or stops any more. */
+  async #holdNow(): Promise<void> {
     let last = "";
     await until("every member has settled", async () => {
+      // A command that was killed may have spawned a holder that is just beginning.
+      const serving = new Set(this.box.store.groupRecords().map(({ holder }) => holder.pid));
+      const isBeginning = this.box.processes("holder").some(({ pid }) => !serving.has(pid));
       const views = Object.values(await this.box.ls());
       last = views.map(({ name, state, stage }) => `${name}=${state}${stage ? `(${stage})` : ""}`).join(" ");
-      return !views.some(({ state, stage }) => state === "starting" || state === "downloading" || stage === "stopping");
+      return !isBeginning &&
+        !views.some(({ state, stage, group }) =>
+          state === "starting" || state === "downloading" || stage === "stopping" || (state === "stopped" && group)
+        );
     }, SETTLE_LIMIT_MS).catch((thrown) => {
       throw this.#broken([`${thrown}: ${last}`]);
     });
+    this.#history.push(`  settled: ${last}`);
+    this.#hold([...await hypervisorsBelong(this.box), ...noSharedDisks(this.box)]);
+  }
+
+  /** The last `up` of the round once more: it succeeds, unless its members are in two groups that both live. */
+  async #sameUpAgain({ steps }: Round): Promise<void> {
+    const up = steps.flatMap(({ commands }) => commands).findLast(([verb]) => verb === "up");
+    if (!up) return;
+    const views = await this.box.ls();
+    const groups = new Set(up[1].split(",").map((name) => views[name]?.group).filter(Boolean));
+    this.#history.push(`$ fleetbox ${up.join(" ")}`);
+    this.result.commands++;
+    const end = await this.box.run(...up);
+    if (end.code === 0) return void this.result.sameAgain++;
+    if (groups.size > 1 && /two networks cannot merge/.test(end.stderr)) return;
+    throw this.#broken([told(end)]);
+  }
+
+  /** What lost its holder is taken back, as it is. */
+  async #repair(): Promise<void> {
+    const orphans = await orphansOf(this.box);
+    await this.#command("ls", "--repair");
+    this.#hold(await wasTakenBack(this.box, orphans));
+    this.result.takenBack += orphans.machines.length;
+  }
+
+  async #end(byForce: boolean): Promise<void> {
+    const { box } = this;
+    const force = byForce ? ["--force"] : [];
+    await this.#command("stop", "--all", ...force);
+    await box.empty();
+    this.#hold([...disksLast(this.#disks, disksOf(box)), ...await disksAreWhole(box)]);
+    await this.#command("up", this.#names.join(","), "--egress", "off");
+    await this.#guestsKept();
+    await this.#command("stop", "--all", ...force);
+    await box.empty();
+    // Whatever killed processes left was swept by those that came after them.
+    this.#hold(box.debris().map((path) => `left behind: ${path}`));
   }
 
   /** A command that must succeed. */
@@ -178,21 +255,24 @@ class Campaign {
     if (end.code !== 0) throw this.#broken([told(end)]);
   }
 
-  /** Real guests: what was synced before is there, and something new is synced for the next time. */
-  async #guestsKept(): Promise<void> {
+  /** Real guests: something new is written and synced. */
+  async #guestsKeep(): Promise<void> {
     if (!this.options.real) return;
     for (const name of this.#names) {
-      const expected = this.#kept.get(name);
-      if (expected !== undefined) {
-        const { stdout } = await this.box.ok("ssh", name, "--", "cat", "/home/fleetbox/kept");
-        if (stdout.trim() !== expected) {
-          throw this.#broken([`${name} kept ${JSON.stringify(stdout)}, expected ${expected}`]);
-        }
-        this.result.filesKept++;
-      }
-      const text = `round-${this.result.rounds}-${name}`;
+      const text = `round-${this.#number}-${name}`;
       await this.box.ok("ssh", name, "--", `echo ${text} > /home/fleetbox/kept && sync`);
       this.#kept.set(name, text);
+    }
+  }
+
+  /** Real guests: what was synced is there. */
+  async #guestsKept(): Promise<void> {
+    for (const [name, expected] of this.#kept) {
+      const { stdout } = await this.box.ok("ssh", name, "--", "cat", "/home/fleetbox/kept");
+      if (stdout.trim() !== expected) {
+        throw this.#broken([`${name} kept ${JSON.stringify(stdout)}, expected ${expected}`]);
+      }
+      this.result.filesKept++;
     }
   }
 
@@ -201,21 +281,23 @@ class Campaign {
   }
 
   #broken(problems: string[], cause?: unknown): BrokenInvariant {
-    const logs = [...new Set(this.#names)].map((name) => this.box.holderLog(name).split("\n").slice(-40).join("\n"));
+    const { seed, real } = this.options;
     return new BrokenInvariant(
       [
-        `seed ${this.options.seed}${this.options.real ? ", real QEMU" : ""}:`,
+        `${real ? "real QEMU" : "stand-in"}, seed ${seed}, round ${this.#number}:`,
         ...problems,
+        `replay: ${replay(seed, this.#number, real)}`,
         "what was done:",
         ...this.#history,
-        ...logs.filter(Boolean).map((log) => `holder's log:\n${log}`),
+        "what the holders logged:",
+        this.box.holderLogs(),
       ].join("\n"),
       { cause },
     );
   }
 }
 
-/** What a killed process may leave and the next one sweeps: a socket or record of nobody, which stops no name. */
-function isPassing(path: string): boolean {
-  return /^run\/|\.tmp$|\/pid$|\.d$/.test(path);
+/** The command that plays one round again, ten times: how its blows fall is never quite the same. */
+function replay(seed: number, round: number, real: boolean): string {
+  return `make chaos CHAOS="--only ${real ? "real" : "stand-in"} --seed ${seed} --round ${round} --repeat 10"`;
 }

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { run } from "../../src/process.ts";
+import type { GroupRecord } from "../../src/store.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 
 /** A member's disk as it was seen: a file is the same while its inode is. */
@@ -35,13 +36,17 @@ export async function hypervisorsBelong(box: Sandbox): Promise<string[]> {
   for (const { pid, name, kind, command } of [...box.processes("machine"), ...box.processes("gateway")]) {
     if (holders.has(parentOf(pid)) || holders.has(served.get(pid) ?? -1)) continue;
     if (kind === "machine" && views[name]?.state === "orphaned") continue;
-    // A gateway that lost its holder goes with the machines that did, or is written down to be found.
-    if (kind === "gateway" && orphanedRecords.some((record) => record.gateway?.pid === pid)) continue;
+    // A gateway that lost its holder goes with the machines that did: `ls --repair` takes it back, or ends it.
+    if (kind === "gateway" && orphanedRecords.some((record) => isGatewayOf(record, command, box))) continue;
     problems.push(
       `${kind} ${name} (process ${pid}) belongs to nobody; ls says ${views[name]?.state}: ${command.slice(0, 80)}`,
     );
   }
   return problems;
+}
+
+function isGatewayOf(record: GroupRecord, command: string, box: Sandbox): boolean {
+  return command.includes(box.store.group(record.id).gatewayQmpSocket);
 }
 
 function parentOf(pid: number): number {
@@ -53,11 +58,16 @@ function parentOf(pid: number): number {
   }
 }
 
-/** No two machines are of one member. */
-export function noTwins(box: Sandbox): string[] {
-  const names = box.processes("machine").map(({ name }) => name);
-  return [...new Set(names.filter((name, index) => names.indexOf(name) !== index))].map((name) =>
-    `two machines of ${name}`
+/** No two machines use one disk. */
+export function noSharedDisks(box: Sandbox): string[] {
+  const users = new Map<string, number[]>();
+  for (const { pid, command } of box.processes("machine")) {
+    for (const [, disk] of command.matchAll(/filename=([^, ]*\/disk\.qcow2)/g)) {
+      users.set(disk, [...users.get(disk) ?? [], pid]);
+    }
+  }
+  return [...users].filter(([, pids]) => pids.length > 1).map(([disk, pids]) =>
+    `${disk} is used by processes ${pids.join(" and ")}`
   );
 }
 
@@ -78,4 +88,39 @@ export async function disksAreWhole(box: Sandbox): Promise<string[]> {
     }
   }
   return problems;
+}
+
+/** What a group that lost its holder has now, to be compared when it was taken back. */
+export interface Orphans {
+  /** `name:pid` of each machine. */
+  machines: string[];
+  /** Forwarded ports of members whose machine runs. */
+  ports: Record<string, number>;
+}
+
+export async function orphansOf(box: Sandbox): Promise<Orphans> {
+  const views = await box.ls();
+  const isOrphan = (name: string) => views[name]?.state === "orphaned";
+  const machines = box.machines().filter((machine) => isOrphan(machine.split(":")[0]));
+  const alive = machines.map((machine) => machine.split(":")[0]);
+  const ports = box.store.groupRecords().flatMap(({ ssh_ports }) => Object.entries(ssh_ports));
+  return { machines, ports: Object.fromEntries(ports.filter(([name]) => alive.includes(name))) };
+}
+
+/** After `ls --repair`: nothing is orphaned, the same machines run, behind the same ports. */
+export async function wasTakenBack(box: Sandbox, before: Orphans): Promise<string[]> {
+  const views = await box.ls();
+  const machines = new Set(box.machines());
+  return [
+    ...Object.values(views).filter(({ state }) => state === "orphaned").map(({ name }) =>
+      `${name} is orphaned after ls --repair`
+    ),
+    ...before.machines.filter((machine) => !machines.has(machine)).map((machine) =>
+      `${machine} did not survive ls --repair`
+    ),
+    ...Object.entries(before.ports).filter(([name, port]) => {
+      const ssh = views[name]?.ssh;
+      return ssh && ssh.port !== port && !box.holderLogs().includes(`port ${port} of 127.0.0.1 is taken`);
+    }).map(([name, port]) => `${name} is at port ${views[name].ssh.port} after ls --repair, before at ${port}`),
+  ];
 }

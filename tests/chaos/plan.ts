@@ -1,15 +1,18 @@
 /**
- * What a campaign does, before it does anything: commands and blows, drawn from a seed. Pure, so that a seed always gives
- * the same sequence; how the two fall together in time is the machine's business.
+ * What a round of a campaign does, before it does anything: how it begins, its commands and its blows, drawn from the
+ * campaign's seed and the round's number. Pure, so that both together always give the same round; how commands and blows
+ * fall together in time is the machine's business.
  */
 
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 
 /** Whom a blow hits. `command`: the command of this step that was started first. */
 export type Victim = "command" | "holder" | "machine" | "gateway";
 
 export interface Blow {
   victim: Victim;
+  /** Which of several it hits: a number from 0 up to 1. */
+  which: number;
   /** `freeze`: SIGSTOP for `forMs`, then SIGCONT. */
   how: "kill" | "freeze";
   /** After the commands were started. */
@@ -23,47 +26,67 @@ export interface Step {
   blows: Blow[];
 }
 
-export interface PlanOptions {
-  names: readonly string[];
-  /** The longest time after which a blow falls: about as long as a command takes. */
-  spanMs: number;
+export interface Round {
+  /** What is there before the first step: all members run, all are stopped, or none exists. */
+  begin: "running" | "stopped" | "absent";
+  steps: Step[];
+  /** Whether guests are asked to shut down at the end, or their machines ended. */
+  endByForce: boolean;
 }
 
-export function drawStep(random: Random, options: PlanOptions): Step {
-  const commands = [drawCommand(random, options.names)];
-  if (random.chance(0.3)) commands.push(random.chance(0.3) ? commands[0] : drawCommand(random, options.names));
+export interface PlanOptions {
+  names: readonly string[];
+  /** About as long as a boot takes: the longest time after which a blow falls. */
+  bootMs: number;
+}
+
+const STEPS_A_ROUND = 5;
+/** How long commands take that boot nothing, at most: blows during them fall sooner. */
+const QUICK_MS = 400;
+
+export function drawRound(seed: number, number: number, options: PlanOptions): Round {
+  const random = new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b));
+  const begin = random.pick(["running", "running", "stopped", "absent"] as const);
+  const steps = Array.from({ length: STEPS_A_ROUND }, () => drawStep(random, options));
+  return { begin, steps, endByForce: random.chance(0.7) };
+}
+
+function drawStep(random: Random, { names, bootMs }: PlanOptions): Step {
+  const commands = [drawCommand(random, names)];
+  if (random.chance(0.35)) commands.push(random.chance(0.3) ? commands[0] : drawCommand(random, names));
+  const boots = commands.some(([verb]) => verb === "up" || verb === "join");
   const blows: Blow[] = [];
-  const count = random.pick([0, 1, 1, 1, 2]);
-  while (blows.length < count) blows.push(drawBlow(random, options.spanMs));
+  const count = random.pick([1, 1, 2, 2, 3]);
+  while (blows.length < count) blows.push(drawBlow(random, boots ? bootMs : QUICK_MS));
   return { commands, blows };
 }
 
 function drawCommand(random: Random, names: readonly string[]): string[] {
-  const kind = random.pick(["up", "up", "up", "stop", "stop", "join", "rm", "ls", "status"] as const);
+  const kind = random.pick(["up", "up", "up", "up", "stop", "stop", "join", "rm", "ls", "repair", "status"] as const);
   switch (kind) {
     case "up":
       return ["up", random.some(names).join(","), "--egress", "off"];
     case "stop":
       return ["stop", ...random.some(names), ...(random.chance(0.3) ? ["--force"] : [])];
-    case "join":
-      return drawJoin(random, names);
+    case "join": {
+      const name = random.pick(names);
+      return ["join", name, "--via", random.pick(names.filter((other) => other !== name))];
+    }
     case "rm":
       return ["rm", random.pick(names), ...(random.chance(0.5) ? ["-f"] : [])];
     case "ls":
       return ["ls", "--json"];
+    case "repair":
+      return ["ls", "--repair", "--json"];
     case "status":
       return ["status", random.pick(names), "--json"];
   }
 }
 
-function drawJoin(random: Random, names: readonly string[]): string[] {
-  const name = random.pick(names);
-  return ["join", name, "--via", random.pick(names.filter((other) => other !== name))];
-}
-
 function drawBlow(random: Random, spanMs: number): Blow {
   return {
-    victim: random.pick(["command", "holder", "holder", "machine", "machine", "gateway"]),
+    victim: random.pick(["command", "command", "holder", "holder", "holder", "machine", "machine", "gateway"]),
+    which: random.next(),
     how: random.chance(0.85) ? "kill" : "freeze",
     afterMs: random.whole(0, spanMs),
     forMs: random.whole(100, 1_500),

@@ -24,9 +24,9 @@ export function processesOf(home: string): Found[] {
     if (identity) found.push({ ...identity, ...describe(read(`/proc/${pid}/cmdline`).split("\0")) });
   }
   // A child that has not become its program yet looks like its parent.
-  const holders = found.filter(({ kind }) => kind === "holder").map(({ pid }) => pid);
+  const kinds = new Map(found.map(({ pid, kind }) => [pid, kind]));
   return found.map((process) =>
-    process.kind === "holder" && holders.includes(parentOf(process.pid)) ? { ...process, kind: "other" } : process
+    kinds.get(parentOf(process.pid)) === process.kind ? { ...process, kind: "other" } : process
   );
 }
 

@@ -237,6 +237,11 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
+  /** What all holders logged so far. */
+  holderLogs(): string {
+    return this.#logs().join("\n");
+  }
+
   /** Another program, which is ended with the sandbox. It does not have the store in its environment. */
   spawn(program: string, ...args: string[]): Deno.ChildProcess {
     const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isAlive } from "../../src/process.ts";
+import { exists } from "../../src/store.ts";
 import { type Found, kill, signal, until } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
 
@@ -171,4 +172,21 @@ test("a machine that was taken back in vain, for want of a gateway, is taken bac
   assert.equal(await box.states(), "a=running");
   await box.ok("stop", "a");
   assert.match(box.holderLog("a"), /a: stopped: The guest shut down$/m);
+});
+
+test("what killed processes left half-made or half-removed is swept by the holder that takes their group over", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  await box.ok("stop", "b");
+  await box.killHolder("a");
+  const dead = 2 ** 22 + 1; // more than any process id of Linux
+  const halves = [
+    `${box.store.member("a").seed}.${dead}-0123abcd.tmp`,
+    `${box.store.member("b").disk}.${dead}-0123abcd.tmp`,
+    `${box.store.runDir}/x.json.${dead}-0123abcd.tmp`,
+    `${box.store.clustersDir}/.removed-z.${dead}-0123abcd.tmp`,
+  ];
+  for (const path of halves) Deno.writeTextFileSync(path, "");
+  await box.up("a");
+  assert.deepEqual(halves.filter(exists), []);
 });
