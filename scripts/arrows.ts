@@ -62,7 +62,6 @@ const ARROWS: Record<string, string[]> = {
 /** npm packages, and the parts that may use them. */
 const PACKAGES: Record<string, string[]> = {
   "commander": ["cli"],
-  "log-update": ["cli"],
   "dns-packet": ["network"],
   "ssh2": ["library"],
 };

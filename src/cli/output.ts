@@ -61,10 +61,16 @@ export function isLive(): boolean {
 
 /** The width of the terminal in columns; undefined when standard output is none. */
 export function terminalWidth(): number | undefined {
+  return Deno.stdout.isTerminal() ? terminalSize().columns : undefined;
+}
+
+/** The size of the terminal; 80 by 24 where it has none, or does not say. */
+export function terminalSize(): { columns: number; rows: number } {
   try {
-    return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || undefined : undefined;
+    const { columns, rows } = Deno.consoleSize();
+    return { columns: columns || 80, rows: rows || 24 };
   } catch {
-    return undefined;
+    return { columns: 80, rows: 24 };
   }
 }
 

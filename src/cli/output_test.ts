@@ -84,19 +84,40 @@ const row = (name: string, text: string, endedMs?: number): Row => ({
 });
 
 Deno.test("live lines: name, phase, time; the time of one that is done stands still", () => {
-  assert.deepEqual(frame([row("a", "kernel"), row("web-10", "running", 3_500)], 4_200, 80, plain), [
-    "a       kernel    3.2 s",
-    "web-10  running   2.5 s",
-  ]);
+  assert.deepEqual(
+    frame([row("a", "kernel"), row("web-10", "running", 3_500)], 4_200, { columns: 80, rows: 24 }, plain),
+    [
+      "a       kernel    3.2 s",
+      "web-10  running   2.5 s",
+    ],
+  );
 });
 
 Deno.test("live lines stay narrower than the terminal, whatever its width", () => {
   const rows = [row("a", "image (downloading)"), row("a-name-that-is-quite-long-for-a-member", "kernel")];
   for (let width = 1; width <= 100; width++) {
-    for (const line of frame(rows, 100_000, width, plain)) {
+    for (const line of frame(rows, 100_000, { columns: width, rows: 24 }, plain)) {
       assert.ok(line.length < Math.max(2, width), `${width}: ${JSON.stringify(line)}`);
     }
   }
+});
+
+Deno.test("more members than a window has rows: those under way and those that failed are shown, the others counted", () => {
+  const rows = [
+    row("a", "running", 1),
+    row("b", "kernel"),
+    row("c", "running", 1),
+    row("d", "ssh"),
+    row("e", "running", 1),
+    { ...row("f", "failed", 1), phase: { text: "failed", colour: "red" as const, done: true } },
+  ];
+  const names = (height: number) =>
+    frame(rows, 1_000, { columns: 40, rows: height }, plain).map((line) => line.startsWith("and") ? line : line[0]);
+  assert.deepEqual(names(7), ["a", "b", "c", "d", "e", "f"]);
+  assert.deepEqual(names(6), ["a", "b", "d", "f", "and 2 more: 2 running"]);
+  assert.deepEqual(names(5), ["b", "d", "f", "and 3 more: 3 running"]);
+  assert.deepEqual(names(3), ["b", "and 5 more: 3 running, 1 ssh, 1 failed"]);
+  for (let height = 1; height < 10; height++) assert.ok(names(height).length < Math.max(2, height));
 });
 
 Deno.test("a member that is going down says so, whatever its state", () => {

@@ -2,8 +2,7 @@
  * How a command shows what happens while it waits: live lines on a terminal, a line per change elsewhere, JSON events
  * with `--json`.
  *
- * What is drawn is computed by {@link frame}, which is pure; `log-update` draws it. It is loaded while the members
- * boot, because loading it takes longer than asking the holder.
+ * What is drawn is computed by {@link frame}, which is pure; `live_lines.ts` draws it.
  */
 
 import type { MemberReport } from "../wire.ts";
@@ -11,7 +10,8 @@ import { clip } from "../wire.ts";
 import { type Colour, type Paint, paintFor } from "./colour.ts";
 import { elapsedText } from "./duration.ts";
 import { bar, transferText } from "./meter.ts";
-import { isLive, say, sayJson, terminalWidth, warn, write } from "./output.ts";
+import { LiveLines, type Size } from "./live_lines.ts";
+import { isLive, say, sayJson, terminalSize, warn, write } from "./output.ts";
 
 export interface Progress {
   /** A member changed. */
@@ -65,13 +65,14 @@ export interface Row {
   endedMs?: number;
 }
 
-/** The live lines, each narrower than the terminal. */
-export function frame(rows: readonly Row[], nowMs: number, width: number, paint: Paint): string[] {
-  const room = Math.max(1, width - 1);
+/** The live lines, each narrower than the terminal and no more than it has rows. */
+export function frame(rows: readonly Row[], nowMs: number, size: Size, paint: Paint): string[] {
+  const { shown, hidden } = fitting(rows, Math.max(1, size.rows - 1));
+  const room = Math.max(1, size.columns - 1);
   const longest = Math.max(...rows.map(({ name }) => name.length), 1);
   const nameWidth = Math.min(longest, Math.max(6, Math.floor(room / 2)));
   const phaseWidth = Math.max(...rows.map(({ phase }) => phase.text.length), 8);
-  return rows.map(({ name, phase, startedMs, endedMs }) => {
+  const lines = shown.map(({ name, phase, startedMs, endedMs }) => {
     const time = elapsedText((endedMs ?? nowMs) - startedMs);
     const before = `${clip(name, nameWidth).padEnd(nameWidth)}  `;
     const phaseRoom = Math.max(0, room - before.length - time.length - 2);
@@ -79,6 +80,27 @@ export function frame(rows: readonly Row[], nowMs: number, width: number, paint:
     const line = `${before}${paint(phase.colour, text)}  ${paint("dim", time)}`;
     return phaseRoom > 0 ? line : clip(`${name} ${phase.text}`, room);
   });
+  return hidden.length === 0 ? lines : [...lines, paint("dim", clip(moreText(hidden), room))];
+}
+
+/** Those that a window has lines for: first who is under way or failed, for they are what one looks for; in their order. */
+function fitting(rows: readonly Row[], room: number): { shown: Row[]; hidden: Row[] } {
+  if (rows.length <= room) return { shown: [...rows], hidden: [] };
+  const isNews = ({ phase }: Row) => !phase.done || phase.colour === "red";
+  const ranked = [...rows.filter(isNews), ...rows.filter((row) => !isNews(row))];
+  const shown = new Set(ranked.slice(0, room - 1));
+  return { shown: rows.filter((row) => shown.has(row)), hidden: rows.filter((row) => !shown.has(row)) };
+}
+
+/** `and 12 more: 8 running, 4 kernel`. */
+function moreText(hidden: readonly Row[]): string {
+  const counts = new Map<string, number>();
+  for (const { phase } of hidden) {
+    const word = phase.text.split(" ")[0];
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  const told = [...counts].sort(([, a], [, b]) => b - a).map(([word, count]) => `${count} ${word}`);
+  return `and ${hidden.length} more: ${told.join(", ")}`;
 }
 
 /** What suits the output. `names`: the members to be shown, in order. */
@@ -147,21 +169,19 @@ class LineProgress implements Progress {
 const DOWNLOAD_EVERY_MS = 5_000;
 const BAR_COLUMNS = 20;
 const REDRAW_MS = 100;
-const HIDE_CURSOR = "\x1b[?25l";
-const SHOW_CURSOR = "\x1b[?25h";
 
 /** Lines that are drawn over. Whoever ends the program calls {@link end} first, for the cursor's sake. */
 class LiveProgress implements Progress {
   #rows: Row[];
   #paint = paintFor();
-  #draw: Drawing | undefined;
+  #lines = new LiveLines(write, terminalSize);
   #timer: ReturnType<typeof setInterval> | undefined;
-  #ended = false;
 
   constructor(names: readonly string[]) {
     const startedMs = performance.now();
     this.#rows = names.map((name) => ({ name, phase: { text: "…", done: false }, startedMs }));
-    void this.#load();
+    this.#timer = setInterval(() => this.#redraw(), REDRAW_MS);
+    this.#redraw();
   }
 
   member(report: MemberReport): void {
@@ -178,55 +198,19 @@ class LiveProgress implements Progress {
     this.note(`${name} is not running`);
   }
   note(message: string): void {
-    this.#draw?.clear();
-    say(message);
-    this.#redraw();
+    if (this.#timer === undefined) say(message);
+    else this.#redraw(message);
   }
   end(options: { keep?: boolean } = {}): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#timer === undefined) return;
     clearInterval(this.#timer);
-    this.#draw?.clear();
-    if (options.keep) this.#lines(this.#rows.filter(({ phase }) => phase.done)).forEach(say);
-    if (this.#draw) write(SHOW_CURSOR);
+    this.#timer = undefined;
+    this.#lines.end();
+    const done = this.#rows.filter(({ phase }) => phase.done);
+    if (options.keep) frame(done, performance.now(), { ...terminalSize(), rows: Infinity }, this.#paint).forEach(say);
   }
 
-  async #load(): Promise<void> {
-    const { createLogUpdate } = await import("log-update");
-    if (this.#ended) return;
-    // The cursor is ours: log-update's own way of hiding it takes the process's signals over.
-    this.#draw = createLogUpdate(new Terminal() as never, { showCursor: true });
-    write(HIDE_CURSOR);
-    this.#redraw();
-    this.#timer = setInterval(() => this.#redraw(), REDRAW_MS);
-  }
-
-  #redraw(): void {
-    if (!this.#ended) this.#draw?.(this.#lines(this.#rows).join("\n"));
-  }
-
-  #lines(rows: readonly Row[]): string[] {
-    return frame(rows, performance.now(), terminalWidth() ?? 80, this.#paint);
-  }
-}
-
-type Drawing = ReturnType<typeof import("log-update").createLogUpdate>;
-
-/** Standard output as log-update wants it: a stream that knows its size. */
-class Terminal {
-  readonly isTTY = true;
-  get columns(): number {
-    return terminalWidth() ?? 80;
-  }
-  get rows(): number {
-    try {
-      return Deno.consoleSize().rows;
-    } catch {
-      return 24;
-    }
-  }
-  write(text: string): boolean {
-    write(text);
-    return true;
+  #redraw(above?: string): void {
+    this.#lines.draw(frame(this.#rows, performance.now(), terminalSize(), this.#paint), above);
   }
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { OnTerminal } from "../harness/terminal.ts";
+import { Screen } from "../harness/screen.ts";
 import { sandbox } from "../harness/sandbox.ts";
 
 // deno-lint-ignore no-control-regex
@@ -16,13 +17,40 @@ Deno.test("up on a terminal draws one line a member, which fits 40 columns, and 
   assert.equal(await up.done, 0, up.output);
   const frames = up.output.slice(up.output.indexOf(HIDE), up.output.indexOf(SHOW));
   assert.match(frames, /a +.*(boot|kernel|network|ssh).* s/);
-  for (const line of frames.split(/\r?\n/)) {
+  for (const line of frames.split(/[\r\n]+/)) {
     const text = line.replace(ESCAPES, "");
     assert.ok(text.length < 40, JSON.stringify(text));
   }
   const result = up.output.slice(up.output.indexOf(SHOW)).replace(ESCAPES, "");
   assert.match(result, /^a +10\.88\.0\.11 +fleetbox ssh a\r$/m);
   assert.match(result, new RegExp(`^${name} .*fleetbox ssh ${name}\r$`, "m"));
+});
+
+Deno.test("up of more members than the terminal has rows: the window is never scrolled by them, and nothing is left over", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 600 } } });
+  const [columns, rows] = [40, 8];
+  const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, columns, rows });
+  assert.equal(await up.done, 0, up.output);
+  const screen = new Screen(columns, rows);
+  // deno-lint-ignore no-control-regex
+  const frames = up.output.slice(0, up.output.indexOf(SHOW)).split(/(?=\r\x1b\[\d+A)/);
+  assert.ok(frames.length > 3, up.output);
+  const end = frames.pop()!; // takes the lines away
+  for (const frame of frames) {
+    screen.write(frame);
+    const lines = screen.text.split("\n");
+    assert.ok(lines.length < rows, screen.text);
+    assert.match(lines.at(-1)!, /^and 6 more: \d/, screen.text);
+    assert.ok(lines.slice(0, -1).every((line) => /^node-\d+ +\S+ +\d+\.\d s$/.test(line)), screen.text);
+  }
+  assert.deepEqual(screen.scrolled, []);
+  screen.write(end);
+  assert.equal(screen.text, "");
+  screen.write(up.output.slice(up.output.indexOf(SHOW)));
+  assert.deepEqual(
+    [...screen.scrolled, ...screen.text.split("\n")].flatMap((line) => /^node-\d+(?= )/.exec(line) ?? []),
+    Array.from({ length: 12 }, (_, index) => `node-${index + 1}`),
+  );
 });
 
 Deno.test("Ctrl-C typed during up takes the members down, and gives the cursor back", async () => {
