@@ -15,6 +15,7 @@ const BASE = [
   "nearest",
   "options",
   "orphans",
+  "os",
   "process",
   "self",
   "sha256",

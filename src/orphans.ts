@@ -7,6 +7,7 @@
  * holder see the same.
  */
 
+import { host } from "./os.ts";
 import { identify, isAlive, type ProcessIdentity } from "./process.ts";
 import { type GroupRecord, removeIfThere, type Store } from "./store.ts";
 
@@ -61,24 +62,11 @@ export function sweepGroups(store: Store): void {
   store.sweepTemporary([]);
 }
 
-/** Looks through `/proc` for the hypervisors whose QMP sockets are wanted. Where there is none, nothing is found. */
+/** Looks among the processes for the hypervisors whose QMP sockets are wanted. */
 function findHypervisors(wanted: ReadonlyMap<string, (found: ProcessIdentity) => void>): void {
-  let entries: Deno.DirEntry[];
-  try {
-    entries = [...Deno.readDirSync("/proc")];
-  } catch {
-    return;
-  }
-  for (const { name } of entries) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
-    let args: string[];
-    try {
-      args = Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0");
-    } catch {
-      continue; // somebody else's, or gone
-    }
-    if (!args.some((arg) => arg.startsWith("guest="))) continue; // no machine of any QEMU
+  for (const { pid, args } of host().commandLines()) {
+    if (pid === Deno.pid) continue;
+    if (!args.some((arg) => /(^| )guest=/.test(arg))) continue; // no machine of any QEMU
     for (const [socket, found] of wanted) {
       const written = socket.replaceAll(",", ",,"); // as QEMU's options write a comma
       if (!args.some((arg) => arg.includes(`${written},`))) continue;

@@ -5,10 +5,11 @@
  * failure into an error that carries the exit code, the signal and the last lines of standard error; {@link start}
  * gives a long-lived child (a hypervisor) whose standard error is drained into a bounded tail; {@link startHolder} starts a
  * session leader, its output in a file. {@link endChildren} is for a holder that must be gone now. A process id alone proves nothing, so what is written down
- * is a {@link ProcessIdentity}: the id and the start time (field 22 of `/proc/PID/stat`, proc(5)).
+ * is a {@link ProcessIdentity}: the id and the start time, as the system tells it (`os.ts`).
  */
 
 import { FleetboxError, isNotFound } from "./errors.ts";
+import { host } from "./os.ts";
 
 const TAIL_BYTES = 8 * 1024;
 
@@ -161,29 +162,25 @@ function endingError(program: string): FleetboxError {
 /** A process and the moment at which it started: the pair that is not reused. */
 export interface ProcessIdentity {
   pid: number;
-  /** Field 22 of `/proc/PID/stat`: clock ticks since boot. */
+  /** As {@link host} tells it: on Linux, in clock ticks since the boot. */
   startTime: string;
 }
 
 /** The identity of a running process, or undefined when there is none (or it is a zombie). */
 export function identify(pid: number): ProcessIdentity | undefined {
-  let stat: string;
-  try {
-    stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  } catch (thrown) {
-    if (isNotFound(thrown) || /ESRCH|No such process/.test(String(thrown))) return undefined;
-    throw thrown;
-  }
-  // The second field is the program's name in parentheses and may hold anything: what counts comes after the last ")".
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // A zombie is gone, unless threads of it are still on their way out: until then its files and ports are in use.
-  if (fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1)) return undefined;
-  return { pid, startTime: fields[19] };
+  const startTime = host().startTimeOf(pid);
+  return startTime === undefined ? undefined : { pid, startTime };
 }
 
 /** Whether exactly this process still runs. */
 export function isAlive(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.startTime === identity.startTime;
+}
+
+/** The path of a program that is on `PATH`, or where this system keeps what is not; else the bare name. */
+export function toolPath(program: string): string {
+  const places = [program, ...host().programDirs.map((dir) => `${dir}/${program}`)];
+  return places.map(which).find((path) => path !== undefined) ?? program;
 }
 
 /** Whether a program can be found on `PATH` (or at the path that it names): its path, or undefined. */

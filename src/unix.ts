@@ -2,11 +2,12 @@
  * Unix stream sockets as both halves use them: connect with "nobody is there" as an answer, read text, read lines.
  *
  * A socket file proves nothing; an answered connect does. A full backlog (1,000 clients at once) is not "nobody": the
- * connect is tried again until the holder has caught up. Imports errors and lines only. `FLEETBOX_DEBUG=wire` mirrors the traffic
- * to standard error.
+ * connect is tried again until the holder has caught up. Imports errors, lines and the system's facts only.
+ * `FLEETBOX_DEBUG=wire` mirrors the traffic to standard error.
  */
 
 import { FleetboxError, isNotFound } from "./errors.ts";
+import { host } from "./os.ts";
 import { type LineOptions, LineSplitter } from "./lines.ts";
 
 /** A connected unix stream socket. */
@@ -38,7 +39,7 @@ export async function dialUnix(path: string): Promise<Deno.UnixConn | undefined>
         thrown instanceof Deno.errors.NotADirectory;
       if (nobody) return undefined;
       const busy = thrown instanceof Deno.errors.WouldBlock ||
-        /os error 11\b|temporarily unavailable/.test(String(thrown));
+        new RegExp(`os error ${host().againNumber}\\b|temporarily unavailable`).test(String(thrown));
       if (!busy || attempt >= BUSY_RETRIES) {
         throw new FleetboxError("failed", `Cannot connect to the socket ${path}`, { cause: thrown });
       }

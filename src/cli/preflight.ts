@@ -6,6 +6,7 @@
 import { FleetboxError, isNotFound } from "../errors.ts";
 import { ALIASES, resolveImage } from "../image/image.ts";
 import { DEFAULTS } from "../options.ts";
+import { host } from "../os.ts";
 import { run, which } from "../process.ts";
 import { Store } from "../store.ts";
 import { chooseAccelerator, findQemu, qemuVersion } from "../vmm/accelerator.ts";
@@ -38,11 +39,12 @@ const MIN_MEMORY_MIB = DEFAULTS.memoryMiB + 192;
 export function preflight(): Check[] {
   const store = lazily(openStore);
   const binary = lazily(() => findQemu());
+  const { deathSignal } = host();
   return [
     {
       what: "qemu",
       check: async () => `QEMU ${await qemuVersion(binary())} (${binary()})`,
-      hint: "Install QEMU 7.2 or newer: apt-get install qemu-system-x86",
+      hint: `Install QEMU 7.2 or newer: ${host().install("qemu-system-x86")}`,
       fatal: true,
     },
     {
@@ -57,10 +59,10 @@ export function preflight(): Check[] {
       hint: "Machines run all the same. For speed, use a host with KVM (in a virtual machine: nested virtualisation)",
       fatal: false,
     },
-    program("qemu-img", "apt-get install qemu-utils", true),
-    program("ssh", "apt-get install openssh-client", true),
-    program("ssh-keygen", "apt-get install openssh-client", true),
-    ...(Deno.build.os === "linux" ? [program("setpriv", "apt-get install util-linux", false)] : []),
+    program("qemu-img", "qemu-utils", true),
+    program("ssh", "openssh-client", true),
+    program("ssh-keygen", "openssh-client", true),
+    ...(deathSignal ? [program(deathSignal.program, "util-linux", false)] : []),
     {
       what: "store",
       check: () => checkStore(store()),
@@ -91,7 +93,8 @@ export function preflight(): Check[] {
   ];
 }
 
-function program(name: string, install: string, fatal: boolean): Check {
+/** A program, and the Debian package that has it. */
+function program(name: string, debianPackage: string, fatal: boolean): Check {
   return {
     what: name,
     check() {
@@ -99,7 +102,7 @@ function program(name: string, install: string, fatal: boolean): Check {
       if (path) return path;
       throw new FleetboxError("unavailable", `The program ${name} is not installed, or not on PATH`);
     },
-    hint: `Install it: ${install}`,
+    hint: `Install it: ${host().install(debianPackage)}`,
     fatal,
   };
 }

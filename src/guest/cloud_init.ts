@@ -7,6 +7,7 @@
  * and no process. Before cloud-init has made our user no session is let in; then another one is tried.
  */
 
+import { host } from "../os.ts";
 import { type Child, start } from "../process.ts";
 import type { SshEndpoint } from "../wire.ts";
 import { sshArguments } from "./ssh.ts";
@@ -72,7 +73,7 @@ async function session(endpoint: SshEndpoint, { key, signal, onNudge }: CloudIni
   const child: Child = start("ssh", args, {
     input: true,
     onOutput: (text) => output = (output + text).slice(0, MAX_OUTPUT),
-    hint: "Install the OpenSSH client: apt-get install openssh-client",
+    hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
   });
   let looks = Infinity;
   const look = () => {

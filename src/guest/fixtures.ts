@@ -9,7 +9,8 @@
 
 import { FleetboxError, isNoSpace, isNotFound } from "../errors.ts";
 import type { Fixture } from "../options.ts";
-import { ProcessError, run, which } from "../process.ts";
+import { host } from "../os.ts";
+import { ProcessError, run, toolPath } from "../process.ts";
 import { storeError } from "../store.ts";
 
 /** Each is a device on the machine's bus. */
@@ -106,9 +107,19 @@ export async function survey(path: string): Promise<Survey> {
   const unreadable = ["(", "-type", "f", "-o", "-type", "d", ")", "!", "-readable", "-printf", "?%p\\0", "-quit"];
   let text: string;
   try {
-    text = await run("find", [path, "-mindepth", "1", "(", ...unreadable, ")", "-o", "-printf", "%y %s %b %f\\0"], {
+    text = await run(toolPath(host().gnuFind), [
+      path,
+      "-mindepth",
+      "1",
+      "(",
+      ...unreadable,
+      ")",
+      "-o",
+      "-printf",
+      "%y %s %b %f\\0",
+    ], {
       env: { LC_ALL: "C" },
-      hint: "Install it: apt-get install findutils",
+      hint: `Install it: ${host().install("findutils")}`,
     });
   } catch (cause) {
     // Something that vanished meanwhile is no matter here.
@@ -184,9 +195,9 @@ async function makeImage(path: string, root: string, label: string, blocks: numb
   const { uid, gid, mode, mtime } = await Deno.stat(root);
   const features = "none,dir_index,dir_nlink,ext_attr,extent,extra_isize,filetype,flex_bg,huge_file,large_file," +
     "sparse_super,uninit_bg,64bit";
-  const options = { hint: "Install it: apt-get install e2fsprogs", env: { LC_ALL: "C" } };
+  const options = { hint: `Install it: ${host().install("e2fsprogs")}`, env: { LC_ALL: "C" } };
   await Deno.remove(path).catch(() => {});
-  await run(tool("mke2fs"), [
+  await run(toolPath("mke2fs"), [
     ...["-q", "-F", "-t", "ext4", "-O", features, "-b", String(BLOCK), "-I", "256", "-m", "0", "-N", String(inodes)],
     ...["-E", "lazy_itable_init=1,nodiscard", "-L", label, "-d", root, path, `${blocks * BLOCK / 1024}K`],
   ], options);
@@ -202,15 +213,10 @@ async function makeImage(path: string, root: string, label: string, blocks: numb
   const list = `${path}.cmd`;
   try {
     await Deno.writeTextFile(list, commands.join("\n") + "\n");
-    await run(tool("debugfs"), ["-w", "-f", list, path], options);
+    await run(toolPath("debugfs"), ["-w", "-f", list, path], options);
   } finally {
     await Deno.remove(list).catch(() => {});
   }
-}
-
-/** Debian has them where a user's PATH does not lead. */
-function tool(name: string): string {
-  return which(name) ?? which(`/usr/sbin/${name}`) ?? which(`/sbin/${name}`) ?? name;
 }
 
 function shown(path: string): string {

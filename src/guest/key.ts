@@ -7,10 +7,11 @@
 
 import { join } from "node:path";
 import { FleetboxError, isNotFound } from "../errors.ts";
+import { host } from "../os.ts";
 import { run } from "../process.ts";
 import { removeIfThere, type Store, storeError, writeDurably } from "../store.ts";
 
-const HINT = "Install the OpenSSH client: apt-get install openssh-client";
+const hint = () => `Install the OpenSSH client: ${host().install("openssh-client")}`;
 
 /**
  * The public key, one line without a newline (`ssh-ed25519 AAAA… fleetbox`); the pair is made when there is none.
@@ -41,7 +42,7 @@ function readPublic(store: Store): string | undefined {
 async function makeKey(store: Store): Promise<string> {
   const aside = join(store.root, `.key-${crypto.randomUUID().slice(0, 8)}`);
   try {
-    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleetbox", "-f", aside], { hint: HINT });
+    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleetbox", "-f", aside], { hint: hint() });
     let isOurs = true;
     try {
       await Deno.link(aside, store.key);
@@ -51,7 +52,7 @@ async function makeKey(store: Store): Promise<string> {
     }
     const publicKey = (isOurs
       ? await Deno.readTextFile(`${aside}.pub`)
-      : await run("ssh-keygen", ["-y", "-f", store.key], { hint: HINT }))
+      : await run("ssh-keygen", ["-y", "-f", store.key], { hint: hint() }))
       .trim();
     if (!publicKey.startsWith("ssh-")) {
       throw new FleetboxError("damaged", `The key ${store.key} cannot be read`, {

@@ -13,6 +13,7 @@
 
 import { join } from "node:path";
 import { isNoSpace } from "../errors.ts";
+import { host } from "../os.ts";
 import { run } from "../process.ts";
 import { sha256 } from "../sha256.ts";
 import { storeError, temporaryOf } from "../store.ts";
@@ -161,7 +162,7 @@ export async function writeSeed(path: string, facts: SeedFacts): Promise<void> {
     }
     const source = `driver=vvfat,dir=${directory.replaceAll(",", ",,")},label=cidata,floppy=on`;
     await run("qemu-img", ["convert", "--image-opts", source, "-O", "raw", aside], {
-      hint: "Install QEMU's tools: apt-get install qemu-utils",
+      hint: `Install QEMU's tools: ${host().install("qemu-utils")}`,
     });
     await Deno.rename(aside, path);
   } catch (cause) {

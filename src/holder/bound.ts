@@ -8,6 +8,7 @@
  * closes before its `ack` means nothing. What follows is `holder.ts`'s business.
  */
 
+import { host } from "../os.ts";
 import { identify, isAlive } from "../process.ts";
 import { removeIfThere, storeError } from "../store.ts";
 import { PROTOCOL_VERSION, REQUEST_TIMEOUT_MS } from "../wire.ts";
@@ -20,7 +21,7 @@ const PARENT_CHECK_MS = 500;
 const MAX_ACK_BYTES = 1024;
 
 export interface ParentWatchOptions {
-  /** Our parent's process id, now. @default from `/proc/self/stat` */
+  /** Our parent's process id, now. @default as the system tells it */
   parentNow?: () => number;
   /** @default 500 */
   everyMs?: number;
@@ -35,7 +36,7 @@ export function watchParent(
   onGone: (why: string) => void,
   options: ParentWatchOptions = {},
 ): () => void {
-  const { parentNow = parentPid, everyMs = PARENT_CHECK_MS } = options;
+  const { parentNow = () => host().parentPid(), everyMs = PARENT_CHECK_MS } = options;
   const identity = identify(client);
   const first = parentNow();
   const isGone = () => identity === undefined || !isAlive(identity) || parentNow() !== first;
@@ -108,15 +109,5 @@ async function hold(conn: Deno.UnixConn, onEnd: () => void): Promise<void> {
   } finally {
     clearTimeout(limit);
     close();
-  }
-}
-
-/** The parent's process id now: field 4 of `/proc/self/stat`, which changes when the parent dies. */
-function parentPid(): number {
-  try {
-    const stat = Deno.readTextFileSync("/proc/self/stat");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return Deno.ppid;
   }
 }

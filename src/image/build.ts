@@ -10,6 +10,7 @@
 
 import { join } from "node:path";
 import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
+import { host } from "../os.ts";
 import { identify, isAlive, run, start, which } from "../process.ts";
 import { VERSION } from "../self.ts";
 import { digestOf, storeError, temporaryOf } from "../store.ts";
@@ -79,7 +80,7 @@ async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work
     const at = (name: string) => join(aside, name);
     await run("qemu-img", ["convert", "-q", "-f", "raw", "-O", "qcow2", join(work, "root.raw"), at("root.qcow2")], {
       signal,
-      hint: "Install QEMU's tools: apt-get install qemu-utils",
+      hint: `Install QEMU's tools: ${host().install("qemu-utils")}`,
     });
     onStep?.("checking");
     const vmlinuz = await Deno.readFile(join(work, "vmlinuz"));
@@ -196,9 +197,10 @@ async function bootstrap({ work, root, build, arch, signal, onStep }: Bootstrap)
     `--customize-hook=sh ${join(work, "late")} "$1"`,
     ...[build.suites[0], root, join(work, "sources")],
   ];
-  const setpriv = Deno.build.os === "linux" ? which("setpriv") : undefined;
+  const { deathSignal } = host();
+  const setpriv = deathSignal && which(deathSignal.program);
   // When we are killed, it ends too, and clears up behind itself.
-  const [program, ...rest] = [...(setpriv ? [setpriv, "--pdeathsig", "TERM", "--"] : []), "mmdebstrap", ...args];
+  const [program, ...rest] = [...(setpriv ? [setpriv, ...deathSignal.args("TERM")] : []), "mmdebstrap", ...args];
   const child = start(program, rest, {
     env: { TMPDIR: work, LC_ALL: "C" },
     onOutput: (text) => steps(text).forEach(onStep),

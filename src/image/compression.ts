@@ -3,6 +3,7 @@
  */
 
 import { FleetboxError, isNoSpace } from "../errors.ts";
+import { host } from "../os.ts";
 import { run } from "../process.ts";
 import { storeError } from "../store.ts";
 import { SparseWriter } from "./sparse.ts";
@@ -52,7 +53,7 @@ async function unpackXz(from: string, to: string, signal?: AbortSignal): Promise
     await Deno.symlink(from, link);
     await run("xz", ["--decompress", "--keep", "--force", "--threads=0", "--", link], {
       signal,
-      hint: "Install it: apt-get install xz-utils",
+      hint: `Install it: ${host().install("xz-utils")}`,
     });
   } finally {
     await Deno.remove(link).catch(() => {});

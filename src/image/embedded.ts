@@ -8,15 +8,13 @@
  * `scripts/compile.ts` puts them there.
  */
 
+import { host } from "../os.ts";
 import { exists } from "../store.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
 /** By file: where its bytes begin in the executable, and how many they are. */
 export type Inside = Record<string, [offset: number, length: number]>;
-
-/** The executable that runs, even when another one has taken its place. */
-const EXECUTABLE = Deno.build.os === "linux" ? "/proc/self/exe" : Deno.execPath();
 
 /** A file's bytes, unpacked where it is compressed. A piece is valid until the next one is asked for. */
 export async function* bytesOf(directory: string, file: string): AsyncGenerator<Uint8Array> {
@@ -26,7 +24,7 @@ export async function* bytesOf(directory: string, file: string): AsyncGenerator<
   const place = inside(directory)[file];
   if (place === undefined) return yield* read(path); // which says that it is not there
   const [offset, length] = place;
-  yield* unpacked(read(EXECUTABLE, { offset, length, fresh: true }));
+  yield* unpacked(read(host().ownFile(), { offset, length, fresh: true }));
 }
 
 function inside(directory: string): Inside {

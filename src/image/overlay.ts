@@ -3,11 +3,12 @@
  */
 
 import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
+import { host } from "../os.ts";
 import { run } from "../process.ts";
 import { removeIfThere, storeError, temporaryOf } from "../store.ts";
 import type { DiskFormat } from "./image.ts";
 
-const HINT = "Install QEMU's tools: apt-get install qemu-utils";
+const hint = () => `Install QEMU's tools: ${host().install("qemu-utils")}`;
 
 /**
  * Makes an overlay at `path`, which must not exist; it appears whole or not at all.
@@ -28,7 +29,7 @@ export async function createOverlay(
   const aside = temporaryOf(path);
   try {
     const args = ["create", "-q", "-f", "qcow2", "-b", base.disk, "-F", base.format, aside, `${sizeMiB}M`];
-    await run("qemu-img", args, { hint: HINT });
+    await run("qemu-img", args, { hint: hint() });
     await Deno.rename(aside, path);
   } catch (cause) {
     removeIfThere(aside);

@@ -3,6 +3,7 @@
 import { isAbsolute, join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { DEFAULTS } from "../options.ts";
+import { host } from "../os.ts";
 import { which } from "../process.ts";
 import { companion } from "../self.ts";
 import { exists, Store } from "../store.ts";
@@ -25,12 +26,12 @@ export function hostProblem(options: { image?: string; store?: string } = {}): s
   const qemu = Deno.env.get("FLEETBOX_QEMU") ||
     `qemu-system-${Deno.build.arch === "aarch64" ? "aarch64" : "x86_64"}`;
   const programs: [string, string][] = [
-    [qemu, "apt-get install qemu-system-x86"],
-    ["qemu-img", "apt-get install qemu-utils"],
-    ["ssh-keygen", "apt-get install openssh-client"],
+    [qemu, "qemu-system-x86"],
+    ["qemu-img", "qemu-utils"],
+    ["ssh-keygen", "openssh-client"],
   ];
   for (const [program, install] of programs) {
-    if (!which(program)) return `the program ${program} is not installed (${install})`;
+    if (!which(program)) return `the program ${program} is not installed (${host().install(install)})`;
   }
   let store: Store;
   try {

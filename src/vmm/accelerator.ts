@@ -10,6 +10,7 @@
  */
 
 import { FleetboxError } from "../errors.ts";
+import { host } from "../os.ts";
 import type { Accelerator } from "./contract.ts";
 import { architectureOf } from "./qemu/arguments.ts";
 import { type DryRun, dryRun } from "./qemu/dry_run.ts";
@@ -32,6 +33,8 @@ export interface Facts {
   /** Whether QEMU emulates the host's own architecture; accelerators can do no other. */
   native: boolean;
   kvm: KvmDevice;
+  /** Whether macOS's own hypervisor can be used. */
+  hvf: boolean;
   /** Undefined: not done. */
   dryRun?: DryRun;
 }
@@ -40,7 +43,7 @@ export interface Facts {
  * The verdict, or `dry run` when the facts do not suffice for one.
  * @throws {FleetboxError} `misuse`: `forced` is nonsense.
  */
-export function decide({ forced, os, native, kvm, dryRun }: Facts): AcceleratorChoice | "dry run" {
+export function decide({ forced, os, native, kvm, hvf, dryRun }: Facts): AcceleratorChoice | "dry run" {
   if (forced) {
     if (forced === "kvm" || forced === "hvf" || forced === "tcg") {
       return { accelerator: forced, reason: `FLEETBOX_ACCEL=${forced} forces it` };
@@ -52,7 +55,8 @@ export function decide({ forced, os, native, kvm, dryRun }: Facts): AcceleratorC
     reason: `Machines are emulated, and slower: ${because}`,
   });
   if (!native) return emulate("QEMU is for another architecture than the host's");
-  if (os === "darwin") return { accelerator: "hvf", reason: "macOS has its own hypervisor" };
+  if (os === "darwin" && hvf) return { accelerator: "hvf", reason: "macOS has its own hypervisor" };
+  if (os === "darwin") return emulate("this macOS does not let its hypervisor be used (kern.hv_support is not 1)");
   if (kvm === "absent") return emulate("this host has no /dev/kvm");
   if (kvm === "denied") return emulate("/dev/kvm cannot be opened by this user (is it in the group kvm?)");
   switch (dryRun?.verdict) {
@@ -88,9 +92,10 @@ export async function chooseAccelerator(options: ChooseOptions): Promise<Acceler
   const forced = Deno.env.get("FLEETBOX_ACCEL");
   const facts: Facts = {
     forced,
-    os: Deno.build.os,
+    os: host().name,
     native: architectureOf(binary) === Deno.build.arch,
     kvm: forced ? "absent" : look.kvm(),
+    hvf: !forced && host().hasHypervisor(),
   };
   const verdict = decide(facts);
   if (verdict !== "dry run") return verdict;
@@ -121,10 +126,12 @@ function kvmDevice(): KvmDevice {
 /** Everything that could change the verdict, as text; undefined where a boot of the host cannot be told. */
 function cacheKey(binary: string): string | undefined {
   try {
+    const boot = host().bootId();
+    if (boot === undefined) return undefined;
     const { size, mtime } = Deno.statSync(binary);
     const kvm = Deno.statSync("/dev/kvm");
     return JSON.stringify({
-      boot: Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim(),
+      boot,
       qemu: [binary, size, mtime?.getTime()],
       kvm: [kvm.mode, kvm.uid, kvm.gid, Deno.uid()],
       version: CACHE_VERSION,

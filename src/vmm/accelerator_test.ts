@@ -12,7 +12,7 @@ import {
 import { type DryRun, dryRun } from "./qemu/dry_run.ts";
 import { parseQemuVersion, qemuVersion } from "./qemu/program.ts";
 
-const HOST: Facts = { os: "linux", native: true, kvm: "opens" };
+const HOST: Facts = { os: "linux", native: true, kvm: "opens", hvf: false };
 const VERDICTS: [string, Partial<Facts>, string, RegExp][] = [
   ["is forced to kvm", { forced: "kvm", kvm: "absent" }, "kvm", /FLEETBOX_ACCEL=kvm/],
   ["is forced to tcg", { forced: "tcg", dryRun: { verdict: "works" } }, "tcg", /forces/],
@@ -23,7 +23,8 @@ const VERDICTS: [string, Partial<Facts>, string, RegExp][] = [
   ["dies with KVM", { dryRun: { verdict: "dies", message: "MSR 0x10a" } }, "tcg", /MSR 0x10a/],
   ["crawls with KVM", { dryRun: { verdict: "crawls" } }, "tcg", /slower than emulation/],
   ["hangs with KVM", { dryRun: { verdict: "hangs" } }, "tcg", /did not start/],
-  ["is a Mac", { os: "darwin", kvm: "absent" }, "hvf", /macOS/],
+  ["is a Mac", { os: "darwin", kvm: "absent", hvf: true }, "hvf", /macOS/],
+  ["is a Mac without its hypervisor", { os: "darwin", kvm: "absent" }, "tcg", /kern\.hv_support/],
 ];
 for (const [what, facts, accelerator, reason] of VERDICTS) {
   Deno.test(`a host that ${what} gets ${accelerator}, and is told why`, () => {

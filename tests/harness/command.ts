@@ -28,6 +28,8 @@ export interface Result {
 const LIMIT_MS = 120_000;
 
 export interface CommandOptions {
+  /** Another program than {@link FLEETBOX}. */
+  program?: string;
   cwd?: string;
   /** When it is killed. @default 120000 */
   limitMs?: number;
@@ -47,7 +49,7 @@ export class Running {
 
   constructor(readonly args: readonly string[], env: Record<string, string>, options: CommandOptions = {}) {
     this.#limitMs = options.limitMs ?? LIMIT_MS;
-    this.#child = new Deno.Command(FLEETBOX, {
+    this.#child = new Deno.Command(options.program ?? FLEETBOX, {
       args: [...args],
       env,
       clearEnv: true,

@@ -28,6 +28,8 @@ export interface SandboxOptions {
   standIn?: Record<string, Behaviour>;
   /** When a command that has not ended is killed. @default 120000 */
   limitMs?: number;
+  /** Another program than the one that is tested. */
+  program?: string;
   /** Further environment; an empty string takes a variable away. */
   env?: Record<string, string>;
   /** The length of the store's path, in bytes. */
@@ -121,6 +123,7 @@ export class Sandbox implements AsyncDisposable {
   start(args: readonly string[], options: { env?: Record<string, string>; cwd?: string } = {}): Running {
     const running = new Running(args, { ...this.env, ...options.env }, {
       limitMs: this.options.limitMs,
+      program: this.options.program,
       ...(IS_COMPILED ? { cwd: this.root } : {}),
       ...options,
     });

@@ -12,6 +12,7 @@
 
 import { FleetboxError } from "../../errors.ts";
 import { checkName } from "../../names.ts";
+import { host } from "../../os.ts";
 import { which } from "../../process.ts";
 import type { MachineSpec, UefiFirmware } from "../contract.ts";
 
@@ -21,11 +22,8 @@ export const HARDWARE = {
   aarch64: { machine: "virt,gic-version=max", cpu: "max" },
 } as const;
 
-/** What QEMU itself may not do any more once it runs; Linux only. `spawn`: it never needs to start a program. */
+/** What QEMU itself may not do any more once it runs, where it can give that up. `spawn`: it never needs to start a program. */
 export const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
-
-/** The longest path of a unix socket that both QEMU and Deno take: 107 bytes on Linux, 103 elsewhere. */
-const MAX_SOCKET_PATH = Deno.build.os === "linux" ? 107 : 103;
 
 /** @see Driver.commandLine */
 export function machineArguments(spec: MachineSpec): string[] {
@@ -78,7 +76,7 @@ export function streamNetdev(id: string, socket: string): string {
 }
 
 export function sandboxArguments(): string[] {
-  return Deno.build.os === "linux" ? ["-sandbox", SANDBOX] : [];
+  return host().canConfineQemu ? ["-sandbox", SANDBOX] : [];
 }
 
 function bootArguments({ boot }: MachineSpec): string[] {
@@ -143,15 +141,16 @@ export function architectureOf(binary: string): keyof typeof HARDWARE {
  * process id, which is then no longer the parent's.
  */
 export function boundWrapper(): string[] {
-  if (Deno.build.os !== "linux") return [];
-  const setpriv = which("setpriv");
+  const { deathSignal, install } = host();
+  if (deathSignal === undefined) return [];
+  const setpriv = which(deathSignal.program);
   if (setpriv === undefined) {
-    throw new FleetboxError("unavailable", "The program setpriv is not installed, or not on PATH", {
-      hint: "Install it: apt-get install util-linux",
+    throw new FleetboxError("unavailable", `The program ${deathSignal.program} is not installed, or not on PATH`, {
+      hint: `Install it: ${install("util-linux")}`,
     });
   }
   const unlessOrphaned = 'test "$PPID" = "$0" && exec "$@"';
-  return [setpriv, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", unlessOrphaned, String(Deno.pid)];
+  return [setpriv, ...deathSignal.args("KILL"), "/bin/sh", "-c", unlessOrphaned, String(Deno.pid)];
 }
 
 /** @see Driver.check */
@@ -177,9 +176,10 @@ export function checkSpec(spec: MachineSpec): void {
 /** @throws {FleetboxError} `misuse`: a path that is not absolute, holds a NUL, or is too long for a unix socket. */
 export function checkSocketPaths(paths: Record<string, string>): void {
   checkPaths(paths);
+  const { maxSocketPath } = host();
   for (const [what, path] of Object.entries(paths)) {
     const bytes = new TextEncoder().encode(path).length;
-    if (bytes > MAX_SOCKET_PATH) bad(what, `${path} (${bytes} bytes)`, `at most ${MAX_SOCKET_PATH} bytes`);
+    if (bytes > maxSocketPath) bad(what, `${path} (${bytes} bytes)`, `at most ${maxSocketPath} bytes`);
   }
 }
 

@@ -11,6 +11,7 @@
  * QEMU end with code 33. Nothing is left behind. x86 only: arm64 has neither device.
  */
 
+import { host } from "../../os.ts";
 import { start } from "../../process.ts";
 import { HARDWARE } from "./arguments.ts";
 import { lastWords } from "./exits.ts";
@@ -64,9 +65,9 @@ async function runRom(binary: string, accelerator: string, rom: string): Promise
   began.promise.then(() => {
     clearTimeout(timer);
     timer = setTimeout(giveUp("crawls"), LOOP_LIMIT_MS);
-    const before = cpuTimeMs(child.pid);
+    const before = host().cpuTimeMs(child.pid);
     look = setInterval(() => {
-      if (cpuTimeMs(child.pid) - before >= LOOP_LIMIT_CPU_MS) giveUp("crawls")();
+      if (host().cpuTimeMs(child.pid) - before >= LOOP_LIMIT_CPU_MS) giveUp("crawls")();
     }, LOOK_MS);
   });
   const { code, signal } = await child.exited;
@@ -76,17 +77,6 @@ async function runRom(binary: string, accelerator: string, rom: string): Promise
   if (late) return { verdict: late };
   const words = lastWords(child.tail().replace(/^A/, ""));
   return { verdict: "dies", message: words || (signal ?? `code ${code}`) };
-}
-
-/** The processor time that a process has used: fields 14 and 15 of `/proc/PID/stat`, in ticks of 10 ms; else 0. */
-function cpuTimeMs(pid: number): number {
-  try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) * 10;
-  } catch {
-    return 0;
-  }
 }
 
 /** 64 KiB, mapped at the end of the first 4 GiB (where a CPU starts) and at 0xF0000. */

@@ -4,9 +4,8 @@
  */
 
 import { FleetboxError } from "../../errors.ts";
+import { host } from "../../os.ts";
 import type { UefiFirmware } from "../contract.ts";
-
-const SHARES = ["/usr/share", "/usr/local/share", "/opt/homebrew/share"];
 
 /** Below a `share` directory: code, variables. Debian and Ubuntu first, then Fedora, Arch, and what QEMU brings itself. */
 const FILES: Record<string, [code: string, vars: string][]> = {
@@ -33,7 +32,7 @@ export const FIRMWARE_VARIABLE = "FLEETBOX_FIRMWARE";
  * The firmware's code, and the template of the variables, for an architecture.
  * @throws {FleetboxError} `unavailable`, with what to install.
  */
-export function findUefi(arch: "x86_64" | "aarch64", shares = SHARES): UefiFirmware {
+export function findUefi(arch: "x86_64" | "aarch64", shares = host().shares): UefiFirmware {
   const own = Deno.env.get(FIRMWARE_VARIABLE);
   for (const share of own ? [own, ...shares] : shares) {
     for (const [code, vars] of FILES[arch]) {
@@ -42,7 +41,7 @@ export function findUefi(arch: "x86_64" | "aarch64", shares = SHARES): UefiFirmw
     }
   }
   throw new FleetboxError("unavailable", `There is no UEFI firmware for ${arch} machines on this host`, {
-    hint: `Install it: apt-get install ${PACKAGES[arch]}`,
+    hint: `Install it: ${host().install(PACKAGES[arch])}`,
   });
 }
 

@@ -11,6 +11,7 @@
  */
 
 import { FleetboxError, isNotFound } from "../../errors.ts";
+import { host } from "../../os.ts";
 import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../process.ts";
 import { asText, type ConnectOptions, QmpClient, type QmpEvent } from "../qmp.ts";
 import { boundWrapper } from "./arguments.ts";
@@ -60,7 +61,7 @@ async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
   await refuseAnswering(qmpSocket, label);
   for (const path of sockets) removeSocket(path);
   const [program, ...args] = [...(bound ? boundWrapper() : []), ...options.commandLine];
-  const child = start(program, args, { env: options.env, hint: "Install it: apt-get install qemu-system-x86" });
+  const child = start(program, args, { env: options.env, hint: `Install it: ${host().install("qemu-system-x86")}` });
   const identity = identify(child.pid) ?? { pid: child.pid, startTime: "" };
   const early = new AbortController();
   child.exited.then(() => early.abort(new FleetboxError("failed", `${label} ended at its start`)));

@@ -6,6 +6,7 @@
  */
 
 import { FleetboxError } from "../../errors.ts";
+import { host } from "../../os.ts";
 import { run, which } from "../../process.ts";
 
 export const MIN_QEMU_VERSION = "7.2";
@@ -34,7 +35,7 @@ export function findQemu(arch: string = Deno.build.arch): string {
   const found = which(program);
   if (found) return found;
   throw new FleetboxError("unavailable", `The program ${program} is not installed, or not on PATH`, {
-    hint: `Install it: ${Deno.build.os === "darwin" ? "brew install qemu" : `apt-get install ${PACKAGES[arch]}`}`,
+    hint: `Install it: ${host().install(PACKAGES[arch])}`,
   });
 }
 

@@ -1,0 +1,190 @@
+/**
+ * What differs between the operating systems that fleetbox runs on: Linux, and macOS.
+ *
+ * The one place that asks which one this is. Everybody else asks {@link host} for a fact: when a process started, how a
+ * program is made to end with us, where firmware lies, how long a socket's path may be, what to install. Linux tells of
+ * processes in `/proc` (proc(5)); macOS has `ps`, whose start times have seconds, and nothing that ends a child with its
+ * parent: there a bound holder's watch of its parent has to do, and the next holder ends what a killed one left.
+ *
+ * A test replaces the whole with {@link replaceHost}. Imports nothing.
+ */
+
+export interface HostSystem {
+  readonly name: "linux" | "darwin";
+  /** When a process started, as a text to compare; undefined: it does not run (any more), or is a zombie. */
+  startTimeOf(pid: number): string | undefined;
+  /** Our parent's process id, now: another one when the parent has died. */
+  parentPid(): number;
+  /** Every process that we may look at: its arguments as they were given, or, where that is unknown, in one text. */
+  commandLines(): Iterable<{ pid: number; args: readonly string[] }>;
+  /** The processor time that a process has used, in milliseconds; 0 where it cannot be told. */
+  cpuTimeMs(pid: number): number;
+  /** A text that changes with every boot of this host; undefined where none is told. */
+  bootId(): string | undefined;
+  /** Whether the system's own hypervisor (macOS) can be used. */
+  hasHypervisor(): boolean;
+  /** The program that makes another one end with the thread that started it, and how; undefined: there is none. */
+  readonly deathSignal?: { program: string; args(signal: string): string[] };
+  /** The bytes that a unix socket's path may have. */
+  readonly maxSocketPath: number;
+  /** Whether QEMU can give up its own rights once it runs (`-sandbox`, seccomp). */
+  readonly canConfineQemu: boolean;
+  /** The number of the error of a connect to a socket whose backlog is full (EAGAIN). */
+  readonly againNumber: number;
+  /** `share` directories that may hold firmware, best first. */
+  readonly shares: readonly string[];
+  /** Where programs are that are not on everybody's `PATH`. */
+  readonly programDirs: readonly string[];
+  /** What GNU's `find` is called. */
+  readonly gnuFind: string;
+  /** The path of the running executable's own file, even when another one has taken its place. */
+  ownFile(): string;
+  /** The command that installs a Debian package, or what is the same here. */
+  install(debianPackage: string): string;
+}
+
+let current: HostSystem | undefined;
+
+/** The system that this is. */
+export function host(): HostSystem {
+  return current ??= Deno.build.os === "darwin" ? darwin() : linux();
+}
+
+/** Puts another system in the place of this one; for tests. Gives how to undo it. */
+export function replaceHost(system: HostSystem): Disposable {
+  const before = current;
+  current = system;
+  return { [Symbol.dispose]: () => void (current = before) };
+}
+
+function linux(): HostSystem {
+  return {
+    name: "linux",
+    startTimeOf(pid) {
+      const fields = statFields(pid);
+      // A zombie is gone, unless threads of it are still on their way out: until then its files and ports are in use.
+      const isGone = !fields || fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1);
+      return isGone ? undefined : fields[19];
+    },
+    parentPid: () => Number(statFields("self")?.[1] ?? Deno.ppid),
+    *commandLines() {
+      for (const { name } of directory("/proc")) {
+        if (!/^\d+$/.test(name)) continue;
+        try {
+          yield { pid: Number(name), args: Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0") };
+        } catch { /* somebody else's, or gone */ }
+      }
+    },
+    cpuTimeMs(pid) {
+      const fields = statFields(pid);
+      return fields ? (Number(fields[11]) + Number(fields[12])) * 10 : 0; // in ticks of 10 ms
+    },
+    bootId() {
+      try {
+        return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+      } catch {
+        return undefined;
+      }
+    },
+    hasHypervisor: () => false, // KVM is looked at more closely than that
+    deathSignal: { program: "setpriv", args: (signal) => ["--pdeathsig", signal, "--"] },
+    maxSocketPath: 107,
+    canConfineQemu: true,
+    againNumber: 11,
+    shares: ["/usr/share", "/usr/local/share"],
+    programDirs: ["/usr/sbin", "/sbin"], // Debian has some where a user's PATH does not lead
+    gnuFind: "find",
+    ownFile: () => "/proc/self/exe",
+    install: (name) => `apt-get install ${name}`,
+  };
+}
+
+/**
+ * What `/proc/PID/stat` says behind the program's name, which is in parentheses and may hold anything: field 3, the state,
+ * comes first. Undefined: no such process.
+ */
+function statFields(pid: number | "self"): string[] | undefined {
+  let stat: string;
+  try {
+    stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound || /ESRCH|No such process/.test(String(thrown))) return undefined;
+    throw thrown;
+  }
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+function directory(path: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(path)];
+  } catch {
+    return [];
+  }
+}
+
+/** Homebrew's prefix on Apple's processors, and on Intel's. */
+const BREW = ["/opt/homebrew", "/usr/local"];
+
+/** Where Debian's packages are Homebrew's, under another name. What is not listed comes with macOS. */
+const FORMULAS: Record<string, string> = {
+  "qemu-system-x86": "qemu",
+  "qemu-system-arm": "qemu",
+  "qemu-utils": "qemu",
+  "ovmf": "qemu",
+  "qemu-efi-aarch64": "qemu",
+  "e2fsprogs": "e2fsprogs",
+  "findutils": "findutils",
+  "xz-utils": "xz",
+  "openssh-client": "openssh",
+};
+
+/** macOS. @param tools the programs that it asks; for tests. */
+export function darwin(tools: { ps?: string; sysctl?: string } = {}): HostSystem {
+  const { ps = "/bin/ps", sysctl = "/usr/sbin/sysctl" } = tools;
+  // Without a zone and a language of its own, the same moment would be another text in another terminal.
+  const ask = (program: string, ...args: string[]) => {
+    try {
+      const { stdout } = new Deno.Command(program, {
+        args,
+        env: { LC_ALL: "C", TZ: "UTC" },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "null",
+      }).outputSync();
+      return new TextDecoder().decode(stdout).trim();
+    } catch {
+      return "";
+    }
+  };
+  const variable = (name: string) => ask(sysctl, "-n", name);
+  return {
+    name: "darwin",
+    startTimeOf(pid) {
+      const [state, ...start] = ask(ps, "-o", "stat=,lstart=", "-p", String(pid)).split(/\s+/);
+      return state && !state.startsWith("Z") ? start.join(" ") : undefined;
+    },
+    parentPid: () => Number(ask(ps, "-o", "ppid=", "-p", String(Deno.pid))) || Deno.ppid,
+    *commandLines() {
+      for (const line of ask(ps, "-axww", "-o", "pid=,command=").split("\n")) {
+        const [, pid, command] = /^\s*(\d+) (.*)$/.exec(line) ?? [];
+        if (pid !== undefined) yield { pid: Number(pid), args: [command] };
+      }
+    },
+    cpuTimeMs(pid) {
+      const [hours, minutes, seconds] = /^(?:(\d+):)?(\d+):(\d+\.\d+)$/.exec(
+        ask(ps, "-o", "time=", "-p", String(pid)),
+      )?.slice(1) ?? [];
+      return seconds === undefined ? 0 : ((Number(hours ?? 0) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+    },
+    bootId: () => variable("kern.bootsessionuuid") || undefined,
+    hasHypervisor: () => variable("kern.hv_support") === "1",
+    maxSocketPath: 103,
+    canConfineQemu: false,
+    againNumber: 35,
+    shares: BREW.map((prefix) => `${prefix}/share`),
+    programDirs: BREW.flatMap((prefix) => [`${prefix}/bin`, `${prefix}/opt/e2fsprogs/sbin`]),
+    gnuFind: "gfind",
+    ownFile: () => Deno.execPath(),
+    install: (name) => `brew install ${FORMULAS[name] ?? name}`,
+  };
+}
