@@ -1,6 +1,6 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools man micro demo test test-unit test-whole check fmt bench chaos compile clean
+.PHONY: help setup test-tools man micro demo test test-unit test-whole check fmt bench chaos fuzz compile clean
 DENO := node_modules/.bin/deno
 
 help: ## this list
@@ -38,6 +38,9 @@ bench: micro ## measures, each against its bare counterpart in the same run
 
 chaos: micro ## random kills against the invariants: CHAOS="--kills 500 --real-kills 60 --seed N"
 	@$(DENO) run -A --quiet --no-check tests/chaos/main.ts $(CHAOS)
+
+fuzz: setup ## a million hostile inputs against every reader: FUZZ="--cases 1100000 --seed N"
+	@$(DENO) run -A --quiet --no-check tests/fuzz/main.ts $(FUZZ)
 
 compile: micro ## makes dist/fleetbox, one executable with all that it needs in it but QEMU
 	@$(DENO) run -A --quiet scripts/compile.ts $(COMPILE)

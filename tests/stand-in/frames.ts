@@ -35,6 +35,11 @@ export class StreamNetdev {
     this.#writing = this.#writing.then(() => client.write(bytes)).catch(() => {});
   }
 
+  /** Resolves when what was sent is written, or lost. */
+  async sent(): Promise<void> {
+    await this.#writing;
+  }
+
   async #accept(listener: Deno.Listener, path: string): Promise<void> {
     for await (const client of listener) {
       this.#client = client;

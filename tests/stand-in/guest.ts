@@ -7,6 +7,7 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { arp, bytesOfMac, echo, readArp, readEcho, StreamNetdev } from "./frames.ts";
+import { beHostile } from "./hostile.ts";
 import { type Behaviour, sleep } from "./qemu.ts";
 import type { QmpServer } from "./qmp_server.ts";
 
@@ -68,6 +69,7 @@ export function runGuest(options: GuestOptions): void {
     await sleep(stepMs);
     isUp = true;
     say("fleetbox-micro: ssh");
+    if (behaviour.hostile !== undefined) beHostile(behaviour.hostile, qmp, card, say.raw);
     for (const address of behaviour.ping ?? []) void ping(address);
   };
 
@@ -143,11 +145,14 @@ function addressIn(seed: string | undefined): string | undefined {
   return /addresses: \["?(\d+\.\d+\.\d+\.\d+)\/\d+"?\]/.exec(text)?.[1];
 }
 
+/** Says a line; `raw` types bytes, which are not logged. */
+type Console = ((line: string) => void) & { raw(bytes: Uint8Array): void };
+
 /**
  * The console: all that is said goes to the log, and to whoever is connected. What is typed is echoed, and each line of it
  * answered with `you typed "…"`; `poweroff` powers off, `raw TEXT` says TEXT with `\\e` as ESC, `flood N` says N KiB.
  */
-function openConsole(socket: string, log: string, powerOff: () => void): (line: string) => void {
+function openConsole(socket: string, log: string, powerOff: () => void): Console {
   const file = Deno.openSync(log, { append: true, create: true });
   const listener = Deno.listen({ transport: "unix", path: socket });
   let client: Deno.Conn | undefined;
@@ -184,5 +189,5 @@ function openConsole(socket: string, log: string, powerOff: () => void): (line: 
       client = undefined;
     }
   })();
-  return say;
+  return Object.assign(say, { raw: (bytes: Uint8Array) => void client?.write(bytes).catch(() => {}) });
 }

@@ -14,7 +14,8 @@
  *
  *     FLEETBOX_STANDIN='{"a": {"start": "die", "message": "no luck"}, "b": {"powerdown": "ignore"}, "*": {"bootMs": 5}}'
  *
- * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `usernet.ts`, `frames.ts`.
+ * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `usernet.ts`, `frames.ts`,
+ * `hostile.ts`.
  */
 
 import { runGateway } from "./usernet.ts";
@@ -60,6 +61,8 @@ export interface Behaviour {
   onSignal?: "die" | "powerOff" | "panic" | "reboot" | "diskFull";
   /** Addresses that the guest pings once it is up; it says `ping ADDRESS: ok` or `ping ADDRESS: no answer`. */
   ping?: string[];
+  /** A seed: once the guest is up, garbage on every channel, for ever. */
+  hostile?: number;
   /** `missing`: QEMU knows no `-sandbox`. */
   sandbox?: "missing";
   /** What a dry run with KVM does (under `*`). @default "works" */

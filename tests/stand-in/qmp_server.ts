@@ -63,6 +63,11 @@ export class QmpServer {
     if (this.#negotiated) this.#send({ event, data, timestamp });
   }
 
+  /** Sends anything at all. */
+  raw(message: Json): void {
+    if (this.#negotiated) this.#send(message);
+  }
+
   /** An orderly end. */
   async end(reason: string, guest: boolean): Promise<void> {
     if (this.#ending) return;
