@@ -10,6 +10,7 @@ import { dirname, join, normalize } from "node:path";
 const BASE = [
   "errors",
   "later",
+  "limits",
   "lines",
   "names",
   "nearest",

@@ -8,6 +8,7 @@
  */
 
 import { FleetboxError, fromWireError } from "./errors.ts";
+import { Countdown, startLimit } from "./limits.ts";
 import { closeQuietly, connectUnix, dialUnix, readLines, type UnixConnection, writeAll } from "./unix.ts";
 import { checkName, checkNames } from "./names.ts";
 import type { Options } from "./options.ts";
@@ -175,12 +176,12 @@ const LATE = Symbol("late");
 
 /** What a promise gives, or {@link LATE} when that takes longer. */
 async function within<T>(limitMs: number, promise: Promise<T>): Promise<T | typeof LATE> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<typeof LATE>((resolve) => timer = setTimeout(() => resolve(LATE), limitMs));
+  let endLimit = () => {};
+  const late = new Promise<typeof LATE>((resolve) => endLimit = startLimit(limitMs, () => resolve(LATE)));
   try {
     return await Promise.race([promise, late]);
   } finally {
-    clearTimeout(timer);
+    endLimit();
   }
 }
 
@@ -363,7 +364,7 @@ export async function waitMembers(
   const seen = new Map<string, wire.MemberReport>();
   const over = new AbortController();
   const stopped = options.signal ? AbortSignal.any([options.signal, over.signal]) : over.signal;
-  const clock = new BootClock(timeoutMs, () => over.abort());
+  const clock = new Countdown(timeoutMs, () => over.abort());
   let announced = false;
   const pending = () => names.filter((name) => seen.get(name)?.state !== "running");
 
@@ -385,7 +386,9 @@ export async function waitMembers(
         announced = true;
         options.onDownload?.(member.name);
       }
-      clock.pause(names.some((name) => seen.get(name)?.state === "downloading"));
+      // Time that a download takes does not count.
+      if (names.some((name) => seen.get(name)?.state === "downloading")) clock.pause();
+      else clock.resume();
       if (pending().length === 0) return;
     }
   };
@@ -403,37 +406,10 @@ export async function waitMembers(
       if (seen.get(name)!.state !== "running") throw new FleetboxError("failed", `The holder of "${name}" ended`);
     }
   } finally {
-    clock.stop();
+    clock.end();
     over.abort();
   }
   return names.map((name) => seen.get(name)!);
-}
-
-/** Time that counts against a boot: it stands still while something is downloaded. */
-class BootClock {
-  #left: number;
-  #since = performance.now();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(limitMs: number, readonly onEnd: () => void) {
-    this.#left = limitMs;
-    this.#timer = setTimeout(onEnd, limitMs);
-  }
-
-  pause(paused: boolean): void {
-    if (paused && this.#timer !== undefined) {
-      this.stop();
-      this.#left -= performance.now() - this.#since;
-    } else if (!paused && this.#timer === undefined) {
-      this.#since = performance.now();
-      this.#timer = setTimeout(this.onEnd, Math.max(0, this.#left));
-    }
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
 }
 
 function timedOut(missing: string[], seen: Map<string, wire.MemberReport>, limitMs: number): FleetboxError {
@@ -481,10 +457,10 @@ async function ask(store: Store, name: string, request: string, timeoutMs: numbe
   const connection = await connectUnix(store.memberSocket(checkName(name)));
   if (!connection) return undefined;
   let late = false;
-  const timer = setTimeout(() => {
+  const endLimit = startLimit(timeoutMs, () => {
     late = true;
     connection.close();
-  }, timeoutMs);
+  });
   let text = "";
   try {
     await connection.write(request);
@@ -500,7 +476,7 @@ async function ask(store: Store, name: string, request: string, timeoutMs: numbe
     if (!late && text === "") return undefined;
     if (!late) throw new FleetboxError("protocol", `The holder of "${name}" broke off its reply`, { cause });
   } finally {
-    clearTimeout(timer);
+    endLimit();
     connection.close();
   }
   if (late) {

@@ -7,6 +7,7 @@
 
 import { getGroup, getReport } from "../control.ts";
 import { FleetboxError, isNotFound } from "../errors.ts";
+import { startLimit } from "../limits.ts";
 import { completeRecords, liveMembers } from "../orphans.ts";
 import { isAlive } from "../process.ts";
 import { naturalOrder, type Store, type StoredMember } from "../store.ts";
@@ -164,14 +165,14 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
 
 /** A holder that cannot even take a connection (stopped, its backlog full) is late like one that does not reply. */
 async function within<T>(timeoutMs: number, name: string, answer: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let endLimit = () => {};
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(silent(name, timeoutMs)), timeoutMs + 100);
+    endLimit = startLimit(timeoutMs + 100, () => reject(silent(name, timeoutMs)));
   });
   try {
     return await Promise.race([answer, late]);
   } finally {
-    clearTimeout(timer);
+    endLimit();
   }
 }
 

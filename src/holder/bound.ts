@@ -8,6 +8,7 @@
  * closes before its `ack` means nothing. What follows is `holder.ts`'s business.
  */
 
+import { startLimit } from "../limits.ts";
 import { host } from "../os.ts";
 import { identify, isAlive } from "../process.ts";
 import { removeIfThere, storeError } from "../store.ts";
@@ -89,7 +90,7 @@ async function hold(conn: Deno.UnixConn, onEnd: () => void): Promise<void> {
       conn.close();
     } catch { /* gone already */ }
   };
-  const limit = setTimeout(close, REQUEST_TIMEOUT_MS);
+  const endLimit = startLimit(REQUEST_TIMEOUT_MS, close);
   try {
     if (await readRequest(conn) !== "bind") return;
     await conn.write(new TextEncoder().encode(String(PROTOCOL_VERSION)));
@@ -99,7 +100,7 @@ async function hold(conn: Deno.UnixConn, onEnd: () => void): Promise<void> {
       if (count === null || text.length > MAX_ACK_BYTES) return;
       text += new TextDecoder().decode(buffer.subarray(0, count));
     }
-    clearTimeout(limit);
+    endLimit();
     try {
       while (await conn.read(buffer) !== null);
     } catch { /* a reset is an end, too */ }
@@ -107,7 +108,7 @@ async function hold(conn: Deno.UnixConn, onEnd: () => void): Promise<void> {
   } catch (thrown) {
     log(`control: ${thrown}`);
   } finally {
-    clearTimeout(limit);
+    endLimit();
     close();
   }
 }

@@ -8,6 +8,7 @@
 
 import { FleetboxError, messageOf, toWireError, type WireError } from "../errors.ts";
 import { untilCloudInit } from "../guest/cloud_init.ts";
+import { Countdown } from "../limits.ts";
 import { DEFAULTS, type Options } from "../options.ts";
 import { isAlive, type ProcessIdentity } from "../process.ts";
 import { type MemberConfig, type MemberPaths, removeIfThere, type Store } from "../store.ts";
@@ -15,7 +16,6 @@ import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec } from "..
 import { encodeLine, type MemberReport, type SshEndpoint, type Stage } from "../wire.ts";
 import type { FetchProgress } from "../image/fetch.ts";
 import { BootLines, consoleSize, consoleTail } from "./console.ts";
-import { Countdown } from "./countdown.ts";
 import { endProcesses } from "./end_processes.ts";
 import type { HypervisorHost } from "./host.ts";
 import { describe, log } from "./log.ts";
@@ -357,7 +357,7 @@ export class Member {
   async #cloudInitEnd(signal: AbortSignal): Promise<WireError | undefined> {
     if (this.#hasCloudInit === false) return undefined;
     this.#advance("cloud-init");
-    const since = Date.now();
+    const since = performance.now();
     const result = await untilCloudInit(this.#ssh!, {
       key: this.context.store.key,
       signal,
@@ -367,7 +367,7 @@ export class Member {
       },
       onDenied: (message) => {
         this.#denied = message;
-        return this.#hasCloudInit === undefined && Date.now() - since > STRANGER_MS;
+        return this.#hasCloudInit === undefined && performance.now() - since > STRANGER_MS;
       },
     });
     if (result.kind === "absent" || result.errors.length === 0) return undefined;

@@ -8,6 +8,7 @@
 
 import { FleetboxError } from "../errors.ts";
 import type { DnsOptions } from "../network/dns.ts";
+import { startLimit } from "../limits.ts";
 import { adoptGateway, type Gateway, type GatewaySpec, startGateway } from "../network/gateway.ts";
 import {
   type DnsHook,
@@ -283,13 +284,19 @@ async function forwardAgain(gateway: Gateway, ip: string, hostPort: number | und
 
 /** QEMU opens a netdev's socket in a thread of its own: on a busy host it comes a moment after QMP answers. */
 async function connectSoon(path: string, limitMs: number): Promise<Deno.UnixConn> {
-  for (const deadline = performance.now() + limitMs;;) {
-    try {
-      return await Deno.connect({ transport: "unix", path });
-    } catch (thrown) {
-      const isEarly = thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.ConnectionRefused;
-      if (!isEarly || performance.now() >= deadline) throw thrown;
+  let isLate = limitMs === 0;
+  const endLimit = startLimit(limitMs, () => isLate = true);
+  try {
+    for (;;) {
+      try {
+        return await Deno.connect({ transport: "unix", path });
+      } catch (thrown) {
+        const isEarly = thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.ConnectionRefused;
+        if (!isEarly || isLate) throw thrown;
+      }
+      await new Promise((later) => setTimeout(later, 10));
     }
-    await new Promise((later) => setTimeout(later, 10));
+  } finally {
+    endLimit();
   }
 }

@@ -225,12 +225,15 @@ export async function readRequest(conn: Pick<Deno.UnixConn, "read">): Promise<st
   const deadline = performance.now() + wire.REQUEST_TIMEOUT_MS;
   const buffer = new Uint8Array(2048);
   let pending: Promise<number | null> | undefined;
+  let isLate = false;
   for (let verdict: "more" | "quiet" = "more";;) {
     pending ??= conn.read(buffer);
     const left = deadline - performance.now();
     const count = await within(pending, verdict === "quiet" ? Math.min(wire.SILENCE_MS, left) : left);
     if (count === "silence") {
-      if (performance.now() < deadline) {
+      // After a time in which the whole host stood still everything is late: what came meanwhile is read first.
+      if (performance.now() < deadline || !isLate) {
+        isLate = performance.now() >= deadline;
         // A JSON request that is not whole yet is not ended by silence: its client has more to say. Looked at once a
         // silence, not once a byte.
         if (isWhole(reader.text())) return reader.text();

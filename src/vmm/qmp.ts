@@ -15,6 +15,7 @@
  */
 
 import { FleetboxError, isNotFound, messageOf } from "../errors.ts";
+import { startLimit } from "../limits.ts";
 import { LineSplitter } from "../lines.ts";
 
 /** Longest line from QEMU; the longest that we ask for (`query-block`) has a few KiB. */
@@ -88,8 +89,16 @@ export class QmpClient {
    */
   static async connect(path: string, options: ConnectOptions = {}): Promise<QmpClient> {
     const { timeoutMs = 30_000, signal, retry = true, onEvent } = options;
-    const limit = AbortSignal.timeout(timeoutMs);
-    const conn = await connectWhenThere(path, retry, limit, signal);
+    const over = new AbortController();
+    const limit = over.signal;
+    const endLimit = startLimit(timeoutMs, () => over.abort());
+    let conn: Deno.Conn;
+    try {
+      conn = await connectWhenThere(path, retry, limit, signal);
+    } catch (thrown) {
+      endLimit();
+      throw thrown;
+    }
     const client = new QmpClient(conn, onEvent);
     const giveUp = () => {
       client.#end(
@@ -110,7 +119,7 @@ export class QmpClient {
       client.close();
       throw thrown;
     } finally {
-      limit.removeEventListener("abort", giveUp);
+      endLimit();
       signal?.removeEventListener("abort", giveUp);
     }
   }
@@ -129,12 +138,12 @@ export class QmpClient {
     if (this.#over) return Promise.reject(closedDuring(command, this.#over.reason));
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const timer = setTimeout(() => {
+    const endLimit = startLimit(timeoutMs, () => {
       this.#pending.delete(id);
       reject(new FleetboxError("timeout", `QEMU did not answer ${command} within ${timeoutMs} ms`));
-    }, timeoutMs);
+    });
     const settle = <V>(then: (value: V) => void) => (value: V) => {
-      clearTimeout(timer);
+      endLimit();
       then(value);
     };
     this.#pending.set(id, { command, resolve: settle((value) => resolve(value as T)), reject: settle(reject) });

@@ -11,6 +11,7 @@
  * QEMU end with code 33. Nothing is left behind. x86 only: arm64 has neither device.
  */
 
+import { startLimit } from "../../limits.ts";
 import { host } from "../../os.ts";
 import { start } from "../../process.ts";
 import { HARDWARE } from "./arguments.ts";
@@ -60,18 +61,18 @@ async function runRom(binary: string, accelerator: string, rom: string): Promise
     late = verdict;
     child.kill("SIGKILL");
   };
-  let timer = setTimeout(giveUp("hangs"), START_LIMIT_MS);
+  let endLimit = startLimit(START_LIMIT_MS, giveUp("hangs"));
   let look: ReturnType<typeof setInterval> | undefined;
   began.promise.then(() => {
-    clearTimeout(timer);
-    timer = setTimeout(giveUp("crawls"), LOOP_LIMIT_MS);
+    endLimit();
+    endLimit = startLimit(LOOP_LIMIT_MS, giveUp("crawls"));
     const before = host().cpuTimeMs(child.pid);
     look = setInterval(() => {
       if (host().cpuTimeMs(child.pid) - before >= LOOP_LIMIT_CPU_MS) giveUp("crawls")();
     }, LOOK_MS);
   });
   const { code, signal } = await child.exited;
-  clearTimeout(timer);
+  endLimit();
   clearInterval(look);
   if (code === DONE) return { verdict: "works" };
   if (late) return { verdict: late };

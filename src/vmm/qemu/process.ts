@@ -11,6 +11,7 @@
  */
 
 import { FleetboxError, isNotFound } from "../../errors.ts";
+import { startLimit } from "../../limits.ts";
 import { host } from "../../os.ts";
 import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../process.ts";
 import { asText, type ConnectOptions, QmpClient, type QmpEvent } from "../qmp.ts";
@@ -231,12 +232,12 @@ class EventRelay {
 
 /** Whether a promise settles within a time. */
 export async function settles(promise: Promise<unknown>, withinMs: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), withinMs));
+  let endLimit = () => {};
+  const late = new Promise<boolean>((resolve) => endLimit = startLimit(withinMs, () => resolve(false)));
   try {
     return await Promise.race([promise.then(() => true, () => true), late]);
   } finally {
-    clearTimeout(timer);
+    endLimit();
   }
 }
 

@@ -7,6 +7,7 @@
  * tried once, and given up when the error comes again. No rung's failure ends the ladder: only the process's end does.
  */
 
+import { startLimit } from "../../limits.ts";
 import type { Machine, StopOptions } from "../contract.ts";
 import type { QemuProcess } from "./process.ts";
 
@@ -31,7 +32,8 @@ async function askGuest(machine: Machine, qemu: QemuProcess, graceMs: number, si
   const over = Promise.withResolvers<void>();
   const giveUp = () => over.resolve();
   const press = () => qemu.qmp.execute("system_powerdown").catch(() => {});
-  const timers = [setTimeout(giveUp, graceMs), setInterval(press, PRESS_AGAIN_MS)];
+  const pressing = setInterval(press, PRESS_AGAIN_MS);
+  const limits = [startLimit(graceMs, giveUp)];
   signal?.addEventListener("abort", giveUp);
   let resumed = false;
   const unlisten = machine.onEvent((event) => {
@@ -40,7 +42,7 @@ async function askGuest(machine: Machine, qemu: QemuProcess, graceMs: number, si
   qemu.exited.then(giveUp);
   // Without the control connection nobody can press; what has begun gets a moment to end.
   let done = false;
-  qemu.qmp.closed.then(() => done || timers.push(setTimeout(giveUp, 1_000)));
+  qemu.qmp.closed.then(() => done || limits.push(startLimit(1_000, giveUp)));
   try {
     const state = await machine.state().catch(() => undefined);
     if (state?.kind === "paused" || state?.kind === "io-error") {
@@ -51,7 +53,8 @@ async function askGuest(machine: Machine, qemu: QemuProcess, graceMs: number, si
     await over.promise;
   } finally {
     done = true;
-    timers.forEach(clearTimeout);
+    clearInterval(pressing);
+    for (const endLimit of limits) endLimit();
     signal?.removeEventListener("abort", giveUp);
     unlisten();
   }

@@ -1,0 +1,84 @@
+/**
+ * Time limits that count only the time in which this program ran.
+ *
+ * A laptop that sleeps, a CI host that is frozen, a SIGSTOP to everything: when it is over, every plain timer is due at
+ * once, although nobody had a moment of that time; machines that only need to be asked again would be given up. So a limit
+ * is waited for in slices, and of a slice that took far longer than it should only half is counted. A host that is
+ * merely busy is late by less than that. Clocks that are set change nothing: all of it is monotonic.
+ */
+
+const SLICE_MS = 1_000;
+/** A timer that is later than this was not late because the host is busy. */
+const JUMP_MS = 1_000;
+
+/** Calls `onEnd` when the limit has passed. Returns how to take it back. */
+export function startLimit(limitMs: number, onEnd: () => void): () => void {
+  const slices = new Slices(limitMs, onEnd);
+  return () => slices.end();
+}
+
+/** A time limit that can be paused: what a download takes does not count for a boot. */
+export class Countdown {
+  #leftMs: number;
+  #slices: Slices | undefined;
+  #isOver = false;
+
+  constructor(limitMs: number, private readonly onEnd: () => void) {
+    this.#leftMs = limitMs;
+    this.#slices = new Slices(limitMs, onEnd);
+  }
+
+  /** Nothing counts from here on. Twice is fine. */
+  pause(): void {
+    if (this.#slices === undefined) return;
+    this.#leftMs = this.#slices.end();
+    this.#slices = undefined;
+  }
+
+  /** It counts again. Twice is fine. */
+  resume(): void {
+    if (this.#slices === undefined && !this.#isOver) this.#slices = new Slices(this.#leftMs, this.onEnd);
+  }
+
+  /** For good. */
+  end(): void {
+    this.#isOver = true;
+    this.pause();
+  }
+}
+
+class Slices {
+  #leftMs: number;
+  #sliceMs = 0;
+  #since = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly limitMs: number, private readonly onEnd: () => void) {
+    this.#leftMs = limitMs;
+    this.#next();
+  }
+
+  /** Ends it; gives what was left. */
+  end(): number {
+    if (this.#timer !== undefined) this.#count();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return Math.max(0, this.#leftMs);
+  }
+
+  #next(): void {
+    this.#sliceMs = Math.min(this.#leftMs, Math.max(10, Math.min(SLICE_MS, this.limitMs / 4)));
+    this.#since = performance.now();
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#count();
+      if (this.#leftMs > 0.5) this.#next();
+      else this.onEnd();
+    }, this.#sliceMs);
+  }
+
+  #count(): void {
+    const took = performance.now() - this.#since;
+    this.#leftMs -= took > this.#sliceMs + JUMP_MS ? this.#sliceMs / 2 : took;
+  }
+}
