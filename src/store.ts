@@ -114,7 +114,8 @@ export class Store {
 
   /**
    * The user's store: `$FLEETBOX_HOME`, else `~/.fleetbox`. Touches nothing.
-   * @throws {FleetboxError} `misuse`: neither variable is set, or the path is too deep for unix sockets.
+   * @throws {FleetboxError} `misuse`: neither variable is set, or the path is too deep for unix sockets; `denied`: it
+   * belongs to somebody else, who could have us talk to sockets and run disks of theirs.
    */
   static fromEnvironment(): Store {
     const named = Deno.env.get("FLEETBOX_HOME");
@@ -122,7 +123,9 @@ export class Store {
     if (!named && !home) {
       throw new FleetboxError("misuse", "Cannot find the store: neither FLEETBOX_HOME nor HOME is set");
     }
-    return Store.at(named || join(home!, ".fleetbox"));
+    const store = Store.at(named || join(home!, ".fleetbox"));
+    store.#checkOwner(store.root);
+    return store;
   }
 
   /** A store at a directory, which need not exist. @throws {FleetboxError} `misuse`: too deep for unix sockets. */
@@ -223,13 +226,24 @@ export class Store {
     } catch (cause) {
       throw storeError(`Cannot make the store ${this.root}`, cause);
     }
-    const { uid, mode } = Deno.statSync(this.root);
-    if (uid !== null && uid !== Deno.uid()) {
-      throw new FleetboxError("denied", `The store ${this.root} belongs to user ${uid}, expected user ${Deno.uid()}`, {
-        hint: "Set FLEETBOX_HOME to a directory of your own.",
-      });
-    }
+    for (const path of [this.root, this.clustersDir, this.runDir, this.imagesDir, this.key]) this.#checkOwner(path);
+    const { mode } = Deno.statSync(this.root);
     if (mode !== null && (mode & 0o077) !== 0) Deno.chmodSync(this.root, 0o700);
+  }
+
+  /** @throws {FleetboxError} `denied`: it is there, and another user's. */
+  #checkOwner(path: string): void {
+    let uid: number | null;
+    try {
+      uid = Deno.statSync(path).uid;
+    } catch {
+      return; // not there, or not for us to see: whoever needs it says so
+    }
+    if (uid === null || uid === Deno.uid()) return;
+    const what = path === this.root ? `The store ${path}` : `${path}, in the store,`;
+    throw new FleetboxError("denied", `${what} belongs to user ${uid}, expected user ${Deno.uid()}`, {
+      hint: "Set FLEETBOX_HOME to a directory of your own.",
+    });
   }
 
   /** Every member in the store, by name; damaged ones with the damage. */
@@ -507,9 +521,20 @@ export async function lockFile(path: string): Promise<Deno.FsFile | undefined> {
 
 function makeDirectory(path: string): void {
   try {
+    if (isDirectory(path)) return;
     Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+    const { mode } = Deno.statSync(path); // the umask takes bits away
+    if (mode !== null && (mode & 0o777) !== 0o700) Deno.chmodSync(path, 0o700);
   } catch (thrown) {
     if (!(thrown instanceof Deno.errors.AlreadyExists) || !Deno.statSync(path).isDirectory) throw thrown;
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
   }
 }
 

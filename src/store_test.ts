@@ -60,10 +60,16 @@ Deno.test("store: it is private whatever the umask", () =>
     const old = Deno.umask(0);
     try {
       const store = Store.at(join(root, "open"));
-      store.ensure();
-      for (const dir of [store.root, store.runDir, store.clustersDir]) {
-        assert.equal(Deno.statSync(dir).mode! & 0o777, 0o700, dir);
+      for (const umask of [0, 0o077, 0o277]) {
+        Deno.umask(umask);
+        const store = Store.at(join(root, `open${umask}`));
+        store.ensure();
+        for (const dir of [store.root, store.runDir, store.clustersDir]) {
+          assert.equal(Deno.statSync(dir).mode! & 0o777, 0o700, `${dir}, umask ${umask}`);
+        }
       }
+      Deno.umask(0);
+      store.ensure();
       Deno.chmodSync(store.root, 0o755);
       store.ensure();
       assert.equal(Deno.statSync(store.root).mode! & 0o777, 0o700);

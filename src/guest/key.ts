@@ -30,7 +30,8 @@ const making = new Map<string, Promise<string>>();
 
 function readPublic(store: Store): string | undefined {
   try {
-    Deno.statSync(store.key);
+    const { mode } = Deno.statSync(store.key);
+    if (mode !== null && (mode & 0o077) !== 0) Deno.chmodSync(store.key, 0o600); // else ssh does not take it
     const text = Deno.readTextFileSync(store.publicKey).trim();
     return text === "" ? undefined : text;
   } catch (thrown) {
