@@ -216,6 +216,8 @@ export interface StopOptions {
   force?: boolean;
   /** How long the guest may take to shut down before it is ended, in milliseconds. @default 30000 */
   graceMs?: number;
+  /** Told each step. */
+  onDetail?: (detail: wire.Detail) => void;
   signal?: AbortSignal;
 }
 
@@ -224,10 +226,16 @@ export interface StopOptions {
  * @throws {FleetboxError} what kept the machine from stopping.
  */
 export async function stop(store: Store, name: string, options: StopOptions = {}): Promise<boolean> {
-  const request: wire.JsonRequest = { op: "stop", force: options.force, grace_ms: options.graceMs };
+  const request: wire.JsonRequest = {
+    op: "stop",
+    force: options.force,
+    grace_ms: options.graceMs,
+    ...(options.onDetail && { verbose: true }),
+  };
   let served = false;
   for await (const event of stream(store, name, request, options.signal)) {
     served = true;
+    if (event.event === "detail") options.onDetail?.(event);
     if (event.event === "done") return true;
   }
   // The holder may die with its last member's reply still to write: a socket that nobody answers is as good a proof.
@@ -242,6 +250,8 @@ export interface AddOptions {
   /** Returns when the holder has taken the member on, not when it runs. @default true */
   wait?: boolean;
   onEvent?: (event: wire.Event) => void;
+  /** Whether `onEvent` is told each step, too. @default false */
+  verbose?: boolean;
   signal?: AbortSignal;
 }
 
@@ -251,7 +261,8 @@ export interface AddOptions {
  */
 export async function addMember(store: Store, via: string, name: string, add: AddOptions = {}): Promise<void> {
   checkName(name);
-  const request: wire.JsonRequest = { op: "add", name, options: add.options ?? {}, wait: add.wait ?? true };
+  const { options = {}, wait = true, verbose } = add;
+  const request: wire.JsonRequest = { op: "add", name, options, wait, verbose };
   let served = false;
   for await (const event of stream(store, via, request, add.signal)) {
     served = true;
@@ -268,8 +279,13 @@ export async function addMember(store: Store, via: string, name: string, add: Ad
  * Every member of the group that `name` is in, as it is now, then every change, until the group ends. Nothing when
  * nobody serves `name`.
  */
-export function watch(store: Store, name: string, signal?: AbortSignal): AsyncGenerator<wire.Event> {
-  return stream(store, name, { op: "watch" }, signal);
+export function watch(
+  store: Store,
+  name: string,
+  signal?: AbortSignal,
+  verbose?: boolean,
+): AsyncGenerator<wire.Event> {
+  return stream(store, name, { op: "watch", verbose }, signal);
 }
 
 /** A member's serial console. */
@@ -345,6 +361,8 @@ export interface WaitOptions {
   /** The limit in milliseconds, in which time spent downloading does not count. @default 180000 */
   timeoutMs?: number;
   onEvent?: (event: wire.Event) => void;
+  /** Whether `onEvent` is told each step, too. @default false */
+  verbose?: boolean;
   /** Called once, with the first member that has to download something. */
   onDownload?: (name: string) => void;
   signal?: AbortSignal;
@@ -369,7 +387,7 @@ export async function waitMembers(
   const pending = () => names.filter((name) => seen.get(name)?.state !== "running");
 
   const follow = async (start: string) => {
-    for await (const event of watch(store, start, stopped)) {
+    for await (const event of watch(store, start, stopped, options.verbose)) {
       options.onEvent?.(event);
       if (event.event === "gone" && names.includes(event.name)) {
         const last = seen.get(event.name);

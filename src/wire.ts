@@ -94,6 +94,8 @@ export interface MemberReport extends Status {
   failure?: WireError;
   /** The hypervisor's process id, while there is one. */
   hypervisor_pid?: number;
+  /** In the reply to `report` alone: the hypervisor's program and arguments, when its holder has started it. */
+  command?: string[];
   /** Frames on the member's port of the switch. */
   network?: PortReport;
 }
@@ -135,16 +137,29 @@ export interface GroupReport {
 export type JsonRequest =
   | { op: "report" }
   | { op: "group" }
-  | { op: "watch" }
+  | { op: "watch"; verbose?: boolean }
   | { op: "console" }
-  | { op: "add"; name: string; options?: Options; wait?: boolean }
-  | { op: "stop"; force?: boolean; grace_ms?: number };
+  | { op: "add"; name: string; options?: Options; wait?: boolean; verbose?: boolean }
+  | { op: "stop"; force?: boolean; grace_ms?: number; verbose?: boolean };
+
+/**
+ * A step of a member's boot or stop, for who wants to know each: `watch`, `add` and `stop` tell them when they are asked
+ * `verbose`. Whoever comes to watch later is told those of the latest boot first. `command`: the program and arguments of
+ * what is about to be started.
+ */
+export interface Detail {
+  event: "detail";
+  name: string;
+  message: string;
+  command?: string[];
+}
 
 /** A line of a streamed reply. */
 export type Event =
   | { event: "member"; member: MemberReport }
   | { event: "gone"; name: string }
   | { event: "note"; message: string }
+  | Detail
   | { event: "done" }
   | ({ event: "error" } & WireError);
 
@@ -202,6 +217,7 @@ const FIELDS: Record<string, string> = {
   wait: "boolean",
   force: "boolean",
   grace_ms: "number",
+  verbose: "boolean",
 };
 
 function wrongField(value: Record<string, unknown>): string | undefined {

@@ -12,7 +12,7 @@ import { phaseOf, progressFor } from "./progress.ts";
 import { openStore } from "./store_access.ts";
 
 export interface UpRequest extends Pick<BringUp, "names" | "context" | "plan"> {
-  flags: MemberFlags & { json?: boolean; wait: boolean };
+  flags: MemberFlags & { json?: boolean; verbose?: boolean; wait: boolean };
   options: Options;
 }
 
@@ -22,7 +22,12 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   const progress = progressFor(names, flags);
   const bringing: Bringing = new Bringing(
     store,
-    { ...request, wait: flags.wait, timeoutMs: options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs },
+    {
+      ...request,
+      wait: flags.wait,
+      verbose: flags.verbose,
+      timeoutMs: options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs,
+    },
     progress,
     new Interrupt(() => {
       progress.end();

@@ -29,6 +29,8 @@ export interface BringUp {
   options: Options;
   /** Whether to return when they run, or already when a holder serves them. */
   wait: boolean;
+  /** Whether each step is told. */
+  verbose?: boolean;
   /** The limit for one boot, in milliseconds. */
   timeoutMs: number;
   plan: (facts: Map<string, MemberFacts>, groups: GroupFacts[]) => Plan;
@@ -116,7 +118,10 @@ export class Bringing {
     // Nobody would read of a failure that is cleared away: without somebody who waits, it stays to be looked at.
     const options = { ...this.request.options, remove_on_failure: this.request.wait };
     try {
-      await spawn(this.store, { exe: await resolveHelper(this.store), names: plan.names, options });
+      const exe = await resolveHelper(this.store);
+      this.progress.detail(`a holder is started for ${listed(plan.names)}: ${exe.program}`);
+      const holder = await spawn(this.store, { exe, names: plan.names, options });
+      this.progress.detail(`process ${holder.pid} is their holder; its log: ${this.store.holderLog(plan.names[0])}`);
     } catch (thrown) {
       if (codeOf(thrown) !== "conflict" || !(await this.#shouldLookAgain(plan.names))) throw thrown;
       return false;
@@ -143,6 +148,7 @@ export class Bringing {
     try {
       await waitMembers(store, plan.names, {
         timeoutMs: this.request.timeoutMs + HOLDER_SLACK_MS,
+        verbose: this.request.verbose,
         signal: interrupt.signal,
         onEvent: (event) => {
           this.#tell(event);
@@ -164,15 +170,22 @@ export class Bringing {
 
   /** False when another command interfered and the plan must be made again. */
   async #add(plan: Plan & { step: "add" }, facts: Map<string, MemberFacts>): Promise<boolean> {
-    const { store, request, interrupt } = this;
+    const { store, request, interrupt, progress } = this;
     const onEvent = (event: Event) => this.#tell(event);
     const added: Started[] = [];
     const work = plan.add.map(async (name) => {
       const mine = { name, isNew: facts.get(name)?.stored === undefined };
       this.#started.push(mine);
+      progress.detail(`the holder of ${plan.via} is asked to boot ${name}`);
       try {
         const options = { ...request.options, remove_on_failure: request.wait };
-        await addMember(store, plan.via, name, { options, wait: request.wait, onEvent, signal: interrupt.signal });
+        await addMember(store, plan.via, name, {
+          options,
+          wait: request.wait,
+          verbose: request.verbose,
+          onEvent,
+          signal: interrupt.signal,
+        });
         added.push(mine);
       } catch (thrown) {
         // After an interrupt it may be booting all the same, and stays ours; otherwise the holder has undone it.
@@ -181,7 +194,7 @@ export class Bringing {
       }
     });
     if (request.wait && plan.pending.length > 0) {
-      const limits = { timeoutMs: request.timeoutMs, onEvent, signal: interrupt.signal };
+      const limits = { timeoutMs: request.timeoutMs, verbose: request.verbose, onEvent, signal: interrupt.signal };
       work.push(waitMembers(store, plan.pending, limits).then(() => {}));
     }
     const failures = (await Promise.allSettled(work)).filter((one) => one.status === "rejected").map((one) =>
@@ -209,6 +222,7 @@ export class Bringing {
   #tell(event: Event): void {
     if (event.event === "member" && this.request.names.includes(event.member.name)) this.progress.member(event.member);
     if (event.event === "note") this.progress.note(event.message);
+    if (event.event === "detail" && this.request.names.includes(event.name)) this.progress.detail(event);
   }
 
   #tellAlready(name: string): void {

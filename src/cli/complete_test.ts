@@ -44,7 +44,7 @@ const CASES: [line: string, expected: string][] = [
   ["join d --via |", "a b c"],
   // Options, those that are there already left out; their values.
   ["stop --f|", "--force"],
-  ["stop --force --|", "--all --grace --json --help"],
+  ["stop --force --|", "--all --grace --verbose --json --help"],
   ["up x --egress |", "on off"],
   ["up x --egress=o|", "--egress=on --egress=off"],
   ["up --egress off |", "ab c"],

@@ -8,11 +8,13 @@ import { bringMembersUp } from "./bring_members_up.ts";
 import { addMemberFlags, type MemberFlags, memberOptions } from "./member_options.ts";
 import { isInStore } from "./remove.ts";
 import { knownNames, openStore } from "./store_access.ts";
+import { VERBOSE } from "./progress.ts";
 import { planJoin } from "./up_plan.ts";
 
 interface Flags extends MemberFlags {
   via: string;
   json?: boolean;
+  verbose?: boolean;
   wait: boolean;
 }
 
@@ -23,6 +25,7 @@ export function joinCommand(): Command {
     .requiredOption("--via <name>", "a member of the group to be joined");
   return addMemberFlags(command)
     .option("--no-wait", "return when it is being booted")
+    .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event (see: fleetbox help up)")
     .addHelpText("after", "\nExample:\n  fleetbox join d --via b")
     .action(async (word: string, flags: Flags) => {

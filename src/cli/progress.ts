@@ -5,11 +5,12 @@
  * What is drawn is computed by {@link frame}, which is pure; `live_lines.ts` draws it.
  */
 
-import type { MemberReport } from "../wire.ts";
+import type { Detail, MemberReport } from "../wire.ts";
 import { clip } from "../wire.ts";
 import { type Colour, type Paint, paintFor } from "./colour.ts";
 import { elapsedText } from "./duration.ts";
 import { bar, transferText } from "./meter.ts";
+import { shellQuote } from "./quoting.ts";
 import { LiveLines, type Size } from "./live_lines.ts";
 import { isLive, say, sayJson, terminalSize, warn, write } from "./output.ts";
 
@@ -22,6 +23,8 @@ export interface Progress {
   notRunning(name: string): void;
   /** One line for people. */
   note(message: string): void;
+  /** A step, with --verbose: a member's as its holder tells it, or one of this command itself. Nothing happens without. */
+  detail(detail: Detail | string): void;
   /** Takes the live lines away, or with `keep` leaves those that are done standing. Twice is fine. */
   end(options?: { keep?: boolean }): void;
 }
@@ -103,14 +106,44 @@ function moreText(hidden: readonly Row[]): string {
   return `and ${hidden.length} more: ${told.join(", ")}`;
 }
 
+/** What `--verbose` does, for the help. */
+export const VERBOSE = "tell each step, and the hypervisor's command line, ready to paste";
+
 /** What suits the output. `names`: the members to be shown, in order. */
-export function progressFor(names: readonly string[], options: { json?: boolean } = {}): Progress {
-  if (options.json) return new JsonProgress();
-  return isLive() ? new LiveProgress(names) : new LineProgress();
+export function progressFor(names: readonly string[], options: { json?: boolean; verbose?: boolean } = {}): Progress {
+  const { json, verbose = false } = options;
+  if (json) return new JsonProgress(verbose);
+  return isLive() ? new LiveProgress(names, verbose) : new LineProgress(verbose);
+}
+
+/** A step as text. A command line stands alone on its line, so that it can be pasted into a shell. */
+export function detailText(detail: Detail | string): string {
+  if (typeof detail === "string") return detail;
+  const { name, message, command } = detail;
+  return command ? `${name}: ${message}:\n${command.map(shellQuote).join(" ")}` : `${name}: ${message}`;
+}
+
+/** What several streams tell of one step is told once. */
+class Told {
+  #told = new Set<string>();
+
+  constructor(private readonly isVerbose: boolean) {}
+
+  isNew(detail: Detail | string): boolean {
+    const key = JSON.stringify(detail);
+    if (!this.isVerbose || this.#told.has(key)) return false;
+    this.#told.add(key);
+    return true;
+  }
 }
 
 class JsonProgress implements Progress {
   #last = new Map<string, string>();
+  readonly #told: Told;
+
+  constructor(isVerbose: boolean) {
+    this.#told = new Told(isVerbose);
+  }
 
   member(member: MemberReport): void {
     const line = JSON.stringify({ event: "member", member });
@@ -127,6 +160,10 @@ class JsonProgress implements Progress {
   note(message: string): void {
     sayJson({ event: "note", message });
   }
+  detail(detail: Detail | string): void {
+    if (!this.#told.isNew(detail)) return;
+    sayJson(typeof detail === "string" ? { event: "detail", message: detail } : detail);
+  }
   end(): void {}
 }
 
@@ -134,6 +171,11 @@ class LineProgress implements Progress {
   #last = new Map<string, string>();
   #started = performance.now();
   #downloadMs = -Infinity;
+  readonly #told: Told;
+
+  constructor(isVerbose: boolean) {
+    this.#told = new Told(isVerbose);
+  }
 
   member(report: MemberReport): void {
     const { text, done } = phaseOf(report);
@@ -154,6 +196,9 @@ class LineProgress implements Progress {
   }
   note(message: string): void {
     warn(message);
+  }
+  detail(detail: Detail | string): void {
+    if (this.#told.isNew(detail)) warn(detailText(detail));
   }
   end(): void {}
 
@@ -177,7 +222,10 @@ class LiveProgress implements Progress {
   #lines = new LiveLines(write, terminalSize);
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(names: readonly string[]) {
+  readonly #told: Told;
+
+  constructor(names: readonly string[], isVerbose: boolean) {
+    this.#told = new Told(isVerbose);
     const startedMs = performance.now();
     this.#rows = names.map((name) => ({ name, phase: { text: "…", done: false }, startedMs }));
     this.#timer = setInterval(() => this.#redraw(), REDRAW_MS);
@@ -200,6 +248,9 @@ class LiveProgress implements Progress {
   note(message: string): void {
     if (this.#timer === undefined) say(message);
     else this.#redraw(message);
+  }
+  detail(detail: Detail | string): void {
+    if (this.#told.isNew(detail)) this.note(detailText(detail));
   }
   end(options: { keep?: boolean } = {}): void {
     if (this.#timer === undefined) return;

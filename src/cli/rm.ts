@@ -8,7 +8,7 @@ import { Interrupt } from "./interrupt.ts";
 import { parseNames } from "./name_arguments.ts";
 import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
-import { progressFor } from "./progress.ts";
+import { progressFor, VERBOSE } from "./progress.ts";
 import { isInStore, logNames, removeLogs, removeStopped } from "./remove.ts";
 import { bytesText } from "./sizes.ts";
 import { stopMembers } from "./stop.ts";
@@ -18,6 +18,7 @@ interface Flags {
   all?: boolean;
   force?: boolean;
   json?: boolean;
+  verbose?: boolean;
 }
 
 export function rmCommand(): Command {
@@ -26,6 +27,7 @@ export function rmCommand(): Command {
     .argument("[names...]", "members: a,b,c or a b c")
     .option("--all", "every member, except those of a running program")
     .option("-f, --force", "do not ask, and do not wait for guests that run")
+    .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event; does not ask")
     .addHelpText(
       "after",
@@ -51,7 +53,7 @@ Examples:
       using interrupt = new Interrupt(() => void progress.end());
       const served = await servedOf(store, known);
       const logs = logNames(store, known);
-      const stopped = await stopMembers(store, served, { force: flags.force, signal: interrupt.signal }, progress);
+      const stopped = await stopMembers(store, served, { ...flags, signal: interrupt.signal }, progress);
       progress.end();
       if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted; nothing was removed");
 

@@ -9,6 +9,7 @@ import { ageText } from "./duration.ts";
 import { type MemberView, viewOf } from "./member_view.ts";
 import { type MemberFacts, observeGroups } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
+import { shellQuote } from "./quoting.ts";
 import { bytesText, sizeText } from "./sizes.ts";
 import { openStore, requireMember } from "./store_access.ts";
 
@@ -16,6 +17,7 @@ export function statusCommand(): Command {
   return new Command("status")
     .description("tell all about one member")
     .argument("<name>", "the member")
+    .option("--verbose", "its hypervisor's command line, too, ready to paste")
     .option("--json", "one JSON object")
     .addHelpText(
       "after",
@@ -27,13 +29,15 @@ export function statusCommand(): Command {
 Example:
   fleetbox status a --json | jq .network.dropped`,
     )
-    .action(async (word: string, flags: { json?: boolean }) => {
+    .action(async (word: string, flags: { json?: boolean; verbose?: boolean }) => {
       const store = openStore();
       const member = await requireMember(store, checkName(word));
       const group = member.report ? await getGroup(store, member.name).catch(() => undefined) : undefined;
       const view = viewOf(member, observeGroups(store), group?.bound);
       if (flags.json) sayJson(statusJson(store, member, view, group));
       else statusLines(view, member, store.member(member.name), group, Date.now()).forEach(say);
+      const command = member.report?.command;
+      if (flags.verbose && !flags.json && command) say(`\n${command.map(shellQuote).join(" ")}`);
     });
 }
 

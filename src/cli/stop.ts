@@ -4,13 +4,14 @@ import { Command } from "commander";
 import { stop } from "../control.ts";
 import { FleetboxError } from "../errors.ts";
 import type { Store } from "../store.ts";
+import type { Detail } from "../wire.ts";
 import { parseDurationMs } from "./duration.ts";
 import { throwAll } from "./error_text.ts";
 import { Interrupt } from "./interrupt.ts";
 import { parseNames } from "./name_arguments.ts";
 import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
-import { type Progress, progressFor } from "./progress.ts";
+import { type Progress, progressFor, VERBOSE } from "./progress.ts";
 import { openStore, requireMember } from "./store_access.ts";
 import { takeBack } from "./take_back.ts";
 
@@ -19,6 +20,7 @@ interface Flags {
   force?: boolean;
   grace?: string;
   json?: boolean;
+  verbose?: boolean;
 }
 
 export function stopCommand(): Command {
@@ -29,6 +31,7 @@ export function stopCommand(): Command {
     .option("--all", "every member that runs, except those of a running program")
     .option("--force", "do not wait for the guest: end the machine at once")
     .option("--grace <duration>", "how long the guest may take before it is ended (default: 30s)")
+    .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event")
     .addHelpText(
       "after",
@@ -101,7 +104,7 @@ export interface StopResult {
 export async function stopMembers(
   store: Store,
   names: readonly string[],
-  options: { force?: boolean; graceMs?: number; signal?: AbortSignal },
+  options: { force?: boolean; graceMs?: number; verbose?: boolean; signal?: AbortSignal },
   progress: Progress,
 ): Promise<StopResult> {
   const result: StopResult = { stopped: [], notRunning: [], failures: [] };
@@ -112,8 +115,9 @@ export async function stopMembers(
     try {
       const member = await requireMember(store, name);
       if (member.report) progress.member({ ...member.report, stage: "stopping" });
-      const { force, graceMs, signal } = options;
-      if (await stop(store, name, { force, graceMs, signal })) {
+      const { force, graceMs, verbose, signal } = options;
+      const onDetail = verbose ? (detail: Detail) => progress.detail(detail) : undefined;
+      if (await stop(store, name, { force, graceMs, onDetail, signal })) {
         if (signal?.aborted) return;
         if (member.report) progress.member({ ...member.report, running: false, state: "stopped", stage: undefined });
         result.stopped.push(name);

@@ -5,11 +5,13 @@ import { DEFAULTS } from "../options.ts";
 import { bringMembersUp } from "./bring_members_up.ts";
 import { addMemberFlags, type MemberFlags, memberOptions } from "./member_options.ts";
 import { numberedNames, parseNames } from "./name_arguments.ts";
+import { VERBOSE } from "./progress.ts";
 import { planUp } from "./up_plan.ts";
 
 interface Flags extends MemberFlags {
   n?: string;
   json?: boolean;
+  verbose?: boolean;
   wait: boolean;
 }
 
@@ -22,6 +24,7 @@ export function upCommand(): Command {
     .option("--egress <on|off>", `whether the group reaches the outside (default: ${DEFAULTS.egress})`)
     .option("--host-access", "let guests reach services on this host's loopback, at the gateway's address")
     .option("--no-wait", "return when they are being booted")
+    .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event")
     .addHelpText(
       "after",

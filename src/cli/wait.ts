@@ -10,12 +10,13 @@ import { parseDurationMs } from "./duration.ts";
 import { Interrupt } from "./interrupt.ts";
 import { parseNames } from "./name_arguments.ts";
 import { say, sayJson } from "./output.ts";
-import { progressFor } from "./progress.ts";
+import { progressFor, VERBOSE } from "./progress.ts";
 import { openStore, requireMember } from "./store_access.ts";
 
 interface Flags {
   timeout?: string;
   json?: boolean;
+  verbose?: boolean;
 }
 
 export function waitCommand(): Command {
@@ -26,6 +27,7 @@ export function waitCommand(): Command {
       "--timeout <duration>",
       `such as 90, 90s or 2m, downloads not counted (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
     )
+    .option("--verbose", VERBOSE)
     .option("--json", 'one JSON object per event, then {"event":"wait","members":[…]}')
     .addHelpText("after", "\nExample:\n  fleetbox up a b --no-wait && fleetbox wait a b --timeout 2m")
     .action(async (words: string[], flags: Flags) => {
@@ -44,9 +46,11 @@ export function waitCommand(): Command {
       try {
         reports = await waitMembers(store, names, {
           timeoutMs,
+          verbose: flags.verbose,
           signal: interrupt.signal,
           onEvent: (event) => {
             if (event.event === "member" && names.includes(event.member.name)) progress.member(event.member);
+            if (event.event === "detail" && names.includes(event.name)) progress.detail(event);
           },
         });
       } finally {

@@ -147,6 +147,7 @@ export class Group {
       host,
       network: this.#network,
       writePid: (name) => this.#claims.writePid(name),
+      onDetail: (detail) => this.hub.tell(detail),
       onChange: (member) => {
         this.hub.tell({ event: "member", member: member.report() });
         void this.#note();

@@ -12,8 +12,8 @@ import { Countdown } from "../limits.ts";
 import { DEFAULTS, type Options } from "../options.ts";
 import { isAlive, type ProcessIdentity } from "../process.ts";
 import { type MemberConfig, type MemberPaths, removeIfThere, type Store } from "../store.ts";
-import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec } from "../vmm/contract.ts";
-import { encodeLine, type MemberReport, type SshEndpoint, type Stage } from "../wire.ts";
+import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec, Rung } from "../vmm/contract.ts";
+import { type Detail, encodeLine, type MemberReport, type SshEndpoint, type Stage } from "../wire.ts";
 import type { FetchProgress } from "../image/fetch.ts";
 import { BootLines, consoleSize, consoleTail } from "./console.ts";
 import { endProcesses } from "./end_processes.ts";
@@ -37,6 +37,8 @@ export interface MemberContext {
   network: GroupNetwork;
   /** Claims the member's pidfile once its directory is there. */
   writePid(name: string): Promise<void>;
+  /** A step, for who wants to know each. */
+  onDetail(detail: Detail): void;
   /** Something that `report()` tells has changed. */
   onChange(member: Member): void;
   /** The guest powered itself off: the member leaves the group. */
@@ -61,6 +63,13 @@ interface BootKind {
   /** It has answered already. */
   isUp?: boolean;
 }
+
+/** What each step of a stop is. */
+const RUNGS: Record<Rung, string> = {
+  acpi: "its power button is pressed; its guest shuts down",
+  quit: "its hypervisor is told to quit",
+  kill: "its hypervisor is killed",
+};
 
 const OWN_END = "stopped by us";
 
@@ -90,6 +99,9 @@ export class Member {
   #hasCloudInit: boolean | undefined;
   /** Why the latest try to ask the guest failed. */
   #denied = "";
+  /** The steps of the latest boot. */
+  #details: Detail[] = [];
+  #command: string[] | undefined;
   /** What is wrong with the guest although it runs. */
   #problem: WireError | undefined;
   /** Why the machine stands, while it does, and the stage that it stopped in. */
@@ -157,6 +169,11 @@ export class Member {
       signal.throwIfAborted();
       if (spec.status === "rejected") throw spec.reason;
       if (written.status === "rejected") throw written.reason;
+      this.#detail(
+        `its image is ${prepared.image.id}, its disk ${prepared.created ? "new" : "kept"}: ${this.paths.disk}`,
+      );
+      this.#command = this.context.driver.commandLine(spec.value);
+      this.#detail("its hypervisor's command line", this.#command);
       this.state.at("boot");
       return await this.context.driver.start(spec.value, signal);
     });
@@ -258,6 +275,7 @@ export class Member {
     const limit = new Countdown(limitMs, () => abort.abort(this.#tooLate(limitMs)));
     this.#logStart = consoleSize(this.paths.serialLog);
     this.#denied = "";
+    this.#details = [];
     this.#problem = undefined;
     let exit: MachineExit | undefined;
     try {
@@ -270,11 +288,13 @@ export class Member {
         abort.abort(new FleetboxError("failed", how.message));
         this.#onExit(machine, how);
       });
+      this.#detail(`process ${machine.process.pid} runs it`);
       this.context.onChange(this);
       abort.signal.throwIfAborted();
       if (isAdoption) await this.#seeWhetherItStands(machine);
       await this.#connect(abort.signal, isUp);
       this.#problem = isUp || options.ready === "ssh" ? undefined : await this.#cloudInitEnd(abort.signal);
+      this.#detail(`it answers at ${this.config!.ip}, on this host at 127.0.0.1 port ${this.#ssh!.port}`);
       const pause = this.#pause;
       if (pause) pause.stage = "ready";
       this.state.to("running", pause ? "paused" : "ready", pause?.failure ?? this.#problem);
@@ -518,7 +538,10 @@ export class Member {
       const exit = hurry.aborted ? await machine.kill() : await machine.stop({
         graceMs,
         signal: hurry,
-        onRung: (rung) => log(`${this.name}: stopping: ${rung}`),
+        onRung: (rung) => {
+          log(`${this.name}: stopping: ${rung}`);
+          this.#detail(RUNGS[rung]);
+        },
       });
       log(`${this.name}: stopped: ${exit.message}`);
     }
@@ -552,6 +575,22 @@ export class Member {
     await machine?.kill();
     this.#console.end();
     this.context.network.unplug(this.name);
+  }
+
+  /** The steps of the latest boot, so far. */
+  get details(): readonly Detail[] {
+    return this.#details;
+  }
+
+  #detail(message: string, command?: string[]): void {
+    const detail: Detail = { event: "detail", name: this.name, message, ...(command && { command }) };
+    this.#details.push(detail);
+    this.context.onDetail(detail);
+  }
+
+  /** All that can be told of it: what {@link report} tells, and the hypervisor's command line. */
+  fullReport(): MemberReport {
+    return { ...this.report(), ...(this.#machine && this.#command && { command: this.#command }) };
   }
 
   report(): MemberReport {

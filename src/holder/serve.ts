@@ -71,13 +71,13 @@ async function answerJson(group: Group, name: string, request: wire.JsonRequest,
   const fail = (thrown: unknown) => client.write(wire.encodeLine({ event: "error", ...toWireError(thrown) }));
   switch (request.op) {
     case "report": {
-      const report = group.member(name)?.report();
+      const report = group.member(name)?.fullReport();
       return await client.write(wire.encodeLine(report ?? gone(name)));
     }
     case "group":
       return await client.write(wire.encodeLine(group.report()));
     case "watch":
-      return await watch(group, client);
+      return await watch(group, client, request.verbose ?? false);
     case "add": {
       const done = (async () => await group.add(request.name, checkOptions(request.options ?? {})))();
       if (request.wait === false) {
@@ -90,7 +90,7 @@ async function answerJson(group: Group, name: string, request: wire.JsonRequest,
         off();
         return early ? await fail(early) : await client.write(wire.encodeLine({ event: "done" }));
       }
-      const off = forward(group, client, request.name);
+      const off = forward(group, client, request.name, request.verbose ? ["member", "detail"] : ["member"]);
       try {
         await done;
       } catch (thrown) {
@@ -109,13 +109,17 @@ async function answerJson(group: Group, name: string, request: wire.JsonRequest,
         return await fail(thrown);
       }
     }
-    case "stop":
+    case "stop": {
+      const off = request.verbose ? forward(group, client, name, ["detail"]) : () => {};
       try {
         await group.stop(name, { force: request.force ?? false, graceMs: request.grace_ms ?? DEFAULT_GRACE_MS });
       } catch (thrown) {
         return await fail(thrown);
+      } finally {
+        off();
       }
       return await client.write(wire.encodeLine({ event: "done" }));
+    }
     default:
       return request satisfies never;
   }
@@ -130,17 +134,23 @@ function gone(name: string) {
   return toWireError(new FleetboxError("not-found", `"${name}" has left the group`));
 }
 
-/** Tells a client of one member's changes, until the returned function is called. */
-function forward(group: Group, client: Client, name: string): () => void {
+/** Tells a client of one member's changes, its steps, or both, until the returned function is called. */
+function forward(group: Group, client: Client, name: string, kinds: ("member" | "detail")[]): () => void {
   return group.hub.subscribe((event) => {
-    if (event.event === "member" && event.member.name === name) client.post(wire.encodeLine(event));
+    const its = event.event === "member" ? event.member.name : event.event === "detail" ? event.name : undefined;
+    if (its === name && kinds.some((kind) => kind === event.event)) client.post(wire.encodeLine(event));
   });
 }
 
 /** Tells a client of everything: what is now, then what changes, until the group ends or the client leaves. */
-async function watch(group: Group, client: Client): Promise<void> {
-  for (const member of group.members) client.post(wire.encodeLine({ event: "member", member: member.report() }));
-  const off = group.hub.subscribe((event) => client.post(wire.encodeLine(event)));
+async function watch(group: Group, client: Client, isVerbose: boolean): Promise<void> {
+  for (const member of group.members) {
+    if (isVerbose) member.details.forEach((detail) => client.post(wire.encodeLine(detail)));
+    client.post(wire.encodeLine({ event: "member", member: member.report() }));
+  }
+  const off = group.hub.subscribe((event) => {
+    if (isVerbose || event.event !== "detail") client.post(wire.encodeLine(event));
+  });
   await Promise.race([client.left(), group.ended]);
   off();
   await client.drained();

@@ -1,0 +1,57 @@
+/** --verbose: each step, and the hypervisor's command line as a shell reads it. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { sandbox } from "../harness/sandbox.ts";
+
+const DECODER = new TextDecoder();
+
+Deno.test("--verbose tells the steps of up and stop, and a command line that a shell takes apart into the very words", async () => {
+  await using box = await sandbox({ standIn: {} });
+  // A program whose path a shell would take apart, were it not quoted.
+  const odd = join(box.root, 'it\'s $HOME & "mine"');
+  Deno.mkdirSync(odd);
+  Deno.writeTextFileSync(join(odd, "qemu"), `#!/bin/sh\nexec '${box.env.FLEETBOX_QEMU}' "$@"\n`, { mode: 0o755 });
+  const env = { FLEETBOX_QEMU: join(odd, "qemu") };
+
+  const up = await box.start(["up", "a", "--egress", "off", "--verbose"], { env }).done;
+  assert.equal(up.code, 0, up.stderr);
+  assert.match(up.stderr, /^a holder is started for a: /m);
+  assert.match(up.stderr, /^process \d+ is their holder; its log: .*runner-a\.log$/m);
+  assert.match(up.stderr, /^a: its image is micro-tiny, its disk new: .*disk\.qcow2$/m);
+  assert.match(up.stderr, /^a: process \d+ runs it$/m);
+  assert.match(up.stderr, /^a: it answers at 10\.88\.0\.11, on this host at 127\.0\.0\.1 port \d+$/m);
+  const line = /^a: its hypervisor's command line:\n(.*)$/m.exec(up.stderr)?.[1];
+  assert.ok(line, up.stderr);
+
+  const { command } = JSON.parse((await box.ok("status", "a", "--json")).stdout);
+  assert.equal(command[0], env.FLEETBOX_QEMU);
+  assert.ok(command.includes("guest=a"));
+  for (const shell of ["sh", "bash"]) {
+    const { stdout } = await new Deno.Command(shell, { args: ["-c", `printf '%s\\0' ${line}`] }).output();
+    assert.deepEqual(DECODER.decode(stdout).split("\0").slice(0, -1), command, shell);
+  }
+  assert.ok((await box.ok("status", "a", "--verbose")).stdout.endsWith(`\n\n${line}\n`));
+  assert.ok(!(await box.ok("status", "a")).stdout.includes(line));
+  assert.ok(!(await box.ok("ls", "--json")).stdout.includes("guest=a"));
+
+  const join_ = await box.start(["join", "b", "--via", "a", "--verbose"], { env }).done;
+  assert.match(join_.stderr, /^the holder of a is asked to boot b$[^]*^b: its hypervisor's command line:$/m);
+  assert.doesNotMatch(join_.stderr, /^a: /m);
+  const stop = await box.ok("stop", "a", "--verbose");
+  assert.match(stop.stderr, /^a: its power button is pressed; its guest shuts down$/m);
+});
+
+Deno.test("without --verbose no step is told; with --json each is an event; wait is told those that were before it", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 1_000 } } });
+  const up = await box.up("a", "--no-wait");
+  assert.doesNotMatch(up.stderr, /command line|is their holder/);
+  const wait = await box.ok("wait", "a", "--verbose", "--json");
+  const events = wait.stdout.trim().split("\n").map((text) => JSON.parse(text));
+  const details = events.filter(({ event }) => event === "detail");
+  assert.equal(details.filter(({ command }) => Array.isArray(command)).length, 1, wait.stdout);
+  assert.ok(details.length >= 3, wait.stdout);
+  assert.ok(details.every(({ name }) => name === "a"));
+  const stop = await box.ok("stop", "a", "--json");
+  assert.doesNotMatch(stop.stdout, /"detail"/);
+});
