@@ -102,14 +102,15 @@ export function leftAlone(names: readonly string[]): string {
 }
 
 /**
- * The group to which a stopped member belongs: the one that it last booted in, while others of it are served. It is not
- * taken back into one that dies with a program; for that, somebody has to ask.
+ * The group to which a stopped member belongs: the one that it last booted in, while others of it are served, or run
+ * without their holder. It is not taken back into one that dies with a program; for that, somebody has to ask.
  */
 export function homeGroup(groups: readonly GroupFacts[], { stored, report }: MemberFacts): GroupFacts | undefined {
   if (report || !stored || !("config" in stored)) return undefined;
   const { name, group: id } = stored.config;
   return groups.find((group) =>
-    group.id === id && group.holderAlive && !group.bound && group.served.some((other) => other !== name)
+    group.id === id && !group.bound &&
+    (group.holderAlive ? group.served.some((other) => other !== name) : group.machinesAlive.length > 0)
   );
 }
 

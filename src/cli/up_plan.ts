@@ -11,6 +11,7 @@
  * | none is served, and some belong to a group that lives | add all there: they come back to their network          |
  * | none is served, and none belongs anywhere             | spawn one holder for all                                |
  * | … and machines of a killed holder run                 | the new holder takes that holder's machines back        |
+ * | … or of the group that a stopped one belongs to       | the same: it comes back to its network                  |
  */
 
 import { FleetboxError } from "../errors.ts";
@@ -42,7 +43,9 @@ export function planUp(members: readonly MemberFacts[], groups: readonly GroupFa
   // Whoever runs decides which network it is; those that are stopped follow, and decide only among themselves.
   const homes = running.size > 0 ? running : homesOf(members, (member) => {
     const home = homeGroup(groups, member);
-    return home && { key: `holder ${home.holder}`, group: home.group, via: home.served };
+    if (!home) return undefined;
+    if (home.holderAlive) return { key: `holder ${home.holder}`, group: home.group, via: home.served };
+    return { key: `record ${home.id}`, group: home.group, orphan: home.machinesAlive[0] };
   });
   if (homes.size > 1) return { step: "refuse", error: cannotMerge([...homes.values()]) };
 
@@ -51,7 +54,8 @@ export function planUp(members: readonly MemberFacts[], groups: readonly GroupFa
   const asked = served.find((member) => member.report!.running) ?? served[0];
   const [home] = homes.values();
   const via = asked?.name ?? home?.via?.find((name) => !members.some((member) => member.name === name));
-  if (via === undefined) return planSpawn(members.map(({ name }) => name), groups);
+  const orphan = home?.orphan === undefined ? [] : [home.orphan];
+  if (via === undefined) return planSpawn([...members.map(({ name }) => name), ...orphan], groups);
   return {
     step: "add",
     via,
@@ -68,6 +72,8 @@ interface Home {
   group: string;
   /** Members through which the group can be asked. */
   via?: string[];
+  /** One of its machines, when its holder was killed: who starts a holder for it takes the group back. */
+  orphan?: string;
 }
 
 function homesOf(

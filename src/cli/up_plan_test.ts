@@ -142,6 +142,18 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
     "via c: add a; pending ; running c",
   ],
   [
+    "a stopped member comes back to its own network when that lost its holder: it is taken back",
+    [stopped("a", "id-g"), absent("n")],
+    [killed("g", ["b", "c"])],
+    "spawn a,n,b; taken b; strays c",
+  ],
+  [
+    "a group that lost its holder, and of which nothing runs, is nobody's home",
+    [stopped("a", "id-g")],
+    [killed("g", [])],
+    "spawn a; taken ; strays ",
+  ],
+  [
     "nobody comes back into a group that dies with its program",
     [stopped("a", "id-g")],
     [group("g", ["b"], { bound: true })],

@@ -295,6 +295,7 @@ export class Group {
       if (this.#members.size === 0) void this.#finish();
       throw thrown;
     }
+    this.#forgetRemoved();
     this.#belongs.add(name);
     this.options.store.sweepTemporary([name]);
     await this.#note();
@@ -307,6 +308,13 @@ export class Group {
     } catch (thrown) {
       if (!member.isStopping) await this.#discard(member);
       throw thrown;
+    }
+  }
+
+  /** Members that were removed belong here no more: a group that lives long must not remember all that ever were. */
+  #forgetRemoved(): void {
+    for (const name of this.#belongs) {
+      if (!this.#members.has(name) && !exists(this.options.store.member(name).dir)) this.#belongs.delete(name);
     }
   }
 

@@ -9,6 +9,7 @@
  * but the members. A failure names the seed and the round, and lists what was done.
  */
 
+import { isAlive } from "../../src/process.ts";
 import { type Sandbox, sandbox, told } from "../harness/sandbox.ts";
 import { type Found, kill, signal, until } from "../harness/processes.ts";
 import type { Running } from "../harness/command.ts";
@@ -32,6 +33,8 @@ export interface CampaignOptions {
   seconds?: number;
   /** Only this round, from a store of its own. */
   round?: number;
+  /** Steps of a round. @default 5 */
+  steps?: number;
   /** Real QEMU and the micro image, instead of the stand-in. */
   real: boolean;
   /** Told what happens. */
@@ -59,6 +62,8 @@ export interface CampaignResult {
 /** An invariant that did not hold. */
 export class BrokenInvariant extends Error {
   override readonly name = "BrokenInvariant";
+  /** What was done until then. */
+  result?: CampaignResult;
 }
 
 const SETTLE_LIMIT_MS = 120_000;
@@ -74,11 +79,17 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   box.leavesDebris();
   const run = new Campaign(box, options);
   const elapsed = () => (performance.now() - began) / 1000;
-  if (round !== undefined) await run.round(round);
-  else {
-    for (let number = 1; killsOf(run.result) < kills && elapsed() < seconds; number++) await run.round(number);
+  const result = () => ({ ...run.result, seconds: Math.round(elapsed()) });
+  try {
+    if (round !== undefined) await run.round(round);
+    else {
+      for (let number = 1; killsOf(run.result) < kills && elapsed() < seconds; number++) await run.round(number);
+    }
+  } catch (thrown) {
+    if (thrown instanceof BrokenInvariant) thrown.result = result();
+    throw thrown;
   }
-  return { ...run.result, seconds: Math.round(elapsed()) };
+  return result();
 }
 
 export function killsOf({ kills }: CampaignResult): number {
@@ -113,8 +124,8 @@ class Campaign {
   }
 
   async round(number: number): Promise<void> {
-    const { seed, real } = this.options;
-    const round = drawRound(seed, number, { names: this.#names, bootMs: real ? 6_000 : 900 });
+    const { seed, real, steps } = this.options;
+    const round = drawRound(seed, number, { names: this.#names, bootMs: real ? 6_000 : 900, steps });
     this.result.rounds++;
     this.#number = number;
     this.#history = [`round ${number}, which begins with all ${round.begin}`];
@@ -215,13 +226,15 @@ class Campaign {
   async #sameUpAgain({ steps }: Round): Promise<void> {
     const up = steps.flatMap(({ commands }) => commands).findLast(([verb]) => verb === "up");
     if (!up) return;
-    const views = await this.box.ls();
-    const groups = new Set(up[1].split(",").map((name) => views[name]?.group).filter(Boolean));
+    const names = up[1].split(",");
+    const groups = this.box.store.groupRecords().filter(({ hypervisors }) =>
+      Object.entries(hypervisors).some(([name, machine]) => names.includes(name) && isAlive(machine))
+    );
     this.#history.push(`$ fleetbox ${up.join(" ")}`);
     this.result.commands++;
     const end = await this.box.run(...up);
     if (end.code === 0) return void this.result.sameAgain++;
-    if (groups.size > 1 && /two networks cannot merge/.test(end.stderr)) return;
+    if (groups.length > 1 && /two networks cannot merge/.test(end.stderr)) return;
     throw this.#broken([told(end)]);
   }
 

@@ -6,11 +6,11 @@
  *
  * Without `--only`: 500 kills on the stand-in, 60 on real QEMU, then what must not grow (`leaks.ts`). `--seconds` ends a
  * campaign earlier, for a machine that others want as well: with `--record` several runs add up in one file, a line of JSON
- * each. `--round` plays one round of a seed again. Ends with 1 when an invariant broke; the message says how to replay it.
+ * each. `--round` plays one round of a seed again. `--scale 0.1` makes a tenth of the leaks' cycles. Ends with 1 when an invariant broke; the message says how to replay it.
  */
 
 import { parseArgs } from "node:util";
-import { campaign } from "./campaign.ts";
+import { BrokenInvariant, campaign } from "./campaign.ts";
 import { leaks } from "./leaks.ts";
 
 const { values } = parseArgs({
@@ -23,6 +23,7 @@ const { values } = parseArgs({
     "round": { type: "string" },
     "repeat": { type: "string", default: "1" },
     "record": { type: "string" },
+    "scale": { type: "string", default: "1" },
   },
 });
 const number = (text: string | undefined) => text === undefined ? undefined : Number(text);
@@ -35,19 +36,18 @@ function record(result: object): void {
 }
 
 async function run(kind: string): Promise<void> {
-  if (kind === "leaks") {
-    return void (await leaks({ say: console.log, seconds: number(values.seconds) })).forEach(record);
-  }
+  if (kind === "leaks") return (await leaks({ say: console.log, scale: number(values.scale) })).forEach(record);
   const real = kind === "real";
   const kills = Number(values[real ? "real-kills" : "kills"]);
   console.log(`${kind}: seed ${seed}${values.round ? `, round ${values.round}` : `, ${kills} kills`}`);
+  const limits = { round: number(values.round), seconds: number(values.seconds) };
   for (let times = 0; times < Number(values.repeat); times++) {
-    record(
-      await campaign({
-        ...{ seed, kills, real, say: console.log },
-        ...{ round: number(values.round), seconds: number(values.seconds) },
-      }),
-    );
+    try {
+      record(await campaign({ seed, kills, real, say: console.log, ...limits }));
+    } catch (thrown) {
+      if (thrown instanceof BrokenInvariant) record({ ...thrown.result, broken: thrown.message.split("\n")[1] });
+      throw thrown;
+    }
   }
 }
 

@@ -38,6 +38,8 @@ export interface PlanOptions {
   names: readonly string[];
   /** About as long as a boot takes: the longest time after which a blow falls. */
   bootMs: number;
+  /** @default 5 */
+  steps?: number;
 }
 
 const STEPS_A_ROUND = 5;
@@ -47,7 +49,8 @@ const QUICK_MS = 400;
 export function drawRound(seed: number, number: number, options: PlanOptions): Round {
   const random = new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b));
   const begin = random.pick(["running", "running", "stopped", "absent"] as const);
-  const steps = Array.from({ length: STEPS_A_ROUND }, () => drawStep(random, options));
+  const { steps: length = STEPS_A_ROUND } = options;
+  const steps = Array.from({ length }, () => drawStep(random, options));
   return { begin, steps, endByForce: random.chance(0.7) };
 }
 

@@ -190,3 +190,17 @@ test("what killed processes left half-made or half-removed is swept by the holde
   await box.up("a");
   assert.deepEqual(halves.filter(exists), []);
 });
+
+test("up of a stopped member whose group lost its holder takes the group back, and boots it onto its network", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  await box.ok("stop", "a");
+  const machines = box.machines();
+  await box.killHolder("b");
+  const up = await box.up("a");
+  assert.match(up.stderr, /taken back: b/);
+  assert.equal(await box.states(), "a=running b=running");
+  assert.deepEqual(box.machines().filter((machine) => machine.startsWith("b:")), machines);
+  assert.equal(box.processes("gateway").length, 1);
+  assert.equal(box.processes("holder").length, 1);
+});
