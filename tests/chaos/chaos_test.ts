@@ -36,8 +36,8 @@ test("kills and freezes in the middle of commands, on real QEMU: every invariant
 
 test("a few dozen cycles of up and stop, and of joins and stops in one holder, leave nothing more in use", async () => {
   const results = await Promise.all([
-    upAndStop({ real: false, cycles: 15 }),
-    joinsAndStops({ real: false, cycles: 30 }),
+    upAndStop({ real: false, cycles: 12 }),
+    joinsAndStops({ real: false, cycles: 20 }),
   ]);
   for (const result of results) console.log(JSON.stringify(result));
 });
