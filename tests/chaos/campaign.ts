@@ -20,6 +20,7 @@ import {
   disksOf,
   hypervisorsBelong,
   noSharedDisks,
+  type Orphans,
   orphansOf,
   wasTakenBack,
 } from "./invariants.ts";
@@ -133,8 +134,9 @@ class Campaign {
       await this.#begin(round.begin);
       for (const step of round.steps) await this.#step(step);
       await this.#holdNow();
+      const orphans = await orphansOf(this.box);
       await this.#sameUpAgain(round);
-      await this.#repair();
+      await this.#repair(orphans);
       await this.#end(round.endByForce);
     } catch (thrown) {
       throw thrown instanceof BrokenInvariant ? thrown : this.#broken([String(thrown)], thrown);
@@ -239,8 +241,7 @@ class Campaign {
   }
 
   /** What lost its holder is taken back, as it is. */
-  async #repair(): Promise<void> {
-    const orphans = await orphansOf(this.box);
+  async #repair(orphans: Orphans): Promise<void> {
     await this.#command("ls", "--repair");
     this.#hold(await wasTakenBack(this.box, orphans));
     this.result.takenBack += orphans.machines.length;
