@@ -71,3 +71,24 @@ Deno.test("process: which finds programs by name and by path", () => {
   assert.equal(which("fleetbox-no-such-program"), undefined);
   assert.equal(which("/etc/passwd"), undefined);
 });
+
+Deno.test("process: one whose first thread has ended is alive until its last one has: its files and ports are in use", async () => {
+  const code = [
+    "import ctypes, threading, time",
+    "threading.Thread(target=time.sleep, args=(60,)).start()",
+    "print('on its way', flush=True)",
+    "ctypes.CDLL(None).pthread_exit(None)",
+  ].join("\n");
+  const told = Promise.withResolvers<void>();
+  const child = start("python3", ["-c", code], { onOutput: () => told.resolve() });
+  try {
+    await told.promise;
+    const stateOf = () => /\) (\w) /.exec(Deno.readTextFileSync(`/proc/${child.pid}/stat`))?.[1];
+    while (stateOf() !== "Z") await new Promise((later) => setTimeout(later, 2));
+    assert.ok(isAlive(identify(child.pid)!));
+  } finally {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+  assert.equal(identify(child.pid), undefined);
+});
