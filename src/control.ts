@@ -202,8 +202,13 @@ export async function isRunning(store: Store, name: string): Promise<boolean> {
 }
 
 /** All that a member's holder tells of it, or undefined when nobody serves it. */
-export async function getReport(store: Store, name: string, timeoutMs = 5_000): Promise<wire.MemberReport | undefined> {
-  return await askJson<wire.MemberReport>(store, name, { op: "report" }, timeoutMs);
+export async function getReport(
+  store: Store,
+  name: string,
+  timeoutMs = 5_000,
+  verbose?: boolean,
+): Promise<wire.MemberReport | undefined> {
+  return await askJson<wire.MemberReport>(store, name, { op: "report", verbose }, timeoutMs);
 }
 
 /** All that a member's holder tells of its group, or undefined when nobody serves it. */

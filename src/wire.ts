@@ -94,7 +94,7 @@ export interface MemberReport extends Status {
   failure?: WireError;
   /** The hypervisor's process id, while there is one. */
   hypervisor_pid?: number;
-  /** In the reply to `report` alone: the hypervisor's program and arguments, when its holder has started it. */
+  /** Of a `report` that was asked `verbose`: the hypervisor's program and arguments, when its holder has started it. */
   command?: string[];
   /** Frames on the member's port of the switch. */
   network?: PortReport;
@@ -135,7 +135,7 @@ export interface GroupReport {
  * The client sends nothing before it has the greeting. One that reads too slowly loses bytes, and is told so in their place.
  */
 export type JsonRequest =
-  | { op: "report" }
+  | { op: "report"; verbose?: boolean }
   | { op: "group" }
   | { op: "watch"; verbose?: boolean }
   | { op: "console" }

@@ -49,6 +49,9 @@ export function warn(line: string): void {
   } catch { /* there is no other place to say it */ }
 }
 
+/** The version of what `--json` prints: docs/json.md says what may change within one. */
+export const JSON_VERSION = 1;
+
 /** One JSON value on a line of its own. */
 export function sayJson(value: unknown): void {
   say(JSON.stringify(value));

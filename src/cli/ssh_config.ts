@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { parseNames } from "./name_arguments.ts";
 import { observeAll, observeGroups, orphanGroup } from "./observe.ts";
-import { warn, write } from "./output.ts";
+import { sayJson, warn, write } from "./output.ts";
 import { endpointOf } from "./reach.ts";
 import { sshConfigBlock } from "./ssh_arguments.ts";
 import { openStore, requireMember } from "./store_access.ts";
@@ -12,6 +12,7 @@ export function sshConfigCommand(): Command {
   return new Command("ssh-config")
     .description("print members as Host blocks for ssh_config")
     .argument("[names...]", "members (default: all that run)")
+    .option("--json", 'one JSON array: [{"name","host","port","user","identity_file"}]')
     .addHelpText(
       "after",
       `
@@ -22,17 +23,20 @@ Examples:
   fleetbox ssh-config > hosts && scp -F hosts file a:
   fleetbox ssh-config > ~/.fleetbox/ssh_config`,
     )
-    .action(async (words: string[]) => {
+    .action(async (words: string[], flags: { json?: boolean }) => {
       const store = openStore();
       const members = words.length > 0
         ? await Promise.all(parseNames(words).map((name) => requireMember(store, name)))
         : (await observeAll(store, 1_000)).members.filter(({ report }) => report?.state === "running" && report.ssh);
-      if (members.length === 0) return warn("no member runs: fleetbox up a");
+      if (members.length === 0 && !flags.json) return warn("no member runs: fleetbox up a");
       const groups = observeGroups(store);
-      const blocks = members.map((member) => {
-        const endpoint = endpointOf(member, () => orphanGroup(groups, member.name) !== undefined);
-        return sshConfigBlock(store, member.name, endpoint);
-      });
-      write(blocks.join("\n"));
+      const hosts = members.map((member) => ({
+        name: member.name,
+        endpoint: endpointOf(member, () => orphanGroup(groups, member.name) !== undefined),
+      }));
+      if (flags.json) {
+        return sayJson(hosts.map(({ name, endpoint }) => ({ name, ...endpoint, identity_file: store.key })));
+      }
+      write(hosts.map(({ name, endpoint }) => sshConfigBlock(store, name, endpoint)).join("\n"));
     });
 }

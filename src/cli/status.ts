@@ -1,13 +1,13 @@
 /** `fleetbox status`: all that is known of one member. */
 
 import { Command } from "commander";
-import { getGroup } from "../control.ts";
+import { getGroup, getReport } from "../control.ts";
 import { checkName } from "../names.ts";
 import type { MemberPaths, Store } from "../store.ts";
 import type { GroupReport, PortReport } from "../wire.ts";
 import { ageText } from "./duration.ts";
 import { type MemberView, viewOf } from "./member_view.ts";
-import { type MemberFacts, observeGroups } from "./observe.ts";
+import { ANSWER_MS, type MemberFacts, observeGroups } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
 import { shellQuote } from "./quoting.ts";
 import { bytesText, sizeText } from "./sizes.ts";
@@ -32,6 +32,9 @@ Example:
     .action(async (word: string, flags: { json?: boolean; verbose?: boolean }) => {
       const store = openStore();
       const member = await requireMember(store, checkName(word));
+      if (member.report && (flags.json || flags.verbose)) {
+        member.report = await getReport(store, member.name, ANSWER_MS, true).catch(() => undefined) ?? member.report;
+      }
       const group = member.report ? await getGroup(store, member.name).catch(() => undefined) : undefined;
       const view = viewOf(member, observeGroups(store), group?.bound);
       if (flags.json) sayJson(statusJson(store, member, view, group));

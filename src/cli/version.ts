@@ -3,18 +3,19 @@
 import { Command } from "commander";
 import { COMMIT, VERSION, versionLine } from "../self.ts";
 import { PROTOCOL_VERSION } from "../wire.ts";
-import { say, sayJson } from "./output.ts";
+import { JSON_VERSION, say, sayJson } from "./output.ts";
 
 export function versionCommand(): Command {
   return new Command("version")
     .description("print the version")
-    .option("--json", 'one JSON object: {"name","version","commit","protocol","deno","os","arch"}')
+    .option("--json", 'one JSON object: {"name","version","commit","protocol","json","deno","os","arch"}')
     .addHelpText("after", "\nExample:\n  fleetbox version --json")
     .action((flags: { json?: boolean }) => {
       if (!flags.json) return say(versionLine());
       const { os, arch } = Deno.build;
       const commit = COMMIT ?? null;
       const protocol = PROTOCOL_VERSION;
-      sayJson({ name: "fleetbox", version: VERSION, commit, protocol, deno: Deno.version.deno, os, arch });
+      const { deno } = Deno.version;
+      sayJson({ name: "fleetbox", version: VERSION, commit, protocol, json: JSON_VERSION, deno, os, arch });
     });
 }

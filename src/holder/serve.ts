@@ -71,7 +71,8 @@ async function answerJson(group: Group, name: string, request: wire.JsonRequest,
   const fail = (thrown: unknown) => client.write(wire.encodeLine({ event: "error", ...toWireError(thrown) }));
   switch (request.op) {
     case "report": {
-      const report = group.member(name)?.fullReport();
+      const member = group.member(name);
+      const report = request.verbose ? member?.fullReport() : member?.report();
       return await client.write(wire.encodeLine(report ?? gone(name)));
     }
     case "group":

@@ -1,0 +1,92 @@
+/** `docs/json.md` against the program's commands and types. What commands really print: `tests/stand_in/json_test.ts`. */
+
+import assert from "node:assert/strict";
+import { readJsonDocument, shapeAt, valuesOf } from "../../tests/harness/json_shapes.ts";
+import { EXIT_CODES, type WireError } from "../errors.ts";
+import type { MemberConfig, MemberPaths } from "../store.ts";
+import type { Detail, MemberReport, PortReport, SshEndpoint, Stage, State } from "../wire.ts";
+import type { MemberView, ViewState } from "./member_view.ts";
+import type { Finding } from "./preflight.ts";
+import { buildProgram } from "./program.ts";
+
+const document = readJsonDocument();
+
+Deno.test("docs/json.md lists every command that has --json, and no other", async () => {
+  const program = await buildProgram();
+  const all = program.commands.flatMap((one) => one.commands.length > 0 ? one.commands : [one]);
+  const having = all.filter(({ options }) => options.some(({ long }) => long === "--json"));
+  const names = having.map((one) => one.parent === program ? one.name() : `${one.parent!.name()} ${one.name()}`);
+  assert.deepEqual([...document.commands.keys()].toSorted(), names.toSorted());
+});
+
+Deno.test("docs/json.md: every link leads to a shape, and every shape is linked to", () => {
+  const linked = new Set([...document.commands.values()].flat());
+  for (const { keys } of document.shapes.values()) {
+    for (const { type } of keys.values()) {
+      for (const [, anchor] of type.matchAll(/\(#([^)]+)\)/g)) linked.add(anchor);
+    }
+  }
+  const shapes = [...linked].map((anchor) => shapeAt(document, anchor).name);
+  assert.deepEqual(shapes.toSorted(), [...document.shapes.keys()].filter((name) => name !== "error").toSorted());
+});
+
+/** All keys of a type: the type checker knows when one is missing or too many. */
+type Keys<T> = Record<keyof Required<T>, true>;
+
+const TYPES: Record<string, Record<string, true>> = {
+  "listed member": {
+    ...{ name: true, state: true, stage: true, running: true, ip: true, cpus: true, memory_mb: true, disk_mb: true },
+    ...{ image: true, since: true, group: true, bound: true, ssh: true, reason: true, hint: true },
+  } satisfies Keys<MemberView>,
+  member: {
+    ...{
+      name: true,
+      pid: true,
+      running: true,
+      ip: true,
+      state: true,
+      error: true,
+      stage: true,
+      since: true,
+      ssh: true,
+    },
+    ...{ download: true, group: true, cpus: true, memory_mb: true, image: true, bound: true, failure: true },
+    ...{ hypervisor_pid: true, command: true, network: true },
+  } satisfies Keys<MemberReport>,
+  endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
+  failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,
+  port: { rx_frames: true, rx_bytes: true, tx_frames: true, tx_bytes: true, dropped: true } satisfies Keys<PortReport>,
+  config: {
+    ...{ name: true, mac: true, cpus: true, memory_mb: true, disk_mb: true, image: true, image_id: true, arch: true },
+    ...{ firmware: true, created_at: true, instance_id: true, fixtures: true, user_data: true, ip: true, user: true },
+    ...{ owner: true, group: true },
+  } satisfies Keys<MemberConfig>,
+  paths: {
+    ...{ dir: true, config: true, disk: true, seed: true, efiVars: true, serialLog: true, qmpSocket: true },
+    ...{ netSocket: true, consoleSocket: true, pid: true, lock: true, socket: true },
+  } satisfies Keys<Omit<MemberPaths, "fixture">>,
+  "event detail": { event: true, name: true, message: true, command: true } satisfies Keys<Detail>,
+  finding: { what: true, ok: true, fatal: true, found: true, hint: true } satisfies Keys<Finding>,
+};
+
+Deno.test("docs/json.md has the keys of the types, all of them and no others", () => {
+  for (const [name, keys] of Object.entries(TYPES)) {
+    assert.deepEqual([...document.shapes.get(name)!.keys.keys()].toSorted(), Object.keys(keys).toSorted(), name);
+  }
+});
+
+Deno.test("docs/json.md has the values that states, stages and codes can have", () => {
+  const states: Record<State, true> = { downloading: true, starting: true, running: true, stopped: true, error: true };
+  const observed: Record<ViewState, true> = { ...states, orphaned: true, damaged: true, unknown: true };
+  const stages: Record<Stage, true> = {
+    ...{ image: true, disk: true, boot: true, kernel: true, network: true, ssh: true, "cloud-init": true },
+    ...{ ready: true, stopping: true, paused: true },
+  };
+  const values = (shape: string, key: string) => valuesOf(document.shapes.get(shape)!.keys.get(key)!.type).toSorted();
+  for (const shape of ["member", "listed member"]) {
+    assert.deepEqual(values(shape, "stage"), Object.keys(stages).toSorted());
+  }
+  assert.deepEqual(values("member", "state"), Object.keys(states).toSorted());
+  assert.deepEqual(values("listed member", "state"), Object.keys(observed).toSorted());
+  for (const shape of ["error", "failure"]) assert.deepEqual(values(shape, "code"), Object.keys(EXIT_CODES).toSorted());
+});

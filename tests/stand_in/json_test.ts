@@ -1,0 +1,135 @@
+/** Every command's --json, from the real command line, against the shapes that docs/json.md promises. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { rawDisk, serve } from "../../src/image/testing.ts";
+import type { Result } from "../harness/command.ts";
+import { checkShape, readJsonDocument, shapeAt } from "../harness/json_shapes.ts";
+import { kill, until } from "../harness/processes.ts";
+import { sandbox, test, told } from "../harness/sandbox.ts";
+import { buildProgram } from "../../src/cli/program.ts";
+
+const document = readJsonDocument();
+const tried = new Set<string>();
+
+/** Checks what a command printed; gives its values. */
+// deno-lint-ignore no-explicit-any
+function checked(command: string, result: Result, code = 0): any[] {
+  assert.equal(result.code, code, told(result));
+  const shapes = document.commands.get(command)!.map((anchor) => shapeAt(document, anchor));
+  assert.ok(shapes, command);
+  tried.add(command);
+  const lines = result.stdout.trim() === "" ? [] : result.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  for (const value of lines.flat()) {
+    const fits = shapes.filter(({ keys }) => !keys.has("event") || keys.get("event")!.type === `\`${value.event}\``);
+    assert.ok(fits.length > 0, `${command} printed ${JSON.stringify(value)}`);
+    if (fits.length === 1 || value.event) checkShape(document, fits[0], value, command);
+    else {checkShape(
+        document,
+        fits.find(({ keys }) => Object.keys(value).every((key) => keys.has(key))) ?? fits[0],
+        value,
+      );}
+  }
+  if (result.code !== 0) {
+    for (const line of result.stderr.trim().split("\n")) {
+      checkShape(document, document.shapes.get("error")!, JSON.parse(line), `the error of ${command}`);
+    }
+  }
+  return lines;
+}
+
+/** The events of a command, each kind once. */
+const kinds = (events: { event: string }[]) => [...new Set(events.map(({ event }) => event))].toSorted().join(" ");
+
+test("--json of the commands for members has the documented shapes, in every state that a member can have", async () => {
+  const standIn = { slow: { bootMs: 60_000 } } as const;
+  await using box = await sandbox({ standIn });
+  const run = async (command: string, ...args: string[]) =>
+    checked(command, await box.run(...command.split(" "), ...args, "--json"));
+
+  const up = await run("up", "a,b", "--egress", "off", "--verbose");
+  assert.equal(kinds(up), "detail member up");
+  assert.deepEqual(up.at(-1).members.map(({ name }: { name: string }) => name), ["a", "b"]);
+  assert.equal(kinds(await run("up", "a", "--memory", "1G")), "member note up");
+  assert.equal(kinds(await run("join", "c", "--via", "b")), "member up");
+  assert.equal(kinds(await run("wait", "a,c")), "member wait");
+  assert.equal(kinds(await run("stop", "b", "--verbose")), "detail member stop");
+  await box.ok("join", "broken", "--via", "a");
+  await kill(box.process("machine", "broken"));
+  await until("its holder has seen it", async () => (await box.report("broken")).state === "error");
+  checked("wait", await box.run("wait", "broken", "--json"), 1);
+  await box.up("slow", "--no-wait");
+  checked("wait", await box.run("wait", "slow", "--timeout", "300ms", "--json"), 4);
+  await box.up("damaged");
+  await box.ok("stop", "damaged");
+  Deno.writeTextFileSync(box.store.member("damaged").config, "{");
+  await box.up("orphan");
+  await box.killHolder("orphan");
+
+  const [list] = await run("ls");
+  const states = Object.fromEntries(list.map(({ name, state }: Record<string, string>) => [name, state]));
+  assert.deepEqual(
+    states,
+    {
+      a: "running",
+      b: "stopped",
+      broken: "error",
+      c: "running",
+      damaged: "damaged",
+      orphan: "orphaned",
+      slow: "starting",
+    },
+  );
+  for (const name of Object.keys(states)) {
+    const [status] = await run("status", name);
+    assert.equal(status.name, name);
+    assert.equal(status.config === null, name === "damaged");
+  }
+  const [hosts] = await run("ssh-config");
+  assert.deepEqual(hosts.map(({ name }: { name: string }) => name), ["a", "c"]);
+  checked("up", await box.run("up", "a,slow", "--json"), 1);
+  checked("status", await box.run("status", "nobody", "--json"), 3);
+  checked("stop", await box.run("stop", "--nonsense", "--json"), 2);
+  const removed = await run("rm", "a", "b", "c", "slow", "damaged", "orphan", "broken");
+  assert.equal(kinds(removed), "member rm");
+  assert.deepEqual((await run("ls"))[0], []);
+  assert.deepEqual((await run("ssh-config"))[0], []);
+  assert.equal(kinds(await run("stop", "--all")), "stop");
+});
+
+test("--json of the commands for images, the host and fleetbox has the documented shapes", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(rawDisk(), "slow");
+  const run = async (command: string, ...args: string[]) =>
+    checked(command, await box.run(...command.split(" "), ...args, "--json"));
+  assert.equal(kinds(await run("image pull", server.url)), "download pull");
+  const [images] = await run("image ls", "--all");
+  assert.ok(images.some(({ id }: { id?: string }) => id) && images.some((one: object) => "available" in one));
+  const [{ id }] = (await run("image ls"))[0];
+  assert.deepEqual((await run("image rm", id))[0].removed, [id]);
+  checked("image rm", await box.run("image", "rm", "nonsense", "--json"), 3);
+  checked("image pull", await box.run("image", "pull", "nonsense", "--json"), 3);
+  // What a build tells on its way, and its error: a whole one takes minutes, and ends like a pull.
+  const bin = join(box.root, "bin");
+  Deno.mkdirSync(bin);
+  const scripts = {
+    "mmdebstrap": "echo 'I: running apt-get update...'; echo 'E: no luck' >&2; exit 25",
+    "apt-get": "echo 'Packages|http://mirror.invalid/debian/|bookworm|main|Debian|'",
+  };
+  for (const [name, text] of Object.entries(scripts)) {
+    Deno.writeTextFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+  const env = { PATH: `${bin}:${Deno.env.get("PATH")}`, TMPDIR: box.root };
+  const build = await box.start(["image", "build", "debian-12", "--json"], { env }).done;
+  assert.equal(kinds(checked("image build", build, 1)), "step");
+  const [findings] = await run("doctor");
+  assert.ok(findings.length > 5);
+  const [version] = await run("version");
+  assert.equal(version.json, 1);
+});
+
+Deno.test("no command with --json was left out", async () => {
+  const program = await buildProgram();
+  assert.ok(program.commands.length > 10);
+  assert.deepEqual([...tried].toSorted(), [...document.commands.keys()].toSorted());
+});
