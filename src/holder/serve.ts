@@ -247,7 +247,7 @@ export async function readRequest(conn: Pick<Deno.UnixConn, "read">): Promise<st
         isLate = performance.now() >= deadline;
         // A JSON request that is not whole yet is not ended by silence: its client has more to say. Looked at once a
         // silence, not once a byte.
-        if (isWhole(reader.text())) return reader.text();
+        if (verdict === "quiet" && isWhole(reader.text())) return reader.text();
         verdict = "more";
         continue;
       }
