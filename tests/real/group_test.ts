@@ -81,6 +81,14 @@ test("kill -9 of the holder: up takes the machines back, undisturbed, and a conn
     boots,
   );
   await ping(box, "a", "b");
+
+  // The gateway as well: whoever goes into a machine takes the group back, behind the port that it had.
+  const { ssh } = (await box.status("a"))!;
+  await box.killHolder("a");
+  await kill(box.process("gateway"));
+  assert.equal(await guestOk(box, "a", "hostname"), "a\n");
+  assert.deepEqual((await box.status("a"))!.ssh, ssh);
+  assert.deepEqual(box.machines(), machines);
   await box.ok("stop", "a,b");
   await box.empty();
   assert.match(box.holderLog("b"), /b: stopped: The guest shut down$/m);
