@@ -40,8 +40,21 @@ function isElsewhere(store: Store, name: string, { id }: GroupRecord, records: r
 }
 
 /** The members of a group whose hypervisors run. */
-export function liveMembers(record: GroupRecord): string[] {
-  return Object.entries(record.hypervisors).filter(([, process]) => isAlive(process)).map(([name]) => name);
+export function liveMembers(record: GroupRecord, lives: (process: ProcessIdentity) => boolean = isAlive): string[] {
+  return Object.entries(record.hypervisors).filter(([, process]) => lives(process)).map(([name]) => name);
+}
+
+/**
+ * What becomes of a group, by its record and by which processes live. `served`: its holder lives, leave it alone. `adopt`:
+ * machines of it run without a holder; whoever needs one of them takes all of them back. `sweep`: nothing of it is of use to
+ * anybody, and what still runs of it (a gateway alone, what a bound holder left) is to be ended. Pure.
+ */
+export function fateOf(
+  record: GroupRecord,
+  lives: (process: ProcessIdentity) => boolean = isAlive,
+): "served" | "adopt" | "sweep" {
+  if (lives(record.holder)) return "served";
+  return record.bound || liveMembers(record, lives).length === 0 ? "sweep" : "adopt";
 }
 
 /**
@@ -50,8 +63,7 @@ export function liveMembers(record: GroupRecord): string[] {
  */
 export function sweepGroups(store: Store): void {
   for (const record of completeRecords(store)) {
-    if (isAlive(record.holder) || liveMembers(record).length > 0) continue;
-    if (record.bound) continue; // the next holder sweeps it, sockets and all
+    if (fateOf(record) !== "sweep" || record.bound) continue; // a bound one: the next holder does it, machines and all
     if (record.gateway && isAlive(record.gateway)) {
       try {
         Deno.kill(record.gateway.pid, "SIGKILL"); // it keeps nothing

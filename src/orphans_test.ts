@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { completeRecords, liveMembers, sweepGroups } from "./orphans.ts";
-import { identify, isAlive, start } from "./process.ts";
+import { completeRecords, fateOf, liveMembers, sweepGroups } from "./orphans.ts";
+import { identify, isAlive, type ProcessIdentity, start } from "./process.ts";
 import { exists, type GroupRecord, type MemberConfig, Store } from "./store.ts";
 
 const GONE = { pid: 0x7ffffff0, startTime: "1" };
@@ -124,4 +124,32 @@ function configOf(name: string, group: string): MemberConfig {
     ...sizes,
     ...image,
   };
+}
+
+/** Which of holder (1), machines a (2) and b (3) and gateway (4) live, whether the group is bound, and its fate. */
+const FATES: [lives: number[], bound: boolean, fate: ReturnType<typeof fateOf>][] = [
+  [[1, 2, 3, 4], false, "served"],
+  [[1], false, "served"],
+  [[1], true, "served"],
+  [[2, 3, 4], false, "adopt"],
+  [[3], false, "adopt"],
+  [[4], false, "sweep"],
+  [[], false, "sweep"],
+  [[2, 3, 4], true, "sweep"],
+  [[], true, "sweep"],
+];
+
+for (const [lives, bound, fate] of FATES) {
+  Deno.test(`orphans: a ${bound ? "bound" : "detached"} group of which ${lives.join(", ") || "nothing"} lives: ${fate}`, () => {
+    const process = (pid: number) => ({ pid, startTime: String(pid) });
+    const record: GroupRecord = {
+      ...{ id: "0123456789ab", group: "a", members: ["a", "b"], running: [], served: [], ssh_ports: {} },
+      ...{ holder: process(1), bound, egress: "off", host_access: false },
+      ...{ hypervisors: { a: process(2), b: process(3) }, gateway: process(4) },
+    };
+    const isAlive = ({ pid, startTime }: ProcessIdentity) => lives.includes(pid) && startTime === String(pid);
+    assert.equal(fateOf(record, isAlive), fate);
+    const reused = { ...record, holder: { pid: 1, startTime: "another" } };
+    assert.notEqual(fateOf(reused, isAlive), "served", "a process id alone is nobody");
+  });
 }

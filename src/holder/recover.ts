@@ -9,6 +9,7 @@
  */
 
 import { FleetboxError } from "../errors.ts";
+import { fateOf, liveMembers } from "../orphans.ts";
 import type { ProcessIdentity } from "../process.ts";
 import type { GroupRecord } from "../store.ts";
 
@@ -40,11 +41,9 @@ export interface Recovery {
  * bound, and a detached holder's machine of that name runs.
  */
 export function recover({ names, bound, records, isAlive }: RecoveryFacts): Recovery {
-  const orphaned = records.filter((record) => !isAlive(record.holder));
-  const running = (record: GroupRecord) =>
-    Object.entries(record.hypervisors).filter(([, process]) => isAlive(process)).map(([name]) => name);
-  // A gateway alone is of no use to anybody.
-  const [ended, kept] = split(orphaned, (record) => record.bound || running(record).length === 0);
+  const running = (record: GroupRecord) => liveMembers(record, isAlive);
+  const ended = records.filter((record) => fateOf(record, isAlive) === "sweep");
+  const kept = records.filter((record) => fateOf(record, isAlive) === "adopt");
   const doomed = ended.flatMap((
     { hypervisors, gateway },
   ) => [...Object.values(hypervisors), ...(gateway ? [gateway] : [])])
@@ -62,10 +61,6 @@ export function recover({ names, bound, records, isAlive }: RecoveryFacts): Reco
   }));
   const boot = names.filter((name) => !adopt.some((one) => one.name === name));
   return { adopt, boot, record, stale: ended, doomed };
-}
-
-function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
-  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
 }
 
 function cannotBind([name]: string[]): FleetboxError {
