@@ -16,6 +16,7 @@ const CLI = {
   "src/cli/doctor.ts": () => import("./src/cli/doctor.ts"),
   "src/cli/error_text.ts": () => import("./src/cli/error_text.ts"),
   "src/cli/exec.ts": () => import("./src/cli/exec.ts"),
+  "src/cli/forward.ts": () => import("./src/cli/forward.ts"),
   "src/cli/image.ts": () => import("./src/cli/image.ts"),
   "src/cli/join.ts": () => import("./src/cli/join.ts"),
   "src/cli/list.ts": () => import("./src/cli/list.ts"),

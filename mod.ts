@@ -28,6 +28,7 @@ export type {
   MachineOptions,
   Process,
   ProcessOptions,
+  PublishedPort,
   RestartOptions,
   SshAddress,
   Stage,

@@ -9,6 +9,7 @@ import { dirname, join, normalize } from "node:path";
 
 const BASE = [
   "errors",
+  "forwards",
   "later",
   "limits",
   "lines",
@@ -17,6 +18,7 @@ const BASE = [
   "options",
   "orphans",
   "os",
+  "port_owner",
   "process",
   "self",
   "sha256",

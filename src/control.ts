@@ -11,7 +11,7 @@ import { FleetboxError, fromWireError } from "./errors.ts";
 import { Countdown, startLimit } from "./limits.ts";
 import { closeQuietly, connectUnix, dialUnix, readLines, type UnixConnection, writeAll } from "./unix.ts";
 import { checkName, checkNames } from "./names.ts";
-import type { Options } from "./options.ts";
+import type { ForwardWish, Options, PortForward } from "./options.ts";
 import { type HolderProcess, startHolder } from "./process.ts";
 import { type Store, storeError } from "./store.ts";
 import * as wire from "./wire.ts";
@@ -361,6 +361,22 @@ function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
   both.set(second, first.length);
   return both;
 }
+
+/**
+ * Makes a port of this host's loopback lead to a member's, now and whenever it runs. Undefined when nobody serves it.
+ * @throws {FleetboxError} `conflict`: the port is another member's or another program's; `denied`; `not-found`
+ */
+export async function forward(store: Store, name: string, wish: ForwardWish): Promise<PortForward | undefined> {
+  return await askJson(store, name, { op: "forward", ...wish }, FORWARD_MS);
+}
+
+/** Takes a forward away, and gives what it was. Undefined when nobody serves the member. @throws {FleetboxError} `not-found` */
+export async function unforward(store: Store, name: string, hostPort: number): Promise<PortForward | undefined> {
+  return await askJson(store, name, { op: "unforward", host_port: hostPort }, FORWARD_MS);
+}
+
+/** A member that is just being made is waited for, and a gateway that is just being started. */
+const FORWARD_MS = 60_000;
 
 export interface WaitOptions {
   /** The limit in milliseconds, in which time spent downloading does not count. @default 180000 */

@@ -15,6 +15,19 @@ export interface Fixture {
   guest_path: string;
 }
 
+/** A port of this host's loopback (127.0.0.1) that leads to a member's port. TCP. */
+export interface PortForward {
+  host_port: number;
+  guest_port: number;
+}
+
+/** A forward that is wanted. */
+export interface ForwardWish {
+  /** @default any free one */
+  host_port?: number;
+  guest_port: number;
+}
+
 /** The JSON of `FLEETBOX_OPTS`. */
 export interface Options {
   /** An alias (`micro`), a path or a URL. @default "micro" */
@@ -33,6 +46,8 @@ export interface Options {
   fixtures?: Fixture[];
   /** What cloud-init in the guest is to do besides: `#cloud-config`, a script, a MIME message. Kept with the member. */
   user_data?: string;
+  /** Ports of this host that shall lead to the member's, from now on. Kept with it. @default [] */
+  publish?: ForwardWish[];
   /** What `running` means for a guest with cloud-init: it has finished, or SSH answers. @default "cloud-init" */
   ready?: "ssh" | "cloud-init";
   /** Whether guests reach the outside through the gateway. One setting a group. @default "on" */
@@ -107,6 +122,10 @@ const CHECKS: Record<keyof Options, Check> = {
     const { pid, startTime } = (value ?? {}) as Record<string, unknown>;
     if (!Number.isInteger(pid) || typeof startTime !== "string") bad(key, value, "{pid, startTime}");
   },
+  publish: (value, key) => {
+    if (!Array.isArray(value)) bad(key, value, "a list");
+    value.forEach(checkWish);
+  },
   fixtures: (value, key) => {
     if (!Array.isArray(value)) bad(key, value, "a list");
     for (const entry of value) {
@@ -116,6 +135,14 @@ const CHECKS: Record<keyof Options, Check> = {
     }
   },
 };
+
+/** Checks a forward from outside. @throws {FleetboxError} `misuse` */
+export function checkWish(value: unknown): ForwardWish {
+  const { host_port, guest_port } = (value ?? {}) as Record<string, unknown>;
+  number(1, 65_535, true)(guest_port, "guest_port");
+  if (host_port !== undefined) number(1, 65_535, true)(host_port, "host_port");
+  return { ...(host_port === undefined ? {} : { host_port: host_port as number }), guest_port: guest_port as number };
+}
 
 /**
  * Checks options from outside (JSON, a library call).

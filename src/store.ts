@@ -21,7 +21,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./errors.ts";
 import { clusterOf, isName } from "./names.ts";
-import type { Fixture } from "./options.ts";
+import type { Fixture, PortForward } from "./options.ts";
 import { identify, type ProcessIdentity } from "./process.ts";
 import { sha256 } from "./sha256.ts";
 import { connectUnix } from "./unix.ts";
@@ -51,6 +51,8 @@ export interface MemberConfig {
   fixtures: Fixture[];
   /** The user's own user-data: the same at every boot. */
   user_data?: string;
+  /** Ports of this host that lead to its own, while it runs. */
+  forwards?: PortForward[];
   /** The address on the group's network. */
   ip: string;
   /** The guest's user that has our key. */
@@ -590,6 +592,10 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
     "a list of {host_path, guest_path}",
   ],
   user_data: optional(string),
+  forwards: optional([
+    (value) => Array.isArray(value) && value.every(isForward),
+    "a list of {host_port, guest_port}",
+  ]),
   ip: shaped(/^\d{1,3}(\.\d{1,3}){3}$/, "an address"),
   user: shaped(/^[a-z_][a-z0-9_-]*$/, "a user's name"),
   owner: optional([isProcess, "a process"]),
@@ -599,6 +605,15 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
 function isFixture(value: unknown): boolean {
   const { host_path, guest_path } = (value ?? {}) as Record<string, unknown>;
   return typeof host_path === "string" && typeof guest_path === "string";
+}
+
+function isForward(value: unknown): boolean {
+  const { host_port, guest_port } = (value ?? {}) as Record<string, unknown>;
+  return isPort(host_port) && isPort(guest_port);
+}
+
+function isPort(port: unknown): boolean {
+  return Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536;
 }
 
 function isProcess(value: unknown): value is ProcessIdentity {
@@ -641,7 +656,6 @@ function isGroupRecord(value: unknown): value is GroupRecord {
   const names = (list: unknown) => Array.isArray(list) && list.every(isName);
   const byName = (map: unknown, isRight: (value: unknown) => boolean) =>
     typeof map === "object" && map !== null && Object.entries(map).every(([name, one]) => isName(name) && isRight(one));
-  const isPort = (port: unknown) => Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536;
   return typeof id === "string" && /^[0-9a-f]{12}$/.test(id) && isName(group) &&
     names(members) && names(served) && names(running) && isProcess(holder) && byName(hypervisors, isProcess) &&
     (gateway === undefined || isProcess(gateway)) && byName(ssh_ports, isPort);

@@ -21,7 +21,7 @@
  */
 
 import { FleetboxError, fromWireError, messageOf, toWireError, type WireError } from "./errors.ts";
-import type { Options } from "./options.ts";
+import type { Options, PortForward } from "./options.ts";
 
 /** The protocol's version: what a holder answers to `bind`. */
 export const PROTOCOL_VERSION = 1;
@@ -96,8 +96,18 @@ export interface MemberReport extends Status {
   hypervisor_pid?: number;
   /** Of a `report` that was asked `verbose`: the hypervisor's program and arguments, when its holder has started it. */
   command?: string[];
+  /** Ports of this host that lead to its own. Absent: there are none. */
+  forwards?: ForwardReport[];
   /** Frames on the member's port of the switch. */
   network?: PortReport;
+}
+
+/** A port of this host's loopback that leads to a member's, or shall. */
+export interface ForwardReport extends PortForward {
+  /** Whether it can be connected to now. */
+  open: boolean;
+  /** Why not, although the member runs. */
+  problem?: string;
 }
 
 /** Counters of one port of the switch, since the port was plugged in. `dropped` counts frames by reason. */
@@ -133,12 +143,16 @@ export interface GroupReport {
  * when the member is down; `force` does not wait for its guest. `console`: a {@link ConsoleGreeting} and so many bytes of
  * what the guest said before; then the connection is its serial console, until the client leaves or the machine is gone.
  * The client sends nothing before it has the greeting. One that reads too slowly loses bytes, and is told so in their place.
+ * `forward`: makes a port of 127.0.0.1 lead to the member's `guest_port`, now and whenever it runs; the reply is the
+ * {@link PortForward}, also when there is such a one already. `unforward`: takes it away; the reply is what it was.
  */
 export type JsonRequest =
   | { op: "report"; verbose?: boolean }
   | { op: "group" }
   | { op: "watch"; verbose?: boolean }
   | { op: "console" }
+  | { op: "forward"; guest_port: number; host_port?: number }
+  | { op: "unforward"; host_port: number }
   | { op: "add"; name: string; options?: Options; wait?: boolean; verbose?: boolean }
   | { op: "stop"; force?: boolean; grace_ms?: number; verbose?: boolean };
 
@@ -190,7 +204,16 @@ export function decodeRequest(text: string): Request {
   return { kind: "unknown", text: line };
 }
 
-const OPS: ReadonlySet<string> = new Set(["report", "group", "watch", "console", "add", "stop"]);
+const OPS: ReadonlySet<string> = new Set([
+  "report",
+  "group",
+  "watch",
+  "console",
+  "forward",
+  "unforward",
+  "add",
+  "stop",
+]);
 
 function decodeJson(line: string): Request {
   let value: unknown;
@@ -218,6 +241,8 @@ const FIELDS: Record<string, string> = {
   force: "boolean",
   grace_ms: "number",
   verbose: "boolean",
+  guest_port: "number",
+  host_port: "number",
 };
 
 function wrongField(value: Record<string, unknown>): string | undefined {
@@ -226,6 +251,8 @@ function wrongField(value: Record<string, unknown>): string | undefined {
     if (expected && (typeof entry !== expected || entry === null)) return `bad value for ${key}: expected ${expected}`;
   }
   if (value.op === "add" && value.name === undefined) return "add needs a name";
+  if (value.op === "forward" && value.guest_port === undefined) return "forward needs a guest_port";
+  if (value.op === "unforward" && value.host_port === undefined) return "unforward needs a host_port";
   return undefined;
 }
 

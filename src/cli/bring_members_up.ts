@@ -1,12 +1,14 @@
 /** What `up` and `join` share on the user's side: flags, progress, interrupts, the result. */
 
+import { forward, getReport } from "../control.ts";
 import { fromWireError } from "../errors.ts";
 import { DEFAULTS, type Options } from "../options.ts";
 import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { Bringing, type BringUp } from "./bring_up.ts";
 import { Interrupt } from "./interrupt.ts";
-import { ignoredOptions, type MemberFlags } from "./member_options.ts";
+import { forwardLine } from "./forward.ts";
+import { checkPublished, ignoredOptions, type MemberFlags } from "./member_options.ts";
 import { say, sayJson } from "./output.ts";
 import { phaseOf, progressFor } from "./progress.ts";
 import { openStore } from "./store_access.ts";
@@ -34,10 +36,12 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
       return lastWords(bringing.started);
     }),
   );
+  checkPublished(names, options);
   let reports: MemberReport[];
   try {
     for (const note of notes(store, request)) progress.note(note);
     reports = await bringing.run();
+    reports = await publish(store, reports, bringing.started, options);
   } finally {
     progress.end();
     bringing.interrupt[Symbol.dispose]();
@@ -45,6 +49,21 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   if (flags.json) sayJson({ event: "up", members: reports });
   else summary(reports).forEach(say);
   throwProblems(reports);
+}
+
+/** Those that ran already get their forwards now; those that this command started have them from their boot. */
+async function publish(
+  store: Store,
+  reports: MemberReport[],
+  started: readonly string[],
+  { publish = [] }: Options,
+): Promise<MemberReport[]> {
+  if (publish.length === 0) return reports;
+  return await Promise.all(reports.map(async (report) => {
+    if (started.includes(report.name)) return report;
+    for (const wish of publish) await forward(store, report.name, wish);
+    return await getReport(store, report.name) ?? report;
+  }));
 }
 
 /** For members that run, but not as they should: cloud-init failed in them, or they stand still for want of space. */
@@ -61,10 +80,11 @@ export function summary(reports: readonly MemberReport[]): string[] {
     Math.max(...reports.map(({ name }) => name.length)),
     Math.max(...reports.map(({ ip }) => ip.length)),
   ];
-  return reports.map((report) => {
+  return reports.flatMap((report) => {
     const { name, ip, state } = report;
     const how = state === "running" ? `fleetbox ssh ${name}` : `${phaseOf(report).text}: fleetbox wait ${name}`;
-    return [name.padEnd(nameWidth), ...(ipWidth > 0 ? [ip.padEnd(ipWidth)] : []), how].join("  ");
+    const line = [name.padEnd(nameWidth), ...(ipWidth > 0 ? [ip.padEnd(ipWidth)] : []), how].join("  ");
+    return [line, ...(report.forwards ?? []).map((one) => `${" ".repeat(nameWidth)}  ${forwardLine(one)}`)];
   });
 }
 

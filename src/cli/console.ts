@@ -12,6 +12,7 @@ import { type MemberFacts, observeGroups, observeMember, orphanGroup } from "./o
 import { outputClosed, warn, write, writeBytes } from "./output.ts";
 import { RawTerminal } from "./raw_terminal.ts";
 import { openStore, requireMember } from "./store_access.ts";
+import { takeBackAndConnect, takenBack } from "./take_back.ts";
 
 /** How long a holder may take to say what became of a member whose console ended. */
 const AFTERMATH_MS = 5_000;
@@ -44,6 +45,8 @@ Examples:
       const store = openStore();
       const member = await requireMember(store, checkName(word));
       if (member.silence) throw member.silence;
+      const taken = await takeBackAndConnect(store, [member.name]);
+      if (taken.length > 0) warn(takenBack(taken));
       using stream = await openConsole(store, member.name);
       if (!stream) throw notServed(store, member);
       await attach(store, member.name, stream, lingerMs);

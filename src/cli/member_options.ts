@@ -6,6 +6,7 @@ import { FleetboxError, isNotFound } from "../errors.ts";
 import { checkFixtures } from "../guest/fixtures.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../guest/user_data.ts";
 import { parseArchitecture } from "../image/catalog.ts";
+import { parseForward } from "../forwards.ts";
 import { DEFAULTS, type Fixture, LIMITS, type Options, parseSizeMiB } from "../options.ts";
 import type { MemberConfig } from "../store.ts";
 import { parseDurationMs } from "./duration.ts";
@@ -25,6 +26,7 @@ export interface MemberFlags {
   ready?: string;
   egress?: string;
   hostAccess?: boolean;
+  publish?: string[];
 }
 
 /** The environment variable with the default image. */
@@ -44,6 +46,11 @@ export function addMemberFlags(command: Command): Command {
     .option(
       "--fixture <host:guest>",
       "a directory of this host, at that path in the guest, read-only, as it is at each boot; repeatable",
+      (value: string, before: string[] = []) => [...before, value],
+    )
+    .option(
+      "-p, --publish <host:guest>",
+      "a port of 127.0.0.1 that leads to a port of the member; PORT alone: any free one; repeatable",
       (value: string, before: string[] = []) => [...before, value],
     )
     .option("--user-data <file>", "what cloud-init in the guest shall do: #cloud-config, a script, a MIME message")
@@ -89,8 +96,25 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env
     if (flags.ready !== "ssh" && flags.ready !== "cloud-init") throw bad("--ready", flags.ready, "ssh or cloud-init");
     options.ready = flags.ready;
   }
+  if (flags.publish !== undefined) options.publish = flags.publish.map((text) => parseForward(text, "--publish"));
   if (flags.hostAccess) options.host_access = true;
   return options;
+}
+
+/** @throws {FleetboxError} `misuse`: a port of the host that is to lead to several members */
+export function checkPublished(names: readonly string[], { publish = [] }: Options): void {
+  const hostPorts = publish.flatMap(({ host_port }) => host_port === undefined ? [] : [host_port]);
+  const twice = hostPorts.find((port, index) => hostPorts.indexOf(port) !== index);
+  if (twice !== undefined) throw bad("--publish", String(twice), "each port of this host once");
+  const one = publish.find(({ host_port }) => host_port !== undefined);
+  if (!one || names.length === 1) return;
+  throw new FleetboxError(
+    "misuse",
+    `Port ${one.host_port} of this host can lead to one member, found ${names.length}`,
+    {
+      hint: `Let a port be chosen for each: --publish ${one.guest_port}`,
+    },
+  );
 }
 
 /** An image as the holder wants it, whose working directory is another one: an alias, a URL, or an absolute path. */

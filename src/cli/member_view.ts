@@ -7,7 +7,7 @@
  */
 
 import { messageOf } from "../errors.ts";
-import type { SshEndpoint, Stage, State } from "../wire.ts";
+import type { ForwardReport, SshEndpoint, Stage, State } from "../wire.ts";
 import { type Everything, type GroupFacts, type MemberFacts, orphanGroup } from "./observe.ts";
 
 export type ViewState = State | "orphaned" | "damaged" | "unknown";
@@ -31,6 +31,8 @@ export interface MemberView {
   /** Whether the group dies with the program that made it. */
   bound: boolean;
   ssh?: SshEndpoint;
+  /** Ports of 127.0.0.1 that lead to its own, or will when it runs. */
+  forwards?: ForwardReport[];
   /** Why it is `error`, `orphaned`, `damaged` or `unknown`, or what is wrong with it although it runs. */
   reason?: string;
   /** What to do about it. */
@@ -42,7 +44,8 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
   const config = stored && "config" in stored ? stored.config : undefined;
   const known = config &&
     { cpus: config.cpus, memory_mb: config.memory_mb, disk_mb: config.disk_mb, image: config.image };
-  const base = { name, ...known, ip: config?.ip ?? "", bound };
+  const forwards = report?.forwards ?? config?.forwards?.map((one) => ({ ...one, open: false }));
+  const base = { name, ...known, ip: config?.ip ?? "", bound, ...(forwards?.length ? { forwards } : {}) };
   if (report) {
     return {
       ...base,

@@ -42,6 +42,7 @@ const COMMANDS: readonly Entry[] = [
   entry<typeof import("./exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
   entry<typeof import("./cp.ts")>(REACHING, "cp", "cp.ts", ({ cpCommand }) => cpCommand()),
   entry<typeof import("./console.ts")>(REACHING, "console", "console.ts", ({ consoleCommand }) => consoleCommand()),
+  entry<typeof import("./forward.ts")>(REACHING, "forward", "forward.ts", ({ forwardCommand }) => forwardCommand()),
   entry<typeof import("./ssh_config.ts")>(
     REACHING,
     "ssh-config",

@@ -6,6 +6,7 @@ import { checkName } from "../names.ts";
 import type { MemberPaths, Store } from "../store.ts";
 import type { GroupReport, PortReport } from "../wire.ts";
 import { ageText } from "./duration.ts";
+import { forwardLine } from "./forward.ts";
 import { type MemberView, viewOf } from "./member_view.ts";
 import { ANSWER_MS, type MemberFacts, observeGroups } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
@@ -23,7 +24,7 @@ export function statusCommand(): Command {
       "after",
       `
 --json: what its holder reports {"name","state","stage"?,"running","ip","since"?,"group"?,"pid"?,
-"hypervisor_pid"?,"cpus","memory_mb","image","ssh"?,"network"?,"failure"?} with the group's settings
+"hypervisor_pid"?,"cpus","memory_mb","image","ssh"?,"forwards"?,"network"?,"failure"?} with the group's settings
 ("bound","egress","host_access","accelerator","gateway_trouble"?), and "config" and "paths" from the store.
 
 Example:
@@ -72,6 +73,7 @@ export function statusLines(
     ["try", view.hint],
     ["address", view.ip || undefined],
     ["ssh", view.state === "running" ? sshText(view) : undefined],
+    ["forwards", view.forwards?.map(forwardLine).join("\n")],
     ["group", view.group && `${view.group}${view.bound ? " (bound to its client)" : ""}`],
     ["members", group && group.members.length > 1 ? group.members.map(({ name }) => name).join(", ") : undefined],
     ["egress", group && `${group.egress}${group.host_access ? ", with access to the host's loopback" : ""}`],

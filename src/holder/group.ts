@@ -134,6 +134,7 @@ export class Group {
       hostAccess,
       lookup: (name) => this.#activeAddress(name),
       nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
+      isPublished: (port) => this.#isPublished(port),
       onChange: () => void this.#note(),
     });
     this.egress = egress;
@@ -285,7 +286,7 @@ export class Group {
   }
 
   async #addNew(name: string, options: Options): Promise<void> {
-    const merged = { ...this.options.options, ...options };
+    const merged = { ...this.#inherited(), ...options };
     const member = new Member(name, this.#context);
     this.#members.set(name, member);
     try {
@@ -318,6 +319,11 @@ export class Group {
     }
   }
 
+  /** What the group was asked for, as far as it holds for those who come later: a port is one member's. */
+  #inherited(): Options {
+    return { ...this.options.options, publish: undefined };
+  }
+
   async #again(member: Member, options: Options): Promise<void> {
     if (member.isStopping) {
       throw new FleetboxError("conflict", `"${member.name}" is being stopped`, { hint: "Try again when it is down." });
@@ -327,7 +333,7 @@ export class Group {
     // A machine that could not be taken over, and runs: it is tried again, never doubled.
     const { stray } = member;
     if (stray && isAlive(stray)) return await this.#takeOver(member, stray, false);
-    await member.boot(this.#assign(member.name), { ...this.options.options, ...options });
+    await member.boot(this.#assign(member.name), { ...this.#inherited(), ...options });
   }
 
   /** Stops a member; returns when its machine is gone and its name is free. */
@@ -470,6 +476,13 @@ export class Group {
       if (stored && "config" in stored) addresses.push(stored.config.ip);
     }
     return addresses;
+  }
+
+  /** Whether a host port is one that a member has published. */
+  #isPublished(port: number): boolean {
+    return this.options.store.members().some((stored) =>
+      "config" in stored && stored.config.forwards?.some(({ host_port }) => host_port === port)
+    );
   }
 
   #activeAddress(name: string): string | undefined {

@@ -7,9 +7,10 @@
  */
 
 import { FleetboxError, messageOf, toWireError, type WireError } from "../errors.ts";
+import { dropForward, madeForward, portProblem, reserveForwards } from "../forwards.ts";
 import { untilCloudInit } from "../guest/cloud_init.ts";
 import { Countdown } from "../limits.ts";
-import { DEFAULTS, type Options } from "../options.ts";
+import { DEFAULTS, type ForwardWish, type Options, type PortForward } from "../options.ts";
 import { isAlive, type ProcessIdentity } from "../process.ts";
 import { type MemberConfig, type MemberPaths, removeIfThere, type Store } from "../store.ts";
 import type { Driver, Machine, MachineEvent, MachineExit, MachineSpec, Rung } from "../vmm/contract.ts";
@@ -90,6 +91,7 @@ export class Member {
   #logStart = 0;
   #unlisten = () => {};
   readonly #console: SharedConsole;
+  #forwards: readonly PortForward[] = [];
   /** How far the image's download is, while there is one. */
   #download: MemberReport["download"];
   #downloadToldMs = 0;
@@ -292,7 +294,7 @@ export class Member {
       this.context.onChange(this);
       abort.signal.throwIfAborted();
       if (isAdoption) await this.#seeWhetherItStands(machine);
-      await this.#connect(abort.signal, isUp);
+      await this.#connect(abort.signal, { isAdoption, isUp });
       this.#problem = isUp || options.ready === "ssh" ? undefined : await this.#cloudInitEnd(abort.signal);
       this.#detail(`it answers at ${this.config!.ip}, on this host at 127.0.0.1 port ${this.#ssh!.port}`);
       const pause = this.#pause;
@@ -322,7 +324,7 @@ export class Member {
   }
 
   /** Cable, console, forwarded port; then the wait for its SSH server. */
-  async #connect(signal: AbortSignal, isUp: boolean): Promise<void> {
+  async #connect(signal: AbortSignal, { isAdoption = false, isUp = false }: BootKind): Promise<void> {
     const { network } = this.context;
     const { ip, mac, user } = this.config!;
     network.onActivity(this.name, () => {
@@ -333,6 +335,7 @@ export class Member {
       network.plug({ name: this.name, mac, ip, netSocket: this.paths.netSocket }),
       this.#connectConsole(),
       unlessAborted(network.sshPort(ip), signal),
+      unlessAborted(this.#publish(isAdoption), signal),
     ]);
     this.#ssh = { host: "127.0.0.1", port, user };
     if (isUp) return;
@@ -342,6 +345,68 @@ export class Member {
         this.#nudges.add(nudge);
         return () => void this.#nudges.delete(nudge);
       },
+    });
+  }
+
+  /** Opens the host ports that lead here. A machine that runs already does not go down because one is taken. */
+  async #publish(isAdoption: boolean): Promise<void> {
+    const { network, store } = this.context;
+    this.#forwards = store.config(this.name)?.forwards ?? [];
+    await Promise.all(this.#forwards.map(async (forward) => {
+      const { host_port: hostPort, guest_port: port } = forward;
+      const wanted = { ip: this.config!.ip, port, hostPort };
+      if (isAdoption) return await network.publishAgain(wanted);
+      try {
+        await network.publish(wanted);
+      } catch (cause) {
+        throw isConflict(cause) ? portProblem(store, this.name, forward, cause) : cause;
+      }
+    }));
+  }
+
+  /**
+   * Makes a host port lead to one of this member's, from now on; one that is there already is given.
+   * @throws {FleetboxError} `conflict`: the port is taken, or the member is only just being made.
+   */
+  async forward(wish: ForwardWish): Promise<PortForward> {
+    const { network, store } = this.context;
+    return await store.withMemberLock(this.name, async () => {
+      const before = this.#existing();
+      const after = await reserveForwards(store, before, [wish]);
+      const made = madeForward(after.forwards!, wish)!;
+      // One whose machine is not there yet opens what stands in its config then.
+      if (this.#machine && this.config) {
+        try {
+          await network.publish({ ip: this.config.ip, port: made.guest_port, hostPort: made.host_port });
+        } catch (cause) {
+          if (after !== before) await store.writeConfig(before);
+          throw isConflict(cause) ? portProblem(store, this.name, made, cause) : cause;
+        }
+      }
+      this.#forwards = after.forwards!;
+      this.context.onChange(this);
+      return made;
+    });
+  }
+
+  /** Takes a host port away. @throws {FleetboxError} `not-found`: it does not lead here. */
+  async unforward(hostPort: number): Promise<PortForward> {
+    const { network, store } = this.context;
+    return await store.withMemberLock(this.name, async () => {
+      this.#existing();
+      const gone = await dropForward(store, this.name, hostPort);
+      await network.unpublish(hostPort);
+      this.#forwards = store.config(this.name)?.forwards ?? [];
+      this.context.onChange(this);
+      return gone;
+    });
+  }
+
+  #existing(): MemberConfig {
+    const config = this.context.store.config(this.name);
+    if (config) return config;
+    throw new FleetboxError("conflict", `"${this.name}" is just being made: it has no ports yet`, {
+      hint: `Wait for it: fleetbox wait ${this.name}`,
     });
   }
 
@@ -618,10 +683,17 @@ export class Member {
     const ssh = this.#endpoint;
     if (ssh && (state === "running" || stage === "cloud-init")) report.ssh = ssh;
     if (this.#machine) report.hypervisor_pid = this.#machine.process.pid;
+    if (this.#forwards.length > 0) {
+      report.forwards = this.#forwards.map((one) => ({ ...one, ...this.context.network.published(one.host_port) }));
+    }
     const network = this.context.network.counters(this.name);
     if (network) report.network = network;
     return report;
   }
+}
+
+function isConflict(thrown: unknown): boolean {
+  return thrown instanceof FleetboxError && thrown.code === "conflict";
 }
 
 /** A promise's outcome, or the signal's reason when that fires first. */

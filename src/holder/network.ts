@@ -6,10 +6,10 @@
  * in by {@link GroupNetwork.plug} and {@link GroupNetwork.sshPort}, and out by their counterparts.
  */
 
-import { FleetboxError } from "../errors.ts";
+import { codeOf, FleetboxError } from "../errors.ts";
 import type { DnsOptions } from "../network/dns.ts";
 import { startLimit } from "../limits.ts";
-import { adoptGateway, type Gateway, type GatewaySpec, startGateway } from "../network/gateway.ts";
+import { adoptGateway, type Forward, type Gateway, type GatewaySpec, startGateway } from "../network/gateway.ts";
 import {
   type DnsHook,
   GATEWAY_PORT,
@@ -32,6 +32,8 @@ export interface NetworkOptions {
   /** The address of a member that boots or runs. */
   lookup(name: string): string | undefined;
   nameOf(address: string): string | undefined;
+  /** Whether a member has published this host port: it is not the port that leads to its SSH server, wherever it leads. */
+  isPublished(hostPort: number): boolean;
   /** Called when the gateway's process or a forwarded port changed. */
   onChange(): void;
 }
@@ -66,6 +68,8 @@ export class GroupNetwork {
   readonly #over = new AbortController();
   /** Host ports that lead to port 22 of an address. */
   readonly #sshPorts = new Map<string, number>();
+  /** What members have published, by host port; with what keeps it from being open. */
+  readonly #published = new Map<number, { ip: string; port: number; problem?: string }>();
   /** The port of each member, and of the gateway, as it should be. */
   readonly #cables = new Map<string, Port>();
 
@@ -101,7 +105,10 @@ export class GroupNetwork {
   async #run(): Promise<Gateway> {
     const gateway = await this.#adopt() ?? await this.#start();
     try {
-      for (const { ip, port, hostPort } of await gateway.forwards()) if (port === 22) this.#sshPorts.set(ip, hostPort);
+      for (const { ip, port, hostPort } of await gateway.forwards()) {
+        if (port === 22 && !this.options.isPublished(hostPort)) this.#sshPorts.set(ip, hostPort);
+      }
+      for (const hostPort of this.#published.keys()) await this.#reopen(gateway, hostPort);
       await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
       return gateway;
     } catch (thrown) {
@@ -146,20 +153,85 @@ export class GroupNetwork {
 
   /** The host port that leads to a member's SSH port; made when there is none. @throws why the gateway does not run. */
   async sshPort(ip: string): Promise<number> {
-    for (let tries = 1;; tries++) {
-      const gateway = await this.#keeper.ready();
+    return await this.#withGateway(async (gateway) => {
       const known = this.#sshPorts.get(ip);
       if (known !== undefined) return known;
+      const port = await gateway.forward(ip);
+      this.#sshPorts.set(ip, port);
+      this.options.onChange();
+      return port;
+    });
+  }
+
+  /** Does something with the gateway. One that dies meanwhile is no reason to fail: there will be another. */
+  async #withGateway<T>(work: (gateway: Gateway) => Promise<T>): Promise<T> {
+    for (let tries = 1;; tries++) {
+      const gateway = await this.#keeper.ready();
       try {
-        const port = await gateway.forward(ip);
-        this.#sshPorts.set(ip, port);
-        this.options.onChange();
-        return port;
+        return await work(gateway);
       } catch (thrown) {
-        // One that died meanwhile is no reason: there will be another.
-        if (tries === GATEWAY_TRIES || !await settles(gateway.exited, GATEWAY_END_MS)) throw thrown;
+        if (tries === GATEWAY_TRIES || codeOf(thrown) === "conflict") throw thrown;
+        if (!await settles(gateway.exited, GATEWAY_END_MS)) throw thrown;
       }
     }
+  }
+
+  /**
+   * Makes a host port lead to a member's port, by this gateway and by each that follows. Again is fine.
+   * @throws {FleetboxError} `conflict`: the port is in use; or why the gateway does not run. It is not published then.
+   */
+  async publish({ ip, port, hostPort }: Forward): Promise<void> {
+    const before = this.#published.get(hostPort);
+    this.#published.set(hostPort, { ip, port });
+    try {
+      await this.#withGateway((gateway) => this.#open(gateway, { ip, port, hostPort }));
+    } catch (thrown) {
+      if (before) this.#published.set(hostPort, before);
+      else this.#published.delete(hostPort);
+      throw thrown;
+    }
+  }
+
+  /** The same for a machine that runs already: what keeps the port from being open is kept for {@link published}. */
+  async publishAgain({ ip, port, hostPort }: Forward): Promise<void> {
+    this.#published.set(hostPort, { ip, port });
+    await this.#reopen(await this.#keeper.ready(), hostPort);
+  }
+
+  async #reopen(gateway: Gateway, hostPort: number): Promise<void> {
+    const wanted = this.#published.get(hostPort);
+    if (!wanted) return;
+    try {
+      await this.#open(gateway, { ...wanted, hostPort });
+      delete wanted.problem;
+    } catch (thrown) {
+      wanted.problem = describe(thrown);
+      log(`gateway: cannot open port ${hostPort} again: ${wanted.problem}`);
+    }
+  }
+
+  async #open(gateway: Gateway, { ip, port, hostPort }: Forward): Promise<void> {
+    const there = (await gateway.forwards()).find((one) => one.hostPort === hostPort);
+    if (there?.ip === ip && there.port === port) return;
+    if (there) await gateway.unforward(hostPort); // what a member that is gone has left
+    await gateway.forward(ip, port, hostPort);
+  }
+
+  /** Takes a published port away; connections through it live on. */
+  async unpublish(hostPort: number): Promise<void> {
+    if (!this.#published.delete(hostPort) || this.#closing) return;
+    try {
+      await this.#keeper.running?.unforward(hostPort);
+    } catch (thrown) {
+      log(`gateway: cannot take port ${hostPort} away: ${describe(thrown)}`);
+    }
+  }
+
+  /** Whether a published port is open, and why not. */
+  published(hostPort: number): { open: boolean; problem?: string } {
+    const found = this.#published.get(hostPort);
+    if (!found || !this.#keeper.running) return { open: false };
+    return found.problem === undefined ? { open: true } : { open: false, problem: found.problem };
   }
 
   /** Connects a machine that listens on its network socket, and connects it again when the cable breaks. */
@@ -205,8 +277,9 @@ export class GroupNetwork {
     this.#switch.removePort(name);
   }
 
-  /** Takes the forwarded port of an address away. */
+  /** Takes the forwarded ports of an address away. */
   async unforward(ip: string): Promise<void> {
+    for (const [hostPort, to] of [...this.#published]) if (to.ip === ip) await this.unpublish(hostPort);
     this.#wanted.delete(ip);
     const port = this.#sshPorts.get(ip);
     if (port === undefined) return;

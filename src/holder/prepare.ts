@@ -7,6 +7,7 @@
  */
 
 import { FleetboxError } from "../errors.ts";
+import { reserveForwards } from "../forwards.ts";
 import { checkFixtures, writeFixtureImage } from "../guest/fixtures.ts";
 import { ensureKey } from "../guest/key.ts";
 import { writeSeed } from "../guest/seed.ts";
@@ -59,7 +60,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     const existing = store.config(name);
     // Once more, in case that somebody else made the member anew meanwhile; what was downloaded is there now.
     const image = existing?.image_id === before.id || !existing ? before : await imageFor(request);
-    const config = { ...(existing ?? newConfig(name, options, ip, image)), ip, group };
+    let config: MemberConfig = { ...(existing ?? newConfig(name, options, ip, image)), ip, group };
     checkMemory(config, image);
     checkFixtures(config.fixtures);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
@@ -67,6 +68,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     request.onStage("disk");
     const paths = store.member(name);
     const publicKey = await ensureKey(store);
+    config = await reserveForwards(store, config, options.publish ?? []);
     if (existing?.ip !== ip || existing.group !== group) await store.writeConfig(config);
     await allEnded([
       ensureDisk(paths, config, image),

@@ -8,7 +8,7 @@
 
 import { FleetboxError, toWireError } from "../errors.ts";
 import { checkName } from "../names.ts";
-import { checkOptions } from "../options.ts";
+import { checkOptions, checkWish } from "../options.ts";
 import { closeQuietly, writeAll } from "../unix.ts";
 import * as wire from "../wire.ts";
 import type { Group } from "./group.ts";
@@ -110,6 +110,18 @@ async function answerJson(group: Group, name: string, request: wire.JsonRequest,
         return await fail(thrown);
       }
     }
+    case "forward":
+    case "unforward":
+      try {
+        const member = group.member(name);
+        if (!member) return await client.write(wire.encodeLine(gone(name)));
+        const done = request.op === "forward"
+          ? await member.forward(checkWish(request))
+          : await member.unforward(request.host_port);
+        return await client.write(wire.encodeLine(done));
+      } catch (thrown) {
+        return await client.write(wire.encodeLine(toWireError(thrown)));
+      }
     case "stop": {
       const off = request.verbose ? forward(group, client, name, ["detail"]) : () => {};
       try {

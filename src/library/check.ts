@@ -27,11 +27,26 @@ const bytes: Check = (value) =>
 const record: Check = (value) =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : "an object";
 
+const isPort = number(1, 65_535, true);
+const ports: Check = (value) => {
+  const isRight = (one: unknown) => {
+    if (typeof one === "number") return isPort(one) === undefined;
+    if (record(one) !== undefined) return false;
+    const { guestPort, hostPort, ...others } = one as Record<string, unknown>;
+    const isFree = hostPort === undefined || isPort(hostPort) === undefined;
+    return isPort(guestPort) === undefined && isFree && Object.keys(others).length === 0;
+  };
+  return Array.isArray(value) && value.every(isRight)
+    ? undefined
+    : "a list of ports, or of {hostPort, guestPort}, from 1 to 65535";
+};
+
 const MACHINE = {
   image: text,
   cpus: number(1, LIMITS.cpus, true),
   memoryMiB: number(LIMITS.memoryMinMiB, LIMITS.memoryMaxMiB),
   diskMiB: number(1, LIMITS.diskMaxMiB),
+  publish: ports,
   bootTimeoutMs: number(1, 24 * 3600 * 1000),
   signal,
 };
@@ -91,6 +106,12 @@ export function wireOptions(options: MachineOptions & StartOptions, cwd: () => s
   if (cpus !== undefined) wire.cpus = cpus;
   if (memoryMiB !== undefined) wire.mem = memoryMiB / 1024;
   if (diskMiB !== undefined) wire.disk = diskMiB / 1024;
+  if (options.publish !== undefined) {
+    wire.publish = options.publish.map((one) => {
+      const { hostPort, guestPort } = typeof one === "number" ? { guestPort: one, hostPort: undefined } : one;
+      return hostPort === undefined ? { guest_port: guestPort } : { guest_port: guestPort, host_port: hostPort };
+    });
+  }
   if (egress !== undefined) wire.egress = egress;
   if (hostAccess !== undefined) wire.host_access = hostAccess;
   return wire;

@@ -8,10 +8,11 @@
  */
 
 import { resolveHelper } from "../../helper/resolve.ts";
-import { addMember, getReport, getStatus, type Session, spawn, stop, waitMembers } from "../control.ts";
+import { addMember, forward, getReport, getStatus, type Session, spawn, stop, waitMembers } from "../control.ts";
 import { codeOf, FleetboxError } from "../errors.ts";
 import { checkNames } from "../names.ts";
-import type { Options } from "../options.ts";
+import { forwardStopped } from "../forwards.ts";
+import type { ForwardWish, Options, PortForward } from "../options.ts";
 import { identify, isAlive } from "../process.ts";
 import { exists, removeIfThere, type Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
@@ -111,18 +112,23 @@ export class MachineGroup {
 
   /** Spawns a holder for some members and waits until they run. */
   async #boot(names: string[], options: { signal?: AbortSignal; bootTimeoutMs?: number }): Promise<MemberReport[]> {
-    await this.#serve(names, options.bootTimeoutMs);
+    await this.#serve(names, options.bootTimeoutMs, this.#options.publish);
     return await this.#untilRunning(names, options);
   }
 
-  async #serve(names: string[], bootTimeoutMs?: number): Promise<void> {
+  /** @param publish ports of new members; others have theirs with them. */
+  async #serve(names: string[], bootTimeoutMs?: number, publish?: Options["publish"]): Promise<void> {
     // The one before is on its way out: its control socket has the same name.
     await this.#session?.close();
     this.#logs.add(names[0]);
     const session = await spawn(this.store, {
       exe: await resolveHelper(this.store),
       names,
-      options: bootTimeoutMs === undefined ? this.#options : { ...this.#options, boot_timeout_ms: bootTimeoutMs },
+      options: {
+        ...this.#options,
+        ...(bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs }),
+        publish,
+      },
       bound: true,
     });
     this.#session = session;
@@ -166,7 +172,7 @@ export class MachineGroup {
       const joining = await this.#inTurn(async () => {
         this.#check(name);
         const via = await this.#anyServed();
-        if (via === undefined) await this.#serve([name], request.bootTimeoutMs);
+        if (via === undefined) await this.#serve([name], request.bootTimeoutMs, request.options?.publish);
         return via;
       });
       try {
@@ -227,6 +233,14 @@ export class MachineGroup {
     this.#check(name);
     if (await this.#isServed(name)) await stop(this.store, name, options);
     if (options.signal?.aborted) throw interrupted([name], options.signal);
+  }
+
+  /** Makes a port of this host lead to a member's; of one that is down, from its next start. */
+  async forward(name: string, wish: ForwardWish): Promise<PortForward> {
+    this.#check(name);
+    const served = await this.#isServed(name);
+    return (served ? await forward(this.store, name, wish) : undefined) ??
+      await this.store.withMemberLock(name, () => forwardStopped(this.store, name, wish));
   }
 
   /** Takes a member's power away; returns when it is down. */

@@ -29,10 +29,32 @@ export interface MachineOptions {
   memoryMiB?: number;
   /** The virtual size of the disk in MiB; what the guest does not write takes no space. @default 10240 */
   diskMiB?: number;
+  /**
+   * Ports of the guest that this host reaches, on its loopback: a number, and any free port of the host leads there
+   * ({@link Vm.forward} gives it); or with the port of the host, which leads to one machine at a time. @default []
+   */
+  publish?: readonly (number | PublishedPort)[];
   /** The limit for one boot in milliseconds, downloads not counted. @default 180000 */
   bootTimeoutMs?: number;
   /** Ends the boot: what was started is taken down again, and the call rejects. */
   signal?: AbortSignal;
+}
+
+/**
+ * A port of the guest, and the port of this host's loopback that leads there. TCP.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start("web", { publish: [{ hostPort: 8080, guestPort: 80 }] });
+ * ```
+ */
+export interface PublishedPort {
+  /** The port of 127.0.0.1. @default any free one */
+  hostPort?: number;
+  /** The guest's port. */
+  guestPort: number;
 }
 
 /**
@@ -391,6 +413,26 @@ export interface Vm extends AsyncDisposable {
    * ```
    */
   readTextFile(path: string, options?: CopyOptions): Promise<string>;
+
+  /**
+   * Makes a port of this host's loopback lead to a port of the guest, over stops and starts, until the machine is removed.
+   *
+   * @param guestPort Whether anybody listens there already does not matter.
+   * @param hostPort @default any free one; the one that leads there already, if there is one
+   * @returns the port of 127.0.0.1
+   * @throws {FleetboxError} `conflict`: the host's port is taken, and by whom; `denied`: you may not listen there.
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start();
+   * await using _server = await vm.spawn("httpd -f -p 80 -h .");
+   * await vm.waitFor({ port: 80 });
+   * const response = await fetch(`http://127.0.0.1:${await vm.forward(80)}/`);
+   * ```
+   */
+  forward(guestPort: number, hostPort?: number): Promise<number>;
 
   /**
    * What the machine wrote to its serial console since it was started: the kernel's and the boot's messages.

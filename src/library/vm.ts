@@ -1,6 +1,7 @@
 /** A machine, as a test holds it: its place in its group, its SSH connection, and what is done over that. */
 
 import { FleetboxError, fromWireError } from "../errors.ts";
+import { checkWish } from "../options.ts";
 import type { MemberReport, SshEndpoint, State } from "../wire.ts";
 import { checked } from "./check.ts";
 import { consoleSize, lastLines, readConsole } from "./console_log.ts";
@@ -96,6 +97,11 @@ export class Machine implements types.Vm {
       at += piece.length;
     }
     return whole;
+  }
+
+  async forward(guestPort: number, hostPort?: number): Promise<number> {
+    const wish = hostPort === undefined ? { guest_port: guestPort } : { guest_port: guestPort, host_port: hostPort };
+    return (await this.#group.forward(this.name, checkWish(wish))).host_port;
   }
 
   async console(options?: types.ConsoleOptions): Promise<string> {

@@ -2,7 +2,7 @@
  * The stand-in's gateway: the forwards of QEMU's user-mode network, with real sockets on 127.0.0.1.
  *
  * Like libslirp it takes every connection at once, and asks for the guest by ARP then; only a guest that answers gets the
- * connection. What answers in the guest's name is an SSH banner. The human monitor's wording is that of QEMU 7.2.
+ * connection. What answers in the guest's name is an SSH banner; on other ports it says which port it is, and of whom. The human monitor's wording is that of QEMU 7.2.
  */
 
 import { arp, bytesOfMac, readArp, StreamNetdev } from "./frames.ts";
@@ -53,8 +53,9 @@ export function runGateway(options: { qmp: QmpServer; netSocket: string; forward
     for await (const connection of listener) {
       void (async () => {
         try {
-          if (await isThere(ip) && port === 22) {
-            await connection.write(new TextEncoder().encode("SSH-2.0-standin\r\n"));
+          if (await isThere(ip)) {
+            const banner = port === 22 ? "SSH-2.0-standin" : `port ${port} of ${ip}`;
+            await connection.write(new TextEncoder().encode(`${banner}\r\n`));
             const ignored = new Uint8Array(4096);
             while (await connection.read(ignored) !== null) { /* nobody listens */ }
           }

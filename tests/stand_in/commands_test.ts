@@ -7,7 +7,7 @@ import { FLEETBOX, IS_COMPILED } from "../harness/command.ts";
 import { until } from "../harness/processes.ts";
 
 const COMMANDS = [
-  ...["up", "stop", "join", "rm", "ls", "status", "wait", "logs", "ssh", "console", "ssh-config"],
+  ...["up", "stop", "join", "rm", "ls", "status", "wait", "logs", "ssh", "console", "forward", "ssh-config"],
   ...["doctor", "version", "help"],
 ];
 

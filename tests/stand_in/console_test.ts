@@ -82,8 +82,7 @@ test("the terminal is given back whatever ends the console: SIGTERM, the guest, 
   assert.match(d.output, /"d" is without a holder[^]*fleetbox up d/);
   assert.match(d.output, UNTOUCHED);
 
-  // Adopted, it has its console again, and the screen from before.
-  await box.up("d");
+  // Taken back by the command, it has its console again, and the screen from before.
   const again = await attach("d");
   await again.type("still there\r");
   await again.shows(/you typed "still there"/);

@@ -167,7 +167,11 @@ test("JSON requests: replies are one object a line, and errors have a code, a me
   assert.deepEqual(await talkJson(box.store.memberSocket("b"), { op: "stop", force: true }), [{ event: "done" }]);
 
   const wrong: [string, string, RegExp][] = [
-    ['{"op":"fly"}', "protocol", /^unknown op "fly"; expected one of report, group, watch, console, add, stop$/],
+    [
+      '{"op":"fly"}',
+      "protocol",
+      /^unknown op "fly"; expected one of report, group, watch, console, forward, unforward, add, stop$/,
+    ],
     ["{}", "protocol", /^unknown op/],
     ['{"op":"add"}', "protocol", /^add needs a name$/],
     ['{"op":"add","name":7}', "protocol", /^bad value for name: expected string$/],

@@ -1,0 +1,71 @@
+/**
+ * Who listens on a port of this host, as far as `/proc` tells (proc(5)): a socket's number from `/proc/net/tcp`, and the
+ * process that has it open. Others' processes cannot be looked into; where there is no `/proc`, nobody is found.
+ */
+
+/** A program that listens. */
+export interface PortOwner {
+  /** The process, when we may see it. */
+  pid?: number;
+  /** Its program's name. */
+  program?: string;
+}
+
+/** The state of a socket that listens, in `/proc/net/tcp`. */
+const LISTEN = "0A";
+/** Addresses on which a socket keeps others off a port of 127.0.0.1: itself, and all (IPv4, IPv6, IPv4 in IPv6). */
+const TAKES_LOOPBACK = /^(0100007F|00000000|0{32}|0{16}FFFF0000(0100007F|00000000))$/;
+
+/** Who keeps a port of 127.0.0.1; undefined when nobody is seen to. */
+export function portOwner(port: number): PortOwner | undefined {
+  const inode = ["/proc/net/tcp", "/proc/net/tcp6"].map((table) => listener(read(table), port)).find(Boolean);
+  if (inode === undefined) return undefined;
+  for (const { name } of list("/proc")) {
+    const pid = Number(name);
+    if (Number.isInteger(pid) && hasSocket(pid, inode)) return { pid, program: programOf(pid) };
+  }
+  return {};
+}
+
+/** The inode of the socket that listens on a port, in the text of `/proc/net/tcp` or `tcp6`. Pure. */
+export function listener(table: string, port: number): string | undefined {
+  const wanted = port.toString(16).toUpperCase().padStart(4, "0");
+  for (const line of table.split("\n").slice(1)) {
+    const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
+    const [address, at] = local.split(":");
+    if (at === wanted && state === LISTEN && TAKES_LOOPBACK.test(address)) return inode;
+  }
+  return undefined;
+}
+
+function hasSocket(pid: number, inode: string): boolean {
+  return list(`/proc/${pid}/fd`).some(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`) === `socket:[${inode}]`;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function programOf(pid: number): string | undefined {
+  const [path] = read(`/proc/${pid}/cmdline`).split("\0");
+  const name = path.slice(path.lastIndexOf("/") + 1) || read(`/proc/${pid}/comm`).trim();
+  return name.replace(/[^\x20-\x7e]/g, "?").slice(0, 80) || undefined;
+}
+
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+function list(path: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(path)];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { listener, portOwner } from "./port_owner.ts";
+
+const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+const row = (local: string, state: string, inode: number) =>
+  `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1 0 100 0 0 10 0\n`;
+
+Deno.test("who listens on a port of the loopback is told from who is connected, and from other addresses", () => {
+  const at = (...rows: string[]) => listener(HEAD + rows.join(""), 8080);
+  assert.equal(at(row("0100007F:1F90", "0A", 11)), "11");
+  assert.equal(at(row("00000000:1F90", "0A", 12)), "12");
+  assert.equal(at(row(`${"0".repeat(32)}:1F90`, "0A", 13)), "13");
+  assert.equal(at(row("0000000000000000FFFF00000100007F:1F90", "0A", 14)), "14");
+  assert.equal(at(row("0100007F:1F90", "01", 15)), undefined, "a connection");
+  assert.equal(at(row("0200000A:1F90", "0A", 16)), undefined, "another address");
+  assert.equal(at(row("0100007F:1F91", "0A", 17)), undefined, "another port");
+  assert.equal(at(row("0100007F:1F91", "0A", 18), row("0100007F:1F90", "0A", 19)), "19");
+  assert.equal(listener("", 8080), undefined);
+});
+
+Deno.test({
+  name: "the program that listens is found by its process",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    const ours = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = ours.addr;
+    const owner = portOwner(port)!;
+    assert.equal(owner.pid, Deno.pid);
+    assert.match(owner.program!, /deno/);
+    ours.close();
+    assert.equal(portOwner(port), undefined);
+  },
+});
