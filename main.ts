@@ -25,6 +25,7 @@ const CLI = {
   "src/cli/output.ts": () => import("./src/cli/output.ts"),
   "src/cli/program.ts": () => import("./src/cli/program.ts"),
   "src/cli/repair.ts": () => import("./src/cli/repair.ts"),
+  "src/cli/prune.ts": () => import("./src/cli/prune.ts"),
   "src/cli/rm.ts": () => import("./src/cli/rm.ts"),
   "src/cli/ssh.ts": () => import("./src/cli/ssh.ts"),
   "src/cli/ssh_config.ts": () => import("./src/cli/ssh_config.ts"),

@@ -50,6 +50,7 @@ const COMMANDS: readonly Entry[] = [
     ({ sshConfigCommand }) => sshConfigCommand(),
   ),
   entry<typeof import("./image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
+  entry<typeof import("./prune.ts")>(ITSELF, "prune", "prune.ts", ({ pruneCommand }) => pruneCommand()),
   entry<typeof import("./doctor.ts")>(ITSELF, "doctor", "doctor.ts", ({ doctorCommand }) => doctorCommand()),
   entry<typeof import("./completion.ts")>(
     ITSELF,

@@ -16,6 +16,19 @@ import { bytesOf } from "./embedded.ts";
 
 export const MICRO = "micro";
 
+/** The name that micro has in the store, as this fleetbox brings it along; undefined when it brings none. */
+export function currentMicro(): string | undefined {
+  try {
+    return `micro-${readManifest(source()).version}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function source(): string {
+  return Deno.env.get("FLEETBOX_MICRO") ?? companion("build/micro");
+}
+
 /**
  * The directory of micro in the store; unpacked when it is not there yet.
  * @param id of an existing member: it must be this very one.
@@ -23,10 +36,10 @@ export const MICRO = "micro";
  */
 export async function microDirectory(store: Store, id: string | undefined): Promise<string> {
   if (id !== undefined && hasImage(store, id)) return imageDirectory(store, id);
-  const source = Deno.env.get("FLEETBOX_MICRO") ?? companion("build/micro");
+  const from = source();
   let manifest: Manifest;
   try {
-    manifest = readManifest(source);
+    manifest = readManifest(from);
   } catch (cause) {
     throw new FleetboxError("not-found", "The micro image is not built", { cause, hint: "Build it: make micro" });
   }
@@ -41,7 +54,7 @@ export async function microDirectory(store: Store, id: string | undefined): Prom
     );
   }
   const place = imageDirectory(store, name);
-  if (!hasImage(store, name)) await unpackOnce(source, manifest, place);
+  if (!hasImage(store, name)) await unpackOnce(from, manifest, place);
   return place;
 }
 

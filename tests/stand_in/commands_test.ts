@@ -8,7 +8,7 @@ import { until } from "../harness/processes.ts";
 
 const COMMANDS = [
   ...["up", "stop", "join", "rm", "ls", "status", "wait", "logs", "ssh", "console", "forward", "ssh-config"],
-  ...["doctor", "version", "help"],
+  ...["doctor", "prune", "version", "help"],
 ];
 
 Deno.test("every command has help with an example, by --help and by help COMMAND; no argument gives the list", async () => {

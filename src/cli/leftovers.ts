@@ -1,0 +1,394 @@
+/**
+ * What a crash may have left in the store and no member needs: found first, removed when the user has agreed.
+ *
+ * Never a disk, and nothing of a group that lives or whose machines run. Each thing is looked at again in the moment in
+ * which it is removed, under the lock under which somebody could come to need it: the claim lock for what is in `run`
+ * and for pidfiles (a holder writes its record before it claims its members, and claims them under that lock), the
+ * member's own for its directory, the image's for a download. A member's directory is taken apart file by file, by names
+ * that are known not to be disks, and its removal fails when anything else is in it.
+ */
+
+import { join, relative } from "node:path";
+import { codeOf } from "../errors.ts";
+import { cachedImages, imageDirectory } from "../image/cache.ts";
+import { currentMicro, MICRO } from "../image/micro.ts";
+import { clusterOf, isName } from "../names.ts";
+import { completeRecords, liveMembers } from "../orphans.ts";
+import { host } from "../os.ts";
+import { identify, isAlive, type ProcessIdentity } from "../process.ts";
+import { digestOf, exists, type GroupRecord, lockFile, parseGroupRecord, type Store, temporaryOf } from "../store.ts";
+import { connectUnix } from "../unix.ts";
+import { RUNNER_FLAG } from "../wire.ts";
+
+export type LeftoverKind =
+  | "socket"
+  | "record"
+  | "pidfile"
+  | "gateway"
+  | "directory"
+  | "temporary"
+  | "download"
+  | "log"
+  | "image";
+
+export interface Leftover {
+  kind: LeftoverKind;
+  /** In the store, relative to it. */
+  path: string;
+  /** What it takes up on the disk. */
+  bytes: number;
+  /** The process, of a gateway. */
+  pid?: number;
+}
+
+/** Something that is found, and how it is removed. */
+interface Found extends Leftover {
+  /** False when somebody needs it now, or it is gone. */
+  remove: () => Promise<boolean> | boolean;
+}
+
+/** How long a lock is waited for: who holds one is at work on what we found. */
+const LOCK_MS = 500;
+/** What a member's directory may have without a disk or a config, when a start was interrupted. */
+const HALF_MADE = /^(\.lock|pid|seed\.img|efivars\.fd|fixture-\d+\.img|qmp\.sock|net\.sock|.*\.\d+-[0-9a-f]{8}\.tmp)$/;
+const TEMPORARY = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/;
+const MEMBER_SOCKET = /^([0-9a-f]{16})\.(sock|ctl|qmp|net|con)$/;
+const GROUP_FILE = /^([0-9a-f]{12})\.(json|gwq|gwn)$/;
+
+/** Everything that is left, in the order in which it is told. Removes nothing. */
+export async function findLeftovers(store: Store): Promise<Found[]> {
+  const live = new Live(store);
+  return [
+    ...gateways(store),
+    ...await runFiles(store, live),
+    ...await pidfiles(store, live),
+    ...directories(store, live),
+    ...temporaries(store),
+    ...await downloads(store),
+    ...logs(store, live),
+    ...images(store),
+  ];
+}
+
+/** The groups that live, or of which machines run, as they are now. */
+class Live {
+  readonly records: readonly GroupRecord[];
+  readonly #groups: ReadonlySet<string>;
+  readonly #names: ReadonlySet<string>;
+  readonly #digests: ReadonlySet<string>;
+
+  constructor(store: Store) {
+    this.records = completeRecords(store);
+    const live = this.records.filter(isLive);
+    this.#groups = new Set(live.map(({ id }) => id));
+    this.#names = new Set(live.flatMap((one) => [...one.members, ...one.served, ...Object.keys(one.hypervisors)]));
+    this.#digests = new Set([...live.map(({ group }) => group), ...this.#names].map(digestOf));
+  }
+
+  hasGroup(id: string): boolean {
+    return this.#groups.has(id);
+  }
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+  hasDigest(digest: string): boolean {
+    return this.#digests.has(digest);
+  }
+}
+
+function isLive(record: GroupRecord): boolean {
+  return isAlive(record.holder) || liveMembers(record).length > 0;
+}
+
+/** Gateways whose holder and machines are gone: they lead nowhere, and hold ports of the host. */
+function gateways(store: Store): Found[] {
+  const dead = (id: string): ProcessIdentity | undefined => {
+    const record = completeRecords(store).find((one) => one.id === id);
+    return record && !isLive(record) && record.gateway && isAlive(record.gateway) ? record.gateway : undefined;
+  };
+  return new Live(store).records.flatMap(({ id }) => {
+    const gateway = dead(id);
+    if (!gateway) return [];
+    const remove = () =>
+      store.withClaimLock(async () => {
+        const now = dead(id);
+        if (now) Deno.kill(now.pid, "SIGKILL"); // it keeps nothing
+        while (now && isAlive(now)) await new Promise((soon) => setTimeout(soon, 10));
+        return now !== undefined;
+      });
+    return [{ ...found(store, "gateway", store.group(id).gatewayQmpSocket), pid: gateway.pid, remove }];
+  });
+}
+
+/** Sockets that nobody answers, and records of groups of which nothing runs. */
+async function runFiles(store: Store, live: Live): Promise<Found[]> {
+  const all: Found[] = [];
+  for (const file of names(store.runDir)) {
+    const path = join(store.runDir, file);
+    const kind = file.endsWith(".json") ? "record" : "socket";
+    if (!await isDead(store, file, live)) continue;
+    const remove = () =>
+      store.withClaimLock(async () => await isDead(store, file, new Live(store)) && removeFile(path));
+    all.push({ ...found(store, kind, path), remove });
+  }
+  return all;
+}
+
+async function isDead(store: Store, file: string, live: Live): Promise<boolean> {
+  const [, digest] = MEMBER_SOCKET.exec(file) ?? [];
+  if (digest !== undefined) {
+    // A hypervisor of which no record tells answers on one of them: then all of them are its.
+    const suffixes = ["sock", "ctl", "qmp", "net", "con"];
+    return !live.hasDigest(digest) && await nobody(suffixes.map((suffix) => join(store.runDir, `${digest}.${suffix}`)));
+  }
+  const [, id, suffix] = GROUP_FILE.exec(file) ?? [];
+  if (id === undefined || live.hasGroup(id)) return false;
+  if (suffix !== "json") {
+    // Of a group that is known to be gone: its gateway goes, too, and before them.
+    return live.records.some((one) => one.id === id) || await nobody([join(store.runDir, file)]);
+  }
+  // Half a record says nothing of who wrote it: it is dead when nobody answers for its group.
+  const record = parseGroupRecord(read(join(store.runDir, file)));
+  return record !== undefined || await nobody([store.group(id).gatewayQmpSocket]);
+}
+
+/** Pidfiles of members that nobody serves. */
+async function pidfiles(store: Store, live: Live): Promise<Found[]> {
+  const isStale = async (name: string, now: Live) => !now.has(name) && await nobody([store.memberSocket(name)]);
+  const all: Found[] = [];
+  for (const name of memberDirectories(store)) {
+    const { pid } = store.member(name);
+    if (!exists(pid) || !await isStale(name, live)) continue;
+    const remove = () => store.withClaimLock(async () => await isStale(name, new Live(store)) && removeFile(pid));
+    all.push({ ...found(store, "pidfile", pid), remove });
+  }
+  return all;
+}
+
+/** Directories of members of which there is neither a config nor a disk: a start that was interrupted. */
+function directories(store: Store, live: Live): Found[] {
+  const isHalfMade = (name: string, now: Live) => {
+    const { dir, config, disk } = store.member(name);
+    return !now.has(name) && !exists(config) && !exists(disk) && names(dir).every((file) => HALF_MADE.test(file));
+  };
+  const halfMade = memberDirectories(store).filter((name) => isHalfMade(name, live)).map((name): Found => {
+    const { dir, lock } = store.member(name);
+    const remove = async () =>
+      await underLock(lock, () => {
+        if (!isHalfMade(name, new Live(store))) return false;
+        for (const file of names(dir)) removeFile(join(dir, file));
+        const done = removeEmpty(dir);
+        removeEmpty(join(dir, ".."));
+        return done;
+      }, { make: true }) ?? false;
+    return { ...found(store, "directory", dir), remove };
+  });
+  const clusters = names(store.clustersDir).map((name) => join(store.clustersDir, name))
+    .filter((path) => isDirectory(path) && names(path).length === 0)
+    .map((path): Found => ({ ...found(store, "directory", path), remove: () => removeEmpty(path) }));
+  return [...halfMade, ...clusters];
+}
+
+/** What a process that is gone was just writing. Where a member's disk is in it (a broken-off `rm`), it stays. */
+function temporaries(store: Store): Found[] {
+  const dirs = [
+    ...[store.root, store.runDir, store.binDir, store.clustersDir, store.imagesDir, join(store.imagesDir, "refs")],
+    ...memberDirectories(store).map((name) => store.member(name).dir),
+  ];
+  const isLeft = (file: string) => {
+    const writer = TEMPORARY.exec(file)?.[1];
+    return writer !== undefined && !identify(Number(writer));
+  };
+  return dirs.flatMap((dir) =>
+    names(dir).filter(isLeft).map((file) => join(dir, file)).filter((path) => !exists(join(path, "disk.qcow2"))).map((
+      path,
+    ) => ({
+      ...found(store, "temporary", path),
+      remove: () => isLeft(path) && !exists(join(path, "disk.qcow2")) && removeTree(path),
+    }))
+  );
+}
+
+/** Parts of downloads that nobody writes, and locks that nobody holds. */
+async function downloads(store: Store): Promise<Found[]> {
+  const all: Found[] = [];
+  for (const file of names(store.imagesDir)) {
+    const [, key, suffix] = /^([0-9a-f]{16})\.(part|part\.json|lock)$/.exec(file) ?? [];
+    if (key === undefined || (suffix === "lock" && exists(join(store.imagesDir, `${key}.part`)))) continue;
+    const [path, lock] = [join(store.imagesDir, file), join(store.imagesDir, `${key}.lock`)];
+    // Made for it, the lock goes with it.
+    const remove = async () =>
+      await underLock(lock, () => {
+        const done = suffix === "lock" ? exists(path) : removeFile(path);
+        removeFile(lock);
+        return done;
+      }, { make: true }) ?? false;
+    if (await isFree(lock)) all.push({ ...found(store, "download", path), remove });
+  }
+  const lock = join(store.binDir, ".lock");
+  for (const file of names(store.binDir).filter((one) => one.endsWith(".part"))) {
+    const path = join(store.binDir, file);
+    const remove = async () => await underLock(lock, () => removeFile(path), { make: true }) ?? false;
+    if (await isFree(lock)) all.push({ ...found(store, "download", path), remove });
+  }
+  return all;
+}
+
+/** Logs of holders that are gone, called after members that are. */
+function logs(store: Store, live: Live): Found[] {
+  const isUsed = (name: string, now: Live) =>
+    now.has(name) || now.records.some((record) => record.group === name && isLive(record)) ||
+    exists(store.member(name).dir) || isStarting(name);
+  return names(store.root).flatMap((file) => {
+    const name = /^runner-(.*)\.log$/.exec(file)?.[1];
+    if (name === undefined || !isName(name) || isUsed(name, live)) return [];
+    const path = join(store.root, file);
+    return [{ ...found(store, "log", path), remove: () => !isUsed(name, new Live(store)) && removeFile(path) }];
+  });
+}
+
+/** Whether a holder of that name has just been started: it has its log open before it has a record. */
+function isStarting(name: string): boolean {
+  for (const { args } of host().commandLines()) {
+    const at = args.indexOf(RUNNER_FLAG);
+    if (at >= 0 && args[at + 1]?.split(",")[0] === name) return true;
+  }
+  return false;
+}
+
+/** micro as other versions of fleetbox unpacked it, on which no member's disk is made. */
+function images(store: Store): Found[] {
+  const current = currentMicro();
+  if (current === undefined) return []; // nobody knows which is the older one
+  const isUnused = (id: string) => {
+    const members = store.members();
+    // What a member is made on that cannot be read, or is just being made, is not known.
+    const isSure = members.every((one) => "config" in one) &&
+      completeRecords(store).every((record) =>
+        !isAlive(record.holder) || record.served.every((name) => store.readMember(name))
+      );
+    return isSure && members.every((one) => "config" in one && one.config.image_id !== id);
+  };
+  const older = cachedImages(store).filter(({ id, manifest, refs }) =>
+    manifest.name === MICRO && id !== current && refs.length === 0 && isUnused(id)
+  );
+  return older.map(({ id, bytes }) => {
+    const place = imageDirectory(store, id);
+    const remove = async () => {
+      if (!isUnused(id)) return false;
+      const doomed = temporaryOf(place);
+      Deno.renameSync(place, doomed); // who has not found it by now unpacks its own
+      if (isUnused(id)) return removeTree(doomed);
+      await Deno.rename(doomed, place);
+      return false;
+    };
+    return { ...found(store, "image", place), bytes, remove };
+  });
+}
+
+function found(store: Store, kind: LeftoverKind, path: string): Leftover {
+  return { kind, path: relative(store.root, path), bytes: bytesOf(path) };
+}
+
+/** Every directory that may be a member's. */
+function memberDirectories(store: Store): string[] {
+  return names(store.clustersDir).flatMap((cluster) =>
+    names(join(store.clustersDir, cluster)).filter((name) => isName(name) && clusterOf(name) === cluster)
+  );
+}
+
+async function nobody(sockets: readonly string[]): Promise<boolean> {
+  for (const path of sockets) {
+    const answered = await connectUnix(path);
+    answered?.close();
+    if (answered) return false;
+  }
+  return true;
+}
+
+/** Does something while a lock is held; undefined when somebody else holds it, or there is none and none is made. */
+async function underLock<T>(path: string, work: () => T, options: { make?: boolean } = {}): Promise<T | undefined> {
+  if (!options.make && !exists(path)) return undefined;
+  const late = Symbol("late");
+  const lock = lockFile(path).catch((thrown) => {
+    if (codeOf(thrown) === "not-found") return undefined;
+    throw thrown;
+  });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<typeof late>((resolve) => timer = setTimeout(() => resolve(late), LOCK_MS));
+  const held = await Promise.race([lock, limit]);
+  clearTimeout(timer);
+  if (held === late) {
+    void lock.then((file) => file?.close(), () => {}); // nobody can stop waiting for one
+    return undefined;
+  }
+  if (!held) return undefined; // it was replaced while we waited: somebody is at work
+  try {
+    return work();
+  } finally {
+    held.close();
+  }
+}
+
+async function isFree(lock: string): Promise<boolean> {
+  return !exists(lock) || await underLock(lock, () => true) === true;
+}
+
+function removeFile(path: string): boolean {
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return false;
+    throw thrown;
+  }
+}
+
+function removeEmpty(path: string): boolean {
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch {
+    return false; // something is in it, by now
+  }
+}
+
+function removeTree(path: string): boolean {
+  Deno.removeSync(path, { recursive: true });
+  return true;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function names(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
+  } catch {
+    return [];
+  }
+}
+
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** What a file, or a directory with all in it, takes up on the disk. */
+function bytesOf(path: string): number {
+  try {
+    const { isDirectory, blocks, size } = Deno.lstatSync(path);
+    if (isDirectory) return names(path).reduce((sum, name) => sum + bytesOf(join(path, name)), 0);
+    return blocks === null ? size : blocks * 512;
+  } catch {
+    return 0;
+  }
+}
