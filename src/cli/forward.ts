@@ -33,7 +33,7 @@ TCP, from 127.0.0.1 of this host alone. Forwards are kept with the member, over 
 taken away or the member is removed; those of a member that is stopped are open when it runs again. A host port
 belongs to one member at a time.
 
---json: {"name","forwards":[{"host_port","guest_port","open","problem"?}],"added"?:[…],"removed"?:[…]}
+--json: {"name","forwards":[{"host_port","guest_port","open","problem"?}],"added"?,"removed"?}
 
 Examples:
   fleetbox forward web 8080:80

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { readJsonDocument, shapeAt, valuesOf } from "../../tests/harness/json_shapes.ts";
 import { EXIT_CODES, type WireError } from "../errors.ts";
 import type { MemberConfig, MemberPaths } from "../store.ts";
-import type { Detail, MemberReport, PortReport, SshEndpoint, Stage, State } from "../wire.ts";
+import type { PortForward } from "../options.ts";
+import type { Detail, ForwardReport, MemberReport, PortReport, SshEndpoint, Stage, State } from "../wire.ts";
+import type { Leftover } from "./leftovers.ts";
 import type { MemberView, ViewState } from "./member_view.ts";
 import type { Finding } from "./preflight.ts";
 import { buildProgram } from "./program.ts";
@@ -36,7 +38,7 @@ type Keys<T> = Record<keyof Required<T>, true>;
 const TYPES: Record<string, Record<string, true>> = {
   "listed member": {
     ...{ name: true, state: true, stage: true, running: true, ip: true, cpus: true, memory_mb: true, disk_mb: true },
-    ...{ image: true, since: true, group: true, bound: true, ssh: true, reason: true, hint: true },
+    ...{ image: true, since: true, group: true, bound: true, ssh: true, forwards: true, reason: true, hint: true },
   } satisfies Keys<MemberView>,
   member: {
     ...{
@@ -51,7 +53,7 @@ const TYPES: Record<string, Record<string, true>> = {
       ssh: true,
     },
     ...{ download: true, group: true, cpus: true, memory_mb: true, image: true, bound: true, failure: true },
-    ...{ hypervisor_pid: true, command: true, network: true },
+    ...{ hypervisor_pid: true, command: true, forwards: true, network: true },
   } satisfies Keys<MemberReport>,
   endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
   failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,
@@ -59,13 +61,16 @@ const TYPES: Record<string, Record<string, true>> = {
   config: {
     ...{ name: true, mac: true, cpus: true, memory_mb: true, disk_mb: true, image: true, image_id: true, arch: true },
     ...{ firmware: true, created_at: true, instance_id: true, fixtures: true, user_data: true, ip: true, user: true },
-    ...{ owner: true, group: true },
+    ...{ owner: true, group: true, forwards: true },
   } satisfies Keys<MemberConfig>,
   paths: {
     ...{ dir: true, config: true, disk: true, seed: true, efiVars: true, serialLog: true, qmpSocket: true },
     ...{ netSocket: true, consoleSocket: true, pid: true, lock: true, socket: true },
   } satisfies Keys<Omit<MemberPaths, "fixture">>,
   "event detail": { event: true, name: true, message: true, command: true } satisfies Keys<Detail>,
+  "port forward": { host_port: true, guest_port: true } satisfies Keys<PortForward>,
+  forward: { host_port: true, guest_port: true, open: true, problem: true } satisfies Keys<ForwardReport>,
+  leftover: { kind: true, path: true, bytes: true, pid: true } satisfies Keys<Leftover>,
   finding: { what: true, ok: true, fatal: true, found: true, hint: true } satisfies Keys<Finding>,
 };
 

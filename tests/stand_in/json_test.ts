@@ -85,6 +85,12 @@ test("--json of the commands for members has the documented shapes, in every sta
     assert.equal(status.name, name);
     assert.equal(status.config === null, name === "damaged");
   }
+  const [{ added }] = await run("forward", "a", "80", "81");
+  assert.equal(added.length, 2);
+  assert.deepEqual((await run("forward", "a", "80", "--remove"))[0].removed, [added[0]]);
+  assert.equal((await run("ls"))[0][0].forwards.length, 1);
+  assert.equal((await run("status", "a"))[0].config.forwards.length, 1);
+  checked("forward", await box.run("forward", "a", "80", "--remove", "--json"), 3);
   const [hosts] = await run("ssh-config");
   assert.deepEqual(hosts.map(({ name }: { name: string }) => name), ["a", "c"]);
   checked("up", await box.run("up", "a,slow", "--json"), 1);
@@ -124,6 +130,9 @@ test("--json of the commands for images, the host and fleetbox has the documente
   assert.equal(kinds(checked("image build", build, 1)), "step");
   const [findings] = await run("doctor");
   assert.ok(findings.length > 5);
+  Deno.writeTextFileSync(join(box.home, "runner-gone.log"), "x");
+  assert.deepEqual((await run("prune", "--dry-run"))[0].removed, []);
+  assert.equal((await run("prune"))[0].removed[0].kind, "log");
   const [version] = await run("version");
   assert.equal(version.json, 1);
 });
