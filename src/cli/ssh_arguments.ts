@@ -1,5 +1,6 @@
 /** How the system's OpenSSH client reaches a member: our key, nobody's configuration, no questions about host keys. */
 
+import { sshConfigValue } from "../guest/ssh.ts";
 import type { Store } from "../store.ts";
 import type { SshEndpoint } from "../wire.ts";
 
@@ -20,7 +21,7 @@ export function sshOptions(store: Store): [string, string][] {
 
 /** {@link sshOptions} for the command line of `ssh` or `scp`. */
 export function sshOptionArguments(store: Store): string[] {
-  return sshOptions(store).flatMap(([key, value]) => ["-o", `${key}=${configValue(value)}`]);
+  return sshOptions(store).flatMap(([key, value]) => ["-o", `${key}=${sshConfigValue(value)}`]);
 }
 
 /** Arguments for `ssh`; `command` goes to the guest's shell. */
@@ -47,11 +48,5 @@ export function sshConfigBlock(store: Store, name: string, endpoint: SshEndpoint
     ["User", endpoint.user],
     ...sshOptions(store),
   ];
-  return [`Host ${name}`, ...lines.map(([key, value]) => `  ${key} ${configValue(value)}`), ""].join("\n");
-}
-
-/** ssh_config(5): values with spaces stand in double quotes; `%` is for tokens. */
-function configValue(value: string): string {
-  const escaped = value.replaceAll("%", "%%");
-  return /[\s"#\\]/.test(escaped) ? `"${escaped.replace(/["\\]/g, "\\$&")}"` : escaped;
+  return [`Host ${name}`, ...lines.map(([key, value]) => `  ${key} ${sshConfigValue(value)}`), ""].join("\n");
 }

@@ -48,6 +48,7 @@ export async function answersSsh(
  */
 export function sshArguments(endpoint: SshEndpoint, key: string): string[] {
   const options = [
+    `IdentityFile=${sshConfigValue(key)}`,
     "IdentitiesOnly=yes",
     "UserKnownHostsFile=/dev/null",
     "StrictHostKeyChecking=no",
@@ -57,11 +58,18 @@ export function sshArguments(endpoint: SshEndpoint, key: string): string[] {
   return [
     "-F",
     "/dev/null",
-    "-i",
-    key,
     ...options.flatMap((option) => ["-o", option]),
     "-p",
     String(endpoint.port),
     `${endpoint.user}@${endpoint.host}`,
   ];
+}
+
+/**
+ * A path as a value of ssh_config(5), in a file or behind `-o`: in double quotes where it holds anything that OpenSSH
+ * could read otherwise (blanks, quotes, a comment), with `%`, which begins its tokens, doubled.
+ */
+export function sshConfigValue(value: string): string {
+  const escaped = value.replaceAll("%", "%%");
+  return /^[\w./%+:,=@-]*$/.test(escaped) ? escaped : `"${escaped.replace(/["\\]/g, "\\$&")}"`;
 }

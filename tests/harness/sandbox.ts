@@ -32,6 +32,8 @@ export interface SandboxOptions {
   program?: string;
   /** Further environment; an empty string takes a variable away. */
   env?: Record<string, string>;
+  /** The name of the user's home directory, in which the store is then `.fleetbox`. */
+  homeName?: string;
   /** The length of the store's path, in bytes. */
   storeDepth?: number;
   /** Puts the store on a file system of its own, of so many KiB. Needs root. */
@@ -88,7 +90,9 @@ export class Sandbox implements AsyncDisposable {
 
   constructor(readonly root: string, private readonly options: SandboxOptions) {
     const { storeDepth = root.length + 2 } = options;
-    this.home = join(root, "h".repeat(storeDepth - root.length - 1));
+    const { homeName } = options;
+    this.home = join(root, homeName === undefined ? "h".repeat(storeDepth - root.length - 1) : `${homeName}/.fleetbox`);
+    if (homeName !== undefined) Deno.mkdirSync(join(root, homeName));
     this.store = Store.at(this.home);
     const path = Deno.env.get("FLEETBOX_TEST_PATH");
     const inherited = ["PATH", "TMPDIR", "FLEETBOX_TEST_RUN", "FLEETBOX_DEBUG"].flatMap((name) => {
@@ -98,7 +102,7 @@ export class Sandbox implements AsyncDisposable {
     this.env = {
       ...Object.fromEntries(inherited),
       ...(path === undefined ? {} : { PATH: path }),
-      HOME: root,
+      HOME: homeName === undefined ? root : join(root, homeName),
       FLEETBOX_HOME: this.home,
       LANG: "C",
       ...(options.standIn

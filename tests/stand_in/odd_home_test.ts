@@ -1,0 +1,48 @@
+/** A home directory whose path has blanks, quotes, commas and more: nothing of it goes through a shell or becomes an option. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { exists } from "../../src/store.ts";
+import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+
+const HOMES = [`o'b "ü",x=1 %h $(id)#;&`, "-oa,b=c", " lead and trail "];
+
+for (const homeName of HOMES) {
+  test(`everything works in a home directory called ${JSON.stringify(homeName)}`, async () => {
+    await using box = await sandbox({ standIn: {}, homeName });
+    const { FLEETBOX_HOME: _, ...env } = box.env;
+    assert.ok(box.home.startsWith(env.HOME));
+    await box.up("a,b");
+    await box.ok("join", "c", "--via", "a");
+    assert.equal(await box.states(), "a=running b=running c=running");
+    assert.match((await box.ok("logs", "a")).stdout, /fleetbox-micro: ssh/);
+    assert.match((await box.ok("status", "a")).stdout, /running/);
+    assert.equal(await identityFile(box, "a"), box.store.key);
+    await box.killHolder("a");
+    await box.up("a");
+    assert.equal(await box.states(), "a=running b=running c=running");
+    await box.ok("stop", "a", "b", "c");
+    await box.up("b");
+    await box.ok("rm", "-f", "a", "b", "c");
+    await box.empty();
+    assert.deepEqual(
+      [...Deno.readDirSync(box.root)].map(({ name }) => name).sort(),
+      [
+        ...["behaviour.json", "micro", homeName].sort(),
+        "ssh_config",
+      ].sort(),
+    );
+    assert.ok(!exists(box.store.member("a").dir));
+  });
+}
+
+/** The key as OpenSSH itself reads it from what `ssh-config` prints. */
+async function identityFile(box: Sandbox, name: string): Promise<string> {
+  const file = join(box.root, "ssh_config");
+  const config = await box.ok("ssh-config", name);
+  Deno.writeTextFileSync(file, config.stdout);
+  const { code, stdout, stderr } = await new Deno.Command("ssh", { args: ["-G", "-F", file, name] }).output();
+  assert.equal(code, 0, told(config) + new TextDecoder().decode(stderr));
+  // It prints values as they are before their tokens are replaced.
+  return /^identityfile (.*)$/m.exec(new TextDecoder().decode(stdout))![1].replaceAll("%%", "%");
+}
