@@ -67,6 +67,8 @@ export const text = fc.oneof(
 const scalar = fc.oneof(
   text,
   fc.constantFrom(null, true, false, 0, -1, 1.5, 1e308, 2 ** 53, -(2 ** 31), 65_536, [], {}),
+  // What neither String() nor a template literal can take.
+  fc.constant(JSON.parse('{"toString":1,"valueOf":[],"toJSON":0}')),
   fc.integer(),
 );
 

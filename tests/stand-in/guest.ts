@@ -145,7 +145,7 @@ function addressIn(seed: string | undefined): string | undefined {
   return /addresses: \["?(\d+\.\d+\.\d+\.\d+)\/\d+"?\]/.exec(text)?.[1];
 }
 
-/** Says a line; `raw` types bytes, which are not logged. */
+/** Says a line; `raw` says bytes as they are, which are not logged, and lost while others wait to be written. */
 type Console = ((line: string) => void) & { raw(bytes: Uint8Array): void };
 
 /**
@@ -189,5 +189,12 @@ function openConsole(socket: string, log: string, powerOff: () => void): Console
       client = undefined;
     }
   })();
-  return Object.assign(say, { raw: (bytes: Uint8Array) => void client?.write(bytes).catch(() => {}) });
+  let isTyping = false;
+  const raw = (bytes: Uint8Array) => {
+    if (isTyping) return;
+    isTyping = true;
+    void client?.write(bytes).catch(() => {}).finally(() => isTyping = false);
+    if (!client) isTyping = false;
+  };
+  return Object.assign(say, { raw });
 }
