@@ -53,6 +53,47 @@ const member = (name: string, state: State, rest?: Partial<MemberReport>): Event
 });
 const lines = (...events: object[]) => events.map(encodeLine).join("");
 
+Deno.test("control: a console's past and what is said are told apart, however they arrive", async () => {
+  const replies = [
+    ['{"event":"console","replay":4}\npastnow'],
+    ['{"event":"cons', 'ole","replay":4}', "\np", "a", "st", "now"],
+    ['{"event":"console","replay":4}\npast', "n", "ow"],
+  ];
+  for (const pieces of replies) {
+    await withHolder(async function* () {
+      for (const piece of pieces) {
+        yield piece;
+        await new Promise((soon) => setTimeout(soon, 5));
+      }
+    }, async (store) => {
+      using stream = (await control.openConsole(store, "a"))!;
+      const text = (bytes?: Uint8Array) => new TextDecoder().decode(bytes);
+      assert.equal(text(stream.replay), "past");
+      let said = "";
+      for (let bytes = await stream.read(); bytes; bytes = await stream.read()) said += text(bytes);
+      assert.equal(said, "now");
+    });
+  }
+  await withHolder(() => "", async (store) => {
+    assert.equal(await control.openConsole(store, "a"), undefined, "it ended before it said anything");
+    assert.equal(await control.openConsole(store, "b"), undefined);
+  });
+});
+
+Deno.test("control: a holder of a version that does not know a request is told of, with what to do", async () => {
+  const message = 'unknown op "console"; expected one of report, group';
+  await withHolder(() => lines({ code: "protocol", message, causes: [] }), async (store) => {
+    for (const call of [control.openConsole(store, "a"), control.forward(store, "a", { guest_port: 80 })]) {
+      await assert.rejects(call, (thrown: FleetboxError) => {
+        assert.equal(thrown.code, "protocol");
+        assert.match(thrown.message, /The holder of "a" is of another version of fleetbox/);
+        assert.match(thrown.hint!, /fleetbox stop a && fleetbox up a/);
+        return true;
+      });
+    }
+  });
+});
+
 Deno.test("control: nobody serves a member whose socket is missing, or is dead", async () => {
   await withHolder(() => "", async (store) => {
     assert.equal(await control.getStatus(store, "b"), undefined);

@@ -9,7 +9,7 @@
 
 import { FleetboxError } from "./errors.ts";
 import type { ForwardWish, PortForward } from "./options.ts";
-import { portOwner } from "./port_owner.ts";
+import { host } from "./os.ts";
 import { isAlive } from "./process.ts";
 import type { MemberConfig, Store } from "./store.ts";
 
@@ -114,7 +114,7 @@ function checkFree(store: Store, config: MemberConfig, { host_port, guest_port }
 export function portProblem(store: Store, name: string, forward: PortForward, problem: unknown): FleetboxError {
   const ssh = sshPortOf(store, forward.host_port);
   if (ssh) return portTaken(name, forward, ssh);
-  const owner = portOwner(forward.host_port);
+  const owner = host().portOwner(forward.host_port);
   if (owner) {
     const { pid, program = "a program" } = owner;
     return portTaken(name, forward, `${program} listens on it (${pid ? `process ${pid}` : "another user's"})`);

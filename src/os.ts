@@ -6,8 +6,10 @@
  * processes in `/proc` (proc(5)); macOS has `ps`, whose start times have seconds, and nothing that ends a child with its
  * parent: there a bound holder's watch of its parent has to do, and the next holder ends what a killed one left.
  *
- * A test replaces the whole with {@link replaceHost}. Imports nothing.
+ * A test replaces the whole with {@link replaceHost}. Imports `port_owner.ts` alone, a part of it.
  */
+
+import { ownerInLsof, ownerInProc, type PortOwner } from "./port_owner.ts";
 
 export interface HostSystem {
   readonly name: "linux" | "darwin";
@@ -19,6 +21,8 @@ export interface HostSystem {
   commandLines(): Iterable<{ pid: number; args: readonly string[] }>;
   /** The processor time that a process has used, in milliseconds; 0 where it cannot be told. */
   cpuTimeMs(pid: number): number;
+  /** Who keeps a port of 127.0.0.1; undefined: nobody is seen to. */
+  portOwner(port: number): PortOwner | undefined;
   /** A text that changes with every boot of this host; undefined where none is told. */
   bootId(): string | undefined;
   /** Whether the system's own hypervisor (macOS) can be used. */
@@ -79,6 +83,7 @@ function linux(): HostSystem {
       const fields = statFields(pid);
       return fields ? (Number(fields[11]) + Number(fields[12])) * 10 : 0; // in ticks of 10 ms
     },
+    portOwner: ownerInProc,
     bootId() {
       try {
         return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
@@ -139,8 +144,8 @@ const FORMULAS: Record<string, string> = {
 };
 
 /** macOS. @param tools the programs that it asks; for tests. */
-export function darwin(tools: { ps?: string; sysctl?: string } = {}): HostSystem {
-  const { ps = "/bin/ps", sysctl = "/usr/sbin/sysctl" } = tools;
+export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = {}): HostSystem {
+  const { ps = "/bin/ps", sysctl = "/usr/sbin/sysctl", lsof = "/usr/sbin/lsof" } = tools;
   // Without a zone and a language of its own, the same moment would be another text in another terminal.
   const ask = (program: string, ...args: string[]) => {
     try {
@@ -176,6 +181,7 @@ export function darwin(tools: { ps?: string; sysctl?: string } = {}): HostSystem
       )?.slice(1) ?? [];
       return seconds === undefined ? 0 : ((Number(hours ?? 0) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
     },
+    portOwner: (port) => ownerInLsof(ask(lsof, "-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-Fpc")),
     bootId: () => variable("kern.bootsessionuuid") || undefined,
     hasHypervisor: () => variable("kern.hv_support") === "1",
     maxSocketPath: 103,

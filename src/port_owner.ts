@@ -1,6 +1,8 @@
 /**
- * Who listens on a port of this host, as far as `/proc` tells (proc(5)): a socket's number from `/proc/net/tcp`, and the
- * process that has it open. Others' processes cannot be looked into; where there is no `/proc`, nobody is found.
+ * Who listens on a port of this host, as far as it can be seen; asked through `os.ts`, which knows whom to ask.
+ *
+ * Linux tells in `/proc` (proc(5)): a socket's number in `/proc/net/tcp`, and the process that has it open. Others'
+ * processes cannot be looked into. macOS has lsof(8), which tells both in one. Imports nothing.
  */
 
 /** A program that listens. */
@@ -16,8 +18,8 @@ const LISTEN = "0A";
 /** Addresses on which a socket keeps others off a port of 127.0.0.1: itself, and all (IPv4, IPv6, IPv4 in IPv6). */
 const TAKES_LOOPBACK = /^(0100007F|00000000|0{32}|0{16}FFFF0000(0100007F|00000000))$/;
 
-/** Who keeps a port of 127.0.0.1; undefined when nobody is seen to. */
-export function portOwner(port: number): PortOwner | undefined {
+/** Who keeps a port of 127.0.0.1, as `/proc` tells; undefined when nobody is seen to. */
+export function ownerInProc(port: number): PortOwner | undefined {
   const inode = ["/proc/net/tcp", "/proc/net/tcp6"].map((table) => listener(read(table), port)).find(Boolean);
   if (inode === undefined) return undefined;
   for (const { name } of list("/proc")) {
@@ -36,6 +38,12 @@ export function listener(table: string, port: number): string | undefined {
     if (at === wanted && state === LISTEN && TAKES_LOOPBACK.test(address)) return inode;
   }
   return undefined;
+}
+
+/** The same in what `lsof -nP -iTCP:PORT -sTCP:LISTEN -Fpc` prints: a line `pPID`, then a line `cPROGRAM`. Pure. */
+export function ownerInLsof(text: string): PortOwner | undefined {
+  const [, pid, program] = /^p(\d+)\nc(.+)$/m.exec(text) ?? [];
+  return pid === undefined ? undefined : { pid: Number(pid), program };
 }
 
 function hasSocket(pid: number, inode: string): boolean {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { listener, portOwner } from "./port_owner.ts";
+import { listener, ownerInLsof, ownerInProc } from "./port_owner.ts";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 const row = (local: string, state: string, inode: number) =>
@@ -18,16 +18,22 @@ Deno.test("who listens on a port of the loopback is told from who is connected, 
   assert.equal(listener("", 8080), undefined);
 });
 
+Deno.test("lsof's words for who listens are read; its silence means nobody", () => {
+  assert.deepEqual(ownerInLsof("p4711\ncpython3.11\nf3\n"), { pid: 4711, program: "python3.11" });
+  assert.deepEqual(ownerInLsof("p1\ncGoogle Chrome\nf3\np2\ncother\nf4"), { pid: 1, program: "Google Chrome" });
+  assert.equal(ownerInLsof(""), undefined);
+});
+
 Deno.test({
   name: "the program that listens is found by its process",
   ignore: Deno.build.os !== "linux",
   fn() {
     const ours = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = ours.addr;
-    const owner = portOwner(port)!;
+    const owner = ownerInProc(port)!;
     assert.equal(owner.pid, Deno.pid);
     assert.match(owner.program!, /deno/);
     ours.close();
-    assert.equal(portOwner(port), undefined);
+    assert.equal(ownerInProc(port), undefined);
   },
 });

@@ -250,8 +250,9 @@ function logs(store: Store, live: Live): Found[] {
 /** Whether a holder of that name has just been started: it has its log open before it has a record. */
 function isStarting(name: string): boolean {
   for (const { args } of host().commandLines()) {
-    const at = args.indexOf(RUNNER_FLAG);
-    if (at >= 0 && args[at + 1]?.split(",")[0] === name) return true;
+    // In one text, where the system tells no more than that.
+    const [, first] = args.join(" ").split(`${RUNNER_FLAG} `);
+    if (first !== undefined && /^[a-z0-9-]*/.exec(first)![0] === name) return true;
   }
   return false;
 }

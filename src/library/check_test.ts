@@ -23,6 +23,9 @@ Deno.test("check: values are checked, and undefined is as if it were not there",
   refuses("start", { memoryMiB: NaN }, /"memoryMiB".*expected a number from 64/);
   refuses("start", { egress: "none" }, /expected "on" or "off"/);
   refuses("start", { image: "" }, /expected a string/);
+  for (const publish of [80, ["80"], [0], [65_536], [{ hostPort: 80 }], [{ guestPort: 80, port: 1 }], [null]]) {
+    refuses("start", { publish }, /"publish".*expected a list of ports, or of \{hostPort, guestPort\}/);
+  }
   refuses("exec", { signal: {} }, /expected an AbortSignal/);
   refuses("exec", { stdin: "piped", env: [] }, /"env".*expected an object/);
   refuses("write", { mode: 0o10000 }, /expected a whole number from 0 to 4095/);
@@ -36,6 +39,9 @@ Deno.test("check: options become the protocol's, in its units", () => {
   const wire = wireOptions({ cpus: 2, memoryMiB: 512, diskMiB: 2048, egress: "off", hostAccess: true });
   assert.deepEqual(wire, { boot_timeout_ms: 180_000, cpus: 2, mem: 0.5, disk: 2, egress: "off", host_access: true });
   assert.doesNotThrow(() => checkOptions(wire));
+  const ports = wireOptions({ publish: [80, { guestPort: 443 }, { guestPort: 22, hostPort: 2222 }] });
+  assert.deepEqual(ports.publish, [{ guest_port: 80 }, { guest_port: 443 }, { guest_port: 22, host_port: 2222 }]);
+  assert.doesNotThrow(() => checkOptions(ports));
   const image = (text: string) => wireOptions({ image: text }, () => "/here").image;
   assert.deepEqual(["micro", "ubuntu-24.04", "./a.qcow2", "a/b", "/c", "https://d/e"].map(image), [
     "micro",
