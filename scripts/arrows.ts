@@ -16,6 +16,7 @@ const BASE = [
   "names",
   "nearest",
   "options",
+  "paths",
   "orphans",
   "os",
   "port_owner",

@@ -18,10 +18,10 @@
  * beside its place, synced and renamed. Only {@link Store.removeMember} deletes a disk. Locks are flock(2) on `.lock`.
  */
 
-import { isAbsolute, join, resolve } from "node:path";
 import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./errors.ts";
 import { clusterOf, isName } from "./names.ts";
 import type { Fixture, PortForward } from "./options.ts";
+import { join, resolveFrom } from "./paths.ts";
 import { identify, type ProcessIdentity } from "./process.ts";
 import { sha256 } from "./sha256.ts";
 import { connectUnix } from "./unix.ts";
@@ -132,7 +132,7 @@ export class Store {
 
   /** A store at a directory, which need not exist. @throws {FleetboxError} `misuse`: too deep for unix sockets. */
   static at(root: string): Store {
-    const absolute = isAbsolute(root) ? resolve(root) : resolve(Deno.cwd(), root);
+    const absolute = root.startsWith("/") ? join(root) : resolveFrom(Deno.cwd(), root);
     const length = byteLength(join(absolute, LONGEST_SOCKET));
     if (length < SOCKET_PATH_BYTES) return new Store(absolute);
     throw new FleetboxError(
