@@ -134,7 +134,7 @@ export class Group {
       hostAccess,
       lookup: (name) => this.#activeAddress(name),
       nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
-      isPublished: (port) => this.#isPublished(port),
+      publishedPorts: () => this.#publishedPorts(),
       onChange: () => void this.#note(),
     });
     this.egress = egress;
@@ -478,11 +478,10 @@ export class Group {
     return addresses;
   }
 
-  /** Whether a host port is one that a member has published. */
-  #isPublished(port: number): boolean {
-    return this.options.store.members().some((stored) =>
-      "config" in stored && stored.config.forwards?.some(({ host_port }) => host_port === port)
-    );
+  #publishedPorts(): Set<number> {
+    const configs = [...this.#belongs].map((name) => this.options.store.readMember(name));
+    const forwards = configs.flatMap((stored) => stored && "config" in stored ? stored.config.forwards ?? [] : []);
+    return new Set(forwards.map(({ host_port }) => host_port));
   }
 
   #activeAddress(name: string): string | undefined {

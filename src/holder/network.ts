@@ -32,8 +32,8 @@ export interface NetworkOptions {
   /** The address of a member that boots or runs. */
   lookup(name: string): string | undefined;
   nameOf(address: string): string | undefined;
-  /** Whether a member has published this host port: it is not the port that leads to its SSH server, wherever it leads. */
-  isPublished(hostPort: number): boolean;
+  /** The host ports that members have published: none of them is the one that leads to an SSH server, wherever it leads. */
+  publishedPorts(): ReadonlySet<number>;
   /** Called when the gateway's process or a forwarded port changed. */
   onChange(): void;
 }
@@ -70,6 +70,7 @@ export class GroupNetwork {
   readonly #sshPorts = new Map<string, number>();
   /** What members have published, by host port; with what keeps it from being open. */
   readonly #published = new Map<number, { ip: string; port: number; problem?: string }>();
+  #opening: Promise<void> = Promise.resolve();
   /** The port of each member, and of the gateway, as it should be. */
   readonly #cables = new Map<string, Port>();
 
@@ -105,8 +106,9 @@ export class GroupNetwork {
   async #run(): Promise<Gateway> {
     const gateway = await this.#adopt() ?? await this.#start();
     try {
+      const published = this.options.publishedPorts();
       for (const { ip, port, hostPort } of await gateway.forwards()) {
-        if (port === 22 && !this.options.isPublished(hostPort)) this.#sshPorts.set(ip, hostPort);
+        if (port === 22 && !published.has(hostPort)) this.#sshPorts.set(ip, hostPort);
       }
       for (const hostPort of this.#published.keys()) await this.#reopen(gateway, hostPort);
       await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
@@ -210,7 +212,14 @@ export class GroupNetwork {
     }
   }
 
-  async #open(gateway: Gateway, { ip, port, hostPort }: Forward): Promise<void> {
+  /** One after the other: two that want the same port must not take each other for somebody else. */
+  #open(gateway: Gateway, forward: Forward): Promise<void> {
+    const opened = this.#opening.then(() => this.#openNow(gateway, forward));
+    this.#opening = opened.catch(() => {});
+    return opened;
+  }
+
+  async #openNow(gateway: Gateway, { ip, port, hostPort }: Forward): Promise<void> {
     const there = (await gateway.forwards()).find((one) => one.hostPort === hostPort);
     if (there?.ip === ip && there.port === port) return;
     if (there) await gateway.unforward(hostPort); // what a member that is gone has left
