@@ -70,15 +70,31 @@ export function commandLine(command: Command, options: LineOptions = {}): string
  * has the mark on its command line, what it starts has it in the environment, and what `sudo` starts descends from those.
  * As root, when sudo lets it. The mark is put together from two parts and read from a pipe: this line must not find
  * itself. (No `grep`: busybox's sees no further than a line's first NUL.)
+ *
+ * Who is to be killed is stopped first, until no new ones are found: a shell whose command is killed a moment before it
+ * goes on to the next command, and what is just being started is missed.
  */
 export function killLine(mark: string, signal: string): string {
+  const stop = `round=0 stopped=' '
+while [ $round -lt 10 ]; do
+  round=$((round + 1)) more=
+  for p in $all; do
+    case $stopped in *" $p "*) continue ;; esac
+    more=1 stopped="$stopped$p "
+    kill -STOP "$p" 2>/dev/null
+  done
+  [ "$more" ] || break
+  all=$(find_all)
+done
+`;
   const script = `m=${MARK_VARIABLE}; m=$m=${mark}
-all=$({
-  echo "$m"
-  head -v -c 65536 /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'
-  echo "==> /proc/status <=="
-  cat /proc/[0-9]*/status
-} 2>/dev/null | awk '
+find_all() {
+  {
+    echo "$m"
+    head -v -c 65536 /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'
+    echo "==> /proc/status <=="
+    cat /proc/[0-9]*/status
+  } 2>/dev/null | awk '
   NR == 1 { mark = $0; next }
   /^==> \\/proc\\// { split($2, path, "/"); at = path[3]; next }
   at != "status" && index($0, mark) { is[at] = 1 }
@@ -90,8 +106,10 @@ all=$({
       for (p in parent) if ((parent[p] in is) && !(p in is)) { is[p] = 1; more = 1 }
     } while (more)
     for (p in is) if (p in parent) print p
-  }')
-n=0
+  }'
+}
+all=$(find_all)
+${signal === "KILL" ? stop : ""}n=0
 for p in $all; do kill -${signal} "$p" 2>/dev/null && n=$((n + 1)); done
 echo $n`;
   const shell = `sh -c ${quote(script)}`;

@@ -58,3 +58,27 @@ Deno.test("shell: the kill line ends what carries the mark and what descends fro
   other.kill("SIGTERM"); // it is still there
   assert.equal((await other.status).signal, "SIGTERM");
 });
+
+Deno.test("shell: what is killed does not go on to its next command in the meantime", async () => {
+  const mark = `test${crypto.randomUUID().slice(0, 8)}`;
+  const went = await Deno.makeTempFile();
+  // A shell in a shell in a shell, each with something to do once the one inside it is over.
+  const nested = [1, 2, 3, 4].reduce(
+    (inner, depth) => `sh -c ${quote(inner)}; echo ${depth} >>"$WENT"`,
+    "sleep 30; true",
+  );
+  const marked = new Deno.Command("sh", {
+    args: ["-c", commandLine(nested, { mark, env: { WENT: went } })],
+    stdout: "null",
+  }).spawn();
+  await new Promise((soon) => setTimeout(soon, 300));
+  // Slow, as it is in a guest that has much else to do.
+  const line = killLine(mark, "KILL").replaceAll("sudo -n true", "false").replaceAll(
+    "kill -KILL",
+    "sleep 0.1; kill -KILL",
+  );
+  assert.equal(await sh(line), "6\n");
+  assert.equal((await marked.status).signal, "SIGKILL");
+  assert.equal(await Deno.readTextFile(went), "");
+  await Deno.remove(went);
+});
