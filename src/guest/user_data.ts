@@ -55,6 +55,18 @@ export function checkUserData(text: string, what = "The user-data"): string {
   return text;
 }
 
+/**
+ * Whether cloud-init may need the network for user-data before its last stage: for what it must fetch, what it runs in
+ * between, and what it mounts. When in doubt, yes. Pure.
+ */
+export function needsNetwork(userData: string | undefined): boolean {
+  if (userData === undefined) return false;
+  const first = userData.split(/\r?\n/, 1)[0].trimEnd();
+  if (isMimeMessage(userData)) return true;
+  if (first.startsWith("#!")) return false; // a script, which is run last
+  return first !== "#cloud-config" || /bootcmd|mounts|include|cloud_[a-z]+_modules/.test(userData);
+}
+
 /** Whether cloud-init takes user-data for a MIME message: the header is near its start. */
 export function isMimeMessage(text: string): boolean {
   return text.slice(0, 4096).toLowerCase().includes("mime-version:");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FleetboxError } from "../errors.ts";
-import { checkUserData, MAX_USER_DATA_BYTES } from "./user_data.ts";
+import { checkUserData, MAX_USER_DATA_BYTES, needsNetwork } from "./user_data.ts";
 
 function refused(text: string): FleetboxError {
   try {
@@ -46,4 +46,26 @@ Deno.test("user-data: what is too long or binary is refused", () => {
   assert.match(refused(head + "ü".repeat(MAX_USER_DATA_BYTES / 2)).message, /too long/);
   assert.match(refused(head + "\x1b".repeat(20_000)).message, /too long/);
   assert.match(refused(`${head}\0`).message, /NUL/);
+});
+
+Deno.test("user-data: what cloud-init has to fetch, run or mount on its way needs the network; what it does last does not", () => {
+  const offline = [
+    undefined,
+    "#cloud-config\nwrite_files: []\nruncmd: [curl http://x]\n",
+    "#cloud-config \r\npackages: [nginx]",
+    "#!/bin/sh\ncurl http://x\n",
+  ];
+  const online = [
+    "#include\nhttp://x\n",
+    "#cloud-config\nbootcmd:\n  - curl http://x\n",
+    "#cloud-config\n{bootcmd: [curl http://x]}",
+    "#cloud-config\nmounts: [[nas:/x, /mnt, nfs]]",
+    "#cloud-config\ncloud_config_modules: [runcmd]",
+    "#cloud-config-archive\n- {type: text/x-include-url, content: http://x}",
+    "#cloud-boothook\ncurl http://x",
+    "## template: jinja\n#cloud-config\nbootcmd: []",
+    'Content-Type: multipart/mixed; boundary="x"\nMIME-Version: 1.0\n\n',
+  ];
+  assert.deepEqual(offline.filter(needsNetwork), []);
+  assert.deepEqual(online.filter((text) => !needsNetwork(text)), []);
 });

@@ -11,7 +11,7 @@ import { reserveForwards } from "../forwards.ts";
 import { checkFixtures, writeFixtureImage } from "../guest/fixtures.ts";
 import { ensureKey } from "../guest/key.ts";
 import { writeSeed } from "../guest/seed.ts";
-import { checkUserData } from "../guest/user_data.ts";
+import { checkUserData, needsNetwork } from "../guest/user_data.ts";
 import type { FetchProgress } from "../image/fetch.ts";
 import { type Image, type ImageBoot, resolveImage } from "../image/image.ts";
 import { createOverlay } from "../image/overlay.ts";
@@ -116,8 +116,12 @@ async function imageFor({ store, name, options, signal, onDownload }: PrepareReq
 }
 
 /** What the machine starts from. @throws {FleetboxError} `unavailable`: no UEFI firmware on this host. */
-function bootSource(paths: MemberPaths, { boot, arch }: Image): BootSource {
-  if (boot.kind === "kernel") return boot;
+function bootSource(paths: MemberPaths, { boot, arch }: Image, userData: string | undefined): BootSource {
+  if (boot.kind === "kernel") {
+    const { cmdlineOffline, ...source } = boot;
+    if (cmdlineOffline === undefined || needsNetwork(userData)) return source;
+    return { ...source, cmdline: `${source.cmdline} ${cmdlineOffline}` };
+  }
   if (!needsUefi(boot, arch)) return { kind: "firmware" };
   return { kind: "firmware", uefi: { code: findUefi(arch).code, vars: paths.efiVars } };
 }
@@ -147,7 +151,7 @@ export function machineSpec(
     disk: paths.disk,
     seed: paths.seed,
     extraDisks: config.fixtures.map((_, index) => ({ path: paths.fixture(index), readOnly: true, format: "raw" })),
-    boot: bootSource(paths, image),
+    boot: bootSource(paths, image, config.user_data),
     qmpSocket: paths.qmpSocket,
     netSocket: paths.netSocket,
     consoleSocket: paths.consoleSocket,

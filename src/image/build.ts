@@ -16,7 +16,7 @@ import { VERSION } from "../self.ts";
 import { digestOf, storeError, temporaryOf } from "../store.ts";
 import { digestOfFile } from "./digest.ts";
 import { type Architecture, type BuildRow, type CatalogRow, debianArchitecture } from "./catalog.ts";
-import { CMDLINE, earlyScript, lateScript } from "./recipe.ts";
+import { CMDLINE, CMDLINE_OFFLINE, earlyScript, lateScript } from "./recipe.ts";
 import { unpackKernel } from "./vmlinux.ts";
 
 export interface BuildRequest {
@@ -96,6 +96,7 @@ async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work
       arch,
       ...parts,
       cmdline: `console=${console} ${CMDLINE}`,
+      cmdlineOffline: CMDLINE_OFFLINE,
       version,
       sha256,
       cloud_init: row.cloudInit,

@@ -37,6 +37,8 @@ export interface Manifest {
   initrd?: string;
   disk: string;
   cmdline?: string;
+  /** What is added to it where cloud-init is given nothing for which it needs a network early. */
+  cmdlineOffline?: string;
   /** What starts a disk with a boot loader. @default "bios" on x86_64, "uefi" on arm64 */
   firmware?: "bios" | "uefi";
   minMemoryMiB?: number;
@@ -244,6 +246,7 @@ export function readManifest(directory: string): Manifest {
   if (value.kernel !== undefined || value.cmdline !== undefined) {
     for (const key of ["kernel", "initrd"]) if (!isPlain(value[key])) bad(key, "a plain string");
     if (typeof value.cmdline !== "string" || value.cmdline.includes("\0")) bad("cmdline", "a string");
+    if (value.cmdlineOffline !== undefined && !isPlain(value.cmdlineOffline)) bad("cmdlineOffline", "a plain string");
   }
   if (value.arch !== undefined && value.arch !== "x86_64" && value.arch !== "aarch64") bad("arch", "x86_64 or aarch64");
   if (value.firmware !== undefined && value.firmware !== "bios" && value.firmware !== "uefi") {

@@ -18,9 +18,11 @@ import { compressionOf } from "./compression.ts";
 import { MICRO, microDirectory } from "./micro.ts";
 import type { FetchProgress } from "./fetch.ts";
 
-/** What it starts from. `firmware`: absent, the usual one of its architecture: BIOS on x86_64, UEFI on arm64. */
+/**
+ * What it starts from. `cmdlineOffline`: added to the command line where cloud-init needs no network early. `firmware`: absent, the usual one of its architecture: BIOS on x86_64, UEFI on arm64.
+ */
 export type ImageBoot =
-  | { kind: "kernel"; kernel: string; initrd?: string; cmdline: string }
+  | { kind: "kernel"; kernel: string; initrd?: string; cmdline: string; cmdlineOffline?: string }
   | { kind: "firmware"; firmware?: "bios" | "uefi" };
 
 export type DiskFormat = "qcow2" | "raw";
@@ -153,7 +155,7 @@ function describePath(path: string, options: ResolveOptions): Image | undefined 
 /** An image in a directory with an `image.json`. @throws {FleetboxError} `not-found`, `damaged` */
 export function describeDirectory(ref: string, directory: string): Image {
   const manifest = readManifest(directory);
-  const { kernel, initrd, cmdline, firmware } = manifest;
+  const { kernel, initrd, cmdline, cmdlineOffline, firmware } = manifest;
   const disk = join(directory, manifest.disk);
   return {
     ref,
@@ -166,6 +168,7 @@ export function describeDirectory(ref: string, directory: string): Image {
       kernel: join(directory, kernel),
       ...(initrd === undefined ? {} : { initrd: join(directory, initrd) }),
       cmdline: cmdline ?? "",
+      ...(cmdlineOffline === undefined ? {} : { cmdlineOffline }),
     },
     minMemoryMiB: manifest.minMemoryMiB ?? 64,
     defaultMemoryMiB: manifest.defaultMemoryMiB ?? (kernel === undefined ? 1024 : 256),

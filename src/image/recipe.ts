@@ -14,6 +14,12 @@ export const CMDLINE = [
   "cryptomgr.notests tsc=reliable no_timer_check random.trust_cpu=on mitigations=off init_on_alloc=0 noreplace-smp",
 ].join(" ");
 
+/**
+ * Beside {@link CMDLINE} where cloud-init needs no network before its last stage: it then does what it does before and what
+ * it does after the network is there in one (its "local mode"), and the drop-in below leaves its second stage out.
+ */
+export const CMDLINE_OFFLINE = "ds=nocloud";
+
 /** Files by their path in the image; those below `/etc/initramfs-tools` must be there when the kernel is installed. */
 const EARLY: Record<string, string> = {
   "etc/initramfs-tools/conf.d/fleetbox": "MODULES=list\nCOMPRESS=lz4\nFSTYPE=ext4\nRESUME=none\n",
@@ -43,8 +49,8 @@ locale: false
 apt: {preserve_sources_list: true}
 system_info: {network: {renderers: [networkd]}}
 cloud_init_modules: [bootcmd, write-files, disk_setup, mounts, set_hostname, update_hostname, update_etc_hosts, ca-certs, users-groups, ssh]
-cloud_config_modules: [ssh-import-id, set-passwords, apt-configure, ntp, timezone, runcmd]
-cloud_final_modules: [package-update-upgrade-install, write-files-deferred, scripts-vendor, scripts-per-once, scripts-per-boot, scripts-per-instance, scripts-user, phone-home, final-message, power-state-change]
+cloud_config_modules: []
+cloud_final_modules: [ssh-import-id, set-passwords, apt-configure, ntp, timezone, runcmd, package-update-upgrade-install, write-files-deferred, scripts-vendor, scripts-per-once, scripts-per-boot, scripts-per-instance, scripts-user, phone-home, final-message, power-state-change]
 `;
 
 const LATE: Record<string, string> = {
@@ -68,6 +74,11 @@ const LATE: Record<string, string> = {
   "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
   "etc/default/locale": "LANG=C.UTF-8\n",
   "etc/ssh/sshd_config.d/fleetbox.conf": "HostKey /etc/ssh/ssh_host_ed25519_key\n",
+  // What cloud-init would write for `ssh_pwauth: false`, and then restart the server.
+  "etc/ssh/sshd_config.d/50-cloud-init.conf": "PasswordAuthentication no\n",
+  // It reads all certificates that there are at its start, for DNS over TLS, which nobody here speaks.
+  "etc/systemd/system/systemd-resolved.service.d/fleetbox.conf": "[Service]\nEnvironment=SSL_CERT_FILE=/dev/null\n",
+  "etc/systemd/system/cloud-init.service.d/fleetbox.conf": `[Unit]\nConditionKernelCommandLine=!${CMDLINE_OFFLINE}\n`,
   "etc/systemd/resolved.conf.d/fleetbox.conf": "[Resolve]\nLLMNR=no\nMulticastDNS=no\n",
   "etc/systemd/journald.conf.d/fleetbox.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\n",
   // Addresses are static; a link-local one would be waited for.
@@ -97,13 +108,15 @@ const MASKED = [
   "modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service",
   "proc-sys-fs-binfmt_misc.automount systemd-binfmt.service systemd-update-utmp.service",
   "systemd-update-utmp-runlevel.service systemd-remount-fs.service",
+  // Its modules are in the list of the last stage: one start of Python less.
+  "cloud-config.service",
 ].join(" ").split(" ");
 
 /** Programs that look for what is never there, at every boot. cloud-init's own looks for the data source that is known. */
 const GENERATORS = [
   "cloud-init-generator systemd-cryptsetup-generator systemd-gpt-auto-generator systemd-hibernate-resume-generator",
-  "systemd-integritysetup-generator systemd-rc-local-generator systemd-system-update-generator",
-  "systemd-veritysetup-generator",
+  "systemd-integritysetup-generator systemd-rc-local-generator systemd-run-generator",
+  "systemd-system-update-generator systemd-veritysetup-generator",
 ].join(" ").split(" ");
 
 /** Runs before the packages are installed. */

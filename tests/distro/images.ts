@@ -2,8 +2,11 @@
  * A real distribution for tests, built from packages by `fleetbox image build` and kept between runs.
  *
  * It is kept in a store of its own, outside of the repository: `$FLEETBOX_TEST_CACHE`, else
- * `$XDG_CACHE_HOME/fleetbox-tests`, else `~/.cache/fleetbox-tests`; about 400 MB. It is built anew (a minute or two on an
- * idle machine, from the host's package sources) when what it is built by has changed. Delete it at any time.
+ * `$XDG_CACHE_HOME/fleetbox-tests`, else `~/.cache/fleetbox-tests`; about 400 MB. It is built anew (a minute on an idle
+ * machine, from the host's package sources) when what it is built by has changed. Delete it at any time.
+ *
+ * As a program (`scripts/distro-image`) it only sees that the image is there: while other tests run, for the build
+ * waits for the disk and the mirror half of its time. Two at once are fine: one builds, the other waits for it.
  */
 
 import { createHash } from "node:crypto";
@@ -24,26 +27,42 @@ function cacheDirectory(): string {
     join(Deno.env.get("XDG_CACHE_HOME") || (home ? join(home, ".cache") : "/var/tmp"), "fleetbox-tests");
 }
 
-/** Puts an image into a sandbox's store, as if it had been built there. */
-export async function provideImage(box: Sandbox, alias: string): Promise<void> {
-  const cache = cacheDirectory();
+/** Sees that an image is in the cache, as it would be built now. Nobody else changes it until the lock is let go of. */
+async function ensureCached(cache: string, alias: string, env: Record<string, string>): Promise<Disposable> {
   Deno.mkdirSync(cache, { recursive: true, mode: 0o700 });
-  using lock = Deno.openSync(join(cache, `${alias}.lock`), { create: true, write: true });
-  await lock.lock(true);
+  const lock = Deno.openSync(join(cache, `${alias}.lock`), { create: true, write: true });
+  try {
+    await lock.lock(true);
+    const wanted = digestOfSources(alias);
+    const stamp = join(cache, `${alias}.${STAMP}`);
+    const found = await Deno.readTextFile(stamp).catch(() => "");
+    if (found === wanted && imagesOf(cache, alias).length > 0) return lock;
+    tell(`building ${alias} into ${cache}: a minute or two, once`);
+    for (const old of imagesOf(cache, alias)) await Deno.remove(old, { recursive: true });
+    const before = performance.now();
+    const building = new Running(["image", "build", alias], { ...env, FLEETBOX_HOME: cache }, { limitMs: LIMIT_MS });
+    const result = await building.done;
+    if (result.code !== 0) throw new Error(`cannot build ${alias} for the tests\n${told(result)}`);
+    await Deno.writeTextFile(stamp, wanted);
+    tell(`built ${alias} in ${Math.round((performance.now() - before) / 1000)} s`);
+    return lock;
+  } catch (thrown) {
+    lock.close();
+    throw thrown;
+  }
+}
+
+function digestOfSources(alias: string): string {
   const hash = createHash("sha256");
   for (const path of MADE_BY) hash.update(Deno.readTextFileSync(fileURLToPath(new URL(path, import.meta.url))));
   hash.update(JSON.stringify(CATALOG.find((row) => row.alias === alias)?.build));
-  const wanted = hash.digest("hex");
-  const stamp = join(cache, `${alias}.${STAMP}`);
-  const found = await Deno.readTextFile(stamp).catch(() => "");
-  if (found !== wanted || imagesOf(cache, alias).length === 0) {
-    tell(`building ${alias} into ${cache}: a few minutes, once`);
-    for (const old of imagesOf(cache, alias)) await Deno.remove(old, { recursive: true });
-    const env = { ...box.env, FLEETBOX_HOME: cache };
-    const result = await new Running(["image", "build", alias], env, { limitMs: LIMIT_MS }).done;
-    if (result.code !== 0) throw new Error(`cannot build ${alias} for the tests\n${told(result)}`);
-    await Deno.writeTextFile(stamp, wanted);
-  }
+  return hash.digest("hex");
+}
+
+/** Puts an image into a sandbox's store, as if it had been built there. */
+export async function provideImage(box: Sandbox, alias: string): Promise<void> {
+  const cache = cacheDirectory();
+  using _lock = await ensureCached(cache, alias, box.env);
   const images = box.store.imagesDir;
   Deno.mkdirSync(images, { recursive: true, mode: 0o700 });
   // Links where the file system is the same: the files are never written to.
@@ -73,4 +92,9 @@ async function copy(path: string, into: string): Promise<void> {
     await Deno.remove(join(into, path.slice(path.lastIndexOf("/") + 1)), { recursive: true }).catch(() => {});
   }
   throw new Error(`cannot copy ${path} into ${into}`);
+}
+
+if (import.meta.main) {
+  const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => name !== "FLEETBOX_HOME"));
+  using _lock = await ensureCached(cacheDirectory(), "debian-12", env);
 }
