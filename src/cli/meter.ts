@@ -41,6 +41,8 @@ function percent(bytes: number, total: number): number {
 const LIVE_MS = 100;
 const LINE_MS = 5_000;
 const BAR_COLUMNS = 24;
+/** The numbers matter more: where there is no room for so much of a bar, there is none. */
+const MIN_BAR_COLUMNS = 8;
 
 /** Shows one transfer, or the steps of some other work, while it goes on. */
 export class Meter {
@@ -60,7 +62,9 @@ export class Meter {
     if (!this.#isDue(step)) return;
     if (this.isJson) return sayJson({ event: "download", image: this.title, ...transfer });
     const text = transferText(transfer);
-    const shown = this.#isLive && step === "downloading" && total ? `${bar(bytes, total, BAR_COLUMNS)} ${text}` : text;
+    const room = (terminalWidth() ?? 80) - `${this.title}: ${text} `.length - 1;
+    const hasBar = this.#isLive && step === "downloading" && total !== undefined && room >= MIN_BAR_COLUMNS;
+    const shown = hasBar ? `${bar(bytes, total, Math.min(BAR_COLUMNS, room))} ${text}` : text;
     this.#show(`${this.title}: ${step === "downloading" && !this.#isLive ? "downloading  " : ""}${shown}`);
   }
 

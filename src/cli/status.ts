@@ -8,6 +8,7 @@ import type { GroupReport, PortReport } from "../wire.ts";
 import { ageText } from "./duration.ts";
 import { forwardLine } from "./forward.ts";
 import { type MemberView, viewOf } from "./member_view.ts";
+import { transferText } from "./meter.ts";
 import { ANSWER_MS, type MemberFacts, observeGroups } from "./observe.ts";
 import { say, sayJson } from "./output.ts";
 import { shellQuote } from "./quoting.ts";
@@ -69,6 +70,7 @@ export function statusLines(
   const entries: [string, string | undefined][] = [
     ["name", view.name],
     ["state", `${view.state}${view.stage && view.stage !== "ready" ? ` (${view.stage})` : ""}${since}`],
+    ["download", report?.state === "downloading" && report.download ? transferText(report.download) : undefined],
     ["reason", view.reason],
     ["try", view.hint],
     ["address", view.ip || undefined],

@@ -92,6 +92,32 @@ Deno.test("user-data is kept with the member, and refused when cloud-init would 
   assert.equal(box.store.config("a")!.user_data, text);
 });
 
+Deno.test("a member is the same instance to its guest for as long as it exists, and another one when it is made anew", async () => {
+  await using box = await sandbox({ standIn: {} });
+  /** The instance id in the seed that the guest reads. */
+  const instance = () => {
+    const seed = new TextDecoder("latin1").decode(Deno.readFileSync(box.store.member("a").seed));
+    const id = /instance-id: "(.+?)"/.exec(seed)?.[1];
+    assert.equal(id, box.store.config("a")!.instance_id);
+    return id;
+  };
+  await box.up("a");
+  const first = instance();
+  await box.ok("stop", "a");
+  await box.up("a");
+  assert.equal(instance(), first);
+  await box.ok("stop", "--force", "a");
+  await box.up("b");
+  await box.ok("join", "a", "--via", "b"); // another group, another address
+  assert.equal(instance(), first);
+  await box.killHolder("a");
+  await box.up("a");
+  assert.equal(instance(), first);
+  await box.ok("rm", "-f", "a");
+  await box.up("a");
+  assert.notEqual(instance(), first);
+});
+
 Deno.test("the largest user-data reaches a member that is added, too", async () => {
   await using box = await sandbox({ standIn: {} });
   const path = join(box.root, "large");

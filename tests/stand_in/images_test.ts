@@ -92,6 +92,7 @@ test("stop ends a download at once; the next up goes on where it was", async () 
   await using server = serve(DISK, "silent");
   const up = box.start(["up", "a", "--image", server.url, "--egress", "off", "--json", ...READY]);
   await up.printed(/"state":"downloading"/);
+  assert.match((await box.ok("status", "a")).stdout, /^state +downloading .*\ndownload +\d+% {2}\d+K of 1M/m);
   await box.ok("stop", "a");
   assert.notEqual((await up.done).code, 0);
   server.moods = ["good"];

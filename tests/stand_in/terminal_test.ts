@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { OnTerminal } from "../harness/terminal.ts";
 import { Screen } from "../harness/screen.ts";
+import { rawDisk, serve } from "../../src/image/testing.ts";
 import { sandbox } from "../harness/sandbox.ts";
 
 // deno-lint-ignore no-control-regex
@@ -51,6 +52,17 @@ Deno.test("up of more members than the terminal has rows: the window is never sc
     [...screen.scrolled, ...screen.text.split("\n")].flatMap((line) => /^node-\d+(?= )/.exec(line) ?? []),
     Array.from({ length: 12 }, (_, index) => `node-${index + 1}`),
   );
+});
+
+Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, on one line, which goes at the end", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await using server = serve(rawDisk(1024 * 1024), "slow");
+  const pull = new OnTerminal(["image", "pull", server.url], { env: box.env, columns: 70 });
+  assert.equal(await pull.done, 0, pull.output);
+  assert.match(pull.output, /disk\.img: \[=+> +\] [1-9]\d?% {2}\S+ of 1M {2}\S+\/s {2}\S+ m?s left/);
+  const drawn = pull.output.split("\r").map((line) => line.replace(ESCAPES, ""));
+  for (const line of drawn.slice(0, -2)) assert.ok(line.length < 70 && !line.includes("\n"), JSON.stringify(line));
+  assert.match(drawn.join("\r"), /\rhttp:.*disk\.img: .*, a disk of 1M \(.*\r\n$/);
 });
 
 Deno.test("Ctrl-C typed during up takes the members down, and gives the cursor back", async () => {
