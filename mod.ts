@@ -25,6 +25,7 @@ export type {
   ExecOptions,
   ExecResult,
   ExitStatus,
+  FixtureDirectory,
   MachineOptions,
   Process,
   ProcessOptions,

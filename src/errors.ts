@@ -6,7 +6,21 @@
  * `cause` again on the other side, so that the chain is printed once, by `start.ts`, which also picks the exit code.
  */
 
-/** What kind of failure it was; decides the exit code, and lets callers branch without reading sentences. */
+/**
+ * What kind of failure it was; decides the exit code, and lets callers branch without reading sentences.
+ *
+ * @example
+ * ```ts
+ * import { type ErrorCode, FleetboxError, start } from "fleetbox";
+ *
+ * const transient: ErrorCode[] = ["timeout", "no-space"];
+ * try {
+ *   await using vm = await start("web");
+ * } catch (thrown) {
+ *   if (!(thrown instanceof FleetboxError && transient.includes(thrown.code))) throw thrown;
+ * }
+ * ```
+ */
 export type ErrorCode =
   | "misuse" // the request itself is wrong: a bad name, flag, size, option
   | "not-found" // a member, image, file or program does not exist

@@ -40,9 +40,30 @@ export const MAX_ADD_REPLY_BYTES = 250;
 /** How long a holder waits for a client that does not read its reply. */
 export const REPLY_TIMEOUT_MS = 10_000;
 
-/** The states of a member, as the protocol names them. */
+/**
+ * The states of a member, as the protocol names them.
+ *
+ * @example
+ * ```ts
+ * import { start, type State } from "fleetbox";
+ *
+ * await using vm = await start();
+ * const state: State | "absent" = await vm.state();
+ * if (state !== "running") console.log(await vm.console({ lines: 20 }));
+ * ```
+ */
 export type State = "downloading" | "starting" | "running" | "stopped" | "error";
-/** Where a member is within its state, for people. */
+/**
+ * Where a member is within its state, for people: an error of a boot that was too slow says how far it came.
+ *
+ * @example
+ * ```ts
+ * import type { Stage } from "fleetbox";
+ *
+ * const stages: Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh"];
+ * console.log(stages.join(", then "));
+ * ```
+ */
 export type Stage =
   | "image"
   | "disk"

@@ -41,8 +41,21 @@ const ports: Check = (value) => {
     : "a list of ports, or of {hostPort, guestPort}, from 1 to 65535";
 };
 
+const fixtures: Check = (value) => {
+  const isOne = (one: unknown) =>
+    record(one) === undefined && Object.entries(one as object).every(([key, path]) =>
+      (key === "hostPath" || key === "guestPath") && text(path) === undefined
+    ) && Object.keys(one as object).length === 2;
+  return Array.isArray(value) && value.every(isOne) ? undefined : "a list of {hostPath, guestPath}";
+};
+
 const MACHINE = {
   image: text,
+  arch: oneOf("amd64", "arm64"),
+  firmware: oneOf("bios", "uefi"),
+  fixtures,
+  userData: text,
+  ready: oneOf("ssh", "cloud-init"),
   cpus: number(1, LIMITS.cpus, true),
   memoryMiB: number(LIMITS.memoryMinMiB, LIMITS.memoryMaxMiB),
   diskMiB: number(1, LIMITS.diskMaxMiB),
@@ -100,9 +113,20 @@ export function checked<T extends object>(kind: keyof typeof CALLS, call: string
 
 /** The options as the protocol has them. What is absent is the holder's to choose. */
 export function wireOptions(options: MachineOptions & StartOptions, cwd: () => string = Deno.cwd): Options {
-  const { image, cpus, memoryMiB, diskMiB, bootTimeoutMs, egress, hostAccess } = options;
+  const { image, arch, firmware, fixtures, userData, ready, cpus, memoryMiB, diskMiB } = options;
+  const { bootTimeoutMs, egress, hostAccess } = options;
   const wire: Options = { boot_timeout_ms: bootTimeoutMs ?? DEFAULTS.bootTimeoutMs };
   if (image !== undefined) wire.image = imageReference(image, cwd);
+  if (arch !== undefined) wire.arch = arch === "arm64" ? "aarch64" : "x86_64";
+  if (firmware !== undefined) wire.firmware = firmware;
+  if (fixtures !== undefined) {
+    wire.fixtures = fixtures.map(({ hostPath, guestPath }) => ({
+      host_path: resolve(cwd(), hostPath),
+      guest_path: guestPath,
+    }));
+  }
+  if (userData !== undefined) wire.user_data = userData;
+  if (ready !== undefined) wire.ready = ready;
   if (cpus !== undefined) wire.cpus = cpus;
   if (memoryMiB !== undefined) wire.mem = memoryMiB / 1024;
   if (diskMiB !== undefined) wire.disk = diskMiB / 1024;

@@ -26,6 +26,9 @@ Deno.test("check: values are checked, and undefined is as if it were not there",
   for (const publish of [80, ["80"], [0], [65_536], [{ hostPort: 80 }], [{ guestPort: 80, port: 1 }], [null]]) {
     refuses("start", { publish }, /"publish".*expected a list of ports, or of \{hostPort, guestPort\}/);
   }
+  refuses("start", { fixtures: [{ hostPath: "x" }] }, /"fixtures".*expected a list of \{hostPath, guestPath\}/);
+  refuses("start", { fixtures: [{ hostPath: "x", guestPath: "/x", mode: 1 }] }, /expected a list of/);
+  refuses("start", { arch: "x86_64" }, /expected "amd64" or "arm64"/);
   refuses("exec", { signal: {} }, /expected an AbortSignal/);
   refuses("exec", { stdin: "piped", env: [] }, /"env".*expected an object/);
   refuses("write", { mode: 0o10000 }, /expected a whole number from 0 to 4095/);
@@ -42,6 +45,22 @@ Deno.test("check: options become the protocol's, in its units", () => {
   const ports = wireOptions({ publish: [80, { guestPort: 443 }, { guestPort: 22, hostPort: 2222 }] });
   assert.deepEqual(ports.publish, [{ guest_port: 80 }, { guest_port: 443 }, { guest_port: 22, host_port: 2222 }]);
   assert.doesNotThrow(() => checkOptions(ports));
+  const guest = wireOptions({
+    arch: "arm64",
+    firmware: "uefi",
+    fixtures: [{ hostPath: "site", guestPath: "/srv" }],
+    userData: "#cloud-config\n",
+    ready: "ssh",
+  }, () => "/here");
+  assert.deepEqual(guest, {
+    boot_timeout_ms: 180_000,
+    arch: "aarch64",
+    firmware: "uefi",
+    fixtures: [{ host_path: "/here/site", guest_path: "/srv" }],
+    user_data: "#cloud-config\n",
+    ready: "ssh",
+  });
+  assert.doesNotThrow(() => checkOptions(guest));
   const image = (text: string) => wireOptions({ image: text }, () => "/here").image;
   assert.deepEqual(["micro", "ubuntu-24.04", "./a.qcow2", "a/b", "/c", "https://d/e"].map(image), [
     "micro",

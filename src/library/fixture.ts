@@ -21,6 +21,16 @@ const KEEP_GRACE_MS = 10_000;
 /**
  * What a runner hands to a test: of `Deno.test` a `TestContext`, of `node:test` its context, of Vitest its `{ task }`.
  * The test's name is taken from it, where there is one.
+ *
+ * @example
+ * ```ts
+ * import { type AnyContext, withVm } from "@fleetbox/testing";
+ *
+ * const body = withVm<AnyContext>(async (vm, context) => {
+ *   console.log(context.name, vm.name);
+ * });
+ * await body({ name: "a test of a runner of my own" });
+ * ```
  */
 export interface AnyContext {
   /** `Deno.test` and `node:test`: the test's name. */

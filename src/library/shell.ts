@@ -8,7 +8,18 @@
 import { FleetboxError } from "../errors.ts";
 import { clip } from "../wire.ts";
 
-/** A command: a line for the guest's shell, or a program and its arguments, passed exactly. */
+/**
+ * A command: a line for the guest's shell, or a program and its arguments, passed exactly.
+ *
+ * @example
+ * ```ts
+ * import { type Command, start } from "fleetbox";
+ *
+ * const commands: Command[] = ["ls | wc -l", ["printf", "%s", "$HOME is not expanded here"]];
+ * await using vm = await start();
+ * for (const command of commands) console.log((await vm.exec(command)).stdout);
+ * ```
+ */
 export type Command = string | readonly string[];
 
 export interface LineOptions {

@@ -21,8 +21,12 @@ export type { Command, ErrorCode, Stage, State };
  * ```
  */
 export interface MachineOptions {
-  /** An alias, or the path of a disk image. @default "micro" */
+  /** An alias (`fleetbox image ls --all`), or the path or address of a disk image. @default "micro" */
   image?: string;
+  /** What the machine is: `"arm64"` on an amd64 host is emulated. @default the image's, else this host's */
+  arch?: "amd64" | "arm64";
+  /** What starts a disk that has a boot loader. @default the image's, else BIOS on amd64 and UEFI on arm64 */
+  firmware?: "bios" | "uefi";
   /** Virtual CPUs, 1 to 64. @default 1 */
   cpus?: number;
   /** Memory in MiB. @default 256 for micro, 1024 for other images */
@@ -34,6 +38,12 @@ export interface MachineOptions {
    * ({@link Vm.forward} gives it); or with the port of the host, which leads to one machine at a time. @default []
    */
   publish?: readonly (number | PublishedPort)[];
+  /** Directories of this host that the guest sees, as they are at each of its boots, read-only. @default [] */
+  fixtures?: readonly FixtureDirectory[];
+  /** What cloud-init in the guest is to do besides: `#cloud-config`, a script, a MIME message; at most 32 KiB. */
+  userData?: string;
+  /** When a guest with cloud-init is up: when that has finished, or when SSH answers. @default "cloud-init" */
+  ready?: "ssh" | "cloud-init";
   /** The limit for one boot in milliseconds, downloads not counted. @default 180000 */
   bootTimeoutMs?: number;
   /** Ends the boot: what was started is taken down again, and the call rejects. */
@@ -55,6 +65,25 @@ export interface PublishedPort {
   hostPort?: number;
   /** The guest's port. */
   guestPort: number;
+}
+
+/**
+ * A directory of this host, with owners and modes, at a path of the guest.
+ *
+ * @example
+ * ```ts
+ * import { type FixtureDirectory, start } from "fleetbox";
+ *
+ * const site: FixtureDirectory = { hostPath: "./site", guestPath: "/srv/site" };
+ * await using vm = await start("web", { fixtures: [site] });
+ * await vm.exec("ls /srv/site", { check: true });
+ * ```
+ */
+export interface FixtureDirectory {
+  /** The directory here, relative to the working directory. */
+  hostPath: string;
+  /** Where the guest mounts it: an absolute path. */
+  guestPath: string;
 }
 
 /**
@@ -105,7 +134,18 @@ export interface SshAddress {
   keyPath: string;
 }
 
-/** What a command reads: text, bytes, or a stream, at whose end its standard input ends. */
+/**
+ * What a command reads: text, bytes, or a stream, at whose end its standard input ends.
+ *
+ * @example
+ * ```ts
+ * import { start, type Stdin } from "fleetbox";
+ *
+ * const inputs: Stdin[] = ["text\n", new Uint8Array([0, 255]), new Blob(["streamed"]).stream()];
+ * await using vm = await start();
+ * for (const stdin of inputs) await vm.exec("wc -c", { stdin });
+ * ```
+ */
 export type Stdin = string | Uint8Array | ReadableStream<Uint8Array>;
 
 /**
@@ -152,7 +192,18 @@ export interface ProcessOptions extends Pick<ExecOptions, "env" | "cwd" | "signa
   stdin?: Stdin | "piped";
 }
 
-/** How a command ended. */
+/**
+ * How a command ended.
+ *
+ * @example
+ * ```ts
+ * import { type ExitStatus, start } from "fleetbox";
+ *
+ * const text = ({ code, signal }: ExitStatus) => signal === null ? `code ${code}` : `ended by ${signal}`;
+ * await using vm = await start();
+ * console.log(text(await vm.exec("kill -9 $$"))); // "ended by SIGKILL"
+ * ```
+ */
 export interface ExitStatus {
   /** Its exit code; null when a signal ended it. */
   code: number | null;
@@ -203,11 +254,35 @@ export interface Process extends AsyncDisposable {
   readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Resolved when it is over and both outputs are at their ends. Rejects when the connection to the machine breaks. */
   readonly status: Promise<ExitStatus>;
-  /** Sends a signal to it, and to all that it started. @param signal such as `"KILL"` @default "TERM" */
+  /**
+   * Sends a signal to it, and to all that it started.
+   *
+   * @param signal such as `"KILL"` @default "TERM"
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start();
+   * await using server = await vm.spawn("httpd -f -p 8080");
+   * await server.kill("HUP");
+   * ```
+   */
   kill(signal?: string): Promise<void>;
 }
 
-/** How files are written. */
+/**
+ * How files are written.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start();
+ *
+ * await vm.writeFile("secret", "s3cr3t\n", { mode: 0o600, signal: AbortSignal.timeout(10_000) });
+ * ```
+ */
 export interface WriteOptions {
   /** The file's mode; an existing file keeps its own. @default 0o644 */
   mode?: number;
@@ -215,7 +290,18 @@ export interface WriteOptions {
   signal?: AbortSignal;
 }
 
-/** How files are copied or read. */
+/**
+ * How files are copied or read.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start();
+ *
+ * await vm.copyTo("./data", "data", { signal: AbortSignal.timeout(60_000) });
+ * ```
+ */
 export interface CopyOptions {
   /** Ends it in the middle: what was copied stays. */
   signal?: AbortSignal;
@@ -247,7 +333,18 @@ export type WaitTarget =
   /** The command ends with code 0. It is run again and again. */
   | { command: Command };
 
-/** How long {@link Vm.waitFor} waits, and how often it looks. */
+/**
+ * How long {@link Vm.waitFor} waits, and how often it looks.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start();
+ *
+ * await vm.waitFor({ file: "/run/ready" }, { timeoutMs: 5_000, intervalMs: 50 });
+ * ```
+ */
 export interface WaitOptions {
   /** The limit in milliseconds. @default 60000 */
   timeoutMs?: number;
@@ -257,7 +354,18 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-/** How a machine is stopped. */
+/**
+ * How a machine is stopped.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start();
+ *
+ * await vm.stop({ graceMs: 5_000 });
+ * ```
+ */
 export interface StopOptions {
   /** How long the guest may take to shut down, in milliseconds; then the machine is ended. @default 30000 */
   graceMs?: number;
@@ -265,7 +373,19 @@ export interface StopOptions {
   signal?: AbortSignal;
 }
 
-/** How a machine that was stopped is started again. */
+/**
+ * How a machine that was stopped is started again.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start();
+ *
+ * await vm.kill();
+ * await vm.start({ bootTimeoutMs: 30_000 });
+ * ```
+ */
 export interface RestartOptions {
   /** The limit for the boot in milliseconds. @default what `start()` was told */
   bootTimeoutMs?: number;
@@ -273,7 +393,18 @@ export interface RestartOptions {
   signal?: AbortSignal;
 }
 
-/** How much of a console is given. */
+/**
+ * How much of a console is given.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start();
+ *
+ * console.log(await vm.console({ lines: 20, all: true }));
+ * ```
+ */
 export interface ConsoleOptions {
   /** The last so many lines. @default all of them, of at most the last MiB */
   lines?: number;
@@ -478,6 +609,15 @@ export interface Vm extends AsyncDisposable {
   /**
    * Boots the machine again, with its disk, onto its group's network; returns when it answers. One that runs is fine.
    * @throws {FleetboxError} why it did not come up, with the last lines of its console.
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start();
+   * await vm.stop();
+   * await vm.start({ bootTimeoutMs: 60_000 });
+   * ```
    */
   start(options?: RestartOptions): Promise<void>;
 
@@ -497,7 +637,18 @@ export interface Vm extends AsyncDisposable {
    */
   kill(): Promise<void>;
 
-  /** Takes the machine down and removes it, disk and all, whoever made it. Twice is fine. */
+  /**
+   * Takes the machine down and removes it, disk and all, whoever made it. Twice is fine.
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * const vm = await start();
+   * await vm.destroy();
+   * console.log(await vm.state()); // "absent"
+   * ```
+   */
   destroy(): Promise<void>;
 
   /**
@@ -545,7 +696,19 @@ export interface Vm extends AsyncDisposable {
 export interface Cluster extends AsyncDisposable {
   /** Its machines, in the order in which they were named, then added. */
   readonly vms: readonly Vm[];
-  /** The machine of a name. @throws {FleetboxError} `not-found` */
+  /**
+   * The machine of a name.
+   *
+   * @throws {FleetboxError} `not-found`
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * await using cluster = await startCluster(["a", "b"]);
+   * console.log(cluster.get("b").ip);
+   * ```
+   */
   get(name: string): Vm;
   /**
    * Boots another machine onto the network; returns when it answers.
@@ -560,6 +723,20 @@ export interface Cluster extends AsyncDisposable {
    * ```
    */
   add(name?: string, options?: MachineOptions): Promise<Vm>;
-  /** Takes every machine down and removes those that this group made. Twice is fine. */
+  /**
+   * Takes every machine down and removes those that this group made. Twice is fine.
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * const cluster = await startCluster(3);
+   * try {
+   *   await cluster.vms[0].stop();
+   * } finally {
+   *   await cluster.close(); // what `await using` does
+   * }
+   * ```
+   */
   close(): Promise<void>;
 }
