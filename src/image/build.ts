@@ -213,6 +213,7 @@ async function bootstrap({ work, root, build, arch, signal, onStep }: Bootstrap)
   signal?.removeEventListener("abort", abort);
   signal?.throwIfAborted();
   if (code === 0 && killedBy === null) return;
+  if (/no space left on device/i.test(child.tail())) throw noSpace(work, new Error(complaint(child.tail())));
   throw new FleetboxError(
     "failed",
     `mmdebstrap ${killedBy ? `was killed by ${killedBy}` : `ended with code ${code}`}`,

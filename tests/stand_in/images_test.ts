@@ -144,13 +144,13 @@ test("image ls --all says what could be had; image rm of nothing says so", async
 });
 
 /** A PATH of the shell's few programs, and these scripts. */
-function pathWith(box: Sandbox, scripts: Record<string, string>): string {
+function pathWith(box: Sandbox, scripts: Record<string, string>, more: string[] = []): string {
   const dir = join(box.root, "bin");
   Deno.mkdirSync(dir);
   for (const [name, text] of Object.entries(scripts)) {
     Deno.writeTextFileSync(join(dir, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   }
-  for (const program of ["sh", "readlink", "dirname", "rm", "sleep", "chmod", "qemu-img"]) {
+  for (const program of ["sh", "readlink", "dirname", "rm", "sleep", "chmod", "qemu-img", ...more]) {
     Deno.symlinkSync(`/usr/bin/${program}`, join(dir, program));
   }
   return dir;
@@ -185,6 +185,68 @@ test("image build without mmdebstrap says what to install; one that fails passes
     told(missing),
   );
   assert.deepEqual([...Deno.readDirSync(TMPDIR)], []);
+  assert.deepEqual(imagesIn(box.store), []);
+});
+
+/** A build without packages: what `mmdebstrap` would leave is made by this script, which notes that it ran. */
+function fakeMmdebstrap(box: Sandbox): Record<string, string> {
+  const script = `echo 'I: installing essential packages...'
+eval "root=\\\${$(($# - 1))}"
+mkdir -p "$root/etc"; echo a word >"$root/etc/word"; echo kernel >"$root/../vmlinuz"; echo initrd >"$root/../initrd"
+echo ran >>${join(box.root, "ran")}
+sleep 0.5`;
+  return { "mmdebstrap": script, "apt-get": "echo 'Packages|http://mirror.invalid/debian/|bookworm|main|Debian|'" };
+}
+
+test("two that build an image at once build it once; what killed builds left is cleared, and a member boots from it", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const PATH = pathWith(box, fakeMmdebstrap(box), ["mkdir", "env", "setpriv", "ssh-keygen"]);
+  const TMPDIR = join(box.root, "tmp");
+  Deno.mkdirSync(join(TMPDIR, "fleetbox-build-999999999-1-01234567/root"), { recursive: true });
+  const env = { PATH: `${PATH}:/usr/sbin`, TMPDIR };
+  const build = () => box.start(["image", "build", "debian-12", "--json"], { env });
+  const first = build();
+  await first.printed(/installing/);
+  const second = build();
+  await second.printed(/waiting for another build of it/);
+  const results = await Promise.all([first.done, second.done]);
+  for (const result of results) assert.equal(result.code, 0, told(result));
+  const ids = results.map(({ stdout }) => JSON.parse(stdout.trim().split("\n").at(-1)!).id);
+  assert.equal(ids[0], ids[1]);
+  assert.equal(Deno.readTextFileSync(join(box.root, "ran")), "ran\n");
+  assert.deepEqual([...Deno.readDirSync(TMPDIR)], []);
+
+  await box.up("a", "--image", "debian-12", ...READY);
+  assert.match(box.process("machine", "a").command, /-append \S*console=ttyS0 .* ds=nocloud/);
+  // What cloud-init could need the network for gets all its stages.
+  const userData = join(box.root, "user-data");
+  Deno.writeTextFileSync(userData, "#cloud-config\nbootcmd: [date]\n");
+  await box.up("b", "--image", "debian-12", "--user-data", userData, ...READY);
+  assert.doesNotMatch(box.process("machine", "b").command, /ds=nocloud/);
+  const again = await build().done;
+  assert.equal(again.code, 0, told(again));
+  const images = await imageList(box);
+  assert.deepEqual(images.map(({ image, origin, members }) => [image, origin, members]).sort(), [
+    [undefined, "built", ["a", "b"]],
+    ["debian-12", "built", []],
+  ]);
+  const [ls] = (await box.ok("image", "ls")).stdout.split("\n").filter((line) => line.startsWith("debian-12 "));
+  assert.match(ls, /^debian-12 +amd64 +\S+[KM] +\ds +built +- +debian-12-[0-9a-f]{16}$/);
+  await box.fails(1, /the disks of a, b are made on it/, "image", "rm", ids[0]);
+  await box.ok("stop", "a");
+  await box.up("a", ...READY); // on the image that it was made on
+});
+
+test("a build for which there is no room says so, and leaves nothing", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const scripts = {
+    ...fakeMmdebstrap(box),
+    "mmdebstrap": "echo 'E: write failed: No space left on device' >&2; exit 1",
+  };
+  const env = { PATH: `${pathWith(box, scripts)}:/usr/sbin`, TMPDIR: box.root };
+  const failed = await box.start(["image", "build", "debian-12"], { env }).done;
+  assert.equal(failed.code, 1, told(failed));
+  assert.match(failed.stderr, /Cannot build the image in \S+: no space left[^]*set TMPDIR/, told(failed));
   assert.deepEqual(imagesIn(box.store), []);
 });
 
