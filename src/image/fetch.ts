@@ -8,7 +8,7 @@
  */
 
 import { basename, isAbsolute, join } from "node:path";
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError, isNotFound } from "../errors.ts";
 import { digestOfFile } from "./digest.ts";
 import { type Store, storeError, temporaryOf } from "../store.ts";
 import {
@@ -239,7 +239,7 @@ async function headOf(path: string): Promise<Uint8Array> {
 /** Where an image comes from. @throws {FleetboxError} `misuse`, `unavailable` */
 function sourceOf(ref: string, arch: Architecture): Source {
   if (isAbsolute(ref)) {
-    const { size, mtime } = Deno.statSync(ref);
+    const { size, mtime } = statOf(ref);
     const name = plainName(basename(ref));
     return { ref: `${ref} ${size} ${mtime?.getTime() ?? 0}`, arch, name, from: ref };
   }
@@ -252,6 +252,16 @@ function sourceOf(ref: string, arch: Architecture): Source {
     });
   }
   return { ref, arch, name: row.alias, from: file.url, sha256: file.sha256, row };
+}
+
+function statOf(path: string): Deno.FileInfo {
+  try {
+    return Deno.statSync(path);
+  } catch (cause) {
+    const isAbsent = isNotFound(cause);
+    const text = isAbsent ? `There is no image at ${path}` : `Cannot read the image ${path}`;
+    throw new FleetboxError(isAbsent ? "not-found" : "denied", text, { cause });
+  }
 }
 
 /** `https://host/disk.qcow2#sha256=<64 digits>` */

@@ -1,6 +1,7 @@
 /** Builds into the store, one at a time: who waits for a build of the same image takes what it made. */
 
-import { FleetboxError } from "../errors.ts";
+import { dirname } from "node:path";
+import { FleetboxError, isNotFound } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { exists, type Store } from "../store.ts";
 import { buildImage } from "./build.ts";
@@ -28,6 +29,7 @@ export async function buildAlias(store: Store, alias: string, options: KeepOptio
       hint: "Remove it first, or choose another.",
     });
   }
+  if (output !== undefined) requireRoomFor(output);
   if (output !== undefined) return await buildImage({ row, arch, place: () => output, signal, onStep });
   store.ensure();
   const began = lookUp(store, alias, arch);
@@ -52,6 +54,19 @@ export async function buildAlias(store: Store, alias: string, options: KeepOptio
       waited = true;
     },
   });
+}
+
+/** A build takes a minute: that its result has no place is told before. */
+function requireRoomFor(output: string): void {
+  const parent = dirname(output);
+  try {
+    Deno.removeSync(Deno.makeTempDirSync({ dir: parent, prefix: ".fleetbox-" }));
+  } catch (cause) {
+    throw new FleetboxError(isNotFound(cause) ? "not-found" : "denied", `Cannot make ${output} in ${parent}`, {
+      cause,
+      hint: "Name a new directory in one that is there and that you may write to: --output DIR",
+    });
+  }
 }
 
 function buildable(alias: string): CatalogRow {

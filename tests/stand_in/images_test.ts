@@ -112,6 +112,7 @@ test("image pull shows how far it is, a line every few seconds, or an event each
   assert.deepEqual(events.at(-1), { event: "pull", image: `${server.url}?2`, id: ID, bytes: events.at(-1).bytes });
   await box.fails(3, [/There is no image "debian-21"/, /Did you mean debian-/], "image", "pull", "debian-21");
   await box.fails(2, /micro comes with fleetbox/, "image", "pull", "micro");
+  await box.fails(3, /There is no image at \/nowhere\/x\.xz/, "image", "pull", "/nowhere/x.xz");
 });
 
 test("image pull that is interrupted ends at once, and is continued", async () => {
@@ -170,6 +171,12 @@ test("image build without mmdebstrap says what to install; one that fails passes
   assert.equal(failed.code, 1, told(failed));
   assert.match(failed.stdout, /^debian-12: running apt-get update/m);
   assert.match(failed.stderr, /mmdebstrap ended with code 25\n {2}because: E: Unable to locate package cloud-init/);
+
+  const output = ["--output", "/nowhere/debian"];
+  const placeless = await box.start(["image", "build", "debian-12", ...output], { env: { PATH, TMPDIR } }).done;
+  assert.equal(placeless.code, 3, told(placeless));
+  assert.match(placeless.stderr, /Cannot make \/nowhere\/debian in \/nowhere/);
+  assert.doesNotMatch(placeless.stdout, /apt-get/, "told at once");
 
   Deno.writeTextFileSync(join(box.root, "bin", "mmdebstrap"), "#!/bin/sh\necho 'I: installing'; exec sleep 60\n");
   const building = box.start(["image", "build", "debian-12"], { env: { PATH, TMPDIR } });
