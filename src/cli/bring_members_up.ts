@@ -9,7 +9,7 @@ import { Bringing, type BringUp } from "./bring_up.ts";
 import { Interrupt } from "./interrupt.ts";
 import { forwardLine } from "./forward.ts";
 import { checkPublished, ignoredOptions, type MemberFlags } from "./member_options.ts";
-import { say, sayJson } from "./output.ts";
+import { say, sayJson, terminalWidth } from "./output.ts";
 import { phaseOf, progressFor } from "./progress.ts";
 import { openStore } from "./store_access.ts";
 
@@ -74,18 +74,30 @@ export function throwProblems(reports: readonly MemberReport[]): void {
   throw errors.length === 1 ? errors[0] : new AggregateError(errors);
 }
 
-/** Name, address, and how to reach it, a line a member. */
-export function summary(reports: readonly MemberReport[]): string[] {
-  const [nameWidth, ipWidth] = [
-    Math.max(...reports.map(({ name }) => name.length)),
-    Math.max(...reports.map(({ ip }) => ip.length)),
-  ];
+/**
+ * Name, address, and how to reach it, a line a member. On a terminal for which that is too wide, how to reach them is told
+ * once, below, where that helps.
+ */
+export function summary(reports: readonly MemberReport[], width = terminalWidth()): string[] {
+  const lines = summaryLines(reports, ({ name }) => `fleetbox ssh ${name}`);
+  if (width === undefined || widest(lines) <= width) return lines;
+  const short = summaryLines(reports, () => "");
+  return widest(short) <= width ? [...short, "reach them: fleetbox ssh NAME"] : lines;
+}
+
+function summaryLines(reports: readonly MemberReport[], reach: (report: MemberReport) => string): string[] {
+  const nameWidth = widest(reports.map(({ name }) => name));
+  const ipWidth = widest(reports.map(({ ip }) => ip));
   return reports.flatMap((report) => {
     const { name, ip, state } = report;
-    const how = state === "running" ? `fleetbox ssh ${name}` : `${phaseOf(report).text}: fleetbox wait ${name}`;
-    const line = [name.padEnd(nameWidth), ...(ipWidth > 0 ? [ip.padEnd(ipWidth)] : []), how].join("  ");
+    const how = state === "running" ? reach(report) : `${phaseOf(report).text}: fleetbox wait ${name}`;
+    const line = [name.padEnd(nameWidth), ...(ipWidth > 0 ? [ip.padEnd(ipWidth)] : []), how].join("  ").trimEnd();
     return [line, ...(report.forwards ?? []).map((one) => `${" ".repeat(nameWidth)}  ${forwardLine(one)}`)];
   });
+}
+
+function widest(texts: readonly string[]): number {
+  return Math.max(...texts.map(({ length }) => length));
 }
 
 function notes(store: Store, { names, flags, options }: UpRequest): string[] {

@@ -132,6 +132,10 @@ Deno.test("the summary tells name, address and how to reach it", () => {
     "a    10.88.0.11  fleetbox ssh a",
     "web  10.88.0.9   fleetbox ssh web",
   ]);
+  const two = [report("a", "10.88.0.11"), report("web", "10.88.0.9")];
+  assert.deepEqual(summary(two, 33), summary(two));
+  assert.deepEqual(summary(two, 32), ["a    10.88.0.11", "web  10.88.0.9", "reach them: fleetbox ssh NAME"]);
+  assert.deepEqual(summary(two, 10), summary(two)); // nothing would fit
   assert.deepEqual(summary([report("a", "", "starting")]), ["a  boot: fleetbox wait a"]);
 });
 
