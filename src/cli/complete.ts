@@ -130,7 +130,9 @@ async function operands(
   if (!argument) return { candidates: [] };
   if (argument.argChoices) return { candidates: starting(current, argument.argChoices.map((word) => ({ word }))) };
   if (argument.name() === "command" && command.name() === "help") {
-    return { candidates: starting(current, commandsOf(program)) };
+    const [first, ...more] = line.operands;
+    const named = first === undefined ? program : program.commands.find((one) => one.name() === first);
+    return { candidates: named && more.length === 0 ? starting(current, commandsOf(named)) : [] };
   }
   return await kind(command, argument, line.operands, current, facts);
 }

@@ -30,6 +30,8 @@ const CASES: [line: string, expected: string][] = [
   ["sto|", "stop"],
   ["st|", "stop status"],
   ["help jo|", "join"],
+  ["help image p|", "pull"],
+  ["help up |", ""],
   ["nonsense |", ""],
   // Members: those with which the command can do something; nobody twice.
   ["status |", "a ab b c"],

@@ -116,23 +116,26 @@ export async function buildProgram(word?: string): Promise<Command> {
 function helpCommand(program: Command): Command {
   return new Command("help")
     .description("print help, on everything or on one command")
-    .argument("[command]")
+    .argument("[command...]", "such as up, or image ls")
     .option("--man", "the manual page, for man: fleetbox help --man | man -l -")
     .addHelpText("after", "\nExamples:\n  fleetbox help up\n  fleetbox help --man > ~/.local/share/man/man1/fleetbox.1")
-    .action(async (word: string | undefined, flags: { man?: boolean }) => {
+    .action(async (words: string[], flags: { man?: boolean }) => {
       if (flags.man) {
         const { manual } = await import("./manual.ts");
         return write(manual(program));
       }
-      if (word === undefined) return program.outputHelp();
-      const command = program.commands.find((one) => one.name() === word || one.aliases().includes(word));
-      if (command) return command.outputHelp();
-      throw unknownCommand(word);
+      let command = program;
+      for (const word of words) {
+        const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+        if (!next) throw unknownCommand(word, command);
+        command = next;
+      }
+      command.outputHelp();
     });
 }
 
-function unknownCommand(word: string): FleetboxError {
-  const near = nearest(word, ["help", ...COMMANDS.flatMap(({ words }) => words)]);
+function unknownCommand(word: string, parent: Command): FleetboxError {
+  const near = nearest(word, parent.commands.flatMap((one) => [one.name(), ...one.aliases()]));
   return new FleetboxError("misuse", `There is no command "${word}"`, {
     hint: near ? `Did you mean ${near}?` : "fleetbox help",
   });
@@ -160,9 +163,15 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
 /** Commander's complaint as one of ours: `error: unknown option '--jsno'` and `(Did you mean --json?)`. */
 function misuse({ message, code }: CommanderError, args: readonly string[], program: Command): FleetboxError {
   const text = (lastError || message).trim().replace(/^error: /, "");
+  const command = program.commands.find((one) => one.name() === args[0] || one.aliases().includes(args[0]));
+  if (code === "commander.help" && command) {
+    const list = command.commands.map((one) => one.name()).join(", ");
+    return new FleetboxError("misuse", `Nothing to do with ${command.name()}: expected one of ${list}`, {
+      hint: `fleetbox help ${command.name()}`,
+    });
+  }
   const [first, ...rest] = text.split("\n");
   const guess = rest.map((line) => /^\((Did you mean .*\?)\)$/.exec(line.trim())?.[1]).find(Boolean);
-  const command = program.commands.find((one) => one.name() === args[0] || one.aliases().includes(args[0]));
   const help = command ? `fleetbox help ${command.name()}` : "fleetbox help";
   const sentence = code === "commander.unknownCommand"
     ? first.replace("unknown command", "there is no command")

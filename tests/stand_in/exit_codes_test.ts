@@ -29,6 +29,8 @@ Deno.test("exit code 2: misused, and nothing is made", async () => {
   const cases: string[][] = [
     ["nonsense"],
     ["help", "nonsense"],
+    ["help", "image", "nonsense"],
+    ["image"],
     ["image", "nonsense"],
     ["ls", "--nonsense"],
     ["up"],
@@ -100,6 +102,7 @@ Deno.test("a typing mistake in a command, an option, a member, an image or a she
     [2, /Did you mean stop\?/, "stpo"],
     [2, /Did you mean ssh-config\?/, "help", "ssh-confg"],
     [2, /Did you mean pull\?/, "image", "pul", "debian-12"],
+    [2, /Did you mean pull\?/, "help", "image", "pul"],
     [2, /Did you mean --memory\?/, "up", "a", "--memry", "1G"],
     [2, /Did you mean --force\?/, "stop", "--forse", "web-server"],
     [2, /Did you mean debian-12\?/, "image", "build", "debain-12"],
