@@ -36,6 +36,7 @@ export async function dialUnix(path: string): Promise<Deno.UnixConn | undefined>
       return await Deno.connect({ transport: "unix", path });
     } catch (thrown) {
       const nobody = isNotFound(thrown) || thrown instanceof Deno.errors.ConnectionRefused ||
+        thrown instanceof Deno.errors.ConnectionReset || // it stopped listening just now
         thrown instanceof Deno.errors.NotADirectory;
       if (nobody) return undefined;
       const busy = thrown instanceof Deno.errors.WouldBlock ||

@@ -354,8 +354,17 @@ export function isError(value: unknown): value is WireError {
 /** A JSON reply line that is an error, thrown as one. */
 export function throwIfError(value: unknown): void {
   if (!isError(value)) return;
-  throw fromWireError(value);
+  const op = value.code === "protocol" ? UNKNOWN_OP.exec(value.message)?.[1] : undefined;
+  if (op === undefined) throw fromWireError(value);
+  throw new FleetboxError("protocol", `The holder does not know ${op}: it is an older fleetbox than this one`, {
+    cause: new Error(value.message),
+    hint: "Its members can be listed, stopped and joined; for the rest, stop the group and start it again: " +
+      "fleetbox stop NAMES, fleetbox up NAMES",
+  });
 }
+
+/** What a holder says of a request that came into the protocol after it ({@link decodeJson}). */
+const UNKNOWN_OP = /^unknown op "(\w+)"; expected one of /;
 
 /**
  * Gathers a request from the pieces in which it arrives; pure, so that every split is tested without a socket. Feed

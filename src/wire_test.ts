@@ -10,6 +10,7 @@ import {
   MAX_REQUEST_BYTES,
   MAX_STATUS_BYTES,
   RequestReader,
+  throwIfError,
   unknownCommand,
 } from "./wire.ts";
 
@@ -87,4 +88,15 @@ Deno.test("wire: replies keep their limits with any text in them", () => {
     assert.ok(byteLength(reply) <= MAX_ADD_REPLY_BYTES && reply.startsWith("err: ") && !reply.includes("\n"));
   }));
   assert.equal(addReply(), "ok");
+});
+
+Deno.test("a holder that does not know a request yet is told to be an older one, with what can be done with it", () => {
+  const request = decodeRequest('{"op":"frobnicate"}');
+  assert.equal(request.kind, "bad-json");
+  const reply = { code: "protocol", message: request.kind === "bad-json" ? request.reason : "", causes: [] };
+  assert.throws(() => throwIfError(reply), {
+    code: "protocol",
+    message: "The holder does not know frobnicate: it is an older fleetbox than this one",
+    hint: /can be listed, stopped and joined/,
+  });
 });

@@ -33,12 +33,19 @@ export class OnTerminal {
     const { env, columns = 80, rows = 24, program = FLEETBOX, cwd, then } = options;
     const words = args.map((word) => `'${word}'`).join(" ");
     const command = then === undefined
-      ? `exec "$PROGRAM" ${words}`
-      : `"$PROGRAM" ${words}; code=$?; ${then}; exit $code`;
+      ? `PATH="$PROGRAM_PATH" exec "$PROGRAM" ${words}`
+      : `PATH="$PROGRAM_PATH" "$PROGRAM" ${words}; code=$?; ${then}; exit $code`;
     const line = `stty cols ${columns} rows ${rows}; ${command}`;
     this.#child = new Deno.Command("script", {
       args: ["--quiet", "--return", "--flush", "--command", line, "/dev/null"],
-      env: { TERM: "xterm-256color", SHELL: "/bin/sh", ...env, PROGRAM: program },
+      env: {
+        TERM: "xterm-256color",
+        SHELL: "/bin/sh",
+        ...env,
+        PATH: Deno.env.get("PATH")!, // the terminal's own
+        PROGRAM_PATH: env.PATH ?? "",
+        PROGRAM: program,
+      },
       cwd,
       clearEnv: true,
       stdin: "piped",
