@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { IS_COMPILED } from "../harness/command.ts";
 import { sandbox, test, told } from "../harness/sandbox.ts";
 import { Client, untilNothing } from "../bound/bound.ts";
 
@@ -37,7 +36,6 @@ test(
     await box.ok("rm", "a", "b", "d");
     await box.empty();
   },
-  { ignore: IS_COMPILED },
 );
 
 test("macOS: doctor asks for Homebrew's packages and for nothing that only Linux has", async () => {
@@ -46,7 +44,7 @@ test("macOS: doctor asks for Homebrew's packages and for nothing that only Linux
   assert.match(stdout, /hvf: macOS has its own hypervisor/);
   assert.match(stdout, /Install it: brew install qemu/);
   assert.doesNotMatch(stdout, /setpriv|apt-get/);
-}, { ignore: IS_COMPILED });
+});
 
 test("macOS: nothing of a bound group is left when its client is killed, without setpriv", async () => {
   await using box = await sandbox({ standIn: {}, program: MACOS, env: ENV });
@@ -57,4 +55,4 @@ test("macOS: nothing of a bound group is left when its client is killed, without
   for (const status of parents) assert.match(status, new RegExp(`^PPid:\\t${holder.pid}$`, "m")); // no wrapper between
   client.kill();
   await untilNothing(box);
-}, { ignore: IS_COMPILED });
+});

@@ -1,0 +1,21 @@
+/** The compiled executable on real QEMU, with the image that it carries: the README's start. */
+
+import assert from "node:assert/strict";
+import { guestOk } from "../harness/guest.ts";
+import { IS_COMPILED } from "../harness/command.ts";
+import { sandbox, test } from "../harness/sandbox.ts";
+
+if (!IS_COMPILED) throw new Error("FLEETBOX_TEST_EXE is not set: run scripts/test compiled");
+
+test("one file and QEMU: three members boot, are reached, stop, are joined by a fourth, and go", async () => {
+  await using box = await sandbox({ env: { FLEETBOX_MICRO: "" } });
+  await box.up("a,b,c");
+  assert.match(await guestOk(box, "a", "ping -c 1 b"), /1 packets received/);
+  assert.equal(await guestOk(box, "c", "hostname"), "c\n");
+  await box.ok("stop", "a");
+  await box.ok("join", "d", "--via", "b");
+  assert.match(await guestOk(box, "d", "ping -c 1 c"), /1 packets received/);
+  assert.equal(await box.states(), "a=stopped b=running c=running d=running");
+  await box.ok("rm", "a", "b", "c", "d");
+  await box.empty();
+});
