@@ -2,7 +2,7 @@
  * `make compile`: one executable, `dist/fleetbox`, that needs nothing but QEMU on its host.
  *
  *     scripts/compile.ts [--target TARGET] [--output PATH] [--micro DIR] [--stamp VERSION] [--offline]
- *     scripts/compile.ts --empty --output PATH     a program that does nothing, to compare with
+ *     scripts/compile.ts --empty --output PATH     a program that does nothing (or waits: `PATH wait`), to compare with
  *
  * What goes in: `main.ts` and what it imports, bundled by esbuild (so that no package's other files, and no package that
  * only builds or tests, is carried or read at the start), the micro image, compressed, the version and the commit. `deno compile` puts that behind its runtime; `toolchain.ts` says where that comes from. Without code cache:
@@ -50,6 +50,8 @@ function misuse(why: string): never {
   console.error(`compile: ${why}; see the head of scripts/compile.ts`);
   Deno.exit(2);
 }
+
+const EMPTY = 'if (Deno.args[0] === "wait") setTimeout(() => {}, 2 ** 31 - 1);\n';
 
 /** What packages in CommonJS get of Node's own modules, where they ask. */
 const REQUIRE = "const require = (name) => process.getBuiltinModule(name);";
@@ -184,7 +186,7 @@ async function compileAll(flags: Flags, toolchain: Toolchain, app: string): Prom
 async function startOfDenoPart(flags: Flags, toolchain: Toolchain): Promise<number | undefined> {
   const dir = await Deno.makeTempDir({ dir: join(ROOT, "build/compile"), prefix: "app-" });
   try {
-    await Deno.writeTextFile(join(dir, "main.js"), "");
+    await Deno.writeTextFile(join(dir, "main.js"), EMPTY);
     const empty = { ...flags, empty: true, output: join(dir, "empty") };
     await compile(empty, toolchain, dir);
     return findDenoPart(await Deno.readFile(empty.output));
@@ -222,7 +224,7 @@ async function main(flags: Flags): Promise<number> {
   const app = await Deno.makeTempDir({ dir: await buildDirectory(), prefix: "app-" });
   try {
     if (flags.empty) {
-      await Deno.writeTextFile(join(app, "main.js"), "");
+      await Deno.writeTextFile(join(app, "main.js"), EMPTY);
       await compile(flags, toolchain, app);
     } else {
       await compileAll(flags, toolchain, app);

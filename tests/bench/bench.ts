@@ -22,7 +22,7 @@ export interface Row {
   what: string;
   /** The figure, in `unit`. Times and memory: the median over the runs. */
   measured: number;
-  unit: "ms" | "MiB" | "Gbit/s" | "frames/s";
+  unit: "ms" | "MiB" | "MB" | "Gbit/s" | "frames/s";
   /** The bare counterpart's figure, where there is one. */
   against?: { what: string; value: number };
   /** How the two are compared: `ratio` and `above` (measured - counterpart) with a highest value, or the figure itself. */
@@ -136,10 +136,15 @@ function processesIn(store: Store): ProcessIdentity[] {
 export async function timeFleetbox(
   store: Store,
   args: string[],
-  options: { onLine?: (line: string, atMs: number) => void; env?: Record<string, string> } = {},
+  options: {
+    onLine?: (line: string, atMs: number) => void;
+    env?: Record<string, string>;
+    /** @default the checkout's */
+    program?: string;
+  } = {},
 ): Promise<number> {
   const began = performance.now();
-  const child = new Deno.Command(FLEETBOX, {
+  const child = new Deno.Command(options.program ?? FLEETBOX, {
     args,
     env: { ...options.env, FLEETBOX_HOME: store.root },
     stdin: "null",

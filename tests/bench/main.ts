@@ -11,6 +11,7 @@
 
 import { oneMember, threeMembers } from "./boots.ts";
 import { list, version } from "./commands.ts";
+import { compiledExecutable } from "./compiled.ts";
 import { hundredCommands } from "./exec.ts";
 import { floodedStatus } from "./flood.ts";
 import { threeMembersHeld } from "./holders.ts";
@@ -28,6 +29,7 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   switch: switchRows,
   flood: floodedStatus,
   exec: hundredCommands,
+  compiled: compiledExecutable,
 };
 
 interface Flags {
