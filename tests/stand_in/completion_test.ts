@@ -41,7 +41,13 @@ for (const { name, args, install } of SHELLS) {
         program: name,
         cwd: box.root,
         columns: 120,
-        env: { ...box.env, PATH: `${bin}:${Deno.env.get("PATH")}`, PS1: "> ", XDG_DATA_HOME: box.root },
+        env: {
+          ...box.env,
+          PATH: `${bin}:${Deno.env.get("PATH")}`,
+          PS1: "> ",
+          XDG_DATA_HOME: box.root,
+          TMPDIR: box.root,
+        },
       });
       /** Types a line with TABs in it; what it runs then says whether they became what they should. */
       const typed = async (line: string, shows: RegExp) => {
