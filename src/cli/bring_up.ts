@@ -235,7 +235,7 @@ export class Bringing {
     if (Deno.env.get("FLEETBOX_ACCEL")) return; // the user's own choice
     try {
       const accelerator = (await getGroup(this.store, via))?.accelerator;
-      if (accelerator?.name === "tcg") this.progress.note(accelerator.reason);
+      if (accelerator?.name === "tcg") this.progress.note(shortReason(accelerator.reason));
     } catch { /* the wait tells what is wrong with the holder */ }
   }
 
@@ -270,6 +270,11 @@ async function takeDown(store: Store, started: readonly Started[]): Promise<void
       hint: "See what is left: fleetbox ls",
     });
   }
+}
+
+/** A reason in one line: what QEMU said is left to `doctor` and `status` when it takes more. */
+export function shortReason(reason: string): string {
+  return reason.length <= 79 ? reason : reason.replace(/ \(.*$/s, "");
 }
 
 /** Whether a member is so far that its accelerator has been chosen. */

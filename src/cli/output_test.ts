@@ -3,6 +3,7 @@ import { FleetboxError } from "../errors.ts";
 import { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { summary } from "./bring_members_up.ts";
+import { shortReason } from "./bring_up.ts";
 import { colourful, paintFor, plain } from "./colour.ts";
 import { errorJson, errorText, exitCodeOf, wantsJson } from "./error_text.ts";
 import { listRows, reasons } from "./listing.ts";
@@ -124,6 +125,17 @@ Deno.test("a member that is going down says so, whatever its state", () => {
   assert.equal(phaseOf({ state: "running", stage: "stopping" }).text, "stopping");
   assert.equal(phaseOf({ state: "starting", stage: "kernel" }).text, "kernel");
   assert.equal(phaseOf({ state: "error" }).text, "failed");
+});
+
+Deno.test("why machines are emulated is told in one line, without what QEMU said when that takes more", () => {
+  const short = "Machines are emulated, and slower: this host has no KVM";
+  assert.equal(shortReason(short), short);
+  assert.equal(
+    shortReason(
+      "Machines are emulated, and slower: KVM is there, but QEMU fails with it (error: failed to set\nMSR 0x10a)",
+    ),
+    "Machines are emulated, and slower: KVM is there, but QEMU fails with it",
+  );
 });
 
 Deno.test("the summary tells name, address and how to reach it", () => {

@@ -64,6 +64,17 @@ export class OnTerminal {
     }
   }
 
+  /** The window has another size now. Linux only: the terminal is found by what the program has for its output. */
+  async resize(columns: number, rows: number): Promise<void> {
+    const pid = this.#child.pid;
+    const [inside] = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ");
+    const device = Deno.readLinkSync(`/proc/${inside}/fd/1`);
+    const { success, stderr } = await new Deno.Command("stty", {
+      args: ["-F", device, "cols", String(columns), "rows", String(rows)],
+    }).output();
+    if (!success) throw new Error(`stty: ${new TextDecoder().decode(stderr)}`);
+  }
+
   async type(text: string): Promise<void> {
     await this.#keyboard.write(new TextEncoder().encode(text));
   }

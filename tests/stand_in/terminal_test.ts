@@ -66,6 +66,33 @@ Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, 
   assert.match(drawn.join("\r"), /\rhttp:.*disk\.img: .*, a disk of 1M \(.*\r\n$/);
 });
 
+Deno.test("up in a window that is made smaller while it runs: the lines fit the new one, and nothing of the old is left", async () => {
+  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } }, env: { NO_COLOR: "1" } });
+  const [before, after] = [{ columns: 60, rows: 20 }, { columns: 22, rows: 8 }];
+  const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, ...before });
+  await up.shows(/node-12 +(boot|kernel|network|ssh)/);
+  await up.resize(after.columns, after.rows);
+  await up.shows(/( more: \d[^]*){3}/);
+  // deno-lint-ignore no-control-regex
+  const frames = up.output.split(/(?=\r\x1b\[\d+A)/).slice(0, -1); // the last one may not be whole
+  await up.type("\x03");
+  assert.equal(await up.done, 130, up.output);
+
+  const first = frames.findIndex((frame) => / more: \d/.test(frame));
+  assert.ok(first > 0 && first < frames.length, up.output);
+  const screen = new Screen(before.columns, before.rows);
+  frames.slice(0, first).forEach((frame) => screen.write(frame));
+  assert.equal(screen.text.split("\n").length, 12, screen.text);
+  screen.resize(after.columns, after.rows);
+  for (const frame of frames.slice(first)) {
+    screen.write(frame);
+    const lines = screen.text.split("\n");
+    assert.equal(lines.length, after.rows - 1, screen.text);
+    assert.ok(lines.slice(0, -1).every((line) => /^node-\d+ +\S+ +\d+\.\d s$/.test(line)), screen.text);
+    assert.match(lines.at(-1)!, /^and 6 more: /);
+  }
+});
+
 Deno.test("Ctrl-C typed during up takes the members down, and gives the cursor back", async () => {
   await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
   const up = new OnTerminal(["up", "a,b"], { env: box.env });
