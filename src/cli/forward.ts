@@ -8,7 +8,7 @@ import { checkName } from "../names.ts";
 import type { ForwardWish, PortForward } from "../options.ts";
 import type { Store } from "../store.ts";
 import type { ForwardReport } from "../wire.ts";
-import { viewOf } from "./member_view.ts";
+import { forwardLine, viewOf } from "./member_view.ts";
 import { observeGroups } from "./observe.ts";
 import { say, sayJson, warn } from "./output.ts";
 import { openStore, requireMember } from "./store_access.ts";
@@ -130,10 +130,4 @@ function tell(name: string, forwards: ForwardReport[], done: PortForward[], { js
     : done.map(({ host_port }) => forwards.find((one) => one.host_port === host_port)!);
   if (told.length === 0) warn(`no port leads to ${name}: fleetbox forward ${name} 8080:80`);
   for (const one of told) say(forwardLine(one));
-}
-
-/** A forward, for people. */
-export function forwardLine({ host_port, guest_port, open, problem }: ForwardReport): string {
-  const state = problem ? ` (not open: ${problem})` : open ? "" : " (open when it runs)";
-  return `127.0.0.1:${host_port} leads to port ${guest_port}${state}`;
 }

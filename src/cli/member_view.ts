@@ -88,3 +88,9 @@ export function viewsOf({ members, served, groups }: Everything): MemberView[] {
     return viewOf(member, groups, bound);
   });
 }
+
+/** A forward, for people. */
+export function forwardLine({ host_port, guest_port, open, problem }: ForwardReport): string {
+  const state = problem ? ` (not open: ${problem})` : open ? "" : " (open when it runs)";
+  return `127.0.0.1:${host_port} leads to port ${guest_port}${state}`;
+}

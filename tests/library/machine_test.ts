@@ -28,7 +28,7 @@ async function fails(call: Promise<unknown>, code: string, words: RegExp): Promi
 Deno.test("one machine", async (t) => {
   const directory = Deno.makeTempDirSync();
   {
-    await using vm = await start("one", options);
+    await using vm = await start("one", { ...options, publish: [8000] });
 
     await t.step("has a name, an address and a way in", async () => {
       assert.equal(vm.name, "one");
@@ -223,6 +223,25 @@ Deno.test("one machine", async (t) => {
       // @ts-expect-error: not a target
       await fails(vm.waitFor({ prot: 22 }), "misuse", /expected one of port, file, log/);
     });
+
+    await t.step(
+      "ports of the host lead to the guest's: those that were published, and others at any time",
+      async () => {
+        await vm.exec(
+          "mkdir -p site && echo served > site/file && (httpd -p 8000 -h site; httpd -p 8001 -h site) >/dev/null 2>&1",
+          {
+            check: true,
+          },
+        );
+        const get = async (port: number) => await (await fetch(`http://127.0.0.1:${port}/file`)).text();
+        const port = await vm.forward(8000);
+        assert.equal(await get(port), "served\n");
+        assert.equal(await vm.forward(8000), port);
+        assert.equal(await get(await vm.forward(8001)), "served\n");
+        await fails(vm.forward(8002, port), "conflict", /leads to port 8000 of "one" already/);
+        await fails(vm.forward(0), "misuse", /guest_port/);
+      },
+    );
 
     await t.step("options are checked", async () => {
       // @ts-expect-error: not an option

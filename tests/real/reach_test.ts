@@ -1,9 +1,42 @@
 /** What reaches a real machine from the host besides SSH: its serial console, and forwarded ports. */
 
 import assert from "node:assert/strict";
-import { guest } from "../harness/guest.ts";
+import { guest, guestOk } from "../harness/guest.ts";
+import { kill, until } from "../harness/processes.ts";
 import { sandbox, test } from "../harness/sandbox.ts";
 import { OnTerminal } from "../harness/terminal.ts";
+
+test("a published port leads to a guest's server, over a new gateway, and closes with the machine", async () => {
+  await using box = await sandbox();
+  await box.up("a", "-p", "8000");
+  await guestOk(box, "a", "mkdir -p www && echo precious > www/file && httpd -p 8000 -h www >/dev/null 2>&1");
+  const port = (await box.ls()).a.forwards[0].host_port;
+  const get = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${port}/${path}`);
+    return `${response.status} ${await response.text()}`;
+  };
+  assert.equal(await get("file"), "200 precious\n");
+  assert.match(await get("nothing"), /^404 /);
+  // As the guest sees it, with replies that do not fit one segment.
+  await guestOk(box, "a", "dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\\0' x > www/large");
+  assert.equal((await get("large")).length, 4 + 1024 * 1024);
+
+  // Another port while it runs; then the gateway dies, and both lead there again.
+  await box.ok("forward", "a", "8001");
+  const [, second] = (await box.ls()).a.forwards;
+  await guestOk(box, "a", "httpd -p 8001 -h www >/dev/null 2>&1");
+  await kill(box.process("gateway"));
+  const url = `http://127.0.0.1:${second.host_port}/file`;
+  const again = await until("the new gateway leads there", async () => {
+    try {
+      return await (await fetch(url, { signal: AbortSignal.timeout(2_000) })).text();
+    } catch { /* not yet */ }
+  });
+  assert.equal(again, "precious\n");
+  assert.equal(await get("file"), "200 precious\n");
+  await box.ok("stop", "a");
+  await assert.rejects(get("file"));
+});
 
 test("the serial console gives a root shell without any network, for several at once, and sees the machine go down", async () => {
   await using box = await sandbox();
@@ -16,7 +49,11 @@ test("the serial console gives a root shell without any network, for several at 
   await first.shows(/^0\r$/m);
   await first.shows(/^root\r$/m);
   await first.shows(/^\/dev\/ttyS0\r$/m);
-  await first.type('sleep 100\r\x03echo "inter"rupted\r'); // Ctrl-C reaches the guest's program
+  await first.type('echo "sle"eping; sleep 100\r');
+  await first.shows(/^sleeping\r$/m);
+  await first.type("\x03"); // for the guest's program, not for ours
+  await first.shows(/^sleeping\r\n[^]*root@a:~# /m); // long before the 100 seconds are over
+  await first.type('echo "inter"rupted\r');
   await first.shows(/interrupted/);
 
   const second = new OnTerminal(["console", "a"], { env: box.env });
