@@ -1,7 +1,7 @@
 /**
  * `make compile`: one executable, `dist/fleetbox`, that needs nothing but QEMU on its host.
  *
- *     scripts/compile.ts [--target TARGET] [--output PATH] [--micro DIR] [--stamp VERSION] [--offline]
+ *     scripts/compile.ts [--target TARGET] [--output PATH] [--micro DIR] [--stamp VERSION] [--offline] [--carried]
  *     scripts/compile.ts --empty --output PATH     a program that does nothing (or waits: `PATH wait`), to compare with
  *
  * What goes in: `main.ts` and what it imports, bundled by esbuild (so that no package's other files, and no package that
@@ -21,6 +21,8 @@ interface Flags {
   micro: string;
   stamp?: string;
   offline: boolean;
+  /** The image among the files that Deno carries, as for macOS, also where it could lie better. */
+  carried: boolean;
   empty: boolean;
 }
 
@@ -30,6 +32,7 @@ function parseFlags(args: string[]): Flags {
     output: join(ROOT, "dist/fleetbox"),
     micro: Deno.env.get("FLEETBOX_MICRO") ?? join(ROOT, "build/micro"),
     offline: false,
+    carried: false,
     empty: false,
   };
   const rest = [...args];
@@ -40,6 +43,7 @@ function parseFlags(args: string[]): Flags {
     else if (word === "--micro") flags.micro = resolve(value());
     else if (word === "--stamp") flags.stamp = value();
     else if (word === "--offline") flags.offline = true;
+    else if (word === "--carried") flags.carried = true;
     else if (word === "--empty") flags.empty = true;
     else misuse(`there is no ${word}`);
   }
@@ -165,7 +169,8 @@ async function compileAll(flags: Flags, toolchain: Toolchain, app: string): Prom
   const micro = join(app, "build/micro");
   await Deno.mkdir(micro, { recursive: true });
   await Deno.copyFile(join(flags.micro, "image.json"), join(micro, "image.json"));
-  const start = flags.target.endsWith("-linux-gnu") ? await startOfDenoPart(flags, toolchain) : undefined;
+  const mayLieBefore = flags.target.endsWith("-linux-gnu") && !flags.carried;
+  const start = mayLieBefore ? await startOfDenoPart(flags, toolchain) : undefined;
   if (start === undefined) {
     for (const [file, packed] of parts) await Deno.writeFile(join(micro, `${file}.br`), packed);
     await compile(flags, toolchain, app);

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Client, untilNothing } from "../bound/bound.ts";
 import { FLEETBOX, IS_COMPILED } from "../harness/command.ts";
 import { until } from "../harness/processes.ts";
 import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../harness/sandbox.ts";
@@ -29,20 +30,21 @@ function embedded(options: SandboxOptions = {}): Promise<Sandbox> {
   return sandbox({ standIn: {}, ...options, env: { FLEETBOX_MICRO: "", ...options.env } });
 }
 
+function temporary(): AsyncDisposable & { path: string } {
+  const path = Deno.makeTempDirSync({ prefix: "c" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
 const namesIn = (dir: string) => [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
 
 Deno.test("it is at most 25 MB larger than a program that does nothing, and compiling leaves nothing else", async () => {
-  const dir = Deno.makeTempDirSync({ prefix: "c" });
-  try {
-    const empty = join(dir, "empty");
-    await compile("--empty", "--output", empty);
-    const more = Deno.statSync(FLEETBOX).size - Deno.statSync(empty).size;
-    assert.ok(more > 5e6, `it is ${more} bytes larger: micro is not in it`);
-    assert.ok(more <= MAX_ABOVE_EMPTY_BYTES, `it is ${more} bytes larger`);
-    assert.deepEqual(namesIn(dir), ["empty"]);
-  } finally {
-    Deno.removeSync(dir, { recursive: true });
-  }
+  await using dir = temporary();
+  const empty = join(dir.path, "empty");
+  await compile("--empty", "--output", empty);
+  const more = Deno.statSync(FLEETBOX).size - Deno.statSync(empty).size;
+  assert.ok(more > 5e6, `it is ${more} bytes larger: micro is not in it`);
+  assert.ok(more <= MAX_ABOVE_EMPTY_BYTES, `it is ${more} bytes larger`);
+  assert.deepEqual(namesIn(dir.path), ["empty"]);
 });
 
 Deno.test("it carries the packages that the program imports, and none that builds or tests", () => {
@@ -51,6 +53,11 @@ Deno.test("it carries the packages that the program imports, and none that build
   for (const name of ["deno", "esbuild", "fast-check", "@types/node", "ssh2", "cpu-features"]) {
     assert.ok(!new RegExp(`^${name} \\d`, "m").test(licences), `${name} is in it`);
   }
+  // The bundle says where each of its parts is from; it lies in the executable's last megabytes.
+  const end = new TextDecoder("latin1").decode(Deno.readFileSync(FLEETBOX).subarray(-2e6));
+  const bundled = new Set([...end.matchAll(/\/\/ node_modules\/((?:@[\w-]+\/)?[\w.-]+)\//g)].map(([, name]) => name));
+  const told = [...licences.matchAll(/^(\S+) \d\S* \(\S+\)$/gm)].map(([, name]) => name);
+  assert.deepEqual([...bundled].sort(), told);
 });
 
 Deno.test("it works through a symbolic link, from a directory of nobody, and leaves nothing in TMPDIR", async () => {
@@ -78,6 +85,20 @@ test("two that need micro at the same time unpack it once, whole", async () => {
   await using box = await embedded();
   const [a, b] = ["a", "b"].map((name) => box.start(["up", name, "--egress", "off"]));
   for (const { code, stderr } of [await a.done, await b.done]) assert.equal(code, 0, stderr);
+  await isWhole(box);
+});
+
+test("as on macOS, the image can be among the files that Deno carries", async () => {
+  await using dir = temporary();
+  const program = join(dir.path, "fleetbox");
+  await compile("--carried", "--output", program);
+  await using box = await embedded({ program });
+  await box.up("a");
+  await isWhole(box);
+});
+
+/** That the store holds one micro, each of whose files has its digest. */
+async function isWhole(box: Sandbox): Promise<void> {
   const images = namesIn(box.store.imagesDir).filter((name) => name.startsWith("micro"));
   assert.equal(images.length, 1, images.join(" "));
   const place = join(box.store.imagesDir, images[0]);
@@ -86,55 +107,56 @@ test("two that need micro at the same time unpack it once, whole", async () => {
     const found = await crypto.subtle.digest("SHA-256", Deno.readFileSync(join(place, file)));
     assert.equal(new Uint8Array(found).toHex(), digest, file);
   }
+}
+
+test("it holds the machines of a program that uses the library, and they end with that", async () => {
+  await using box = await sandbox({ standIn: {}, env: { FLEETBOX_HELPER: FLEETBOX } });
+  await using client = new Client(box, { names: ["a", "b"], then: ["up"] });
+  await client.said(/^up$/m);
+  assert.equal(Deno.readLinkSync(`/proc/${box.process("holder").pid}/exe`), Deno.realPathSync(FLEETBOX));
+  client.kill();
+  await untilNothing(box);
 });
 
 test("replaced by a newer version while members run: they are listed, joined, stopped and started again", async () => {
-  const dir = Deno.makeTempDirSync({ prefix: "c" });
-  try {
-    const program = join(dir, "fleetbox");
-    await compile("--stamp", "0.0.9", "--output", program);
-    await using box = await embedded({ program });
-    await box.up("a,b");
-    const next = join(dir, "next");
-    Deno.copyFileSync(FLEETBOX, next);
-    Deno.renameSync(next, program);
+  await using dir = temporary();
+  const program = join(dir.path, "fleetbox");
+  await compile("--stamp", "0.0.9", "--output", program);
+  await using box = await embedded({ program });
+  await box.up("a,b");
+  const next = join(dir.path, "next");
+  Deno.copyFileSync(FLEETBOX, next);
+  Deno.renameSync(next, program);
 
-    assert.doesNotMatch((await box.ok("version")).stdout, /0\.0\.9/);
-    assert.equal(await box.states(), "a=running b=running");
-    assert.match((await box.ok("status", "a")).stdout, /^holder +process \d+, fleetbox 0\.0\.9$/m);
-    const join_ = await box.ok("join", "c", "--via", "a"); // the old one serves it, from the file that has no name any more
-    assert.match(join_.stdout, /^c {2}10\.88\.0\.13/m, told(join_));
-    await box.ok("stop", "b");
-    await box.up("b");
-    assert.equal(await box.states(), "a=running b=running c=running");
-    await box.ok("stop", "--all");
-    await box.up("a");
-    assert.doesNotMatch((await box.ok("status", "a")).stdout, /0\.0\.9/);
-    await box.ok("rm", "a", "b", "c");
-    await box.empty();
-  } finally {
-    Deno.removeSync(dir, { recursive: true });
-  }
+  assert.doesNotMatch((await box.ok("version")).stdout, /0\.0\.9/);
+  assert.equal(await box.states(), "a=running b=running");
+  assert.match((await box.ok("status", "a")).stdout, /^holder +process \d+, fleetbox 0\.0\.9$/m);
+  const join_ = await box.ok("join", "c", "--via", "a"); // the old one serves it, from the file that has no name any more
+  assert.match(join_.stdout, /^c {2}10\.88\.0\.13/m, told(join_));
+  await box.ok("stop", "b");
+  await box.up("b");
+  assert.equal(await box.states(), "a=running b=running c=running");
+  await box.ok("stop", "--all");
+  await box.up("a");
+  assert.doesNotMatch((await box.ok("status", "a")).stdout, /0\.0\.9/);
+  await box.ok("rm", "a", "b", "c");
+  await box.empty();
 });
 
 test("replaced while a command of the old one is about to start a holder: what stands in its place is started", async () => {
-  const dir = Deno.makeTempDirSync({ prefix: "c" });
-  try {
-    const program = join(dir, "fleetbox");
-    Deno.copyFileSync(FLEETBOX, program);
-    await using box = await sandbox({ standIn: {}, program });
-    const up = box.start(["up", "a", "--egress", "off"]);
-    // Deno has read its part of the file when it starts its threads. A moment earlier nothing can be done.
-    await until("its threads have started", () => [...Deno.readDirSync(`/proc/${up.pid}/task`)].length > 1);
-    up.kill("SIGSTOP");
-    Deno.copyFileSync(FLEETBOX, join(dir, "next"));
-    Deno.renameSync(join(dir, "next"), program);
-    assert.match(Deno.readLinkSync(`/proc/${up.pid}/exe`), / \(deleted\)$/);
-    up.kill("SIGCONT");
-    const { code, stderr } = await up.done;
-    assert.equal(code, 0, stderr);
-    assert.equal(await box.states(), "a=running");
-  } finally {
-    Deno.removeSync(dir, { recursive: true });
-  }
+  await using dir = temporary();
+  const program = join(dir.path, "fleetbox");
+  Deno.copyFileSync(FLEETBOX, program);
+  await using box = await sandbox({ standIn: {}, program });
+  const up = box.start(["up", "a", "--egress", "off"]);
+  // Deno has read its part of the file when it starts its threads. A moment earlier nothing can be done.
+  await until("its threads have started", () => [...Deno.readDirSync(`/proc/${up.pid}/task`)].length > 1);
+  up.kill("SIGSTOP");
+  Deno.copyFileSync(FLEETBOX, join(dir.path, "next"));
+  Deno.renameSync(join(dir.path, "next"), program);
+  assert.match(Deno.readLinkSync(`/proc/${up.pid}/exe`), / \(deleted\)$/);
+  up.kill("SIGCONT");
+  const { code, stderr } = await up.done;
+  assert.equal(code, 0, stderr);
+  assert.equal(await box.states(), "a=running");
 });
