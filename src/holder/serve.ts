@@ -7,6 +7,7 @@
  */
 
 import { FleetboxError, toWireError } from "../errors.ts";
+import { startLimit } from "../limits.ts";
 import { checkName } from "../names.ts";
 import { checkOptions, checkWish } from "../options.ts";
 import { closeQuietly, writeAll } from "../unix.ts";
@@ -211,11 +212,11 @@ class Client {
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
-    const limit = setTimeout(() => this.close(), wire.REPLY_TIMEOUT_MS);
+    const endLimit = startLimit(wire.REPLY_TIMEOUT_MS, () => this.close());
     try {
       await writeAll(this.conn, bytes);
     } finally {
-      clearTimeout(limit);
+      endLimit();
     }
   }
 
