@@ -69,7 +69,7 @@ export function decide({ forced, os, native, kvm, hvf, dryRun }: Facts): Acceler
     case "hangs":
       return emulate("KVM is there, but a small guest did not start with it");
     case "dies":
-      return emulate(`KVM is there, but QEMU fails with it (${dryRun?.message})`);
+      return emulate(`KVM is there, but QEMU fails with it (${firstComplaint(dryRun.message)})`);
   }
 }
 
@@ -123,6 +123,11 @@ function kvmDevice(): KvmDevice {
   }
 }
 
+/** The first thing that QEMU complained of: what follows are usually consequences, such as a failed assertion. */
+function firstComplaint(message: string): string {
+  return message.split(/[;\n]/)[0].trim().replace(/^(?:\S*qemu\S*: )?(?:error: )?/i, "");
+}
+
 /** Everything that could change the verdict, as text; undefined where a boot of the host cannot be told. */
 function cacheKey(binary: string): string | undefined {
   try {
@@ -141,8 +146,8 @@ function cacheKey(binary: string): string | undefined {
   }
 }
 
-/** Raise it when the dry run changes. */
-const CACHE_VERSION = 1;
+/** Raise it when the dry run changes, or what is said of it. */
+const CACHE_VERSION = 2;
 
 function readCache(file: string, key: string): AcceleratorChoice | undefined {
   try {

@@ -21,6 +21,12 @@ const VERDICTS: [string, Partial<Facts>, string, RegExp][] = [
   ["may not open /dev/kvm", { kvm: "denied" }, "tcg", /cannot be opened/],
   ["runs a small guest", { dryRun: { verdict: "works" } }, "kvm", /small guest ran/],
   ["dies with KVM", { dryRun: { verdict: "dies", message: "MSR 0x10a" } }, "tcg", /MSR 0x10a/],
+  [
+    "dies with more words than one",
+    { dryRun: { verdict: "dies", message: "error: failed to set MSR; kvm.c:3183: Assertion `ret' failed." } },
+    "tcg",
+    /fails with it \(failed to set MSR\)$/,
+  ],
   ["crawls with KVM", { dryRun: { verdict: "crawls" } }, "tcg", /slower than emulation/],
   ["hangs with KVM", { dryRun: { verdict: "hangs" } }, "tcg", /did not start/],
   ["is a Mac", { os: "darwin", kvm: "absent", hvf: true }, "hvf", /macOS/],
