@@ -135,6 +135,11 @@ function requireBuild(row: CatalogRow, arch: Architecture): BuildRow {
       { hint: `Download it: fleetbox image pull ${row.alias} --arch ${debian}` },
     );
   }
+  if (host().name !== "linux") {
+    throw new FleetboxError("unavailable", `Cannot build ${row.alias} here: an image is built from packages on Linux`, {
+      hint: `Download it: fleetbox image pull ${row.alias}`,
+    });
+  }
   if (Deno.env.get("FLEETBOX_OFFLINE") === "1") {
     throw new FleetboxError("unavailable", `Cannot build ${row.alias}: FLEETBOX_OFFLINE=1 forbids fetching packages`, {
       hint: "Unset FLEETBOX_OFFLINE.",

@@ -38,12 +38,13 @@ test(
   },
 );
 
-test("macOS: doctor asks for Homebrew's packages and for nothing that only Linux has", async () => {
+test("macOS: doctor asks for Homebrew's packages and for nothing that only Linux has; no image is built there", async () => {
   await using box = await sandbox({ standIn: {}, program: MACOS, env: { ...ENV, PATH: "/nowhere" } });
   const { stdout } = await box.run("doctor");
   assert.match(stdout, /hvf: macOS has its own hypervisor/);
   assert.match(stdout, /Install it: brew install qemu/);
   assert.doesNotMatch(stdout, /setpriv|apt-get/);
+  await box.fails(1, /an image is built from packages on Linux\n {2}try: Download it/, "image", "build", "debian-12");
 });
 
 test("macOS: nothing of a bound group is left when its client is killed, without setpriv", async () => {
