@@ -71,13 +71,33 @@ export function consoleEnd(path: string, from: number, max: number, end = Infini
   try {
     using file = Deno.openSync(path);
     const size = Math.min(end, file.statSync().size);
-    const start = Math.max(Math.min(from, size), size - max);
+    // A log that is shorter than it was has been cut since ({@link cutLog}): all of it is newer.
+    const start = Math.max(from > size ? 0 : from, size - max);
     file.seekSync(start, Deno.SeekMode.Start);
     const bytes = new Uint8Array(size - start);
     return bytes.subarray(0, file.readSync(bytes) ?? 0);
   } catch {
     return new Uint8Array();
   }
+}
+
+/** How large a console's log may become, and how much of it is kept then. */
+export const LOG_LIMIT = { maxBytes: 64 * 1024 * 1024, keptBytes: 1024 * 1024 };
+
+/**
+ * Cuts a console's log that has become too large to its end: a guest that writes without end must not fill the host's
+ * disk. The hypervisor appends (O_APPEND), so it goes on behind what is left; what it writes in this very moment may be lost.
+ * @returns whether it was too large.
+ */
+export function cutLog(path: string, { maxBytes, keptBytes } = LOG_LIMIT): boolean {
+  const size = consoleSize(path);
+  if (size <= maxBytes) return false;
+  const end = consoleEnd(path, 0, keptBytes);
+  using file = Deno.openSync(path, { append: true });
+  file.truncateSync(0);
+  const note = new TextEncoder().encode(`[fleetbox: ${size - end.length} bytes of this console were cut off here]\r\n`);
+  for (const bytes of [note, end]) for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  return true;
 }
 
 /** Text without escape sequences and control characters (ECMA-48), lines kept. */

@@ -1,5 +1,29 @@
 import assert from "node:assert/strict";
-import { BootLines, consoleTail, printable } from "./console.ts";
+import { BootLines, consoleTail, cutLog, printable } from "./console.ts";
+
+Deno.test("a console's log that has become too large is cut to its end, with a note, and appended to as before", () => {
+  const path = Deno.makeTempFileSync();
+  try {
+    using guest = Deno.openSync(path, { append: true });
+    const say = (line: string) => guest.writeSync(new TextEncoder().encode(`${line}\r\n`));
+    for (let line = 0; line < 1_000; line++) say(`line ${line}`);
+    const before = Deno.statSync(path).size;
+    assert.equal(cutLog(path, { maxBytes: before, keptBytes: 100 }), false);
+    assert.equal(Deno.statSync(path).size, before);
+    assert.equal(cutLog(path, { maxBytes: before - 1, keptBytes: 100 }), true);
+    say("and on");
+    assert.ok(Deno.statSync(path).size < 200);
+    const tail = consoleTail(path, before, 100);
+    assert.match(tail[0], /^\[fleetbox: \d+ bytes of this console were cut off here\]$/);
+    assert.deepEqual(
+      tail.slice(-2),
+      ["line 999", "and on"],
+      "what a boot said after its offset was cut away is not told",
+    );
+  } finally {
+    Deno.removeSync(path);
+  }
+});
 
 Deno.test("console: the last lines are printable, and of this boot", () => {
   const path = Deno.makeTempFileSync();

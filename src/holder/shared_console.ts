@@ -11,7 +11,7 @@
  */
 
 import { closeQuietly, dialUnix, writeAll } from "../unix.ts";
-import { consoleEnd, consoleSize } from "./console.ts";
+import { consoleEnd, consoleSize, cutLog } from "./console.ts";
 
 /** How much of what was said before a client gets: a large terminal's screen, escape sequences and all. */
 const REPLAY_BYTES = 32 * 1024;
@@ -24,6 +24,8 @@ const KEY_BYTES = 64;
  * is looked at after so long, until the first byte arrives.
  */
 const CATCH_UP_MS = [50, 200, 1_000, 5_000];
+/** How much a guest says between two looks at the size of its log. */
+const LOOK_BYTES = 4 * 1024 * 1024;
 /** How much may wait for a client. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** How long the guest may be kept waiting by a client whose queue is half full. */
@@ -37,6 +39,8 @@ export class SharedConsole {
   #arrived: Tail | undefined;
   /** Until something arrives: how far in the log the clients are. */
   #shown = 0;
+  /** Bytes until the log's size is looked at. */
+  #untilLook = 0;
   readonly #viewers = new Set<Viewer>();
   #typing: Promise<void> = Promise.resolve();
 
@@ -75,6 +79,7 @@ export class SharedConsole {
       for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) {
         const bytes = buffer.slice(0, count);
         if (!this.#arrived) this.#catchUp(bytes);
+        this.#bound(count);
         (this.#arrived ??= new Tail(ARRIVED_BYTES)).push(bytes);
         for (const viewer of this.#viewers) viewer.push(bytes);
         onBytes(bytes);
@@ -85,6 +90,15 @@ export class SharedConsole {
     if (this.#conn !== conn) return;
     this.#conn = undefined;
     this.#dismiss();
+  }
+
+  /** Looks at the log's size every few MiB, and at the first bytes: its last holder may have been killed long ago. */
+  #bound(count: number): void {
+    if ((this.#untilLook -= count) > 0) return;
+    this.#untilLook = LOOK_BYTES;
+    try {
+      cutLog(this.log);
+    } catch { /* the disk is full: it is tried again */ }
   }
 
   /** Gives the clients what the log has got since, up to what has just arrived. */

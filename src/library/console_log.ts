@@ -21,7 +21,8 @@ export async function readConsole(path: string, from: number): Promise<string> {
   }
   try {
     const { size } = await file.stat();
-    const begin = Math.max(Math.min(from, size), size - MAX_BYTES);
+    // A log that is shorter than it was has been cut: all of it is newer.
+    const begin = Math.max(from > size ? 0 : from, size - MAX_BYTES);
     await file.seek(begin, Deno.SeekMode.Start);
     const bytes = new Uint8Array(size - begin);
     let filled = 0;

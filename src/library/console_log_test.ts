@@ -9,7 +9,7 @@ Deno.test("console: what was written since an offset, printable; nothing when th
     Deno.writeTextFileSync(path, "\x1b[2J\x1b[1;31msecond\x1b[0m boot\r\r\nü\x00\x07\r\n", { append: true });
     assert.equal(await readConsole(path, size), "second boot\nü\n");
     assert.match(await readConsole(path, 0), /^first boot\nsecond/);
-    assert.equal(await readConsole(path, 1e9), "");
+    assert.match(await readConsole(path, 1e9), /^first boot\nsecond/, "a log that was cut since is all newer");
   } finally {
     Deno.removeSync(path);
   }

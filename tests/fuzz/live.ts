@@ -38,7 +38,7 @@ const request = fc.oneof(
 export async function liveHolder(options: { seed: number; requests: number }): Promise<LiveOutcome> {
   const { seed, requests } = options;
   await using box = await sandbox({ standIn: { a: { hostile: seed } } });
-  await box.up("a,b");
+  await box.up("a,b", "--ready", "ssh"); // its console says that cloud-init runs, and never that it has finished
   const socket = box.store.memberSocket("b");
   const holder = box.process("holder").pid;
   await warm(box, socket);
