@@ -35,6 +35,14 @@ Deno.test("a boot that fails says why, and leaves nothing", async () => {
     start("small", { ...options, memoryMiB: 64, image: "/nowhere" }),
     code("not-found", /no image at/),
   );
+  await assert.rejects(
+    start("bare", { ...options, fixtures: [{ hostPath: "/nowhere", guestPath: "/srv" }] }),
+    code("not-found", /nowhere as a fixture: it does not exist/),
+  );
+  await assert.rejects(
+    start("silly", { ...options, userData: "users: []" }),
+    code("misuse", /no format that cloud-init knows/),
+  );
   await assert.rejects(start("Bad Name", options), code("misuse", /Not a member name/));
   const typo: object = { ...options, memory: 64 };
   await assert.rejects(
@@ -69,6 +77,22 @@ Deno.test("killing the test's process leaves nothing, disk included", async () =
   child.kill("SIGKILL");
   await child.status;
   await until("the holder is gone", () => !isAlive(holder), 5_000);
+  assertNothingLeft(store);
+});
+
+Deno.test("a killed holder takes its machine along; a test hears of it, and can start it again with its disk", async () => {
+  {
+    await using vm = await start("beheaded", options);
+    await vm.exec("echo kept > kept; sync", { check: true });
+    const sleep = await vm.spawn("sleep 4715");
+    Deno.kill(processesOf(store.root).find(({ kind }) => kind === "holder")!.pid, "SIGKILL");
+    await assert.rejects(sleep.status, code("failed", /the connection to the machine broke/));
+    await until("no machine runs", () => processesOf(store.root).every(({ kind }) => kind !== "machine"));
+    assert.equal(await vm.state(), "stopped");
+    await assert.rejects(vm.exec("true"), code("conflict", /"beheaded" does not run: it is down/));
+    await vm.start();
+    assert.equal(await vm.readTextFile("kept"), "kept\n");
+  }
   assertNothingLeft(store);
 });
 
