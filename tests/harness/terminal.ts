@@ -16,7 +16,7 @@ export interface TerminalOptions {
   then?: string;
 }
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 /** A command on a terminal of its own. */
 export class OnTerminal {
