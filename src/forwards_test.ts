@@ -54,10 +54,15 @@ async function withStore(test: (store: Store) => Promise<void>): Promise<void> {
   }
 }
 
-/** A port that nobody listens on. */
+/** A port that nobody listens on, and that the system gives to nobody: it is below its own choice. */
 function unused(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 10_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch { /* somebody has it */ }
+  }
 }
 
 const reserve = (store: Store, name: string, host_port: number | undefined, guest_port = 80) =>

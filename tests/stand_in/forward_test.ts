@@ -17,13 +17,17 @@ async function ask(port: number): Promise<string> {
   }
 }
 
-/** Ports of the host that nobody has now. */
+/** Ports of the host that nobody has, and that the system gives to nobody: they are below its own choice. */
 function unused(count: number): number[] {
-  const listeners = Array.from({ length: count }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-  return listeners.map((listener) => {
-    listener.close();
-    return listener.addr.port;
-  });
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 10_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      found.add(port);
+    } catch { /* somebody has it */ }
+  }
+  return [...found];
 }
 
 // deno-lint-ignore no-explicit-any
