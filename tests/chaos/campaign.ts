@@ -74,7 +74,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   const { real, kills = Infinity, seconds = Infinity, round } = options;
   const began = performance.now();
   await using box = await sandbox({
-    standIn: real ? undefined : { "*": { bootMs: 150 } },
+    standIn: real ? undefined : {},
     env: real ? { FLEETBOX_ACCEL: "tcg" } : {},
   });
   box.leavesDebris();
@@ -114,7 +114,7 @@ class Campaign {
       real: options.real,
       rounds: 0,
       commands: 0,
-      kills: { command: 0, holder: 0, machine: 0, gateway: 0 },
+      kills: { command: 0, holder: 0, machine: 0, gateway: 0, all: 0 },
       freezes: 0,
       failedCommands: 0,
       sameAgain: 0,
@@ -130,6 +130,7 @@ class Campaign {
     this.result.rounds++;
     this.#number = number;
     this.#history = [`round ${number}, which begins with all ${round.begin}`];
+    if (!real) this.box.behave({ "*": { bootMs: round.standInBootMs } });
     try {
       await this.#begin(round.begin);
       for (const step of round.steps) await this.#step(step);
@@ -185,23 +186,26 @@ class Campaign {
 
   async #strike(blow: Blow, command: Running): Promise<void> {
     await new Promise((later) => setTimeout(later, blow.afterMs));
-    const victim = this.#find(blow, command);
-    if (!victim) return;
-    this.#history.push(`  ${blow.how} ${blow.victim} ${victim.name} (${victim.pid}) after ${blow.afterMs} ms`);
+    const victims = this.#find(blow, command);
+    if (victims.length === 0) return;
+    const named = victims.map(({ name, pid }) => `${name} (${pid})`).join(", ");
+    this.#history.push(`  ${blow.how} ${blow.victim} ${named} after ${blow.afterMs} ms`);
     if (blow.how === "kill") {
       this.result.kills[blow.victim]++;
-      return await kill(victim);
+      return void await Promise.all(victims.map(kill));
     }
     this.result.freezes++;
-    signal(victim, "SIGSTOP");
+    for (const victim of victims) signal(victim, "SIGSTOP");
     await new Promise((later) => setTimeout(later, blow.forMs));
-    signal(victim, "SIGCONT");
+    for (const victim of victims) signal(victim, "SIGCONT");
   }
 
-  #find({ victim, which }: Blow, command: Running): Found | undefined {
-    if (victim === "command") return this.box.processes().find(({ pid }) => pid === command.pid);
-    const found = this.box.processes(victim);
-    return found[Math.floor(which * found.length)];
+  #find({ victim, which }: Blow, command: Running): Found[] {
+    const all = this.box.processes();
+    if (victim === "all") return all;
+    if (victim === "command") return all.filter(({ pid }) => pid === command.pid);
+    const found = all.filter(({ kind }) => kind === victim);
+    return found.length === 0 ? [] : [found[Math.floor(which * found.length)]];
   }
 
   /** What must hold as soon as nobody boots or stops any more. */

@@ -6,8 +6,8 @@
 
 import { Random } from "./random.ts";
 
-/** Whom a blow hits. `command`: the command of this step that was started first. */
-export type Victim = "command" | "holder" | "machine" | "gateway";
+/** Whom a blow hits. `command`: the command of this step that was started first. `all`: every process of the store at once. */
+export type Victim = "command" | "holder" | "machine" | "gateway" | "all";
 
 export interface Blow {
   victim: Victim;
@@ -29,6 +29,8 @@ export interface Step {
 export interface Round {
   /** What is there before the first step: all members run, all are stopped, or none exists. */
   begin: "running" | "stopped" | "absent";
+  /** How long the stand-in's guests boot, in milliseconds. */
+  standInBootMs: number;
   steps: Step[];
   /** Whether guests are asked to shut down at the end, or their machines ended. */
   endByForce: boolean;
@@ -51,7 +53,7 @@ export function drawRound(seed: number, number: number, options: PlanOptions): R
   const begin = random.pick(["running", "running", "stopped", "absent"] as const);
   const { steps: length = STEPS_A_ROUND } = options;
   const steps = Array.from({ length }, () => drawStep(random, options));
-  return { begin, steps, endByForce: random.chance(0.7) };
+  return { begin, steps, standInBootMs: random.pick([20, 150, 500]), endByForce: random.chance(0.7) };
 }
 
 function drawStep(random: Random, { names, bootMs }: PlanOptions): Step {
@@ -88,7 +90,9 @@ function drawCommand(random: Random, names: readonly string[]): string[] {
 
 function drawBlow(random: Random, spanMs: number): Blow {
   return {
-    victim: random.pick(["command", "command", "holder", "holder", "holder", "machine", "machine", "gateway"]),
+    victim: random.chance(0.05)
+      ? "all"
+      : random.pick(["command", "command", "holder", "holder", "holder", "machine", "machine", "gateway"]),
     which: random.next(),
     how: random.chance(0.85) ? "kill" : "freeze",
     afterMs: random.whole(0, spanMs),
