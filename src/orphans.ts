@@ -74,6 +74,13 @@ export function sweepGroups(store: Store): void {
   store.sweepTemporary([]);
 }
 
+/** Whether a member's machine runs, whatever the records say: asked of the processes themselves, before a disk is deleted. */
+export function hasMachine(store: Store, name: string): boolean {
+  let found = false;
+  findHypervisors(new Map([[store.member(name).qmpSocket, () => found = true]]));
+  return found;
+}
+
 /** Looks among the processes for the hypervisors whose QMP sockets are wanted. */
 function findHypervisors(wanted: ReadonlyMap<string, (found: ProcessIdentity) => void>): void {
   for (const { pid, args } of host().commandLines()) {

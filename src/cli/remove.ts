@@ -2,6 +2,7 @@
 
 import { getStatus } from "../control.ts";
 import { FleetboxError } from "../errors.ts";
+import { hasMachine } from "../orphans.ts";
 import { exists, removeIfThere, type Store } from "../store.ts";
 import { observeGroups } from "./observe.ts";
 
@@ -18,9 +19,8 @@ export async function removeStopped(store: Store, name: string): Promise<void> {
   if (!isInStore(store, name)) return;
   await store.withMemberLock(name, async () => {
     if (await getStatus(store, name)) throw inUse(name, "it was started again");
-    if (observeGroups(store).some((group) => group.machinesAlive.includes(name))) {
-      throw inUse(name, "its machine still runs");
-    }
+    // Its holder may have died a moment ago, in the middle of taking it over: what counts is the process.
+    if (hasMachine(store, name)) throw inUse(name, "its machine still runs");
     await store.removeMember(name);
   });
 }

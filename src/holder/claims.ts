@@ -137,7 +137,8 @@ export class Claims {
   }
 }
 
-async function isAnswered(socket: string): Promise<boolean> {
+/** Whether somebody listens on a socket. */
+export async function isAnswered(socket: string): Promise<boolean> {
   const other = await connectUnix(socket);
   other?.close();
   return other !== undefined;

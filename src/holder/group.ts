@@ -19,7 +19,7 @@ import { resolveImage } from "../image/image.ts";
 import { qemu } from "../vmm/qemu/driver.ts";
 import { connectUnix } from "../unix.ts";
 import { type GroupReport, PROTOCOL_VERSION } from "../wire.ts";
-import { Claims } from "./claims.ts";
+import { Claims, isAnswered } from "./claims.ts";
 import { EventHub } from "./events.ts";
 import { HypervisorHost } from "./host.ts";
 import { endProcesses } from "./end_processes.ts";
@@ -58,6 +58,9 @@ export class Group {
   readonly #host: HypervisorHost;
   readonly #network: GroupNetwork;
   readonly #context: MemberContext;
+  /** Machines that are being taken over, and the record that tells of them: it stays true when we are killed as well. */
+  readonly #adopting = new Map<string, ProcessIdentity>();
+  #before: GroupRecord | undefined;
   readonly #end = Promise.withResolvers<void>();
   #isEnding = false;
   /** Members that are on their way out: their names are still claimed. */
@@ -74,7 +77,7 @@ export class Group {
   static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
     const { store, names, bound } = options;
     const host = new HypervisorHost(store);
-    const recovery = recover({ names, bound, records: completeRecords(store), isAlive });
+    const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
     checkAllFixtures(store, recovery.boot, options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
     return { group: new Group(options, host, recovery.record), recovery };
@@ -104,6 +107,8 @@ export class Group {
       throw thrown;
     }
     this.#hasClaimed = true;
+    this.#before = record;
+    for (const { name, process } of adopt) this.#adopting.set(name, process);
     for (const name of all) this.#members.set(name, new Member(name, this.#context));
     if (!this.#isEnding) return;
     this.#begun.resolve();
@@ -200,6 +205,8 @@ export class Group {
     } catch (thrown) {
       log(`${name}: cannot take it over: ${describe(thrown)}`);
     }
+    this.#adopting.delete(name);
+    void this.#note();
   }
 
   async #takeOver(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
@@ -526,8 +533,11 @@ export class Group {
     const hypervisors: Record<string, ProcessIdentity> = {};
     const ports: Record<string, number> = {};
     for (const member of this.members) {
-      if (member.process) hypervisors[member.name] = member.process;
-      if (member.sshPort) ports[member.name] = member.sshPort;
+      const { name } = member;
+      const process = member.process ?? this.#adopting.get(name);
+      if (process) hypervisors[name] = process;
+      const port = member.sshPort ?? this.#before?.ssh_ports[name];
+      if (port) ports[name] = port;
     }
     return {
       id: this.id,
@@ -553,4 +563,26 @@ export function runnerNames(argument: string): string[] {
 
 function ending(group: string): FleetboxError {
   return new FleetboxError("conflict", `The group of "${group}" is ending`, { hint: "Try again when it is gone." });
+}
+
+/** How long a holder that was killed may go on being a process when its sockets are gone. */
+const DYING_MS = 2_000;
+
+/**
+ * The records, once no holder of these members is just dying: its sockets are closed a moment before its process is gone, and
+ * who looked between the two would take its machines for nobody's and boot others beside them.
+ */
+async function settledRecords(store: Store, names: readonly string[]): Promise<GroupRecord[]> {
+  for (const end = performance.now() + DYING_MS;;) {
+    const records = completeRecords(store);
+    const dying = await Promise.all(records.map((record) => isDying(store, record, names)));
+    if (!dying.includes(true) || performance.now() > end) return records;
+    await new Promise((later) => setTimeout(later, 10));
+  }
+}
+
+async function isDying(store: Store, { holder, served }: GroupRecord, names: readonly string[]): Promise<boolean> {
+  if (!isAlive(holder)) return false;
+  const answers = served.filter((name) => names.includes(name)).map((name) => isAnswered(store.memberSocket(name)));
+  return (await Promise.all(answers)).includes(false);
 }

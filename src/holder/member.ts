@@ -192,6 +192,7 @@ export class Member {
     options: Options,
   ): Promise<void> {
     return this.#begin(options, async () => {
+      if (!this.#machine) this.#silent = process; // until it answers: whatever fails before, it is known to run
       const prepared = await prepare();
       this.config = prepared.config;
       this.#hasCloudInit = prepared.image.cloudInit;
@@ -224,11 +225,12 @@ export class Member {
   }
 
   async #takeOver(spec: MachineSpec, process: ProcessIdentity): Promise<Machine> {
-    this.#silent = undefined;
     try {
-      return await this.context.driver.adopt(spec, process);
+      const machine = await this.context.driver.adopt(spec, process);
+      this.#silent = undefined;
+      return machine;
     } catch (cause) {
-      if (isAlive(process)) this.#silent = process;
+      if (!isAlive(process)) this.#silent = undefined;
       throw new FleetboxError(
         "failed",
         `The machine of "${this.name}" runs (process ${process.pid}), but does not answer`,

@@ -91,7 +91,7 @@ test("kill -9 of the holder: up takes the machines back, undisturbed, and a conn
   assert.deepEqual(box.machines(), machines);
   await box.ok("stop", "a,b");
   await box.empty();
-  assert.match(box.holderLog("b"), /b: stopped: The guest shut down$/m);
+  assert.match(box.holderLog("a"), /b: stopped: The guest shut down$/m);
 });
 
 test("a guest reaches no service on the host's loopback, and with --host-access it does", async () => {

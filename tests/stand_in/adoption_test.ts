@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { isAlive } from "../../src/process.ts";
+import { identify, isAlive } from "../../src/process.ts";
 import { exists } from "../../src/store.ts";
 import { type Found, kill, signal, until } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
@@ -203,4 +203,73 @@ test("up of a stopped member whose group lost its holder takes the group back, a
   assert.deepEqual(box.machines().filter((machine) => machine.startsWith("b:")), machines);
   assert.equal(box.processes("gateway").length, 1);
   assert.equal(box.processes("holder").length, 1);
+});
+
+test("rm does not delete the disk of a machine that runs, though its record says nothing of it and names a holder that lives", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const a = box.process("machine", "a");
+  const record = box.record();
+  await box.killHolder("a");
+  // As it is for a moment when a holder is killed while it takes machines over: its sockets are gone, its process is not.
+  await box.store.writeGroupRecord({ ...record, holder: identify(Deno.pid)!, hypervisors: {} });
+  await box.fails(1, /Cannot remove "a": its machine still runs/, "rm", "-f", "a");
+  assert.ok(isAlive(a) && exists(box.store.member("a").disk));
+  await box.store.writeGroupRecord(record);
+  await box.ok("rm", "-f", "a");
+  assert.ok(!isAlive(a));
+});
+
+test("up while the killed holder's process is still on its way out waits for its end, and takes its machines back", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const machines = box.machines();
+  const record = box.record();
+  await box.killHolder("a");
+  const dying = box.spawn("sleep", "1000");
+  await box.store.writeGroupRecord({ ...record, holder: identify(dying.pid)!, hypervisors: {} });
+  const up = box.start(["up", "a,b", "--egress", "off"]);
+  await until("a new holder looks at it", () => box.processes("holder").length > 0);
+  dying.kill("SIGKILL");
+  assert.equal((await up.done).code, 0, told(await up.done));
+  assert.deepEqual(box.machines(), machines);
+});
+
+test("a holder that is killed while it takes machines over leaves them, and their ports, in its record", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const [before, machines] = [await box.ls(), box.machines()];
+  await box.killHolder("a");
+  for (const name of ["a", "b"]) signal(box.process("machine", name), "SIGSTOP"); // a takeover that takes a while
+  const up = box.start(["up", "a,b", "--egress", "off"]);
+  const next = await until("a new holder serves", () => {
+    const [holder] = box.processes("holder");
+    const [record] = box.store.groupRecords();
+    return holder && record?.holder.pid === holder.pid && record.served.length === 2 ? holder : undefined;
+  });
+  const record = box.record();
+  assert.deepEqual(Object.keys(record.hypervisors).sort(), ["a", "b"]);
+  assert.deepEqual(record.ssh_ports, { a: before.a.ssh.port, b: before.b.ssh.port });
+  await kill(next);
+  await kill(box.process("gateway"));
+  await up.done;
+  for (const name of ["a", "b"]) signal(box.process("machine", name), "SIGCONT");
+  await box.ok("ls", "--repair");
+  assert.deepEqual(box.machines(), machines);
+  const after = await box.ls();
+  for (const name of ["a", "b"]) assert.deepEqual(after[name].ssh, before[name].ssh, name);
+});
+
+test("a machine whose config is gone is told, and ended by stop --force alone", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const a = box.process("machine", "a");
+  await box.killHolder("a");
+  Deno.removeSync(box.store.member("a").config);
+  await box.up("b");
+  assert.match((await box.status("a"))!.error!, /The config of "a" cannot be read/);
+  await box.fails(1, /Cannot stop "a"/, "stop", "a");
+  assert.ok(isAlive(a));
+  await box.ok("stop", "--force", "a");
+  assert.ok(!isAlive(a));
 });
