@@ -112,7 +112,7 @@ function gateways(store: Store): Found[] {
     const remove = () =>
       store.withClaimLock(async () => {
         const now = dead(id);
-        if (now) Deno.kill(now.pid, "SIGKILL"); // it keeps nothing
+        if (now) unlessGone(() => Deno.kill(now.pid, "SIGKILL")); // it keeps nothing
         while (now && isAlive(now)) await new Promise((soon) => setTimeout(soon, 10));
         return now !== undefined;
       });
@@ -278,7 +278,8 @@ function images(store: Store): Found[] {
     const remove = async () => {
       if (!isUnused(id)) return false;
       const doomed = temporaryOf(place);
-      Deno.renameSync(place, doomed); // who has not found it by now unpacks its own
+      // Who has not found it by now unpacks its own.
+      if (!unlessGone(() => Deno.renameSync(place, doomed))) return false;
       if (isUnused(id)) return removeTree(doomed);
       await Deno.rename(doomed, place);
       return false;
@@ -335,9 +336,14 @@ async function isFree(lock: string): Promise<boolean> {
   return !exists(lock) || await underLock(lock, () => true) === true;
 }
 
+/** False when somebody else, who swept what it found in its way, was faster. */
 function removeFile(path: string): boolean {
+  return unlessGone(() => Deno.removeSync(path));
+}
+
+function unlessGone(act: () => void): boolean {
   try {
-    Deno.removeSync(path);
+    act();
     return true;
   } catch (thrown) {
     if (thrown instanceof Deno.errors.NotFound) return false;
@@ -355,8 +361,7 @@ function removeEmpty(path: string): boolean {
 }
 
 function removeTree(path: string): boolean {
-  Deno.removeSync(path, { recursive: true });
-  return true;
+  return unlessGone(() => Deno.removeSync(path, { recursive: true }));
 }
 
 function isDirectory(path: string): boolean {

@@ -6,6 +6,7 @@ import { isAlive } from "../../src/process.ts";
 import { digestOf, exists } from "../../src/store.ts";
 import { kill } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
+import { handled } from "../harness/socket.ts";
 import { OnTerminal } from "../harness/terminal.ts";
 
 interface Told {
@@ -164,9 +165,9 @@ test("prune beside up, again and again: both succeed, and every member runs and 
     if (round > 0) debris();
     const up = box.start(["up", "a,b,c", "--egress", "off"]);
     let isUp = false;
-    const pruning = (async () => {
+    const pruning = handled((async () => {
       while (!isUp) await box.ok("prune", "-f");
-    })();
+    })());
     const { code, stdout, stderr } = await up.done;
     isUp = true;
     await pruning;
