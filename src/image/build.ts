@@ -16,7 +16,7 @@ import { VERSION } from "../self.ts";
 import { digestOf, storeError, temporaryOf } from "../store.ts";
 import { digestOfFile } from "./digest.ts";
 import { type Architecture, type BuildRow, type CatalogRow, debianArchitecture } from "./catalog.ts";
-import { CMDLINE, CMDLINE_OFFLINE, earlyScript, lateScript } from "./recipe.ts";
+import { CMDLINE, CMDLINE_OFFLINE, earlyScript, firstScript, lateScript } from "./recipe.ts";
 import { unpackKernel } from "./vmlinux.ts";
 
 export interface BuildRequest {
@@ -50,8 +50,12 @@ export async function buildImage(request: BuildRequest): Promise<string> {
     onStep("looking for packages");
     const sources = await packageSources(build);
     await Promise.all(
-      Object.entries({ sources: sources.join("\n") + "\n", early: earlyScript(), late: lateScript() })
-        .map(([name, text]) => writeFor(join(work, name), text)),
+      Object.entries({
+        sources: sources.join("\n") + "\n",
+        first: firstScript(),
+        early: earlyScript(),
+        late: lateScript(),
+      }).map(([name, text]) => writeFor(join(work, name), text)),
     );
     await bootstrap({ work, root, build, arch, signal, onStep });
     onStep("making the disk");
@@ -199,6 +203,7 @@ async function bootstrap({ work, root, build, arch, signal, onStep }: Bootstrap)
     // The disk is made at the end: a power failure in between leaves nothing that would be used.
     ...["force-unsafe-io", ...excludes()].map((line) => `--dpkgopt=${line}`),
     `--include=${[...build.packages, build.kernel[debian]].join(",")}`,
+    `--extract-hook=sh ${join(work, "first")} "$1"`,
     `--essential-hook=sh ${join(work, "early")} "$1"`,
     `--customize-hook=sh ${join(work, "late")} "$1"`,
     ...[build.suites[0], root, join(work, "sources")],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { sourcesFrom } from "./build.ts";
 import { CATALOG, catalogRow } from "./catalog.ts";
-import { earlyScript, lateScript } from "./recipe.ts";
+import { earlyScript, firstScript, lateScript } from "./recipe.ts";
 
 const ROW = { suites: ["bookworm", "bookworm-updates", "bookworm-security"], origin: "Debian" };
 
@@ -37,7 +37,7 @@ Deno.test("the catalogue is whole: each row has both architectures, a digest, a 
 });
 
 Deno.test("the recipe's scripts are shell", async () => {
-  for (const script of [earlyScript(), lateScript()]) {
+  for (const script of [firstScript(), earlyScript(), lateScript()]) {
     const child = new Deno.Command("sh", { args: ["-n"], stdin: "piped", stderr: "piped" }).spawn();
     const writer = child.stdin.getWriter();
     await writer.write(new TextEncoder().encode(script));
