@@ -28,6 +28,8 @@ const WARM = 3;
 const COLLECT_OFTEN = "--gc-global,--max-semi-space-size=1";
 /** How much a process may have grown: its allocator's holes, compiled code. Over 450 cycles 27 KiB a cycle would show. */
 const RESIDENT_KIB = 12 * 1024;
+/** A connection may be open at the moment of the look: one that leaks is left by each cycle. */
+const FILES = 2;
 /** The runtime's threads come and go with its work. */
 const THREADS = 4;
 
@@ -81,7 +83,7 @@ export async function joinsAndStops(
   assert.deepEqual(late.store, early!.store, report);
   assert.equal(late.record, early!.record, report);
   for (const which of ["holder", "gateway"] as const) {
-    assert.ok(late[which].files <= early![which].files, `the ${which}'s open files: ${report}`);
+    assert.ok(late[which].files <= early![which].files + FILES, `the ${which}'s open files: ${report}`);
     assert.ok(late[which].threads <= early![which].threads + THREADS, `the ${which}'s threads: ${report}`);
     assert.ok(
       late[which].residentKiB <= early![which].residentKiB + RESIDENT_KIB,
