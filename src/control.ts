@@ -546,22 +546,12 @@ function decodedReply<T>(line: string, name: string): T {
   }, name);
 }
 
-/** What a decoder gives; what is none of ours is told with the name of its holder. */
+/** What a decoder gives, or the error that was told; what is none of ours is told with the name of its holder. */
 function decoded<T>(decode: () => T, name: string): T {
   try {
     return decode();
   } catch (cause) {
-    if (!(cause instanceof FleetboxError) || cause.code !== "protocol") throw cause;
-    if (cause.message.startsWith("unknown op ")) {
-      throw new FleetboxError(
-        "protocol",
-        `The holder of "${name}" is of another version of fleetbox, and cannot do that`,
-        {
-          cause,
-          hint: `Stop its group and start it again: fleetbox stop ${name} && fleetbox up ${name}`,
-        },
-      );
-    }
+    if (cause instanceof FleetboxError) throw cause;
     throw new FleetboxError("protocol", `The holder of "${name}" answered with something that is no answer`, { cause });
   }
 }

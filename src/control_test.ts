@@ -83,11 +83,12 @@ Deno.test("control: a console's past and what is said are told apart, however th
 Deno.test("control: a holder of a version that does not know a request is told of, with what to do", async () => {
   const message = 'unknown op "console"; expected one of report, group';
   await withHolder(() => lines({ code: "protocol", message, causes: [] }), async (store) => {
-    for (const call of [control.openConsole(store, "a"), control.forward(store, "a", { guest_port: 80 })]) {
+    const calls = [() => control.openConsole(store, "a"), () => control.forward(store, "a", { guest_port: 80 })];
+    for (const call of calls) {
       await assert.rejects(call, (thrown: FleetboxError) => {
         assert.equal(thrown.code, "protocol");
-        assert.match(thrown.message, /The holder of "a" is of another version of fleetbox/);
-        assert.match(thrown.hint!, /fleetbox stop a && fleetbox up a/);
+        assert.equal(thrown.message, "The holder does not know console: it is an older fleetbox than this one");
+        assert.match(thrown.hint!, /stop the group and start it again/);
         return true;
       });
     }

@@ -314,7 +314,7 @@ export function encodeLine(value: object): string {
 
 /**
  * Decodes a line of a streamed reply, as far as its reader relies on it.
- * @throws what it tells, when it is an error. @throws {FleetboxError} `protocol` when it is none of ours.
+ * @throws {FleetboxError} what it tells, when it is an error. @throws {TypeError} when it is none of ours.
  */
 export function decodeEvent(line: string): Event {
   const value = decodeReply(line);
@@ -325,16 +325,16 @@ export function decodeEvent(line: string): Event {
     : event === "gone"
     ? typeof name === "string"
     : typeof event === "string";
-  if (!isEvent) throw new FleetboxError("protocol", `Not an event: ${clip(line, 80)}`);
+  if (!isEvent) throw new TypeError(`not an event: ${clip(line, 80)}`);
   return value as Event;
 }
 
-/** Decodes a JSON reply. @throws {FleetboxError} `protocol` when it is not JSON. */
+/** Decodes a JSON reply. @throws {TypeError} when it is not JSON. */
 export function decodeReply(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new FleetboxError("protocol", `Not JSON: ${clip(text, 80)}`, { cause });
+    throw new TypeError(`not JSON: ${clip(text, 80)}`, { cause });
   }
 }
 

@@ -124,9 +124,9 @@ const replies = target({
     const read = () => Promise.resolve(stream.shift() ?? "");
     for await (const line of readLines({ read })) {
       refuses(() => wire.decodeStatus(line), SyntaxError, TypeError);
-      const event = refuses(() => wire.decodeEvent(line), FleetboxError);
+      const event = refuses(() => wire.decodeEvent(line), FleetboxError, TypeError);
       if (event?.event === "member") assert.equal(typeof event.member.name, "string");
-      const reply = refuses(() => wire.decodeReply(line), FleetboxError);
+      const reply = refuses(() => wire.decodeReply(line), TypeError);
       refuses(() => wire.throwIfError(reply), FleetboxError);
     }
   },
