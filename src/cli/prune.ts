@@ -58,12 +58,9 @@ Examples:
         }
       }
       const bytes = removed.reduce((sum, one) => sum + one.bytes, 0);
+      const count = removed.length === all.length ? `${removed.length}` : `${removed.length} of ${all.length}`;
       if (flags.json) sayJson({ found, removed, bytes });
-      else {say(
-          `${removed.length === all.length ? removed.length : `${removed.length} of ${all.length}`} removed, ${
-            bytesText(bytes)
-          }`,
-        );}
+      else say(`${count} removed, ${bytesText(bytes)}`);
       throwAll(failures);
     });
 }
