@@ -1,6 +1,7 @@
 /** `fleetbox logs`: a member's console, or its holder's own log. */
 
 import { Command } from "commander";
+import { watch } from "../control.ts";
 import { FleetboxError } from "../errors.ts";
 import { checkName } from "../names.ts";
 import { exists, type Store } from "../store.ts";
@@ -44,6 +45,7 @@ Examples:
         warn(`waiting for the first output of ${member.name}`);
       }
       using interrupt = new Interrupt(() => undefined);
+      if (flags.follow) await untilMade(store, member.name, interrupt.signal);
       const text = new TerminalText();
       const decoder = new TextDecoder();
       for await (const bytes of followFile(path, { lines, follow: flags.follow, signal: interrupt.signal })) {
@@ -53,6 +55,13 @@ Examples:
       }
       if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted");
     });
+}
+
+/** Returns when a member that is just being made has a directory: nothing can be watched before. */
+async function untilMade(store: Store, name: string, signal: AbortSignal): Promise<void> {
+  const { dir } = store.member(name);
+  if (exists(dir)) return;
+  for await (const _ of watch(store, name, signal)) if (exists(dir)) return;
 }
 
 /**

@@ -129,7 +129,7 @@ test("a machine that dies while others of its first boot still boot fails that b
 test("a failed up --no-wait keeps what it made, and its log says why", async () => {
   await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
   await box.up("a", "--no-wait");
-  await box.empty();
+  await until("the machine has died, and its holder left", () => box.processes().length === 0, 60_000);
   assert.equal(await box.states(), "a=stopped");
   assert.match((await box.ok("logs", "a", "--holder")).stdout, /did not come up: .*no luck/);
 });

@@ -100,6 +100,16 @@ test("stop ends a download at once; the next up goes on where it was", async () 
   assert.equal(server.asked.at(-1)!.range, `bytes=${DISK.length / 2}-`);
 });
 
+test("logs -f of a member whose image is still on its way waits for its console", async () => {
+  await using box = await sandbox({ standIn: { a: { console: ["hello"] } } });
+  await using server = serve(DISK, "slow");
+  await box.up("a", "--image", server.url, "--no-wait", ...READY);
+  const logs = box.start(["logs", "a", "-f"]);
+  await logs.printed(/hello/);
+  logs.kill("SIGINT");
+  assert.equal((await logs.done).code, 130);
+});
+
 test("image pull shows how far it is, a line every few seconds, or an event each", async () => {
   await using box = await sandbox({ standIn: {} });
   await using server = serve(DISK, "slow", "good");
