@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { getGroup, getReport } from "../control.ts";
 import { checkName } from "../names.ts";
-import type { MemberPaths, Store } from "../store.ts";
+import { type MemberPaths, naturalOrder, type Store } from "../store.ts";
 import type { GroupReport, PortReport } from "../wire.ts";
 import { ageText } from "./duration.ts";
 import { forwardLine, type MemberView, viewOf } from "./member_view.ts";
@@ -76,7 +76,12 @@ export function statusLines(
     ["ssh", view.state === "running" ? sshText(view) : undefined],
     ["forwards", view.forwards?.map(forwardLine).join("\n")],
     ["group", view.group && `${view.group}${view.bound ? " (bound to its client)" : ""}`],
-    ["members", group && group.members.length > 1 ? group.members.map(({ name }) => name).join(", ") : undefined],
+    [
+      "members",
+      group && group.members.length > 1
+        ? group.members.map(({ name }) => name).sort(naturalOrder).join(", ")
+        : undefined,
+    ],
     ["egress", group && `${group.egress}${group.host_access ? ", with access to the host's loopback" : ""}`],
     ["gateway", group?.gateway_trouble],
     ["cpus", view.cpus?.toString()],
