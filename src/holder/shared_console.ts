@@ -5,9 +5,9 @@
  * It lives as long as the member; machines come and go behind it. Who attaches gets the end of what was said first, from
  * `serial.log`, which has all of it; where the log ends and the stream goes on is found by the bytes themselves
  * ({@link joined}). What is said goes to each client through a queue of its own, which has an end. When one fills up the
- * guest's words are read a little later, once: a client that has no room even then loses bytes, and is told how many; nobody
- * waits for it again until it has caught up. What is typed is written to the guest before more is read from that client: one
- * that types faster than the guest reads waits. What is typed while there is no machine is lost.
+ * guest's words are read a little later, once: a client that has no room even then loses bytes, never the last ones, and is
+ * told how many; nobody waits for it again until it has caught up. What is typed is written to the guest before more is read
+ * from that client: one that types faster than the guest reads waits. What is typed while there is no machine is lost.
  */
 
 import { closeQuietly, dialUnix, writeAll } from "../unix.ts";
@@ -202,7 +202,8 @@ export class Viewer {
   readonly #end = Promise.withResolvers<void>();
   #waiting: Uint8Array[] = [];
   #bytes = 0;
-  #lost = 0;
+  /** What came when too much waited: how much, and its end. */
+  #late: { bytes: number; end: Tail } | undefined;
   #isEnding = false;
   #isWriting = false;
   #isSlow = false;
@@ -215,9 +216,12 @@ export class Viewer {
   /** Queues bytes; loses them when too many wait. */
   push(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.#isEnding) return;
-    // Once some are lost all are, until the client has what waits: one gap, not many.
-    if (this.#lost > 0 || this.#bytes + bytes.length > MAX_WAITING_BYTES) {
-      this.#lost += bytes.length;
+    // Once some are lost all are, until the client has what waits: one gap, not many. The last ones come after it: what was
+    // said at the end, a prompt perhaps, is what the client waits for.
+    if (this.#late || this.#bytes + bytes.length > MAX_WAITING_BYTES) {
+      this.#late ??= { bytes: 0, end: new Tail(REPLAY_BYTES) };
+      this.#late.bytes += bytes.length;
+      this.#late.end.push(bytes);
       return;
     }
     this.#queue(bytes);
@@ -272,11 +276,14 @@ export class Viewer {
 
   #next(): Uint8Array | undefined {
     const next = this.#waiting.shift();
-    if (next || this.#lost === 0) return next;
-    const note = new TextEncoder().encode(`\r\n[fleetbox: ${this.#lost} bytes are missing here: read too slowly]\r\n`);
-    this.#lost = 0;
-    this.#bytes += note.length;
-    return note;
+    if (next || !this.#late) return next;
+    const end = this.#late.end.bytes();
+    const lost = this.#late.bytes - end.length;
+    this.#late = undefined;
+    const note = lost > 0 ? `\r\n[fleetbox: ${lost} bytes are missing here: read too slowly]\r\n` : "";
+    const whole = new Uint8Array([...new TextEncoder().encode(note), ...end]);
+    this.#bytes += whole.length;
+    return whole;
   }
 }
 
