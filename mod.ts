@@ -16,7 +16,7 @@
 
 export { start, startCluster } from "./src/library/start.ts";
 export { CommandError } from "./src/library/exec.ts";
-export { type ErrorCode, FleetboxError } from "./src/errors.ts";
+export { type ErrorCode, FleetboxError } from "./src/core/errors.ts";
 export type {
   Cluster,
   Command,

@@ -1,6 +1,6 @@
 /** The catalogue of helpers that can be downloaded: one program per platform, pinned by its digest. */
 
-import { FleetboxError } from "../src/errors.ts";
+import { FleetboxError } from "../src/core/errors.ts";
 import content from "./catalog.json" with { type: "json" };
 
 /** One program. */

@@ -13,8 +13,8 @@
  * A program that somebody compiled, and that imports `mod.ts`, is not fleetbox: spawned again it would be itself.
  */
 
-import type { Executable } from "../src/control.ts";
-import { FleetboxError } from "../src/errors.ts";
+import type { Executable } from "../src/system/program_info.ts";
+import { FleetboxError } from "../src/core/errors.ts";
 import type { Catalog, CatalogEntry } from "./catalog.ts";
 
 /** What a program on `PATH` said of itself. */

@@ -8,7 +8,7 @@
  */
 
 import { createHash, type Hash } from "node:crypto";
-import { FleetboxError, messageOf } from "../src/errors.ts";
+import { FleetboxError, messageOf } from "../src/core/errors.ts";
 import { exists, removeIfThere, type Store, storeError } from "../src/store.ts";
 import type { CatalogEntry } from "./catalog.ts";
 

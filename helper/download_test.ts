@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { codeOf, type ErrorCode, FleetboxError } from "../src/errors.ts";
+import { codeOf, type ErrorCode, FleetboxError } from "../src/core/errors.ts";
 import { exists, Store } from "../src/store.ts";
 import { downloadHelper, type DownloadOptions, type Wanted } from "./download.ts";
 

@@ -6,7 +6,7 @@
  * commands; where clients look for it is in `resolve.ts`.
  */
 
-import { registerFleetbox, VERSION, versionLine } from "../src/self.ts";
+import { registerFleetbox, VERSION, versionLine } from "../src/system/program_info.ts";
 import { PROTOCOL_VERSION, RUNNER_FLAG } from "../src/wire.ts";
 
 const USAGE = `fleetbox-helper ${VERSION}: holds groups of machines for programs that use fleetbox.

@@ -5,9 +5,8 @@
  * only when the decision comes to that. What was found is kept for the life of this process.
  */
 
-import type { Executable } from "../src/control.ts";
-import { run, which } from "../src/process.ts";
-import { isFleetbox, ownPath, sourceExecutable } from "../src/self.ts";
+import { run, which } from "../src/system/process.ts";
+import { type Executable, isFleetbox, ownPath, sourceExecutable } from "../src/system/program_info.ts";
 import type { Store } from "../src/store.ts";
 import { PROTOCOL_VERSION } from "../src/wire.ts";
 import { CATALOG, type Catalog } from "./catalog.ts";

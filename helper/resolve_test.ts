@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { FleetboxError } from "../src/errors.ts";
-import { selfExecutable } from "../src/self.ts";
+import { FleetboxError } from "../src/core/errors.ts";
+import { selfExecutable } from "../src/system/program_info.ts";
 import { Store } from "../src/store.ts";
 import { ask, resolveHelper, type ResolveOptions } from "./resolve.ts";
 

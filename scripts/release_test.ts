@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { VERSION } from "../src/self.ts";
+import { VERSION } from "../src/system/program_info.ts";
 import { fakeDist, inDirectory } from "./release_testing.ts";
 import { makeRelease, TARGETS } from "./release.ts";
 import { ROOT } from "./toolchain.ts";

@@ -1,7 +1,7 @@
 /** What the tests of releases share. */
 
 import { join } from "node:path";
-import { VERSION } from "../src/self.ts";
+import { VERSION } from "../src/system/program_info.ts";
 import { TARGETS } from "./release.ts";
 
 /** What `scripts/compile.ts` leaves, with scripts of a line in the place of executables. */

@@ -7,20 +7,15 @@
  * Waiting is listening: {@link watch} streams every change, so nothing here polls.
  */
 
-import { FleetboxError, fromWireError } from "./errors.ts";
-import { Countdown, startLimit } from "./limits.ts";
-import { closeQuietly, connectUnix, dialUnix, readLines, type UnixConnection, writeAll } from "./unix.ts";
-import { checkName, checkNames } from "./names.ts";
-import type { ForwardWish, Options, PortForward } from "./options.ts";
-import { type HolderProcess, startHolder } from "./process.ts";
+import { FleetboxError, fromWireError } from "./core/errors.ts";
+import { Countdown, startLimit } from "./core/deadline.ts";
+import { closeQuietly, connectUnix, dialUnix, readLines, type UnixConnection, writeAll } from "./system/sockets.ts";
+import { checkName, checkNames } from "./core/names.ts";
+import type { ForwardWish, Options, PortForward } from "./core/options.ts";
+import { type HolderProcess, startHolder } from "./system/process.ts";
 import { type Store, storeError } from "./store.ts";
+import type { Executable } from "./system/program_info.ts";
 import * as wire from "./wire.ts";
-
-/** The program that becomes a holder, with the arguments that come before ours. */
-export interface Executable {
-  program: string;
-  args: string[];
-}
 
 export interface SpawnOptions {
   exe: Executable;

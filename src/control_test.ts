@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import * as control from "./control.ts";
-import { FleetboxError } from "./errors.ts";
-import { identify } from "./process.ts";
+import { FleetboxError } from "./core/errors.ts";
+import { identify } from "./system/process.ts";
 import { Store } from "./store.ts";
 import { encodeLine, type Event, type MemberReport, type State } from "./wire.ts";
 

@@ -8,15 +8,15 @@
  * command line or the library.
  */
 
-import { FleetboxError, toWireError } from "./errors.ts";
-import { type Options, parseOptions } from "./options.ts";
-import { endChildren } from "./process.ts";
+import { FleetboxError, toWireError } from "./core/errors.ts";
+import { type Options, parseOptions } from "./core/options.ts";
+import { endChildren } from "./system/process.ts";
 import { Store } from "./store.ts";
 import { OPTIONS_VARIABLE, PARENT_VARIABLE } from "./wire.ts";
-import { listenForClient, watchParent } from "./holder/bound.ts";
-import { Group, runnerNames } from "./holder/group.ts";
+import { listenForClient, watchParent } from "./holder/server/bound.ts";
+import { Group, runnerNames } from "./holder/group/group.ts";
 import { describe, log } from "./holder/log.ts";
-import { serve } from "./holder/serve.ts";
+import { serve } from "./holder/server/serve.ts";
 
 /** How long guests may take to shut down when a detached holder itself is told to end. */
 const SIGNAL_GRACE_MS = 10_000;

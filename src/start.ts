@@ -7,8 +7,8 @@
  * exit codes (0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted).
  */
 
-import { later } from "./later.ts";
-import { registerFleetbox, versionLine } from "./self.ts";
+import { later } from "./core/lazy_modules.ts";
+import { registerFleetbox, versionLine } from "./system/program_info.ts";
 
 /** Runs the program; ends the process. @param root see {@link registerFleetbox} */
 export async function start(args: string[], root: string): Promise<void> {
@@ -29,7 +29,7 @@ async function holderOrCommandLine(args: string[]): Promise<number> {
 }
 
 async function commandLine(args: string[]): Promise<number> {
-  const { outputProblem, warn } = await later<typeof import("./cli/output.ts")>("src/cli/output.ts");
+  const { outputProblem, warn } = await later<typeof import("./cli/terminal/output.ts")>("src/cli/terminal/output.ts");
   try {
     await command(args);
     const problem = outputProblem();
@@ -54,7 +54,9 @@ async function command(args: string[]): Promise<void> {
     return await list({ json: flags.includes("--json"), quiet: flags.some((flag) => /^(-q|--quiet)$/.test(flag)) });
   }
   if (first === "__complete") {
-    const { runComplete } = await later<typeof import("./cli/complete.ts")>("src/cli/complete.ts");
+    const { runComplete } = await later<typeof import("./cli/completion/complete.ts")>(
+      "src/cli/completion/complete.ts",
+    );
     return await runComplete(flags);
   }
   const { runCommandLine } = await later<typeof import("./cli/program.ts")>("src/cli/program.ts");

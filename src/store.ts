@@ -18,13 +18,13 @@
  * beside its place, synced and renamed. Only {@link Store.removeMember} deletes a disk. Locks are flock(2) on `.lock`.
  */
 
-import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./errors.ts";
-import { clusterOf, isName } from "./names.ts";
-import type { Fixture, PortForward } from "./options.ts";
-import { join, resolveFrom } from "./paths.ts";
-import { identify, type ProcessIdentity } from "./process.ts";
-import { sha256 } from "./sha256.ts";
-import { connectUnix } from "./unix.ts";
+import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./core/errors.ts";
+import { clusterOf, isName } from "./core/names.ts";
+import type { Fixture, PortForward } from "./core/options.ts";
+import { join, resolveFrom } from "./core/paths.ts";
+import { identify, type ProcessIdentity } from "./system/process.ts";
+import { sha256 } from "./core/sha256.ts";
+import { connectUnix } from "./system/sockets.ts";
 import { byteLength } from "./wire.ts";
 
 /** What a member is: `config.json`. */

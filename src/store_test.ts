@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FleetboxError } from "./errors.ts";
+import { FleetboxError } from "./core/errors.ts";
 import { digestOf, exists, type MemberConfig, Store, temporaryOf, writeDurably } from "./store.ts";
 
 const CONFIG: MemberConfig = {

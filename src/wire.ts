@@ -20,8 +20,8 @@
  * or not finished within {@link REQUEST_TIMEOUT_MS} is refused and its connection closed.
  */
 
-import { FleetboxError, fromWireError, messageOf, toWireError, type WireError } from "./errors.ts";
-import type { Options, PortForward } from "./options.ts";
+import { FleetboxError, fromWireError, messageOf, toWireError, type WireError } from "./core/errors.ts";
+import type { Options, PortForward } from "./core/options.ts";
 
 /** The protocol's version: what a holder answers to `bind`. */
 export const PROTOCOL_VERSION = 1;

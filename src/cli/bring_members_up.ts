@@ -1,17 +1,17 @@
 /** What `up` and `join` share on the user's side: flags, progress, interrupts, the result. */
 
 import { forward, getReport } from "../control.ts";
-import { fromWireError } from "../errors.ts";
-import { DEFAULTS, type Options } from "../options.ts";
+import { fromWireError } from "../core/errors.ts";
+import { DEFAULTS, type Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { Bringing, type BringUp } from "./bring_up.ts";
-import { Interrupt } from "./interrupt.ts";
-import { checkPublished, ignoredOptions, type MemberFlags } from "./member_options.ts";
+import { Interrupt } from "./terminal/interrupt.ts";
+import { checkPublished, ignoredOptions, type MemberFlags } from "./arguments/member_options.ts";
 import { forwardLine } from "./member_view.ts";
-import { say, sayJson, terminalWidth } from "./output.ts";
-import { phaseOf, progressFor } from "./progress.ts";
-import { openStore } from "./store_access.ts";
+import { say, sayJson, terminalWidth } from "./terminal/output.ts";
+import { phaseOf, progressFor } from "./terminal/progress.ts";
+import { openStore } from "./arguments/store_access.ts";
 
 export interface UpRequest extends Pick<BringUp, "names" | "context" | "plan"> {
   flags: MemberFlags & { json?: boolean; verbose?: boolean; wait: boolean };

@@ -8,18 +8,18 @@
 
 import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, getGroup, getReport, spawn, stop, waitMembers } from "../control.ts";
-import { codeOf, FleetboxError } from "../errors.ts";
-import type { Options } from "../options.ts";
+import { codeOf, FleetboxError } from "../core/errors.ts";
+import type { Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
-import type { Interrupt } from "./interrupt.ts";
-import { listed } from "./name_arguments.ts";
-import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "./observe.ts";
-import type { Progress } from "./progress.ts";
+import type { Interrupt } from "./terminal/interrupt.ts";
+import { listed } from "./arguments/name_arguments.ts";
+import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "../control/observe.ts";
+import type { Progress } from "./terminal/progress.ts";
 import { removeLogs, removeStopped } from "./remove.ts";
 import { takenBack } from "./take_back.ts";
-import { untilGone } from "./until_gone.ts";
-import type { Plan } from "./up_plan.ts";
+import { untilGone } from "../control/until_gone.ts";
+import type { Plan } from "../control/plan.ts";
 
 export interface BringUp {
   /** The members that shall run. */

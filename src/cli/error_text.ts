@@ -8,7 +8,7 @@
  * With `--json` it is one line instead: `{"event":"error", code, message, causes, hint?}`, on standard error as well.
  */
 
-import { causesOf, codeOf, EXIT_CODES, hintOf, messageOf, toWireError } from "../errors.ts";
+import { causesOf, codeOf, EXIT_CODES, hintOf, messageOf, toWireError } from "../core/errors.ts";
 
 /** The error for people. Several errors (an `AggregateError`) come one below the other. */
 export function errorText(thrown: unknown): string {

@@ -6,7 +6,7 @@
  */
 
 import { dirname } from "node:path";
-import { FleetboxError, isNotFound } from "../errors.ts";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { exists } from "../store.ts";
 
 const CHUNK = 64 * 1024;

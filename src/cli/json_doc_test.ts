@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { readJsonDocument, shapeAt, valuesOf } from "../../tests/harness/json_shapes.ts";
-import { EXIT_CODES, type WireError } from "../errors.ts";
+import { EXIT_CODES, type WireError } from "../core/errors.ts";
 import type { MemberConfig, MemberPaths } from "../store.ts";
-import type { PortForward } from "../options.ts";
+import type { PortForward } from "../core/options.ts";
 import type { Detail, ForwardReport, MemberReport, PortReport, SshEndpoint, Stage, State } from "../wire.ts";
 import type { Leftover } from "./leftovers.ts";
 import type { MemberView, ViewState } from "./member_view.ts";

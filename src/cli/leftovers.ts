@@ -9,15 +9,15 @@
  */
 
 import { join, relative } from "node:path";
-import { codeOf } from "../errors.ts";
+import { codeOf } from "../core/errors.ts";
 import { cachedImages, imageDirectory } from "../image/cache.ts";
 import { currentMicro, MICRO } from "../image/micro.ts";
-import { clusterOf, isName } from "../names.ts";
-import { completeRecords, liveMembers } from "../orphans.ts";
-import { host } from "../os.ts";
-import { identify, isAlive, type ProcessIdentity } from "../process.ts";
+import { clusterOf, isName } from "../core/names.ts";
+import { completeRecords, liveMembers } from "../store/orphans.ts";
+import { host } from "../system/os.ts";
+import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { digestOf, exists, type GroupRecord, lockFile, parseGroupRecord, type Store, temporaryOf } from "../store.ts";
-import { connectUnix } from "../unix.ts";
+import { connectUnix } from "../system/sockets.ts";
 import { RUNNER_FLAG } from "../wire.ts";
 
 export type LeftoverKind =

@@ -3,18 +3,18 @@
  * comes here directly.
  */
 
-import { type Colour, paintFor } from "./colour.ts";
-import { ageText } from "./duration.ts";
+import { type Colour, paintFor } from "./terminal/colour.ts";
+import { ageText } from "./arguments/duration.ts";
 import { type MemberView, viewsOf, type ViewState } from "./member_view.ts";
-import { later } from "../later.ts";
+import { later } from "../core/lazy_modules.ts";
 import type { Store } from "../store.ts";
 import { throwAll } from "./error_text.ts";
-import { observeAll } from "./observe.ts";
-import { say, sayJson, terminalWidth, warn } from "./output.ts";
-import { sizeText } from "./sizes.ts";
-import { openStore } from "./store_access.ts";
+import { observeAll } from "../control/observe.ts";
+import { say, sayJson, terminalWidth, warn } from "./terminal/output.ts";
+import { sizeText } from "./arguments/sizes.ts";
+import { openStore } from "./arguments/store_access.ts";
 import { clip } from "../wire.ts";
-import { type Cell, tableLines } from "./table.ts";
+import { type Cell, tableLines } from "./terminal/table.ts";
 
 /** How long one holder may keep the list waiting. */
 const HOLDER_MS = 1_000;

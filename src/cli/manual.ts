@@ -6,7 +6,7 @@
  */
 
 import type { Command, Option } from "commander";
-import { VERSION } from "../self.ts";
+import { VERSION } from "../system/program_info.ts";
 
 /** The page, in man(7)'s macros. */
 export function manual(program: Command): string {

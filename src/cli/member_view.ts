@@ -6,9 +6,9 @@
  * `fleetbox ls --json` prints; keys may be added, none changes its meaning.
  */
 
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../core/errors.ts";
 import type { ForwardReport, SshEndpoint, Stage, State } from "../wire.ts";
-import { type Everything, type GroupFacts, type MemberFacts, orphanGroup } from "./observe.ts";
+import { type Everything, type GroupFacts, type MemberFacts, orphanGroup } from "../control/observe.ts";
 
 export type ViewState = State | "orphaned" | "damaged" | "unknown";
 

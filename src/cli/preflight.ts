@@ -3,15 +3,15 @@
  * with what is wrong; nothing is left behind but the store's directories and the unpacked image.
  */
 
-import { FleetboxError, isNotFound } from "../errors.ts";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { ALIASES, resolveImage } from "../image/image.ts";
-import { DEFAULTS } from "../options.ts";
-import { host } from "../os.ts";
-import { run, which } from "../process.ts";
+import { DEFAULTS } from "../core/options.ts";
+import { host } from "../system/os.ts";
+import { run, which } from "../system/process.ts";
 import { Store } from "../store.ts";
-import { chooseAccelerator, findQemu, qemuVersion } from "../vmm/accelerator.ts";
-import { bytesText, sizeText } from "./sizes.ts";
-import { openStore } from "./store_access.ts";
+import { chooseAccelerator, findQemu, qemuVersion } from "../vmm/qemu/accelerator.ts";
+import { bytesText, sizeText } from "./arguments/sizes.ts";
+import { openStore } from "./arguments/store_access.ts";
 
 export interface Check {
   what: string;

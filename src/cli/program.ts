@@ -7,11 +7,11 @@
  */
 
 import { Command, CommanderError } from "commander";
-import { FleetboxError } from "../errors.ts";
-import { later } from "../later.ts";
-import { versionLine } from "../self.ts";
-import { nearest } from "../nearest.ts";
-import { write } from "./output.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { later } from "../core/lazy_modules.ts";
+import { versionLine } from "../system/program_info.ts";
+import { nearest } from "../core/nearest.ts";
+import { write } from "./terminal/output.ts";
 
 /** A command: what it is called, under which head help lists it, and how it is loaded. */
 interface Entry {
@@ -22,7 +22,7 @@ interface Entry {
 }
 
 function entry<Module>(heading: string, words: string, file: string, make: (module: Module) => Command): Entry {
-  return { words: words.split(" "), heading, make: async () => make(await later<Module>(`src/cli/${file}`)) };
+  return { words: words.split(" "), heading, make: async () => make(await later<Module>(`src/cli/commands/${file}`)) };
 }
 
 const [MACHINES, THERE, REACHING] = ["Machines:", "What is there:", "Reaching them:"];
@@ -30,35 +30,50 @@ const [IMAGES, ITSELF] = ["Images:", "fleetbox itself:"];
 
 /** In the order in which help lists them. */
 const COMMANDS: readonly Entry[] = [
-  entry<typeof import("./up.ts")>(MACHINES, "up", "up.ts", ({ upCommand }) => upCommand()),
-  entry<typeof import("./stop.ts")>(MACHINES, "stop down halt", "stop.ts", ({ stopCommand }) => stopCommand()),
-  entry<typeof import("./join.ts")>(MACHINES, "join", "join.ts", ({ joinCommand }) => joinCommand()),
-  entry<typeof import("./rm.ts")>(MACHINES, "rm", "rm.ts", ({ rmCommand }) => rmCommand()),
-  entry<typeof import("./list.ts")>(THERE, "ls ps", "list.ts", ({ listCommand }) => listCommand()),
-  entry<typeof import("./status.ts")>(THERE, "status", "status.ts", ({ statusCommand }) => statusCommand()),
-  entry<typeof import("./wait.ts")>(THERE, "wait", "wait.ts", ({ waitCommand }) => waitCommand()),
-  entry<typeof import("./logs.ts")>(THERE, "logs", "logs.ts", ({ logsCommand }) => logsCommand()),
-  entry<typeof import("./ssh.ts")>(REACHING, "ssh", "ssh.ts", ({ sshCommand }) => sshCommand()),
-  entry<typeof import("./exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
-  entry<typeof import("./cp.ts")>(REACHING, "cp", "cp.ts", ({ cpCommand }) => cpCommand()),
-  entry<typeof import("./console.ts")>(REACHING, "console", "console.ts", ({ consoleCommand }) => consoleCommand()),
-  entry<typeof import("./forward.ts")>(REACHING, "forward", "forward.ts", ({ forwardCommand }) => forwardCommand()),
-  entry<typeof import("./ssh_config.ts")>(
+  entry<typeof import("./commands/up.ts")>(MACHINES, "up", "up.ts", ({ upCommand }) => upCommand()),
+  entry<typeof import("./commands/stop.ts")>(MACHINES, "stop down halt", "stop.ts", ({ stopCommand }) => stopCommand()),
+  entry<typeof import("./commands/join.ts")>(MACHINES, "join", "join.ts", ({ joinCommand }) => joinCommand()),
+  entry<typeof import("./commands/rm.ts")>(MACHINES, "rm", "rm.ts", ({ rmCommand }) => rmCommand()),
+  entry<typeof import("./commands/list.ts")>(THERE, "ls ps", "list.ts", ({ listCommand }) => listCommand()),
+  entry<typeof import("./commands/status.ts")>(THERE, "status", "status.ts", ({ statusCommand }) => statusCommand()),
+  entry<typeof import("./commands/wait.ts")>(THERE, "wait", "wait.ts", ({ waitCommand }) => waitCommand()),
+  entry<typeof import("./commands/logs.ts")>(THERE, "logs", "logs.ts", ({ logsCommand }) => logsCommand()),
+  entry<typeof import("./commands/ssh.ts")>(REACHING, "ssh", "ssh.ts", ({ sshCommand }) => sshCommand()),
+  entry<typeof import("./commands/exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
+  entry<typeof import("./commands/cp.ts")>(REACHING, "cp", "cp.ts", ({ cpCommand }) => cpCommand()),
+  entry<typeof import("./commands/console.ts")>(
+    REACHING,
+    "console",
+    "console.ts",
+    ({ consoleCommand }) => consoleCommand(),
+  ),
+  entry<typeof import("./commands/forward.ts")>(
+    REACHING,
+    "forward",
+    "forward.ts",
+    ({ forwardCommand }) => forwardCommand(),
+  ),
+  entry<typeof import("./commands/ssh_config.ts")>(
     REACHING,
     "ssh-config",
     "ssh_config.ts",
     ({ sshConfigCommand }) => sshConfigCommand(),
   ),
-  entry<typeof import("./image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
-  entry<typeof import("./prune.ts")>(ITSELF, "prune", "prune.ts", ({ pruneCommand }) => pruneCommand()),
-  entry<typeof import("./doctor.ts")>(ITSELF, "doctor", "doctor.ts", ({ doctorCommand }) => doctorCommand()),
-  entry<typeof import("./completion.ts")>(
+  entry<typeof import("./commands/image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
+  entry<typeof import("./commands/prune.ts")>(ITSELF, "prune", "prune.ts", ({ pruneCommand }) => pruneCommand()),
+  entry<typeof import("./commands/doctor.ts")>(ITSELF, "doctor", "doctor.ts", ({ doctorCommand }) => doctorCommand()),
+  entry<typeof import("./commands/completion.ts")>(
     ITSELF,
     "completion",
     "completion.ts",
     ({ completionCommand }) => completionCommand(),
   ),
-  entry<typeof import("./version.ts")>(ITSELF, "version", "version.ts", ({ versionCommand }) => versionCommand()),
+  entry<typeof import("./commands/version.ts")>(
+    ITSELF,
+    "version",
+    "version.ts",
+    ({ versionCommand }) => versionCommand(),
+  ),
 ];
 
 const AFTER = `

@@ -1,10 +1,10 @@
 /** Deleting members: the steps that `rm` and an undone `up` share. */
 
 import { getStatus } from "../control.ts";
-import { FleetboxError } from "../errors.ts";
-import { hasMachine } from "../orphans.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { hasMachine } from "../store/orphans.ts";
 import { exists, removeIfThere, type Store } from "../store.ts";
-import { observeGroups } from "./observe.ts";
+import { observeGroups } from "../control/observe.ts";
 
 /** Whether the store holds anything of a member: a config, a disk, or what a start left that was interrupted. */
 export function isInStore(store: Store, name: string): boolean {

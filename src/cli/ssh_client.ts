@@ -1,6 +1,6 @@
 /** Runs the system's OpenSSH programs on our own standard input, output and error. */
 
-import { FleetboxError, isNotFound } from "../errors.ts";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
 
 /** The client's exit code. While it runs it decides about Ctrl-C; what ends us ends it. */
 export async function runClient(program: "ssh" | "scp", args: string[]): Promise<number> {

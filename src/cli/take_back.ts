@@ -5,11 +5,11 @@
 
 import { resolveHelper } from "../../helper/resolve.ts";
 import { spawn, watch } from "../control.ts";
-import { codeOf } from "../errors.ts";
-import { sweepGroups } from "../orphans.ts";
+import { codeOf } from "../core/errors.ts";
+import { sweepGroups } from "../store/orphans.ts";
 import { naturalOrder, type Store } from "../store.ts";
-import { listed } from "./name_arguments.ts";
-import { type GroupFacts, observeGroups, orphanGroup } from "./observe.ts";
+import { listed } from "./arguments/name_arguments.ts";
+import { type GroupFacts, observeGroups, orphanGroup } from "../control/observe.ts";
 
 /** How long machines whose guests had answered may take to be connected again. */
 const CONNECTED_MS = 20_000;

@@ -7,10 +7,10 @@
  * and no process. Before cloud-init has made our user no session is let in; then another one is tried.
  */
 
-import { host } from "../os.ts";
-import { type Child, start } from "../process.ts";
+import { host } from "../system/os.ts";
+import { type Child, start } from "../system/process.ts";
 import type { SshEndpoint } from "../wire.ts";
-import { sshArguments } from "./ssh.ts";
+import { sshArguments } from "./ssh_probe.ts";
 
 /** What cloud-init came to. `absent`: the guest has none, or it is switched off there. */
 export type CloudInitResult = { kind: "absent" } | { kind: "finished"; errors: string[] };

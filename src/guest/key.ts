@@ -6,9 +6,9 @@
  */
 
 import { join } from "node:path";
-import { FleetboxError, isNotFound } from "../errors.ts";
-import { host } from "../os.ts";
-import { run } from "../process.ts";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
+import { host } from "../system/os.ts";
+import { run } from "../system/process.ts";
 import { removeIfThere, type Store, storeError, writeDurably } from "../store.ts";
 
 const hint = () => `Install the OpenSSH client: ${host().install("openssh-client")}`;

@@ -12,12 +12,12 @@
  */
 
 import { join } from "node:path";
-import { isNoSpace } from "../errors.ts";
-import { host } from "../os.ts";
-import { run } from "../process.ts";
-import { sha256 } from "../sha256.ts";
+import { isNoSpace } from "../core/errors.ts";
+import { host } from "../system/os.ts";
+import { run } from "../system/process.ts";
+import { sha256 } from "../core/sha256.ts";
 import { storeError, temporaryOf } from "../store.ts";
-import { fixtureLabel } from "./fixtures.ts";
+import { fixtureLabel } from "./shared_directories.ts";
 import { isMimeMessage } from "./user_data.ts";
 
 /** Who a guest is. */

@@ -6,7 +6,7 @@
  * JSON and is kept in the member's `config.json`. The limit leaves room for both, and is twice that of the clouds.
  */
 
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 
 export const MAX_USER_DATA_BYTES = 32 * 1024;
 /** As JSON, in which a line break takes two bytes and another control character six. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import { checkUserData, MAX_USER_DATA_BYTES, needsNetwork } from "./user_data.ts";
 
 function refused(text: string): FleetboxError {

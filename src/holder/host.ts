@@ -3,7 +3,7 @@
  */
 
 import type { Store } from "../store.ts";
-import { type AcceleratorChoice, chooseAccelerator, findQemu } from "../vmm/accelerator.ts";
+import { type AcceleratorChoice, chooseAccelerator, findQemu } from "../vmm/qemu/accelerator.ts";
 
 /** What a machine is, in QEMU's words. */
 type Architecture = "x86_64" | "aarch64";

@@ -3,7 +3,7 @@
  * the time in front. Not a logger framework: people read it with `fleetbox logs --holder`.
  */
 
-import { causesOf, messageOf } from "../errors.ts";
+import { causesOf, messageOf } from "../core/errors.ts";
 
 export function log(message: string): void {
   try {

@@ -9,10 +9,10 @@
  */
 
 import { join } from "node:path";
-import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
-import { host } from "../os.ts";
-import { identify, isAlive, run, start, which } from "../process.ts";
-import { VERSION } from "../self.ts";
+import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
+import { host } from "../system/os.ts";
+import { identify, isAlive, run, start, which } from "../system/process.ts";
+import { VERSION } from "../system/program_info.ts";
 import { digestOf, storeError, temporaryOf } from "../store.ts";
 import { digestOfFile } from "./digest.ts";
 import { type Architecture, type BuildRow, type CatalogRow, debianArchitecture } from "./catalog.ts";

@@ -12,7 +12,7 @@
  */
 
 import { join } from "node:path";
-import { FleetboxError, isNotFound, messageOf } from "../errors.ts";
+import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
 import { digestOf, exists, lockFile, type Store, storeError, temporaryOf, writeDurably } from "../store.ts";
 import type { Architecture } from "./catalog.ts";
 

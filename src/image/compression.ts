@@ -2,9 +2,9 @@
  * Compressed images: gzip by Deno itself, xz by the host's program. What a file is says its content, not its name.
  */
 
-import { FleetboxError, isNoSpace } from "../errors.ts";
-import { host } from "../os.ts";
-import { run } from "../process.ts";
+import { FleetboxError, isNoSpace } from "../core/errors.ts";
+import { host } from "../system/os.ts";
+import { run } from "../system/process.ts";
 import { storeError } from "../store.ts";
 import { SparseWriter } from "./sparse.ts";
 

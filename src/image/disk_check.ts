@@ -5,7 +5,7 @@
  * host, whatever they are. The header: QEMU's docs/interop/qcow2.txt.
  */
 
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 
 /** Beginnings of what people take for a disk image, by offset. */
 const OTHERS: [at: number, text: string, what: string][] = [

@@ -7,7 +7,7 @@
  * be used, or where the file goes afterwards: that is `fetch.ts`.
  */
 
-import { causesOf, FleetboxError, isNoSpace, messageOf } from "../errors.ts";
+import { causesOf, FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../store.ts";
 import { SparseWriter } from "./sparse.ts";
 

@@ -8,7 +8,7 @@
  * `scripts/compile.ts` puts them there.
  */
 
-import { host } from "../os.ts";
+import { host } from "../system/os.ts";
 import { exists } from "../store.ts";
 
 const PIECE_BYTES = 256 * 1024;

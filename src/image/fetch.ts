@@ -8,7 +8,7 @@
  */
 
 import { basename, isAbsolute, join } from "node:path";
-import { FleetboxError, isNotFound } from "../errors.ts";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { digestOfFile } from "./digest.ts";
 import { type Store, storeError, temporaryOf } from "../store.ts";
 import {

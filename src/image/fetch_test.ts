@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { codeOf, FleetboxError, messageOf } from "../errors.ts";
+import { codeOf, FleetboxError, messageOf } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 import { cachedImages, lookUp, removeImage } from "./cache.ts";
 import { fetchImage, type FetchOptions, type FetchProgress, plainName } from "./fetch.ts";

@@ -9,8 +9,8 @@
  */
 
 import { basename, isAbsolute, join } from "node:path";
-import { FleetboxError, isNotFound } from "../errors.ts";
-import { nearest } from "../nearest.ts";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
 import type { Store } from "../store.ts";
 import { hasImage, imageDirectory, readManifest } from "./cache.ts";
 import { type Architecture, CATALOG, catalogRow, debianArchitecture } from "./catalog.ts";

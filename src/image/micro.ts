@@ -8,8 +8,8 @@
  */
 
 import { join } from "node:path";
-import { FleetboxError } from "../errors.ts";
-import { companion } from "../self.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { companion } from "../system/program_info.ts";
 import { exists, type Store, storeError, temporaryOf } from "../store.ts";
 import { hasImage, imageDirectory, type Manifest, readManifest } from "./cache.ts";
 import { bytesOf } from "./embedded.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import { Store } from "../store.ts";
 import { microDirectory } from "./micro.ts";
 

@@ -2,9 +2,9 @@
  * A member's own disk: a qcow2 overlay on an image, made by `qemu-img`; instant, sparse, and the image stays as it is.
  */
 
-import { FleetboxError, isNoSpace, messageOf } from "../errors.ts";
-import { host } from "../os.ts";
-import { run } from "../process.ts";
+import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
+import { host } from "../system/os.ts";
+import { run } from "../system/process.ts";
 import { removeIfThere, storeError, temporaryOf } from "../store.ts";
 import type { DiskFormat } from "./image.ts";
 

@@ -1,8 +1,8 @@
 /** What a test author may ask for, checked when it runs, too: unknown options, wrong types, values out of range. */
 
 import { isAbsolute, resolve } from "node:path";
-import { FleetboxError } from "../errors.ts";
-import { DEFAULTS, LIMITS, type Options } from "../options.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
 import { clip } from "../wire.ts";
 import type { MachineOptions, StartOptions } from "./types.ts";
 

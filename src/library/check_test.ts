@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { FleetboxError } from "../errors.ts";
-import { checkOptions } from "../options.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { checked, wireOptions } from "./check.ts";
 
 function refuses(kind: Parameters<typeof checked>[0], options: unknown, words: RegExp): void {

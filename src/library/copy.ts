@@ -6,9 +6,9 @@
  */
 
 import { basename, join, posix } from "node:path";
-import { FleetboxError, isNotFound } from "../errors.ts";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
 import type { FileFacts, Files } from "./files.ts";
-import { Slots } from "./slots.ts";
+import { Slots } from "./ssh/semaphore.ts";
 
 /** Small files cost round trips: so many at once. */
 const FILES_AT_ONCE = 6;

@@ -7,10 +7,10 @@
  */
 
 import type { Readable } from "node:stream";
-import type { ClientChannel } from "./ssh2.d.ts";
-import { FleetboxError, messageOf } from "../errors.ts";
+import type { ClientChannel } from "./ssh/ssh2.d.ts";
+import { FleetboxError, messageOf } from "../core/errors.ts";
 import { clip } from "../wire.ts";
-import type { Lanes } from "./lanes.ts";
+import type { Lanes } from "./ssh/ssh_pool.ts";
 import { randomWord } from "./naming.ts";
 import { pause } from "./poll.ts";
 import { type Command, commandLine, killLine } from "./shell.ts";

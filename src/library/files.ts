@@ -7,10 +7,10 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { SFTPWrapper, Stats } from "./ssh2.d.ts";
-import { FleetboxError, messageOf } from "../errors.ts";
-import { promised } from "./connection.ts";
-import type { Lanes } from "./lanes.ts";
+import type { SFTPWrapper, Stats } from "./ssh/ssh2.d.ts";
+import { FleetboxError, messageOf } from "../core/errors.ts";
+import { promised } from "./ssh/connection.ts";
+import type { Lanes } from "./ssh/ssh_pool.ts";
 
 /** What every server takes at once. */
 const PIECE_BYTES = 32 * 1024;

@@ -5,7 +5,7 @@
  * same time, in one store, cannot meet.
  */
 
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import { hostProblem } from "./host.ts";
 import { testName, uniqueNames } from "./naming.ts";
 import { openCluster, openMachine } from "./start.ts";

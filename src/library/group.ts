@@ -9,11 +9,11 @@
 
 import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, forward, getReport, getStatus, type Session, spawn, stop, waitMembers } from "../control.ts";
-import { codeOf, FleetboxError } from "../errors.ts";
-import { checkNames } from "../names.ts";
-import { forwardStopped } from "../forwards.ts";
-import type { ForwardWish, Options, PortForward } from "../options.ts";
-import { identify, isAlive } from "../process.ts";
+import { codeOf, FleetboxError } from "../core/errors.ts";
+import { checkNames } from "../core/names.ts";
+import { forwardStopped } from "../store/forwards.ts";
+import type { ForwardWish, Options, PortForward } from "../core/options.ts";
+import { identify, isAlive } from "../system/process.ts";
 import { exists, removeIfThere, type Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 

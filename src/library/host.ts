@@ -1,11 +1,11 @@
 /** Whether this host can run machines, told without running one: what a test says when it is skipped. */
 
 import { isAbsolute, join } from "node:path";
-import { messageOf } from "../errors.ts";
-import { DEFAULTS } from "../options.ts";
-import { host } from "../os.ts";
-import { which } from "../process.ts";
-import { companion } from "../self.ts";
+import { messageOf } from "../core/errors.ts";
+import { DEFAULTS } from "../core/options.ts";
+import { host } from "../system/os.ts";
+import { which } from "../system/process.ts";
+import { companion } from "../system/program_info.ts";
 import { exists, Store } from "../store.ts";
 
 /**

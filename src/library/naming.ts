@@ -1,7 +1,7 @@
 /** Names for machines that nobody named: unique without asking anybody, and short, for they are typed and read. */
 
 import { createHash } from "node:crypto";
-import { MAX_NAME_LENGTH } from "../names.ts";
+import { MAX_NAME_LENGTH } from "../core/names.ts";
 
 const LETTERS = "abcdefghjkmnpqrstvwxyz23456789"; // none that look like each other
 

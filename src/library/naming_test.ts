@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { clusterOf, isName, MAX_NAME_LENGTH } from "../names.ts";
+import { clusterOf, isName, MAX_NAME_LENGTH } from "../core/names.ts";
 import { testName, uniqueName, uniqueNames } from "./naming.ts";
 
 Deno.test("naming: names that nobody gave are names, and never meet", () => {

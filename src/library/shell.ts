@@ -5,7 +5,7 @@
  * exactly as given. The environment is exported in the line itself, since SSH servers refuse most variables.
  */
 
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import { clip } from "../wire.ts";
 
 /**

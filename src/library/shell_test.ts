@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import { commandLine, killLine, quote } from "./shell.ts";
 
 async function sh(line: string, stdin?: string): Promise<string> {

@@ -1,7 +1,7 @@
 /** `start` and `startCluster`: from names and options to machines that answer. */
 
-import { FleetboxError } from "../errors.ts";
-import { checkName, checkNames } from "../names.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { checkName, checkNames } from "../core/names.ts";
 import { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { checked, wireOptions } from "./check.ts";

@@ -4,7 +4,7 @@
  * Types alone. What they do is in the files beside this one; `mod.ts` gives them out.
  */
 
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode } from "../core/errors.ts";
 import type { Stage, State } from "../wire.ts";
 import type { Command } from "./shell.ts";
 

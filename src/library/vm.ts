@@ -1,7 +1,7 @@
 /** A machine, as a test holds it: its place in its group, its SSH connection, and what is done over that. */
 
-import { FleetboxError, fromWireError } from "../errors.ts";
-import { checkWish } from "../options.ts";
+import { FleetboxError, fromWireError } from "../core/errors.ts";
+import { checkWish } from "../core/options.ts";
 import type { MemberReport, SshEndpoint, State } from "../wire.ts";
 import { checked } from "./check.ts";
 import { consoleSize, lastLines, readConsole } from "./console_log.ts";
@@ -10,7 +10,7 @@ import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
-import { Lanes } from "./lanes.ts";
+import { Lanes } from "./ssh/ssh_pool.ts";
 import { waitFor } from "./wait_for.ts";
 
 export class Machine implements types.Vm {

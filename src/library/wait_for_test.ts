@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import type { WaitTarget } from "./types.ts";
 import { waitFor, type Watched } from "./wait_for.ts";
 

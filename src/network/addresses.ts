@@ -8,8 +8,8 @@
  * (`52:55` and the four octets, `special_ethaddr` in slirp.h). Imports errors and SHA-256; holds no state.
  */
 
-import { FleetboxError } from "../errors.ts";
-import { sha256 } from "../sha256.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { sha256 } from "../core/sha256.ts";
 
 /** The network, as it is written in a QEMU option or a route. */
 export const NETWORK = "10.88.0.0/24";

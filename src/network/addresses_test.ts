@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isMemberAddress, lastOctet, lowestFree, macOf, parseMac } from "./addresses.ts";
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 
 Deno.test("lowestFree() gives .11 first, fills gaps, and ignores what is no address", () => {
   assert.equal(lowestFree([]), "10.88.0.11");

@@ -8,7 +8,7 @@
  * must not allocate. A key is a pair of numbers: the upper 16 bits, and the lower 32 as a signed integer.
  */
 
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 
 export const AGE_SECONDS = 300;
 export const MAX_LEARNED = 1024;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import { AGE_SECONDS, MacTable, MAX_LEARNED, MAX_LEARNED_PER_PORT, NOBODY } from "./macs.ts";
 
 const mac = (number: number) => Uint8Array.from([0x02, 0, number >>> 24, number >>> 16, number >>> 8, number]);

@@ -9,7 +9,7 @@
 import type { Counters, PortCounters } from "./counters.ts";
 import { FrameReader } from "./frame.ts";
 import { FrameQueue } from "./queue.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../core/errors.ts";
 
 /** What a port needs of a connection; `Deno.UnixConn` is one. */
 export interface Duplex {

@@ -9,7 +9,7 @@
  * and knows nothing of holders, sockets' paths or processes.
  */
 
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import { DNS_MAC, GATEWAY_MAC, lastOctet, parseMac } from "./addresses.ts";
 import { Counters, Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
 import { dnsArpReply, type DnsHook, dnsMessage, dnsReply, isDnsQuestion } from "./dns_frame.ts";

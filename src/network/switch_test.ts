@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { GATEWAY_MAC, macOf } from "./addresses.ts";
 import type { PortCounters } from "./counters.ts";
-import { FleetboxError } from "../errors.ts";
+import { FleetboxError } from "../core/errors.ts";
 import process from "node:process";
 import { DnsResponder } from "./dns.ts";
 import { encodeFrame, MAX_FRAME } from "./frame.ts";

@@ -17,7 +17,7 @@
  * Accelerator and binary are chosen once for many machines, outside: `chooseAccelerator`, `findQemu`.
  */
 
-import type { ProcessIdentity } from "../process.ts";
+import type { ProcessIdentity } from "../system/process.ts";
 
 /** What executes the guest's instructions. `tcg` is emulation: always there, ten times slower. */
 export type Accelerator = "kvm" | "hvf" | "tcg";

@@ -8,11 +8,11 @@
  */
 
 import { DHCP_START, DNS, GATEWAY, NETWORK } from "../../src/network/addresses.ts";
-import { DEFAULTS } from "../../src/options.ts";
-import { machineSpec, prepareMember } from "../../src/holder/prepare.ts";
+import { DEFAULTS } from "../../src/core/options.ts";
+import { machineSpec, prepareMember } from "../../src/holder/member/prepare.ts";
 import type { Store } from "../../src/store.ts";
-import { chooseAccelerator, findQemu } from "../../src/vmm/accelerator.ts";
-import { connectUnix, readLines, type UnixConnection } from "../../src/unix.ts";
+import { chooseAccelerator, findQemu } from "../../src/vmm/qemu/accelerator.ts";
+import { connectUnix, readLines, type UnixConnection } from "../../src/system/sockets.ts";
 import { qemu } from "../../src/vmm/qemu/driver.ts";
 import { type Bench, sleep } from "./bench.ts";
 

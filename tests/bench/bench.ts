@@ -8,7 +8,7 @@
 
 import { fileURLToPath } from "node:url";
 import { resolveImage } from "../../src/image/image.ts";
-import { identify, type ProcessIdentity } from "../../src/process.ts";
+import { identify, type ProcessIdentity } from "../../src/system/process.ts";
 import { Store } from "../../src/store.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

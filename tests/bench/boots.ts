@@ -1,7 +1,7 @@
 /** How long members take to come up and go down, each against QEMU by hand. */
 
 import type { Store } from "../../src/store.ts";
-import { chooseAccelerator, findQemu } from "../../src/vmm/accelerator.ts";
+import { chooseAccelerator, findQemu } from "../../src/vmm/qemu/accelerator.ts";
 import { bootBare, powerDown, prepareBare, type Stages } from "./bare_qemu.ts";
 import { stopAll } from "./holders.ts";
 import { type Bench, inTurn, median, round, type Row, sleep, timeFleetbox } from "./bench.ts";

@@ -1,7 +1,7 @@
 /** How long commands take that boot nothing. */
 
 import { macOf } from "../../src/network/addresses.ts";
-import { GUEST_USER } from "../../src/holder/prepare.ts";
+import { GUEST_USER } from "../../src/holder/member/prepare.ts";
 import { type Bench, DENO, inTurn, median, round, type Row, timeFleetbox } from "./bench.ts";
 
 const RUNS = 30;

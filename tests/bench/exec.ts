@@ -8,7 +8,7 @@
  */
 
 import { start } from "../../mod.ts";
-import { sshArguments } from "../../src/guest/ssh.ts";
+import { sshArguments } from "../../src/guest/ssh_probe.ts";
 import { Bench, inTurn, median, round, type Row } from "./bench.ts";
 
 const COMMANDS = 100;

@@ -4,7 +4,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { identify, isAlive, type ProcessIdentity } from "../../src/process.ts";
+import { identify, isAlive, type ProcessIdentity } from "../../src/system/process.ts";
 import { until } from "../harness/processes.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 import type { Script } from "./client.ts";

@@ -9,7 +9,7 @@
 
 import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, type Session, spawn, stop, waitMembers } from "../../src/control.ts";
-import type { Options } from "../../src/options.ts";
+import type { Options } from "../../src/core/options.ts";
 import { Store } from "../../src/store.ts";
 
 export interface Script {

@@ -1,7 +1,7 @@
 /** Bound and detached groups in one store: neither takes the other's members for its own. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { kill, until } from "../harness/processes.ts";
 import { sandbox, told } from "../harness/sandbox.ts";
 import { Client, untilNothing } from "./bound.ts";

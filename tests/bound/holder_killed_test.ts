@@ -1,7 +1,7 @@
 /** `kill -9` of a bound holder: its machines and its gateway die with it, and the next start of the names works. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import type { Behaviour } from "../stand-in/qemu.ts";
 import { kill, until } from "../harness/processes.ts";
 import { type Sandbox, sandbox } from "../harness/sandbox.ts";

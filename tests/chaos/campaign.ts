@@ -9,7 +9,7 @@
  * but the members. A failure names the seed and the round, and lists what was done.
  */
 
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { type Sandbox, sandbox, told } from "../harness/sandbox.ts";
 import { type Found, kill, signal, until } from "../harness/processes.ts";
 import type { Running } from "../harness/command.ts";

@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { run } from "../../src/process.ts";
+import { run } from "../../src/system/process.ts";
 import type { GroupRecord } from "../../src/store.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 

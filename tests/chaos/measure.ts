@@ -1,7 +1,7 @@
 /** What a fleetbox has in use, told from `/proc` and the store: the numbers that must not grow. */
 
 import { join } from "node:path";
-import type { ProcessIdentity } from "../../src/process.ts";
+import type { ProcessIdentity } from "../../src/system/process.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 
 /** Of one process. */

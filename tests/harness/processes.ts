@@ -3,7 +3,7 @@
  * nobody else has that directory. Everything here is told from `/proc`, by process id.
  */
 
-import { identify, isAlive, type ProcessIdentity } from "../../src/process.ts";
+import { identify, isAlive, type ProcessIdentity } from "../../src/system/process.ts";
 
 export interface Found extends ProcessIdentity {
   kind: "holder" | "machine" | "gateway" | "other";

@@ -15,7 +15,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getStatus, stop } from "../../src/control.ts";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { type GroupRecord, Store } from "../../src/store.ts";
 import type { MemberReport, Status } from "../../src/wire.ts";
 import type { Behaviour } from "../stand-in/qemu.ts";

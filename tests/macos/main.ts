@@ -4,7 +4,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { darwin, replaceHost } from "../../src/os.ts";
+import { darwin, replaceHost } from "../../src/system/os.ts";
 import { start } from "../../src/start.ts";
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));

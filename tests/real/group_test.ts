@@ -1,7 +1,7 @@
 /** Real machines on one network: names, addresses, what comes, goes, dies and is taken back. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { kill, until } from "../harness/processes.ts";
 import { guest, guestOk } from "../harness/guest.ts";
 import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
 import { until } from "../harness/processes.ts";
 import { guest, guestOk } from "../harness/guest.ts";

@@ -3,7 +3,7 @@
  */
 
 import type { MachineSpec } from "../../src/vmm/contract.ts";
-import { run } from "../../src/process.ts";
+import { run } from "../../src/system/process.ts";
 import type { Behaviour } from "./qemu.ts";
 
 /** The stand-in's executable. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startGateway } from "../../src/network/gateway.ts";
+import { startGateway } from "../../src/vmm/qemu/gateway.ts";
 import { Switch } from "../../src/network/switch.ts";
 import { qemu } from "../../src/vmm/qemu/driver.ts";
 import { STAND_IN, Workspace } from "./machine.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { identify, isAlive } from "../../src/process.ts";
+import { identify, isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
 import { type Found, kill, signal, until } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { which } from "../../src/process.ts";
+import { which } from "../../src/system/process.ts";
 import { FLEETBOX } from "../harness/command.ts";
 import { sandbox } from "../harness/sandbox.ts";
 import { OnTerminal } from "../harness/terminal.ts";

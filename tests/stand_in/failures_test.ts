@@ -1,7 +1,7 @@
 /** Machines that do not come up, or do not stay up: what is told, what is left, who goes on. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
 import { kill, until } from "../harness/processes.ts";
 import { talkJson } from "../harness/socket.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { which } from "../../src/process.ts";
+import { which } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
 

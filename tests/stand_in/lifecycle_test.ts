@@ -1,7 +1,7 @@
 /** What a user does on a good day, against the stand-in: up, ls, stop, join, rm. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
 import { until } from "../harness/processes.ts";
 import { sandbox, test, told } from "../harness/sandbox.ts";

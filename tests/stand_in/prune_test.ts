@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { digestOf, exists } from "../../src/store.ts";
 import { kill } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";

@@ -1,7 +1,7 @@
 /** Commands that meet: at the same time, one after the kill of another, and under Ctrl-C. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
 import { until } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";

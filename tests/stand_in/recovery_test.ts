@@ -1,7 +1,7 @@
 /** What a killed holder leaves, and what is damaged in the store: taken back, swept away, told; never deleted. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../../src/process.ts";
+import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
 import { kill, signal, until } from "../harness/processes.ts";
 import { sandbox, test, told } from "../harness/sandbox.ts";

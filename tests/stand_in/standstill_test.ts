@@ -1,7 +1,7 @@
 /** The host stands still and goes on: a laptop that slept, here a SIGSTOP and SIGCONT of everything. Nobody dies of it. */
 
 import assert from "node:assert/strict";
-import type { ProcessIdentity } from "../../src/process.ts";
+import type { ProcessIdentity } from "../../src/system/process.ts";
 import { signal, until } from "../harness/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
 import { Client } from "../harness/socket.ts";

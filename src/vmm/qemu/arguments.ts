@@ -10,10 +10,10 @@
  * absent on purpose: a guest may restart itself. A guest's panic reaches us through pvpanic.
  */
 
-import { FleetboxError } from "../../errors.ts";
-import { checkName } from "../../names.ts";
-import { host } from "../../os.ts";
-import { which } from "../../process.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { checkName } from "../../core/names.ts";
+import { host } from "../../system/os.ts";
+import { which } from "../../system/process.ts";
 import type { MachineSpec, UefiFirmware } from "../contract.ts";
 
 /** The hardware that a guest sees, by the program that emulates it. Devices that nothing uses only cost boot time. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FleetboxError } from "../../errors.ts";
+import { FleetboxError } from "../../core/errors.ts";
 import type { MachineSpec } from "../contract.ts";
 import { architectureOf, checkSpec, machineArguments, option } from "./arguments.ts";
 

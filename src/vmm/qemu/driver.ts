@@ -6,9 +6,9 @@
  * states into the contract's.
  */
 
-import type { ProcessIdentity } from "../../process.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
 import type { Driver, Machine, MachineEvent, MachineExit, MachineState, StopOptions } from "../contract.ts";
-import { asText, QmpClosedError, type QmpEvent } from "../qmp.ts";
+import { asText, QmpClosedError, type QmpEvent } from "./qmp.ts";
 import { checkSpec, machineArguments } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
 import { adopt, launch, type QemuProcess } from "./process.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { FleetboxError } from "../../errors.ts";
-import { identify, isAlive } from "../../process.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { identify, isAlive } from "../../system/process.ts";
 import { Workspace } from "../../../tests/stand-in/machine.ts";
 import type { MachineEvent, Rung } from "../contract.ts";
-import { QmpClient } from "../qmp.ts";
+import { QmpClient } from "./qmp.ts";
 import { findQemu } from "./program.ts";
 import { machineState, qemu } from "./driver.ts";
 

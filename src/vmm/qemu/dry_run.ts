@@ -11,9 +11,9 @@
  * QEMU end with code 33. Nothing is left behind. x86 only: arm64 has neither device.
  */
 
-import { startLimit } from "../../limits.ts";
-import { host } from "../../os.ts";
-import { start } from "../../process.ts";
+import { startLimit } from "../../core/deadline.ts";
+import { host } from "../../system/os.ts";
+import { start } from "../../system/process.ts";
 import { HARDWARE } from "./arguments.ts";
 import { lastWords } from "./exits.ts";
 

@@ -9,7 +9,7 @@
  * the kind of failure and the user's next step where they are known.
  */
 
-import { type ErrorCode, FleetboxError } from "../../errors.ts";
+import { type ErrorCode, FleetboxError } from "../../core/errors.ts";
 import type { ExitKind, MachineExit } from "../contract.ts";
 
 /** The facts of an end. */

@@ -3,8 +3,8 @@
  * distributions and QEMU itself put them. The builds without Secure Boot: a disk of one's own need not be signed.
  */
 
-import { FleetboxError } from "../../errors.ts";
-import { host } from "../../os.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { host } from "../../system/os.ts";
 import type { UefiFirmware } from "../contract.ts";
 
 /** Below a `share` directory: code, variables. Debian and Ubuntu first, then Fedora, Arch, and what QEMU brings itself. */

@@ -10,11 +10,11 @@
  * then the process table is asked every few milliseconds until it is gone. What an end means is decided in `exits.ts`.
  */
 
-import { FleetboxError, isNotFound } from "../../errors.ts";
-import { startLimit } from "../../limits.ts";
-import { host } from "../../os.ts";
-import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../process.ts";
-import { asText, type ConnectOptions, QmpClient, type QmpEvent } from "../qmp.ts";
+import { FleetboxError, isNotFound } from "../../core/errors.ts";
+import { startLimit } from "../../core/deadline.ts";
+import { host } from "../../system/os.ts";
+import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../system/process.ts";
+import { asText, type ConnectOptions, QmpClient, type QmpEvent } from "./qmp.ts";
 import { boundWrapper } from "./arguments.ts";
 import { type QemuEnd, startFailure } from "./exits.ts";
 

@@ -5,9 +5,9 @@
  * a QEMU that is too old says so when it starts, and `exits.ts` understands. `doctor` asks.
  */
 
-import { FleetboxError } from "../../errors.ts";
-import { host } from "../../os.ts";
-import { run, which } from "../../process.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { host } from "../../system/os.ts";
+import { run, which } from "../../system/process.ts";
 
 export const MIN_QEMU_VERSION = "7.2";
 

@@ -7,7 +7,7 @@
  * tried once, and given up when the error comes again. No rung's failure ends the ladder: only the process's end does.
  */
 
-import { startLimit } from "../../limits.ts";
+import { startLimit } from "../../core/deadline.ts";
 import type { Machine, StopOptions } from "../contract.ts";
 import type { QemuProcess } from "./process.ts";
 

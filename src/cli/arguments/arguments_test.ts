@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { FleetboxError } from "../../core/errors.ts";
+import type { MemberConfig } from "../../store.ts";
+import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
+import { ignoredOptions, imageReference, type MemberFlags, memberOptions, parseFixture } from "./member_options.ts";
+import { listed, numberedNames, parseNames } from "./name_arguments.ts";
+import { editDistance, nearest } from "../../core/nearest.ts";
+import { remoteCommand, shellQuote } from "../../core/quoting.ts";
+import { bytesText, sizeText } from "./sizes.ts";
+
+const misuse = (pattern: RegExp) => (thrown: unknown) => {
+  assert.ok(thrown instanceof FleetboxError && thrown.code === "misuse", String(thrown));
+  assert.match(thrown.message, pattern);
+  return true;
+};
+
+Deno.test("names are separated by commas, spaces, or both", () => {
+  assert.deepEqual(parseNames(["a,b", "c"]), ["a", "b", "c"]);
+  assert.deepEqual(parseNames(["a,", "b,", "c"]), ["a", "b", "c"]);
+});
+
+Deno.test("bad names are refused: empty, twice, upper case, too long, paths, none", () => {
+  for (const words of [[""], ["a,,b"], [",a"], ["a,"], ["A"], [".."], ["a/b"], ["a b"], ["-a"], ["a".repeat(64)]]) {
+    assert.throws(() => parseNames(words), misuse(/Not a member name/), JSON.stringify(words));
+  }
+  assert.throws(() => parseNames(["a,b,a"]), misuse(/"a" is given twice/));
+  assert.throws(() => parseNames([]), misuse(/No member named/));
+});
+
+Deno.test("-n numbers one name", () => {
+  assert.deepEqual(numberedNames(["node"], "3"), ["node-1", "node-2", "node-3"]);
+  assert.deepEqual(numberedNames(["node"], "1"), ["node-1"]);
+  for (const count of ["0", "-1", "1.5", "x", "", "241", "1e2"]) {
+    assert.throws(() => numberedNames(["node"], count), misuse(/Bad value for -n/), count);
+  }
+  assert.throws(() => numberedNames(["a,b"], "2"), misuse(/one name, found 2/));
+  assert.throws(() => numberedNames(["a".repeat(62)], "2"), misuse(/Not a member name/));
+});
+
+Deno.test("long lists of names are shortened", () => {
+  assert.equal(listed(["a", "b"]), "a, b");
+  assert.equal(listed(["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d and 3 more");
+});
+
+Deno.test("durations: seconds by default, units, limits", () => {
+  assert.equal(parseDurationMs("90", "x"), 90_000);
+  assert.equal(parseDurationMs("90s", "x"), 90_000);
+  assert.equal(parseDurationMs("1.5m", "x"), 90_000);
+  assert.equal(parseDurationMs("500ms", "x"), 500);
+  assert.equal(parseDurationMs("1h", "x"), 3_600_000);
+  assert.equal(parseDurationMs("0", "x", { allowZero: true }), 0);
+  for (const text of ["", "0", "-1", "1d", "s", "1 2", "NaN", "25h", "1e3"]) {
+    assert.throws(() => parseDurationMs(text, "--timeout"), misuse(/Bad value for --timeout/), text);
+  }
+});
+
+Deno.test("times and sizes are told in short", () => {
+  assert.equal(elapsedText(449), "0.4 s");
+  assert.equal(elapsedText(125_000), "2 min 05 s");
+  assert.deepEqual([45, 720, 12_000, 180_000].map((s) => ageText(s * 1000)), ["45s", "12m", "3h 20m", "2d 2h"]);
+  assert.equal(ageText(-5), "0s");
+  assert.deepEqual([256, 1024, 1536, 2 * 1024 * 1024].map(sizeText), ["256M", "1G", "1.5G", "2T"]);
+  assert.deepEqual([1, 200 * 1024, 5 * 1024 * 1024].map(bytesText), ["1K", "200K", "5M"]);
+});
+
+Deno.test("flags become options for the wire; what was not asked is absent", () => {
+  assert.deepEqual(memberOptions({}, () => "/w", undefined), {});
+  const flags: MemberFlags = {
+    cpus: "2",
+    memory: "1.5G",
+    disk: "512M",
+    timeout: "2m",
+    egress: "off",
+    hostAccess: true,
+  };
+  assert.deepEqual(memberOptions(flags, () => "/w", ""), {
+    cpus: 2,
+    mem: 1.5,
+    disk: 0.5,
+    boot_timeout_ms: 120_000,
+    egress: "off",
+    host_access: true,
+  });
+});
+
+Deno.test("the image is the flag's, else the environment's; paths become absolute, words and URLs stay", () => {
+  assert.equal(memberOptions({}, () => "/w", "debian-12").image, "debian-12");
+  assert.equal(memberOptions({ image: "micro" }, () => "/w", "debian-12").image, "micro");
+  const at = (image: string) => imageReference(image, () => "/w");
+  assert.deepEqual(["micro", "ubuntu-24.04"].map(at), ["micro", "ubuntu-24.04"]);
+  assert.deepEqual(["./x", "d/x", "disk.qcow2", "../x.raw"].map(at), ["/w/x", "/w/d/x", "/w/disk.qcow2", "/x.raw"]);
+  assert.deepEqual(["/x", "https://h/x.qcow2"].map(at), ["/x", "https://h/x.qcow2"]);
+});
+
+Deno.test("bad flags are refused by name", () => {
+  const bad: [MemberFlags, RegExp][] = [
+    [{ cpus: "0" }, /--cpus/],
+    [{ cpus: "65" }, /--cpus/],
+    [{ cpus: "1.5" }, /--cpus/],
+    [{ memory: "1M" }, /--memory/],
+    [{ memory: "lots" }, /--memory/],
+    [{ disk: "-5G" }, /--disk/],
+    [{ disk: "100T" }, /--disk/],
+    [{ timeout: "soon" }, /--timeout/],
+    [{ egress: "maybe" }, /--egress/],
+    [{ image: "" }, /--image/],
+  ];
+  for (const [flags, pattern] of bad) {
+    assert.throws(() => memberOptions(flags, () => "/w", undefined), misuse(pattern), JSON.stringify(flags));
+  }
+});
+
+Deno.test("an existing member that is asked for with other options says what it keeps", () => {
+  const config = { name: "a", cpus: 1, memory_mb: 256, disk_mb: 10240, image: "micro" } as MemberConfig;
+  const notes = (flags: MemberFlags) => ignoredOptions(config, flags, memberOptions(flags, () => "/w", "other"));
+  assert.deepEqual(notes({}), []);
+  assert.deepEqual(notes({ cpus: "1", memory: "256M", disk: "10G", image: "micro" }), []);
+  assert.deepEqual(notes({ cpus: "2", memory: "1G" }), [
+    "a keeps --cpus 1, with which it was made (asked: 2)",
+    "a keeps --memory 256M, with which it was made (asked: 1G)",
+  ]);
+});
+
+Deno.test("a command of one word is a line for the guest's shell; of several, each stays a word", () => {
+  assert.equal(remoteCommand([]), undefined);
+  assert.equal(remoteCommand(["cd /tmp && ls"]), "cd /tmp && ls");
+  assert.equal(remoteCommand(["ping", "-c1", "b"]), "ping -c1 b");
+  assert.equal(remoteCommand(["echo", "x y", "$HOME", "it's", ""]), `echo 'x y' '$HOME' 'it'\\''s' ''`);
+});
+
+Deno.test("a quoted word comes out of a real shell as it went in", async () => {
+  const words = ["", " ", "a b", "$HOME", "`id`", "it's", '"', "\\", "a\nb", "*", "~", "!x", "é", "-n", "a=b", "#x"];
+  const line = `for word in ${words.map(shellQuote).join(" ")}; do printf '%s\\0' "$word"; done`;
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", line] }).output();
+  assert.deepEqual(new TextDecoder().decode(stdout).split("\0").slice(0, -1), words);
+});
+
+Deno.test("a typing mistake finds the nearest word, nonsense finds none", () => {
+  assert.equal(editDistance("stauts", "status"), 1);
+  assert.equal(editDistance("", "abc"), 3);
+  assert.equal(nearest("web-11", ["web-1", "db-1"]), "web-1");
+  assert.equal(nearest("stauts", ["stop", "status"]), "status");
+  assert.equal(nearest("b", ["a", "c"]), "a");
+  assert.equal(nearest("nonsense", ["up", "stop"]), undefined);
+});
+
+Deno.test("--fixture is split where the guest's absolute path begins", () => {
+  const cwd = () => "/here";
+  const fixture = (text: string) => {
+    const { host_path, guest_path } = parseFixture(text, cwd);
+    return [host_path, guest_path];
+  };
+  assert.deepEqual(fixture("data:/srv/data"), ["/here/data", "/srv/data"]);
+  assert.deepEqual(fixture("/a:b:/c:d"), ["/a:b", "/c:d"]);
+  assert.deepEqual(fixture("./a b/:/x y/"), ["/here/a b", "/x y"]);
+  assert.deepEqual(fixture("/a:/"), ["/a", "/"]);
+  assert.deepEqual(fixture("/a:/b:/c"), ["/a:/b", "/c"]);
+  for (const text of ["", ":", "/a", "/a:", "a:b", ":/b"]) {
+    assert.throws(() => parseFixture(text, cwd), /HOST_DIR:GUEST_DIR/);
+  }
+});

@@ -1,0 +1,208 @@
+/** The flags of `up` and `join` that say what a member shall be, and what they become on the wire. */
+
+import { isAbsolute, resolve } from "node:path";
+import { Command } from "commander";
+import { FleetboxError, isNotFound } from "../../core/errors.ts";
+import { checkFixtures } from "../../guest/shared_directories.ts";
+import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
+import { parseArchitecture } from "../../image/catalog.ts";
+import { parseForward } from "../../store/forwards.ts";
+import { DEFAULTS, type Fixture, LIMITS, type Options, parseSizeMiB } from "../../core/options.ts";
+import type { MemberConfig } from "../../store.ts";
+import { parseDurationMs } from "./duration.ts";
+import { sizeText } from "./sizes.ts";
+
+/** The flags as commander gives them. */
+export interface MemberFlags {
+  image?: string;
+  arch?: string;
+  firmware?: string;
+  cpus?: string;
+  memory?: string;
+  disk?: string;
+  timeout?: string;
+  fixture?: string[];
+  userData?: string;
+  ready?: string;
+  egress?: string;
+  hostAccess?: boolean;
+  publish?: string[];
+}
+
+/** The environment variable with the default image. */
+export const IMAGE_VARIABLE = "FLEETBOX_IMAGE";
+
+export function addMemberFlags(command: Command): Command {
+  return command
+    .option(
+      "--image <image>",
+      `an alias, or the path or address of a disk image (default: $${IMAGE_VARIABLE}, else ${DEFAULTS.image})`,
+    )
+    .option("--arch <amd64|arm64>", "what the machine is; one unlike this host is emulated (default: the image's)")
+    .option("--firmware <bios|uefi>", "what starts an image that has a boot loader (default: the image's)")
+    .option("--cpus <number>", `virtual CPUs (default: ${DEFAULTS.cpus})`)
+    .option("--memory <size>", "memory in MiB, or such as 512M or 2G (default: the image's)")
+    .option("--disk <size>", `size of the disk (default: ${sizeText(DEFAULTS.diskMiB)})`)
+    .option(
+      "--fixture <host:guest>",
+      "a directory of this host, at that path in the guest, read-only, as it is at each boot; repeatable",
+      (value: string, before: string[] = []) => [...before, value],
+    )
+    .option(
+      "-p, --publish <host:guest>",
+      "a port of 127.0.0.1 that leads to a port of the member; PORT alone: any free one; repeatable",
+      (value: string, before: string[] = []) => [...before, value],
+    )
+    .option("--user-data <file>", "what cloud-init in the guest shall do: #cloud-config, a script, a MIME message")
+    .option("--ready <ssh|cloud-init>", "what a guest with cloud-init is waited for (default: cloud-init)")
+    .option(
+      "--timeout <duration>",
+      `limit for one boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
+    );
+}
+
+/**
+ * The options for the wire. Only what was asked: what is absent is the holder's to choose.
+ * @throws {FleetboxError} `misuse`, naming the flag.
+ */
+export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env.get(IMAGE_VARIABLE)): Options {
+  const options: Options = {};
+  const image = flags.image ?? (env || undefined);
+  if (image !== undefined) options.image = imageReference(image, cwd);
+  if (flags.arch !== undefined) {
+    options.arch = parseArchitecture(flags.arch);
+    if (!options.arch) throw bad("--arch", flags.arch, "amd64 or arm64");
+  }
+  if (flags.firmware !== undefined) {
+    if (flags.firmware !== "bios" && flags.firmware !== "uefi") throw bad("--firmware", flags.firmware, "bios or uefi");
+    options.firmware = flags.firmware;
+  }
+  if (flags.cpus !== undefined) options.cpus = wholeNumber("--cpus", flags.cpus, 1, LIMITS.cpus);
+  if (flags.memory !== undefined) {
+    options.mem = size("--memory", flags.memory, LIMITS.memoryMinMiB, LIMITS.memoryMaxMiB) / 1024;
+  }
+  if (flags.disk !== undefined) options.disk = size("--disk", flags.disk, 1, LIMITS.diskMaxMiB) / 1024;
+  if (flags.timeout !== undefined) options.boot_timeout_ms = parseDurationMs(flags.timeout, "--timeout");
+  if (flags.egress !== undefined) {
+    if (flags.egress !== "on" && flags.egress !== "off") throw bad("--egress", flags.egress, "on or off");
+    options.egress = flags.egress;
+  }
+  if (flags.fixture !== undefined) {
+    options.fixtures = flags.fixture.map((text) => parseFixture(text, cwd));
+    checkFixtures(options.fixtures);
+  }
+  if (flags.userData !== undefined) options.user_data = readUserData(resolve(cwd(), flags.userData));
+  if (flags.ready !== undefined) {
+    if (flags.ready !== "ssh" && flags.ready !== "cloud-init") throw bad("--ready", flags.ready, "ssh or cloud-init");
+    options.ready = flags.ready;
+  }
+  if (flags.publish !== undefined) options.publish = flags.publish.map((text) => parseForward(text, "--publish"));
+  if (flags.hostAccess) options.host_access = true;
+  return options;
+}
+
+/** @throws {FleetboxError} `misuse`: a port of the host that is to lead to several members */
+export function checkPublished(names: readonly string[], { publish = [] }: Options): void {
+  const hostPorts = publish.flatMap(({ host_port }) => host_port === undefined ? [] : [host_port]);
+  const twice = hostPorts.find((port, index) => hostPorts.indexOf(port) !== index);
+  if (twice !== undefined) throw bad("--publish", String(twice), "each port of this host once");
+  const one = publish.find(({ host_port }) => host_port !== undefined);
+  if (!one || names.length === 1) return;
+  throw new FleetboxError(
+    "misuse",
+    `Port ${one.host_port} of this host can lead to one member, found ${names.length}`,
+    {
+      hint: `Let a port be chosen for each: --publish ${one.guest_port}`,
+    },
+  );
+}
+
+/** An image as the holder wants it, whose working directory is another one: an alias, a URL, or an absolute path. */
+export function imageReference(image: string, cwd: () => string): string {
+  if (image === "") throw bad("--image", image, "an alias or a path");
+  const isPath = image.includes("/") || image.startsWith(".") || /\.(qcow2|img|raw)(\.(gz|xz))?$/i.test(image);
+  if (!isPath || isAbsolute(image) || /^[a-z][a-z0-9+.-]*:\/\//i.test(image)) return image;
+  return resolve(cwd(), image);
+}
+
+/**
+ * `HOST_DIR:GUEST_DIR`, split at the last colon before a slash, as the guest's path is absolute. @throws `misuse`
+ */
+export function parseFixture(text: string, cwd: () => string): Fixture {
+  const colon = text.lastIndexOf(":/");
+  if (colon <= 0) throw bad("--fixture", text, "HOST_DIR:GUEST_DIR, with an absolute GUEST_DIR");
+  const guest = text.slice(colon + 1);
+  return { host_path: resolve(cwd(), text.slice(0, colon)), guest_path: guest.replace(/(?<=.)\/+$/, "") };
+}
+
+function readUserData(path: string): string {
+  const what = `The user-data ${path}`;
+  let bytes: Uint8Array;
+  try {
+    using file = Deno.openSync(path);
+    // A pipe has no size: what is too long is not read to its end.
+    bytes = new Uint8Array(MAX_USER_DATA_BYTES + 1);
+    let length = 0;
+    for (let count; length < bytes.length && (count = file.readSync(bytes.subarray(length))) !== null;) length += count;
+    if (length > MAX_USER_DATA_BYTES) {
+      throw new FleetboxError("misuse", `${what} is too long, expected at most ${MAX_USER_DATA_BYTES} bytes`, {
+        hint: "Put what is large into a directory and hand that over: --fixture HOST_DIR:GUEST_DIR",
+      });
+    }
+    bytes = bytes.subarray(0, length);
+  } catch (cause) {
+    if (cause instanceof FleetboxError) throw cause;
+    if (isNotFound(cause)) throw new FleetboxError("not-found", `${what} does not exist`, { cause });
+    throw new FleetboxError("denied", `${what} cannot be read`, { cause });
+  }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new FleetboxError("misuse", `${what} is no text in UTF-8`, { cause });
+  }
+  return checkUserData(text, what);
+}
+
+/** What was asked and what an existing member has, where they differ: sentences for people. */
+export function ignoredOptions(config: MemberConfig, flags: MemberFlags, options: Options): string[] {
+  const notes: string[] = [];
+  const compare = (
+    flag: string,
+    asked: string | number | undefined,
+    has: string | number,
+    text: (value: string | number) => string = String,
+  ) => {
+    if (asked === undefined || asked === has) return;
+    notes.push(`${config.name} keeps ${flag} ${text(has)}, with which it was made (asked: ${text(asked)})`);
+  };
+  const mib = (gib?: number) => gib === undefined ? undefined : Math.round(gib * 1024);
+  const asSize = (value: string | number) => sizeText(Number(value));
+  if (flags.image !== undefined) compare("--image", options.image, config.image);
+  compare("--cpus", options.cpus, config.cpus);
+  compare("--memory", mib(options.mem), config.memory_mb, asSize);
+  compare("--disk", mib(options.disk), config.disk_mb, asSize);
+  const fixtures = (list: Fixture[]) => list.map(({ host_path, guest_path }) => `${host_path}:${guest_path}`).join(" ");
+  if (options.fixtures) compare("--fixture", fixtures(options.fixtures), fixtures(config.fixtures) || "(none)");
+  if (options.user_data !== undefined && options.user_data !== config.user_data) {
+    notes.push(`${config.name} keeps the --user-data with which it was made`);
+  }
+  return notes;
+}
+
+function size(flag: string, text: string, minMiB: number, maxMiB: number): number {
+  const mib = parseSizeMiB(text, flag);
+  if (mib < minMiB || mib > maxMiB) throw bad(flag, text, `a size from ${sizeText(minMiB)} to ${sizeText(maxMiB)}`);
+  return mib;
+}
+
+/** @throws {FleetboxError} `misuse` */
+export function wholeNumber(flag: string, text: string, min: number, max: number): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
+  throw bad(flag, text, `a whole number from ${min} to ${max}`);
+}
+
+function bad(flag: string, found: string, expected: string): FleetboxError {
+  return new FleetboxError("misuse", `Bad value for ${flag}: found ${JSON.stringify(found)}, expected ${expected}`);
+}

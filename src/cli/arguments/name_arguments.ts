@@ -1,0 +1,46 @@
+/** Member names as they stand on a command line: `a,b,c`, `a b c`, `a, b, c`, `node -n 3`. */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { checkName, checkNames } from "../../core/names.ts";
+
+/** More than a group's network has addresses for. */
+const MAX_COUNT = 240;
+
+/**
+ * The names, checked, distinct, in order.
+ * @throws {FleetboxError} `misuse`: a bad name, one given twice, none at all.
+ */
+export function parseNames(words: readonly string[]): string[] {
+  return checkNames(words.flatMap((word, index) => {
+    // `a, b`: a comma that the shell's space follows separates, it does not stand before an empty name.
+    const last = index === words.length - 1;
+    return (!last && word.length > 1 && word.endsWith(",") ? word.slice(0, -1) : word).split(",");
+  }));
+}
+
+/** `node` and 3: `node-1`, `node-2`, `node-3`. @throws {FleetboxError} `misuse` */
+export function numberedNames(words: readonly string[], count: string): string[] {
+  const names = parseNames(words);
+  const number = Number(count);
+  if (!/^\d+$/.test(count) || number < 1 || number > MAX_COUNT) {
+    throw new FleetboxError(
+      "misuse",
+      `Bad value for -n: found ${JSON.stringify(count)}, expected a whole number from 1 to ${MAX_COUNT}`,
+    );
+  }
+  if (names.length > 1) {
+    throw new FleetboxError(
+      "misuse",
+      `-n numbers the members of one name, found ${names.length}: ${names.join(", ")}`,
+      {
+        hint: `fleetbox up ${names[0]} -n ${number}`,
+      },
+    );
+  }
+  return Array.from({ length: number }, (_, index) => checkName(`${names[0]}-${index + 1}`));
+}
+
+/** Names for a sentence: `a, b, c and 17 more`. */
+export function listed(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(", ") : `${names.slice(0, 4).join(", ")} and ${names.length - 4} more`;
+}

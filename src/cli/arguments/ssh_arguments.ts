@@ -1,0 +1,52 @@
+/** How the system's OpenSSH client reaches a member: our key, nobody's configuration, no questions about host keys. */
+
+import { sshConfigValue } from "../../guest/ssh_probe.ts";
+import type { Store } from "../../store.ts";
+import type { SshEndpoint } from "../../wire.ts";
+
+/** The options as `Keyword value`, for `-o` and for a configuration file. See ssh_config(5). */
+export function sshOptions(store: Store): [string, string][] {
+  return [
+    ["IdentityFile", store.key],
+    ["IdentitiesOnly", "yes"],
+    // A member's host key is made when it first boots, and its port is another one tomorrow: there is nothing to
+    // compare with. The connection does not leave this host's loopback before it is inside the machine.
+    ["UserKnownHostsFile", "/dev/null"],
+    ["StrictHostKeyChecking", "no"],
+    ["LogLevel", "ERROR"],
+    // Until the shell is there: a guest that hangs must not hang its user.
+    ["ConnectTimeout", "20"],
+  ];
+}
+
+/** {@link sshOptions} for the command line of `ssh` or `scp`. */
+export function sshOptionArguments(store: Store): string[] {
+  return sshOptions(store).flatMap(([key, value]) => ["-o", `${key}=${sshConfigValue(value)}`]);
+}
+
+/** Arguments for `ssh`; `command` goes to the guest's shell. */
+export function sshArguments(
+  store: Store,
+  endpoint: SshEndpoint,
+  options: { tty?: boolean; command?: string } = {},
+): string[] {
+  return [
+    ...["-F", "/dev/null"],
+    ...sshOptionArguments(store),
+    ...["-p", String(endpoint.port)],
+    ...(options.tty === undefined ? [] : [options.tty ? "-t" : "-T"]),
+    `${endpoint.user}@${endpoint.host}`,
+    ...(options.command === undefined ? [] : ["--", options.command]),
+  ];
+}
+
+/** A block of ssh_config(5) for `Host NAME`. */
+export function sshConfigBlock(store: Store, name: string, endpoint: SshEndpoint): string {
+  const lines: [string, string][] = [
+    ["HostName", endpoint.host],
+    ["Port", String(endpoint.port)],
+    ["User", endpoint.user],
+    ...sshOptions(store),
+  ];
+  return [`Host ${name}`, ...lines.map(([key, value]) => `  ${key} ${sshConfigValue(value)}`), ""].join("\n");
+}

@@ -1,0 +1,35 @@
+/** The user's store, and the members that a command names in it. */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { Store } from "../../store.ts";
+import { observeAll, observeMember } from "../../control/observe.ts";
+import { nearest } from "../../core/nearest.ts";
+
+/** The store. @throws {FleetboxError} `misuse`: no home, or a path too deep for sockets. */
+export function openStore(): Store {
+  return Store.fromEnvironment();
+}
+
+/** Every member that the store or a holder knows. */
+export async function knownNames(store: Store): Promise<string[]> {
+  return (await observeAll(store, 1_000)).members.map(({ name }) => name);
+}
+
+/** The error for a name that nobody knows, with the nearest one that somebody does. */
+export async function unknownMember(store: Store, name: string): Promise<FleetboxError> {
+  const names = await knownNames(store);
+  const near = nearest(name, names);
+  const hint = near
+    ? `Did you mean "${near}"?`
+    : names.length > 0
+    ? "See what there is: fleetbox ls"
+    : `There are no members yet: fleetbox up ${name}`;
+  return new FleetboxError("not-found", `There is no member "${name}"`, { hint });
+}
+
+/** One member that must be known. @throws {FleetboxError} `not-found` */
+export async function requireMember(store: Store, name: string): Promise<Awaited<ReturnType<typeof observeMember>>> {
+  const member = await observeMember(store, name);
+  if (!member.stored && !member.report && !member.silence) throw await unknownMember(store, name);
+  return member;
+}

@@ -1,0 +1,165 @@
+/** `fleetbox console`: a member's serial console, as if a cable led there. */
+
+import { Command } from "commander";
+import { type ConsoleStream, openConsole, watch } from "../../control.ts";
+import { FleetboxError, fromWireError } from "../../core/errors.ts";
+import { checkName } from "../../core/names.ts";
+import type { Store } from "../../store.ts";
+import { findDetach, lastScreen, TerminalModes } from "../terminal/console_screen.ts";
+import { parseDurationMs } from "../arguments/duration.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
+import { type MemberFacts, observeGroups, observeMember, orphanGroup } from "../../control/observe.ts";
+import { outputClosed, warn, write, writeBytes } from "../terminal/output.ts";
+import { RawTerminal } from "../terminal/raw_terminal.ts";
+import { openStore, requireMember } from "../arguments/store_access.ts";
+import { takeBackAndConnect, takenBack } from "../take_back.ts";
+
+/** How long a holder may take to say what became of a member whose console ended. */
+const AFTERMATH_MS = 5_000;
+
+interface Flags {
+  linger: string;
+}
+
+export function consoleCommand(): Command {
+  return new Command("console")
+    .description("attach to a member's serial console; Ctrl-] detaches")
+    .argument("<name>", "the member")
+    .option("--linger <duration>", "how long to listen on after the end of an input that is no terminal", "1s")
+    .addHelpText(
+      "after",
+      `
+For when the network of a guest is broken, or while it boots. The last screen is shown first. All keys
+but Ctrl-] go to the guest, Ctrl-C too. Several may be attached to one console: they share it.
+micro gives a root shell to whoever presses Enter; other images ask for a login of their own.
+
+Without a terminal, standard input is typed and what the guest says goes to standard output, byte for byte,
+from now on; it ends with the input.
+
+Examples:
+  fleetbox console a
+  printf '\\nuname -a\\n' | fleetbox console a --linger 3s`,
+    )
+    .action(async (word: string, flags: Flags) => {
+      const lingerMs = parseDurationMs(flags.linger, "--linger", { allowZero: true });
+      const store = openStore();
+      const member = await requireMember(store, checkName(word));
+      if (member.silence) throw member.silence;
+      const taken = await takeBackAndConnect(store, [member.name]);
+      if (taken.length > 0) warn(takenBack(taken));
+      using stream = await openConsole(store, member.name);
+      if (!stream) throw notServed(store, member);
+      await attach(store, member.name, stream, lingerMs);
+    });
+}
+
+/** Why it is over. */
+type End = "detached" | "input-ended" | "machine-gone" | "output-closed" | "interrupted";
+
+async function attach(store: Store, name: string, stream: ConsoleStream, lingerMs: number): Promise<void> {
+  const modes = new TerminalModes();
+  const isTyped = Deno.stdin.isTerminal();
+  const terminal = isTyped ? new RawTerminal() : undefined;
+  const restore = () => {
+    if (Deno.stdout.isTerminal()) write(modes.undo());
+    terminal?.restore();
+  };
+  using interrupt = new Interrupt(() => void restore());
+  let end: End;
+  try {
+    if (isTyped) warn(`console of ${name}; Ctrl-] detaches\r`);
+    if (Deno.stdout.isTerminal()) write(lastScreen(stream.replay, screenSize()));
+    const interrupted = new Promise<End>((resolve) =>
+      interrupt.signal.addEventListener("abort", () => resolve("interrupted"))
+    );
+    const input = isTyped ? typeOn(stream) : pipeInto(stream, lingerMs);
+    end = await Promise.race([show(stream, modes), input, interrupted]);
+  } finally {
+    restore();
+  }
+  if (isTyped) warn(end === "detached" ? `\ndetached from ${name}` : "");
+  if (end === "interrupted") throw new FleetboxError("interrupted", "Interrupted");
+  if (end === "machine-gone") await tellEnd(store, name);
+}
+
+/** What the guest says, until its machine is gone. */
+async function show(stream: ConsoleStream, modes: TerminalModes): Promise<End> {
+  for (let bytes = await stream.read(); bytes; bytes = await stream.read()) {
+    modes.push(bytes);
+    writeBytes(bytes);
+    if (outputClosed()) return "output-closed";
+  }
+  return "machine-gone";
+}
+
+/** The keys, until one of them detaches. */
+async function typeOn(stream: ConsoleStream): Promise<End> {
+  const buffer = new Uint8Array(4 * 1024);
+  for (;;) {
+    const count = await Deno.stdin.read(buffer).catch(() => null);
+    if (count === null) return "detached"; // the terminal is gone
+    const typed = buffer.slice(0, count);
+    const detach = findDetach(typed);
+    await send(stream, detach === undefined ? typed : typed.subarray(0, detach));
+    if (detach !== undefined) return "detached";
+  }
+}
+
+/** All of standard input; then what the guest answers, for a moment. */
+async function pipeInto(stream: ConsoleStream, lingerMs: number): Promise<End> {
+  const buffer = new Uint8Array(16 * 1024);
+  for (let count = await Deno.stdin.read(buffer); count !== null; count = await Deno.stdin.read(buffer)) {
+    await send(stream, buffer.slice(0, count));
+  }
+  await new Promise((over) => setTimeout(over, lingerMs));
+  return "input-ended";
+}
+
+/** Types; when the machine is gone it never returns, as what it said last is shown first, and that ends the command. */
+async function send(stream: ConsoleStream, bytes: Uint8Array): Promise<void> {
+  try {
+    await stream.write(bytes);
+  } catch {
+    await new Promise<never>(() => {});
+  }
+}
+
+function screenSize(): { rows: number; columns: number } {
+  try {
+    const { rows, columns } = Deno.consoleSize();
+    // One row for the line that says how to detach.
+    return { rows: Math.max(1, (rows || 24) - 1), columns: columns || 80 };
+  } catch {
+    return { rows: 23, columns: 80 };
+  }
+}
+
+/** A machine that went down in good order is fine. @throws {FleetboxError} what else became of it. */
+async function tellEnd(store: Store, name: string): Promise<void> {
+  const patience = AbortSignal.timeout(AFTERMATH_MS);
+  for await (const event of watch(store, name, patience)) {
+    if (event.event === "gone" && event.name === name) break;
+    if (event.event !== "member" || event.member.name !== name) continue;
+    const { state, failure } = event.member;
+    if (state === "error" && failure) throw fromWireError(failure);
+    if (state === "stopped" || state === "error") break;
+  }
+  const member = await observeMember(store, name);
+  if (isOrphan(store, name)) throw notServed(store, member);
+  warn(`${name} is ${member.report?.state ?? "down"}`);
+}
+
+function isOrphan(store: Store, name: string): boolean {
+  return orphanGroup(observeGroups(store), name) !== undefined;
+}
+
+function notServed(store: Store, { name }: MemberFacts): FleetboxError {
+  if (isOrphan(store, name)) {
+    return new FleetboxError("conflict", `"${name}" is without a holder, which was killed: nobody has its console`, {
+      hint: `Take it back: fleetbox up ${name}`,
+    });
+  }
+  return new FleetboxError("conflict", `"${name}" has no console: it is not running`, {
+    hint: `Boot it: fleetbox up ${name}; or read what it said: fleetbox logs ${name}`,
+  });
+}

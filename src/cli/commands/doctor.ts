@@ -1,0 +1,36 @@
+/** `fleetbox doctor`: whether this host can run machines, as a list of checks, each with its fix. */
+
+import { Command } from "commander";
+import { hintOf, messageOf } from "../../core/errors.ts";
+import { type Colour, paintFor } from "../terminal/colour.ts";
+import { say, sayJson } from "../terminal/output.ts";
+import type { Check, Finding } from "../preflight.ts";
+
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("check whether this host can run machines, and say how to fix what is missing")
+    .option("--json", 'one JSON array: [{"what","ok","fatal","found","hint"?}]')
+    .addHelpText("after", "\nExits with 1 when something that machines need is missing.\n\nExample:\n  fleetbox doctor")
+    .action(async (flags: { json?: boolean }) => {
+      const { preflight } = await import("../preflight.ts");
+      const findings = await Promise.all(preflight().map(examine));
+      if (flags.json) sayJson(findings);
+      else findings.flatMap(findingLines).forEach(say);
+      if (findings.some(({ ok, fatal }) => fatal && !ok)) Deno.exitCode = 1;
+    });
+}
+
+/** Runs one check; what it throws is what it found. */
+export async function examine({ what, check, fatal, hint }: Check): Promise<Finding> {
+  try {
+    return { what, ok: true, fatal, found: await check() };
+  } catch (thrown) {
+    return { what, ok: false, fatal, found: messageOf(thrown), hint: hintOf(thrown) ?? hint };
+  }
+}
+
+export function findingLines({ what, ok, fatal, found, hint }: Finding): string[] {
+  const [mark, colour]: [string, Colour] = ok ? ["ok", "green"] : fatal ? ["FAIL", "red"] : ["warn", "yellow"];
+  const line = `${paintFor()(colour, mark.padEnd(4))}  ${what.padEnd(11)}  ${found.replace(/\s*\n\s*/g, "; ")}`;
+  return hint === undefined || ok ? [line] : [line, `${" ".repeat(19)}try: ${hint}`];
+}

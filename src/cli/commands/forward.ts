@@ -1,0 +1,133 @@
+/** `fleetbox forward`: ports of this host's loopback that lead to ports of a member, while it runs. */
+
+import { Command } from "commander";
+import { forward, unforward } from "../../control.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { dropForward, forwardStopped, forwardText, parseForward } from "../../store/forwards.ts";
+import { checkName } from "../../core/names.ts";
+import type { ForwardWish, PortForward } from "../../core/options.ts";
+import type { Store } from "../../store.ts";
+import type { ForwardReport } from "../../wire.ts";
+import { forwardLine, viewOf } from "../member_view.ts";
+import { observeGroups } from "../../control/observe.ts";
+import { say, sayJson, warn } from "../terminal/output.ts";
+import { openStore, requireMember } from "../arguments/store_access.ts";
+import { takeBackAndConnect, takenBack } from "../take_back.ts";
+
+interface Flags {
+  remove?: boolean;
+  json?: boolean;
+}
+
+export function forwardCommand(): Command {
+  return new Command("forward")
+    .description("make ports of this host lead to a member's; list them, without a port; take them away")
+    .argument("<name>", "the member")
+    .argument("[ports...]", "HOST_PORT:GUEST_PORT, or GUEST_PORT alone for any free port of this host")
+    .option("--remove", "take the forwards away; connections through them live on")
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      `
+TCP, from 127.0.0.1 of this host alone. Forwards are kept with the member, over stop and up, until they are
+taken away or the member is removed; those of a member that is stopped are open when it runs again. A host port
+belongs to one member at a time.
+
+--json: {"name","forwards":[{"host_port","guest_port","open","problem"?}],"added"?,"removed"?}
+
+Examples:
+  fleetbox forward web 8080:80
+  fleetbox forward web 443
+  fleetbox forward web
+  fleetbox forward web 8080:80 --remove`,
+    )
+    .action(async (word: string, ports: string[], flags: Flags) => {
+      const wishes = ports.map((text) => parseForward(text));
+      const name = checkName(word);
+      if (flags.remove && wishes.length === 0) {
+        throw new FleetboxError("misuse", "Nothing to take away: expected the ports, such as 8080:80", {
+          hint: `See what there is: fleetbox forward ${name}`,
+        });
+      }
+      const store = openStore();
+      await requireMember(store, name);
+      const taken = await takeBackAndConnect(store, [name]);
+      if (taken.length > 0) warn(takenBack(taken));
+      const done: PortForward[] = [];
+      for (const wish of wishes) {
+        if (flags.remove) done.push(...await remove(store, name, wish));
+        else done.push(await add(store, name, wish));
+      }
+      tell(name, await forwardsOf(store, name), done, flags);
+    });
+}
+
+/** Tries so often when members come and go under our feet. */
+const TRIES = 5;
+
+/** By the holder that serves the member, else in the store: a holder that comes meanwhile waits for the member's lock. */
+async function change<T>(
+  store: Store,
+  name: string,
+  served: () => Promise<T | undefined>,
+  stopped: () => Promise<T>,
+): Promise<T> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const done = await served().catch((thrown) => {
+      // It is just letting go of the member.
+      if (thrown instanceof FleetboxError && /has left the group/.test(thrown.message)) return undefined;
+      throw thrown;
+    });
+    if (done !== undefined) return done;
+    const written = await store.withMemberLock(name, async () => {
+      return (await requireMember(store, name)).report ? undefined : await stopped();
+    });
+    if (written !== undefined) return written;
+  }
+  throw new FleetboxError("conflict", `"${name}" is started and stopped all the time`, { hint: "Try again." });
+}
+
+async function add(store: Store, name: string, wish: ForwardWish): Promise<PortForward> {
+  return await change(store, name, () => forward(store, name, wish), () => forwardStopped(store, name, wish));
+}
+
+async function remove(store: Store, name: string, wish: ForwardWish): Promise<PortForward[]> {
+  const all = await forwardsOf(store, name);
+  const found = chosen(all, wish);
+  if (found.length === 0) {
+    throw new FleetboxError("not-found", `"${name}" has no forward ${forwardText(wish)}`, {
+      hint: all.length > 0 ? `It has ${all.map(forwardText).join(", ")}` : "It has none.",
+    });
+  }
+  return await Promise.all(
+    found.map(({ host_port }) =>
+      change(store, name, () => unforward(store, name, host_port), () => dropForward(store, name, host_port))
+    ),
+  );
+}
+
+/** What is meant by the ports of `--remove`: one alone is the guest's; the host's, when no forward leads to such a one. */
+export function chosen<T extends PortForward>(all: readonly T[], { host_port, guest_port }: ForwardWish): T[] {
+  if (host_port !== undefined) {
+    return all.filter((one) => one.host_port === host_port && one.guest_port === guest_port);
+  }
+  const found = all.filter((one) => one.guest_port === guest_port);
+  return found.length > 0 ? found : all.filter((one) => one.host_port === guest_port);
+}
+
+async function forwardsOf(store: Store, name: string): Promise<ForwardReport[]> {
+  return viewOf(await requireMember(store, name), observeGroups(store)).forwards ?? [];
+}
+
+function tell(name: string, forwards: ForwardReport[], done: PortForward[], { json, remove }: Flags): void {
+  if (json) {
+    const changed = done.length === 0 ? {} : remove ? { removed: done } : { added: done };
+    return sayJson({ name, forwards, ...changed });
+  }
+  if (remove) return done.forEach((one) => say(`${forwardText(one)} removed`));
+  const told = done.length === 0
+    ? forwards
+    : done.map(({ host_port }) => forwards.find((one) => one.host_port === host_port)!);
+  if (told.length === 0) warn(`no port leads to ${name}: fleetbox forward ${name} 8080:80`);
+  for (const one of told) say(forwardLine(one));
+}

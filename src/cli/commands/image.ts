@@ -1,0 +1,312 @@
+/** `fleetbox image`: the images in the store: list, download, build, delete. */
+
+import { join, resolve } from "node:path";
+import { Command } from "commander";
+import { FleetboxError } from "../../core/errors.ts";
+import { type CachedImage, cachedImages, removeImage } from "../../image/cache.ts";
+import { type Architecture, CATALOG, debianArchitecture, parseArchitecture } from "../../image/catalog.ts";
+import { ALIASES, describeDirectory } from "../../image/image.ts";
+import type { Store } from "../../store.ts";
+import { paintFor } from "../terminal/colour.ts";
+import { ageText, elapsedText } from "../arguments/duration.ts";
+import { throwAll } from "../error_text.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
+import { imageReference } from "../arguments/member_options.ts";
+import { Meter } from "../terminal/meter.ts";
+import { nearest } from "../../core/nearest.ts";
+import { say, sayJson, warn } from "../terminal/output.ts";
+import { bytesText } from "../arguments/sizes.ts";
+import { openStore } from "../arguments/store_access.ts";
+import { tableLines } from "../terminal/table.ts";
+
+export function imageCommand(): Command {
+  const command = new Command("image").description("list, download, build and delete disk images");
+  for (const make of [listImagesCommand, pullCommand, buildCommand, removeImagesCommand]) {
+    command.addCommand(make().helpOption("-h, --help", "print help"));
+  }
+  return command.helpCommand(false).addHelpText(
+    "after",
+    `
+Images that can be downloaded: ${CATALOG.map(({ alias }) => alias).join(", ")}.
+Images that can be built here from Debian's packages: ${buildable().join(", ")}.
+
+Examples:
+  fleetbox image build debian-12
+  fleetbox image pull ubuntu-24.04
+  fleetbox image ls`,
+  );
+}
+
+function buildable(): string[] {
+  return CATALOG.filter(({ build }) => build).map(({ alias }) => alias);
+}
+
+/** An image in the store, as it is told. */
+interface ImageView {
+  image?: string;
+  id: string;
+  arch: string;
+  bytes: number;
+  /** When it came here, ISO 8601. */
+  since: string;
+  origin: string;
+  from?: string;
+  members: string[];
+}
+
+function listImagesCommand(): Command {
+  return new Command("ls")
+    .description("list the images in the store, with the members that use them")
+    .option("--all", "what could be downloaded or built, too")
+    .option("--json", "one JSON array")
+    .addHelpText(
+      "after",
+      `
+--json: [{"image"?,"id","arch","bytes","since","origin","from"?,"members"}], with --all also
+{"image","arch","available":["download","build"],"url","date"} for what is not here.
+
+Examples:
+  fleetbox image ls
+  fleetbox image ls --all`,
+    )
+    .action((flags: { all?: boolean; json?: boolean }) => {
+      const store = openStore();
+      const here = imageViews(store);
+      const absent = flags.all ? availableViews(here) : [];
+      if (flags.json) return sayJson([...here, ...absent]);
+      if (here.length + absent.length === 0) return warn("no images yet: fleetbox image ls --all");
+      const rows = here.map((view) => [
+        view.image ?? "-",
+        view.arch,
+        bytesText(view.bytes),
+        ageText(Date.now() - Date.parse(view.since)),
+        view.origin,
+        view.members.join(" ") || "-",
+        view.id,
+      ]);
+      const others = absent.map(({ image, arch, available, date }) => [
+        image,
+        arch,
+        "-",
+        "-",
+        available.map((way) => way === "build" ? "can be built" : `can be downloaded (${date})`).join(", "),
+        "-",
+        "-",
+      ]);
+      const head = ["IMAGE", "ARCH", "SIZE", "AGE", "ORIGIN", "MEMBERS", "ID"];
+      tableLines(head, [...rows, ...others].map((row) => row.map((text) => ({ text }))), paintFor()).forEach(say);
+    });
+}
+
+function imageViews(store: Store): ImageView[] {
+  const users = imageUsers(store);
+  return cachedImages(store).map(({ id, manifest, bytes, since, refs }) => ({
+    ...(refs[0] ? { image: shownRef(refs[0].ref) } : manifest.name === "micro" ? { image: "micro" } : {}),
+    id,
+    arch: debianArchitecture(manifest.arch ?? Deno.build.arch),
+    bytes,
+    since: since.toISOString(),
+    origin: manifest.origin?.kind ?? "built in",
+    ...(manifest.origin?.from === undefined ? {} : { from: manifest.origin.from }),
+    members: users.get(id) ?? [],
+  }));
+}
+
+/** A compressed file is remembered with its size and time, which nobody wants to read. */
+function shownRef(ref: string): string {
+  return ref.startsWith("/") ? ref.replace(/ \d+ \d+$/, "") : ref;
+}
+
+function availableViews(here: readonly ImageView[]) {
+  return CATALOG.flatMap(({ alias, files, build }) =>
+    Object.entries(files).flatMap(([arch, file]) => {
+      if (here.some((view) => view.image === alias && view.arch === arch)) return [];
+      const canBuild = build && arch === debianArchitecture(Deno.build.arch);
+      const available: ("download" | "build")[] = canBuild ? ["download", "build"] : ["download"];
+      return [{ image: alias, arch, available, url: file.url, date: file.date }];
+    })
+  );
+}
+
+/** Members by the image that their disk is made on. */
+function imageUsers(store: Store): Map<string, string[]> {
+  const users = new Map<string, string[]>();
+  for (const stored of store.members()) {
+    if (!("config" in stored)) continue;
+    const { image_id } = stored.config;
+    users.set(image_id, [...users.get(image_id) ?? [], stored.name]);
+  }
+  return users;
+}
+
+interface FetchFlags {
+  arch?: string;
+  json?: boolean;
+}
+
+function pullCommand(): Command {
+  return new Command("pull")
+    .description("download an image into the store")
+    .argument("<image>", "an alias, or an address: https://host/disk.qcow2#sha256=…")
+    .option("--arch <arch>", "amd64 or arm64 (default: this host's)")
+    .option("--json", "one JSON object per event")
+    .addHelpText(
+      "after",
+      `
+A download that was broken off goes on where it was. An alias that was built here stands for the
+downloaded image afterwards; members keep the image that they were made on.
+
+Events of --json: {"event":"download","image","step","bytes","total"?,"rate"}, and at the end
+{"event":"pull","image","id","bytes"}.
+
+Example:
+  fleetbox image pull ubuntu-24.04`,
+    )
+    .action(async (word: string, flags: FetchFlags) => {
+      const store = openStore();
+      const ref = imageReference(word, Deno.cwd);
+      if (ref === "micro") throw new FleetboxError("misuse", "micro comes with fleetbox: there is nothing to download");
+      requireKnown(ref);
+      const { fetchImage } = await import("../../image/fetch.ts");
+      const meter = new Meter(shownWord(word), flags.json ?? false);
+      using interrupt = new Interrupt(() => void meter.end());
+      const started = performance.now();
+      try {
+        const directory = await fetchImage(store, ref, {
+          arch: architecture(flags.arch),
+          again: true,
+          signal: interrupt.signal,
+          onDownload: (progress) => meter.transfer(progress),
+        });
+        meter.end();
+        tellResult("pull", ref, directory, started, flags.json ?? false);
+      } finally {
+        meter.end();
+      }
+    });
+}
+
+function requireKnown(ref: string): void {
+  if (/^https?:\/\//i.test(ref) || ref.startsWith("/") || ALIASES.includes(ref)) return;
+  const near = nearest(ref, ALIASES);
+  throw new FleetboxError("not-found", `There is no image "${ref}" in the catalogue`, {
+    hint: near ? `Did you mean ${near}?` : "See what there is: fleetbox image ls --all",
+  });
+}
+
+/** What stands before the bar: an address is too long for it. */
+function shownWord(word: string): string {
+  return word.replace(/#.*$/, "").replace(/^https?:\/\/.*\//i, "") || word;
+}
+
+function buildCommand(): Command {
+  return new Command("build")
+    .description("build an image from Debian's packages, about a minute")
+    .argument("<alias>", buildable().join(", "))
+    .option("--output <dir>", "a new directory for it, instead of the store; use it with --image DIR")
+    .option("--json", "one JSON object per event")
+    .addHelpText(
+      "after",
+      `
+The packages come from this host's own sources. Needs mmdebstrap; root, or uidmap and an entry in
+/etc/subuid. The alias stands for the built image afterwards. docs/images.md says what is set in it.
+
+Events of --json: {"event":"step","image","step"}, and at the end {"event":"build","image","id","bytes"}.
+
+Example:
+  fleetbox image build debian-12`,
+    )
+    .action(async (alias: string, flags: { output?: string; json?: boolean }) => {
+      const store = openStore();
+      const { buildAlias } = await import("../../image/build_cache.ts");
+      const meter = new Meter(alias, flags.json ?? false);
+      using interrupt = new Interrupt(() => void meter.end());
+      const started = performance.now();
+      try {
+        const directory = await buildAlias(store, alias, {
+          output: flags.output === undefined ? undefined : resolve(flags.output),
+          signal: interrupt.signal,
+          onStep: (step) => meter.step(step),
+        });
+        meter.end();
+        tellResult("build", alias, directory, started, flags.json ?? false);
+      } finally {
+        meter.end();
+      }
+    });
+}
+
+function tellResult(event: "pull" | "build", image: string, directory: string, startedMs: number, json: boolean): void {
+  const { id, disk, virtualBytes } = describeDirectory(image, directory);
+  const { blocks, size } = Deno.statSync(disk);
+  const bytes = blocks === null ? size : blocks * 512;
+  if (json) return sayJson({ event, image, id, bytes });
+  const what = `${bytesText(bytes)}, a disk of ${bytesText(virtualBytes)}`;
+  say(`${image}: ${what} (${elapsedText(performance.now() - startedMs)}); it is ${join(directory)}`);
+}
+
+function removeImagesCommand(): Command {
+  return new Command("rm")
+    .description("delete images that no member uses")
+    .argument("<images...>", "what ls shows under IMAGE or ID")
+    .option("--json", 'one JSON object: {"event":"image-rm","removed":["…"]}')
+    .addHelpText("after", "\nExample:\n  fleetbox image rm debian-12")
+    .action(async (words: string[], flags: { json?: boolean }) => {
+      const store = openStore();
+      const [failures, removed]: [unknown[], string[]] = [[], []];
+      for (const word of words) {
+        try {
+          for (const image of imagesOf(store, word)) {
+            await removeUnused(store, image);
+            removed.push(image.id);
+            if (!flags.json) say(`${image.id} removed`);
+          }
+        } catch (thrown) {
+          failures.push(thrown);
+        }
+      }
+      if (flags.json) sayJson({ event: "image-rm", removed });
+      throwAll(failures);
+    });
+}
+
+function imagesOf(store: Store, word: string): CachedImage[] {
+  const all = cachedImages(store);
+  const found = all.filter(({ id, manifest, refs }) =>
+    id === word || refs.some(({ ref }) => shownRef(ref) === word) || (word === "micro" && manifest.name === "micro")
+  );
+  if (found.length > 0) return found;
+  const near = nearest(
+    word,
+    all.flatMap(({ id, manifest, refs }) => [
+      id,
+      ...refs.map(({ ref }) => shownRef(ref)),
+      ...(manifest.name === "micro" ? ["micro"] : []),
+    ]),
+  );
+  throw new FleetboxError("not-found", `There is no image "${word}" in the store`, {
+    hint: near ? `Did you mean ${near}?` : "See what there is: fleetbox image ls",
+  });
+}
+
+async function removeUnused(store: Store, { id }: CachedImage): Promise<void> {
+  const members = imageUsers(store).get(id);
+  if (members !== undefined) {
+    throw new FleetboxError(
+      "conflict",
+      `Cannot remove the image ${id}: the disks of ${members.join(", ")} are made on it`,
+      {
+        hint: `Remove its members first: fleetbox rm ${members.join(" ")}`,
+      },
+    );
+  }
+  await removeImage(store, id);
+}
+
+/** @throws {FleetboxError} `misuse` */
+export function architecture(text: string | undefined): Architecture | undefined {
+  if (text === undefined) return undefined;
+  const arch = parseArchitecture(text);
+  if (arch) return arch;
+  throw new FleetboxError("misuse", `Bad value for --arch: found ${JSON.stringify(text)}, expected amd64 or arm64`);
+}

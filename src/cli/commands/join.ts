@@ -1,0 +1,51 @@
+/** `fleetbox join`: boots a member onto the network that another one is on. */
+
+import { Command } from "commander";
+import { codeOf, FleetboxError, messageOf } from "../../core/errors.ts";
+import { checkName } from "../../core/names.ts";
+import { nearest } from "../../core/nearest.ts";
+import { bringMembersUp } from "../bring_members_up.ts";
+import { addMemberFlags, type MemberFlags, memberOptions } from "../arguments/member_options.ts";
+import { isInStore } from "../remove.ts";
+import { knownNames, openStore } from "../arguments/store_access.ts";
+import { VERBOSE } from "../terminal/progress.ts";
+import { planJoin } from "../../control/plan.ts";
+
+interface Flags extends MemberFlags {
+  via: string;
+  json?: boolean;
+  verbose?: boolean;
+  wait: boolean;
+}
+
+export function joinCommand(): Command {
+  const command = new Command("join")
+    .description("boot a member, new or stopped, onto the network of one that runs")
+    .argument("<name>", "the member that joins")
+    .requiredOption("--via <name>", "a member of the group to be joined");
+  return addMemberFlags(command)
+    .option("--no-wait", "return when it is being booted")
+    .option("--verbose", VERBOSE)
+    .option("--json", "one JSON object per event (see: fleetbox help up)")
+    .addHelpText("after", "\nExample:\n  fleetbox join d --via b")
+    .action(async (word: string, flags: Flags) => {
+      const [name, via] = [checkName(word), checkName(flags.via)];
+      if (name === via) throw new FleetboxError("misuse", `"${name}" cannot join a network via itself`);
+      await bringMembersUp({
+        names: [name],
+        context: [via],
+        flags,
+        options: memberOptions(flags),
+        plan: (facts, groups) => planJoin(facts.get(name)!, facts.get(via)!, groups),
+      }).catch(async (thrown) => {
+        throw await guess(via, thrown);
+      });
+    });
+}
+
+/** The error for a `via` that nobody has, with the nearest name that somebody has instead of the plan's own hint. */
+async function guess(via: string, thrown: unknown): Promise<unknown> {
+  if (codeOf(thrown) !== "not-found" || isInStore(openStore(), via)) return thrown;
+  const near = nearest(via, await knownNames(openStore()));
+  return near ? new FleetboxError("not-found", messageOf(thrown), { hint: `Did you mean "${near}"?` }) : thrown;
+}

@@ -1,0 +1,27 @@
+/** `fleetbox ls`: every member, whatever state it is in, observed now. */
+
+import { Command } from "commander";
+import { list } from "../listing.ts";
+
+export function listCommand(): Command {
+  return new Command("ls")
+    .alias("ps")
+    .description("list all members with their state")
+    .option("--repair", "take back first what runs without a holder, and clear away what is left of dead groups")
+    .option("-q, --quiet", "names only")
+    .option("--json", "one JSON array")
+    .addHelpText(
+      "after",
+      `
+States: downloading, starting, running, stopped, error; orphaned (its holder was killed, its
+machine runs), damaged (its config cannot be read), unknown (its holder does not answer).
+--json: [{"name","state","stage"?,"running","ip","cpus","memory_mb","disk_mb","image","since"?,
+"group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]
+
+Examples:
+  fleetbox ls
+  fleetbox ls --repair
+  fleetbox stop $(fleetbox ls -q)`,
+    )
+    .action(list);
+}

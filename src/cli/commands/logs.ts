@@ -1,0 +1,83 @@
+/** `fleetbox logs`: a member's console, or its holder's own log. */
+
+import { Command } from "commander";
+import { watch } from "../../control.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { checkName } from "../../core/names.ts";
+import { exists, type Store } from "../../store.ts";
+import { followFile } from "../follow.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
+import { wholeNumber } from "../arguments/member_options.ts";
+import { type MemberFacts, observeGroups } from "../../control/observe.ts";
+import { outputClosed, warn, write } from "../terminal/output.ts";
+import { openStore, requireMember } from "../arguments/store_access.ts";
+import { TerminalText } from "../terminal/text.ts";
+
+interface Flags {
+  follow?: boolean;
+  holder?: boolean;
+  lines?: string;
+}
+
+export function logsCommand(): Command {
+  return new Command("logs")
+    .description("print what a member wrote to its console")
+    .argument("<name>", "the member")
+    .option("-f, --follow", "go on with what is written, until Ctrl-C")
+    .option("-n, --lines <count>", "only the last lines")
+    .option("--holder", "the log of the holder that serves the member instead")
+    .addHelpText(
+      "after",
+      `
+On a terminal, escape sequences and control characters are left out; a pipe gets every byte.
+
+Examples:
+  fleetbox logs a -n 20
+  fleetbox logs a -f`,
+    )
+    .action(async (word: string, flags: Flags) => {
+      const lines = flags.lines === undefined ? undefined : wholeNumber("-n", flags.lines, 0, 1_000_000_000);
+      const store = openStore();
+      const member = await requireMember(store, checkName(word));
+      const path = flags.holder ? holderLog(store, member) : store.member(member.name).serialLog;
+      if (!exists(path)) {
+        if (!flags.follow) return warn(`${member.name} has written nothing yet`);
+        warn(`waiting for the first output of ${member.name}`);
+      }
+      using interrupt = new Interrupt(() => undefined);
+      if (flags.follow) await untilMade(store, member.name, interrupt.signal);
+      const text = new TerminalText();
+      const decoder = new TextDecoder();
+      for await (const bytes of followFile(path, { lines, follow: flags.follow, signal: interrupt.signal })) {
+        const piece = decoder.decode(bytes, { stream: true });
+        write(Deno.stdout.isTerminal() ? text.push(piece) : piece);
+        if (outputClosed()) return;
+      }
+      if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted");
+    });
+}
+
+/** Returns when a member that is just being made has a directory: nothing can be watched before. */
+async function untilMade(store: Store, name: string, signal: AbortSignal): Promise<void> {
+  const { dir } = store.member(name);
+  if (exists(dir)) return;
+  for await (const _ of watch(store, name, signal)) if (exists(dir)) return;
+}
+
+/**
+ * The log of the holder that serves a member, or served it last. It is named after the first member that the holder was
+ * started for, which may be any of the group: the one that was written to last is it.
+ */
+function holderLog(store: Store, { name, report }: MemberFacts): string {
+  const group = observeGroups(store).find(({ members }) => members.includes(name));
+  const candidates = new Set([report?.group ?? name, name, ...group?.members ?? []]);
+  const written = [...candidates].map((first) => {
+    const path = store.holderLog(first);
+    return { path, at: exists(path) ? Deno.statSync(path).mtime?.getTime() ?? 0 : -1 };
+  });
+  const { path, at } = written.reduce((best, one) => one.at > best.at ? one : best);
+  if (at >= 0) return path;
+  throw new FleetboxError("not-found", `There is no log of a holder of "${name}"`, {
+    hint: `Logs of holders are ${store.holderLog("FIRST-MEMBER")}`,
+  });
+}

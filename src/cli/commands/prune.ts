@@ -1,0 +1,83 @@
+/** `fleetbox prune`: removes what a crash may have left and no member needs. Never a disk. */
+
+import { Command } from "commander";
+import { FleetboxError } from "../../core/errors.ts";
+import { throwAll } from "../error_text.ts";
+import { findLeftovers, type Leftover } from "../leftovers.ts";
+import { say, sayJson } from "../terminal/output.ts";
+import { bytesText } from "../arguments/sizes.ts";
+import { openStore } from "../arguments/store_access.ts";
+import { tableLines } from "../terminal/table.ts";
+
+interface Flags {
+  force?: boolean;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export function pruneCommand(): Command {
+  return new Command("prune")
+    .description("remove what a crash has left in the store and no member needs; never a disk")
+    .option("-f, --force", "do not ask")
+    .option("--dry-run", "tell what would be removed, and remove nothing")
+    .option("--json", "one JSON object; does not ask")
+    .addHelpText(
+      "after",
+      `
+Looks for: sockets that nobody answers, pidfiles and records of groups that are gone, and their gateways;
+directories of members that were never made; temporary files of processes that are gone; parts of downloads
+that nobody writes; logs of holders whose members are gone; and micro images of other versions that no
+member is made on. Nothing of a group that lives, or whose machines run, is touched.
+
+Asks first when both input and output are a terminal.
+
+--json: {"found":[{"kind","path","bytes","pid"?}],"removed":[{…}],"bytes"}; paths are relative to the store.
+
+Examples:
+  fleetbox prune --dry-run
+  fleetbox prune -f`,
+    )
+    .action(async (flags: Flags) => {
+      const store = openStore();
+      const all = await findLeftovers(store);
+      const found = all.map(({ remove: _, ...leftover }) => leftover);
+      if (!flags.json) {
+        if (all.length === 0) return say("nothing is left over");
+        lines(found).forEach(say);
+      }
+      if (flags.dryRun) return flags.json ? sayJson({ found, removed: [], bytes: 0 }) : undefined;
+      const asks = !flags.force && !flags.json && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+      if (all.length > 0 && asks && !agreed(all.length)) throw new FleetboxError("failed", "Nothing was removed");
+
+      const [removed, failures]: [Leftover[], unknown[]] = [[], []];
+      for (const [index, { path, remove }] of all.entries()) {
+        try {
+          if (await remove()) removed.push(found[index]);
+        } catch (cause) {
+          failures.push(new FleetboxError("failed", `Cannot remove ${path}`, { cause }));
+        }
+      }
+      const bytes = removed.reduce((sum, one) => sum + one.bytes, 0);
+      const count = removed.length === all.length ? `${removed.length}` : `${removed.length} of ${all.length}`;
+      if (flags.json) sayJson({ found, removed, bytes });
+      else say(`${count} removed, ${bytesText(bytes)}`);
+      throwAll(failures);
+    });
+}
+
+function agreed(count: number): boolean {
+  const answer = prompt(`Remove ${count === 1 ? "it" : `these ${count}`}? [y/N]`);
+  return /^\s*y(es)?\s*$/i.test(answer ?? "");
+}
+
+/** A line for each thing. */
+function lines(found: readonly Leftover[]): string[] {
+  return tableLines(
+    ["KIND", "SIZE", "PATH"],
+    found.map(({ kind, path, bytes, pid }) => [
+      { text: kind },
+      { text: bytesText(bytes) },
+      { text: pid === undefined ? path : `${path} (process ${pid})` },
+    ]),
+  );
+}

@@ -1,0 +1,128 @@
+/** `fleetbox rm`: deletes members with their disks. The only command that deletes a disk. */
+
+import { Command } from "commander";
+import { FleetboxError } from "../../core/errors.ts";
+import type { Store } from "../../store.ts";
+import { throwAll } from "../error_text.ts";
+import { Interrupt } from "../terminal/interrupt.ts";
+import { parseNames } from "../arguments/name_arguments.ts";
+import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms } from "../../control/observe.ts";
+import { say, sayJson } from "../terminal/output.ts";
+import { progressFor, VERBOSE } from "../terminal/progress.ts";
+import { isInStore, logNames, removeLogs, removeStopped } from "../remove.ts";
+import { bytesText } from "../arguments/sizes.ts";
+import { stopMembers } from "./stop.ts";
+import { openStore, unknownMember } from "../arguments/store_access.ts";
+
+interface Flags {
+  all?: boolean;
+  force?: boolean;
+  json?: boolean;
+  verbose?: boolean;
+}
+
+export function rmCommand(): Command {
+  return new Command("rm")
+    .description("delete members with their disks; stops them first")
+    .argument("[names...]", "members: a,b,c or a b c")
+    .option("--all", "every member, except those of a running program")
+    .option("-f, --force", "do not ask, and do not wait for guests that run")
+    .option("--verbose", VERBOSE)
+    .option("--json", "one JSON object per event; does not ask")
+    .addHelpText(
+      "after",
+      `
+Asks first when both input and output are a terminal.
+
+Events of --json: {"event":"member","member":{…}} for each change, and at the end {"event":"rm","removed":["a"]}.
+
+Examples:
+  fleetbox rm a
+  fleetbox rm --all -f`,
+    )
+    .action(async (words: string[], flags: Flags) => {
+      const store = openStore();
+      const { known, unknown, spared } = await chosen(store, words, flags.all ?? false);
+      const asks = !flags.force && !flags.json && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+      if (known.length > 0 && asks && !(await agreed(store, known))) {
+        throw new FleetboxError("failed", "Nothing was removed");
+      }
+
+      const progress = progressFor(known, flags);
+      if (spared.length > 0) progress.note(leftAlone(spared));
+      using interrupt = new Interrupt(() => void progress.end());
+      const served = await servedOf(store, known);
+      const logs = logNames(store, known);
+      const stopped = await stopMembers(store, served, { ...flags, signal: interrupt.signal }, progress);
+      progress.end();
+      if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted; nothing was removed");
+
+      const kept = new Set(
+        served.filter((name) => !stopped.stopped.includes(name) && !stopped.notRunning.includes(name)),
+      );
+      const failures: unknown[] = [...unknown, ...stopped.failures];
+      const removed: string[] = [];
+      for (const name of known.filter((one) => !kept.has(one))) {
+        try {
+          await removeStopped(store, name);
+          removed.push(name);
+          if (!flags.json) say(`${name} removed`);
+        } catch (thrown) {
+          failures.push(thrown);
+        }
+      }
+      removeLogs(store, logs);
+      if (flags.json) sayJson({ event: "rm", removed });
+      else if (flags.all && known.length === 0) say("no members");
+      throwAll(failures);
+    });
+}
+
+interface Chosen {
+  known: string[];
+  /** An error for each name that nobody has. */
+  unknown: unknown[];
+  /** Those that belong to programs which run, and that `--all` does not mean. */
+  spared: string[];
+}
+
+async function chosen(store: Store, words: string[], all: boolean): Promise<Chosen> {
+  if (all && words.length > 0) throw new FleetboxError("misuse", "Expected members' names or --all, found both");
+  if (all) {
+    const { members, groups } = await observeAll(store, 5_000);
+    const spared = ofPrograms(members, groups);
+    return { known: members.map(({ name }) => name).filter((name) => !spared.includes(name)), unknown: [], spared };
+  }
+  if (words.length === 0) throw new FleetboxError("misuse", "Nothing to remove: expected members' names, or --all");
+  const names = parseNames(words);
+  const known = names.filter((name) => isInStore(store, name));
+  const unknown = names.filter((name) => !known.includes(name)).map((name) => unknownMember(store, name));
+  return { known, unknown: await Promise.all(unknown), spared: [] };
+}
+
+/** Those that must be stopped first: a holder serves them, or their machine runs without one. */
+async function servedOf(store: Store, names: readonly string[]): Promise<string[]> {
+  const alive = new Set(observeGroups(store).flatMap((group) => group.machinesAlive));
+  const members = await Promise.all(names.map((name) => observeMember(store, name)));
+  return members.filter(({ name, report, silence }) => report || silence || alive.has(name)).map(({ name }) => name);
+}
+
+async function agreed(store: Store, names: readonly string[]): Promise<boolean> {
+  say("This deletes:");
+  for (const name of names) {
+    const { report } = await observeMember(store, name);
+    say(`  ${name}${report?.running ? " (runs: it is stopped first)" : ""}, disk ${bytesText(diskBytes(store, name))}`);
+  }
+  const answer = prompt(`Delete ${names.length === 1 ? names[0] : `these ${names.length} members`}? [y/N]`);
+  return /^\s*y(es)?\s*$/i.test(answer ?? "");
+}
+
+/** What the disk takes up now; a sparse file takes less than its size. */
+function diskBytes(store: Store, name: string): number {
+  try {
+    const { blocks, size } = Deno.statSync(store.member(name).disk);
+    return blocks === null ? size : blocks * 512;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,42 @@
+/** `fleetbox ssh-config`: members as hosts for ssh, scp, rsync, Ansible and editors. */
+
+import { Command } from "commander";
+import { parseNames } from "../arguments/name_arguments.ts";
+import { observeAll, observeGroups, orphanGroup } from "../../control/observe.ts";
+import { sayJson, warn, write } from "../terminal/output.ts";
+import { endpointOf } from "../ssh_endpoint.ts";
+import { sshConfigBlock } from "../arguments/ssh_arguments.ts";
+import { openStore, requireMember } from "../arguments/store_access.ts";
+
+export function sshConfigCommand(): Command {
+  return new Command("ssh-config")
+    .description("print members as Host blocks for ssh_config")
+    .argument("[names...]", "members (default: all that run)")
+    .option("--json", 'one JSON array: [{"name","host","port","user","identity_file"}]')
+    .addHelpText(
+      "after",
+      `
+To have the members in every ssh, put "Include ~/.fleetbox/ssh_config" at the top of ~/.ssh/config, and write that file
+after each up: ports change when a member boots.
+
+Examples:
+  fleetbox ssh-config > hosts && scp -F hosts file a:
+  fleetbox ssh-config > ~/.fleetbox/ssh_config`,
+    )
+    .action(async (words: string[], flags: { json?: boolean }) => {
+      const store = openStore();
+      const members = words.length > 0
+        ? await Promise.all(parseNames(words).map((name) => requireMember(store, name)))
+        : (await observeAll(store, 1_000)).members.filter(({ report }) => report?.state === "running" && report.ssh);
+      if (members.length === 0 && !flags.json) return warn("no member runs: fleetbox up a");
+      const groups = observeGroups(store);
+      const hosts = members.map((member) => ({
+        name: member.name,
+        endpoint: endpointOf(member, () => orphanGroup(groups, member.name) !== undefined),
+      }));
+      if (flags.json) {
+        return sayJson(hosts.map(({ name, endpoint }) => ({ name, ...endpoint, identity_file: store.key })));
+      }
+      write(hosts.map(({ name, endpoint }) => sshConfigBlock(store, name, endpoint)).join("\n"));
+    });
+}

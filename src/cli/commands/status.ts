@@ -1,0 +1,119 @@
+/** `fleetbox status`: all that is known of one member. */
+
+import { Command } from "commander";
+import { getGroup, getReport } from "../../control.ts";
+import { checkName } from "../../core/names.ts";
+import { type MemberPaths, naturalOrder, type Store } from "../../store.ts";
+import type { GroupReport, PortReport } from "../../wire.ts";
+import { ageText } from "../arguments/duration.ts";
+import { forwardLine, type MemberView, viewOf } from "../member_view.ts";
+import { transferText } from "../terminal/meter.ts";
+import { ANSWER_MS, type MemberFacts, observeGroups } from "../../control/observe.ts";
+import { say, sayJson } from "../terminal/output.ts";
+import { shellQuote } from "../../core/quoting.ts";
+import { bytesText, sizeText } from "../arguments/sizes.ts";
+import { openStore, requireMember } from "../arguments/store_access.ts";
+
+export function statusCommand(): Command {
+  return new Command("status")
+    .description("tell all about one member")
+    .argument("<name>", "the member")
+    .option("--verbose", "its hypervisor's command line, too, ready to paste")
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      `
+--json: what its holder reports {"name","state","stage"?,"running","ip","since"?,"group"?,"pid"?,
+"hypervisor_pid"?,"cpus","memory_mb","image","ssh"?,"forwards"?,"network"?,"failure"?} with the group's settings
+("bound","egress","host_access","accelerator","gateway_trouble"?), and "config" and "paths" from the store.
+
+Example:
+  fleetbox status a --json | jq .network.dropped`,
+    )
+    .action(async (word: string, flags: { json?: boolean; verbose?: boolean }) => {
+      const store = openStore();
+      const member = await requireMember(store, checkName(word));
+      if (member.report && (flags.json || flags.verbose)) {
+        member.report = await getReport(store, member.name, ANSWER_MS, true).catch(() => undefined) ?? member.report;
+      }
+      const group = member.report ? await getGroup(store, member.name).catch(() => undefined) : undefined;
+      const view = viewOf(member, observeGroups(store), group?.bound);
+      if (flags.json) sayJson(statusJson(store, member, view, group));
+      else statusLines(view, member, store.member(member.name), group, Date.now()).forEach(say);
+      const command = member.report?.command;
+      if (flags.verbose && !flags.json && command) say(`\n${command.map(shellQuote).join(" ")}`);
+    });
+}
+
+function statusJson(store: Store, member: MemberFacts, view: MemberView, group: GroupReport | undefined) {
+  return {
+    ...view,
+    ...member.report,
+    ...(group && { egress: group.egress, host_access: group.host_access, accelerator: group.accelerator }),
+    ...(group?.gateway_trouble && { gateway_trouble: group.gateway_trouble }),
+    config: member.stored && "config" in member.stored ? member.stored.config : null,
+    paths: store.member(member.name),
+  };
+}
+
+/** `key  value` lines for people. */
+export function statusLines(
+  view: MemberView,
+  { report, stored }: MemberFacts,
+  paths: MemberPaths,
+  group: GroupReport | undefined,
+  nowMs: number,
+): string[] {
+  const config = stored && "config" in stored ? stored.config : undefined;
+  const since = view.since ? `, for ${ageText(nowMs - Date.parse(view.since))}` : "";
+  const entries: [string, string | undefined][] = [
+    ["name", view.name],
+    ["state", `${view.state}${view.stage && view.stage !== "ready" ? ` (${view.stage})` : ""}${since}`],
+    ["download", report?.state === "downloading" && report.download ? transferText(report.download) : undefined],
+    ["reason", view.reason],
+    ["try", view.hint],
+    ["address", view.ip || undefined],
+    ["ssh", view.state === "running" ? sshText(view) : undefined],
+    ["forwards", view.forwards?.map(forwardLine).join("\n")],
+    ["group", view.group && `${view.group}${view.bound ? " (bound to its client)" : ""}`],
+    [
+      "members",
+      group && group.members.length > 1
+        ? group.members.map(({ name }) => name).sort(naturalOrder).join(", ")
+        : undefined,
+    ],
+    ["egress", group && `${group.egress}${group.host_access ? ", with access to the host's loopback" : ""}`],
+    ["gateway", group?.gateway_trouble],
+    ["cpus", view.cpus?.toString()],
+    ["memory", view.memory_mb === undefined ? undefined : sizeText(view.memory_mb)],
+    ["disk", config && `${sizeText(config.disk_mb)}, ${paths.disk}`],
+    ["image", view.image],
+    ["mac", config?.mac],
+    ["created", config?.created_at],
+    ["hypervisor", report?.hypervisor_pid === undefined ? undefined : `process ${report.hypervisor_pid}`],
+    ["accelerator", group?.accelerator && `${group.accelerator.name} (${group.accelerator.reason})`],
+    ["holder", report && `process ${report.pid}${group ? `, fleetbox ${group.version}` : ""}`],
+    ["console", paths.serialLog],
+    ["received", report?.network && traffic(report.network.rx_frames, report.network.rx_bytes)],
+    ["sent", report?.network && traffic(report.network.tx_frames, report.network.tx_bytes)],
+    ["dropped", report?.network && droppedText(report.network)],
+  ];
+  const told = entries.filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "");
+  const width = Math.max(...told.map(([key]) => key.length));
+  return told.map(([key, value]) =>
+    `${key.padEnd(width)}  ${value.trim().replaceAll("\n", `\n${" ".repeat(width + 2)}`)}`
+  );
+}
+
+function sshText({ name, ssh }: MemberView): string {
+  return `fleetbox ssh ${name}${ssh ? ` (${ssh.user}@${ssh.host}, port ${ssh.port})` : ""}`;
+}
+
+function traffic(frames: number, bytes: number): string {
+  return `${frames} frames, ${bytesText(bytes)}`;
+}
+
+function droppedText({ dropped }: PortReport): string {
+  const reasons = Object.entries(dropped).filter(([, count]) => count > 0);
+  return reasons.length === 0 ? "none" : reasons.map(([reason, count]) => `${count} ${reason}`).join(", ");
+}

@@ -1,0 +1,53 @@
+/** `fleetbox up`: creates what is missing, boots what is stopped, leaves what runs. */
+
+import { Command } from "commander";
+import { DEFAULTS } from "../../core/options.ts";
+import { bringMembersUp } from "../bring_members_up.ts";
+import { addMemberFlags, type MemberFlags, memberOptions } from "../arguments/member_options.ts";
+import { numberedNames, parseNames } from "../arguments/name_arguments.ts";
+import { VERBOSE } from "../terminal/progress.ts";
+import { planUp } from "../../control/plan.ts";
+
+interface Flags extends MemberFlags {
+  n?: string;
+  json?: boolean;
+  verbose?: boolean;
+  wait: boolean;
+}
+
+export function upCommand(): Command {
+  const command = new Command("up")
+    .description("create and boot members on one private network, and wait until they run")
+    .argument("<names...>", "members: a,b,c or a b c")
+    .option("-n <count>", "number the members of one name: node -n 3 is node-1, node-2, node-3");
+  return addMemberFlags(command)
+    .option("--egress <on|off>", `whether the group reaches the outside (default: ${DEFAULTS.egress})`)
+    .option("--host-access", "let guests reach services on this host's loopback, at the gateway's address")
+    .option("--no-wait", "return when they are being booted")
+    .option("--verbose", VERBOSE)
+    .option("--json", "one JSON object per event")
+    .addHelpText(
+      "after",
+      `
+Members that run stay as they are; members that exist keep their disks. If one of the
+first boot of a group fails, the others are taken down again and what was created is removed.
+Ctrl-C takes down again what this command started; a second Ctrl-C leaves at once.
+
+Events of --json: {"event":"member","member":{…}} for each change, {"event":"note","message"},
+and at the end {"event":"up","members":[…]}.
+
+Examples:
+  fleetbox up a,b,c
+  fleetbox up node -n 3 --memory 512M --egress off
+  fleetbox up web --image ./debian.qcow2 --cpus 2 --memory 2G --disk 20G`,
+    )
+    .action(async (words: string[], flags: Flags) => {
+      const names = flags.n === undefined ? parseNames(words) : numberedNames(words, flags.n);
+      await bringMembersUp({
+        names,
+        flags,
+        options: memberOptions(flags),
+        plan: (facts, groups) => planUp(names.map((name) => facts.get(name)!), groups),
+      });
+    });
+}

@@ -1,0 +1,265 @@
+/**
+ * What may stand at the cursor of a command line: the hidden `fleetbox __complete WORDS…`, which the shells' scripts ask
+ * (`completion_scripts.ts`). The words are those after `fleetbox`; the last one is what has been typed of the word at the
+ * cursor.
+ *
+ * It knows no command by heart: what a word stands for is read from the parser's own commands, by the names that arguments
+ * and values have there (`<name>`, `<image>`, `<file>`, `<on|off>`). The answer is a line of flags (`files`: complete paths
+ * besides; `nospace`: the word goes on; `-`: neither), then a line a candidate: the word, a tab, what it is. Nothing is an
+ * error here: who completes cannot read one.
+ */
+
+import type { Argument, Command, Option } from "commander";
+import { CATALOG } from "../../image/catalog.ts";
+import type { Store } from "../../store.ts";
+import { type MemberView, viewsOf } from "../member_view.ts";
+import { observeAll } from "../../control/observe.ts";
+import { say } from "../terminal/output.ts";
+import { buildProgram } from "../program.ts";
+import { openStore } from "../arguments/store_access.ts";
+
+/** A word that may stand there. */
+export interface Candidate {
+  word: string;
+  what?: string;
+}
+
+/** What may stand there. */
+export interface Completion {
+  candidates: Candidate[];
+  /** Whether paths may stand there, too. */
+  files?: boolean;
+  /** Whether the word goes on after a candidate. */
+  nospace?: boolean;
+}
+
+/** How long a holder may keep the shell waiting. */
+const HOLDER_MS = 300;
+
+/** Prints what may stand at the end of these words. */
+export async function runComplete(words: readonly string[]): Promise<void> {
+  try {
+    const program = await buildProgram(words.length > 1 ? words[0] : undefined);
+    const { candidates, files, nospace } = await complete(program, words, new Live());
+    say([...(files ? ["files"] : []), ...(nospace ? ["nospace"] : [])].join(" ") || "-");
+    for (const { word, what } of candidates) say(what ? `${word}\t${what.replace(/\s+/g, " ")}` : word);
+  } catch { /* a prompt is no place for errors */ }
+}
+
+/** What is there now; a test puts its own in its place. */
+export interface Facts {
+  members(): Promise<MemberView[]>;
+  /** The names and ids of the images in the store. */
+  images(): Promise<Candidate[]>;
+}
+
+/** What may stand at the end of these words. */
+export async function complete(program: Command, words: readonly string[], facts: Facts): Promise<Completion> {
+  const current = words.at(-1) ?? "";
+  let command = program;
+  let at = 0;
+  for (; at < words.length - 1 && command.commands.length > 0; at++) {
+    const next = command.commands.find((one) => one.name() === words[at] || one.aliases().includes(words[at]));
+    if (!next) return { candidates: [] };
+    command = next;
+  }
+  const line = readLine(command, words.slice(at, -1));
+  if (line.value) return await values(command, line.value, current, facts);
+  if (line.isOver || !current.startsWith("-")) return await operands(program, command, line, current, facts);
+  const [, flag, begun] = /^(--[^=]+)=(.*)$/s.exec(current) ?? [];
+  if (flag === undefined) return { candidates: starting(current, flags(command, line)) };
+  const option = command.options.find(({ long }) => long === flag);
+  if (!option) return { candidates: [] };
+  const found = await values(command, option, begun, facts);
+  return { ...found, candidates: found.candidates.map(({ word, what }) => ({ word: `${flag}=${word}`, what })) };
+}
+
+/** The words before the cursor, read. */
+interface Line {
+  operands: string[];
+  used: Set<Option>;
+  /** The option whose value stands at the cursor. */
+  value?: Option;
+  /** Whether no option follows any more. */
+  isOver: boolean;
+}
+
+/** Commands after whose first operand everything is somebody else's. */
+const PASSING_ON = new Set(["ssh", "exec"]);
+
+function readLine(command: Command, words: readonly string[]): Line {
+  const line: Line = { operands: [], used: new Set(), isOver: false };
+  for (const word of words) {
+    if (line.value) {
+      line.value = undefined;
+    } else if (line.isOver || !word.startsWith("-") || word === "-") {
+      line.operands.push(word);
+      if (PASSING_ON.has(command.name())) line.isOver = true;
+    } else if (word === "--") {
+      line.isOver = true;
+    } else {
+      const [name] = word.split("=");
+      const option = command.options.find(({ long, short }) => name === long || name === short);
+      if (!option) continue;
+      line.used.add(option);
+      if (option.required && !word.includes("=")) line.value = option;
+    }
+  }
+  return line;
+}
+
+/** The options that may follow, and `--help`. */
+function flags(command: Command, { used }: Line): Candidate[] {
+  const options = command.options.filter((option) => !option.hidden && (!used.has(option) || option.parseArg));
+  return [
+    ...options.map(({ long, short, description }) => ({ word: long ?? short!, what: description })),
+    ...(command.name() === "help" ? [] : [{ word: "--help", what: "print help" }]),
+  ];
+}
+
+async function operands(
+  program: Command,
+  command: Command,
+  line: Line,
+  current: string,
+  facts: Facts,
+): Promise<Completion> {
+  if (command.commands.length > 0) return { candidates: starting(current, commandsOf(command)) };
+  const list = command.registeredArguments;
+  const argument = list[line.operands.length] ?? (list.at(-1)?.variadic ? list.at(-1) : undefined);
+  if (!argument) return { candidates: [] };
+  if (argument.argChoices) return { candidates: starting(current, argument.argChoices.map((word) => ({ word }))) };
+  if (argument.name() === "command" && command.name() === "help") {
+    const [first, ...more] = line.operands;
+    const named = first === undefined ? program : program.commands.find((one) => one.name() === first);
+    return { candidates: named && more.length === 0 ? starting(current, commandsOf(named)) : [] };
+  }
+  return await kind(command, argument, line.operands, current, facts);
+}
+
+function commandsOf(program: Command): Candidate[] {
+  return program.commands.filter((one) => !one.name().startsWith("_")).map((one) => ({
+    word: one.name(),
+    what: one.description(),
+  }));
+}
+
+/** The value of an option: `<on|off>` says what it may be, other words say what it is. */
+async function values(command: Command, option: Option, current: string, facts: Facts): Promise<Completion> {
+  const placeholder = /[<[](.+?)(\.\.\.)?[>\]]/.exec(option.flags)?.[1] ?? "";
+  const choices = option.argChoices ?? (placeholder.includes("|") ? placeholder.split("|") : undefined);
+  if (choices) return { candidates: starting(current, choices.map((word) => ({ word }))) };
+  switch (placeholder) {
+    case "image":
+      return { files: true, candidates: starting(current, [...catalogue(), ...await facts.images()]) };
+    case "name":
+      return { candidates: await members(facts, current, wantedBy(command, option)) };
+    case "file":
+    case "dir":
+    case "host:guest":
+      return { files: true, candidates: [] };
+    default:
+      return { candidates: [] };
+  }
+}
+
+/** What an argument is, by its name. */
+async function kind(
+  command: Command,
+  argument: Argument,
+  before: readonly string[],
+  current: string,
+  facts: Facts,
+): Promise<Completion> {
+  switch (argument.name()) {
+    case "name":
+    case "names":
+      return { candidates: await names(command, argument, before, current, facts) };
+    case "places": {
+      const found = /^[^/:.]*$/.test(current) ? await members(facts, current, isUp) : [];
+      return { files: true, nospace: true, candidates: found.map(({ word, what }) => ({ word: `${word}:`, what })) };
+    }
+    case "image":
+      return { candidates: starting(current, catalogue().filter(({ word }) => word !== MICRO)) };
+    case "images":
+      return { candidates: starting(current, (await facts.images()).filter(({ word }) => !before.includes(word))) };
+    case "alias": {
+      const buildable = CATALOG.filter(({ build }) => build).map(({ alias, title }) => ({ word: alias, what: title }));
+      return { candidates: starting(current, buildable) };
+    }
+    default:
+      return { candidates: [] };
+  }
+}
+
+/** Members that the command can do something with; after a comma the next one of the list. Nobody twice. */
+async function names(
+  command: Command,
+  argument: Argument,
+  before: readonly string[],
+  current: string,
+  facts: Facts,
+): Promise<Candidate[]> {
+  const comma = argument.variadic ? current.lastIndexOf(",") + 1 : 0;
+  const [list, last] = [current.slice(0, comma), current.slice(comma)];
+  const named = new Set([...before, list].flatMap((word) => word.split(",")));
+  const found = await members(facts, last, wantedBy(command));
+  return found.filter(({ word }) => !named.has(word)).map(({ word, what }) => ({ word: list + word, what }));
+}
+
+async function members(facts: Facts, begun: string, wanted: (view: MemberView) => boolean): Promise<Candidate[]> {
+  const views = (await facts.members()).filter(wanted);
+  return starting(begun, views.map(({ name, state, image }) => ({ word: name, what: `${state}, ${image ?? "?"}` })));
+}
+
+const isUp = ({ running, state }: MemberView) => running || state === "orphaned";
+const isDown = ({ running }: MemberView) => !running;
+const anyone = () => true;
+
+/** The members that a command can do something with; one that is not listed here takes any. */
+const WANTED: Record<string, (view: MemberView) => boolean> = {
+  up: isDown,
+  join: isDown,
+  stop: isUp,
+  wait: isUp,
+  ssh: isUp,
+  exec: isUp,
+  "ssh-config": isUp,
+  console: isUp,
+};
+
+function wantedBy(command: Command, option?: Option): (view: MemberView) => boolean {
+  return option ? isUp : WANTED[command.name()] ?? anyone;
+}
+
+const MICRO = "micro";
+
+function catalogue(): Candidate[] {
+  return [
+    { word: MICRO, what: "the built-in one" },
+    ...CATALOG.map(({ alias, title }) => ({ word: alias, what: title })),
+  ];
+}
+
+/** Those that begin like this, each once. */
+function starting(begun: string, candidates: readonly Candidate[]): Candidate[] {
+  const seen = new Set<string>();
+  return candidates.filter(({ word }) => word.startsWith(begun) && !seen.has(word) && seen.add(word));
+}
+
+/** What the store and the holders tell. */
+class Live implements Facts {
+  #store: Store = openStore();
+
+  async members(): Promise<MemberView[]> {
+    return viewsOf(await observeAll(this.#store, HOLDER_MS));
+  }
+
+  async images(): Promise<Candidate[]> {
+    const { cachedImages } = await import("../../image/cache.ts");
+    return cachedImages(this.#store).flatMap(({ id, refs }) => [
+      ...refs.filter(({ ref }) => !ref.includes("/")).map(({ ref }) => ({ word: ref, what: "in the store" })),
+      { word: id, what: "in the store" },
+    ]);
+  }
+}

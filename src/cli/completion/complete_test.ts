@@ -1,0 +1,87 @@
+/** What may stand at the cursor, against the program's real commands and members made up here. */
+
+import assert from "node:assert/strict";
+import { complete, type Facts } from "./complete.ts";
+import type { MemberView } from "../member_view.ts";
+import { buildProgram } from "../program.ts";
+
+const program = await buildProgram();
+
+function view(name: string, state: MemberView["state"]): MemberView {
+  return { name, state, running: state === "running" || state === "starting", ip: "", bound: false, image: "micro" };
+}
+
+const facts: Facts = {
+  members: () =>
+    Promise.resolve([view("a", "running"), view("ab", "stopped"), view("b", "starting"), view("c", "orphaned")]),
+  images: () => Promise.resolve([{ word: "debian-12" }, { word: "own-image" }]),
+};
+
+/** The candidates for a line with a `|` at its end, which is where the cursor is. */
+async function at(line: string): Promise<string> {
+  assert.ok(line.endsWith("|"));
+  const { candidates, files, nospace } = await complete(program, line.slice(0, -1).split(" "), facts);
+  return [...candidates.map(({ word }) => word), ...(files ? ["FILES"] : []), ...(nospace ? ["NOSPACE"] : [])].join(
+    " ",
+  );
+}
+
+const CASES: [line: string, expected: string][] = [
+  ["sto|", "stop"],
+  ["st|", "stop status"],
+  ["help jo|", "join"],
+  ["help image p|", "pull"],
+  ["help up |", ""],
+  ["nonsense |", ""],
+  // Members: those with which the command can do something; nobody twice.
+  ["status |", "a ab b c"],
+  ["stop |", "a b c"],
+  ["down a|", "a"],
+  ["up |", "ab c"],
+  ["ssh |", "a b c"],
+  ["stop a b,|", "b,c"],
+  ["stop a |", "b c"],
+  ["rm a,ab,|", "a,ab,b a,ab,c"],
+  ["status a |", ""],
+  ["join d --via |", "a b c"],
+  // Options, those that are there already left out; their values.
+  ["stop --f|", "--force"],
+  ["stop --force --|", "--all --grace --verbose --json --help"],
+  ["up x --egress |", "on off"],
+  ["up x --egress=o|", "--egress=on --egress=off"],
+  ["up --egress off |", "ab c"],
+  ["up x --image debian-12|", "debian-12 FILES"],
+  ["up x --image own|", "own-image FILES"],
+  ["up x --user-data |", "FILES"],
+  ["up x --cpus |", ""],
+  ["stop --nonsense=|", ""],
+  ["stop -- --|", ""],
+  // What a guest's program is given is not ours.
+  ["ssh a |", ""],
+  ["ssh a ls --|", ""],
+  ["exec a -- |", ""],
+  ["ssh --t|", "--tty"],
+  // Others.
+  ["cp |", "a: b: c: FILES NOSPACE"],
+  ["cp ./a|", "FILES NOSPACE"],
+  ["image r|", "rm"],
+  ["image rm |", "debian-12 own-image"],
+  ["image build |", "debian-12"],
+  ["image pull ubuntu-24|", "ubuntu-24.04"],
+  ["completion |", "bash zsh fish"],
+];
+
+for (const [line, expected] of CASES) {
+  Deno.test(`complete: fleetbox ${line}`, async () => assert.equal(await at(line), expected));
+}
+
+Deno.test("complete: every command is offered, and every option of each", async () => {
+  const offered = (await at("|")).split(" ");
+  assert.deepEqual(offered, program.commands.map((command) => command.name()));
+  for (const command of program.commands.filter((one) => one.commands.length === 0)) {
+    const flags = (await at(`${command.name()} -|`)).split(" ");
+    for (const option of command.options.filter((one) => !one.hidden)) {
+      assert.ok(flags.includes(option.long ?? option.short!), `${command.name()} ${option.flags}`);
+    }
+  }
+});

@@ -1,0 +1,267 @@
+/**
+ * How a command shows what happens while it waits: live lines on a terminal, a line per change elsewhere, JSON events
+ * with `--json`.
+ *
+ * What is drawn is computed by {@link frame}, which is pure; `live_lines.ts` draws it.
+ */
+
+import type { Detail, MemberReport } from "../../wire.ts";
+import { clip } from "../../wire.ts";
+import { type Colour, type Paint, paintFor } from "./colour.ts";
+import { elapsedText } from "../arguments/duration.ts";
+import { bar, transferText } from "./meter.ts";
+import { shellQuote } from "../../core/quoting.ts";
+import { LiveLines, type Size } from "./live_lines.ts";
+import { isLive, say, sayJson, terminalSize, warn, write } from "./output.ts";
+
+export interface Progress {
+  /** A member changed. */
+  member(report: MemberReport): void;
+  /** A member that was to be brought up, and runs. */
+  already(name: string): void;
+  /** A member that was to be stopped, and does not run. */
+  notRunning(name: string): void;
+  /** One line for people. */
+  note(message: string): void;
+  /** A step, with --verbose: a member's as its holder tells it, or one of this command itself. Nothing happens without. */
+  detail(detail: Detail | string): void;
+  /** Takes the live lines away, or with `keep` leaves those that are done standing. Twice is fine. */
+  end(options?: { keep?: boolean }): void;
+}
+
+/** What a member does, in a word or two, and how it looks. */
+export interface Phase {
+  text: string;
+  colour?: Colour;
+  /** Whether nothing more is expected to happen. */
+  done: boolean;
+}
+
+export function phaseOf(report: Pick<MemberReport, "state" | "stage" | "download">): Phase {
+  if (report.stage === "stopping") return { text: "stopping", colour: "yellow", done: false };
+  switch (report.state) {
+    case "downloading":
+      return { text: downloadText(report.download), colour: "yellow", done: false };
+    case "starting":
+      return { text: report.stage ?? "starting", colour: "yellow", done: false };
+    case "running":
+      return { text: "running", colour: "green", done: true };
+    case "stopped":
+      return { text: "stopped", done: true };
+    case "error":
+      return { text: "failed", colour: "red", done: true };
+  }
+}
+
+function downloadText(download: MemberReport["download"]): string {
+  if (!download) return "image (downloading)";
+  const { bytes, total } = download;
+  return `downloading${total ? ` ${bar(bytes, total, BAR_COLUMNS)}` : ""} ${transferText(download)}`;
+}
+
+/** One live line, as data. */
+export interface Row {
+  name: string;
+  phase: Phase;
+  startedMs: number;
+  /** When it was done. */
+  endedMs?: number;
+}
+
+/** The live lines, each narrower than the terminal and no more than it has rows. */
+export function frame(rows: readonly Row[], nowMs: number, size: Size, paint: Paint): string[] {
+  const { shown, hidden } = fitting(rows, Math.max(1, size.rows - 1));
+  const room = Math.max(1, size.columns - 1);
+  const longest = Math.max(...rows.map(({ name }) => name.length), 1);
+  const nameWidth = Math.min(longest, Math.max(6, Math.floor(room / 2)));
+  const phaseWidth = Math.max(...rows.map(({ phase }) => phase.text.length), 8);
+  const lines = shown.map(({ name, phase, startedMs, endedMs }) => {
+    const time = elapsedText((endedMs ?? nowMs) - startedMs);
+    const before = `${clip(name, nameWidth).padEnd(nameWidth)}  `;
+    const phaseRoom = Math.max(0, room - before.length - time.length - 2);
+    const text = clip(phase.text, phaseRoom).padEnd(Math.min(phaseRoom, phaseWidth));
+    const line = `${before}${paint(phase.colour, text)}  ${paint("dim", time)}`;
+    return phaseRoom > 0 ? line : clip(`${name} ${phase.text}`, room);
+  });
+  return hidden.length === 0 ? lines : [...lines, paint("dim", clip(moreText(hidden), room))];
+}
+
+/** Those that a window has lines for: first who is under way or failed, for they are what one looks for; in their order. */
+function fitting(rows: readonly Row[], room: number): { shown: Row[]; hidden: Row[] } {
+  if (rows.length <= room) return { shown: [...rows], hidden: [] };
+  const isNews = ({ phase }: Row) => !phase.done || phase.colour === "red";
+  const ranked = [...rows.filter(isNews), ...rows.filter((row) => !isNews(row))];
+  const shown = new Set(ranked.slice(0, room - 1));
+  return { shown: rows.filter((row) => shown.has(row)), hidden: rows.filter((row) => !shown.has(row)) };
+}
+
+/** `and 12 more: 8 running, 4 kernel`. */
+function moreText(hidden: readonly Row[]): string {
+  const counts = new Map<string, number>();
+  for (const { phase } of hidden) {
+    const word = phase.text.split(" ")[0];
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  const told = [...counts].sort(([, a], [, b]) => b - a).map(([word, count]) => `${count} ${word}`);
+  return `and ${hidden.length} more: ${told.join(", ")}`;
+}
+
+/** What `--verbose` does, for the help. */
+export const VERBOSE = "tell each step, and the hypervisor's command line, ready to paste";
+
+/** What suits the output. `names`: the members to be shown, in order. */
+export function progressFor(names: readonly string[], options: { json?: boolean; verbose?: boolean } = {}): Progress {
+  const { json, verbose = false } = options;
+  if (json) return new JsonProgress(verbose);
+  return isLive() ? new LiveProgress(names, verbose) : new LineProgress(verbose);
+}
+
+/** A step as text. A command line stands alone on its line, so that it can be pasted into a shell. */
+export function detailText(detail: Detail | string): string {
+  if (typeof detail === "string") return detail;
+  const { name, message, command } = detail;
+  return command ? `${name}: ${message}:\n${command.map(shellQuote).join(" ")}` : `${name}: ${message}`;
+}
+
+/** What several streams tell of one step is told once. */
+class Told {
+  #told = new Set<string>();
+
+  constructor(private readonly isVerbose: boolean) {}
+
+  isNew(detail: Detail | string): boolean {
+    const key = JSON.stringify(detail);
+    if (!this.isVerbose || this.#told.has(key)) return false;
+    this.#told.add(key);
+    return true;
+  }
+}
+
+class JsonProgress implements Progress {
+  #last = new Map<string, string>();
+  readonly #told: Told;
+
+  constructor(isVerbose: boolean) {
+    this.#told = new Told(isVerbose);
+  }
+
+  member(member: MemberReport): void {
+    const line = JSON.stringify({ event: "member", member });
+    if (this.#last.get(member.name) === line) return; // several streams may tell of the same change
+    this.#last.set(member.name, line);
+    say(line);
+  }
+  already(name: string): void {
+    this.note(`${name} is already running`);
+  }
+  notRunning(name: string): void {
+    this.note(`${name} is not running`);
+  }
+  note(message: string): void {
+    sayJson({ event: "note", message });
+  }
+  detail(detail: Detail | string): void {
+    if (!this.#told.isNew(detail)) return;
+    sayJson(typeof detail === "string" ? { event: "detail", message: detail } : detail);
+  }
+  end(): void {}
+}
+
+class LineProgress implements Progress {
+  #last = new Map<string, string>();
+  #started = performance.now();
+  #downloadMs = -Infinity;
+  readonly #told: Told;
+
+  constructor(isVerbose: boolean) {
+    this.#told = new Told(isVerbose);
+  }
+
+  member(report: MemberReport): void {
+    const { text, done } = phaseOf(report);
+    const before = this.#last.get(report.name);
+    this.#last.set(report.name, text);
+    if (report.state === "downloading" && report.download) {
+      if (this.#isDue()) say(`${report.name}: downloading  ${transferText(report.download)}`);
+      return;
+    }
+    if (before === text || (before === undefined && done)) return;
+    say(`${report.name}: ${text}${done ? ` (${elapsedText(performance.now() - this.#started)})` : ""}`);
+  }
+  already(name: string): void {
+    say(`${name} is already running`);
+  }
+  notRunning(name: string): void {
+    say(`${name} is not running`);
+  }
+  note(message: string): void {
+    warn(message);
+  }
+  detail(detail: Detail | string): void {
+    if (this.#told.isNew(detail)) warn(detailText(detail));
+  }
+  end(): void {}
+
+  #isDue(): boolean {
+    const now = performance.now();
+    if (now - this.#downloadMs < DOWNLOAD_EVERY_MS) return false;
+    this.#downloadMs = now;
+    return true;
+  }
+}
+
+/** How often a download is told of, one line for all the members that wait for it. */
+const DOWNLOAD_EVERY_MS = 5_000;
+const BAR_COLUMNS = 20;
+const REDRAW_MS = 100;
+
+/** Lines that are drawn over. Whoever ends the program calls {@link end} first, for the cursor's sake. */
+class LiveProgress implements Progress {
+  #rows: Row[];
+  #paint = paintFor();
+  #lines = new LiveLines(write, terminalSize);
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  readonly #told: Told;
+
+  constructor(names: readonly string[], isVerbose: boolean) {
+    this.#told = new Told(isVerbose);
+    const startedMs = performance.now();
+    this.#rows = names.map((name) => ({ name, phase: { text: "…", done: false }, startedMs }));
+    this.#timer = setInterval(() => this.#redraw(), REDRAW_MS);
+    this.#redraw();
+  }
+
+  member(report: MemberReport): void {
+    const row = this.#rows.find(({ name }) => name === report.name);
+    if (!row) return;
+    row.phase = phaseOf(report);
+    row.endedMs = row.phase.done ? row.endedMs ?? performance.now() : undefined;
+  }
+  already(name: string): void {
+    this.note(`${name} is already running`);
+  }
+  notRunning(name: string): void {
+    this.#rows = this.#rows.filter((row) => row.name !== name);
+    this.note(`${name} is not running`);
+  }
+  note(message: string): void {
+    if (this.#timer === undefined) say(message);
+    else this.#redraw(message);
+  }
+  detail(detail: Detail | string): void {
+    if (this.#told.isNew(detail)) this.note(detailText(detail));
+  }
+  end(options: { keep?: boolean } = {}): void {
+    if (this.#timer === undefined) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#lines.end();
+    const done = this.#rows.filter(({ phase }) => phase.done);
+    if (options.keep) frame(done, performance.now(), { ...terminalSize(), rows: Infinity }, this.#paint).forEach(say);
+  }
+
+  #redraw(above?: string): void {
+    this.#lines.draw(frame(this.#rows, performance.now(), terminalSize(), this.#paint), above);
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * What is there, asked and not remembered: the store's members, the holders that answer, the machines that run.
+ *
+ * A holder that does not answer in time costs only its own members an answer. A machine whose holder is gone is found
+ * through its group's record (the process's id and start time); it is an orphan until a new holder takes it back.
+ */
+
+import { getGroup, getReport } from "../control.ts";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
+import { startLimit } from "../core/deadline.ts";
+import { completeRecords, liveMembers } from "../store/orphans.ts";
+import { isAlive } from "../system/process.ts";
+import { naturalOrder, type Store, type StoredMember } from "../store.ts";
+import type { GroupReport, MemberReport } from "../wire.ts";
+
+/** A group as its record and the processes tell it. */
+export interface GroupFacts {
+  /** {@link GroupRecord.id}: names of groups can be the same. */
+  id: string;
+  group: string;
+  /** In the record's order, first one first. */
+  members: string[];
+  /** The process that wrote the record. */
+  holder: number;
+  /** Whether it still runs. */
+  holderAlive: boolean;
+  /** The members that it serves. */
+  served: string[];
+  /** The members whose hypervisor runs. */
+  machinesAlive: string[];
+  /** The members whose guests had answered. */
+  running: string[];
+  bound: boolean;
+}
+
+/** A member as the store and its holder tell it. */
+export interface MemberFacts {
+  name: string;
+  /** Absent: the store has none of that name. */
+  stored?: StoredMember;
+  /** Absent: nobody serves it. */
+  report?: MemberReport;
+  /** Its socket is there, and whoever holds it did not answer as a holder does. */
+  silence?: FleetboxError;
+}
+
+/** How long a holder may take to answer. */
+export const ANSWER_MS = 5_000;
+
+/** One member. Never throws for what it finds. */
+export async function observeMember(store: Store, name: string, timeoutMs = ANSWER_MS): Promise<MemberFacts> {
+  const stored = store.readMember(name);
+  try {
+    return { name, stored, report: await within(timeoutMs, name, getReport(store, name, timeoutMs)) };
+  } catch (thrown) {
+    if (isNotFound(thrown)) return { name, stored }; // its holder is just letting go of it
+    return { name, stored, silence: asFleetboxError(thrown) };
+  }
+}
+
+export async function observeMembers(store: Store, names: readonly string[]): Promise<MemberFacts[]> {
+  return await Promise.all(names.map((name) => observeMember(store, name)));
+}
+
+/** Every group that has a record. */
+export function observeGroups(store: Store): GroupFacts[] {
+  return completeRecords(store).map((record) => ({
+    id: record.id,
+    group: record.group,
+    members: record.members,
+    holder: record.holder.pid,
+    holderAlive: isAlive(record.holder),
+    served: record.served,
+    machinesAlive: liveMembers(record),
+    running: record.running,
+    bound: record.bound,
+  }));
+}
+
+/** The group whose holder is gone and in which this member's machine still runs. */
+export function orphanGroup(groups: readonly GroupFacts[], name: string): GroupFacts | undefined {
+  return groups.find((group) => !group.holderAlive && !group.bound && group.machinesAlive.includes(name));
+}
+
+/** Every member whose machine runs without a holder. */
+export function orphansOf(groups: readonly GroupFacts[]): string[] {
+  return groups.filter((group) => !group.holderAlive && !group.bound).flatMap((group) => group.machinesAlive);
+}
+
+/**
+ * The members, of those given, that belong to a program which runs (a test, say): they end with it, and nobody who does
+ * not name them stops or removes them.
+ */
+export function ofPrograms(members: readonly MemberFacts[], groups: readonly GroupFacts[]): string[] {
+  const bound = new Set(groups.filter((group) => group.bound && group.holderAlive).flatMap((group) => group.members));
+  return members.filter(({ name, report }) => report ? report.bound : bound.has(name)).map(({ name }) => name);
+}
+
+/** What is said of members that `--all` does not mean. */
+export function leftAlone(names: readonly string[]): string {
+  return `left alone, for a program that runs has started them: ${names.join(", ")}`;
+}
+
+/**
+ * The group to which a stopped member belongs: the one that it last booted in, while others of it are served, or run
+ * without their holder. It is not taken back into one that dies with a program; for that, somebody has to ask.
+ */
+export function homeGroup(groups: readonly GroupFacts[], { stored, report }: MemberFacts): GroupFacts | undefined {
+  if (report || !stored || !("config" in stored)) return undefined;
+  const { name, group: id } = stored.config;
+  return groups.find((group) =>
+    group.id === id && !group.bound &&
+    (group.holderAlive ? group.served.some((other) => other !== name) : group.machinesAlive.length > 0)
+  );
+}
+
+/** Everything: each member of the store and of the groups that are served, in natural order. */
+export interface Everything {
+  members: MemberFacts[];
+  /** The groups that answered, by name. */
+  served: Map<string, GroupReport>;
+  groups: GroupFacts[];
+}
+
+/**
+ * Asks every holder once for its whole group; members of no recorded group are asked one by one.
+ * @param timeoutMs how long one holder may take; its members get a `silence` then.
+ */
+export async function observeAll(store: Store, timeoutMs: number): Promise<Everything> {
+  const stored = new Map(store.members().map((member) => [member.name, member]));
+  const groups = observeGroups(store);
+  const served = new Map<string, GroupReport>();
+  const reports = new Map<string, MemberReport>();
+  const silences = new Map<string, FleetboxError>();
+  const hasSocket = store.socketProbe();
+
+  await Promise.all(
+    groups.filter((group) => group.holderAlive).map(async ({ members }) => {
+      const via = members.find(hasSocket);
+      if (via === undefined) return;
+      try {
+        const report = await within(timeoutMs, via, getGroup(store, via, timeoutMs));
+        if (!report) return;
+        served.set(report.group, report);
+        for (const member of report.members) reports.set(member.name, member);
+      } catch (thrown) {
+        for (const name of members) silences.set(name, asFleetboxError(thrown));
+      }
+    }),
+  );
+
+  const names = new Set([...stored.keys(), ...reports.keys()]);
+  const members = await Promise.all([...names].map(async (name): Promise<MemberFacts> => {
+    const facts: MemberFacts = {
+      name,
+      stored: stored.get(name),
+      report: reports.get(name),
+      silence: silences.get(name),
+    };
+    if (facts.report || facts.silence || !hasSocket(name)) return facts;
+    return await observeMember(store, name, timeoutMs);
+  }));
+  members.sort((a, b) => naturalOrder(a.name, b.name));
+  return { members, served, groups };
+}
+
+/** A holder that cannot even take a connection (stopped, its backlog full) is late like one that does not reply. */
+async function within<T>(timeoutMs: number, name: string, answer: Promise<T>): Promise<T> {
+  let endLimit = () => {};
+  const late = new Promise<never>((_, reject) => {
+    endLimit = startLimit(timeoutMs + 100, () => reject(silent(name, timeoutMs)));
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    endLimit();
+  }
+}
+
+function silent(name: string, timeoutMs: number): FleetboxError {
+  return new FleetboxError("timeout", `The holder of "${name}" did not answer within ${timeoutMs / 1000} s`, {
+    hint: `Its log: fleetbox logs --holder ${name}`,
+  });
+}
+
+function asFleetboxError(thrown: unknown): FleetboxError {
+  return thrown instanceof FleetboxError ? thrown : new FleetboxError("failed", String(thrown), { cause: thrown });
+}

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { FleetboxError } from "../core/errors.ts";
+import type { MemberConfig } from "../store.ts";
+import type { MemberReport } from "../wire.ts";
+import type { GroupFacts, MemberFacts } from "./observe.ts";
+import { type Plan, planJoin, planUp } from "./plan.ts";
+
+/** A member that the store has; `group`: the id of the group that it last booted in. */
+function stopped(name: string, group?: string): MemberFacts {
+  return { name, stored: { name, config: { name, group } as MemberConfig } };
+}
+const absent = (name: string): MemberFacts => ({ name });
+const damaged = (name: string): MemberFacts => ({
+  name,
+  stored: { name, damage: new FleetboxError("damaged", `${name} is damaged`) },
+});
+const silent = (name: string): MemberFacts => ({ ...stopped(name), silence: new FleetboxError("timeout", "silent") });
+
+/** A member that is served, by the holder of a group. */
+function served(name: string, group: string, report: Partial<MemberReport> = {}): MemberFacts {
+  const state = report.state ?? "running";
+  const running = state !== "error" && state !== "stopped";
+  return {
+    ...stopped(name),
+    report: { name, group, state, running, pid: group.charCodeAt(0), ...report } as MemberReport,
+  };
+}
+
+/** A group: `alive`, its machines; a living holder serves those, too. */
+function group(name: string, alive: string[], facts: Partial<GroupFacts> = {}): GroupFacts {
+  const base = { id: `id-${name}`, group: name, members: alive, holder: name.charCodeAt(0), bound: false };
+  return { ...base, holderAlive: true, served: alive, machinesAlive: alive, running: alive, ...facts };
+}
+const killed = (name: string, alive: string[]) => group(name, alive, { holderAlive: false });
+
+function told(plan: Plan): string {
+  switch (plan.step) {
+    case "refuse":
+      return `refuse: ${plan.error.code}: ${plan.error.message}`;
+    case "await-end":
+      return `await-end ${plan.names}`;
+    case "spawn":
+      return `spawn ${plan.names}; taken ${plan.taken}; strays ${plan.strays}`;
+    case "add":
+      return `via ${plan.via}: add ${plan.add}; pending ${plan.pending}; running ${plan.running}`;
+  }
+}
+
+const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected: string | RegExp][] = [
+  [
+    "nothing is there: one holder for all, in the user's order",
+    [absent("b"), absent("a")],
+    [],
+    "spawn b,a; taken ; strays ",
+  ],
+  ["stopped and new members boot together", [stopped("a"), absent("b")], [], "spawn a,b; taken ; strays "],
+  ["one that runs is left alone", [served("a", "a")], [group("a", ["a"])], "via a: add ; pending ; running a"],
+  [
+    "what is missing is added to the group of those that run",
+    [stopped("d"), served("a", "a"), absent("e")],
+    [group("a", ["a"])],
+    "via a: add d,e; pending ; running a",
+  ],
+  [
+    "one that boots already is waited for",
+    [served("a", "a", { state: "starting" }), served("b", "a", { state: "downloading" }), served("c", "a")],
+    [group("a", ["a", "b", "c"])],
+    "via a: add ; pending a,b; running c",
+  ],
+  [
+    "one that failed is booted again, via one that lives",
+    [served("a", "a", { state: "error" }), served("b", "a")],
+    [group("a", ["a", "b"])],
+    "via b: add a; pending ; running b",
+  ],
+  [
+    "one that failed alone is booted again, via itself",
+    [served("a", "a", { state: "error" })],
+    [group("a", ["a"])],
+    "via a: add a; pending ; running ",
+  ],
+  [
+    "one that is being stopped is waited for first, whatever else there is",
+    [served("a", "a", { stage: "stopping" }), served("z", "z")],
+    [group("a", ["a"]), group("z", ["z"])],
+    "await-end a",
+  ],
+  [
+    "members of two groups are refused, both named",
+    [served("a", "a"), absent("n"), served("z", "y")],
+    [group("a", ["a"]), group("y", ["z"])],
+    /^refuse: conflict: .*"a" is in the group "a", "z" in the group "y", and two networks cannot merge$/,
+  ],
+  [
+    "groups of one name, of two holders, are two groups",
+    [served("a", "a", { pid: 1 }), served("b", "a", { pid: 2 })],
+    [],
+    /^refuse: conflict: /,
+  ],
+  ["a damaged member is refused with its damage", [absent("a"), damaged("b")], [], "refuse: damaged: b is damaged"],
+  ["one whose holder is silent is refused", [silent("a")], [], "refuse: timeout: silent"],
+  [
+    "a killed holder's machines are taken back, those that nobody named as well",
+    [stopped("b"), absent("n")],
+    [killed("a", ["a", "b", "c"])],
+    "spawn b,n; taken b; strays a,c",
+  ],
+  [
+    "a killed holder's group of which nothing runs is no group",
+    [stopped("a")],
+    [killed("a", [])],
+    "spawn a; taken ; strays ",
+  ],
+  [
+    "machines of two killed holders are refused",
+    [stopped("a"), stopped("z")],
+    [killed("a", ["a"]), killed("z", ["z"])],
+    /^refuse: conflict: .*two networks cannot merge$/,
+  ],
+  [
+    "a killed holder's machine and one that is served are refused",
+    [served("a", "a"), stopped("z")],
+    [group("a", ["a"]), killed("z", ["z"])],
+    /^refuse: conflict: .*"z" in the group "z"/,
+  ],
+  [
+    "a stopped member comes back to its own network",
+    [stopped("a", "id-g")],
+    [group("g", ["b", "c"])],
+    "via b: add a; pending ; running ",
+  ],
+  [
+    "stopped members of two groups that live are refused",
+    [stopped("a", "id-g"), stopped("z", "id-h")],
+    [group("g", ["b"]), group("h", ["c"])],
+    /^refuse: conflict: /,
+  ],
+  [
+    "who runs decides: a stopped member of another group comes along",
+    [stopped("a", "id-g"), served("c", "h")],
+    [group("g", ["b"]), group("h", ["c"])],
+    "via c: add a; pending ; running c",
+  ],
+  [
+    "a stopped member comes back to its own network when that lost its holder: it is taken back",
+    [stopped("a", "id-g"), absent("n")],
+    [killed("g", ["b", "c"])],
+    "spawn a,n,b; taken b; strays c",
+  ],
+  [
+    "a group that lost its holder, and of which nothing runs, is nobody's home",
+    [stopped("a", "id-g")],
+    [killed("g", [])],
+    "spawn a; taken ; strays ",
+  ],
+  [
+    "nobody comes back into a group that dies with its program",
+    [stopped("a", "id-g")],
+    [group("g", ["b"], { bound: true })],
+    "spawn a; taken ; strays ",
+  ],
+];
+
+for (const [what, members, groups, expected] of UP) {
+  Deno.test(`up: ${what}`, () => {
+    const plan = told(planUp(members, groups));
+    if (typeof expected === "string") assert.equal(plan, expected);
+    else assert.match(plan, expected);
+  });
+}
+
+const JOIN: [what: string, member: MemberFacts, via: MemberFacts, groups: GroupFacts[], expected: string | RegExp][] = [
+  ["a new member", absent("d"), served("b", "a"), [group("a", ["a", "b"])], "via b: add d; pending ; running "],
+  ["a stopped one", stopped("d"), served("b", "a"), [group("a", ["a", "b"])], "via b: add d; pending ; running "],
+  ["via one that boots", absent("d"), served("b", "a", { state: "starting" }), [], "via b: add d; pending ; running "],
+  ["one that runs there", served("d", "a"), served("b", "a"), [], "via b: add ; pending ; running d"],
+  [
+    "one that boots there",
+    served("d", "a", { state: "starting" }),
+    served("b", "a"),
+    [],
+    "via b: add ; pending d; running ",
+  ],
+  ["one of another group", served("d", "d"), served("b", "a"), [], /^refuse: conflict: .*two networks cannot merge/],
+  ["one whose home is another group", stopped("d", "id-g"), served("b", "a"), [group("g", ["x"])], /^via b: add d;/],
+  ["via one that is stopped", absent("d"), stopped("b"), [], /^refuse: conflict: .* via "b": it is not running$/],
+  ["via one that failed", absent("d"), served("b", "a", { state: "error" }), [], /^refuse: conflict: .* it failed$/],
+  ["via an unknown one", absent("d"), absent("b"), [], /^refuse: not-found: .* there is no such member$/],
+  ["via one that is being stopped", absent("d"), served("b", "a", { stage: "stopping" }), [], "await-end b"],
+  [
+    "via a killed holder's machine: its group is taken back first",
+    absent("d"),
+    stopped("b"),
+    [killed("a", ["a", "b"])],
+    "spawn b; taken b; strays a",
+  ],
+];
+
+for (const [what, member, via, groups, expected] of JOIN) {
+  Deno.test(`join: ${what}`, () => {
+    const plan = told(planJoin(member, via, groups));
+    if (typeof expected === "string") assert.equal(plan, expected);
+    else assert.match(plan, expected);
+  });
+}

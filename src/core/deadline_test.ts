@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { Countdown, startLimit } from "./deadline.ts";
+
+const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+Deno.test("a countdown that is paused takes nothing from the limit", async () => {
+  let ended = 0;
+  const countdown = new Countdown(200, () => ended++);
+  countdown.pause();
+  countdown.pause();
+  await later(300);
+  assert.equal(ended, 0);
+  countdown.resume();
+  countdown.resume();
+  await later(400);
+  assert.equal(ended, 1);
+  countdown.end();
+});
+
+Deno.test("a countdown that ended never fires, paused or not", async () => {
+  let ended = 0;
+  for (const isPaused of [false, true]) {
+    const countdown = new Countdown(20, () => ended++);
+    if (isPaused) countdown.pause();
+    countdown.end();
+  }
+  await later(60);
+  assert.equal(ended, 0);
+});
+
+/** Keeps this program from doing anything: what a SIGSTOP or a sleeping host looks like from inside. */
+function standStill(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
+Deno.test("time in which the whole program stood still does not count", async () => {
+  for (const start of [startLimit, (ms: number, onEnd: () => void) => new Countdown(ms, onEnd)]) {
+    let ended = 0;
+    start(400, () => ended++);
+    await later(1); // its first slice is under way
+    standStill(1_300);
+    await later(1);
+    assert.equal(ended, 0, "it ended because time jumped");
+    await later(600);
+    assert.equal(ended, 1);
+  }
+});
+
+Deno.test("a limit that is taken back never fires", async () => {
+  let ended = 0;
+  startLimit(20, () => ended++)();
+  await later(60);
+  assert.equal(ended, 0);
+});
+
+Deno.test("no time is measured with a clock that can be set, but ages for people to read", () => {
+  const sources = (dir: string): string[] =>
+    [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) =>
+      isDirectory
+        ? sources(`${dir}/${name}`)
+        : name.endsWith(".ts") && !name.endsWith("_test.ts")
+        ? [`${dir}/${name}`]
+        : []
+    );
+  const root = new URL("../../", import.meta.url).pathname;
+  const measured = ["src", "helper"].flatMap((dir) => sources(`${root}${dir}`))
+    .filter((file) => /Date\.now\(\)|new Date\(\)\.getTime/.test(Deno.readTextFileSync(file)))
+    .map((file) => file.slice(root.length));
+  assert.deepEqual(measured.filter((file) => !file.startsWith("src/cli/")), []);
+});

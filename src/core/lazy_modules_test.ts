@@ -1,0 +1,67 @@
+/** What is loaded when: the modules that `version` and `ls` read, and those that a compiled executable has to hold. */
+
+import assert from "node:assert/strict";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { MODULES } from "../../main.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+Deno.test("what is loaded later is named in main.ts, by the path that its type has, and is there", async () => {
+  const wanted = new Set<string>();
+  for (const file of [...sources("src"), ...sources("helper")]) {
+    const text = Deno.readTextFileSync(`${ROOT}${file}`);
+    for (const [, kind, type, rest] of text.matchAll(/\b(later|entry)<typeof import\("([^"]+)"\)>(\([^;]*?\.ts")/g)) {
+      const path = relative(ROOT, fileURLToPath(new URL(type, `file://${ROOT}${file}`)));
+      const named = /"([^"]+\.ts)"$/.exec(rest)?.[1];
+      assert.equal(kind === "entry" ? `src/cli/commands/${named}` : named, path, `in ${file}`);
+      wanted.add(path);
+    }
+  }
+  assert.deepEqual(Object.keys(MODULES).toSorted(), [...wanted].toSorted());
+  for (const [path, load] of Object.entries(MODULES)) {
+    assert.ok(String(load).includes(`"./${path}"`), `${path} is loaded by ${load}`);
+    assert.ok(await load());
+  }
+});
+
+Deno.test("version reads next to nothing, and ls neither the argument parser nor a part of the holder", async () => {
+  const home = Deno.makeTempDirSync({ prefix: "m" });
+  try {
+    const version = await loaded(home, "version");
+    assert.deepEqual(version, ["source.ts", "src/core/lazy_modules.ts", "src/start.ts", "src/system/program_info.ts"]);
+    const ls = await loaded(home, "ls");
+    assert.ok(ls.includes("src/cli/listing.ts"));
+    assert.deepEqual(
+      ls.filter((file) => /^src\/(holder|network|vmm|image|guest|library)|^helper|commander/.test(file)),
+      [],
+    );
+    // The first of Node's modules costs 6 ms.
+    const slow = ls.filter((file) => / from "node:/.test(Deno.readTextFileSync(`${ROOT}${file}`)));
+    assert.deepEqual(slow, []);
+    assert.ok(ls.length < 40, `${ls.length} modules: ${ls}`);
+  } finally {
+    Deno.removeSync(home, { recursive: true });
+  }
+});
+
+/** The modules of this checkout and of npm that a command reads, as Deno's own log tells. */
+async function loaded(home: string, ...args: string[]): Promise<string[]> {
+  const { stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-prompt", `--config=${ROOT}deno.json`, "--log-level=debug", `${ROOT}source.ts`, ...args],
+    env: { FLEETBOX_HOME: `${home}/h`, NO_COLOR: "1" },
+  }).output();
+  const found = new Set<string>();
+  for (const [, path] of new TextDecoder().decode(stderr).matchAll(/file:\/\/(\/[^\s"'),?]+\.(?:ts|js|json))/g)) {
+    if (path.startsWith(ROOT)) found.add(relative(ROOT, path));
+  }
+  return [...found].filter((file) => file !== "deno.json" && file !== "package.json").toSorted();
+}
+
+function* sources(dir: string): Generator<string> {
+  for (const entry of Deno.readDirSync(`${ROOT}${dir}`)) {
+    const path = `${dir}/${entry.name}`;
+    if (entry.isDirectory) yield* sources(path);
+    else if (path.endsWith(".ts") && !path.endsWith("_test.ts")) yield path;
+  }
+}

@@ -1,0 +1,26 @@
+/** Our paths against those of `node:path`. */
+
+import assert from "node:assert/strict";
+import { posix } from "node:path";
+import fc from "fast-check";
+import { join, resolveFrom } from "./paths.ts";
+
+const part = fc.oneof(
+  fc.constantFrom("", ".", "..", "/", "//", "a", "b.c", "../../..", "/x/", "a//b/.", "é ü"),
+  fc.string({ maxLength: 6 }),
+);
+
+/** What `node:path` gives, but for a slash at the end, which it keeps. */
+const plain = (path: string) => path.length > 1 ? path.replace(/\/$/, "") : path;
+
+Deno.test("join is that of node:path, without a slash at the end", () => {
+  fc.assert(fc.property(fc.array(part, { maxLength: 4 }), (parts) => {
+    assert.equal(join(...parts), plain(posix.join(...parts)));
+  }));
+});
+
+Deno.test("resolveFrom is resolve of node:path", () => {
+  fc.assert(fc.property(part, part, (directory, path) => {
+    assert.equal(resolveFrom(`/home/${directory}`, path), posix.resolve(`/home/${directory}`, path));
+  }));
+});

@@ -1,0 +1,225 @@
+/**
+ * Fixtures: directories of the host that a guest sees as they were when it booted, read-only.
+ *
+ * Each becomes an ext4 image (`mke2fs -d`: owners, modes, links, holes and names of any kind are kept), a disk that the
+ * guest finds by its label. The seed tells the guest where to mount it (`seed.ts`). The features are the ones that every
+ * guest's kernel knows, whatever the host's own defaults are. Sizes are estimated and then tried: the image is sparse,
+ * so that room in it costs nothing.
+ */
+
+import { FleetboxError, isNoSpace, isNotFound } from "../core/errors.ts";
+import type { Fixture } from "../core/options.ts";
+import { host } from "../system/os.ts";
+import { ProcessError, run, toolPath } from "../system/process.ts";
+import { storeError } from "../store.ts";
+
+/** Each is a device on the machine's bus. */
+export const MAX_FIXTURES = 16;
+
+/** The label of the n-th fixture's file system; at most 16 bytes (ext4). */
+export function fixtureLabel(index: number): string {
+  return `fb-fixture-${index}`;
+}
+
+/**
+ * Checks that fixtures can be handed over: the directories are there and can be read, the guest's paths can be
+ * mounted on. Cheap; looks at no file in them.
+ * @throws {FleetboxError} `misuse`: a guest's path; `not-found`, `denied`, `misuse`: the host's directory.
+ */
+export function checkFixtures(fixtures: readonly Fixture[]): void {
+  if (fixtures.length > MAX_FIXTURES) {
+    throw new FleetboxError("misuse", `Found ${fixtures.length} fixtures, expected at most ${MAX_FIXTURES}`);
+  }
+  const taken: string[] = [];
+  for (const { guest_path } of fixtures) {
+    checkGuestPath(guest_path);
+    const other = taken.find((path) =>
+      `${path}/`.startsWith(`${guest_path}/`) || `${guest_path}/`.startsWith(`${path}/`)
+    );
+    if (other !== undefined) {
+      const how = other === guest_path ? `two fixtures at ${shown(other)}` : `${shown(guest_path)} and ${shown(other)}`;
+      throw new FleetboxError("misuse", `Cannot mount fixtures one over another: found ${how}`);
+    }
+    taken.push(guest_path);
+  }
+  for (const { host_path } of fixtures) checkHostDirectory(host_path);
+}
+
+/** @throws {FleetboxError} `misuse`: relative, the root, not in its shortest form, or with a control character. */
+export function checkGuestPath(path: string): void {
+  const bad = (expected: string) => {
+    throw new FleetboxError(
+      "misuse",
+      `Bad directory for a fixture in the guest: found ${shown(path)}, expected ${expected}`,
+    );
+  };
+  if (!path.startsWith("/")) bad("an absolute path");
+  if (path === "/") bad("a directory below /");
+  // deno-lint-ignore no-control-regex
+  if (/[\x00-\x1f\x7f]/.test(path)) bad("no control characters");
+  if (path.split("/").slice(1).some((part) => part === "" || part === "." || part === "..")) {
+    bad('no ".", ".." or empty part in it');
+  }
+  if (/^\/(proc|sys|dev)(\/|$)/.test(path)) bad("no directory of the kernel's");
+  if (new TextEncoder().encode(path).length > 1000) bad("at most 1000 bytes");
+}
+
+function checkHostDirectory(path: string): void {
+  const failure = (code: "not-found" | "denied" | "misuse", found: string, cause?: unknown) =>
+    new FleetboxError(code, `Cannot use ${shown(path)} as a fixture: ${found}`, {
+      cause,
+      hint: "A fixture is a directory on this host that you can read: --fixture HOST_DIR:GUEST_DIR",
+    });
+  if (!path.startsWith("/")) throw failure("misuse", "it is not an absolute path");
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.statSync(path);
+    if (info.isDirectory) { for (const _ of Deno.readDirSync(path)) break; }
+  } catch (cause) {
+    if (isNotFound(cause)) throw failure("not-found", "it does not exist", cause);
+    throw failure("denied", "it cannot be read", cause);
+  }
+  if (!info.isDirectory) {
+    throw failure("misuse", `it is ${info.isFile ? "a file" : "no directory"}, expected a directory`);
+  }
+}
+
+/** What a directory holds, as far as an image's size depends on it. */
+export interface Survey {
+  entries: number;
+  directories: number;
+  /** What names and their records take in directories. */
+  nameBytes: number;
+  /** Blocks of {@link BLOCK} bytes for the files' content: what is stored, without holes. */
+  storedBlocks: number;
+  /** The same with holes filled, as for a file system that stores less than it holds (compression). */
+  wholeBlocks: number;
+}
+
+const BLOCK = 4096;
+
+/**
+ * Looks through a directory with `find`.
+ * @throws {FleetboxError} `denied`: something in it cannot be read.
+ */
+export async function survey(path: string): Promise<Survey> {
+  // For each entry: its kind, size, 512-byte blocks and name's length. What cannot be read is named, and is the end.
+  const unreadable = ["(", "-type", "f", "-o", "-type", "d", ")", "!", "-readable", "-printf", "?%p\\0", "-quit"];
+  let text: string;
+  try {
+    text = await run(toolPath(host().gnuFind), [
+      path,
+      "-mindepth",
+      "1",
+      "(",
+      ...unreadable,
+      ")",
+      "-o",
+      "-printf",
+      "%y %s %b %f\\0",
+    ], {
+      env: { LC_ALL: "C" },
+      hint: `Install it: ${host().install("findutils")}`,
+    });
+  } catch (cause) {
+    // Something that vanished meanwhile is no matter here.
+    if (!(cause instanceof ProcessError) || !/Permission denied/.test(cause.stderr)) throw cause;
+    throw cannotRead(path, /find: '?(.*?)'?: Permission denied/.exec(cause.stderr)?.[1] ?? "something in it", cause);
+  }
+  const found: Survey = { entries: 0, directories: 1, nameBytes: 0, storedBlocks: 0, wholeBlocks: 0 };
+  for (const record of text.split("\0")) {
+    if (record === "") continue;
+    if (record.startsWith("?")) throw cannotRead(path, record.slice(1));
+    const [kind, size, blocks] = record.split(" ", 3);
+    const name = record.length - kind.length - size.length - blocks.length - 3;
+    found.entries++;
+    found.nameBytes += 12 + 3 * name; // a character is up to three bytes, or was one that is no UTF-8
+    if (kind === "d") found.directories++;
+    if (kind === "l") found.storedBlocks++, found.wholeBlocks++;
+    if (kind !== "f") continue;
+    const whole = Math.ceil(Number(size) / BLOCK);
+    found.wholeBlocks += whole;
+    found.storedBlocks += Math.min(whole, Math.ceil(Number(blocks) / 8) + 1);
+  }
+  return found;
+}
+
+function cannotRead(path: string, what: string, cause?: unknown): FleetboxError {
+  return new FleetboxError("denied", `Cannot use ${shown(path)} as a fixture: ${shown(what)} cannot be read`, {
+    cause,
+    hint: "Make it readable for you, or hand over a directory without it.",
+  });
+}
+
+/** The blocks of an image for what was found; `filled` counts holes as content. Pure. */
+export function imageBlocks(found: Survey, filled: boolean): number {
+  const content = filled ? found.wholeBlocks : found.storedBlocks;
+  // Large files have a block of extents for every 340 of them; directories are two thirds full.
+  const directories = found.directories + Math.ceil(found.nameBytes * 1.5 / BLOCK);
+  const inodes = Math.ceil((found.entries + 64) * 256 / BLOCK);
+  return Math.ceil((content * 1.02 + directories + inodes) * 1.05) + 512;
+}
+
+/**
+ * Makes the image of a directory as it is now, replacing one that is there.
+ * @throws {FleetboxError} `denied`: it cannot be read whole; `no-space`: the store is full; `unavailable`: no mke2fs.
+ */
+export async function writeFixtureImage(path: string, host: string, index: number): Promise<void> {
+  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
+  const root = await Deno.realPath(host);
+  const found = await survey(root);
+  try {
+    let blocks = imageBlocks(found, false);
+    for (let attempt = 0;; attempt++) {
+      try {
+        await makeImage(aside, root, fixtureLabel(index), blocks, found.entries + 64);
+        break;
+      } catch (cause) {
+        // The file system in the image is full, not the host's: it was estimated too small.
+        const isTight = cause instanceof ProcessError && /Could not allocate (block|inode)/.test(cause.stderr);
+        if (!isTight || attempt === 3) throw cause;
+        blocks = Math.max(blocks * 2, imageBlocks(found, true));
+      }
+    }
+    await Deno.rename(aside, path);
+  } catch (cause) {
+    if (isNoSpace(cause)) throw storeError(`Cannot write the image of the fixture ${shown(host)} (${path})`, cause);
+    if (!(cause instanceof ProcessError)) throw cause;
+    throw new FleetboxError("failed", `Cannot make an image of the fixture ${shown(host)}`, { cause });
+  } finally {
+    await Deno.remove(aside).catch(() => {});
+  }
+}
+
+async function makeImage(path: string, root: string, label: string, blocks: number, inodes: number): Promise<void> {
+  const { uid, gid, mode, mtime } = await Deno.stat(root);
+  const features = "none,dir_index,dir_nlink,ext_attr,extent,extra_isize,filetype,flex_bg,huge_file,large_file," +
+    "sparse_super,uninit_bg,64bit";
+  const options = { hint: `Install it: ${host().install("e2fsprogs")}`, env: { LC_ALL: "C" } };
+  await Deno.remove(path).catch(() => {});
+  await run(toolPath("mke2fs"), [
+    ...["-q", "-F", "-t", "ext4", "-O", features, "-b", String(BLOCK), "-I", "256", "-m", "0", "-N", String(inodes)],
+    ...["-E", "lazy_itable_init=1,nodiscard", "-L", label, "-d", root, path, `${blocks * BLOCK / 1024}K`],
+  ], options);
+  // The root directory is the one that mke2fs does not copy, and lost+found the one that nobody asked for.
+  const commands = [
+    `sif <2> mode 0${((mode ?? 0o755) & 0o7777 | 0o40000).toString(8)}`,
+    `sif <2> uid ${uid ?? 0}`,
+    `sif <2> gid ${gid ?? 0}`,
+    ...(mtime ? [`sif <2> mtime @${Math.floor(mtime.getTime() / 1000)}`] : []),
+  ];
+  const isTheirs = await Deno.lstat(`${root}/lost+found`).then(() => true, () => false);
+  if (!isTheirs) commands.push("rmdir lost+found");
+  const list = `${path}.cmd`;
+  try {
+    await Deno.writeTextFile(list, commands.join("\n") + "\n");
+    await run(toolPath("debugfs"), ["-w", "-f", list, path], options);
+  } finally {
+    await Deno.remove(list).catch(() => {});
+  }
+}
+
+function shown(path: string): string {
+  // deno-lint-ignore no-control-regex
+  return /[\x00-\x1f\x7f"\\]|^\s|\s$/.test(path) ? JSON.stringify(path) : path;
+}

@@ -1,0 +1,110 @@
+/**
+ * What a guest says on its serial console: the stages of its boot, and the last lines for an error.
+ *
+ * The hypervisor appends everything to `serial.log`, whoever listens; the holder also reads the console socket
+ * (`shared_console.ts`), because a line there is an event and a file is not. `micro` says `fleetbox-micro: <stage>`; any
+ * other guest's first line that is not its firmware's means that its kernel runs.
+ */
+
+import { LineSplitter } from "../../core/lines.ts";
+import type { Stage } from "../../wire.ts";
+
+/** Lines before the kernel's: SeaBIOS's, UEFI's and the boot loader's, and empty ones. */
+const FIRMWARE = /^\s*$|SeaBIOS|iPXE|^Booting|^BdsDxe|GNU GRUB|SYSLINUX/;
+/** cloud-init's first line of a stage, and its last of all, unless somebody has set another (`final_message`). */
+const CLOUD_INIT = /Cloud-init v\. \S+ (running|finished) /;
+/** What is looked at of one line: a guest may write for ever without ending it. */
+const MAX_LINE = 4096;
+const MARK = /fleetbox-micro: (kernel|network|ssh|down|error: .*)/;
+
+export interface BootListener {
+  /** A stage that the guest has entered; in its order. */
+  onStage(stage: Stage): void;
+  /** cloud-init says that it runs, or that it has finished. */
+  onCloudInit(what: "running" | "finished"): void;
+}
+
+/** Listens to one boot's console for what its lines say. Feed it what arrives; lines may be cut anywhere. */
+export class BootLines {
+  readonly #decoder = new TextDecoder();
+  readonly #lines = new LineSplitter({ max: MAX_LINE, overlong: "cut" });
+  #isFirmware = true;
+
+  constructor(private readonly listener: BootListener) {}
+
+  push(bytes: Uint8Array): void {
+    for (const line of this.#lines.push(this.#decoder.decode(bytes, { stream: true }))) this.#hear(line);
+  }
+
+  #hear(line: string): void {
+    const said = MARK.exec(line)?.[1];
+    if (this.#isFirmware && (said || !FIRMWARE.test(printable(line)))) {
+      this.#isFirmware = false;
+      this.listener.onStage("kernel");
+    }
+    if (said === "network" || said === "ssh") this.listener.onStage(said);
+    const cloudInit = CLOUD_INIT.exec(line)?.[1];
+    if (cloudInit) this.listener.onCloudInit(cloudInit as "running" | "finished");
+  }
+}
+
+const TAIL_BYTES = 16 * 1024;
+
+/** The size of a console log now: where the next boot's lines begin. */
+export function consoleSize(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return 0;
+  }
+}
+
+/** The last lines of a console log from an offset on, printable, without empty ones. */
+export function consoleTail(path: string, from: number, count = 12): string[] {
+  const text = new TextDecoder().decode(consoleEnd(path, from, TAIL_BYTES));
+  return printable(text).split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(-count)
+    .map((line) => line.length > 300 ? line.slice(0, 299) + "…" : line);
+}
+
+/** The end of a console log from an offset on, at most `max` bytes; nothing when it cannot be read. */
+export function consoleEnd(path: string, from: number, max: number, end = Infinity): Uint8Array {
+  try {
+    using file = Deno.openSync(path);
+    const size = Math.min(end, file.statSync().size);
+    // A log that is shorter than it was has been cut since ({@link cutLog}): all of it is newer.
+    const start = Math.max(from > size ? 0 : from, size - max);
+    file.seekSync(start, Deno.SeekMode.Start);
+    const bytes = new Uint8Array(size - start);
+    return bytes.subarray(0, file.readSync(bytes) ?? 0);
+  } catch {
+    return new Uint8Array();
+  }
+}
+
+/** How large a console's log may become, and how much of it is kept then. */
+export const LOG_LIMIT = { maxBytes: 64 * 1024 * 1024, keptBytes: 1024 * 1024 };
+
+/**
+ * Cuts a console's log that has become too large to its end: a guest that writes without end must not fill the host's
+ * disk. The hypervisor appends (O_APPEND), so it goes on behind what is left; what it writes in this very moment may be lost.
+ * @returns whether it was too large.
+ */
+export function cutLog(path: string, { maxBytes, keptBytes } = LOG_LIMIT): boolean {
+  const size = consoleSize(path);
+  if (size <= maxBytes) return false;
+  const end = consoleEnd(path, 0, keptBytes);
+  using file = Deno.openSync(path, { append: true });
+  file.truncateSync(0);
+  const note = new TextEncoder().encode(`[fleetbox: ${size - end.length} bytes of this console were cut off here]\r\n`);
+  for (const bytes of [note, end]) for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  return true;
+}
+
+/** Text without escape sequences and control characters (ECMA-48), lines kept. */
+export function printable(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_c])/g, "")
+    .replace(/\r\n?/g, "\n")
+    // deno-lint-ignore no-control-regex
+    .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
+}

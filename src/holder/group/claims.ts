@@ -1,0 +1,145 @@
+/**
+ * A holder's claim to its members: the sockets `run/<h>.sock` and the pidfiles.
+ *
+ * A name belongs to the holder that listens on its socket; the file alone proves nothing. Claiming and releasing happen
+ * under the store's claim lock, so that of two holders that want a name one gets it whole and the other is told who has
+ * it; what a killed holder left (a dead socket, a pidfile with a number that may be anybody's by now) is swept here.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { removeIfThere, type Store, storeError, writeDurably } from "../../store.ts";
+import { connectUnix } from "../../system/sockets.ts";
+import { log } from "../log.ts";
+
+export class Claims {
+  readonly #listeners = new Map<string, Deno.UnixListener>();
+  #isOver = false;
+
+  /** @param onConnection is given each connection to a claimed member's socket. */
+  constructor(
+    private readonly store: Store,
+    private readonly onConnection: (name: string, conn: Deno.UnixConn) => void,
+  ) {}
+
+  /**
+   * Claims all of these names, or none.
+   * @throws {FleetboxError} `conflict`: somebody serves one of them; `denied`, `no-space`: the store cannot be written.
+   */
+  async take(names: readonly string[]): Promise<void> {
+    await this.store.withClaimLock(async () => {
+      const taken: string[] = [];
+      try {
+        for (const name of names) {
+          await this.#takeOne(name);
+          taken.push(name);
+        }
+      } catch (thrown) {
+        for (const name of taken) this.#releaseOne(name);
+        throw thrown;
+      }
+    });
+  }
+
+  /** Gives a name back: its socket and pidfile disappear. A name that is not ours is passed over. */
+  async release(name: string): Promise<void> {
+    if (!this.#listeners.has(name)) return;
+    try {
+      await this.store.withClaimLock(() => Promise.resolve(this.#releaseOne(name)));
+    } catch (thrown) {
+      // A store that was taken away under us has no socket left to remove; the listener must be closed all the same.
+      log(`${name}: cannot release it under the lock: ${thrown}`);
+      this.#releaseOne(name);
+    }
+  }
+
+  /** Gives every name back, and takes none any more. */
+  async releaseAll(): Promise<void> {
+    this.#isOver = true;
+    try {
+      await this.store.withClaimLock(() => Promise.resolve(this.abandon()));
+    } catch (thrown) {
+      log(`cannot release the members under the lock: ${thrown}`);
+      this.abandon();
+    }
+  }
+
+  /** The same, without waiting for the lock. @returns the names */
+  abandon(): string[] {
+    this.#isOver = true;
+    const names = [...this.#listeners.keys()];
+    for (const name of names) this.#releaseOne(name);
+    return names;
+  }
+
+  /** Takes away what is left in the store of members whose group is gone, where nobody serves them meanwhile. */
+  async sweep(names: readonly string[]): Promise<void> {
+    await this.store.withClaimLock(async () => {
+      for (const name of names) {
+        const { socket, pid, qmpSocket, netSocket, consoleSocket } = this.store.member(name);
+        if (await isAnswered(socket)) continue;
+        removeIfThere(pid);
+        for (const path of [socket, this.store.controlSocket(name), qmpSocket, netSocket, consoleSocket]) {
+          if (!await isAnswered(path)) removeIfThere(path);
+        }
+      }
+    });
+  }
+
+  async #takeOne(name: string): Promise<void> {
+    const path = this.store.memberSocket(name);
+    if (this.#isOver) throw new FleetboxError("conflict", `The group that "${name}" was to be in is ending`);
+    if (await isAnswered(path)) {
+      throw new FleetboxError("conflict", `"${name}" is already served by another holder`, {
+        hint: `See which: fleetbox status ${name}`,
+      });
+    }
+    removeIfThere(path);
+    removeIfThere(this.store.controlSocket(name)); // of a killed bound holder
+    let listener: Deno.UnixListener;
+    try {
+      listener = Deno.listen({ transport: "unix", path });
+      Deno.chmodSync(path, 0o600);
+    } catch (cause) {
+      throw storeError(`Cannot listen on the socket of "${name}" (${path})`, cause);
+    }
+    this.#listeners.set(name, listener);
+    void this.#accept(name, listener);
+  }
+
+  async #accept(name: string, listener: Deno.UnixListener): Promise<void> {
+    while (this.#listeners.get(name) === listener) {
+      try {
+        this.onConnection(name, await listener.accept());
+      } catch (thrown) {
+        if (this.#listeners.get(name) !== listener) return; // closed by us
+        log(`${name}: cannot accept a connection: ${thrown}`);
+        await new Promise((pause) => setTimeout(pause, 50)); // out of file descriptors: let others go first
+      }
+    }
+  }
+
+  /** Writes a member's pidfile. Its directory exists once the member does. */
+  async writePid(name: string): Promise<void> {
+    await writeDurably(this.store.member(name).pid, String(Deno.pid), { sync: false });
+  }
+
+  #releaseOne(name: string): void {
+    const listener = this.#listeners.get(name);
+    if (!listener) return;
+    this.#listeners.delete(name);
+    try {
+      listener.close(); // Deno 2.7 and later remove the file here, earlier ones do not
+      removeIfThere(this.store.memberSocket(name));
+      removeIfThere(this.store.member(name).pid);
+    } catch (thrown) {
+      log(`${name}: cannot remove its socket or pidfile: ${thrown}`);
+    }
+  }
+}
+
+/** Whether somebody listens on a socket. */
+export async function isAnswered(socket: string): Promise<boolean> {
+  const other = await connectUnix(socket);
+  other?.close();
+  return other !== undefined;
+}

@@ -1,0 +1,23 @@
+/** Ending processes that are not our children and that a killed holder left: what nobody shall use any more. */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { isAlive, type ProcessIdentity } from "../../system/process.ts";
+
+/** How long the kernel may take to end a process that was killed. */
+const GONE_LIMIT_MS = 10_000;
+
+/** Kills processes and returns when they are gone. `what` names one of them in the error. @throws {FleetboxError} `failed` */
+export async function endProcesses(processes: readonly ProcessIdentity[], what: string): Promise<void> {
+  const limit = performance.now() + GONE_LIMIT_MS;
+  await Promise.all(processes.map(async (process) => {
+    while (isAlive(process)) {
+      if (performance.now() > limit) {
+        throw new FleetboxError("failed", `${what} (process ${process.pid}) does not end, not even by SIGKILL`);
+      }
+      try {
+        Deno.kill(process.pid, "SIGKILL");
+      } catch { /* gone in between */ }
+      await new Promise((later) => setTimeout(later, 10)); // not our child: no event tells of its end
+    }
+  }));
+}

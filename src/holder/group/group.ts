@@ -1,0 +1,588 @@
+/**
+ * The group that this holder serves: its members, its network, its record; who comes, who goes, and when it ends.
+ *
+ * A first boot is all or nothing: when one member fails, the others that it booted are taken down again, and what it
+ * created is removed. A member that is added later and fails leaves the group as it was. A member whose machine dies by
+ * itself stays, in `error`, until it is stopped or started again. The group ends with its last member; its gateway, its
+ * record and its sockets go with it. How many are active is counted from their states, never kept.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { checkName, checkNames } from "../../core/names.ts";
+import { isMemberAddress, lowestFree } from "../../network/addresses.ts";
+import type { Options } from "../../core/options.ts";
+import { completeRecords } from "../../store/orphans.ts";
+import { identify, isAlive, type ProcessIdentity } from "../../system/process.ts";
+import { VERSION } from "../../system/program_info.ts";
+import { exists, type GroupRecord, removeIfThere, type Store } from "../../store.ts";
+import { resolveImage } from "../../image/image.ts";
+import { qemu } from "../../vmm/qemu/driver.ts";
+import { connectUnix } from "../../system/sockets.ts";
+import { type GroupReport, PROTOCOL_VERSION } from "../../wire.ts";
+import { Claims, isAnswered } from "./claims.ts";
+import { EventHub } from "../server/events.ts";
+import { HypervisorHost } from "../host.ts";
+import { endProcesses } from "./end_processes.ts";
+import { describe, log } from "../log.ts";
+import { Member, type MemberContext, type StopRequest } from "../member/member.ts";
+import { GroupNetwork } from "../network/group_network.ts";
+import { checkAllFixtures } from "../member/prepare.ts";
+import { recover, type Recovery } from "./recovery.ts";
+
+/** How long a first boot's failure is kept for a client that has not asked yet. */
+const LAST_WORDS_MS = 2_000;
+
+export interface GroupOptions {
+  store: Store;
+  names: readonly string[];
+  options: Options;
+  bound: boolean;
+  /** Is given each connection to a member's socket. */
+  onConnection: (group: Group, name: string, conn: Deno.UnixConn) => void;
+}
+
+export class Group {
+  readonly hub = new EventHub();
+  readonly name: string;
+  readonly id: string;
+  /** Resolved when the last member has left and everything is let go of. */
+  readonly ended: Promise<void>;
+  readonly #members = new Map<string, Member>();
+  /** Who belongs here, stopped ones included. */
+  readonly #belongs = new Set<string>();
+  readonly #addresses = new Map<string, string>();
+  /** Names that are being added, until they run. */
+  readonly #adding = new Map<string, Promise<void>>();
+  readonly #discards = new Set<Promise<void>>();
+  readonly #claims: Claims;
+  readonly #host: HypervisorHost;
+  readonly #network: GroupNetwork;
+  readonly #context: MemberContext;
+  /** Machines that are being taken over, and the record that tells of them: it stays true when we are killed as well. */
+  readonly #adopting = new Map<string, ProcessIdentity>();
+  #before: GroupRecord | undefined;
+  readonly #end = Promise.withResolvers<void>();
+  #isEnding = false;
+  /** Members that are on their way out: their names are still claimed. */
+  #leaving = 0;
+  #recordWritten: Promise<void> = Promise.resolve();
+  #recordWanted = false;
+  /** Resolved when every member that the group began with is being taken over or booted. */
+  readonly #begun = Promise.withResolvers<void>();
+
+  /**
+   * Looks at what earlier holders left, ends what was to end with them, and gives a group that has claimed nothing yet.
+   * @throws {FleetboxError} `conflict`: what runs cannot be taken back into such a group; `unavailable`: no QEMU; …
+   */
+  static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
+    const { store, names, bound } = options;
+    const host = new HypervisorHost(store);
+    const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
+    checkAllFixtures(store, recovery.boot, options.options);
+    await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
+    return { group: new Group(options, host, recovery.record), recovery };
+  }
+
+  /**
+   * Claims the members, and takes away what is left of groups of which nothing runs.
+   * @throws {FleetboxError} `conflict`: another holder serves one of them; `interrupted`: the group was ended meanwhile
+   */
+  async claim({ adopt, stale, record }: Recovery): Promise<void> {
+    const { store, names } = this.options;
+    if (stale.length > 0) await this.#claims.sweep(stale.flatMap(({ members }) => members));
+    for (const { id } of stale) for (const path of Object.values(store.group(id))) removeIfThere(path);
+    const all = new Set([...adopt.map(({ name }) => name), ...names]);
+    store.sweepTemporary([...stale.flatMap(({ members }) => members), ...record?.members ?? [], ...all]);
+    for (const name of [...(record?.members ?? []), ...all]) this.#belongs.add(name);
+    // Before anything is claimed: from here on, whoever kills us leaves a record of what is to be swept.
+    if (!record) {
+      this.#hasRecord = true;
+      this.#recordWritten = store.writeGroupRecord(this.#record());
+      await this.#recordWritten;
+    }
+    try {
+      await this.#claims.take([...all]);
+    } catch (thrown) {
+      if (!record) this.#remove([store.group(this.id).record]);
+      throw thrown;
+    }
+    this.#hasClaimed = true;
+    this.#before = record;
+    for (const { name, process } of adopt) this.#adopting.set(name, process);
+    for (const name of all) this.#members.set(name, new Member(name, this.#context));
+    if (!this.#isEnding) return;
+    this.#begun.resolve();
+    await this.shutDown({ force: true, graceMs: 0 });
+    throw ending(this.name);
+  }
+
+  private constructor(private readonly options: GroupOptions, host: HypervisorHost, before: GroupRecord | undefined) {
+    const { store, names, bound } = options;
+    this.name = before?.group ?? names[0];
+    this.id = before?.id ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
+    this.ended = this.#end.promise;
+    this.#host = host;
+    this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
+    const egress = before?.egress ?? options.options.egress ?? "on";
+    const hostAccess = before?.host_access ?? options.options.host_access ?? false;
+    const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
+    this.#network = new GroupNetwork({
+      gateway: {
+        binary: host.binary,
+        qmpSocket: gatewayQmpSocket,
+        netSocket: gatewayNetSocket,
+        egress,
+        bound,
+        name: `gateway-${this.id}`,
+      },
+      egress: egress === "on",
+      hostAccess,
+      lookup: (name) => this.#activeAddress(name),
+      nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
+      publishedPorts: () => this.#publishedPorts(),
+      onChange: () => void this.#note(),
+    });
+    this.egress = egress;
+    this.hostAccess = hostAccess;
+    this.#context = {
+      store,
+      group: this.name,
+      groupId: this.id,
+      bound,
+      driver: qemu,
+      host,
+      network: this.#network,
+      writePid: (name) => this.#claims.writePid(name),
+      onDetail: (detail) => this.hub.tell(detail),
+      onChange: (member) => {
+        this.hub.tell({ event: "member", member: member.report() });
+        void this.#note();
+      },
+      onPowerOff: (member) => void this.#leave(member),
+    };
+  }
+
+  readonly egress: "on" | "off";
+  readonly hostAccess: boolean;
+
+  get members(): Member[] {
+    return [...this.#members.values()];
+  }
+
+  member(name: string): Member | undefined {
+    return this.#members.get(name);
+  }
+
+  /** Takes over and boots what the verdict says. Failures are in the members' states and in the log. */
+  async start(recovery: Recovery): Promise<void> {
+    try {
+      await this.#start(recovery);
+    } finally {
+      this.#begun.resolve();
+    }
+  }
+
+  async #start({ adopt, boot, record }: Recovery): Promise<void> {
+    const ips = [...adopt.map(({ name }) => name), ...boot].map((name) => this.#assign(name));
+    const ports = new Map<string, number>();
+    for (const [name, port] of Object.entries(record?.ssh_ports ?? {})) {
+      const ip = this.#addresses.get(name);
+      if (ip) ports.set(ip, port);
+    }
+    this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
+    await this.#note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
+    if (this.#isEnding) return;
+    this.#network.open(ips, { process: record?.gateway, ports });
+    // All of them begin in this very turn: a stop that was waiting finds something to stop.
+    const begun = [...adopt.map((one) => this.#adopt(one)), this.#firstBoot(boot)];
+    this.#begun.resolve();
+    await Promise.all(begun);
+  }
+
+  async #adopt({ name, process, wasRunning }: Recovery["adopt"][number]): Promise<void> {
+    try {
+      await this.#takeOver(this.#members.get(name)!, process, wasRunning);
+    } catch (thrown) {
+      log(`${name}: cannot take it over: ${describe(thrown)}`);
+    }
+    this.#adopting.delete(name);
+    void this.#note();
+  }
+
+  async #takeOver(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
+    const { store, options } = this.options;
+    const { name } = member;
+    await member.adopt(
+      process,
+      async () => {
+        const config = store.config(name);
+        if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
+        return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
+      },
+      wasRunning,
+      options,
+    );
+    log(`${name}: taken over, process ${process.pid}`);
+  }
+
+  async #firstBoot(names: readonly string[]): Promise<void> {
+    if (this.#isEnding) return;
+    const members = names.map((name) => this.#members.get(name)!);
+    const stops: Promise<void>[] = [];
+    let failed: Member | undefined;
+    // Until the last of them runs, one that ran already and dies has failed as well.
+    const off = this.hub.observe((event) => {
+      if (event.event !== "member" || event.member.state !== "error" || failed) return;
+      failed = members.find(({ name }) => name === event.member.name);
+      const others = failed ? members.filter((other) => other !== failed && !other.isStopping) : [];
+      stops.push(...others.map((other) => other.stop({ force: true, graceMs: 0 }).catch(() => {})));
+    });
+    await Promise.allSettled(
+      members.map((member) => member.boot(this.#addresses.get(member.name)!, this.options.options)),
+    );
+    off();
+    if (!failed) return;
+    await Promise.all(stops);
+    const { name } = failed;
+    const others = members.filter((member) => member !== failed).map((member) => member.name);
+    if (others.length > 0) log(`${others.join(", ")}: taken down again, because ${name} failed`);
+    // It may have failed before its client has begun to listen. Once the members have left, nobody can tell why.
+    await this.hub.heard(LAST_WORDS_MS);
+    await Promise.all(members.map((member) => this.#discard(member)));
+  }
+
+  /** Removes what a failed boot created (its directory alone, it may be), and lets the member go. */
+  async #discard(member: Member): Promise<void> {
+    const done = this.#removeAgain(member);
+    this.#discards.add(done);
+    await done;
+  }
+
+  async #removeAgain(member: Member): Promise<void> {
+    if (this.#members.get(member.name) !== member) return;
+    const { store, options } = this.options;
+    const isBlank = !exists(member.paths.config) && !exists(member.paths.disk);
+    if (isBlank || (member.created && options.remove_on_failure !== false)) {
+      try {
+        await store.withMemberLock(member.name, () => store.removeMember(member.name));
+        this.#belongs.delete(member.name);
+        log(`${member.name}: removed again`);
+      } catch (thrown) {
+        log(`${member.name}: cannot remove it: ${describe(thrown)}`);
+      }
+    }
+    await this.#leave(member);
+  }
+
+  /**
+   * Boots a member onto this network: a new name, a stopped member, or one of ours that is in `error`. One that runs or
+   * boots here already is waited for.
+   * @throws {FleetboxError} why it did not come up; the group is as it was then.
+   */
+  async add(given: string, options: Options = {}): Promise<void> {
+    const name = checkName(given);
+    await this.#begun.promise;
+    if (this.#isEnding) throw ending(this.name);
+    const underWay = this.#adding.get(name);
+    if (underWay) return await underWay;
+    const present = this.#members.get(name);
+    if (present) return await this.#again(present, options);
+    const done = this.#addNew(name, options).finally(() => this.#adding.delete(name));
+    this.#adding.set(name, done);
+    await done;
+  }
+
+  async #addNew(name: string, options: Options): Promise<void> {
+    const merged = { ...this.#inherited(), ...options };
+    const member = new Member(name, this.#context);
+    this.#members.set(name, member);
+    try {
+      await this.#claims.take([name]);
+    } catch (thrown) {
+      this.#members.delete(name);
+      if (this.#members.size === 0) void this.#finish();
+      throw thrown;
+    }
+    this.#forgetRemoved();
+    this.#belongs.add(name);
+    this.options.store.sweepTemporary([name]);
+    await this.#note();
+    if (this.#members.get(name) !== member) { // the group was ended while we waited
+      await this.#claims.release(name);
+      throw ending(this.name);
+    }
+    try {
+      await member.boot(this.#assign(name), merged);
+    } catch (thrown) {
+      if (!member.isStopping) await this.#discard(member);
+      throw thrown;
+    }
+  }
+
+  /** Members that were removed belong here no more: a group that lives long must not remember all that ever were. */
+  #forgetRemoved(): void {
+    for (const name of this.#belongs) {
+      if (!this.#members.has(name) && !exists(this.options.store.member(name).dir)) this.#belongs.delete(name);
+    }
+  }
+
+  /** What the group was asked for, as far as it holds for those who come later: a port is one member's. */
+  #inherited(): Options {
+    return { ...this.options.options, publish: undefined };
+  }
+
+  async #again(member: Member, options: Options): Promise<void> {
+    if (member.isStopping) {
+      throw new FleetboxError("conflict", `"${member.name}" is being stopped`, { hint: "Try again when it is down." });
+    }
+    if (member.state.state === "running") return;
+    member.created = false;
+    // A machine that could not be taken over, and runs: it is tried again, never doubled.
+    const { stray } = member;
+    if (stray && isAlive(stray)) return await this.#takeOver(member, stray, false);
+    await member.boot(this.#assign(member.name), { ...this.#inherited(), ...options });
+  }
+
+  /** Stops a member; returns when its machine is gone and its name is free. */
+  async stop(name: string, request: StopRequest): Promise<void> {
+    await this.#begun.promise;
+    const member = this.#members.get(name);
+    if (!member) return;
+    await member.stop(request);
+    await this.#leave(member);
+  }
+
+  /** Ends the group: every member at once, `force` without asking the guests. */
+  async shutDown(request: StopRequest): Promise<void> {
+    this.#isEnding = true;
+    await Promise.all(this.members.map((member) => this.stop(member.name, request).catch(() => this.#leave(member))));
+    await this.ended;
+  }
+
+  /** Resolves when what failed boots created is removed: the group may end before, when it is told to. */
+  async discarded(): Promise<void> {
+    await Promise.allSettled([...this.#discards]);
+  }
+
+  /**
+   * Removes the members that belong to the client of this holder, disk and all, and the holder's log when none is left.
+   * For when the client is gone and the group has ended; a member that somebody else has started meanwhile stays.
+   */
+  async removeOwned(): Promise<void> {
+    const { store, names, options } = this.options;
+    await this.discarded();
+    if (!options.owner) return;
+    const owned = (name: string) => {
+      const stored = store.readMember(name);
+      if (!stored) return exists(store.member(name).dir); // it did not come as far as a config
+      const owner = "config" in stored ? stored.config.owner : undefined;
+      return owner?.pid === options.owner!.pid && owner.startTime === options.owner!.startTime;
+    };
+    await Promise.all(
+      [...this.#belongs].filter(owned).map(async (name) => {
+        try {
+          await store.withMemberLock(name, async () => {
+            const other = await connectUnix(store.memberSocket(name));
+            other?.close();
+            if (!other && owned(name)) await store.removeMember(name);
+          });
+        } catch (thrown) {
+          log(`${name}: cannot remove it: ${describe(thrown)}`);
+        }
+      }),
+    );
+    if (![...this.#belongs].some((name) => store.readMember(name))) removeIfThere(store.holderLog(names[0]));
+  }
+
+  async #leave(member: Member): Promise<void> {
+    if (this.#members.get(member.name) !== member) return;
+    this.#members.delete(member.name);
+    this.#leaving++;
+    const ip = this.#addresses.get(member.name);
+    this.#addresses.delete(member.name);
+    if (ip && this.#members.size > 0 && !this.#isEnding) await this.#network.unforward(ip);
+    await this.#claims.release(member.name);
+    this.#leaving--;
+    this.hub.tell({ event: "gone", name: member.name });
+    // Of several that leave together the last one to be let go of ends the group.
+    if (this.#members.size === 0 && this.#leaving === 0) await this.#finish();
+    else void this.#note();
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    this.#isEnding = true;
+    await this.#network.close();
+    await this.#recordWritten.catch(() => {});
+    await this.#claims.releaseAll(); // others may be on their way out still
+    this.#remove(Object.values(this.options.store.group(this.id)));
+    this.#end.resolve();
+  }
+  #isFinished = false;
+  /** Whether the members are this group's: before, it holds nothing but its record. */
+  get hasClaimed(): boolean {
+    return this.#hasClaimed;
+  }
+  #hasClaimed = false;
+  #hasRecord = false;
+
+  /** Resolves when the record is written, if it is just being written. Never rejects. */
+  async written(): Promise<void> {
+    await this.#recordWritten.catch(() => {});
+  }
+
+  /** Takes away, at once, whatever the group still has in the store's `run`. For the moment before this process exits. */
+  sweep(): void {
+    this.#isFinished = true;
+    const names = this.#claims.abandon();
+    this.options.store.sweepTemporary(names, Deno.pid);
+    if (!this.#hasClaimed) { // what is in `run` is others', but for the record of what we were about to claim
+      if (this.#hasRecord) this.#remove([this.options.store.group(this.id).record]);
+      return;
+    }
+    const { store } = this.options;
+    const sockets = names.map((name) => store.member(name)).flatMap((paths) => [
+      paths.qmpSocket,
+      paths.netSocket,
+      paths.consoleSocket,
+    ]);
+    this.#remove([...sockets, ...Object.values(store.group(this.id))]);
+  }
+
+  #remove(paths: readonly string[]): void {
+    for (const path of paths) {
+      try {
+        removeIfThere(path);
+      } catch (thrown) {
+        log(`cannot remove ${path}: ${thrown}`);
+      }
+    }
+  }
+
+  /** The address of a member: the one it had, unless another has it here; else the lowest free one. */
+  #assign(name: string): string {
+    const known = this.#addresses.get(name);
+    if (known) return known;
+    const taken = new Set(this.#addresses.values());
+    const stored = this.options.store.readMember(name);
+    const before = stored && "config" in stored ? stored.config.ip : undefined;
+    const ip = before && isMemberAddress(before) && !taken.has(before)
+      ? before
+      : lowestFree([...taken, ...this.#reserved(name)]);
+    this.#addresses.set(name, ip);
+    return ip;
+  }
+
+  /** Addresses of members that belong here and are stopped: kept for them as long as there are others. */
+  #reserved(name: string): string[] {
+    const addresses: string[] = [];
+    for (const other of this.#belongs) {
+      if (other === name || this.#addresses.has(other)) continue;
+      const stored = this.options.store.readMember(other);
+      if (stored && "config" in stored) addresses.push(stored.config.ip);
+    }
+    return addresses;
+  }
+
+  #publishedPorts(): Set<number> {
+    const configs = [...this.#belongs].map((name) => this.options.store.readMember(name));
+    const forwards = configs.flatMap((stored) => stored && "config" in stored ? stored.config.forwards ?? [] : []);
+    return new Set(forwards.map(({ host_port }) => host_port));
+  }
+
+  #activeAddress(name: string): string | undefined {
+    const state = this.#members.get(name)?.state.state;
+    return state === "running" || state === "starting" ? this.#addresses.get(name) : undefined;
+  }
+
+  report(): GroupReport {
+    const choice = this.#host.known;
+    return {
+      group: this.name,
+      pid: Deno.pid,
+      version: VERSION,
+      protocol: PROTOCOL_VERSION,
+      bound: this.options.bound,
+      egress: this.egress,
+      host_access: this.hostAccess,
+      ...(choice ? { accelerator: { name: choice.accelerator.accelerator, reason: choice.accelerator.reason } } : {}),
+      members: this.members.map((member) => member.report()),
+      gateway: this.#network.counters(),
+      ...(this.#network.gatewayTrouble ? { gateway_trouble: this.#network.gatewayTrouble } : {}),
+    };
+  }
+
+  /** Writes the record, soon: changes that come together are written once. Resolves when it is written. */
+  #note(): Promise<void> {
+    if (this.#recordWanted || this.#isFinished) return this.#recordWritten;
+    this.#recordWanted = true;
+    this.#recordWritten = this.#recordWritten.catch(() => {}).then(async () => {
+      this.#recordWanted = false;
+      if (this.#isFinished) return;
+      try {
+        await this.options.store.writeGroupRecord(this.#record());
+      } catch (thrown) {
+        log(`cannot write the group's record: ${describe(thrown)}`);
+      }
+    });
+    return this.#recordWritten;
+  }
+
+  #record(): GroupRecord {
+    const hypervisors: Record<string, ProcessIdentity> = {};
+    const ports: Record<string, number> = {};
+    for (const member of this.members) {
+      const { name } = member;
+      const process = member.process ?? this.#adopting.get(name);
+      if (process) hypervisors[name] = process;
+      const port = member.sshPort ?? this.#before?.ssh_ports[name];
+      if (port) ports[name] = port;
+    }
+    return {
+      id: this.id,
+      group: this.name,
+      members: [...this.#belongs],
+      served: [...this.#members.keys()],
+      running: this.members.filter((member) => member.state.state === "running").map((member) => member.name),
+      holder: identify(Deno.pid)!,
+      bound: this.options.bound,
+      egress: this.egress,
+      host_access: this.hostAccess,
+      hypervisors,
+      gateway: this.#network.gatewayProcess,
+      ssh_ports: ports,
+    };
+  }
+}
+
+/** The names of a `--fleetbox-runner` argument. @throws {FleetboxError} `misuse` */
+export function runnerNames(argument: string): string[] {
+  return checkNames(argument.split(","));
+}
+
+function ending(group: string): FleetboxError {
+  return new FleetboxError("conflict", `The group of "${group}" is ending`, { hint: "Try again when it is gone." });
+}
+
+/** How long a holder that was killed may go on being a process when its sockets are gone. */
+const DYING_MS = 2_000;
+
+/**
+ * The records, once no holder of these members is just dying: its sockets are closed a moment before its process is gone, and
+ * who looked between the two would take its machines for nobody's and boot others beside them.
+ */
+async function settledRecords(store: Store, names: readonly string[]): Promise<GroupRecord[]> {
+  for (const end = performance.now() + DYING_MS;;) {
+    const records = completeRecords(store);
+    const dying = await Promise.all(records.map((record) => isDying(store, record, names)));
+    if (!dying.includes(true) || performance.now() > end) return records;
+    await new Promise((later) => setTimeout(later, 10));
+  }
+}
+
+async function isDying(store: Store, { holder, served }: GroupRecord, names: readonly string[]): Promise<boolean> {
+  if (!isAlive(holder)) return false;
+  const answers = served.filter((name) => names.includes(name)).map((name) => isAnswered(store.memberSocket(name)));
+  return (await Promise.all(answers)).includes(false);
+}

@@ -1,0 +1,80 @@
+/**
+ * What a new holder does about machines that an earlier one left: a pure function from facts to a verdict.
+ *
+ * A killed detached holder's machines run on. A detached holder that is asked for any of them takes the whole group back,
+ * with its gateway and its forwarded ports, and boots what was asked for and does not run. A bound group ends with its
+ * holder: what still runs of one whose holder is gone is ended, and never taken back; nor does a bound holder take
+ * machines back, for they would outlive it. Facts come from the groups' records and from the processes themselves (id and
+ * start time); sockets are tried by whoever carries the verdict out.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { fateOf, liveMembers } from "../../store/orphans.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
+import type { GroupRecord } from "../../store.ts";
+
+export interface RecoveryFacts {
+  /** The names that the new holder was started for, in order. */
+  names: readonly string[];
+  /** Whether the new holder is bound. */
+  bound: boolean;
+  records: readonly GroupRecord[];
+  isAlive(process: ProcessIdentity): boolean;
+}
+
+export interface Recovery {
+  /** Machines to take over. */
+  adopt: { name: string; process: ProcessIdentity; wasRunning: boolean }[];
+  /** Names to boot. */
+  boot: string[];
+  /** The record of the group that is taken back. */
+  record?: GroupRecord;
+  /** Records of groups of which nothing is left, once the doomed are gone: to be deleted. */
+  stale: GroupRecord[];
+  /** What runs of groups that are no more: to be ended. */
+  doomed: ProcessIdentity[];
+}
+
+/**
+ * Decides what to adopt, what to boot and what to end.
+ * @throws {FleetboxError} `conflict`: the names are in two groups that both still have machines; or the new holder is
+ * bound, and a detached holder's machine of that name runs.
+ */
+export function recover({ names, bound, records, isAlive }: RecoveryFacts): Recovery {
+  const running = (record: GroupRecord) => liveMembers(record, isAlive);
+  const ended = records.filter((record) => fateOf(record, isAlive) === "sweep");
+  const kept = records.filter((record) => fateOf(record, isAlive) === "adopt");
+  const doomed = ended.flatMap((
+    { hypervisors, gateway },
+  ) => [...Object.values(hypervisors), ...(gateway ? [gateway] : [])])
+    .filter(isAlive);
+
+  const wanted = kept.filter((record) => running(record).some((name) => names.includes(name)));
+  if (bound && wanted.length > 0) throw cannotBind(running(wanted[0]).filter((name) => names.includes(name)));
+  if (wanted.length > 1) throw cannotMerge(wanted.map(running));
+  const record = wanted[0];
+  if (!record) return { adopt: [], boot: [...names], stale: ended, doomed };
+  const adopt = running(record).map((name) => ({
+    name,
+    process: record.hypervisors[name],
+    wasRunning: record.running.includes(name),
+  }));
+  const boot = names.filter((name) => !adopt.some((one) => one.name === name));
+  return { adopt, boot, record, stale: ended, doomed };
+}
+
+function cannotBind([name]: string[]): FleetboxError {
+  return new FleetboxError(
+    "conflict",
+    `Cannot start "${name}" for as long as this program lives: its machine runs already, and its holder was killed`,
+    { hint: `Take it back (fleetbox up ${name}) and stop it, or use another name.` },
+  );
+}
+
+function cannotMerge([one, two]: string[][]): FleetboxError {
+  return new FleetboxError(
+    "conflict",
+    `Two groups lost their holders, and two networks cannot merge: ${one.join(", ")} and ${two.join(", ")}`,
+    { hint: `Start them one after the other: fleetbox up ${one[0]}` },
+  );
+}

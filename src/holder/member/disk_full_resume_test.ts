@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { Resumer } from "./disk_full_resume.ts";
+
+const MIB = 1024 * 1024;
+
+/** A resumer whose file system says these numbers, one a look; the last one for ever. The first try has failed. */
+async function watch(...free: (number | Error)[]) {
+  let looks = 0;
+  const first = Promise.withResolvers<void>();
+  const resumed = Promise.withResolvers<number>();
+  let isFirst = true;
+  const resumer = new Resumer({
+    dir: "/nowhere",
+    name: "a",
+    lookMs: 1,
+    free: () => {
+      if (isFirst) return Promise.resolve(0);
+      const found = free[Math.min(looks++, free.length - 1)];
+      return found instanceof Error ? Promise.reject(found) : Promise.resolve(found);
+    },
+    resume: () => {
+      if (!isFirst) resumed.resolve(looks);
+      else first.resolve();
+      return Promise.resolve();
+    },
+  });
+  resumer.begin();
+  await first.promise;
+  isFirst = false;
+  resumer.begin();
+  resumer.begin();
+  return { resumer, resumed: resumed.promise, looks: () => looks };
+}
+
+const soon = (ms: number) => new Promise<undefined>((later) => setTimeout(() => later(undefined), ms));
+
+Deno.test("a machine that stands for want of room goes on when there is more of it, or plenty", async () => {
+  assert.equal(await (await watch(0, 0, 0, 100, MIB - 1, MIB)).resumed, 6);
+  assert.equal(await (await watch(5 * MIB, 5 * MIB, 6 * MIB)).resumed, 3);
+  assert.equal(await (await watch(64 * MIB)).resumed, 2, "room was made before anybody looked");
+});
+
+Deno.test("the first try needs no sign of room", async () => {
+  const tried = Promise.withResolvers<void>();
+  const resumer = new Resumer({
+    dir: "/nowhere",
+    name: "a",
+    lookMs: 1,
+    free: () => Promise.resolve(7),
+    resume: () => Promise.resolve(tried.resolve()),
+  });
+  resumer.begin();
+  await tried.promise;
+});
+
+Deno.test("it does not go on without room, nor when nobody wants it to any more", async () => {
+  const full = await watch(100, 200, 100);
+  assert.equal(await Promise.race([full.resumed, soon(50)]), undefined);
+  assert.ok(full.looks() > 2);
+  full.resumer.end();
+  const looks = full.looks();
+  await soon(20);
+  assert.ok(full.looks() - looks <= 1);
+});
+
+Deno.test("a file system that cannot be asked ends the watch, and the next full disk begins another", async () => {
+  const { resumer, resumed } = await watch(new Error("gone"), 0, 2 * MIB);
+  await soon(10);
+  resumer.begin();
+  assert.equal(await resumed, 3);
+});
+
+Deno.test("tries that fail at once come ever more rarely", async () => {
+  let tries = 0;
+  const resumer: Resumer = new Resumer({
+    dir: "/nowhere",
+    name: "a",
+    lookMs: 2,
+    free: () => Promise.resolve(64 * MIB),
+    resume: () => {
+      tries++;
+      queueMicrotask(() => resumer.begin()); // it says that there is room, and gives none
+      return Promise.resolve();
+    },
+  });
+  resumer.begin();
+  await soon(100); // after 2, 4, 8, 16, 32, 64 ms and then every 64 ms
+  resumer.end();
+  assert.ok(tries >= 2 && tries <= 6, `${tries}`);
+});

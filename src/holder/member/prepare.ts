@@ -1,0 +1,224 @@
+/**
+ * A member before its machine runs: its config, its disk, its seed, and the spec for the driver.
+ *
+ * All of it happens under the member's lock, and each step can be repeated after a crash: the config is written whole
+ * or not at all, the disk appears whole or not at all, the seed is made anew at every boot. A disk is made only for a
+ * member that never booted; one that is missing later is damage, never an occasion for an empty one.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { reserveForwards } from "../../store/forwards.ts";
+import { checkFixtures, writeFixtureImage } from "../../guest/shared_directories.ts";
+import { ensureKey } from "../../guest/key.ts";
+import { writeSeed } from "../../guest/seed.ts";
+import { checkUserData, needsNetwork } from "../../guest/user_data.ts";
+import type { FetchProgress } from "../../image/fetch.ts";
+import { type Image, type ImageBoot, resolveImage } from "../../image/image.ts";
+import { createOverlay } from "../../image/overlay.ts";
+import { DNS, DOMAIN, GATEWAY, macOf, PREFIX_LENGTH } from "../../network/addresses.ts";
+import { DEFAULTS, type Options } from "../../core/options.ts";
+import { exists, type MemberConfig, type MemberPaths, type Store, writeDurably } from "../../store.ts";
+import type { Accelerator, BootSource, MachineSpec } from "../../vmm/contract.ts";
+import { findUefi } from "../../vmm/qemu/firmware.ts";
+import type { Stage } from "../../wire.ts";
+
+/** The guest's user that has our key. */
+export const GUEST_USER = "fleetbox";
+
+export interface Prepared {
+  config: MemberConfig;
+  image: Image;
+  /** Whether the member did not exist before. */
+  created: boolean;
+}
+
+export interface PrepareRequest {
+  store: Store;
+  name: string;
+  options: Options;
+  /** The address that the group gives it. */
+  ip: string;
+  /** The group's id. */
+  group: string;
+  onStage: (stage: Stage) => void;
+  /** Told of a download as it goes on; not called when there is nothing to download. */
+  onDownload: (progress: FetchProgress) => void;
+  /** Ends a download. */
+  signal: AbortSignal;
+  /** Called as soon as a member that did not exist begins to, so that a failure can remove it again. */
+  onCreate: () => void;
+}
+
+/**
+ * Makes what a member lacks, and gives what its machine needs.
+ * @throws {FleetboxError} why it cannot be: a damaged config, a missing image, no space, a missing program, …
+ */
+export async function prepareMember(request: PrepareRequest): Promise<Prepared> {
+  const { store, name, options, ip, group } = request;
+  const before = await imageFor(request);
+  return await store.withMemberLock(name, async () => {
+    const existing = store.config(name);
+    // Once more, in case that somebody else made the member anew meanwhile; what was downloaded is there now.
+    const image = existing?.image_id === before.id || !existing ? before : await imageFor(request);
+    let config: MemberConfig = { ...(existing ?? newConfig(name, options, ip, image)), ip, group };
+    checkMemory(config, image);
+    checkFixtures(config.fixtures);
+    if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
+    if (!existing) request.onCreate();
+    request.onStage("disk");
+    const paths = store.member(name);
+    const publicKey = await ensureKey(store);
+    config = await reserveForwards(store, config, options.publish ?? []);
+    if (existing?.ip !== ip || existing.group !== group) await store.writeConfig(config);
+    await allEnded([
+      ensureDisk(paths, config, image),
+      ensureFirmware(paths, image),
+      writeSeed(paths.seed, {
+        name,
+        instanceId: config.instance_id,
+        user: config.user,
+        publicKey,
+        mac: config.mac,
+        address: `${ip}/${PREFIX_LENGTH}`,
+        gateway: GATEWAY,
+        dns: DNS,
+        domain: DOMAIN,
+        userData: config.user_data,
+        fixtures: config.fixtures.map(({ guest_path }) => guest_path),
+      }),
+      ...config.fixtures.map(({ host_path }, index) => writeFixtureImage(paths.fixture(index), host_path, index)),
+    ]);
+    return { config, image, created: !existing };
+  });
+}
+
+/**
+ * Checks the fixtures of members that are to be booted, those that exist and those that are new.
+ * @throws {FleetboxError} before anything has begun.
+ */
+export function checkAllFixtures(store: Store, names: readonly string[], options: Options): void {
+  for (const name of names) {
+    const stored = store.readMember(name);
+    if (stored && "damage" in stored) continue; // its own boot tells
+    checkFixtures(stored?.config.fixtures ?? options.fixtures ?? []);
+  }
+}
+
+/** The member's image; a download is done before the member is locked, for it takes its time. */
+async function imageFor({ store, name, options, signal, onDownload }: PrepareRequest): Promise<Image> {
+  const existing = store.config(name);
+  return await resolveImage(store, existing?.image ?? options.image ?? DEFAULTS.image, existing?.image_id, {
+    arch: existing ? existing.arch : options.arch,
+    firmware: existing ? existing.firmware : options.firmware,
+    signal,
+    onDownload,
+  });
+}
+
+/** What the machine starts from. @throws {FleetboxError} `unavailable`: no UEFI firmware on this host. */
+function bootSource(paths: MemberPaths, { boot, arch }: Image, userData: string | undefined): BootSource {
+  if (boot.kind === "kernel") {
+    const { cmdlineOffline, ...source } = boot;
+    if (cmdlineOffline === undefined || needsNetwork(userData)) return source;
+    return { ...source, cmdline: `${source.cmdline} ${cmdlineOffline}` };
+  }
+  if (!needsUefi(boot, arch)) return { kind: "firmware" };
+  return { kind: "firmware", uefi: { code: findUefi(arch).code, vars: paths.efiVars } };
+}
+
+function needsUefi(boot: ImageBoot, arch: Image["arch"]): boolean {
+  return boot.kind === "firmware" && (boot.firmware ?? (arch === "aarch64" ? "uefi" : "bios")) === "uefi";
+}
+
+/** The variables of the member's own UEFI firmware, once: what a guest has set there stays, as on any machine. */
+async function ensureFirmware(paths: MemberPaths, { boot, arch }: Image): Promise<void> {
+  if (!needsUefi(boot, arch) || exists(paths.efiVars)) return;
+  await writeDurably(paths.efiVars, await Deno.readFile(findUefi(arch).vars));
+}
+
+/** The driver's spec for a prepared member. Reads no file of it. */
+export function machineSpec(
+  paths: MemberPaths,
+  config: MemberConfig,
+  image: Image,
+  host: { binary: string; accelerator: Accelerator; bound: boolean },
+): MachineSpec {
+  return {
+    name: config.name,
+    cpus: config.cpus,
+    memoryMiB: config.memory_mb,
+    mac: config.mac,
+    disk: paths.disk,
+    seed: paths.seed,
+    extraDisks: config.fixtures.map((_, index) => ({ path: paths.fixture(index), readOnly: true, format: "raw" })),
+    boot: bootSource(paths, image, config.user_data),
+    qmpSocket: paths.qmpSocket,
+    netSocket: paths.netSocket,
+    consoleSocket: paths.consoleSocket,
+    serialLog: paths.serialLog,
+    ...host,
+  };
+}
+
+function newConfig(name: string, options: Options, ip: string, image: Image): MemberConfig {
+  return {
+    name,
+    mac: macOf(name),
+    cpus: options.cpus ?? DEFAULTS.cpus,
+    memory_mb: options.mem === undefined ? image.defaultMemoryMiB : Math.round(options.mem * 1024),
+    disk_mb: options.disk === undefined
+      ? Math.max(DEFAULTS.diskMiB, Math.ceil(image.virtualBytes / 1024 / 1024))
+      : Math.round(options.disk * 1024),
+    image: image.ref,
+    image_id: image.id,
+    ...(options.arch ? { arch: options.arch } : {}),
+    ...(options.firmware ? { firmware: options.firmware } : {}),
+    created_at: new Date().toISOString(),
+    instance_id: `${name}-${crypto.randomUUID()}`,
+    fixtures: options.fixtures ?? [],
+    ...(options.user_data === undefined ? {} : { user_data: options.user_data }),
+    ip,
+    user: GUEST_USER,
+    ...(options.owner ? { owner: options.owner } : {}),
+  };
+}
+
+function checkMemory(config: MemberConfig, image: Image): void {
+  const { name, memory_mb } = config;
+  if (memory_mb < image.minMemoryMiB) {
+    throw new FleetboxError(
+      "misuse",
+      `"${name}" has ${memory_mb} MiB of memory, and its image needs at least ${image.minMemoryMiB} MiB`,
+      { hint: `Ask for more: --memory ${image.minMemoryMiB}M` },
+    );
+  }
+  const hostMiB = Math.floor(Deno.systemMemoryInfo().total / 1024 / 1024);
+  if (memory_mb > hostMiB) {
+    throw new FleetboxError(
+      "no-space",
+      `"${name}" wants ${memory_mb} MiB of memory, and this host has ${hostMiB} MiB`,
+      {
+        hint: "Ask for less with --memory.",
+      },
+    );
+  }
+}
+
+async function ensureDisk(paths: MemberPaths, config: MemberConfig, image: Image): Promise<void> {
+  if (exists(paths.disk)) return;
+  if (exists(paths.serialLog)) {
+    throw new FleetboxError(
+      "damaged",
+      `The disk of "${config.name}" is gone (${paths.disk}), and it has booted before`,
+      {
+        hint: `Put the disk back, or remove the member: fleetbox rm ${config.name}`,
+      },
+    );
+  }
+  await createOverlay(paths.disk, image, config.disk_mb);
+}
+
+/** Like `Promise.all`, but when one fails the others come to their end first: nothing is written after that. */
+async function allEnded(work: Promise<unknown>[]): Promise<void> {
+  for (const done of await Promise.allSettled(work)) if (done.status === "rejected") throw done.reason;
+}

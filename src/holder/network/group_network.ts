@@ -1,0 +1,384 @@
+/**
+ * A group's private network, as the holder runs it: the switch, the gateway, DNS for its members, the forwarded ports.
+ *
+ * The switch is in this process; the gateway is a child that lives as long as the group. A gateway that dies is started
+ * again with the same forwarded ports, so an address that a user wrote down stays good. Everything about one member goes
+ * in by {@link GroupNetwork.plug} and {@link GroupNetwork.sshPort}, and out by their counterparts.
+ */
+
+import { codeOf, FleetboxError } from "../../core/errors.ts";
+import type { DnsOptions } from "../../network/dns.ts";
+import { startLimit } from "../../core/deadline.ts";
+import { adoptGateway, type Forward, type Gateway, type GatewaySpec, startGateway } from "../../vmm/qemu/gateway.ts";
+import {
+  type DnsHook,
+  GATEWAY_PORT,
+  type Port,
+  type PortCounters,
+  type PortOptions,
+  Switch,
+} from "../../network/switch.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
+import type { PortReport } from "../../wire.ts";
+import { settles } from "../../vmm/qemu/process.ts";
+import { endProcesses } from "../group/end_processes.ts";
+import { GatewayKeeper } from "./gateway_supervisor.ts";
+import { describe, log } from "../log.ts";
+
+export interface NetworkOptions {
+  gateway: Omit<GatewaySpec, "forwards">;
+  egress: boolean;
+  hostAccess: boolean;
+  /** The address of a member that boots or runs. */
+  lookup(name: string): string | undefined;
+  nameOf(address: string): string | undefined;
+  /** The host ports that members have published: none of them is the one that leads to an SSH server, wherever it leads. */
+  publishedPorts(): ReadonlySet<number>;
+  /** Called when the gateway's process or a forwarded port changed. */
+  onChange(): void;
+}
+
+/** A member's end of its cable. */
+export interface Cable {
+  name: string;
+  mac: string;
+  ip: string;
+  netSocket: string;
+}
+
+/** How often a port is asked for, when one gateway after the other dies. */
+const GATEWAY_TRIES = 3;
+/** How long a gateway that broke off may take to be gone. */
+const GATEWAY_END_MS = 2_000;
+/** How long a new machine's network socket may take to be there. */
+const SOCKET_LIMIT_MS = 3_000;
+/** The waits before the tries to mend a broken cable. */
+const RECONNECT_MS = [20, 100, 500, 2_000, 5_000];
+
+export class GroupNetwork {
+  readonly #switch: Switch;
+  readonly #dns: LazyDns;
+  readonly #keeper: GatewayKeeper;
+  /** The gateway of the group's last holder, until it was taken back or ended. */
+  #before: ProcessIdentity | undefined;
+  /** Addresses whose SSH ports are forwarded as soon as there is a gateway. */
+  #wanted = new Set<string>();
+  #closing = false;
+  /** Ends a start that is under way when the group ends. */
+  readonly #over = new AbortController();
+  /** Host ports that lead to port 22 of an address. */
+  readonly #sshPorts = new Map<string, number>();
+  /** What members have published, by host port; with what keeps it from being open. */
+  readonly #published = new Map<number, { ip: string; port: number; problem?: string }>();
+  #opening: Promise<void> = Promise.resolve();
+  /** The port of each member, and of the gateway, as it should be. */
+  readonly #cables = new Map<string, Port>();
+
+  constructor(private readonly options: NetworkOptions) {
+    const { egress, hostAccess, lookup, nameOf } = options;
+    this.#dns = new LazyDns({ lookup, nameOf, egress });
+    this.#switch = new Switch({ egress, hostAccess, dns: this.#dns });
+    this.#keeper = new GatewayKeeper({ start: () => this.#run(), onChange: options.onChange, log });
+  }
+
+  /** The gateway's process, while it runs. */
+  get gatewayProcess(): ProcessIdentity | undefined {
+    return this.#keeper.running?.process;
+  }
+
+  /** Why the gateway does not stay up, if so. */
+  get gatewayTrouble(): string | undefined {
+    return this.#keeper.trouble;
+  }
+
+  /**
+   * Starts the gateway, or takes a killed holder's back; returns at once, failures come out of {@link sshPort}.
+   * @param ips addresses whose SSH ports are forwarded from the start.
+   * @param before what the group's last holder wrote down.
+   */
+  open(ips: readonly string[], before?: { process?: ProcessIdentity; ports: ReadonlyMap<string, number> }): void {
+    for (const [ip, port] of before?.ports ?? []) this.#sshPorts.set(ip, port);
+    this.#wanted = new Set(ips);
+    this.#before = before?.process;
+    this.#keeper.open();
+  }
+
+  async #run(): Promise<Gateway> {
+    const gateway = await this.#adopt() ?? await this.#start();
+    try {
+      const published = this.options.publishedPorts();
+      for (const { ip, port, hostPort } of await gateway.forwards()) {
+        if (port === 22 && !published.has(hostPort)) this.#sshPorts.set(ip, hostPort);
+      }
+      for (const hostPort of this.#published.keys()) await this.#reopen(gateway, hostPort);
+      await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
+      return gateway;
+    } catch (thrown) {
+      await gateway.close();
+      throw thrown;
+    }
+  }
+
+  /** The last holder's gateway. One that does not answer is ended: it keeps nothing, and another takes its ports. */
+  async #adopt(): Promise<Gateway | undefined> {
+    const process = this.#before;
+    this.#before = undefined;
+    if (!process) return undefined;
+    try {
+      return await adoptGateway(process, this.options.gateway);
+    } catch (thrown) {
+      log(`gateway: cannot take the old one back, starting another: ${describe(thrown)}`);
+      await endProcesses([process], "The gateway of the killed holder");
+      return undefined;
+    }
+  }
+
+  async #start(): Promise<Gateway> {
+    const wanted = [...new Set([...this.#wanted, ...this.#sshPorts.keys()])];
+    const forwards = wanted.map((ip) => ({ ip, hostPort: this.#sshPorts.get(ip) }));
+    const spec = { ...this.options.gateway, hostAccess: this.options.hostAccess };
+    try {
+      return await startGateway({ ...spec, forwards }, this.#over.signal);
+    } catch (thrown) {
+      if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict" || this.#sshPorts.size === 0) throw thrown;
+      log(`gateway: an old port is taken: ${describe(thrown)}`);
+      const gateway = await startGateway(spec, this.#over.signal);
+      for (const { ip, hostPort } of forwards) this.#sshPorts.set(ip, await forwardAgain(gateway, ip, hostPort));
+      return gateway;
+    }
+  }
+
+  /** The host port that leads to a member's SSH port, if there is one. */
+  knownSshPort(ip: string): number | undefined {
+    return this.#sshPorts.get(ip);
+  }
+
+  /** The host port that leads to a member's SSH port; made when there is none. @throws why the gateway does not run. */
+  async sshPort(ip: string): Promise<number> {
+    return await this.#withGateway(async (gateway) => {
+      const known = this.#sshPorts.get(ip);
+      if (known !== undefined) return known;
+      const port = await gateway.forward(ip);
+      this.#sshPorts.set(ip, port);
+      this.options.onChange();
+      return port;
+    });
+  }
+
+  /** Does something with the gateway. One that dies meanwhile is no reason to fail: there will be another. */
+  async #withGateway<T>(work: (gateway: Gateway) => Promise<T>): Promise<T> {
+    for (let tries = 1;; tries++) {
+      const gateway = await this.#keeper.ready();
+      try {
+        return await work(gateway);
+      } catch (thrown) {
+        if (tries === GATEWAY_TRIES || codeOf(thrown) === "conflict") throw thrown;
+        if (!await settles(gateway.exited, GATEWAY_END_MS)) throw thrown;
+      }
+    }
+  }
+
+  /**
+   * Makes a host port lead to a member's port, by this gateway and by each that follows. Again is fine.
+   * @throws {FleetboxError} `conflict`: the port is in use; or why the gateway does not run. It is not published then.
+   */
+  async publish({ ip, port, hostPort }: Forward): Promise<void> {
+    const before = this.#published.get(hostPort);
+    this.#published.set(hostPort, { ip, port });
+    try {
+      await this.#withGateway((gateway) => this.#open(gateway, { ip, port, hostPort }));
+    } catch (thrown) {
+      if (before) this.#published.set(hostPort, before);
+      else this.#published.delete(hostPort);
+      throw thrown;
+    }
+  }
+
+  /** The same for a machine that runs already: what keeps the port from being open is kept for {@link published}. */
+  async publishAgain({ ip, port, hostPort }: Forward): Promise<void> {
+    this.#published.set(hostPort, { ip, port });
+    await this.#reopen(await this.#keeper.ready(), hostPort);
+  }
+
+  async #reopen(gateway: Gateway, hostPort: number): Promise<void> {
+    const wanted = this.#published.get(hostPort);
+    if (!wanted) return;
+    try {
+      await this.#open(gateway, { ...wanted, hostPort });
+      delete wanted.problem;
+    } catch (thrown) {
+      wanted.problem = describe(thrown);
+      log(`gateway: cannot open port ${hostPort} again: ${wanted.problem}`);
+    }
+  }
+
+  /** One after the other: two that want the same port must not take each other for somebody else. */
+  #open(gateway: Gateway, forward: Forward): Promise<void> {
+    const opened = this.#opening.then(() => this.#openNow(gateway, forward));
+    this.#opening = opened.catch(() => {});
+    return opened;
+  }
+
+  async #openNow(gateway: Gateway, { ip, port, hostPort }: Forward): Promise<void> {
+    const there = (await gateway.forwards()).find((one) => one.hostPort === hostPort);
+    if (there?.ip === ip && there.port === port) return;
+    if (there) await gateway.unforward(hostPort); // what a member that is gone has left
+    await gateway.forward(ip, port, hostPort);
+  }
+
+  /** Takes a published port away; connections through it live on. */
+  async unpublish(hostPort: number): Promise<void> {
+    if (!this.#published.delete(hostPort) || this.#closing) return;
+    try {
+      await this.#keeper.running?.unforward(hostPort);
+    } catch (thrown) {
+      log(`gateway: cannot take port ${hostPort} away: ${describe(thrown)}`);
+    }
+  }
+
+  /** Whether a published port is open, and why not. */
+  published(hostPort: number): { open: boolean; problem?: string } {
+    const found = this.#published.get(hostPort);
+    if (!found || !this.#keeper.running) return { open: false };
+    return found.problem === undefined ? { open: true } : { open: false, problem: found.problem };
+  }
+
+  /** Connects a machine that listens on its network socket, and connects it again when the cable breaks. */
+  async plug({ name, mac, ip, netSocket }: Cable): Promise<void> {
+    this.#dns.load();
+    await this.#connect(netSocket, { name, role: "member", mac, ip });
+  }
+
+  async #connect(path: string, options: PortOptions, limitMs = SOCKET_LIMIT_MS): Promise<void> {
+    const conn = await connectSoon(path, limitMs);
+    let port: Port;
+    try {
+      port = this.#switch.addPort(conn, options);
+    } catch (thrown) {
+      conn.close();
+      throw thrown;
+    }
+    const key = options.role === "gateway" ? GATEWAY_PORT : options.name;
+    this.#cables.set(key, port);
+    void port.closed.then(({ why, message }) => {
+      if (this.#cables.get(key) !== port || why === "removed" || why === "replaced" || why === "closed") return;
+      void this.#reconnect(path, options, key, port, message);
+    });
+  }
+
+  /** A hypervisor that lives accepts again. One that died does not, and its end unplugs the member meanwhile. */
+  async #reconnect(path: string, options: PortOptions, key: string, broken: Port, why: string): Promise<void> {
+    for (const delayMs of RECONNECT_MS) {
+      await new Promise((later) => setTimeout(later, delayMs));
+      if (this.#closing || this.#cables.get(key) !== broken) return;
+      if (delayMs === RECONNECT_MS[0]) log(`${key}: its cable broke: ${why}`);
+      try {
+        return await this.#connect(path, options, 0);
+      } catch (thrown) {
+        log(`${key}: cannot connect its cable again: ${describe(thrown)}`);
+      }
+    }
+  }
+
+  /** Forgets a member's cable. Its forwarded port stays, for the machine may be started again. */
+  unplug(name: string): void {
+    this.#cables.delete(name);
+    this.#switch.removePort(name);
+  }
+
+  /** Takes the forwarded ports of an address away. */
+  async unforward(ip: string): Promise<void> {
+    for (const [hostPort, to] of [...this.#published]) if (to.ip === ip) await this.unpublish(hostPort);
+    this.#wanted.delete(ip);
+    const port = this.#sshPorts.get(ip);
+    if (port === undefined) return;
+    this.#sshPorts.delete(ip);
+    if (this.#closing) return;
+    try {
+      await this.#keeper.running?.unforward(port);
+    } catch (thrown) {
+      log(`gateway: cannot take the forward to ${ip} away: ${describe(thrown)}`);
+    }
+  }
+
+  /** Calls `listener` on a member's first frame and on each address that it announces; undefined ends it. */
+  onActivity(name: string, listener: (() => void) | undefined): void {
+    this.#switch.onActivity(name, listener);
+  }
+
+  /** The counters of a member's port, or of the gateway's when no name is given. */
+  counters(name?: string): PortReport | undefined {
+    const counters = this.#switch.counters().get(name ?? GATEWAY_PORT);
+    return counters && report(counters);
+  }
+
+  /** Ends the gateway and every cable. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#over.abort(new FleetboxError("interrupted", "the group has ended"));
+    this.#switch.close();
+    await this.#keeper.close();
+  }
+}
+
+/**
+ * DNS for the members, loaded when the first machine is connected: before, nobody can ask, and its codec would be a third
+ * of what a holder loads until it serves. A question in the moment of loading gets no answer, and is asked again.
+ */
+class LazyDns implements DnsHook {
+  #responder: DnsHook | undefined;
+  #isLoading = false;
+
+  constructor(private readonly options: DnsOptions) {}
+
+  load(): void {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    void import("../../network/dns.ts").then(({ DnsResponder }) => this.#responder = new DnsResponder(this.options));
+  }
+
+  respond(message: Uint8Array): Uint8Array | "pass" | "drop" {
+    return this.#responder?.respond(message) ?? "drop";
+  }
+}
+
+function report(counters: PortCounters): PortReport {
+  return {
+    rx_frames: counters.rxFrames,
+    rx_bytes: counters.rxBytes,
+    tx_frames: counters.txFrames,
+    tx_bytes: counters.txBytes,
+    dropped: { ...counters.dropped } as Record<string, number>,
+  };
+}
+
+/** The same port as before, or another one when somebody else has it. */
+async function forwardAgain(gateway: Gateway, ip: string, hostPort: number | undefined): Promise<number> {
+  try {
+    return await gateway.forward(ip, 22, hostPort);
+  } catch (thrown) {
+    if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict") throw thrown;
+    const port = await gateway.forward(ip);
+    log(`gateway: port ${hostPort} of 127.0.0.1 is taken; ${port} leads to ${ip} now`);
+    return port;
+  }
+}
+
+/** QEMU opens a netdev's socket in a thread of its own: on a busy host it comes a moment after QMP answers. */
+async function connectSoon(path: string, limitMs: number): Promise<Deno.UnixConn> {
+  let isLate = limitMs === 0;
+  const endLimit = startLimit(limitMs, () => isLate = true);
+  try {
+    for (;;) {
+      try {
+        return await Deno.connect({ transport: "unix", path });
+      } catch (thrown) {
+        const isEarly = thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.ConnectionRefused;
+        if (!isEarly || isLate) throw thrown;
+      }
+      await new Promise((later) => setTimeout(later, 10));
+    }
+  } finally {
+    endLimit();
+  }
+}

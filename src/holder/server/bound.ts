@@ -1,0 +1,114 @@
+/**
+ * The bound lifetime, holder's side: how a holder notices that its client is gone.
+ *
+ * There are two ways, and either is enough. {@link watchParent}: the process id of our parent changes when the parent is
+ * dead; that watch stands from the holder's first moment to its last, whatever it is at. {@link listenForClient}: the
+ * client connects to the control socket, sends `bind`, is told the version, sends `ack`, and holds the connection; from
+ * then on its end of file means that the client is gone, whatever killed it, and tells so at once. A connection that
+ * closes before its `ack` means nothing. What follows is `holder.ts`'s business.
+ */
+
+import { startLimit } from "../../core/deadline.ts";
+import { host } from "../../system/os.ts";
+import { identify, isAlive } from "../../system/process.ts";
+import { removeIfThere, storeError } from "../../store.ts";
+import { PROTOCOL_VERSION, REQUEST_TIMEOUT_MS } from "../../wire.ts";
+import { log } from "../log.ts";
+import { readRequest } from "./serve.ts";
+
+/** Twice as often as every second, so that what is to happen within two has the time. */
+const PARENT_CHECK_MS = 500;
+/** What may precede the `ack` in its connection. */
+const MAX_ACK_BYTES = 1024;
+
+export interface ParentWatchOptions {
+  /** Our parent's process id, now. @default as the system tells it */
+  parentNow?: () => number;
+  /** @default 500 */
+  everyMs?: number;
+}
+
+/**
+ * Calls `onGone` once, when the client is gone: it died, or we have another parent than at the start (the client's own
+ * process id, or that of a wrapper which it started us with). Returns how to end the watch.
+ */
+export function watchParent(
+  client: number,
+  onGone: (why: string) => void,
+  options: ParentWatchOptions = {},
+): () => void {
+  const { parentNow = () => host().parentPid(), everyMs = PARENT_CHECK_MS } = options;
+  const identity = identify(client);
+  const first = parentNow();
+  const isGone = () => identity === undefined || !isAlive(identity) || parentNow() !== first;
+  let timer: ReturnType<typeof setTimeout>;
+  const check = () => {
+    if (isGone()) onGone(`process ${client} is gone`);
+    else timer = setTimeout(check, everyMs);
+  };
+  timer = setTimeout(check, 0);
+  return () => clearTimeout(timer);
+}
+
+/**
+ * Listens on the control socket and calls `onGone` when an acknowledged connection has ended. Returns how to end it.
+ * @throws {FleetboxError} the socket cannot be made.
+ */
+export function listenForClient(socket: string, onGone: (why: string) => void): () => void {
+  let listener: Deno.UnixListener;
+  try {
+    removeIfThere(socket); // the claim to the first member's name is a claim to this one
+    listener = Deno.listen({ transport: "unix", path: socket });
+    Deno.chmodSync(socket, 0o600);
+  } catch (cause) {
+    throw storeError(`Cannot listen on the control socket ${socket}`, cause);
+  }
+  let isOver = false;
+  void (async () => {
+    while (!isOver) {
+      try {
+        void hold(await listener.accept(), () => isOver || onGone("its control connection ended"));
+      } catch (thrown) {
+        if (isOver) return; // closed by us
+        log(`control: cannot accept a connection: ${thrown}`);
+        await new Promise((pause) => setTimeout(pause, 50));
+      }
+    }
+  })();
+  return () => {
+    if (isOver) return;
+    isOver = true;
+    listener.close();
+    removeIfThere(socket);
+  };
+}
+
+/** One control connection, from its `bind` to its end. */
+async function hold(conn: Deno.UnixConn, onEnd: () => void): Promise<void> {
+  const close = () => {
+    try {
+      conn.close();
+    } catch { /* gone already */ }
+  };
+  const endLimit = startLimit(REQUEST_TIMEOUT_MS, close);
+  try {
+    if (await readRequest(conn) !== "bind") return;
+    await conn.write(new TextEncoder().encode(String(PROTOCOL_VERSION)));
+    const buffer = new Uint8Array(256);
+    for (let text = ""; !text.includes("ack");) {
+      const count = await conn.read(buffer);
+      if (count === null || text.length > MAX_ACK_BYTES) return;
+      text += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+    endLimit();
+    try {
+      while (await conn.read(buffer) !== null);
+    } catch { /* a reset is an end, too */ }
+    onEnd();
+  } catch (thrown) {
+    log(`control: ${thrown}`);
+  } finally {
+    endLimit();
+    close();
+  }
+}

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { exists } from "../../store.ts";
+import { connectUnix, type UnixConnection } from "../../system/sockets.ts";
+import { listenForClient, watchParent } from "./bound.ts";
+
+const soon = (ms = 60) => new Promise((passed) => setTimeout(passed, ms));
+
+async function withSocket(work: (socket: string, gone: string[]) => Promise<void>): Promise<void> {
+  const root = Deno.makeTempDirSync({ prefix: "bt" });
+  const socket = join(root, "x.ctl");
+  const gone: string[] = [];
+  const end = listenForClient(socket, (why) => gone.push(why));
+  try {
+    await work(socket, gone);
+  } finally {
+    end();
+    end();
+    assert.equal(exists(socket), false);
+    await soon(5); // connections are closed by their own tasks
+    Deno.removeSync(root, { recursive: true });
+  }
+}
+
+/** Connects and goes through the handshake as far as it is told. */
+async function client(socket: string, ...steps: ("bind" | "version" | "ack")[]): Promise<UnixConnection> {
+  const connection = await connectUnix(socket);
+  assert.ok(connection);
+  for (const step of steps) {
+    if (step === "version") assert.equal(await connection.read(), "1");
+    else await connection.write(step);
+  }
+  return connection;
+}
+
+Deno.test("bound: the end of an acknowledged connection is the client's end, told once and at once", async () => {
+  await withSocket(async (socket, gone) => {
+    const held = await client(socket, "bind", "version", "ack");
+    await soon();
+    assert.deepEqual(gone, []);
+    held.close();
+    await soon();
+    assert.deepEqual(gone, ["its control connection ended"]);
+  });
+});
+
+Deno.test("bound: a connection that closes before its ack means nothing, however far it came", async () => {
+  await withSocket(async (socket, gone) => {
+    (await client(socket)).close();
+    (await client(socket, "bind")).close();
+    (await client(socket, "bind", "version")).close();
+    const rude = await client(socket, "bind", "version");
+    await rude.write("ac");
+    rude.close();
+    await soon();
+    assert.deepEqual(gone, []);
+    const held = await client(socket, "bind", "version", "ack");
+    held.close();
+    await soon();
+    assert.equal(gone.length, 1, "and the watch can be armed still");
+  });
+});
+
+Deno.test("bound: who does not say bind gets nothing and means nothing", async () => {
+  await withSocket(async (socket, gone) => {
+    for (const text of ["status\n", "ack", "\n", "bin\n"]) {
+      const stranger = await client(socket);
+      await stranger.write(text);
+      assert.equal(await stranger.read(), "");
+      stranger.close();
+    }
+    await soon();
+    assert.deepEqual(gone, []);
+  });
+});
+
+Deno.test("bound: one who probes while the client is bound changes nothing", async () => {
+  await withSocket(async (socket, gone) => {
+    const held = await client(socket, "bind", "version", "ack");
+    (await client(socket, "bind", "version")).close();
+    (await client(socket)).close();
+    await soon();
+    assert.deepEqual(gone, []);
+    held.close();
+    await soon();
+    assert.equal(gone.length, 1);
+  });
+});
+
+Deno.test("bound: a bind and an ack in pieces, and a client that closes only its write side", async () => {
+  await withSocket(async (socket, gone) => {
+    const conn = await Deno.connect({ transport: "unix", path: socket });
+    const write = (text: string) => conn.write(new TextEncoder().encode(text));
+    await write("bi");
+    await soon(5);
+    await write("nd\n");
+    assert.equal(await conn.read(new Uint8Array(8)), 1);
+    await write("a");
+    await soon(5);
+    await write("ck\n");
+    await soon();
+    assert.deepEqual(gone, []);
+    await conn.closeWrite();
+    await soon();
+    assert.equal(gone.length, 1);
+    conn.close();
+  });
+});
+
+Deno.test("bound: a stale control socket in the way is replaced", async () => {
+  await withSocket(async (socket) => {
+    const end = listenForClient(socket, () => {});
+    (await client(socket, "bind", "version")).close();
+    end();
+  });
+});
+
+/** Watches a child until it says that the client is gone, or for 150 ms. */
+async function watched(pid: number, parentNow: () => number, act: () => void | Promise<void>): Promise<string[]> {
+  const gone: string[] = [];
+  const end = watchParent(pid, (why) => gone.push(why), { parentNow, everyMs: 10 });
+  await soon(50);
+  await act();
+  await soon(100);
+  end();
+  return gone;
+}
+
+Deno.test("bound: the parent is gone when its process is, or when we have another parent; told once", async () => {
+  const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  const { pid } = child;
+  let parent = pid;
+  assert.deepEqual(await watched(pid, () => parent, () => {}), []);
+  assert.deepEqual(await watched(pid, () => parent, () => void (parent = 1)), [`process ${pid} is gone`]);
+  // A wrapper between us and the client: its process id is not our parent's, and that is no reason to end.
+  parent = 4242;
+  assert.deepEqual(await watched(pid, () => parent, () => {}), []);
+  const dies = async () => {
+    child.kill("SIGKILL");
+    await child.status;
+  };
+  assert.deepEqual(await watched(pid, () => parent, dies), [`process ${pid} is gone`]);
+  assert.deepEqual(await watched(pid, () => parent, () => {}), [`process ${pid} is gone`], "dead from the start");
+});
+
+Deno.test("bound: a parent that is a zombie is gone", async () => {
+  // The shell does not wait for its child: that stays a zombie until the shell, which became `sleep`, ends.
+  const shell = new Deno.Command("/bin/sh", { args: ["-c", "true & echo $!; exec sleep 60"], stdout: "piped" }).spawn();
+  const reader = shell.stdout.getReader();
+  const pid = Number(new TextDecoder().decode((await reader.read()).value));
+  try {
+    assert.deepEqual(await watched(pid, () => pid, () => {}), [`process ${pid} is gone`]);
+  } finally {
+    shell.kill("SIGKILL");
+    await shell.status;
+    await reader.cancel();
+  }
+});

@@ -1,0 +1,84 @@
+/** Builds into the store, one at a time: who waits for a build of the same image takes what it made. */
+
+import { dirname } from "node:path";
+import { FleetboxError, isNotFound } from "../core/errors.ts";
+import { nearest } from "../core/nearest.ts";
+import { exists, type Store } from "../store.ts";
+import { buildImage } from "./build.ts";
+import { hasImage, imageDirectory, keyOf, lookUp, point, withImageLock } from "./cache.ts";
+import { type Architecture, CATALOG, type CatalogRow, catalogRow } from "./catalog.ts";
+
+export interface KeepOptions {
+  arch?: Architecture;
+  /** A directory for the image, instead of the store; it must not be there yet. */
+  output?: string;
+  signal?: AbortSignal;
+  onStep?: (step: string) => void;
+}
+
+/**
+ * Builds an alias from packages. Ends in the store, and the alias stands for it from then on; or at `output`.
+ * @returns the image's directory
+ * @throws {FleetboxError} `misuse`: it cannot be built; and why it was not
+ */
+export async function buildAlias(store: Store, alias: string, options: KeepOptions = {}): Promise<string> {
+  const { arch = Deno.build.arch, output, signal, onStep } = options;
+  const row = buildable(alias);
+  if (output !== undefined && exists(output)) {
+    throw new FleetboxError("conflict", `${output} is there already, expected a new directory`, {
+      hint: "Remove it first, or choose another.",
+    });
+  }
+  if (output !== undefined) requireRoomFor(output);
+  if (output !== undefined) return await buildImage({ row, arch, place: () => output, signal, onStep });
+  store.ensure();
+  const began = lookUp(store, alias, arch);
+  let waited = false;
+  return await withImageLock(store, keyOf("build", alias, arch), async () => {
+    const now = lookUp(store, alias, arch);
+    if (waited && now !== undefined && now !== began && hasImage(store, now)) return imageDirectory(store, now);
+    let id = "";
+    const directory = await buildImage({
+      row,
+      arch,
+      place: (version) => imageDirectory(store, id = `${alias}-${version}`),
+      signal,
+      onStep,
+    });
+    await point(store, { ref: alias, arch, id });
+    return directory;
+  }, {
+    signal,
+    onWait: () => {
+      if (!waited) onStep?.("waiting for another build of it");
+      waited = true;
+    },
+  });
+}
+
+/** A build takes a minute: that its result has no place is told before. */
+function requireRoomFor(output: string): void {
+  const parent = dirname(output);
+  try {
+    Deno.removeSync(Deno.makeTempDirSync({ dir: parent, prefix: ".fleetbox-" }));
+  } catch (cause) {
+    throw new FleetboxError(isNotFound(cause) ? "not-found" : "denied", `Cannot make ${output} in ${parent}`, {
+      cause,
+      hint: "Name a new directory in one that is there and that you may write to: --output DIR",
+    });
+  }
+}
+
+function buildable(alias: string): CatalogRow {
+  const row = catalogRow(alias);
+  if (row?.build) return row;
+  const known = CATALOG.filter(({ build }) => build).map((one) => one.alias).join(", ");
+  const near = row ? undefined : nearest(alias, CATALOG.map((one) => one.alias));
+  throw new FleetboxError("misuse", `fleetbox cannot build ${alias} from packages; expected ${known}`, {
+    hint: near
+      ? `Did you mean ${near}?`
+      : row
+      ? `Download it: fleetbox image pull ${alias}`
+      : "See what there is: fleetbox image ls --all",
+  });
+}

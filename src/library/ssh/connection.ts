@@ -1,0 +1,225 @@
+/**
+ * One SSH connection to a machine: opened when it is first needed, kept, and opened again when it broke.
+ *
+ * A channel costs two round trips, a connection a handshake. A machine that restarts breaks the connection; the next who
+ * needs it connects again, and waits while the guest's server is not back yet. A command that was under way when the
+ * connection broke is not tried again: nobody knows how far it came. Who uses which connection is decided in `ssh_pool.ts`;
+ * only these two files and those that they hand a channel to know the SSH library.
+ */
+
+import { connect } from "node:net";
+import type { Client, ClientChannel, SFTPWrapper } from "./ssh2.d.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import type { SshEndpoint } from "../../wire.ts";
+import { pause } from "../poll.ts";
+import type { Slots } from "./semaphore.ts";
+
+/** How long a machine may be unreachable before who waits is told so. */
+const CONNECT_LIMIT_MS = 60_000;
+const HANDSHAKE_LIMIT_MS = 10_000;
+const RETRY_MS = 200;
+/** A guest that is gone without a word is noticed after six of these without an answer. */
+const KEEPALIVE_MS = 10_000;
+const KEEPALIVE_MISSES = 6;
+/** How long a connection may take to close. */
+const CLOSE_LIMIT_MS = 1_000;
+
+/** What a connection is to. */
+export interface Target {
+  name: string;
+  /** The private key's path. */
+  key: string;
+  /** Where it answers now. @throws {FleetboxError} it does not run. */
+  endpoint(): Promise<SshEndpoint>;
+}
+
+export class Connection {
+  /** How many use it now, as `ssh_pool.ts` counts. */
+  load = 0;
+  /** The server's identification, once it is known: `SSH-2.0-dropbear_2022.83`. */
+  server: string | undefined;
+  #client: Promise<Client> | undefined;
+  /** The same, once it is open. */
+  #open: Client | undefined;
+  #isClosed = false;
+  readonly #end = new AbortController();
+
+  /** @param handshakes how many may be under way to this machine at once. */
+  constructor(readonly target: Target, private readonly handshakes: Slots) {}
+
+  /**
+   * Opens a channel and runs a command line in it.
+   * @param attach is called with the channel in the very moment in which it is open: what a quick command says, its end
+   * included, may be in the same packet, and is told to nobody a moment later.
+   */
+  async command<T>(line: string, attach: (channel: ClientChannel) => T): Promise<T> {
+    const client = await this.client();
+    return await whileOpen<T>(client, (done) => {
+      client.exec(line, (error, channel) => error ? done(error) : done(null, attach(channel)));
+    });
+  }
+
+  /** Opens a stream to a TCP port, as the guest sees it, and closes it again. @throws when nobody listens there. */
+  async probe(host: string, port: number): Promise<void> {
+    const client = await this.client();
+    await whileOpen<void>(client, (done) => {
+      client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
+        if (error) return done(error);
+        channel.once("close", () => done(null));
+        channel.on("error", () => {});
+        channel.resume();
+        channel.stderr.resume();
+        channel.destroy();
+      });
+    });
+  }
+
+  /** Opens a channel for files. */
+  async files(): Promise<SFTPWrapper> {
+    const client = await this.client();
+    return await whileOpen<SFTPWrapper>(client, (done) => client.sftp(done));
+  }
+
+  /** The open connection; opened when there is none. */
+  async client(signal?: AbortSignal): Promise<Client> {
+    if (this.#isClosed) throw new FleetboxError("conflict", `"${this.target.name}" was destroyed`);
+    const opening = this.#client ??= this.#connect();
+    opening.catch(() => {
+      if (this.#client === opening) this.#client = undefined;
+    });
+    return await orAborted(opening, signal);
+  }
+
+  async #connect(): Promise<Client> {
+    const { name, key } = this.target;
+    const { signal } = this.#end;
+    const [{ Client }, privateKey] = await Promise.all([loadSsh2(), Deno.readTextFile(key)]);
+    const deadline = performance.now() + CONNECT_LIMIT_MS;
+    for (;;) {
+      const endpoint = await this.target.endpoint();
+      const free = await this.handshakes.take();
+      try {
+        if (signal.aborted) throw signal.reason;
+        return await this.#handshake(new Client(), endpoint, privateKey);
+      } catch (cause) {
+        if (signal.aborted) throw new FleetboxError("interrupted", `The connection to "${name}" was closed`);
+        const isRefused = (cause as { level?: string }).level === "client-authentication";
+        if (isRefused || performance.now() > deadline) {
+          const what = isRefused
+            ? `refuses the key ${key} for its user ${endpoint.user}`
+            : `did not answer over SSH at ${endpoint.host}:${endpoint.port} within ${CONNECT_LIMIT_MS / 1000} s`;
+          throw new FleetboxError(isRefused ? "denied" : "timeout", `"${name}" ${what}`, {
+            cause,
+            hint: `Look at its console: fleetbox logs ${name}`,
+          });
+        }
+      } finally {
+        free();
+      }
+      await pause(RETRY_MS, signal);
+    }
+  }
+
+  async #handshake(client: Client, { host, port, user }: SshEndpoint, privateKey: string): Promise<Client> {
+    const sock = connect({ host, port, noDelay: true });
+    const stop = () => void client.destroy();
+    this.#end.signal.addEventListener("abort", stop);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        client.once("ready", () => resolve());
+        client.on("error", reject); // stays: an error later is told by the close that follows
+        client.once("close", () => reject(new Error("the guest closed the connection")));
+        client.connect({
+          sock,
+          username: user,
+          privateKey,
+          readyTimeout: HANDSHAKE_LIMIT_MS,
+          keepaliveInterval: KEEPALIVE_MS,
+          keepaliveCountMax: KEEPALIVE_MISSES,
+        });
+        // The first line of what a server says: RFC 4253, section 4.2.
+        sock.once("data", (first: Uint8Array) => this.server = new TextDecoder().decode(first).split(/\r?\n/, 1)[0]);
+      });
+    } catch (thrown) {
+      client.destroy();
+      sock.destroy();
+      throw thrown;
+    } finally {
+      this.#end.signal.removeEventListener("abort", stop);
+    }
+    this.#open = client;
+    client.once("close", () => {
+      if (this.#open === client) this.#open = this.#client = undefined;
+    });
+    return client;
+  }
+
+  /** Lets go of the connection; the next who needs one opens a new one. */
+  async drop(): Promise<void> {
+    const client = this.#open;
+    if (!client) return;
+    this.#open = this.#client = undefined;
+    const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
+    client.destroy();
+    const over = new AbortController();
+    await Promise.race([closed, pause(CLOSE_LIMIT_MS, over.signal)]);
+    over.abort();
+  }
+
+  /** Closes the connection for good. Twice is fine. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#end.abort();
+    await this.drop();
+    await this.#client?.catch(() => {});
+  }
+}
+
+async function loadSsh2(): Promise<typeof import("./ssh2.ts")> {
+  try {
+    return await import("./ssh2.ts");
+  } catch (cause) {
+    throw new FleetboxError("unavailable", "Cannot load the SSH library, npm's ssh2", {
+      cause,
+      hint:
+        'In fleetbox\'s directory: make setup. With Deno before 2.9, in your deno.json: "nodeModulesDir": "manual".',
+    });
+  }
+}
+
+type Start<T> = (done: (error: Error | undefined | null, value?: T) => void) => void;
+
+/** {@link promised}, on a connection that may close first without another word. */
+async function whileOpen<T>(client: Client, start: Start<T>): Promise<T> {
+  const { promise: closed, reject } = Promise.withResolvers<never>();
+  const onClose = () => reject(new Error("the connection was closed"));
+  client.once("close", onClose);
+  try {
+    return await Promise.race([promised(start), closed]);
+  } finally {
+    client.off("close", onClose);
+  }
+}
+
+/** A callback's outcome as a promise. */
+export function promised<T>(start: Start<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    // A call on a connection that has just broken throws instead of calling back.
+    start((error, value) => error ? reject(error) : resolve(value as T));
+  });
+}
+
+/** A promise, given up when the signal fires, with the signal's reason. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await promise;
+  promise.catch(() => {});
+  signal.throwIfAborted();
+  const { promise: fired, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([promise, fired]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

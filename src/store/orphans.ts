@@ -1,0 +1,96 @@
+/**
+ * Groups whose holders were killed: what still runs of them, and the sweeping of those of which nothing is left.
+ *
+ * A holder writes its group's record before it starts anything, and each process's identity as soon as it knows it. A
+ * holder that dies in between leaves hypervisors that no record names: they are found by the QMP socket in their command
+ * line, made yet or not, which is of this store and of one member alone. Both halves ask here, so `ls`, `up` and a new
+ * holder see the same.
+ */
+
+import { host } from "../system/os.ts";
+import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
+import { type GroupRecord, removeIfThere, type Store } from "../store.ts";
+
+/** Every group's record; those of dead holders are completed by what runs without being written down. */
+export function completeRecords(store: Store): GroupRecord[] {
+  const records = store.groupRecords();
+  const orphaned = records.filter(({ holder }) => !isAlive(holder));
+  const wanted = new Map<string, (found: ProcessIdentity) => void>();
+  for (const record of orphaned) {
+    for (const name of record.members) {
+      const known = record.hypervisors[name];
+      if (known && isAlive(known)) continue;
+      // Since then it may have booted in another group: that one's machine is not this one's.
+      if (isElsewhere(store, name, record, records)) continue;
+      wanted.set(store.member(name).qmpSocket, (found) => record.hypervisors[name] = found);
+    }
+    if (record.gateway && isAlive(record.gateway)) continue;
+    wanted.set(store.group(record.id).gatewayQmpSocket, (found) => record.gateway = found);
+  }
+  if (wanted.size > 0) findHypervisors(wanted);
+  return records;
+}
+
+/** Whether a member's latest boot was in another group, as far as its config and the other records tell. */
+function isElsewhere(store: Store, name: string, { id }: GroupRecord, records: readonly GroupRecord[]): boolean {
+  const stored = store.readMember(name);
+  const bootedIn = stored && "config" in stored ? stored.config.group : undefined;
+  if (bootedIn !== undefined) return bootedIn !== id;
+  return records.some((other) => other.id !== id && other.hypervisors[name] && isAlive(other.hypervisors[name]));
+}
+
+/** The members of a group whose hypervisors run. */
+export function liveMembers(record: GroupRecord, lives: (process: ProcessIdentity) => boolean = isAlive): string[] {
+  return Object.entries(record.hypervisors).filter(([, process]) => lives(process)).map(([name]) => name);
+}
+
+/**
+ * What becomes of a group, by its record and by which processes live. `served`: its holder lives, leave it alone. `adopt`:
+ * machines of it run without a holder; whoever needs one of them takes all of them back. `sweep`: nothing of it is of use to
+ * anybody, and what still runs of it (a gateway alone, what a bound holder left) is to be ended. Pure.
+ */
+export function fateOf(
+  record: GroupRecord,
+  lives: (process: ProcessIdentity) => boolean = isAlive,
+): "served" | "adopt" | "sweep" {
+  if (lives(record.holder)) return "served";
+  return record.bound || liveMembers(record, lives).length === 0 ? "sweep" : "adopt";
+}
+
+/**
+ * Ends what is left of groups that have neither a holder nor a machine: a gateway, a record, sockets; and clears away what
+ * killed processes left half-made or half-removed. A group of which a machine runs is not touched.
+ */
+export function sweepGroups(store: Store): void {
+  for (const record of completeRecords(store)) {
+    if (fateOf(record) !== "sweep" || record.bound) continue; // a bound one: the next holder does it, machines and all
+    if (record.gateway && isAlive(record.gateway)) {
+      try {
+        Deno.kill(record.gateway.pid, "SIGKILL"); // it keeps nothing
+      } catch { /* it went by itself */ }
+    }
+    for (const path of Object.values(store.group(record.id))) removeIfThere(path);
+  }
+  store.sweepTemporary([]);
+}
+
+/** Whether a member's machine runs, whatever the records say: asked of the processes themselves, before a disk is deleted. */
+export function hasMachine(store: Store, name: string): boolean {
+  let found = false;
+  findHypervisors(new Map([[store.member(name).qmpSocket, () => found = true]]));
+  return found;
+}
+
+/** Looks among the processes for the hypervisors whose QMP sockets are wanted. */
+function findHypervisors(wanted: ReadonlyMap<string, (found: ProcessIdentity) => void>): void {
+  for (const { pid, args } of host().commandLines()) {
+    if (pid === Deno.pid) continue;
+    if (!args.some((arg) => /(^| )guest=/.test(arg))) continue; // no machine of any QEMU
+    for (const [socket, found] of wanted) {
+      const written = socket.replaceAll(",", ",,"); // as QEMU's options write a comma
+      if (!args.some((arg) => arg.includes(`${written},`))) continue;
+      const identity = identify(pid);
+      if (identity) found(identity);
+    }
+  }
+}

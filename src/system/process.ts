@@ -1,0 +1,298 @@
+/**
+ * The one place that starts processes, and the facts about processes that run.
+ *
+ * Nothing goes through a shell: a program and its argument list. {@link run} waits for a short-lived tool and turns a
+ * failure into an error that carries the exit code, the signal and the last lines of standard error; {@link start}
+ * gives a long-lived child (a hypervisor) whose standard error is drained into a bounded tail; {@link startHolder} starts a
+ * session leader, its output in a file. {@link endChildren} is for a holder that must be gone now. A process id alone proves nothing, so what is written down
+ * is a {@link ProcessIdentity}: the id and the start time, as the system tells it (`os.ts`).
+ */
+
+import { FleetboxError, isNotFound } from "../core/errors.ts";
+import { host } from "./os.ts";
+
+const TAIL_BYTES = 8 * 1024;
+
+/** A process that ended otherwise than asked. */
+export class ProcessError extends FleetboxError {
+  constructor(
+    readonly program: string,
+    readonly exitCode: number,
+    readonly signal: string | null,
+    /** The last lines of standard error, at most 8 KiB, trimmed. */
+    readonly stderr: string,
+  ) {
+    const how = signal ? `was killed by ${signal}` : `ended with code ${exitCode}`;
+    super("failed", `${baseName(program)} ${how}${stderr ? `: ${stderr}` : ", without a message"}`);
+  }
+}
+
+export interface RunOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  signal?: AbortSignal;
+  /** What the user should do when the program is missing. */
+  hint?: string;
+}
+
+/**
+ * Runs a program to its end and gives what it wrote to standard output.
+ * @throws {ProcessError} it ended with another code than 0.
+ * @throws {FleetboxError} `unavailable`: the program is not installed.
+ */
+export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { hint, ...rest } = options;
+  if (isEnding) throw endingError(program);
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, { ...rest, args: [...args], stdin: "null", stdout: "piped", stderr: "piped" })
+      .spawn();
+  } catch (cause) {
+    throw missing(program, cause, hint);
+  }
+  const running = { kill: (name: Deno.Signal) => child.kill(name), exited: child.status };
+  children.add(running);
+  const output = await child.output().finally(() => children.delete(running));
+  if (output.code === 0 && output.signal === null) return new TextDecoder().decode(output.stdout);
+  const stderr = new TextDecoder().decode(output.stderr.subarray(-TAIL_BYTES)).trim();
+  throw new ProcessError(program, output.code, output.signal, stderr);
+}
+
+/** How a child ended. */
+export interface Exit {
+  code: number;
+  signal: string | null;
+}
+
+/** A long-lived child. Its standard output and error are drained; the tail of both is kept. */
+export interface Child {
+  readonly pid: number;
+  /** Resolved when the process is gone and its output is drained. Never rejects. */
+  readonly exited: Promise<Exit>;
+  /** The last lines that it wrote, at most 8 KiB, trimmed. */
+  tail(): string;
+  /** Sends a signal; false when the process is gone already. */
+  kill(signal: Deno.Signal): boolean;
+  /** Writes to its standard input, if it was started with `input`; nothing happens when it does not read any more. */
+  write(text: string): void;
+}
+
+export interface StartOptions extends RunOptions {
+  /** Told what it writes to standard output and error, piece by piece, as it comes. */
+  onOutput?: (text: string) => void;
+  /** Whether it can be written to; else its standard input is empty. @default false */
+  input?: boolean;
+}
+
+/**
+ * Starts a child that goes on while we do.
+ * @throws {FleetboxError} `unavailable`: the program is not installed.
+ */
+export function start(program: string, args: readonly string[], options: StartOptions = {}): Child {
+  const { hint, onOutput, input, ...rest } = options;
+  if (isEnding) throw endingError(program);
+  let child: Deno.ChildProcess;
+  try {
+    const stdin = input ? "piped" : "null";
+    child = new Deno.Command(program, { ...rest, args: [...args], stdin, stdout: "piped", stderr: "piped" }).spawn();
+  } catch (cause) {
+    throw missing(program, cause, hint);
+  }
+  let tail = "";
+  const drain = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    try {
+      for await (const chunk of stream) {
+        const text = decoder.decode(chunk, { stream: true });
+        tail = (tail + text).slice(-TAIL_BYTES);
+        onOutput?.(text);
+      }
+    } catch { /* the pipe broke with the process; its status says the rest */ }
+  };
+  const drained = Promise.all([drain(child.stdout), drain(child.stderr)]);
+  let gone = false;
+  const writer = input ? child.stdin.getWriter() : undefined;
+  const exited = child.status.then(async ({ code, signal }) => {
+    gone = true;
+    writer?.close().catch(() => {});
+    await drained;
+    return { code, signal };
+  });
+  const ours: Child = {
+    pid: child.pid,
+    exited,
+    tail: () => tail.trim(),
+    kill(signal) {
+      if (gone) return false;
+      try {
+        child.kill(signal);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    write(text) {
+      if (!gone) writer?.write(new TextEncoder().encode(text)).catch(() => {});
+    },
+  };
+  children.add(ours);
+  void exited.then(() => children.delete(ours));
+  return ours;
+}
+
+/** What {@link run} and {@link start} have started, while it runs. */
+const children = new Set<{ kill(signal: Deno.Signal): unknown; exited: Promise<unknown> }>();
+let isEnding = false;
+
+/** Kills every child that {@link run} or {@link start} started, and starts no more. Resolves when they are gone. */
+export async function endChildren(): Promise<void> {
+  isEnding = true;
+  for (const child of children) {
+    try {
+      child.kill("SIGKILL");
+    } catch { /* gone in between */ }
+  }
+  await Promise.all([...children].map((child) => child.exited));
+}
+
+function endingError(program: string): FleetboxError {
+  return new FleetboxError("interrupted", `Cannot start ${baseName(program)}: this process is ending`);
+}
+
+/** A process and the moment at which it started: the pair that is not reused. */
+export interface ProcessIdentity {
+  pid: number;
+  /** As {@link host} tells it: on Linux, in clock ticks since the boot. */
+  startTime: string;
+}
+
+/** The identity of a running process, or undefined when there is none (or it is a zombie). */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const startTime = host().startTimeOf(pid);
+  return startTime === undefined ? undefined : { pid, startTime };
+}
+
+/** Whether exactly this process still runs. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  return identify(identity.pid)?.startTime === identity.startTime;
+}
+
+/** The path of a program that is on `PATH`, or where this system keeps what is not; else the bare name. */
+export function toolPath(program: string): string {
+  const places = [program, ...host().programDirs.map((dir) => `${dir}/${program}`)];
+  return places.map(which).find((path) => path !== undefined) ?? program;
+}
+
+/** Whether a program can be found on `PATH` (or at the path that it names): its path, or undefined. */
+export function which(program: string): string | undefined {
+  const places = program.includes("/") ? [""] : (Deno.env.get("PATH") ?? "").split(":").map((dir) => `${dir || "."}/`);
+  for (const place of places) {
+    try {
+      const info = Deno.statSync(place + program);
+      if (info.isFile && ((info.mode ?? 0o111) & 0o111) !== 0) return place + program;
+    } catch { /* not here */ }
+  }
+  return undefined;
+}
+
+function missing(program: string, cause: unknown, hint?: string): FleetboxError {
+  if (!isNotFound(cause)) {
+    return new FleetboxError("failed", `Cannot start ${program}`, { cause, hint });
+  }
+  return new FleetboxError("unavailable", `The program ${program} is not installed, or not on PATH`, { cause, hint });
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** A holder's process, as the client that spawned it sees it. */
+export interface HolderProcess {
+  /** A child of ours, until we end. */
+  readonly pid: number;
+  /** The first line of its standard output; undefined when it ended without one. */
+  readonly firstLine: Promise<string | undefined>;
+  readonly exited: Promise<Exit>;
+  kill(signal: Deno.Signal): void;
+  /** Nothing of it keeps this process alive any more. */
+  release(): void;
+  /** It keeps this process alive again, until it has ended. */
+  hold(): void;
+}
+
+/**
+ * The same program by another name, when it is the compiled one that runs: before 2.8, Deno took a program that spawns
+ * its own path by Node's interface for Node, and put `run -A …` before its arguments.
+ */
+function otherSpelling(program: string): string {
+  if (!Deno.build.standalone || program !== Deno.execPath()) return program;
+  return program.replace(/\/(?=[^/]*$)/, "/./");
+}
+
+/** A first line that is longer is nobody's that we know. */
+const MAX_FIRST_LINE = 64 * 1024;
+
+/**
+ * Starts a holder: standard input null, standard error appended to `log`, standard output a pipe for one line.
+ *
+ * It is a session leader (setsid), whichever its lifetime is. Detached, because it outlives our terminal; bound, because
+ * it must outlive us by the moment in which it cleans up: an interrupt at the terminal, a `kill -9` of our process group
+ * and Deno itself (2.6 kills the children of a program that ends by an error) would all take it with us otherwise.
+ *
+ * This is `node:child_process`, because `Deno.Command` cannot give a child a file for its output.
+ * @throws {FleetboxError} `unavailable`: the program is not there.
+ */
+export async function startHolder(
+  program: string,
+  args: readonly string[],
+  options: { log: string; env: Record<string, string> },
+): Promise<HolderProcess> {
+  const [{ spawn }, { closeSync, openSync }] = await Promise.all([import("node:child_process"), import("node:fs")]);
+  const log = openSync(options.log, "a", 0o600);
+  let child;
+  try {
+    child = spawn(otherSpelling(program), [...args], {
+      cwd: "/",
+      detached: true,
+      env: { ...Deno.env.toObject(), ...options.env },
+      stdio: ["ignore", "pipe", log],
+    });
+  } finally {
+    closeSync(log);
+  }
+  const holder = child;
+  const started = Promise.withResolvers<void>();
+  holder.once("spawn", () => started.resolve());
+  const exited = new Promise<Exit>((done) => {
+    holder.once("exit", (code, signal) => done({ code: code ?? 1, signal }));
+    holder.once("error", (cause) => {
+      started.reject(missing(program, cause));
+      done({ code: 127, signal: null });
+    });
+  });
+  await started.promise;
+  const stdout = holder.stdout!;
+  const firstLine = new Promise<string | undefined>((done) => {
+    let text = "";
+    stdout.setEncoding("utf8");
+    stdout.on("data", (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf("\n");
+      if (end >= 0) done(text.slice(0, end));
+      else if (text.length > MAX_FIRST_LINE) done(text);
+    });
+    stdout.once("end", () => done(text.trim() || undefined));
+    stdout.once("error", () => done(undefined));
+  });
+  return {
+    pid: holder.pid!,
+    firstLine,
+    exited,
+    kill: (signal) => void holder.kill(signal as "SIGTERM"),
+    release() {
+      stdout.destroy();
+      holder.unref();
+    },
+    hold: () => holder.ref(),
+  };
+}

@@ -1,0 +1,228 @@
+/**
+ * The gateway: a QEMU without a machine, which joins a group's private network to the host without any privilege.
+ *
+ * Inside that process, QEMU's user-mode network (libslirp) is address 1 of the network: NAT to the outside, DHCP, DNS
+ * at address 3, and port forwards from the host's loopback. A hub joins it to a unix socket that the holder's switch
+ * connects to. It must run, not be stopped (`-S`): a stopped machine's clock stands still, and nothing is forwarded.
+ *
+ * Forwards come and go while it runs, through the human monitor, for QMP has no command for them. Port 0 lets the
+ * kernel choose; which one it chose is read back from `info usernet`, as the entry that was not there before. Changes
+ * are made one after another, so that two callers cannot take each other's port for their own. Guests see forwarded
+ * connections come from 10.88.0.1. `restrict=on` (egress and access to the host off) cuts the guests off; forwards still work.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
+import type { MachineExit } from "../contract.ts";
+import { checkSocketPaths, monitorArguments, option, sandboxArguments, streamNetdev } from "./arguments.ts";
+import { machineExit } from "./exits.ts";
+import { adopt, launch, type QemuProcess } from "./process.ts";
+import { DHCP_START, DNS, GATEWAY, NETWORK } from "../../network/addresses.ts";
+
+/** A port of the host's loopback that leads to a guest's port. TCP only. */
+export interface Forward {
+  hostPort: number;
+  ip: string;
+  port: number;
+}
+
+/** A forward that is wanted. */
+export interface ForwardRequest {
+  ip: string;
+  /** @default 22 */
+  port?: number;
+  /** @default 0: any free one */
+  hostPort?: number;
+}
+
+export interface GatewaySpec {
+  /** The QEMU program. */
+  binary: string;
+  qmpSocket: string;
+  netSocket: string;
+  /** Whether guests reach the outside. */
+  egress: "on" | "off";
+  /**
+   * Whether guests reach services on the host's loopback. libslirp cuts off all or nothing: where one of the two is
+   * allowed it cuts off neither, and the switch, which looks at every frame, keeps the other closed. @default false
+   */
+  hostAccess?: boolean;
+  /** Whether it dies with the process that started it. */
+  bound: boolean;
+  /** Forwards that are there from the start; saves a round trip each. @default [] */
+  forwards?: readonly ForwardRequest[];
+  /** What it calls itself; compared by {@link adoptGateway}. @default "gateway" */
+  name?: string;
+}
+
+export interface Gateway {
+  readonly process: ProcessIdentity;
+  /** Resolves when the process is gone. Never rejects. */
+  readonly exited: Promise<MachineExit>;
+  /**
+   * Makes a port of 127.0.0.1 lead to a guest's, and gives its number. A forward to a guest that is not there (yet)
+   * takes connections and drops them.
+   * @throws {FleetboxError} `conflict`: the wanted host port is in use. `failed`: the gateway is gone.
+   */
+  forward(ip: string, port?: number, hostPort?: number): Promise<number>;
+  /** Takes a forward away; connections through it live on. False when there was none. */
+  unforward(hostPort: number): Promise<boolean>;
+  /** The forwards that there are, as the gateway itself tells. */
+  forwards(): Promise<Forward[]>;
+  /** Ends the process; returns when it is gone. */
+  close(): Promise<MachineExit>;
+}
+
+/**
+ * Starts a gateway; resolves when its socket listens and its forwards are there.
+ * @throws {FleetboxError} `conflict`: a wanted host port is in use; else as `Driver.start`.
+ */
+export async function startGateway(spec: GatewaySpec, signal?: AbortSignal): Promise<Gateway> {
+  const commandLine = [spec.binary, ...gatewayArguments(spec)];
+  const { qmpSocket, netSocket, bound } = spec;
+  try {
+    return new QemuGateway(await launch({ label: LABEL, commandLine, qmpSocket, sockets: [netSocket], bound, signal }));
+  } catch (thrown) {
+    const refused = /Could not set up host forwarding rule '(tcp:[^']*)'/.exec(String(thrown));
+    if (refused) throw portInUse(refused[1], thrown);
+    throw thrown;
+  }
+}
+
+/** Takes over the gateway of a holder that died. @throws {FleetboxError} as `Driver.adopt` */
+export async function adoptGateway(
+  identity: ProcessIdentity,
+  spec: Pick<GatewaySpec, "qmpSocket" | "netSocket" | "name">,
+): Promise<Gateway> {
+  const { qmpSocket, netSocket, name = DEFAULT_NAME } = spec;
+  return new QemuGateway(await adopt({ label: LABEL, identity, name, qmpSocket, sockets: [netSocket] }));
+}
+
+const LABEL = "The gateway (QEMU)";
+const DEFAULT_NAME = "gateway";
+const USER_NETDEV = "user0";
+
+/** The arguments of a gateway. Pure. @throws {FleetboxError} `misuse`: a path, address or port that cannot be one. */
+export function gatewayArguments(spec: GatewaySpec): string[] {
+  checkSocketPaths({ qmpSocket: spec.qmpSocket, netSocket: spec.netSocket });
+  // `option` cannot say the same key twice, and forwards are checked to be digits and dots.
+  const forwards = (spec.forwards ?? []).map((wanted) => `,hostfwd=${rule(wanted)}`).join("");
+  const user = option("user", {
+    id: USER_NETDEV,
+    ipv6: "off",
+    net: NETWORK,
+    host: GATEWAY,
+    dns: DNS,
+    dhcpstart: DHCP_START,
+    restrict: spec.egress === "off" && !spec.hostAccess ? "on" : "off",
+  });
+  return [
+    ...["-name", option({ guest: spec.name ?? DEFAULT_NAME })],
+    ...["-no-user-config", "-nodefaults", "-display", "none", "-machine", "none"],
+    ...monitorArguments(spec.qmpSocket),
+    ...["-netdev", user + forwards],
+    ...["-netdev", streamNetdev("net0", spec.netSocket)],
+    ...["-netdev", "hubport,id=port0,hubid=0,netdev=user0", "-netdev", "hubport,id=port1,hubid=0,netdev=net0"],
+    ...sandboxArguments(),
+  ];
+}
+
+class QemuGateway implements Gateway {
+  readonly exited: Promise<MachineExit>;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly qemu: QemuProcess) {
+    this.exited = qemu.exited.then(machineExit);
+  }
+
+  get process(): ProcessIdentity {
+    return this.qemu.identity;
+  }
+
+  forward(ip: string, port = 22, hostPort = 0): Promise<number> {
+    const wanted = rule({ ip, port, hostPort });
+    return this.#inTurn(async () => {
+      const before = hostPort === 0 ? new Set((await this.forwards()).map((entry) => entry.hostPort)) : undefined;
+      const answer = await this.#monitor(`hostfwd_add ${USER_NETDEV} ${wanted}`);
+      if (/Could not set up/.test(answer)) throw portInUse(wanted);
+      if (answer !== "") throw new FleetboxError("failed", `The gateway refused the forward ${wanted}: ${answer}`);
+      if (before === undefined) return hostPort;
+      const made = (await this.forwards()).find((entry) =>
+        entry.ip === ip && entry.port === port && !before.has(entry.hostPort)
+      );
+      if (made) return made.hostPort;
+      throw new FleetboxError("protocol", `The gateway made the forward ${wanted}, but does not list it`);
+    });
+  }
+
+  unforward(hostPort: number): Promise<boolean> {
+    checkPort(hostPort, "host port", 1);
+    return this.#inTurn(async () => {
+      const answer = await this.#monitor(`hostfwd_remove ${USER_NETDEV} tcp:127.0.0.1:${hostPort}`);
+      if (/not found/.test(answer)) return false;
+      if (/removed/.test(answer)) return true;
+      throw new FleetboxError("failed", `The gateway cannot remove the forward of port ${hostPort}: ${answer}`);
+    });
+  }
+
+  async forwards(): Promise<Forward[]> {
+    return parseUsernet(await this.#monitor("info usernet"));
+  }
+
+  async close(): Promise<MachineExit> {
+    await this.qemu.end();
+    return await this.exited;
+  }
+
+  async #monitor(command: string): Promise<string> {
+    return (await this.qemu.qmp.humanMonitor(command)).trim();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+/**
+ * The forwards in the text of `info usernet`:
+ *
+ *       Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
+ *       TCP[HOST_FORWARD]  12       127.0.0.1 38743      10.88.0.11    22     0     0
+ */
+export function parseUsernet(text: string): Forward[] {
+  const entry = /^ *TCP\[HOST_FORWARD\] +\d+ +\S+ +(\d{1,5}) +(\d+\.\d+\.\d+\.\d+) +(\d{1,5})\s/;
+  // Line by line, and short ones only: in one go over megabytes of blanks, the search would take hours.
+  return text.split("\n").flatMap((line) => {
+    const found = line.length > 200 ? null : entry.exec(`${line}\n`);
+    return found ? [{ hostPort: Number(found[1]), ip: found[2], port: Number(found[3]) }] : [];
+  });
+}
+
+function rule({ ip, port = 22, hostPort = 0 }: ForwardRequest): string {
+  const octets = /^\d{1,3}(\.\d{1,3}){3}$/.test(ip) ? ip.split(".").map(Number) : [];
+  if (octets.length !== 4 || octets.some((octet) => octet > 255)) {
+    throw new FleetboxError("misuse", `Bad forward: found address ${JSON.stringify(ip)}, expected one like 10.88.0.11`);
+  }
+  checkPort(port, "guest port", 1);
+  checkPort(hostPort, "host port", 0);
+  return `tcp:127.0.0.1:${hostPort}-${ip}:${port}`;
+}
+
+function checkPort(port: number, what: string, min: number): void {
+  if (!Number.isInteger(port) || port < min || port > 65535) {
+    throw new FleetboxError("misuse", `Bad forward: found ${what} ${port}, expected ${min} to 65535`);
+  }
+}
+
+function portInUse(rule: string, cause?: unknown): FleetboxError {
+  const hostPort = /^tcp:[^:]*:(\d+)-/.exec(rule)?.[1];
+  if (hostPort === "0") {
+    return new FleetboxError("failed", `The gateway cannot open a port of 127.0.0.1 for ${rule}`, { cause });
+  }
+  return new FleetboxError("conflict", `Cannot forward port ${hostPort} of 127.0.0.1: it is in use`, {
+    cause,
+    hint: "Choose another port, or 0 for any free one",
+  });
+}
