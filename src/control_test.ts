@@ -82,7 +82,7 @@ Deno.test("control: a console's past and what is said are told apart, however th
 
 Deno.test("control: a holder of a version that does not know a request is told of, with what to do", async () => {
   const message = 'unknown op "console"; expected one of report, group';
-  await withHolder(() => lines({ code: "protocol", message, causes: [] }), async (store) => {
+  await withHolder(() => lines({ code: "protocol", message, causes: [], unknown_op: "console" }), async (store) => {
     const calls = [() => control.openConsole(store, "a"), () => control.forward(store, "a", { guest_port: 80 })];
     for (const call of calls) {
       await assert.rejects(call, (thrown: FleetboxError) => {
@@ -120,7 +120,7 @@ Deno.test("control: a status is read whole, however it is split", async () => {
 Deno.test("control: a holder that answers nonsense, or not at all, is an error that says so", async () => {
   await withHolder(() => "nonsense", async (store) => {
     await assert.rejects(control.getStatus(store, "a"), /did not answer with a status/);
-    await assert.rejects(control.getReport(store, "a"), /something that is no answer/);
+    await assert.rejects(control.getReport(store, "a"), /sent a malformed reply/);
   });
   await withHolder(() => undefined, async (store) => {
     const late = (thrown: unknown) => thrown instanceof FleetboxError && thrown.code === "timeout";
@@ -373,9 +373,13 @@ Deno.test("control: a control socket that is a moment late is found", async () =
 
 Deno.test("control: what is no holder at all is told from one, and does not stay", async () => {
   const cases: [script: string, code: string, words: RegExp][] = [
-    ["echo hello; exec sleep 60", "protocol", /What was started as a holder is none/],
-    ["echo '[]'; exec sleep 60", "protocol", /What was started as a holder is none/],
-    ["yes | tr -d '\\n' | head -c 1000000; exec sleep 60", "protocol", /What was started as a holder is none/],
+    ["echo hello; exec sleep 60", "protocol", /The program that was started is not a fleetbox holder/],
+    ["echo '[]'; exec sleep 60", "protocol", /The program that was started is not a fleetbox holder/],
+    [
+      "yes | tr -d '\\n' | head -c 1000000; exec sleep 60",
+      "protocol",
+      /The program that was started is not a fleetbox holder/,
+    ],
     ["exec sleep 60", "timeout", /does not serve after 2 s/],
     ["exec >&-; exec sleep 60", "failed", /closed its output/],
     ["exit 3", "failed", /ended before it served, with code 3/],

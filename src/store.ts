@@ -25,7 +25,7 @@ import { join, resolveFrom } from "./core/paths.ts";
 import { identify, type ProcessIdentity } from "./system/process.ts";
 import { sha256 } from "./core/sha256.ts";
 import { connectUnix } from "./system/sockets.ts";
-import { byteLength } from "./wire.ts";
+import { byteLength } from "./core/bytes.ts";
 
 /** What a member is: `config.json`. */
 export interface MemberConfig {

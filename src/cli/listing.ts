@@ -13,7 +13,7 @@ import { observeAll } from "../control/observe.ts";
 import { say, sayJson, terminalWidth, warn } from "./terminal/output.ts";
 import { sizeText } from "./arguments/sizes.ts";
 import { openStore } from "./arguments/store_access.ts";
-import { clip } from "../wire.ts";
+import { clip } from "../core/bytes.ts";
 import { type Cell, tableLines } from "./terminal/table.ts";
 
 /** How long one holder may keep the list waiting. */

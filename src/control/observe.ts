@@ -5,7 +5,7 @@
  * through its group's record (the process's id and start time); it is an orphan until a new holder takes it back.
  */
 
-import { getGroup, getReport } from "../control.ts";
+import { getGroup, getReport } from "./members.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { startLimit } from "../core/deadline.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";

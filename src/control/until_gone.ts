@@ -1,6 +1,6 @@
 /** Waiting for the end of members, which the `watch` stream tells. */
 
-import { getReport, watch } from "../control.ts";
+import { getReport, watch } from "./members.ts";
 import type { Store } from "../store.ts";
 
 /** What happened between the question and the stream is not told by the stream: it is asked again so often. */

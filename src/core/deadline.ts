@@ -82,3 +82,17 @@ class Slices {
     this.#leftMs -= took > this.#sliceMs + JUMP_MS ? this.#sliceMs / 2 : took;
   }
 }
+
+/** What {@link within} gives when the promise took longer. */
+export const LATE = Symbol("late");
+
+/** What a promise gives, or {@link LATE} when that takes longer than the limit. The promise goes on. */
+export async function within<T>(limitMs: number, promise: Promise<T>): Promise<T | typeof LATE> {
+  let endLimit = () => {};
+  const late = new Promise<typeof LATE>((resolve) => endLimit = startLimit(limitMs, () => resolve(LATE)));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    endLimit();
+  }
+}

@@ -3,7 +3,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { FleetboxError } from "../core/errors.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
-import { clip } from "../wire.ts";
+import { clip } from "../core/bytes.ts";
 import type { MachineOptions, StartOptions } from "./types.ts";
 
 type Check = (value: unknown) => string | undefined;

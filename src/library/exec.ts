@@ -9,7 +9,7 @@
 import type { Readable } from "node:stream";
 import type { ClientChannel } from "./ssh/ssh2.d.ts";
 import { FleetboxError, messageOf } from "../core/errors.ts";
-import { clip } from "../wire.ts";
+import { clip } from "../core/bytes.ts";
 import type { Lanes } from "./ssh/ssh_pool.ts";
 import { randomWord } from "./naming.ts";
 import { pause } from "./poll.ts";

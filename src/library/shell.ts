@@ -6,7 +6,7 @@
  */
 
 import { FleetboxError } from "../core/errors.ts";
-import { clip } from "../wire.ts";
+import { clip } from "../core/bytes.ts";
 
 /**
  * A command: a line for the guest's shell, or a program and its arguments, passed exactly.

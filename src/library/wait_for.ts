@@ -1,7 +1,7 @@
 /** What `waitFor` looks at: a port, a file, a line of a log, a command. Each look is one attempt; `poll.ts` repeats it. */
 
 import { codeOf, FleetboxError, messageOf } from "../core/errors.ts";
-import { clip } from "../wire.ts";
+import { clip } from "../core/bytes.ts";
 import { lastLines } from "./console_log.ts";
 import { poll, TimeOver } from "./poll.ts";
 import type { Command } from "./shell.ts";

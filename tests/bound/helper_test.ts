@@ -37,7 +37,7 @@ Deno.test("a FLEETBOX_HELPER that is no program, or no helper, is told with what
   for (
     const [helper, words] of [["/no/such", /FLEETBOX_HELPER is "\/no\/such", which is not a program/], [
       "/bin/echo",
-      /What was started as a holder is none/,
+      /The program that was started is not a fleetbox holder/,
     ]] as const
   ) {
     await using client = new Client(box, { names: ["a"] }, { env: { FLEETBOX_HELPER: helper } });

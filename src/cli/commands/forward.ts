@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { forward, unforward } from "../../control.ts";
-import { FleetboxError } from "../../core/errors.ts";
+import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { dropForward, forwardStopped, forwardText, parseForward } from "../../store/forwards.ts";
 import { checkName } from "../../core/names.ts";
 import type { ForwardWish, PortForward } from "../../core/options.ts";
@@ -72,10 +72,11 @@ async function change<T>(
   served: () => Promise<T | undefined>,
   stopped: () => Promise<T>,
 ): Promise<T> {
+  let refusal: unknown;
   for (let tries = 0; tries < TRIES; tries++) {
     const done = await served().catch((thrown) => {
-      // It is just letting go of the member.
-      if (thrown instanceof FleetboxError && /has left the group/.test(thrown.message)) return undefined;
+      // The holder is just letting go of the member, or it has no such forward: the config decides.
+      if (codeOf(thrown) === "not-found") return void (refusal = thrown);
       throw thrown;
     });
     if (done !== undefined) return done;
@@ -84,7 +85,8 @@ async function change<T>(
     });
     if (written !== undefined) return written;
   }
-  throw new FleetboxError("conflict", `"${name}" is started and stopped all the time`, { hint: "Try again." });
+  throw refusal ??
+    new FleetboxError("conflict", `"${name}" is started and stopped all the time`, { hint: "Try again." });
 }
 
 async function add(store: Store, name: string, wish: ForwardWish): Promise<PortForward> {

@@ -6,7 +6,7 @@
  */
 
 import type { Detail, MemberReport } from "../../wire.ts";
-import { clip } from "../../wire.ts";
+import { clip } from "../../core/bytes.ts";
 import { type Colour, type Paint, paintFor } from "./colour.ts";
 import { elapsedText } from "../arguments/duration.ts";
 import { bar, transferText } from "./meter.ts";

@@ -426,17 +426,19 @@ export class Member {
     await this.#console.connect(this.paths.consoleSocket, (bytes) => lines.push(bytes));
   }
 
+  /** @throws {FleetboxError} `conflict`: there is no console, for there is no machine, and none is being started. */
+  checkConsole(): void {
+    if (this.#console.isConnected || isActive(this.state.state)) return;
+    throw new FleetboxError("conflict", `"${this.name}" has no console: it is ${this.state.state}`, {
+      hint: `Boot it: fleetbox up ${this.name}; or read what it said: fleetbox logs ${this.name}`,
+    });
+  }
+
   /**
    * Gives a client the console until it leaves or the machine is gone; a member that is just being started has one as
    * soon as its machine runs. Closes nothing.
-   * @throws {FleetboxError} `conflict`: there is no machine, and none is being started.
    */
   async attachConsole(client: Deno.UnixConn): Promise<void> {
-    if (!this.#console.isConnected && !isActive(this.state.state)) {
-      throw new FleetboxError("conflict", `"${this.name}" has no console: it is ${this.state.state}`, {
-        hint: `Boot it: fleetbox up ${this.name}; or read what it said: fleetbox logs ${this.name}`,
-      });
-    }
     await this.#console.attach(client, (replay) => new TextEncoder().encode(encodeLine({ event: "console", replay })));
   }
 

@@ -14,7 +14,7 @@ import { identify, isAlive } from "../../system/process.ts";
 import { removeIfThere, storeError } from "../../store.ts";
 import { PROTOCOL_VERSION, REQUEST_TIMEOUT_MS } from "../../wire.ts";
 import { log } from "../log.ts";
-import { readRequest } from "./serve.ts";
+import { readRequest } from "./read_request.ts";
 
 /** Twice as often as every second, so that what is to happen within two has the time. */
 const PARENT_CHECK_MS = 500;

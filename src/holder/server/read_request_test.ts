@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MAX_REQUEST_BYTES } from "../../wire.ts";
-import { readRequest } from "./serve.ts";
+import { readRequest } from "./read_request.ts";
 
 /** A connection that delivers pieces; a number is a pause in milliseconds, null the end. Without an end it stays open. */
 function scripted(...script: (string | number | null)[]): Pick<Deno.UnixConn, "read"> & { stop(): void } {

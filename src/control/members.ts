@@ -1,0 +1,126 @@
+/** What a client asks of a member: its status and reports, to stop, to add another, its ports, and what changes. */
+
+import { FleetboxError } from "../core/errors.ts";
+import { checkName } from "../core/names.ts";
+import type { ForwardWish, Options, PortForward } from "../core/options.ts";
+import type { Store } from "../store.ts";
+import * as wire from "../wire.ts";
+import { ask, request, stream } from "./requests.ts";
+
+/** A member's status, or undefined when nobody serves it. @throws {FleetboxError} `timeout`, `protocol` */
+export async function getStatus(store: Store, name: string, timeoutMs = 5_000): Promise<wire.Status | undefined> {
+  const text = await ask(store, name, "status\n", timeoutMs);
+  if (text === undefined) return undefined;
+  try {
+    return wire.decodeStatus(text);
+  } catch (cause) {
+    throw new FleetboxError("protocol", `The holder of "${name}" did not answer with a status`, { cause });
+  }
+}
+
+/** Whether a holder serves the member and it is downloading, starting or running. */
+export async function isRunning(store: Store, name: string): Promise<boolean> {
+  return (await getStatus(store, name))?.running ?? false;
+}
+
+/** All that a member's holder tells of it, or undefined when nobody serves it. */
+export async function getReport(
+  store: Store,
+  name: string,
+  timeoutMs = 5_000,
+  verbose?: boolean,
+): Promise<wire.MemberReport | undefined> {
+  return await request(store, name, "report", { verbose }, timeoutMs);
+}
+
+/** All that a member's holder tells of its group, or undefined when nobody serves it. */
+export async function getGroup(store: Store, name: string, timeoutMs = 5_000): Promise<wire.GroupReport | undefined> {
+  return await request(store, name, "group", {}, timeoutMs);
+}
+
+export interface StopOptions {
+  /** Does not wait for the guest. @default false */
+  force?: boolean;
+  /** How long the guest may take to shut down before it is ended, in milliseconds. @default 30000 */
+  graceMs?: number;
+  /** Told each step. */
+  onDetail?: (detail: wire.Detail) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Stops a member and returns when its machine is gone. False when nobody served it.
+ * @throws {FleetboxError} what kept the machine from stopping.
+ */
+export async function stop(store: Store, name: string, options: StopOptions = {}): Promise<boolean> {
+  const fields = { force: options.force, grace_ms: options.graceMs, ...(options.onDetail && { verbose: true }) };
+  let served = false;
+  for await (const event of stream(store, name, "stop", fields, options.signal)) {
+    served = true;
+    if (event.event === "detail") options.onDetail?.(event);
+    if (event.event === "done") return true;
+  }
+  // The holder may die with its last member's reply still to write: a socket that nobody answers is as good a proof.
+  if (served && (await getStatus(store, name))?.running) {
+    throw new FleetboxError("failed", `The holder of "${name}" went silent before the machine was down`);
+  }
+  return served;
+}
+
+export interface AddOptions {
+  options?: Options;
+  /** Returns when the holder has taken the member on, not when it runs. @default true */
+  wait?: boolean;
+  onEvent?: (event: wire.Event) => void;
+  /** Whether `onEvent` is told each step, too. @default false */
+  verbose?: boolean;
+  signal?: AbortSignal;
+}
+
+/**
+ * Boots a member onto the network that `via` is on, and returns when it runs.
+ * @throws {FleetboxError} `not-found`: nobody serves `via`; or why the member did not come up.
+ */
+export async function addMember(store: Store, via: string, name: string, add: AddOptions = {}): Promise<void> {
+  checkName(name);
+  const { options = {}, wait = true, verbose } = add;
+  let served = false;
+  for await (const event of stream(store, via, "add", { name, options, wait, verbose }, add.signal)) {
+    served = true;
+    add.onEvent?.(event);
+    if (event.event === "done") return;
+  }
+  if (served) throw new FleetboxError("failed", `The holder of "${via}" ended while "${name}" was booting`);
+  throw new FleetboxError("not-found", `Cannot join "${name}" via "${via}": "${via}" is not running`, {
+    hint: `Start it first: fleetbox up ${via}`,
+  });
+}
+
+/**
+ * Every member of the group that `name` is in, as it is now, then every change, until the group ends. Nothing when
+ * nobody serves `name`.
+ */
+export function watch(
+  store: Store,
+  name: string,
+  signal?: AbortSignal,
+  verbose?: boolean,
+): AsyncGenerator<wire.Event> {
+  return stream(store, name, "watch", { verbose }, signal);
+}
+
+/**
+ * Makes a port of this host's loopback lead to a member's, now and whenever it runs. Undefined when nobody serves it.
+ * @throws {FleetboxError} `conflict`: the port is another member's or another program's; `denied`; `not-found`
+ */
+export async function forward(store: Store, name: string, wish: ForwardWish): Promise<PortForward | undefined> {
+  return await request(store, name, "forward", wish, FORWARD_MS);
+}
+
+/** Takes a forward away, and gives what it was. Undefined when nobody serves the member. @throws {FleetboxError} `not-found` */
+export async function unforward(store: Store, name: string, hostPort: number): Promise<PortForward | undefined> {
+  return await request(store, name, "unforward", { host_port: hostPort }, FORWARD_MS);
+}
+
+/** A member that is just being made is waited for, and a gateway that is just being started. */
+const FORWARD_MS = 60_000;

@@ -1,0 +1,119 @@
+/**
+ * Requests to holders, by verb: one connection each, over the socket of a member.
+ *
+ * "Nobody serves this member" is an answer (`undefined`, an empty stream), not an error: the socket is the proof of life.
+ */
+
+import { startLimit } from "../core/deadline.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { checkName } from "../core/names.ts";
+import { connectUnix, readLines } from "../system/sockets.ts";
+import type { Store } from "../store.ts";
+import {
+  decodeEvent,
+  decodeReply,
+  encodeLine,
+  type Event,
+  type FieldsOf,
+  type Op,
+  type OpOf,
+  type ReplyOf,
+  throwIfError,
+} from "../wire.ts";
+
+/** The events of a verb; ends quietly when nobody serves the member (any more) or the signal fires. */
+export async function* stream<O extends OpOf<"events" | "stream">>(
+  store: Store,
+  name: string,
+  op: O,
+  fields: FieldsOf<O>,
+  signal?: AbortSignal,
+): AsyncGenerator<Event> {
+  const connection = await connectUnix(store.memberSocket(checkName(name)));
+  if (!connection) return;
+  const abort = () => connection.close();
+  signal?.addEventListener("abort", abort);
+  try {
+    if (signal?.aborted) return;
+    await connection.write(encodeLine({ op, ...fields }));
+    for await (const line of readLines(connection)) {
+      yield decoded(() => decodeEvent(line), name);
+    }
+  } catch (thrown) {
+    // A holder that ends resets the connections that it has not accepted yet: that is its end, and no more.
+    const ended = thrown instanceof Deno.errors.ConnectionReset || thrown instanceof Deno.errors.BrokenPipe;
+    if (!ended && !signal?.aborted) throw thrown;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    connection.close();
+  }
+}
+
+/** The longest reply that is read: the report of the largest group has a tenth of it. */
+const MAX_REPLY = 4 * 1024 * 1024;
+
+/** One text request and its whole reply; undefined when nobody serves the member. */
+export async function ask(store: Store, name: string, request: string, timeoutMs: number): Promise<string | undefined> {
+  const connection = await connectUnix(store.memberSocket(checkName(name)));
+  if (!connection) return undefined;
+  let late = false;
+  const endLimit = startLimit(timeoutMs, () => {
+    late = true;
+    connection.close();
+  });
+  let text = "";
+  try {
+    await connection.write(request);
+    for (let piece = await connection.read(); piece !== ""; piece = await connection.read()) {
+      text += piece;
+      if (text.length > MAX_REPLY) {
+        throw new FleetboxError("protocol", `The holder of "${name}" sent more than ${MAX_REPLY} characters`);
+      }
+    }
+  } catch (cause) {
+    if (cause instanceof FleetboxError) throw cause;
+    // A holder that ends between our connect and its reply resets the connection: nobody serves it any more.
+    if (!late && text === "") return undefined;
+    if (!late) throw new FleetboxError("protocol", `The holder of "${name}" broke off its reply`, { cause });
+  } finally {
+    endLimit();
+    connection.close();
+  }
+  if (late) {
+    throw new FleetboxError("timeout", `The holder of "${name}" did not answer within ${timeoutMs / 1000} s`, {
+      hint: `Its log: fleetbox logs --holder ${name}`,
+    });
+  }
+  return text === "" ? undefined : text;
+}
+
+/** A verb that is answered with one line; undefined when nobody serves the member. @throws what the holder tells */
+export async function request<O extends OpOf<"one">>(
+  store: Store,
+  name: string,
+  op: O,
+  fields: FieldsOf<O>,
+  timeoutMs: number,
+): Promise<ReplyOf<O> | undefined> {
+  const text = await ask(store, name, encodeLine({ op, ...fields }), timeoutMs);
+  return text === undefined ? undefined : decodedReply(text, name, op);
+}
+
+/** A reply of one line. @throws what it tells, when it is an error. */
+export function decodedReply<O extends Op>(line: string, name: string, _op: O): ReplyOf<O> {
+  return decoded(() => {
+    const value = decodeReply(line);
+    throwIfError(value);
+    return value as ReplyOf<O>;
+  }, name);
+}
+
+/** What a decoder gives, or the error that was told; what is none of ours is told with the name of its holder. */
+export function decoded<T>(decode: () => T, name: string): T {
+  try {
+    return decode();
+  } catch (cause) {
+    if (cause instanceof FleetboxError) throw cause;
+    throw new FleetboxError("protocol", `The holder of "${name}" sent a malformed reply`, { cause });
+  }
+}

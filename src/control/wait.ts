@@ -1,0 +1,90 @@
+/** Waits for members to run: one stream of events a group, one limit, in which downloads do not count. */
+
+import { Countdown } from "../core/deadline.ts";
+import { FleetboxError, fromWireError } from "../core/errors.ts";
+import type { Store } from "../store.ts";
+import type * as wire from "../wire.ts";
+import { watch } from "./members.ts";
+
+export interface WaitOptions {
+  /** The limit in milliseconds, in which time spent downloading does not count. @default 180000 */
+  timeoutMs?: number;
+  onEvent?: (event: wire.Event) => void;
+  /** Whether `onEvent` is told each step, too. @default false */
+  verbose?: boolean;
+  /** Called once, with the first member that has to download something. */
+  onDownload?: (name: string) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Waits until every named member runs, and gives their reports in that order.
+ * @throws {FleetboxError} the cause as soon as one of them is in `error` or leaves; `not-found`: nobody serves one;
+ * `timeout`, naming who is missing and at which stage.
+ */
+export async function waitMembers(
+  store: Store,
+  names: string[],
+  options: WaitOptions = {},
+): Promise<wire.MemberReport[]> {
+  const { timeoutMs = 180_000 } = options;
+  const seen = new Map<string, wire.MemberReport>();
+  const over = new AbortController();
+  const stopped = options.signal ? AbortSignal.any([options.signal, over.signal]) : over.signal;
+  const clock = new Countdown(timeoutMs, () => over.abort());
+  let announced = false;
+  const pending = () => names.filter((name) => seen.get(name)?.state !== "running");
+
+  const follow = async (start: string) => {
+    for await (const event of watch(store, start, stopped, options.verbose)) {
+      options.onEvent?.(event);
+      if (event.event === "gone" && names.includes(event.name)) {
+        const last = seen.get(event.name);
+        throw last?.failure ? fromWireError(last.failure) : new FleetboxError("failed", `"${event.name}" was stopped`);
+      }
+      if (event.event !== "member") continue;
+      const { member } = event;
+      seen.set(member.name, member);
+      if (!names.includes(member.name)) continue;
+      if (member.state === "error") {
+        throw fromWireError(member.failure ?? { code: "failed", message: member.error ?? "it failed", causes: [] });
+      }
+      if (member.state === "downloading" && !announced) {
+        announced = true;
+        options.onDownload?.(member.name);
+      }
+      // Time that a download takes does not count.
+      if (names.some((name) => seen.get(name)?.state === "downloading")) clock.pause();
+      else clock.resume();
+      if (pending().length === 0) return;
+    }
+  };
+
+  try {
+    // One stream tells of a whole group: another is only opened for a name that the streams so far did not mention.
+    for (const name of names) {
+      if (seen.has(name)) continue;
+      await follow(name);
+      if (options.signal?.aborted) {
+        throw new FleetboxError("interrupted", `Waiting for ${names.join(", ")} was interrupted`);
+      }
+      if (over.signal.aborted) throw timedOut(pending(), seen, timeoutMs);
+      if (!seen.has(name)) throw new FleetboxError("not-found", `"${name}" is not running`);
+      if (seen.get(name)!.state !== "running") throw new FleetboxError("failed", `The holder of "${name}" ended`);
+    }
+  } finally {
+    clock.end();
+    over.abort();
+  }
+  return names.map((name) => seen.get(name)!);
+}
+
+function timedOut(missing: string[], seen: Map<string, wire.MemberReport>, limitMs: number): FleetboxError {
+  const where = missing.map((name) => {
+    const report = seen.get(name);
+    return `${name} (${report ? report.stage ?? report.state : "not served"})`;
+  });
+  return new FleetboxError("timeout", `Not running after ${limitMs / 1000} s: ${where.join(", ")}`, {
+    hint: `Look at the console: fleetbox logs ${missing[0]}`,
+  });
+}

@@ -1,0 +1,19 @@
+/** Text within limits: of bytes, as sockets and files count, and of characters, as people do. Imports nothing. */
+
+const encoder = new TextEncoder();
+
+export function byteLength(text: string): number {
+  return encoder.encode(text).length;
+}
+
+/** At most `max` characters. */
+export function clip(text: string, max: number): string {
+  return text.length <= max ? text : text.slice(0, max - 1) + "…";
+}
+
+/** At most `max` bytes of UTF-8, whole characters. */
+export function clipBytes(text: string, max: number): string {
+  if (byteLength(text) <= max) return text;
+  const { read } = encoder.encodeInto(text, new Uint8Array(Math.max(0, max - 3)));
+  return text.slice(0, read) + "…";
+}

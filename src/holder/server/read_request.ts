@@ -1,0 +1,64 @@
+/** Reads a request from a connection: a slow, silent or hostile client costs its own connection, and nobody else anything. */
+
+import { FleetboxError } from "../../core/errors.ts";
+import * as wire from "../../wire.ts";
+
+/**
+ * Reads a request's text (see `wire.ts` for where it ends); undefined when the client left without one.
+ * @throws {FleetboxError} `protocol`: too long, or not finished in time.
+ */
+export async function readRequest(conn: Pick<Deno.UnixConn, "read">): Promise<string | undefined> {
+  const reader = new wire.RequestReader();
+  const deadline = performance.now() + wire.REQUEST_TIMEOUT_MS;
+  const buffer = new Uint8Array(2048);
+  let pending: Promise<number | null> | undefined;
+  let isLate = false;
+  for (let verdict: "more" | "quiet" = "more";;) {
+    pending ??= conn.read(buffer);
+    const left = deadline - performance.now();
+    const count = await within(pending, verdict === "quiet" ? Math.min(wire.SILENCE_MS, left) : left);
+    if (count === "silence") {
+      // After a time in which the whole host stood still everything is late: what came meanwhile is read first.
+      if (performance.now() < deadline || !isLate) {
+        isLate = performance.now() >= deadline;
+        // A JSON request that is not whole yet is not ended by silence: its client has more to say. Looked at once a
+        // silence, not once a byte.
+        if (verdict === "quiet" && isWhole(reader.text())) return reader.text();
+        verdict = "more";
+        continue;
+      }
+      pending.catch(() => {});
+      throw new FleetboxError("protocol", `the request was not finished within ${wire.REQUEST_TIMEOUT_MS / 1000} s`);
+    }
+    pending = undefined;
+    if (count === null) return reader.text() === "" ? undefined : reader.text();
+    const next = reader.push(buffer.subarray(0, count));
+    if (next === "done") return reader.text();
+    if (next === "too-long") {
+      throw new FleetboxError("protocol", `the request is longer than ${wire.MAX_REQUEST_BYTES} bytes`);
+    }
+    verdict = next;
+  }
+}
+
+function isWhole(text: string): boolean {
+  if (!text.trimStart().startsWith("{")) return true;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | "silence"> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<"silence">((resolve) => {
+    timer = setTimeout(() => resolve("silence"), Math.max(0, limitMs));
+  });
+  try {
+    return await Promise.race([promise, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

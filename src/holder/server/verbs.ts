@@ -1,0 +1,110 @@
+/**
+ * A handler for each JSON verb of the protocol (`wire/verbs.ts`), and what all of them share: what a verb needs is checked,
+ * and an error is told, in the way in which the verb is answered.
+ */
+
+import { FleetboxError, toWireError } from "../../core/errors.ts";
+import { checkOptions, checkWish } from "../../core/options.ts";
+import { type Answer, encodeLine, type Event, type JsonRequest, type Op, type RequestOf, VERBS } from "../../wire.ts";
+import type { ReplyOf } from "../../wire.ts";
+import type { Group } from "../group/group.ts";
+import type { Member } from "../member/member.ts";
+import type { Client } from "./client.ts";
+
+/** How long a guest may take to shut down when the client does not say. */
+export const DEFAULT_GRACE_MS = 30_000;
+
+/** What a handler works with. */
+interface Context {
+  group: Group;
+  /** Whose socket was asked. */
+  name: string;
+  client: Client;
+}
+
+/** `one` gives the reply; `events` returns when `done` is true, or throws; the others answer on the client themselves. */
+type Handler<O extends Op> = (
+  context: Context,
+  request: RequestOf<O>,
+) => typeof VERBS[O]["answer"] extends "one" ? Promise<ReplyOf<O>> | ReplyOf<O> : Promise<void>;
+
+const HANDLERS: { [O in Op]: Handler<O> } = {
+  report: (context, { verbose }) => verbose ? memberOf(context).fullReport() : memberOf(context).report(),
+  group: ({ group }) => group.report(),
+  watch,
+  add,
+  async stop({ group, name, client }, { force = false, grace_ms: graceMs = DEFAULT_GRACE_MS, verbose }) {
+    using _ = tell(group, client, name, verbose ? ["detail"] : []);
+    await group.stop(name, { force, graceMs });
+  },
+  console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
+  forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
+  unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),
+};
+
+/** Answers a JSON request. @throws when the client leaves meanwhile. */
+export async function answerVerb(group: Group, name: string, request: JsonRequest, client: Client): Promise<void> {
+  const answer: Answer = VERBS[request.op].answer;
+  let reply: unknown;
+  try {
+    checkNeeds(group, name, request.op);
+    reply = await (HANDLERS[request.op] as Handler<Op>)({ group, name, client }, request as RequestOf<Op>);
+  } catch (thrown) {
+    const error = toWireError(thrown);
+    return await client.write(encodeLine(answer === "one" ? error : { event: "error", ...error }));
+  }
+  if (answer === "one") await client.write(encodeLine(reply as object));
+  if (answer === "events") await client.write(encodeLine({ event: "done" }));
+}
+
+/** @throws {FleetboxError} `not-found`: the member has left; `conflict`: it has no machine, and none is being made. */
+function checkNeeds(group: Group, name: string, op: Op): void {
+  const { needs } = VERBS[op];
+  if (needs === "nothing") return;
+  const member = memberOf({ group, name });
+  if (needs === "machine") member.checkConsole();
+}
+
+function memberOf({ group, name }: Pick<Context, "group" | "name">): Member {
+  const member = group.member(name);
+  if (member) return member;
+  throw new FleetboxError("not-found", `"${name}" has left the group`);
+}
+
+async function add({ group, client }: Context, { name, options, wait, verbose }: RequestOf<"add">): Promise<void> {
+  const done = (async () => await group.add(name, checkOptions(options ?? {})))();
+  if (wait === false) {
+    // Refusals come at once; what comes later is in the member's state.
+    const taken = Promise.withResolvers<void>();
+    const off = group.hub.subscribe((event) => {
+      if (event.event === "member" && event.member.name === name) taken.resolve();
+    });
+    done.catch(() => {});
+    return await Promise.race([done, taken.promise]).finally(off);
+  }
+  using _ = tell(group, client, name, verbose ? ["member", "detail"] : ["member"]);
+  await done;
+}
+
+/** Tells a client of one member's changes, its steps, or both, until it is disposed of. */
+function tell(group: Group, client: Client, name: string, kinds: readonly Event["event"][]): Disposable {
+  const off = kinds.length === 0 ? () => {} : group.hub.subscribe((event) => {
+    const its = event.event === "member" ? event.member.name : event.event === "detail" ? event.name : undefined;
+    if (its === name && kinds.includes(event.event)) client.post(encodeLine(event));
+  });
+  return { [Symbol.dispose]: off };
+}
+
+/** Tells a client of everything: what is now, then what changes, until the group ends or the client leaves. */
+async function watch({ group, client }: Context, { verbose = false }: RequestOf<"watch">): Promise<void> {
+  for (const member of group.members) {
+    if (verbose) member.details.forEach((detail) => client.post(encodeLine(detail)));
+    client.post(encodeLine({ event: "member", member: member.report() }));
+  }
+  const off = group.hub.subscribe((event) => {
+    if (verbose || event.event !== "detail") client.post(encodeLine(event));
+  });
+  await Promise.race([client.left(), group.ended]);
+  off();
+  await client.drained();
+}

@@ -1,0 +1,156 @@
+/**
+ * The JSON requests, one row a verb: which fields it has, what it needs of the group, how it is answered, and an example.
+ *
+ * Everything else about a verb follows from its row: the types of its request and its reply, the decoder's checks
+ * (`requests.ts`), the server's refusals (`holder/server/verbs.ts`, which has a handler for each and does not compile
+ * without), the client's calls (`control/requests.ts`), and the table in `docs/protocol.md`.
+ */
+
+import type { Options, PortForward } from "../core/options.ts";
+import type { ConsoleGreeting, Event, GroupReport, MemberReport } from "./reports.ts";
+
+type JsonType = "string" | "number" | "boolean" | "object";
+
+/** A field of a request. `T` is its type in the code, which the decoder's check of the JSON type stands for. */
+interface Field<T, Required extends boolean> {
+  type: JsonType;
+  isRequired: Required;
+  /** Never there: it carries the type. */
+  value?: T;
+}
+
+type Fields = Record<string, Field<unknown, boolean>>;
+
+/**
+ * How a verb is answered. `one`: a line. `events`: lines until `done` or an error. `stream`: lines until the group ends or
+ * the client leaves. `bytes`: a line, then the guest's serial console.
+ */
+export type Answer = "one" | "events" | "stream" | "bytes";
+
+/**
+ * What a verb needs. `member`: the member of this socket is still in the group. `machine`: it has a machine, or one is being
+ * made. What is missing is an error, `not-found` or `conflict`, before the handler is called.
+ */
+export type Need = "nothing" | "member" | "machine";
+
+interface Verb<F extends Fields, A extends Answer, Reply> {
+  fields: F;
+  needs: Need;
+  answer: A;
+  /** A request, for the protocol's page. */
+  example: string;
+  /** What comes back, for the protocol's page. */
+  replies: string;
+  /** Never there: it carries the type. */
+  reply?: Reply;
+}
+
+const needed = <T>(type: JsonType): Field<T, true> => ({ type, isRequired: true });
+const optional = <T>(type: JsonType): Field<T, false> => ({ type, isRequired: false });
+const verb = <Reply>() => <F extends Fields, A extends Answer>(row: Verb<F, A, Reply>): Verb<F, A, Reply> => row;
+
+const verbose = optional<boolean>("boolean");
+
+export const VERBS = {
+  report: verb<MemberReport>()({
+    fields: { verbose },
+    needs: "member",
+    answer: "one",
+    example: `{"op":"report"}`,
+    replies: "one member, with more than `status` tells",
+  }),
+  group: verb<GroupReport>()({
+    fields: {},
+    needs: "nothing",
+    answer: "one",
+    example: `{"op":"group"}`,
+    replies: "the whole group: `members`, `gateway`, `egress`, `accelerator`, …",
+  }),
+  watch: verb<Event>()({
+    fields: { verbose },
+    needs: "nothing",
+    answer: "stream",
+    example: `{"op":"watch"}`,
+    replies: "an event for each member as it is, then one for each change, until the group ends or the client leaves",
+  }),
+  add: verb<Event>()({
+    fields: {
+      name: needed<string>("string"),
+      options: optional<Options>("object"),
+      wait: optional<boolean>("boolean"),
+      verbose,
+    },
+    needs: "nothing",
+    answer: "events",
+    example: `{"op":"add","name":"d","options":{},"wait":true}`,
+    replies: 'events while d boots, then `done`; with `"wait":false`, `done` when it is taken on',
+  }),
+  stop: verb<Event>()({
+    fields: { force: optional<boolean>("boolean"), grace_ms: optional<number>("number"), verbose },
+    needs: "nothing",
+    answer: "events",
+    example: `{"op":"stop","force":false,"grace_ms":30000}`,
+    replies: "`done`, when the machine is gone",
+  }),
+  console: verb<ConsoleGreeting>()({
+    fields: {},
+    needs: "machine",
+    answer: "bytes",
+    example: `{"op":"console"}`,
+    replies: '`{"event":"console","replay":N}`; then the connection is the serial console, see below',
+  }),
+  forward: verb<PortForward>()({
+    fields: { guest_port: needed<number>("number"), host_port: optional<number>("number") },
+    needs: "member",
+    answer: "one",
+    example: `{"op":"forward","guest_port":80,"host_port":8080}`,
+    replies: '`{"host_port":8080,"guest_port":80}`, open and kept with the member; without `host_port`, any free one',
+  }),
+  unforward: verb<PortForward>()({
+    fields: { host_port: needed<number>("number") },
+    needs: "member",
+    answer: "one",
+    example: `{"op":"unforward","host_port":8080}`,
+    replies: "the same, taken away",
+  }),
+};
+
+/** The verbs' names. */
+export type Op = keyof typeof VERBS;
+
+/** The verbs that are answered in one of these ways. */
+export type OpOf<A extends Answer> = { [O in Op]: typeof VERBS[O]["answer"] extends A ? O : never }[Op];
+
+type RequiredKeys<F extends Fields> = { [K in keyof F]: F[K]["isRequired"] extends true ? K : never }[keyof F];
+type ValueOf<One> = One extends Field<infer T, boolean> ? T : never;
+
+/** What a verb is asked, without its name. */
+export type FieldsOf<O extends Op> = typeof VERBS[O] extends Verb<infer F, Answer, unknown>
+  ? { [K in RequiredKeys<F>]: ValueOf<F[K]> } & { [K in Exclude<keyof F, RequiredKeys<F>>]?: ValueOf<F[K]> }
+  : never;
+
+/** What a verb is answered: the one line, or each of the lines. */
+export type ReplyOf<O extends Op> = typeof VERBS[O] extends Verb<Fields, Answer, infer R> ? R : never;
+
+/** A verb's request. */
+export type RequestOf<O extends Op> = { op: O } & FieldsOf<O>;
+
+/** A JSON request. */
+export type JsonRequest = { [O in Op]: RequestOf<O> }[Op];
+
+export function isVerb(op: unknown): op is Op {
+  return typeof op === "string" && Object.hasOwn(VERBS, op);
+}
+
+/** What is wrong with a request's fields. Those that the verb does not know may come from a newer client, and are passed over. */
+export function wrongField(op: Op, request: Record<string, unknown>): string | undefined {
+  const fields: Fields = VERBS[op].fields;
+  for (const [name, { type, isRequired }] of Object.entries(fields)) {
+    const value = request[name];
+    if (value === undefined && isRequired) return `${op} needs a ${name}`;
+    if (value !== undefined && (typeof value !== type || value === null)) {
+      return `bad value for ${name}: expected ${type}`;
+    }
+  }
+  return undefined;
+}
