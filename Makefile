@@ -1,7 +1,8 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools man micro demo test test-unit test-whole check fmt bench chaos fuzz compile clean
-DENO := node_modules/.bin/deno
+.PHONY: help setup test-tools man micro demo examples test test-unit test-whole check fmt bench chaos fuzz compile clean
+# Not DENO: that is a user's word to `make compile`, and a variable of this file's would take its place in what recipes see.
+OUR_DENO := node_modules/.bin/deno
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -14,6 +15,9 @@ micro: setup ## builds the micro image into build/micro
 
 demo: micro ## boots three machines on one network and shows that they are there
 	@demo/run
+
+examples: micro ## the tests in examples/, as a user of the library would run them
+	@$(OUR_DENO) test -A examples
 
 test-tools: setup
 	@scripts/setup --tests
@@ -31,19 +35,19 @@ check: setup ## format, lint, types, import arrows, shell scripts
 	@scripts/check
 
 fmt: setup ## formats the source
-	@$(DENO) fmt --quiet
+	@$(OUR_DENO) fmt --quiet
 
 bench: micro ## measures, each against its bare counterpart in the same run
-	@$(DENO) run -A --quiet tests/bench/main.ts $(BENCH)
+	@$(OUR_DENO) run -A --quiet tests/bench/main.ts $(BENCH)
 
 chaos: micro ## random kills against the invariants, and what must not grow: CHAOS="--only real --real-kills 60 --seed N"
-	@$(DENO) run -A --quiet --no-check tests/chaos/main.ts $(CHAOS)
+	@$(OUR_DENO) run -A --quiet --no-check tests/chaos/main.ts $(CHAOS)
 
 fuzz: setup ## a million hostile inputs against every reader: FUZZ="--cases 1100000 --seed N"
-	@$(DENO) run -A --quiet --no-check tests/fuzz/main.ts $(FUZZ)
+	@$(OUR_DENO) run -A --quiet --no-check tests/fuzz/main.ts $(FUZZ)
 
-compile: micro ## makes dist/fleetbox, one executable with all that it needs in it but QEMU
-	@$(DENO) run -A --quiet scripts/compile.ts $(COMPILE)
+compile: micro ## makes dist/fleetbox, one executable with all that it needs in it but QEMU; DENO= and DENORT_BIN= are its compiler
+	@$(OUR_DENO) run -A --quiet scripts/compile.ts $(COMPILE)
 
 man: setup ## writes build/man/fleetbox.1, from what `fleetbox help` tells
 	@mkdir -p build/man

@@ -1,7 +1,7 @@
 /**
  * Three machines that elect a leader by a shell script, over the network of their group. The leader loses its power.
  *
- * Run it: `deno test -A examples/cluster_test.ts`
+ * Run it: `node_modules/.bin/deno test -A examples/cluster_test.ts`
  */
 
 import { equal } from "node:assert/strict";

@@ -2,7 +2,7 @@
  * A fixture: a machine for a test, named after it, gone after it. When the test fails, the machine's console is printed;
  * `FLEETBOX_KEEP=1` keeps the machine's disk and logs.
  *
- * Run it: `deno test -A examples/fixture_test.ts`
+ * Run it: `node_modules/.bin/deno test -A examples/fixture_test.ts`
  */
 
 import { equal, match } from "node:assert/strict";

@@ -1,7 +1,7 @@
 /**
  * One machine: does a program that says "saved" keep its word when the power fails?
  *
- * Run it: `deno test -A examples/one_machine_test.ts`
+ * Run it: `node_modules/.bin/deno test -A examples/one_machine_test.ts`
  */
 
 import { equal } from "node:assert/strict";

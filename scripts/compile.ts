@@ -250,4 +250,11 @@ async function buildDirectory(): Promise<string> {
   return dir;
 }
 
-if (import.meta.main) Deno.exit(await main(parseFlags(Deno.args)));
+if (import.meta.main) {
+  try {
+    Deno.exit(await main(parseFlags(Deno.args)));
+  } catch (thrown) {
+    console.error(`compile: ${(thrown as Error).message}`); // what Deno or esbuild said: our own stack adds nothing
+    Deno.exit(1);
+  }
+}

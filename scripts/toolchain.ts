@@ -4,13 +4,13 @@
  * | what is there                                   | what is taken                                              |
  * | ----------------------------------------------- | ---------------------------------------------------------- |
  * | `DENORT_BIN` (and perhaps `DENO`)               | these                                                      |
- * | a runtime that our Deno downloaded before       | our Deno                                                   |
- * | the network, where it may be used               | our Deno, which downloads its runtime from dl.deno.land    |
+ * | a runtime that our Deno downloaded before       | our Deno; with `DENO`, that one                            |
+ * | the network, where it may be used               | the same, which downloads its runtime from dl.deno.land    |
  * | `../shared/tools/standalone-toolchain`          | the pair that it puts together from npm, to check with     |
- * | nothing of this                                 | nothing, and why                                           |
+ * | nothing of this                                 | nothing: why, and what to do                               |
  */
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
@@ -30,19 +30,18 @@ export interface Wanted {
   download: boolean;
 }
 
-/** @throws {Error} there is none, with the reasons. */
+/** @throws {Error} there is none, with the reasons and what to do. */
 export async function findToolchain({ target, download }: Wanted): Promise<Toolchain> {
-  const given = Deno.env.get("DENORT_BIN");
-  if (given) {
-    return { deno: Deno.env.get("DENO") ?? OUR_DENO, env: { DENORT_BIN: given }, what: `DENORT_BIN (${given})` };
-  }
-  const version = (await output(OUR_DENO, ["eval", "console.log(Deno.version.deno)"])).trim();
-  const ours = { deno: OUR_DENO, env: {}, what: `Deno ${version}` };
-  if (await hasRuntime(version, target)) return ours;
+  const deno = givenProgram("DENO") ?? OUR_DENO;
+  const denort = givenProgram("DENORT_BIN");
+  const version = await versionOf(deno);
+  if (denort !== undefined) return { deno, env: { DENORT_BIN: denort }, what: `DENORT_BIN (${denort})` };
+  const found = { deno, env: {}, what: `Deno ${version}` };
+  if (await hasRuntime(deno, version, target)) return found;
   const reasons = [`no runtime of Deno ${version} for ${target} is on this machine`];
   if (download) {
-    const problem = await fetchRuntime(target);
-    if (problem === undefined) return ours;
+    const problem = await fetchRuntime(deno, target);
+    if (problem === undefined) return found;
     reasons.push(problem);
   }
   const shared = join(ROOT, "../shared/tools/standalone-toolchain");
@@ -55,29 +54,54 @@ export async function findToolchain({ target, download }: Wanted): Promise<Toolc
       reasons.push((thrown as Error).message);
     }
   }
-  throw new Error(reasons.join("; "));
+  throw new Error(`${reasons.join("; ")}\n${whatToDo(version, target)}`);
+}
+
+function whatToDo(version: string, target: string): string {
+  return `Do one of these:
+  - compile on a host that reaches https://dl.deno.land: Deno downloads its runtime from there
+  - give a Deno and the runtime (denort) of its version:
+      DENO=/path/to/deno DENORT_BIN=/path/to/denort make compile
+    for Deno ${version}, the runtime is denort in
+      https://dl.deno.land/release/v${version}/denort-${target}.zip`;
+}
+
+/**
+ * A program that the environment names: by an absolute path, as `deno compile` runs in a directory of its own.
+ * @throws {Error} it is not there.
+ */
+function givenProgram(variable: string): string | undefined {
+  const given = Deno.env.get(variable);
+  if (!given) return undefined;
+  if (variable === "DENO" && !given.includes("/")) return given; // a command, found on PATH
+  const path = resolve(given);
+  if (!isThere(path)) throw new Error(`${variable} is ${given}, and there is no ${path}: give the path of a file`);
+  return path;
+}
+
+/** @throws {Error} it does not run. */
+async function versionOf(deno: string): Promise<string> {
+  try {
+    return (await output(deno, ["eval", "console.log(Deno.version.deno)"])).trim();
+  } catch (cause) {
+    const whose = deno === OUR_DENO ? "run make setup first" : "DENO must be an executable of Deno";
+    throw new Error(`${deno} does not run (${(cause as Error).message}): ${whose}`, { cause });
+  }
 }
 
 /** Whether Deno finds the runtime in its own cache: `dl/release/v<version>/denort-<target>.zip`. */
-async function hasRuntime(version: string, target: string): Promise<boolean> {
-  const { denoDir } = JSON.parse(await output(OUR_DENO, ["info", "--json", "--no-config"]));
+async function hasRuntime(deno: string, version: string, target: string): Promise<boolean> {
+  const { denoDir } = JSON.parse(await output(deno, ["info", "--json", "--no-config"]));
   return isThere(join(denoDir, "dl", "release", `v${version}`, `denort-${target}.zip`));
 }
 
 /** Lets Deno download the runtime, by compiling nothing. What went wrong, if it did. */
-async function fetchRuntime(target: string): Promise<string | undefined> {
+async function fetchRuntime(deno: string, target: string): Promise<string | undefined> {
   const dir = await Deno.makeTempDir({ prefix: "denort-" });
   try {
     await Deno.writeTextFile(join(dir, "empty.ts"), "");
-    await output(OUR_DENO, [
-      "compile",
-      "--quiet",
-      "--target",
-      target,
-      "--output",
-      join(dir, "x"),
-      join(dir, "empty.ts"),
-    ]);
+    const [to, from] = [join(dir, "x"), join(dir, "empty.ts")];
+    await output(deno, ["compile", "--quiet", "--target", target, "--output", to, from]);
     return undefined;
   } catch (thrown) {
     return `it cannot be downloaded: ${(thrown as Error).message.trim().split("\n")[0]}`;

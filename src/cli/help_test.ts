@@ -3,7 +3,7 @@
  *
  * A text that was changed on purpose is written down anew, and then read in the change:
  *
- *     FLEETBOX_UPDATE_SNAPSHOTS=1 deno test -A src/cli/help_test.ts
+ *     FLEETBOX_UPDATE_SNAPSHOTS=1 node_modules/.bin/deno test -A src/cli/help_test.ts
  */
 
 import assert from "node:assert/strict";
@@ -31,7 +31,7 @@ Deno.test("help says what it said when somebody last read it", () => {
     before = Deno.readTextFileSync(SNAPSHOT);
   } catch { /* it is the first */ }
   const hint =
-    `help is not as in tests/snapshots/help.txt; if it should be: ${UPDATE}=1 deno test -A src/cli/help_test.ts`;
+    `help is not as in tests/snapshots/help.txt; if it should be: ${UPDATE}=1 node_modules/.bin/deno test -A src/cli/help_test.ts`;
   assert.equal(told, before, hint);
 });
 

@@ -4,7 +4,7 @@
  * Both go to the same machine, in turn. OpenSSH's side is what a script does: `ssh` a hundred times, each a process that
  * borrows the connection of a `ControlMaster`. Run alone it prints JSON:
  *
- *     deno run -A tests/bench/exec.ts [RUNS]
+ *     node_modules/.bin/deno run -A tests/bench/exec.ts [RUNS]
  */
 
 import { start } from "../../mod.ts";

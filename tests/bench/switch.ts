@@ -4,7 +4,7 @@
  * Four processes, as in life: one with the switch and a unix socket that answers `status` in the same event loop (the
  * holder), a sender and a receiver (two hypervisors), and this one, which asks for the status over a new connection
  * each time. The receiver counts what arrives, so frames that the switch dropped do not count. Run it alone for JSON:
- * `deno run -A tests/bench/switch.ts [SECONDS]`; `make bench` calls {@link benchSwitch}.
+ * `node_modules/.bin/deno run -A tests/bench/switch.ts [SECONDS]`; `make bench` calls {@link benchSwitch}.
  */
 
 import { encodeFrame, FRAME, FrameReader } from "../../src/network/frame.ts";

@@ -1,7 +1,7 @@
 /**
  * `make chaos`: campaigns from the command line.
  *
- *     deno run -A tests/chaos/main.ts [--only KIND] [--seed N] [--kills 500] [--real-kills 60]
+ *     node_modules/.bin/deno run -A tests/chaos/main.ts [--only KIND] [--seed N] [--kills 500] [--real-kills 60]
  *       [--seconds N] [--round N [--repeat N]] [--record FILE]
  *
  * The kinds, and without `--only` all of them: `stand-in` (500 kills), `real` (60 kills on real QEMU), `leaks` and

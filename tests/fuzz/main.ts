@@ -1,7 +1,7 @@
 /**
  * `make fuzz`: the full form, its counts and its record.
  *
- *     deno run -A tests/fuzz/main.ts [--cases 1000000] [--seed N] [--only NAME [--chunk N]] [--live 20000]
+ *     node_modules/.bin/deno run -A tests/fuzz/main.ts [--cases 1000000] [--seed N] [--only NAME [--chunk N]] [--live 20000]
  *
  * Each target runs in a process of its own, so that one that hangs can be told and ended: no chunk takes two minutes.
  * Then a live holder gets as many requests as `--live` says while its "QEMU" sends garbage on every channel. Prints the seed

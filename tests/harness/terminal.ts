@@ -14,6 +14,8 @@ export interface TerminalOptions {
   cwd?: string;
   /** A line for the shell of that terminal, after the command has ended. */
   then?: string;
+  /** When it is killed. @default 120000 */
+  limitMs?: number;
 }
 
 const LIMIT_MS = 120_000;
@@ -28,9 +30,11 @@ export class OnTerminal {
   #keyboard: WritableStreamDefaultWriter<Uint8Array>;
   #told = () => {};
   #ended = false;
+  #limitMs: number;
 
   constructor(args: readonly string[], options: TerminalOptions) {
-    const { env, columns = 80, rows = 24, program = FLEETBOX, cwd, then } = options;
+    const { env, columns = 80, rows = 24, program = FLEETBOX, cwd, then, limitMs = LIMIT_MS } = options;
+    this.#limitMs = limitMs;
     const words = args.map((word) => `'${word}'`).join(" ");
     const command = then === undefined
       ? `PATH="$PROGRAM_PATH" exec "$PROGRAM" ${words}`
@@ -80,7 +84,7 @@ export class OnTerminal {
   }
 
   async #run(): Promise<number> {
-    const limit = setTimeout(() => this.#child.kill("SIGKILL"), LIMIT_MS);
+    const limit = setTimeout(() => this.#child.kill("SIGKILL"), this.#limitMs);
     for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
       this.output += text;
       this.#told();

@@ -1,0 +1,28 @@
+/** `demo/run`, as `make demo` runs it: without a terminal, and on one at which nobody types. Real QEMU. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { OnTerminal } from "../harness/terminal.ts";
+import { Running } from "../harness/command.ts";
+
+const DEMO = fileURLToPath(new URL("../../demo/run", import.meta.url));
+const LIMIT_MS = 600_000; // four boots, on a host that is busy with other tests
+const LAST_LINE = /^demo: no machine, no holder, no socket and no disk is left\r?$/m;
+const { PATH = "", HOME = "", FLEETBOX_TEST_RUN = "" } = Deno.env.toObject();
+const env = { PATH, HOME, FLEETBOX_TEST_RUN };
+
+Deno.test("the demo on a terminal never asks, and goes to its end", async () => {
+  const demo = new OnTerminal([], { env, program: DEMO, limitMs: LIMIT_MS });
+  // Whoever asks waits for an answer, and no test could tell that from a slow machine.
+  const asks = demo.shows(/\[y\/N\]/).then(() => demo.type("n\n").then(() => true), () => false);
+  const code = await demo.done;
+  assert.ok(!await asks, demo.output);
+  assert.equal(code, 0, demo.output);
+  assert.match(demo.output, LAST_LINE);
+});
+
+Deno.test("the demo without a terminal goes to its end", async () => {
+  const { code, stdout, stderr } = await new Running([], env, { program: DEMO, limitMs: LIMIT_MS }).done;
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, LAST_LINE);
+});
