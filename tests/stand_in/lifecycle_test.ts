@@ -244,6 +244,14 @@ test("rm stops members that run and deletes them, disks and all; the others keep
   assert.ok(!exists(`${box.home}/clusters/web`));
   assert.equal(await box.states(), "b=running");
   await box.fails(3, /There is no member "a"/, "rm", "a");
+  await box.fails(
+    2,
+    [/Cannot ask before removing b: expected a terminal, or --force/, /rm --all --force/],
+    "rm",
+    "--all",
+  );
+  await box.fails(2, /"hint":"fleetbox rm --all --json --force"/, "rm", "--all", "--json");
+  assert.equal(await box.states(), "b=running", "refused before anything was stopped");
   await box.ok("rm", "--all", "-f");
   assert.deepEqual(box.stored(), []);
   await box.empty();

@@ -15,8 +15,8 @@ interface Told {
   bytes: number;
 }
 
-async function prune(box: Sandbox, ...args: string[]): Promise<Told> {
-  return JSON.parse((await box.ok("prune", "--json", ...args)).stdout);
+async function prune(box: Sandbox, consent: "--force" | "--dry-run" = "--force"): Promise<Told> {
+  return JSON.parse((await box.ok("prune", "--json", consent)).stdout);
 }
 
 /** Every file in the store, relative to it. */
@@ -129,7 +129,7 @@ test("nothing of a group that lives, that boots, or whose machines run is touche
   assert.deepEqual((await prune(box)).found, []);
   const before = box.machines();
   await box.killHolder("a");
-  assert.deepEqual((await prune(box, "-f")).found, [], "orphaned: its socket and record are what it is taken back by");
+  assert.deepEqual((await prune(box)).found, [], "orphaned: its socket and record are what it is taken back by");
   await box.up("a");
   assert.deepEqual(box.machines(), before);
 
@@ -195,4 +195,21 @@ test("on a terminal it asks, and no is no", async () => {
   await yes.type("y\r");
   assert.equal(await yes.done, 0, yes.output);
   assert.ok(!exists(join(box.home, "runner-gone.log")));
+});
+
+test("without a terminal it lists what it found, and removes nothing without --force", async () => {
+  await using box = await sandbox({ standIn: {} });
+  const log = join(box.home, "runner-gone.log");
+  write(log);
+  const refused = await box.fails(2, [/runner-gone\.log/, /expected a terminal, or --force/], "prune");
+  assert.match(refused.stdout, /^log +\S+ +runner-gone\.log$/m, "what it found is listed");
+  assert.match(refused.stderr, /try: fleetbox prune --force$/m);
+  await box.fails(2, /"hint":"fleetbox prune --json --force"/, "prune", "--json");
+  assert.ok(exists(log));
+  // On a terminal, but asked for JSON, it cannot ask either.
+  const json = new OnTerminal(["prune", "--json"], { env: box.env });
+  assert.equal(await json.done, 2, json.output);
+  assert.ok(exists(log));
+  assert.match((await box.ok("prune", "--force")).stdout, /^1 removed/m);
+  assert.ok(!exists(log));
 });

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { FleetboxError } from "../../core/errors.ts";
 import { throwAll } from "../error_text.ts";
 import { findLeftovers, type Leftover } from "../leftovers.ts";
+import { ask, canAsk, forceMissing } from "../terminal/consent.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/store_access.ts";
@@ -20,7 +21,7 @@ export function pruneCommand(): Command {
     .description("remove what a crash has left in the store and no member needs; never a disk")
     .option("-f, --force", "do not ask")
     .option("--dry-run", "tell what would be removed, and remove nothing")
-    .option("--json", "one JSON object; does not ask")
+    .option("--json", "one JSON object; does not ask, and needs --force or --dry-run")
     .addHelpText(
       "after",
       `
@@ -29,7 +30,7 @@ directories of members that were never made; temporary files of processes that a
 that nobody writes; logs of holders whose members are gone; and micro images of other versions that no
 member is made on. Nothing of a group that lives, or whose machines run, is touched.
 
-Asks first when both input and output are a terminal.
+Asks first when both input and output are a terminal; elsewhere it needs --force.
 
 --json: {"found":[{"kind","path","bytes","pid"?}],"removed":[{…}],"bytes"}; paths are relative to the store.
 
@@ -46,8 +47,13 @@ Examples:
         lines(found).forEach(say);
       }
       if (flags.dryRun) return flags.json ? sayJson({ found, removed: [], bytes: 0 }) : undefined;
-      const asks = !flags.force && !flags.json && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-      if (all.length > 0 && asks && !agreed(all.length)) throw new FleetboxError("failed", "Nothing was removed");
+      if (all.length > 0 && !flags.force) {
+        if (!canAsk(flags)) {
+          const what = all.length === 1 ? all[0].path : `${all.length} things`;
+          throw forceMissing(what, `prune${flags.json ? " --json" : ""}`);
+        }
+        ask(`Remove ${all.length === 1 ? "it" : `these ${all.length}`}?`);
+      }
 
       const [removed, failures]: [Leftover[], unknown[]] = [[], []];
       for (const [index, { path, remove }] of all.entries()) {
@@ -63,11 +69,6 @@ Examples:
       else say(`${count} removed, ${bytesText(bytes)}`);
       throwAll(failures);
     });
-}
-
-function agreed(count: number): boolean {
-  const answer = prompt(`Remove ${count === 1 ? "it" : `these ${count}`}? [y/N]`);
-  return /^\s*y(es)?\s*$/i.test(answer ?? "");
 }
 
 /** A line for each thing. */

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
 import { throwAll } from "../error_text.ts";
+import { ask, canAsk, forceMissing } from "../terminal/consent.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms } from "../../control/observe.ts";
@@ -32,7 +33,8 @@ export function rmCommand(): Command {
     .addHelpText(
       "after",
       `
-Asks first when both input and output are a terminal.
+Asks first when both input and output are a terminal. Elsewhere members that are
+named are deleted unasked, and --all needs --force.
 
 Events of --json: {"event":"member","member":{…}} for each change, and at the end {"event":"rm","removed":["a"]}.
 
@@ -43,9 +45,12 @@ Examples:
     .action(async (words: string[], flags: Flags) => {
       const store = openStore();
       const { known, unknown, spared } = await chosen(store, words, flags.all ?? false);
-      const asks = !flags.force && !flags.json && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-      if (known.length > 0 && asks && !(await agreed(store, known))) {
-        throw new FleetboxError("failed", "Nothing was removed");
+      if (known.length > 0 && !flags.force) {
+        if (canAsk(flags)) await askFor(store, known);
+        else if (flags.all) {
+          const json = flags.json ? " --json" : "";
+          throw forceMissing(known.length === 1 ? known[0] : `all ${known.length} members`, `rm --all${json}`);
+        }
       }
 
       const progress = progressFor(known, flags);
@@ -107,14 +112,14 @@ async function servedOf(store: Store, names: readonly string[]): Promise<string[
   return members.filter(({ name, report, silence }) => report || silence || alive.has(name)).map(({ name }) => name);
 }
 
-async function agreed(store: Store, names: readonly string[]): Promise<boolean> {
+/** @throws {FleetboxError} the user did not agree. */
+async function askFor(store: Store, names: readonly string[]): Promise<void> {
   say("This deletes:");
   for (const name of names) {
     const { report } = await observeMember(store, name);
     say(`  ${name}${report?.running ? " (runs: it is stopped first)" : ""}, disk ${bytesText(diskBytes(store, name))}`);
   }
-  const answer = prompt(`Delete ${names.length === 1 ? names[0] : `these ${names.length} members`}? [y/N]`);
-  return /^\s*y(es)?\s*$/i.test(answer ?? "");
+  ask(`Delete ${names.length === 1 ? names[0] : `these ${names.length} members`}?`);
 }
 
 /** What the disk takes up now; a sparse file takes less than its size. */
