@@ -36,7 +36,7 @@ const CLI = {
   "src/cli/commands/wait.ts": () => import("./src/cli/commands/wait.ts"),
 };
 
-/** The modules that are loaded later, by their paths; `src/core/lazy_modules_test.ts` says when one is missing. */
+/** The modules that are loaded lazily, by their paths; `src/core/lazy_modules_test.ts` says when one is missing. */
 export const MODULES: Record<string, () => Promise<unknown>> = {
   ...CLI,
   "src/holder.ts": () => import("./src/holder.ts"),

@@ -55,11 +55,11 @@ const ARROWS: Record<string, string[]> = {
   mod: [...BASE, "library"],
 };
 
-/** npm packages, and the parts that may use them. */
-const PACKAGES: Record<string, string[]> = {
-  "commander": ["cli"],
-  "dns-packet": ["network"],
-  "ssh2": ["library"],
+/** npm packages, and the one module behind which each is. */
+const PACKAGES: Record<string, string> = {
+  "commander": "src/cli/arguments/parser.ts",
+  "dns-packet": "src/network/dns.ts",
+  "ssh2": "src/library/ssh/ssh2.ts",
 };
 
 function partOf(file: string): string | undefined {
@@ -83,7 +83,8 @@ function check(file: string, specifier: string): void {
   if (specifier.startsWith("node:")) return;
   if (!specifier.startsWith(".")) {
     const name = specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
-    if (!PACKAGES[name]?.includes(part)) defects.push(`${file} imports ${specifier}, which ${part} may not`);
+    const only = PACKAGES[name];
+    if (file !== only) defects.push(`${file} imports ${specifier}, expected ${only ?? "no such package"}`);
     return;
   }
   const target = normalize(join(dirname(file), specifier));

@@ -9,6 +9,7 @@
  * it would be a file in everybody's TMPDIR. Exit code 3: nothing here can compile.
  */
 
+import { flagsOr, parseArgs } from "./flags.ts";
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
@@ -27,32 +28,20 @@ interface Flags {
 }
 
 function parseFlags(args: string[]): Flags {
-  const flags: Flags = {
-    target: Deno.build.target,
-    output: join(ROOT, "dist/fleetbox"),
-    micro: Deno.env.get("FLEETBOX_MICRO") ?? join(ROOT, "build/micro"),
-    offline: false,
-    carried: false,
-    empty: false,
-  };
-  const rest = [...args];
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    const value = () => rest.shift() ?? misuse(`${word} wants a value`);
-    if (word === "--target") flags.target = value();
-    else if (word === "--output") flags.output = resolve(value());
-    else if (word === "--micro") flags.micro = resolve(value());
-    else if (word === "--stamp") flags.stamp = value();
-    else if (word === "--offline") flags.offline = true;
-    else if (word === "--carried") flags.carried = true;
-    else if (word === "--empty") flags.empty = true;
-    else misuse(`there is no ${word}`);
-  }
-  return flags;
-}
-
-function misuse(why: string): never {
-  console.error(`compile: ${why}; see the head of scripts/compile.ts`);
-  Deno.exit(2);
+  const { values } = flagsOr("compile: the flags are at the head of scripts/compile.ts", () =>
+    parseArgs({
+      args,
+      options: {
+        target: { type: "string", default: Deno.build.target },
+        output: { type: "string", default: join(ROOT, "dist/fleetbox") },
+        micro: { type: "string", default: Deno.env.get("FLEETBOX_MICRO") ?? join(ROOT, "build/micro") },
+        stamp: { type: "string" },
+        offline: { type: "boolean", default: false },
+        carried: { type: "boolean", default: false },
+        empty: { type: "boolean", default: false },
+      },
+    }));
+  return { ...values, output: resolve(values.output), micro: resolve(values.micro) };
 }
 
 const EMPTY = 'if (Deno.args[0] === "wait") setTimeout(() => {}, 2 ** 31 - 1);\n';

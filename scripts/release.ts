@@ -8,6 +8,7 @@
  * Homebrew's `fleetbox.rb`. Nothing is uploaded here.
  */
 
+import { flagsOr, parseArgs } from "./flags.ts";
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -116,13 +117,17 @@ function hexOf(integrity: string): string {
 }
 
 function parseFlags(args: string[]): Release {
-  const flags: Record<string, string> = {};
-  for (let at = 0; at < args.length; at += 2) flags[args[at].replace(/^--/, "")] = args[at + 1];
-  const { repository, from, to } = flags;
+  const { repository, from, to } = flagsOr("usage: release.ts --repository OWNER/NAME --from DIR --to DIR", () => {
+    const { values } = parseArgs({
+      args,
+      options: { repository: { type: "string" }, from: { type: "string" }, to: { type: "string" } },
+    });
+    const { repository, from, to } = values;
+    if (repository && from && to) return { repository, from, to };
+    throw new Error("release: a flag is missing");
+  });
   const { version } = JSON.parse(Deno.readTextFileSync(join(ROOT, "package.json")));
-  if (repository && from && to) return { repository, version, from: resolve(from), to: resolve(to) };
-  console.error("usage: release.ts --repository OWNER/NAME --from DIR --to DIR");
-  Deno.exit(2);
+  return { repository, version, from: resolve(from), to: resolve(to) };
 }
 
 if (import.meta.main) await makeRelease(parseFlags(Deno.args));

@@ -2,12 +2,12 @@
  * The program, behind both of its main modules: a group's holder when its first argument is `--fleetbox-runner`, else the
  * command line.
  *
- * Everything is loaded where it is needed ({@link later}), for a command is as quick as what it loads; the two that scripts
+ * Everything is loaded where it is needed ({@link lazyModule}), for a command is as quick as what it loads; the two that scripts
  * ask most often, `version` and `ls`, do without the argument parser. This is the one place that prints errors and chooses
  * exit codes (0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted).
  */
 
-import { later } from "./core/lazy_modules.ts";
+import { lazyModule } from "./core/lazy_modules.ts";
 import { registerFleetbox, versionLine } from "./system/program_info.ts";
 
 /** Runs the program; ends the process. @param root see {@link registerFleetbox} */
@@ -22,21 +22,23 @@ export async function start(args: string[], root: string): Promise<void> {
 }
 
 async function holderOrCommandLine(args: string[]): Promise<number> {
-  const { RUNNER_FLAG } = await later<typeof import("./wire.ts")>("src/wire.ts");
+  const { RUNNER_FLAG } = await lazyModule<typeof import("./wire.ts")>("src/wire.ts");
   if (args[0] !== RUNNER_FLAG) return await commandLine(args);
-  const { runHolder } = await later<typeof import("./holder.ts")>("src/holder.ts");
+  const { runHolder } = await lazyModule<typeof import("./holder.ts")>("src/holder.ts");
   return await runHolder(args[1] ?? "");
 }
 
 async function commandLine(args: string[]): Promise<number> {
-  const { outputProblem, warn } = await later<typeof import("./cli/terminal/output.ts")>("src/cli/terminal/output.ts");
+  const { outputProblem, warn } = await lazyModule<typeof import("./cli/terminal/output.ts")>(
+    "src/cli/terminal/output.ts",
+  );
   try {
     await command(args);
     const problem = outputProblem();
     if (problem) throw problem;
     return Deno.exitCode;
   } catch (thrown) {
-    const { errorJson, errorText, exitCodeOf, wantsJson } = await later<typeof import("./cli/error_text.ts")>(
+    const { errorJson, errorText, exitCodeOf, wantsJson } = await lazyModule<typeof import("./cli/error_text.ts")>(
       "src/cli/error_text.ts",
     );
     warn(wantsJson(args) ? errorJson(thrown) : errorText(thrown));
@@ -50,15 +52,15 @@ const LIST_FLAGS = ["-q", "--quiet", "--json"];
 async function command(args: string[]): Promise<void> {
   const [first, ...flags] = args;
   if ((first === "ls" || first === "ps") && flags.every((flag) => LIST_FLAGS.includes(flag))) {
-    const { list } = await later<typeof import("./cli/listing.ts")>("src/cli/listing.ts");
+    const { list } = await lazyModule<typeof import("./cli/listing.ts")>("src/cli/listing.ts");
     return await list({ json: flags.includes("--json"), quiet: flags.some((flag) => /^(-q|--quiet)$/.test(flag)) });
   }
   if (first === "__complete") {
-    const { runComplete } = await later<typeof import("./cli/completion/complete.ts")>(
+    const { runComplete } = await lazyModule<typeof import("./cli/completion/complete.ts")>(
       "src/cli/completion/complete.ts",
     );
     return await runComplete(flags);
   }
-  const { runCommandLine } = await later<typeof import("./cli/program.ts")>("src/cli/program.ts");
+  const { runCommandLine } = await lazyModule<typeof import("./cli/program.ts")>("src/cli/program.ts");
   await runCommandLine(args);
 }

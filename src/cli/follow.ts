@@ -5,7 +5,7 @@
  * waited for.
  */
 
-import { dirname } from "node:path";
+import { dirname } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { exists } from "../store.ts";
 

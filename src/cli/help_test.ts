@@ -7,7 +7,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { Command } from "commander";
+import type { Command } from "./arguments/parser.ts";
 import { which } from "../system/process.ts";
 import { afterText, manual } from "./manual.ts";
 import { buildProgram } from "./program.ts";

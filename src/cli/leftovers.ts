@@ -8,7 +8,7 @@
  * that are known not to be disks, and its removal fails when anything else is in it.
  */
 
-import { join, relative } from "node:path";
+import { join, relative } from "../system/path.ts";
 import { codeOf } from "../core/errors.ts";
 import { cachedImages, imageDirectory } from "../image/cache.ts";
 import { currentMicro, MICRO } from "../image/micro.ts";

@@ -6,7 +6,7 @@
 import { type Colour, paintFor } from "./terminal/colour.ts";
 import { ageText } from "./arguments/duration.ts";
 import { type MemberView, viewsOf, type ViewState } from "./member_view.ts";
-import { later } from "../core/lazy_modules.ts";
+import { lazyModule } from "../core/lazy_modules.ts";
 import type { Store } from "../store.ts";
 import { throwAll } from "./error_text.ts";
 import { observeAll } from "../control/observe.ts";
@@ -34,7 +34,7 @@ export async function list(flags: ListFlags): Promise<void> {
 }
 
 async function repair(store: Store): Promise<unknown[]> {
-  const module = await later<typeof import("./repair.ts")>("src/cli/repair.ts");
+  const module = await lazyModule<typeof import("./repair.ts")>("src/cli/repair.ts");
   return await module.repair(store);
 }
 

@@ -5,7 +5,7 @@
  * that are indented or tables are kept as they stand. `groff -ww` has nothing to say about the result.
  */
 
-import type { Command, Option } from "commander";
+import type { Command, Option } from "./arguments/parser.ts";
 import { VERSION } from "../system/program_info.ts";
 
 /** The page, in man(7)'s macros. */

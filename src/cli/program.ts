@@ -6,9 +6,9 @@
  * are for help, for completion, and to find the nearest one to a typing mistake.
  */
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError } from "./arguments/parser.ts";
 import { FleetboxError } from "../core/errors.ts";
-import { later } from "../core/lazy_modules.ts";
+import { lazyModule } from "../core/lazy_modules.ts";
 import { versionLine } from "../system/program_info.ts";
 import { nearest } from "../core/nearest.ts";
 import { write } from "./terminal/output.ts";
@@ -22,7 +22,11 @@ interface Entry {
 }
 
 function entry<Module>(heading: string, words: string, file: string, make: (module: Module) => Command): Entry {
-  return { words: words.split(" "), heading, make: async () => make(await later<Module>(`src/cli/commands/${file}`)) };
+  return {
+    words: words.split(" "),
+    heading,
+    make: async () => make(await lazyModule<Module>(`src/cli/commands/${file}`)),
+  };
 }
 
 const [MACHINES, THERE, REACHING] = ["Machines:", "What is there:", "Reaching them:"];

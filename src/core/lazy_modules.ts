@@ -16,7 +16,7 @@ export function provide(modules: Record<string, () => Promise<unknown>>): void {
 }
 
 /** A module by its path in this checkout, such as `src/holder.ts`; the type argument is its type. */
-export async function later<Module>(path: string): Promise<Module> {
+export async function lazyModule<Module>(path: string): Promise<Module> {
   const load = provided[path] ?? (() => import(new URL(`../../${path}`, import.meta.url).href));
   return await load() as Module;
 }

@@ -7,11 +7,13 @@ import { MODULES } from "../../main.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-Deno.test("what is loaded later is named in main.ts, by the path that its type has, and is there", async () => {
+Deno.test("what is loaded lazily is named in main.ts, by the path that its type has, and is there", async () => {
   const wanted = new Set<string>();
   for (const file of [...sources("src"), ...sources("helper")]) {
     const text = Deno.readTextFileSync(`${ROOT}${file}`);
-    for (const [, kind, type, rest] of text.matchAll(/\b(later|entry)<typeof import\("([^"]+)"\)>(\([^;]*?\.ts")/g)) {
+    for (
+      const [, kind, type, rest] of text.matchAll(/\b(lazyModule|entry)<typeof import\("([^"]+)"\)>(\([^;]*?\.ts")/g)
+    ) {
       const path = relative(ROOT, fileURLToPath(new URL(type, `file://${ROOT}${file}`)));
       const named = /"([^"]+\.ts)"$/.exec(rest)?.[1];
       assert.equal(kind === "entry" ? `src/cli/commands/${named}` : named, path, `in ${file}`);

@@ -5,7 +5,7 @@
  * place wins. A public key that went missing is derived from the private one again.
  */
 
-import { join } from "node:path";
+import { join } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";

@@ -11,7 +11,7 @@
  * more, with a Merge-Type by which ours adds to lists and replaces nothing (cloud-init's manual, "Merging user-data").
  */
 
-import { join } from "node:path";
+import { join } from "../system/path.ts";
 import { isNoSpace } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";

@@ -8,7 +8,7 @@
  * `micro` is one: it boots by its kernel, without a boot loader.
  */
 
-import { join } from "node:path";
+import { join } from "../system/path.ts";
 import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, run, start, which } from "../system/process.ts";

@@ -1,6 +1,6 @@
 /** Builds into the store, one at a time: who waits for a build of the same image takes what it made. */
 
-import { dirname } from "node:path";
+import { dirname } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { exists, type Store } from "../store.ts";

@@ -11,7 +11,7 @@
  * image by the directory's name, so that an alias can move on to a newer one while old overlays keep their base.
  */
 
-import { join } from "node:path";
+import { join } from "../system/path.ts";
 import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
 import { digestOf, exists, lockFile, type Store, storeError, temporaryOf, writeDurably } from "../store.ts";
 import type { Architecture } from "./catalog.ts";

@@ -7,7 +7,7 @@
  * file from two addresses is there once.
  */
 
-import { basename, isAbsolute, join } from "node:path";
+import { basename, isAbsolute, join } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { digestOfFile } from "./digest.ts";
 import { type Store, storeError, temporaryOf } from "../store.ts";

@@ -8,7 +8,7 @@
  * its image ({@link Image.id}) and is not booted on another one.
  */
 
-import { basename, isAbsolute, join } from "node:path";
+import { basename, isAbsolute, join } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Store } from "../store.ts";

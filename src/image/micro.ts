@@ -7,7 +7,7 @@
  * two that unpack at once, or one that is killed, leave a whole image or none.
  */
 
-import { join } from "node:path";
+import { join } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { companion } from "../system/program_info.ts";
 import { exists, type Store, storeError, temporaryOf } from "../store.ts";

@@ -1,6 +1,6 @@
 /** What a test author may ask for, checked when it runs, too: unknown options, wrong types, values out of range. */
 
-import { isAbsolute, resolve } from "node:path";
+import { isAbsolute, resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
 import { clip } from "../core/bytes.ts";

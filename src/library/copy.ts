@@ -5,7 +5,7 @@
  * refused. A guest is not trusted: its links are made last, so that nothing can be written through one of them.
  */
 
-import { basename, join, posix } from "node:path";
+import { basename, join, posix } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import type { FileFacts, Files } from "./files.ts";
 import { Slots } from "./ssh/semaphore.ts";

@@ -1,6 +1,6 @@
 /** Whether this host can run machines, told without running one: what a test says when it is skipped. */
 
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join } from "../system/path.ts";
 import { messageOf } from "../core/errors.ts";
 import { DEFAULTS } from "../core/options.ts";
 import { host } from "../system/os.ts";

@@ -9,6 +9,7 @@
  * How each row is measured is told in `docs/bench.md` and beside the code that does it.
  */
 
+import { flagsOr, parseArgs } from "../../scripts/flags.ts";
 import { oneMember, threeMembers } from "./boots.ts";
 import { list, version } from "./commands.ts";
 import { compiledExecutable } from "./compiled.ts";
@@ -32,6 +33,8 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   compiled: compiledExecutable,
 };
 
+const USAGE = `bench: expected --only ROW,… (${Object.keys(MEASUREMENTS).join(", ")}), --runs N, --json, --strict`;
+
 interface Flags {
   json: boolean;
   strict: boolean;
@@ -40,25 +43,24 @@ interface Flags {
 }
 
 function parseFlags(args: string[]): Flags {
-  const flags: Flags = { json: false, strict: false, only: [], runs: 5 };
-  const rest = args.flatMap((arg) => arg.startsWith("--") ? arg.split("=") : [arg]);
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (word === "--json") flags.json = true;
-    else if (word === "--strict") flags.strict = true;
-    else if (word === "--only") flags.only.push(...(rest.shift() ?? "").split(","));
-    else if (word === "--runs") flags.runs = Number(rest.shift());
-    else misuse(`there is no ${word}`);
-  }
-  const unknown = flags.only.find((name) => !Object.hasOwn(MEASUREMENTS, name));
-  if (unknown !== undefined) misuse(`there is no row ${JSON.stringify(unknown)}`);
-  if (!Number.isInteger(flags.runs) || flags.runs < 1) misuse("--runs wants a whole number from 1 on");
-  return flags;
-}
-
-function misuse(why: string): never {
-  const rows = Object.keys(MEASUREMENTS).join(", ");
-  console.error(`bench: ${why}; expected --only ROW (${rows}), --runs N, --json, --strict`);
-  Deno.exit(2);
+  return flagsOr(USAGE, () => {
+    const { values } = parseArgs({
+      args,
+      options: {
+        json: { type: "boolean", default: false },
+        strict: { type: "boolean", default: false },
+        only: { type: "string", multiple: true, default: [] },
+        runs: { type: "string", default: "5" },
+      },
+    });
+    const flags = { ...values, only: values.only.flatMap((rows) => rows.split(",")), runs: Number(values.runs) };
+    const unknown = flags.only.find((name) => !Object.hasOwn(MEASUREMENTS, name));
+    if (unknown !== undefined) throw new Error(`bench: there is no row ${JSON.stringify(unknown)}`);
+    if (!Number.isInteger(flags.runs) || flags.runs < 1) {
+      throw new Error("bench: --runs wants a whole number from 1 on");
+    }
+    return flags;
+  });
 }
 
 async function main(flags: Flags): Promise<number> {

@@ -10,7 +10,7 @@
  * each. `--round` plays one round of a seed again. `--scale 0.1` makes a tenth of the leaks' cycles. Ends with 1 when an invariant broke; the message says how to replay it.
  */
 
-import { parseArgs } from "node:util";
+import { parseArgs } from "../../scripts/flags.ts";
 import { BrokenInvariant, campaign } from "./campaign.ts";
 import { leaks } from "./leaks.ts";
 

@@ -8,7 +8,7 @@
  * first and a table at the end; ends with 1 when a case failed.
  */
 
-import { parseArgs } from "node:util";
+import { parseArgs } from "../../scripts/flags.ts";
 import { liveHolder, type LiveOutcome } from "./live.ts";
 import { type Outcome, run } from "./run.ts";
 import { TARGETS } from "./targets.ts";

@@ -1,7 +1,7 @@
 /** The flags of `up` and `join` that say what a member shall be, and what they become on the wire. */
 
-import { isAbsolute, resolve } from "node:path";
-import { Command } from "commander";
+import { isAbsolute, resolve } from "../../system/path.ts";
+import { Command } from "./parser.ts";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { checkFixtures } from "../../guest/shared_directories.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox completion`: the script with which a shell completes commands, options, members and images. */
 
-import { Argument, Command } from "commander";
+import { Argument, Command } from "../arguments/parser.ts";
 import { SCRIPTS, type Shell, SHELLS } from "../completion/scripts.ts";
 import { write } from "../terminal/output.ts";
 

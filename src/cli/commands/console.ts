@@ -1,6 +1,6 @@
 /** `fleetbox console`: a member's serial console, as if a cable led there. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { type ConsoleStream, openConsole, watch } from "../../control.ts";
 import { FleetboxError, fromWireError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";

@@ -5,7 +5,7 @@
  * a side of this host always begins with `/` or `./`, so that no name can be taken for an option or for a member's.
  */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { isName } from "../../core/names.ts";
 import type { Store } from "../../store.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox doctor`: whether this host can run machines, as a list of checks, each with its fix. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { hintOf, messageOf } from "../../core/errors.ts";
 import { type Colour, paintFor } from "../terminal/colour.ts";
 import { say, sayJson } from "../terminal/output.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox exec`: one program on a member, for scripts: no terminal, no shell between the words and the program. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { shellQuote } from "../../core/quoting.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox forward`: ports of this host's loopback that lead to ports of a member, while it runs. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { forward, unforward } from "../../control.ts";
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { dropForward, forwardStopped, forwardText, parseForward } from "../../store/forwards.ts";

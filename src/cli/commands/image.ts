@@ -1,7 +1,7 @@
 /** `fleetbox image`: the images in the store: list, download, build, delete. */
 
-import { join, resolve } from "node:path";
-import { Command } from "commander";
+import { join, resolve } from "../../system/path.ts";
+import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { type CachedImage, cachedImages, removeImage } from "../../image/cache.ts";
 import { type Architecture, CATALOG, debianArchitecture, parseArchitecture } from "../../image/catalog.ts";

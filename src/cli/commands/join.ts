@@ -1,6 +1,6 @@
 /** `fleetbox join`: boots a member onto the network that another one is on. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { codeOf, FleetboxError, messageOf } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { nearest } from "../../core/nearest.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox ls`: every member, whatever state it is in, observed now. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { list } from "../listing.ts";
 
 export function listCommand(): Command {

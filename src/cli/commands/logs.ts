@@ -1,6 +1,6 @@
 /** `fleetbox logs`: a member's console, or its holder's own log. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { watch } from "../../control.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";

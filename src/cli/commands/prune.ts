@@ -1,6 +1,6 @@
 /** `fleetbox prune`: removes what a crash may have left and no member needs. Never a disk. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { throwAll } from "../error_text.ts";
 import { findLeftovers, type Leftover } from "../leftovers.ts";

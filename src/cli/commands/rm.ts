@@ -1,6 +1,6 @@
 /** `fleetbox rm`: deletes members with their disks. The only command that deletes a disk. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
 import { throwAll } from "../error_text.ts";

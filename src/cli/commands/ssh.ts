@@ -1,6 +1,6 @@
 /** `fleetbox ssh`: a shell on a member, or one command there. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { checkName } from "../../core/names.ts";
 import { remoteCommand } from "../../core/quoting.ts";
 import { reach } from "../ssh_endpoint.ts";

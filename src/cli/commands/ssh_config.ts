@@ -1,6 +1,6 @@
 /** `fleetbox ssh-config`: members as hosts for ssh, scp, rsync, Ansible and editors. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { observeAll, observeGroups, orphanGroup } from "../../control/observe.ts";
 import { sayJson, warn, write } from "../terminal/output.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox status`: all that is known of one member. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { getGroup, getReport } from "../../control.ts";
 import { checkName } from "../../core/names.ts";
 import { type MemberPaths, naturalOrder, type Store } from "../../store.ts";

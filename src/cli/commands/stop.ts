@@ -1,6 +1,6 @@
 /** `fleetbox stop`: shuts members down and returns when they are gone. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { stop } from "../../control.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox up`: creates what is missing, boots what is stopped, leaves what runs. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { DEFAULTS } from "../../core/options.ts";
 import { bringMembersUp } from "../bring_members_up.ts";
 import { addMemberFlags, type MemberFlags, memberOptions } from "../arguments/member_options.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox version`. The plain form has a way of its own in `start.ts`: it is what scripts ask first. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { COMMIT, VERSION, versionLine } from "../../system/program_info.ts";
 import { PROTOCOL_VERSION } from "../../wire.ts";
 import { JSON_VERSION, say, sayJson } from "../terminal/output.ts";

@@ -1,6 +1,6 @@
 /** `fleetbox wait`: returns when members run. */
 
-import { Command } from "commander";
+import { Command } from "../arguments/parser.ts";
 import { waitMembers } from "../../control.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { DEFAULTS } from "../../core/options.ts";

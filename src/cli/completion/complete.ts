@@ -9,7 +9,7 @@
  * error here: who completes cannot read one.
  */
 
-import type { Argument, Command, Option } from "commander";
+import type { Argument, Command, Option } from "../arguments/parser.ts";
 import { CATALOG } from "../../image/catalog.ts";
 import type { Store } from "../../store.ts";
 import { type MemberView, viewsOf } from "../member_view.ts";
