@@ -169,6 +169,10 @@ export class Store {
   get acceleratorCache(): string {
     return join(this.root, "accelerator.json");
   }
+  /** What the command line has told this user of the host, and does not tell again. */
+  get saidOnce(): string {
+    return join(this.root, "said-once.json");
+  }
 
   /** A downloaded helper. */
   helper(version: string, target: string): string {

@@ -16,6 +16,7 @@ import type { Interrupt } from "./terminal/interrupt.ts";
 import { listed } from "./arguments/name_arguments.ts";
 import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "../control/observe.ts";
 import type { Progress } from "./terminal/progress.ts";
+import { isNews } from "./said_once.ts";
 import { removeLogs, removeStopped } from "./remove.ts";
 import { takenBack } from "./take_back.ts";
 import { untilGone } from "../control/until_gone.ts";
@@ -230,12 +231,13 @@ export class Bringing {
     this.#told.add(name);
   }
 
-  /** One line, once: without hardware acceleration machines run ten times slower, and a user wants to know why. */
+  /** One line, once a host: without hardware acceleration machines run ten times slower, and a user wants to know why. */
   async #announceAccelerator(via: string): Promise<void> {
     if (Deno.env.get("FLEETBOX_ACCEL")) return; // the user's own choice
     try {
       const accelerator = (await getGroup(this.store, via))?.accelerator;
-      if (accelerator?.name === "tcg") this.progress.note(shortReason(accelerator.reason));
+      if (accelerator?.name !== "tcg") return;
+      if (await isNews(this.store, accelerator.reason)) this.progress.note(shortReason(accelerator.reason));
     } catch { /* the wait tells what is wrong with the holder */ }
   }
 
