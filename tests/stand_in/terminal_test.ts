@@ -1,6 +1,7 @@
 /** What a user sees: the command line on a terminal, and what it leaves away when there is none. */
 
 import assert from "node:assert/strict";
+import { FLEETBOX } from "../harness/command.ts";
 import { OnTerminal } from "../harness/terminal.ts";
 import { Screen } from "../harness/screen.ts";
 import { rawDisk, serve } from "../../src/image/testing.ts";
@@ -154,4 +155,24 @@ Deno.test("logs cleans a console for a terminal, and gives a pipe every byte", a
   const logs = new OnTerminal(["logs", "a"], { env: box.env });
   assert.equal(await logs.done, 0, logs.output);
   assert.match(logs.output, /^red end\r$/m);
+});
+
+Deno.test("logs ends with a newline: whole, its last lines, followed, and on a terminal; a pipe gets every byte", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  await box.ok("stop", "a");
+  const bytes = [...new TextEncoder().encode("first\r\n"), 0xff, 0xfe, ...new TextEncoder().encode("\r\na login: ")];
+  Deno.writeFileSync(box.store.member("a").serialLog, new Uint8Array(bytes));
+  const { stdout } = await new Deno.Command(FLEETBOX, { args: ["logs", "a"], env: box.env, clearEnv: true }).output();
+  assert.deepEqual([...stdout], [...bytes, 0x0a]);
+  assert.equal((await box.ok("logs", "a", "-n", "1")).stdout, "a login: \n");
+  const follow = box.start(["logs", "a", "-f", "-n", "1"]);
+  await follow.printed(/login: /);
+  follow.kill("SIGINT");
+  assert.equal((await follow.done).stdout, "a login: \n");
+  const logs = new OnTerminal(["logs", "a"], { env: box.env });
+  assert.equal(await logs.done, 0, logs.output);
+  assert.match(logs.output, /\r\na login: \r\n$/);
+  Deno.writeTextFileSync(box.store.member("a").serialLog, "whole\n");
+  assert.equal((await box.ok("logs", "a")).stdout, "whole\n", "none is added where one is");
 });

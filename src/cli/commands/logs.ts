@@ -9,7 +9,7 @@ import { followFile } from "../follow.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { wholeNumber } from "../arguments/member_options.ts";
 import { type MemberFacts, observeGroups } from "../../control/observe.ts";
-import { outputClosed, warn, write } from "../terminal/output.ts";
+import { outputClosed, warn, write, writeBytes } from "../terminal/output.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
 import { TerminalText } from "../terminal/text.ts";
 
@@ -29,7 +29,8 @@ export function logsCommand(): Command {
     .addHelpText(
       "after",
       `
-On a terminal, escape sequences and control characters are left out; a pipe gets every byte.
+On a terminal, escape sequences and control characters are left out; a pipe gets
+every byte. A last line without a newline gets one.
 
 Examples:
   fleetbox logs a -n 20
@@ -46,16 +47,37 @@ Examples:
       }
       using interrupt = new Interrupt(() => undefined);
       if (flags.follow) await untilMade(store, member.name, interrupt.signal);
-      const text = new TerminalText();
-      const decoder = new TextDecoder();
+      const output = new LogOutput();
       for await (const bytes of followFile(path, { lines, follow: flags.follow, signal: interrupt.signal })) {
-        const piece = decoder.decode(bytes, { stream: true });
-        write(Deno.stdout.isTerminal() ? text.push(piece) : piece);
+        output.write(bytes);
         if (outputClosed()) return;
       }
+      output.end();
       if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted");
     });
 }
+
+/** A log on its way to standard output: every byte of it in a pipe, its text on a terminal; and a newline at its end. */
+class LogOutput {
+  #text = Deno.stdout.isTerminal() ? new TerminalText() : undefined;
+  #decoder = new TextDecoder();
+  #isLineOpen = false;
+
+  write(bytes: Uint8Array): void {
+    const shown = this.#text ? encode(this.#text.push(this.#decoder.decode(bytes, { stream: true }))) : bytes;
+    if (shown.length === 0) return;
+    writeBytes(shown);
+    this.#isLineOpen = shown.at(-1) !== 0x0a;
+  }
+
+  /** A guest's prompt is a line without an end: what comes next, the user's own prompt, begins a line. */
+  end(): void {
+    if (this.#isLineOpen) write("\n");
+    this.#isLineOpen = false;
+  }
+}
+
+const encode = (text: string) => new TextEncoder().encode(text);
 
 /** Returns when a member that is just being made has a directory: nothing can be watched before. */
 async function untilMade(store: Store, name: string, signal: AbortSignal): Promise<void> {
