@@ -47,11 +47,12 @@ async function commandLine(args: string[]): Promise<number> {
   }
 }
 
+const LIST_WORDS = ["ls", "ps", "list"];
 const LIST_FLAGS = ["-q", "--quiet", "--json"];
 
 async function command(args: string[]): Promise<void> {
   const [first, ...flags] = args;
-  if ((first === "ls" || first === "ps") && flags.every((flag) => LIST_FLAGS.includes(flag))) {
+  if (LIST_WORDS.includes(first) && flags.every((flag) => LIST_FLAGS.includes(flag))) {
     const { list } = await lazyModule<typeof import("./cli/listing.ts")>("src/cli/listing.ts");
     return await list({ json: flags.includes("--json"), quiet: flags.some((flag) => /^(-q|--quiet)$/.test(flag)) });
   }

@@ -22,7 +22,8 @@ export function errorText(thrown: unknown): string {
     lines.push(`  because: ${indent(cause)}`);
   }
   const hint = hintOf(thrown);
-  if (hint) lines.push(`  try: ${indent(hint)}`);
+  // A hint that is no next step, but a question or a list, speaks for itself.
+  if (hint) lines.push(`  ${/^(Did you mean|There (is|are)\b)/.test(hint) ? "" : "try: "}${indent(hint)}`);
   return lines.join("\n");
 }
 
@@ -48,7 +49,7 @@ export function throwAll(errors: unknown[]): void {
 /** Whether errors are to be told as JSON. What stands after `--`, or is a guest's command, is not ours. */
 export function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
-  return args[0] !== "ssh" && args[0] !== "exec" && (end < 0 ? args : args.slice(0, end)).includes("--json");
+  return !["ssh", "shell", "exec"].includes(args[0]) && (end < 0 ? args : args.slice(0, end)).includes("--json");
 }
 
 function indent(text: string): string {

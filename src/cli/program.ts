@@ -7,10 +7,9 @@
  */
 
 import { Command, CommanderError } from "./arguments/parser.ts";
-import { FleetboxError } from "../core/errors.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
 import { versionLine } from "../system/program_info.ts";
-import { nearest } from "../core/nearest.ts";
+import { misuse, unknownCommand } from "./arguments/parser_errors.ts";
 import { write } from "./terminal/output.ts";
 
 /** A command: what it is called, under which head help lists it, and how it is loaded. */
@@ -34,17 +33,27 @@ const [IMAGES, ITSELF] = ["Images:", "fleetbox itself:"];
 
 /** In the order in which help lists them. */
 const COMMANDS: readonly Entry[] = [
-  entry<typeof import("./commands/up.ts")>(MACHINES, "up", "up.ts", ({ upCommand }) => upCommand()),
+  entry<typeof import("./commands/up.ts")>(MACHINES, "up start", "up.ts", ({ upCommand }) => upCommand()),
   entry<typeof import("./commands/stop.ts")>(MACHINES, "stop down halt", "stop.ts", ({ stopCommand }) => stopCommand()),
   entry<typeof import("./commands/join.ts")>(MACHINES, "join", "join.ts", ({ joinCommand }) => joinCommand()),
-  entry<typeof import("./commands/rm.ts")>(MACHINES, "rm", "rm.ts", ({ rmCommand }) => rmCommand()),
-  entry<typeof import("./commands/list.ts")>(THERE, "ls ps", "list.ts", ({ listCommand }) => listCommand()),
-  entry<typeof import("./commands/status.ts")>(THERE, "status", "status.ts", ({ statusCommand }) => statusCommand()),
+  entry<typeof import("./commands/rm.ts")>(
+    MACHINES,
+    "rm delete remove destroy",
+    "rm.ts",
+    ({ rmCommand }) => rmCommand(),
+  ),
+  entry<typeof import("./commands/list.ts")>(THERE, "ls ps list", "list.ts", ({ listCommand }) => listCommand()),
+  entry<typeof import("./commands/status.ts")>(
+    THERE,
+    "status info",
+    "status.ts",
+    ({ statusCommand }) => statusCommand(),
+  ),
   entry<typeof import("./commands/wait.ts")>(THERE, "wait", "wait.ts", ({ waitCommand }) => waitCommand()),
   entry<typeof import("./commands/logs.ts")>(THERE, "logs", "logs.ts", ({ logsCommand }) => logsCommand()),
-  entry<typeof import("./commands/ssh.ts")>(REACHING, "ssh", "ssh.ts", ({ sshCommand }) => sshCommand()),
+  entry<typeof import("./commands/ssh.ts")>(REACHING, "ssh shell", "ssh.ts", ({ sshCommand }) => sshCommand()),
   entry<typeof import("./commands/exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
-  entry<typeof import("./commands/cp.ts")>(REACHING, "cp", "cp.ts", ({ cpCommand }) => cpCommand()),
+  entry<typeof import("./commands/cp.ts")>(REACHING, "cp copy", "cp.ts", ({ cpCommand }) => cpCommand()),
   entry<typeof import("./commands/console.ts")>(
     REACHING,
     "console",
@@ -123,6 +132,7 @@ export async function buildProgram(word?: string): Promise<Command> {
   }
   program.helpCommand(false).addCommand(helpCommand(program).helpGroup(ITSELF));
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
+    command.configureHelp({ ...command.configureHelp(), commandUsage, subcommandTerm });
     command.exitOverride().configureOutput({
       writeOut: write,
       writeErr: (text) => lastError = text,
@@ -130,6 +140,22 @@ export async function buildProgram(word?: string): Promise<Command> {
     });
   }
   return program;
+}
+
+/** A list of commands is without aliases, so that it has room for what they do. */
+function subcommandTerm(command: Command): string {
+  const words = command.registeredArguments.map((argument) => {
+    const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+    return argument.required ? `<${name}>` : `[${name}]`;
+  });
+  return [command.name(), ...(command.options.length > 0 ? ["[options]"] : []), ...words].join(" ");
+}
+
+/** A command's own help has all of them. */
+function commandUsage(command: Command): string {
+  const path = command.parent?.parent ? `${command.parent.name()} ` : "";
+  const words = [command.name(), ...command.aliases()].join("|");
+  return `${command.parent ? "fleetbox " : ""}${path}${words} ${command.usage()}`;
 }
 
 function helpCommand(program: Command): Command {
@@ -144,20 +170,13 @@ function helpCommand(program: Command): Command {
         return write(manual(program));
       }
       let command = program;
-      for (const word of words) {
+      for (const [index, word] of words.entries()) {
         const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
-        if (!next) throw unknownCommand(word, command);
+        if (!next) throw unknownCommand(word, words.slice(index + 1), command);
         command = next;
       }
       command.outputHelp();
     });
-}
-
-function unknownCommand(word: string, parent: Command): FleetboxError {
-  const near = nearest(word, parent.commands.flatMap((one) => [one.name(), ...one.aliases()]));
-  return new FleetboxError("misuse", `There is no command "${word}"`, {
-    hint: near ? `Did you mean ${near}?` : "fleetbox help",
-  });
 }
 
 /** What commander would have printed. */
@@ -175,27 +194,6 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
     if (thrown.exitCode === 0) return;
-    throw misuse(thrown, args, program);
+    throw misuse(thrown, lastError, args, program);
   }
-}
-
-/** Commander's complaint as one of ours: `error: unknown option '--jsno'` and `(Did you mean --json?)`. */
-function misuse({ message, code }: CommanderError, args: readonly string[], program: Command): FleetboxError {
-  const text = (lastError || message).trim().replace(/^error: /, "");
-  const command = program.commands.find((one) => one.name() === args[0] || one.aliases().includes(args[0]));
-  if (code === "commander.help" && command) {
-    const list = command.commands.map((one) => one.name()).join(", ");
-    return new FleetboxError("misuse", `Nothing to do with ${command.name()}: expected one of ${list}`, {
-      hint: `fleetbox help ${command.name()}`,
-    });
-  }
-  const [first, ...rest] = text.split("\n");
-  const guess = rest.map((line) => /^\((Did you mean .*\?)\)$/.exec(line.trim())?.[1]).find(Boolean);
-  const help = command ? `fleetbox help ${command.name()}` : "fleetbox help";
-  const sentence = code === "commander.unknownCommand"
-    ? first.replace("unknown command", "there is no command")
-    : first;
-  return new FleetboxError("misuse", sentence.charAt(0).toUpperCase() + sentence.slice(1), {
-    hint: guess ?? help,
-  });
 }

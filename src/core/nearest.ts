@@ -1,14 +1,43 @@
-/** "Did you mean": the nearest of some words. */
+/** "Did you mean": the nearest of some words; and what there is, where no word is near. */
 
-/** The most similar candidate, when it is similar enough to be a typing mistake; undefined otherwise. */
+/** How many words a sentence lists before it says how many more there are. */
+const MAX_LISTED = 10;
+
+/**
+ * The most similar candidate, when it is a likely typing mistake: one edit for every four letters, so none in a word of
+ * three. `web-4` is no mistake for `web-1`: names that differ in their numbers alone are different on purpose.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Infinity;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    const allowed = Math.floor(Math.max(word.length, candidate.length) / 4);
+    if (distance > allowed || distance >= bestDistance || withoutNumbers(word) === withoutNumbers(candidate)) continue;
+    [best, bestDistance] = [candidate, distance];
   }
   return best;
+}
+
+function withoutNumbers(word: string): string {
+  return word.replace(/\d+/g, "#");
+}
+
+/**
+ * The hint for a word that is not among the candidates: the one that was meant, else all that there are; undefined when
+ * there are none.
+ * @param quoted names of members are quoted, words of the program are not.
+ */
+export function suggestion(word: string, candidates: readonly string[], quoted = false): string | undefined {
+  const near = nearest(word, candidates);
+  if (near !== undefined) return `Did you mean ${quoted ? `"${near}"` : near}?`;
+  return candidates.length > 0 ? `There are: ${bounded(candidates)}` : undefined;
+}
+
+/** `a, b, c`; of many the first ones, `and 17 more`. */
+export function bounded(words: readonly string[]): string {
+  if (words.length <= MAX_LISTED) return words.join(", ");
+  return `${words.slice(0, MAX_LISTED - 1).join(", ")} and ${words.length - MAX_LISTED + 1} more`;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that make one word the other (optimal string alignment). */

@@ -115,6 +115,19 @@ Deno.test("a typing mistake in a command, an option, a member, an image or a she
     [3, /Did you mean micro\?/, "image", "rm", "mirco"],
   ];
   for (const [code, meant, ...args] of cases) await box.fails(code, meant, ...args);
-  const { stderr } = await box.fails(3, /There is no member/, "status", "something-else");
-  assert.doesNotMatch(stderr, /Did you mean/);
+  for (const name of ["something-else", "web", "b"]) {
+    const { stderr } = await box.fails(3, [/There is no member/, /^ {2}There are: web-server$/m], "status", name);
+    assert.doesNotMatch(stderr, /Did you mean/);
+  }
+});
+
+Deno.test("words that other tools have do what ours do, where they mean the same, with the same arguments", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.ok("start", "a", "--egress", "off");
+  assert.equal((await box.ok("list", "-q")).stdout, "a\n");
+  assert.equal((await box.ok("info", "a", "--json")).stdout, (await box.ok("status", "a", "--json")).stdout);
+  await box.fails(2, [/There is no command "kill"/, /try: fleetbox stop a --force/], "kill", "a");
+  await box.ok("halt", "a");
+  await box.ok("delete", "a");
+  assert.deepEqual(box.stored(), []);
 });

@@ -4,7 +4,7 @@ import type { MemberConfig } from "../../store.ts";
 import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
 import { ignoredOptions, imageReference, type MemberFlags, memberOptions, parseFixture } from "./member_options.ts";
 import { listed, numberedNames, parseNames } from "./name_arguments.ts";
-import { editDistance, nearest } from "../../core/nearest.ts";
+import { editDistance, nearest, suggestion } from "../../core/nearest.ts";
 import { remoteCommand, shellQuote } from "../../core/quoting.ts";
 import { bytesText, sizeText } from "./sizes.ts";
 
@@ -138,10 +138,20 @@ Deno.test("a quoted word comes out of a real shell as it went in", async () => {
 Deno.test("a typing mistake finds the nearest word, nonsense finds none", () => {
   assert.equal(editDistance("stauts", "status"), 1);
   assert.equal(editDistance("", "abc"), 3);
-  assert.equal(nearest("web-11", ["web-1", "db-1"]), "web-1");
+  assert.equal(nearest("wbe-1", ["web-1", "db-1"]), "web-1");
   assert.equal(nearest("stauts", ["stop", "status"]), "status");
-  assert.equal(nearest("b", ["a", "c"]), "a");
   assert.equal(nearest("nonsense", ["up", "stop"]), undefined);
+});
+
+Deno.test("a short name, and one that differs in its number alone, is no typing mistake: what there is is listed", () => {
+  assert.equal(nearest("b", ["a", "c"]), undefined);
+  assert.equal(nearest("wen", ["web"]), undefined);
+  assert.equal(nearest("web-11", ["web-1", "db-1"]), undefined);
+  assert.equal(suggestion("b", ["a", "c"], true), "There are: a, c");
+  assert.equal(suggestion("web-servr", ["a", "web-server"], true), 'Did you mean "web-server"?');
+  assert.equal(suggestion("b", []), undefined);
+  const many = Array.from({ length: 26 }, (_, index) => `m-${index}`);
+  assert.equal(suggestion("b", many), `There are: ${many.slice(0, 9).join(", ")} and 17 more`);
 });
 
 Deno.test("--fixture is split where the guest's absolute path begins", () => {

@@ -18,6 +18,20 @@ export function parseNames(words: readonly string[]): string[] {
   }));
 }
 
+/** The error of a command that takes names or `--all`, and was given neither. */
+export function whichMembers(command: string): FleetboxError {
+  return new FleetboxError("misuse", `Which members? For example: fleetbox ${command} a,b`, {
+    hint: `Every one: fleetbox ${command} --all`,
+  });
+}
+
+/** The error of a command that takes names or `--all`, and was given both. */
+export function namesAndAll(command: string, words: readonly string[]): FleetboxError {
+  return new FleetboxError("misuse", "Expected members' names or --all, found both", {
+    hint: `fleetbox ${command} ${words.join(" ")}`,
+  });
+}
+
 /** `node` and 3: `node-1`, `node-2`, `node-3`. @throws {FleetboxError} `misuse` */
 export function numberedNames(words: readonly string[], count: string): string[] {
   const names = parseNames(words);

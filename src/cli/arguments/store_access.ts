@@ -3,7 +3,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { Store } from "../../store.ts";
 import { observeAll, observeMember } from "../../control/observe.ts";
-import { nearest } from "../../core/nearest.ts";
+import { suggestion } from "../../core/nearest.ts";
 
 /** The store. @throws {FleetboxError} `misuse`: no home, or a path too deep for sockets. */
 export function openStore(): Store {
@@ -15,15 +15,10 @@ export async function knownNames(store: Store): Promise<string[]> {
   return (await observeAll(store, 1_000)).members.map(({ name }) => name);
 }
 
-/** The error for a name that nobody knows, with the nearest one that somebody does. */
+/** The error for a name that nobody knows, with the one that was meant, or those that there are. */
 export async function unknownMember(store: Store, name: string): Promise<FleetboxError> {
   const names = await knownNames(store);
-  const near = nearest(name, names);
-  const hint = near
-    ? `Did you mean "${near}"?`
-    : names.length > 0
-    ? "See what there is: fleetbox ls"
-    : `There are no members yet: fleetbox up ${name}`;
+  const hint = suggestion(name, names, true) ?? `There are no members yet: fleetbox up ${name}`;
   return new FleetboxError("not-found", `There is no member "${name}"`, { hint });
 }
 

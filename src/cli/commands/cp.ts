@@ -20,6 +20,7 @@ export type Place = { member?: undefined; path: string } | { member: string; pat
 
 export function cpCommand(): Command {
   return new Command("cp")
+    .alias("copy")
     .description("copy files and directories to a member, from it, or between members")
     .usage("[options] <from...> <to>")
     .argument("<places...>", "paths here, or NAME:PATH; the last one is where to")

@@ -13,7 +13,7 @@ import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { imageReference } from "../arguments/member_options.ts";
 import { Meter } from "../terminal/meter.ts";
-import { nearest } from "../../core/nearest.ts";
+import { suggestion } from "../../core/nearest.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/store_access.ts";
@@ -56,6 +56,7 @@ interface ImageView {
 
 function listImagesCommand(): Command {
   return new Command("ls")
+    .alias("list")
     .description("list the images in the store, with the members that use them")
     .option("--all", "what could be downloaded or built, too")
     .option("--json", "one JSON array")
@@ -188,9 +189,8 @@ Example:
 
 function requireKnown(ref: string): void {
   if (/^https?:\/\//i.test(ref) || ref.startsWith("/") || ALIASES.includes(ref)) return;
-  const near = nearest(ref, ALIASES);
   throw new FleetboxError("not-found", `There is no image "${ref}" in the catalogue`, {
-    hint: near ? `Did you mean ${near}?` : "See what there is: fleetbox image ls --all",
+    hint: suggestion(ref, ALIASES),
   });
 }
 
@@ -247,6 +247,7 @@ function tellResult(event: "pull" | "build", image: string, directory: string, s
 
 function removeImagesCommand(): Command {
   return new Command("rm")
+    .aliases(["delete", "remove"])
     .description("delete images that no member uses")
     .argument("<images...>", "what ls shows under IMAGE or ID")
     .option("--json", 'one JSON object: {"event":"image-rm","removed":["…"]}')
@@ -276,16 +277,16 @@ function imagesOf(store: Store, word: string): CachedImage[] {
     id === word || refs.some(({ ref }) => shownRef(ref) === word) || (word === "micro" && manifest.name === "micro")
   );
   if (found.length > 0) return found;
-  const near = nearest(
-    word,
-    all.flatMap(({ id, manifest, refs }) => [
-      id,
-      ...refs.map(({ ref }) => shownRef(ref)),
-      ...(manifest.name === "micro" ? ["micro"] : []),
-    ]),
-  );
+  const words = all.flatMap(({ id, manifest, refs }) => {
+    const names = [...refs.map(({ ref }) => shownRef(ref)), ...(manifest.name === "micro" ? ["micro"] : [])];
+    return names.length > 0 ? names : [id];
+  });
+  const parts = word.split(",");
+  const isList = parts.length > 1 && parts.every((part) => words.includes(part));
   throw new FleetboxError("not-found", `There is no image "${word}" in the store`, {
-    hint: near ? `Did you mean ${near}?` : "See what there is: fleetbox image ls",
+    hint: isList
+      ? `Separate images by spaces: fleetbox image rm ${parts.join(" ")}`
+      : suggestion(word, [...new Set(words)]) ?? "The store has no images: fleetbox image ls --all",
   });
 }
 

@@ -3,7 +3,7 @@
 import { Command } from "../arguments/parser.ts";
 import { codeOf, FleetboxError, messageOf } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
-import { nearest } from "../../core/nearest.ts";
+import { suggestion } from "../../core/nearest.ts";
 import { bringMembersUp } from "../bring_members_up.ts";
 import { addMemberFlags, type MemberFlags, memberOptions } from "../arguments/member_options.ts";
 import { isInStore } from "../remove.ts";
@@ -43,9 +43,9 @@ export function joinCommand(): Command {
     });
 }
 
-/** The error for a `via` that nobody has, with the nearest name that somebody has instead of the plan's own hint. */
+/** The error for a `via` that nobody has, with the names that there are instead of the plan's own hint. */
 async function guess(via: string, thrown: unknown): Promise<unknown> {
   if (codeOf(thrown) !== "not-found" || isInStore(openStore(), via)) return thrown;
-  const near = nearest(via, await knownNames(openStore()));
-  return near ? new FleetboxError("not-found", messageOf(thrown), { hint: `Did you mean "${near}"?` }) : thrown;
+  const hint = suggestion(via, await knownNames(openStore()), true);
+  return hint ? new FleetboxError("not-found", messageOf(thrown), { hint }) : thrown;
 }

@@ -5,7 +5,7 @@ import { list } from "../listing.ts";
 
 export function listCommand(): Command {
   return new Command("ls")
-    .alias("ps")
+    .aliases(["ps", "list"])
     .description("list all members with their state")
     .option("--repair", "take back first what runs without a holder, and clear away what is left of dead groups")
     .option("-q, --quiet", "names only")

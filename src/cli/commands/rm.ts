@@ -6,7 +6,7 @@ import type { Store } from "../../store.ts";
 import { throwAll } from "../error_text.ts";
 import { ask, canAsk, forceMissing } from "../terminal/consent.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
-import { parseNames } from "../arguments/name_arguments.ts";
+import { namesAndAll, parseNames, whichMembers } from "../arguments/name_arguments.ts";
 import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms } from "../../control/observe.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { progressFor, VERBOSE } from "../terminal/progress.ts";
@@ -24,6 +24,7 @@ interface Flags {
 
 export function rmCommand(): Command {
   return new Command("rm")
+    .aliases(["delete", "remove", "destroy"])
     .description("delete members with their disks; stops them first")
     .argument("[names...]", "members: a,b,c or a b c")
     .option("--all", "every member, except those of a running program")
@@ -92,13 +93,13 @@ interface Chosen {
 }
 
 async function chosen(store: Store, words: string[], all: boolean): Promise<Chosen> {
-  if (all && words.length > 0) throw new FleetboxError("misuse", "Expected members' names or --all, found both");
+  if (all && words.length > 0) throw namesAndAll("rm", words);
   if (all) {
     const { members, groups } = await observeAll(store, 5_000);
     const spared = ofPrograms(members, groups);
     return { known: members.map(({ name }) => name).filter((name) => !spared.includes(name)), unknown: [], spared };
   }
-  if (words.length === 0) throw new FleetboxError("misuse", "Nothing to remove: expected members' names, or --all");
+  if (words.length === 0) throw whichMembers("rm");
   const names = parseNames(words);
   const known = names.filter((name) => isInStore(store, name));
   const unknown = names.filter((name) => !known.includes(name)).map((name) => unknownMember(store, name));

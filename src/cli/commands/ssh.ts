@@ -10,6 +10,7 @@ import { openStore } from "../arguments/store_access.ts";
 
 export function sshCommand(): Command {
   return new Command("ssh")
+    .alias("shell")
     .description("open a shell on a member, or run a command there")
     .argument("<name>", "the member")
     .argument("[command...]", "the command, after --")

@@ -16,6 +16,7 @@ import { openStore, requireMember } from "../arguments/store_access.ts";
 
 export function statusCommand(): Command {
   return new Command("status")
+    .alias("info")
     .description("tell all about one member")
     .argument("<name>", "the member")
     .option("--verbose", "its hypervisor's command line, too, ready to paste")

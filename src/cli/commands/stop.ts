@@ -8,7 +8,7 @@ import type { Detail } from "../../wire.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
-import { parseNames } from "../arguments/name_arguments.ts";
+import { namesAndAll, parseNames, whichMembers } from "../arguments/name_arguments.ts";
 import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "../../control/observe.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { type Progress, progressFor, VERBOSE } from "../terminal/progress.ts";
@@ -84,9 +84,9 @@ export async function chosenNames(
 ): Promise<{ names: string[]; spared: string[] }> {
   if (!all) {
     if (words.length > 0) return { names: parseNames(words), spared: [] };
-    throw new FleetboxError("misuse", `Nothing to ${verb}: expected members' names, or --all`);
+    throw whichMembers(verb);
   }
-  if (words.length > 0) throw new FleetboxError("misuse", `Expected members' names or --all, found both`);
+  if (words.length > 0) throw namesAndAll(verb, words);
   const { members, groups } = await observeAll(store, 5_000);
   const served = members.filter(({ report, silence }) => report || silence);
   const spared = ofPrograms(served, groups);

@@ -17,6 +17,7 @@ interface Flags extends MemberFlags {
 
 export function upCommand(): Command {
   const command = new Command("up")
+    .alias("start")
     .description("create and boot members on one private network, and wait until they run")
     .argument("<names...>", "members: a,b,c or a b c")
     .option("-n <count>", "number the members of one name: node -n 3 is node-1, node-2, node-3");

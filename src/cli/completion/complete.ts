@@ -124,17 +124,29 @@ async function operands(
   current: string,
   facts: Facts,
 ): Promise<Completion> {
-  if (command.commands.length > 0) return { candidates: starting(current, commandsOf(command)) };
+  if (command.commands.length > 0) return { candidates: commandsStarting(current, command) };
   const list = command.registeredArguments;
   const argument = list[line.operands.length] ?? (list.at(-1)?.variadic ? list.at(-1) : undefined);
   if (!argument) return { candidates: [] };
   if (argument.argChoices) return { candidates: starting(current, argument.argChoices.map((word) => ({ word }))) };
   if (argument.name() === "command" && command.name() === "help") {
     const [first, ...more] = line.operands;
-    const named = first === undefined ? program : program.commands.find((one) => one.name() === first);
-    return { candidates: named && more.length === 0 ? starting(current, commandsOf(named)) : [] };
+    const named = first === undefined
+      ? program
+      : program.commands.find((one) => one.name() === first || one.aliases().includes(first));
+    return { candidates: named && more.length === 0 ? commandsStarting(current, named) : [] };
   }
   return await kind(command, argument, line.operands, current, facts);
+}
+
+/** Commands that begin like this; where none does, their aliases that do: who typed half of one knows that one. */
+function commandsStarting(begun: string, parent: Command): Candidate[] {
+  const found = starting(begun, commandsOf(parent));
+  if (found.length > 0) return found;
+  return starting(
+    begun,
+    parent.commands.flatMap((one) => one.aliases().map((word) => ({ word, what: one.description() }))),
+  );
 }
 
 function commandsOf(program: Command): Candidate[] {

@@ -29,6 +29,12 @@ async function at(line: string): Promise<string> {
 const CASES: [line: string, expected: string][] = [
   ["sto|", "stop"],
   ["st|", "stop status"],
+  // Aliases, for who typed one that no command begins like; what stands behind them is the command's.
+  ["sta|", "status"],
+  ["del|", "delete"],
+  ["image del|", "delete"],
+  ["start |", "ab c"],
+  ["shell a ls --|", ""],
   ["help jo|", "join"],
   ["help image p|", "pull"],
   ["help up |", ""],

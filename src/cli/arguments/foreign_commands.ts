@@ -1,0 +1,102 @@
+/**
+ * What people type who know Lima, Multipass, Vagrant or docker: the words that are no commands here, each with the command
+ * line that does it. A word that means the same as a command of ours, with the same arguments, is that command's alias
+ * instead, and not in this table.
+ */
+
+import { shellQuote } from "../../core/quoting.ts";
+
+/** The words behind the command: all of them, and those that can be members. */
+interface Given {
+  /** As they stand, quoted; a placeholder where there are none. */
+  all: (placeholder: string) => string;
+  /** Without options; `NAME` where there are none. */
+  names: string;
+}
+
+type Answer = (given: Given) => string;
+
+const ssh: Answer = ({ names }) => `fleetbox ssh ${names}`;
+const cp: Answer = ({ all }) => `fleetbox cp ${all("FILE NAME:")}`;
+const up: Answer = ({ names }) => `fleetbox up ${names}`;
+const stop: Answer = ({ names }) => `fleetbox stop ${names}`;
+const restart: Answer = ({ names }) => `fleetbox stop ${names} && fleetbox up ${names}`;
+const ls: Answer = () => "fleetbox ls";
+const prune: Answer = () => "fleetbox prune";
+const doctor: Answer = () => "fleetbox doctor";
+const consoleOf: Answer = ({ names }) => `fleetbox console ${names}`;
+const inspect: Answer = ({ names }) => `fleetbox status ${names} --json`;
+const forward: Answer = ({ all }) => `fleetbox forward ${all("NAME 8080:80")}`;
+const images: Answer = () => "fleetbox image ls";
+const snapshot: Answer = ({ names }) =>
+  `There are no snapshots: stop the member and copy its disk; fleetbox status ${names} tells where it is.`;
+
+const ANSWERS: Record<string, Answer> = {
+  launch: () => "fleetbox up NAME --image IMAGE",
+  create: up,
+  init: up,
+  new: up,
+  resume: up,
+  unpause: up,
+  run: () => "fleetbox up NAME && fleetbox exec NAME -- COMMAND",
+  kill: ({ names }) => `fleetbox stop ${names} --force`,
+  poweroff: stop,
+  shutdown: stop,
+  suspend: stop,
+  pause: stop,
+  restart,
+  reload: restart,
+  reboot: restart,
+  add: ({ names }) => `fleetbox join ${names} --via MEMBER`,
+  machines: ls,
+  "global-status": ls,
+  top: ls,
+  stats: ls,
+  inspect,
+  show: inspect,
+  describe: inspect,
+  log: ({ names }) => `fleetbox logs ${names}`,
+  connect: ssh,
+  login: ssh,
+  enter: ssh,
+  sh: ssh,
+  attach: consoleOf,
+  serial: consoleOf,
+  transfer: cp,
+  scp: cp,
+  push: cp,
+  port: forward,
+  ports: forward,
+  publish: forward,
+  expose: forward,
+  mount: () => "fleetbox up NAME --fixture HOST_DIR:GUEST_DIR",
+  provision: () => "fleetbox up NAME --user-data FILE",
+  snapshot,
+  restore: snapshot,
+  clone: snapshot,
+  images,
+  box: images,
+  find: () => "fleetbox image ls --all",
+  pull: ({ all }) => `fleetbox image pull ${all("IMAGE")}`,
+  build: ({ all }) => `fleetbox image build ${all("IMAGE")}`,
+  rmi: ({ all }) => `fleetbox image rm ${all("IMAGE")}`,
+  purge: prune,
+  clean: prune,
+  cleanup: prune,
+  gc: prune,
+  check: doctor,
+  diagnose: doctor,
+};
+
+/** All words that are answered, for a test: none of them may be a command. */
+export const FOREIGN_WORDS: readonly string[] = Object.keys(ANSWERS);
+
+/** What to type instead of a command that other tools have; undefined for one that they do not have either. */
+export function foreignCommand(word: string, rest: readonly string[]): string | undefined {
+  if (!Object.hasOwn(ANSWERS, word)) return undefined;
+  const names = rest.filter((one) => !one.startsWith("-")).map(shellQuote).join(" ");
+  return ANSWERS[word]({
+    all: (placeholder) => rest.map(shellQuote).join(" ") || placeholder,
+    names: names || "NAME",
+  });
+}
