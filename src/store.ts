@@ -75,6 +75,8 @@ export interface GroupRecord {
   served: string[];
   /** Who answered on SSH already. */
   running: string[];
+  /** Since when each machine is running, ISO 8601: also while a new holder is only taking it over. Older records lack it. */
+  since?: Record<string, string>;
   holder: ProcessIdentity;
   bound: boolean;
   egress: "on" | "off";
@@ -616,6 +618,10 @@ function isForward(value: unknown): boolean {
   return isPort(host_port) && isPort(guest_port);
 }
 
+function isTime(value: unknown): boolean {
+  return typeof value === "string" && !Number.isNaN(Date.parse(value));
+}
+
 function isPort(port: unknown): boolean {
   return Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536;
 }
@@ -656,13 +662,14 @@ export function parseGroupRecord(text: string): GroupRecord | undefined {
 
 function isGroupRecord(value: unknown): value is GroupRecord {
   if (typeof value !== "object" || value === null) return false;
-  const { id, group, members, served, running, holder, hypervisors, gateway, ssh_ports } = value as GroupRecord;
+  const { id, group, members, served, running, since, holder, hypervisors, gateway, ssh_ports } = value as GroupRecord;
   const names = (list: unknown) => Array.isArray(list) && list.every(isName);
   const byName = (map: unknown, isRight: (value: unknown) => boolean) =>
     typeof map === "object" && map !== null && Object.entries(map).every(([name, one]) => isName(name) && isRight(one));
   return typeof id === "string" && /^[0-9a-f]{12}$/.test(id) && isName(group) &&
     names(members) && names(served) && names(running) && isProcess(holder) && byName(hypervisors, isProcess) &&
-    (gateway === undefined || isProcess(gateway)) && byName(ssh_ports, isPort);
+    (gateway === undefined || isProcess(gateway)) && byName(ssh_ports, isPort) &&
+    (since === undefined || byName(since, isTime));
 }
 
 function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {

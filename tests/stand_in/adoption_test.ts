@@ -57,6 +57,34 @@ test("ls --repair takes back every group without a holder; machines, gateways an
   assert.equal(again.stderr, "", "nothing is left to be repaired");
 });
 
+test("since when members run survives the death of their holder, and of one that has only begun to take them back", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a,b");
+  const sinceOf = async () => Object.values(await box.ls()).map(({ since }) => since);
+  const before = await sinceOf();
+  await box.killHolder("a");
+  await box.ok("ls", "--repair");
+  assert.deepEqual(await sinceOf(), before);
+
+  await box.killHolder("a");
+  const b = box.process("machine", "b");
+  signal(b, "SIGSTOP"); // a takeover that takes a while
+  const up = box.start(["up", "a,b", "--egress", "off"]);
+  await until("a new holder has a again", async () => (await box.status("a"))?.state === "running");
+  await box.killHolder("a");
+  signal(b, "SIGCONT");
+  await up.done;
+  await box.ok("ls", "--repair");
+  assert.deepEqual(await sinceOf(), before);
+
+  // Started anew, it runs anew.
+  await box.ok("stop", "b", "--force");
+  await box.up("b");
+  const [a, other] = await sinceOf();
+  assert.equal(a, before[0]);
+  assert.notEqual(other, before[1]);
+});
+
 test("ls --repair ends a gateway whose holder and machines are gone", async () => {
   await using box = await sandbox({ standIn: {} });
   await box.up("a");

@@ -257,6 +257,15 @@ test("rm stops members that run and deletes them, disks and all; the others keep
   await box.empty();
 });
 
+test("rm cuts the power of a guest that runs, and does not ask it first", async () => {
+  await using box = await sandbox({ standIn: { "*": { powerdown: "ignore" } } });
+  await box.up("a");
+  const rm = await box.ok("rm", "a", "--verbose");
+  assert.doesNotMatch(rm.stderr, /power button/, told(rm));
+  assert.match(rm.stderr, /^a: its hypervisor is told to quit$/m, told(rm));
+  assert.deepEqual(box.stored(), []);
+});
+
 test("a guest that powers itself off is stopped, and its name is free", async () => {
   await using box = await sandbox({ standIn: { a: { onSignal: "powerOff" } } });
   await box.up("a,b");

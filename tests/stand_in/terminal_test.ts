@@ -120,7 +120,7 @@ Deno.test("rm on a terminal lists what it deletes and asks; only yes deletes", a
   for (const answer of ["n\n", "\n", "nope\n"]) {
     const rm = new OnTerminal(["rm", "a"], { env: box.env });
     await rm.shows(/\[y\/N\]/);
-    assert.match(rm.output, /a \(runs: it is stopped first\), disk \d+/);
+    assert.match(rm.output, /a \(it runs: its power is cut\), disk \d+/);
     await rm.type(answer);
     assert.equal(await rm.done, 1, rm.output);
     assert.match(rm.output, /Nothing was removed/);

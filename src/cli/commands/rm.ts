@@ -25,10 +25,10 @@ interface Flags {
 export function rmCommand(): Command {
   return new Command("rm")
     .aliases(["delete", "remove", "destroy"])
-    .description("delete members with their disks; stops them first")
+    .description("delete members with their disks; cuts the power of those that run")
     .argument("[names...]", "members: a,b,c or a b c")
     .option("--all", "every member, except those of a running program")
-    .option("-f, --force", "do not ask, and do not wait for guests that run")
+    .option("-f, --force", "do not ask, and end machines that do not answer, too")
     .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event; does not ask")
     .addHelpText(
@@ -59,7 +59,9 @@ Examples:
       using interrupt = new Interrupt(() => void progress.end());
       const served = await servedOf(store, known);
       const logs = logNames(store, known);
-      const stopped = await stopMembers(store, served, { ...flags, signal: interrupt.signal }, progress);
+      // Nobody will read what a guest writes to its disk now: it is not asked to shut down.
+      const options = { force: flags.force, graceMs: 0, verbose: flags.verbose, signal: interrupt.signal };
+      const stopped = await stopMembers(store, served, options, progress);
       progress.end();
       if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted; nothing was removed");
 
@@ -118,7 +120,7 @@ async function askFor(store: Store, names: readonly string[]): Promise<void> {
   say("This deletes:");
   for (const name of names) {
     const { report } = await observeMember(store, name);
-    say(`  ${name}${report?.running ? " (runs: it is stopped first)" : ""}, disk ${bytesText(diskBytes(store, name))}`);
+    say(`  ${name}${report?.running ? " (it runs: its power is cut)" : ""}, disk ${bytesText(diskBytes(store, name))}`);
   }
   ask(`Delete ${names.length === 1 ? names[0] : `these ${names.length} members`}?`);
 }

@@ -221,8 +221,16 @@ export class Group {
       },
       wasRunning,
       options,
+      this.#sinceBefore(name, process),
     );
     log(`${name}: taken over, process ${process.pid}`);
+  }
+
+  /** Since when a machine was running under the holder that died, ISO 8601. */
+  #sinceBefore(name: string, process: ProcessIdentity | undefined): string | undefined {
+    const known = this.#before?.hypervisors[name];
+    const isSame = known !== undefined && known.pid === process?.pid && known.startTime === process.startTime;
+    return isSame ? this.#before?.since?.[name] : undefined;
   }
 
   async #firstBoot(names: readonly string[]): Promise<void> {
@@ -532,10 +540,13 @@ export class Group {
   #record(): GroupRecord {
     const hypervisors: Record<string, ProcessIdentity> = {};
     const ports: Record<string, number> = {};
+    const since: Record<string, string> = {};
     for (const member of this.members) {
-      const { name } = member;
+      const { name, state } = member;
       const process = member.process ?? this.#adopting.get(name);
       if (process) hypervisors[name] = process;
+      const running = state.state === "running" ? state.since.toISOString() : this.#sinceBefore(name, process);
+      if (running) since[name] = running;
       const port = member.sshPort ?? this.#before?.ssh_ports[name];
       if (port) ports[name] = port;
     }
@@ -545,6 +556,7 @@ export class Group {
       members: [...this.#belongs],
       served: [...this.#members.keys()],
       running: this.members.filter((member) => member.state.state === "running").map((member) => member.name),
+      since,
       holder: identify(Deno.pid)!,
       bound: this.options.bound,
       egress: this.egress,

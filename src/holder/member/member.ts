@@ -63,6 +63,8 @@ interface BootKind {
   isAdoption?: boolean;
   /** It has answered already. */
   isUp?: boolean;
+  /** Since when it is running, if that is known. */
+  since?: Date;
 }
 
 /** What each step of a stop is. */
@@ -182,7 +184,7 @@ export class Member {
   }
 
   /**
-   * Takes over the machine of a holder that died. `wasRunning`: it had answered before. Whatever fails on the way, the
+   * Takes over the machine of a holder that died. `wasRunning`: it had answered before, `since` then. Whatever fails on the way, the
    * machine is left as it is: only a stop ends it.
    */
   adopt(
@@ -190,6 +192,7 @@ export class Member {
     prepare: () => Promise<Prepared>,
     wasRunning: boolean,
     options: Options,
+    since?: string,
   ): Promise<void> {
     return this.#begin(options, async () => {
       if (!this.#machine) this.#silent = process; // until it answers: whatever fails before, it is known to run
@@ -202,7 +205,7 @@ export class Member {
       await this.context.writePid(this.name);
       this.state.to("starting", "ssh");
       return machine;
-    }, { isAdoption: true, isUp: wasRunning });
+    }, { isAdoption: true, isUp: wasRunning, since: since === undefined ? undefined : new Date(since) });
   }
 
   /** The image comes: that is `downloading`, and takes nothing from the boot's time. Told every second. */
@@ -272,7 +275,7 @@ export class Member {
   async #bootMachine(
     options: Options,
     launch: (signal: AbortSignal, limit: Countdown) => Promise<Machine>,
-    { isAdoption = false, isUp = false }: BootKind,
+    { isAdoption = false, isUp = false, since }: BootKind,
     abort: AbortController,
   ): Promise<void> {
     const limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
@@ -301,7 +304,7 @@ export class Member {
       this.#detail(`it answers at ${this.config!.ip}, on this host at 127.0.0.1 port ${this.#ssh!.port}`);
       const pause = this.#pause;
       if (pause) pause.stage = "ready";
-      this.state.to("running", pause ? "paused" : "ready", pause?.failure ?? this.#problem);
+      this.state.to("running", pause ? "paused" : "ready", pause?.failure ?? this.#problem, since);
       log(`${this.name}: running at ${this.config!.ip}, SSH on 127.0.0.1:${this.#ssh!.port}`);
     } catch (thrown) {
       const died = exit;

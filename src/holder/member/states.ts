@@ -50,9 +50,12 @@ export class MemberState {
     return this.#failure;
   }
 
-  /** Changes the state; `problem` is what is wrong with it all the same. @throws {Error} the table does not allow it. */
-  to(state: Exclude<State, "error">, stage?: Stage, problem?: WireError): void {
-    this.#change(state, stage, problem);
+  /**
+   * Changes the state; `problem` is what is wrong with it all the same, `since` when it came to be so, if not now.
+   * @throws {Error} the table does not allow it.
+   */
+  to(state: Exclude<State, "error">, stage?: Stage, problem?: WireError, since?: Date): void {
+    this.#change(state, stage, problem, since);
   }
 
   /** Changes the state to `error`, with its cause. */
@@ -68,12 +71,12 @@ export class MemberState {
     this.onChange();
   }
 
-  #change(state: State, stage: Stage | undefined, failure: WireError | undefined): void {
+  #change(state: State, stage: Stage | undefined, failure: WireError | undefined, since = new Date()): void {
     if (!mayFollow(this.#state, state)) throw new Error(`a member cannot go from ${this.#state} to ${state}`);
     this.#state = state;
     this.#stage = stage;
     this.#failure = failure;
-    this.#since = new Date();
+    this.#since = since;
     this.onChange();
   }
 }
