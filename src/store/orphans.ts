@@ -7,6 +7,7 @@
  * holder see the same.
  */
 
+import { isAnswered } from "../system/sockets.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { type GroupRecord, removeIfThere, type Store } from "../store.ts";
@@ -29,6 +30,28 @@ export function completeRecords(store: Store): GroupRecord[] {
   }
   if (wanted.size > 0) findHypervisors(wanted);
   return records;
+}
+
+/** How long a holder that was killed may go on being a process when its sockets are gone. */
+const DYING_MS = 2_000;
+
+/**
+ * The records, once no holder of these members is just dying: its sockets are closed a moment before its process is gone, and
+ * who looked between the two would take its machines for nobody's and boot others beside them.
+ */
+export async function settledRecords(store: Store, names: readonly string[]): Promise<GroupRecord[]> {
+  for (const end = performance.now() + DYING_MS;;) {
+    const records = completeRecords(store);
+    const dying = await Promise.all(records.map((record) => isDying(store, record, names)));
+    if (!dying.includes(true) || performance.now() > end) return records;
+    await new Promise((later) => setTimeout(later, 10));
+  }
+}
+
+async function isDying(store: Store, { holder, served }: GroupRecord, names: readonly string[]): Promise<boolean> {
+  if (!isAlive(holder)) return false;
+  const answers = served.filter((name) => names.includes(name)).map((name) => isAnswered(store.memberSocket(name)));
+  return (await Promise.all(answers)).includes(false);
 }
 
 /** Whether a member's latest boot was in another group, as far as its config and the other records tell. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { completeRecords, fateOf, liveMembers, sweepGroups } from "./orphans.ts";
+import { completeRecords, fateOf, liveMembers, settledRecords, sweepGroups } from "./orphans.ts";
 import { identify, isAlive, type ProcessIdentity, start } from "../system/process.ts";
 import { exists, type GroupRecord, type MemberConfig, Store } from "../store.ts";
 
@@ -153,3 +153,18 @@ for (const [lives, bound, fate] of FATES) {
     assert.notEqual(fateOf(reused, isAlive), "served", "a process id alone is nobody");
   });
 }
+
+Deno.test("orphans: a holder whose sockets are gone is waited for until its process is gone, too", async () => {
+  const dying = start("sleep", ["60"]);
+  const holder = identify(dying.pid)!;
+  await withGroup(holder, async (store, record) => {
+    await store.writeGroupRecord({ ...record, served: ["a"] });
+    const others = await settledRecords(store, ["z"]);
+    assert.ok(others.length === 1 && isAlive(holder), "who asks for others does not wait");
+    const settled = settledRecords(store, ["a"]).then(() => isAlive(holder));
+    await new Promise((later) => setTimeout(later, 50));
+    dying.kill("SIGKILL");
+    assert.equal(await settled, false);
+    await dying.exited;
+  });
+});

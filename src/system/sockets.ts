@@ -29,6 +29,13 @@ export async function connectUnix(path: string): Promise<UnixConnection | undefi
   return conn && wrap(conn);
 }
 
+/** Whether somebody listens on a socket. */
+export async function isAnswered(socket: string): Promise<boolean> {
+  const other = await connectUnix(socket);
+  other?.close();
+  return other !== undefined;
+}
+
 /** The same for a stream that is not text: the connection as it is. */
 export async function dialUnix(path: string): Promise<Deno.UnixConn | undefined> {
   for (let attempt = 0;; attempt++) {

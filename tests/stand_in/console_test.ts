@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { until } from "../harness/processes.ts";
+import { identify } from "../../src/system/process.ts";
 import { sandbox, test } from "../harness/sandbox.ts";
 import { Client, handled, talkJson } from "../harness/socket.ts";
 import { OnTerminal } from "../harness/terminal.ts";
@@ -88,6 +89,22 @@ test("the terminal is given back whatever ends the console: SIGTERM, the guest, 
   await again.shows(/you typed "still there"/);
   await again.type("\x1d");
   assert.equal(await again.done, 0);
+});
+
+test("a console whose killed holder is still on its way out waits for its end, and says that the member has none", async () => {
+  await using box = await sandbox({ standIn: {} });
+  await box.up("a");
+  const at = new OnTerminal(["console", "a"], { env: box.env });
+  await at.shows(/fleetbox-micro: ssh/);
+  // As it is for a moment when a holder is killed: its sockets are gone, its process is not.
+  const dying = box.spawn("sleep", "1000");
+  const record = box.record();
+  await box.store.writeGroupRecord({ ...record, holder: identify(dying.pid)! });
+  await box.killHolder("a");
+  dying.kill("SIGKILL");
+  assert.equal(await at.done, 1, at.output);
+  assert.match(at.output, /"a" is without a holder[^]*fleetbox up a/);
+  await box.ok("ls", "--repair");
 });
 
 test("in a pipe every byte goes through, from now on, and it ends with its input", async () => {

@@ -5,6 +5,7 @@ import { type ConsoleStream, openConsole, watch } from "../../control.ts";
 import { FleetboxError, fromWireError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import type { Store } from "../../store.ts";
+import { settledRecords } from "../../store/orphans.ts";
 import { findDetach, lastScreen, TerminalModes } from "../terminal/console_screen.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
@@ -144,8 +145,14 @@ async function tellEnd(store: Store, name: string): Promise<void> {
     if (state === "error" && failure) throw fromWireError(failure);
     if (state === "stopped" || state === "error") break;
   }
+  await settledRecords(store, [name]); // a killed holder is a process for a moment more, without being a holder
   const member = await observeMember(store, name);
   if (isOrphan(store, name)) throw notServed(store, member);
+  if (member.report?.running) {
+    throw new FleetboxError("failed", `The console of "${name}" ended with its holder; another serves "${name}" now`, {
+      hint: `Attach again: fleetbox console ${name}`,
+    });
+  }
   warn(`${name} is ${member.report?.state ?? "down"}`);
 }
 

@@ -8,7 +8,7 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { removeIfThere, type Store, storeError, writeDurably } from "../../store.ts";
-import { connectUnix } from "../../system/sockets.ts";
+import { isAnswered } from "../../system/sockets.ts";
 import { log } from "../log.ts";
 
 export class Claims {
@@ -135,11 +135,4 @@ export class Claims {
       log(`${name}: cannot remove its socket or pidfile: ${thrown}`);
     }
   }
-}
-
-/** Whether somebody listens on a socket. */
-export async function isAnswered(socket: string): Promise<boolean> {
-  const other = await connectUnix(socket);
-  other?.close();
-  return other !== undefined;
 }

@@ -11,7 +11,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { checkName, checkNames } from "../../core/names.ts";
 import { isMemberAddress, lowestFree } from "../../network/addresses.ts";
 import type { Options } from "../../core/options.ts";
-import { completeRecords } from "../../store/orphans.ts";
+import { settledRecords } from "../../store/orphans.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { VERSION } from "../../system/program_info.ts";
 import { exists, type GroupRecord, removeIfThere, type Store } from "../../store.ts";
@@ -19,7 +19,7 @@ import { resolveImage } from "../../image/image.ts";
 import { qemu } from "../../vmm/qemu/driver.ts";
 import { connectUnix } from "../../system/sockets.ts";
 import { type GroupReport, PROTOCOL_VERSION } from "../../wire.ts";
-import { Claims, isAnswered } from "./claims.ts";
+import { Claims } from "./claims.ts";
 import { EventHub } from "../server/events.ts";
 import { HypervisorHost } from "../host.ts";
 import { endProcesses } from "./end_processes.ts";
@@ -575,26 +575,4 @@ export function runnerNames(argument: string): string[] {
 
 function ending(group: string): FleetboxError {
   return new FleetboxError("conflict", `The group of "${group}" is ending`, { hint: "Try again when it is gone." });
-}
-
-/** How long a holder that was killed may go on being a process when its sockets are gone. */
-const DYING_MS = 2_000;
-
-/**
- * The records, once no holder of these members is just dying: its sockets are closed a moment before its process is gone, and
- * who looked between the two would take its machines for nobody's and boot others beside them.
- */
-async function settledRecords(store: Store, names: readonly string[]): Promise<GroupRecord[]> {
-  for (const end = performance.now() + DYING_MS;;) {
-    const records = completeRecords(store);
-    const dying = await Promise.all(records.map((record) => isDying(store, record, names)));
-    if (!dying.includes(true) || performance.now() > end) return records;
-    await new Promise((later) => setTimeout(later, 10));
-  }
-}
-
-async function isDying(store: Store, { holder, served }: GroupRecord, names: readonly string[]): Promise<boolean> {
-  if (!isAlive(holder)) return false;
-  const answers = served.filter((name) => names.includes(name)).map((name) => isAnswered(store.memberSocket(name)));
-  return (await Promise.all(answers)).includes(false);
 }
