@@ -93,6 +93,8 @@ export class Bringing {
     const plan = request.plan(facts, observeGroups(store));
     interrupt.signal.throwIfAborted();
     for (const { report } of members) if (report) this.#tell({ event: "member", member: report });
+    // A host that is busy may keep a hypervisor from answering for a moment: it is asked once more.
+    if (this.#attempt === 1 && members.some(({ report }) => report?.not_answering)) return false;
 
     switch (plan.step) {
       case "refuse":

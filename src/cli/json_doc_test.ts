@@ -38,7 +38,8 @@ type Keys<T> = Record<keyof Required<T>, true>;
 const TYPES: Record<string, Record<string, true>> = {
   "listed member": {
     ...{ name: true, state: true, stage: true, running: true, ip: true, cpus: true, memory_mb: true, disk_mb: true },
-    ...{ image: true, since: true, group: true, bound: true, ssh: true, forwards: true, reason: true, hint: true },
+    ...{ image: true, not_answering: true, since: true, group: true, bound: true, ssh: true, forwards: true },
+    ...{ reason: true, hint: true },
   } satisfies Keys<MemberView>,
   member: {
     ...{
@@ -53,7 +54,7 @@ const TYPES: Record<string, Record<string, true>> = {
       ssh: true,
     },
     ...{ download: true, group: true, cpus: true, memory_mb: true, image: true, bound: true, failure: true },
-    ...{ hypervisor_pid: true, command: true, forwards: true, network: true },
+    ...{ hypervisor_pid: true, not_answering: true, command: true, forwards: true, network: true },
   } satisfies Keys<MemberReport>,
   endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
   failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,

@@ -88,7 +88,8 @@ function narrowed(rows: Cell[][], width: number): Cell[][] {
   return rows;
 }
 
-function stateText({ state, stage }: MemberView): string {
+function stateText({ state, stage, not_answering: isSilent }: MemberView): string {
+  if (isSilent) return `${state} (not answering)`;
   if (stage === "stopping") return "stopping";
   if (state === "starting" && stage) return `starting (${stage})`;
   if (state === "running" && stage === "paused") return "running (paused)";

@@ -6,9 +6,9 @@
  * `fleetbox ls --json` prints; keys may be added, none changes its meaning.
  */
 
-import { messageOf } from "../core/errors.ts";
+import { hintOf, messageOf } from "../core/errors.ts";
 import type { ForwardReport, SshEndpoint, Stage, State } from "../wire.ts";
-import { type Everything, type GroupFacts, type MemberFacts, orphanGroup } from "../control/observe.ts";
+import { type Everything, type GroupFacts, type MemberFacts, orphanGroup, silentMachine } from "../control/observe.ts";
 
 export type ViewState = State | "orphaned" | "damaged" | "unknown";
 
@@ -24,6 +24,8 @@ export interface MemberView {
   memory_mb?: number;
   disk_mb?: number;
   image?: string;
+  /** Its hypervisor does not answer, although it runs. Absent: it does. */
+  not_answering?: true;
   /** When the state began, ISO 8601. */
   since?: string;
   /** The group that it is served in. */
@@ -59,7 +61,9 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
       since: report.since,
       group: report.group,
       ssh: report.ssh,
-      ...(report.state === "error" || report.failure
+      ...(report.not_answering
+        ? { not_answering: true, reason: messageOf(silentMachine(report)), hint: hintOf(silentMachine(report)) }
+        : report.state === "error" || report.failure
         ? { reason: report.failure?.message ?? report.error, hint: report.failure?.hint ?? `fleetbox logs ${name}` }
         : {}),
     };

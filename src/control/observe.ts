@@ -114,6 +114,14 @@ export function homeGroup(groups: readonly GroupFacts[], { stored, report }: Mem
   );
 }
 
+/** What is said of a member that runs while its hypervisor does not answer. */
+export function silentMachine({ name, hypervisor_pid: pid }: MemberReport): FleetboxError {
+  return new FleetboxError("timeout", `"${name}" runs, but its hypervisor (process ${pid}) does not answer`, {
+    hint: `Wait until it does, or end it without asking it and boot it again: ` +
+      `fleetbox stop --force ${name} && fleetbox up ${name}`,
+  });
+}
+
 /** Everything: each member of the store and of the groups that are served, in natural order. */
 export interface Everything {
   members: MemberFacts[];

@@ -4,6 +4,7 @@
  * | what is found                                         | `up` does                                               |
  * | ----------------------------------------------------- | ------------------------------------------------------- |
  * | a name's config is damaged, or its holder is silent   | refuse, with that error                                 |
+ * | a member that runs, and whose hypervisor is silent    | refuse: it is not as it should be                       |
  * | a member that is being stopped                        | wait until it is gone, look again                       |
  * | a member of a program's bound group                   | refuse: it ends with that program                       |
  * | members of two groups                                 | refuse: two networks cannot merge                       |
@@ -15,7 +16,7 @@
  */
 
 import { FleetboxError } from "../core/errors.ts";
-import { type GroupFacts, homeGroup, type MemberFacts, orphanGroup } from "./observe.ts";
+import { type GroupFacts, homeGroup, type MemberFacts, orphanGroup, silentMachine } from "./observe.ts";
 
 export type Plan =
   /** It cannot be done. */
@@ -29,6 +30,10 @@ export type Plan =
 
 /** The next step of `up` for these members, which are in the order in which the user named them. */
 export function planUp(members: readonly MemberFacts[], groups: readonly GroupFacts[]): Plan {
+  return silentBlock(members) ?? planGroup(members, groups);
+}
+
+function planGroup(members: readonly MemberFacts[], groups: readonly GroupFacts[]): Plan {
   const blocked = blockedBy(members);
   if (blocked) return blocked;
   const others = members.find(({ report }) => report?.bound);
@@ -98,10 +103,15 @@ export function planJoin(member: MemberFacts, via: MemberFacts, groups: readonly
     return planSpawn([via.name], groups);
   }
   if (!via.report?.running) return { step: "refuse", error: viaNotRunning(member.name, via) };
-  const plan = planUp([via, member], groups);
+  const plan = silentBlock([member]) ?? planGroup([via, member], groups);
   if (plan.step !== "add") return plan;
   const without = (names: string[]) => names.filter((name) => name !== via.name);
   return { ...plan, via: via.name, pending: without(plan.pending), running: without(plan.running) };
+}
+
+function silentBlock(members: readonly MemberFacts[]): Plan | undefined {
+  const silent = members.find(({ report }) => report?.state === "running" && report.not_answering);
+  return silent && { step: "refuse", error: silentMachine(silent.report!) };
 }
 
 function blockedBy(members: readonly MemberFacts[]): Plan | undefined {

@@ -53,6 +53,12 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
     [],
     "spawn b,a; taken ; strays ",
   ],
+  [
+    "one that runs and does not answer is no member that runs already",
+    [served("a", "a", { not_answering: true, hypervisor_pid: 7 }), stopped("b")],
+    [group("a", ["a"])],
+    /^refuse: timeout: "a" runs, but its hypervisor \(process 7\) does not answer$/,
+  ],
   ["stopped and new members boot together", [stopped("a"), absent("b")], [], "spawn a,b; taken ; strays "],
   ["one that runs is left alone", [served("a", "a")], [group("a", ["a"])], "via a: add ; pending ; running a"],
   [

@@ -17,6 +17,18 @@ export function startLimit(limitMs: number, onEnd: () => void): () => void {
   return () => slices.end();
 }
 
+/** Waits; returns early when the signal fires. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = () => resolve();
+  const timer = setTimeout(done, ms);
+  signal?.addEventListener("abort", done);
+  await promise;
+  clearTimeout(timer);
+  signal?.removeEventListener("abort", done);
+}
+
 /** A time limit that can be paused: what a download takes does not count for a boot. */
 export class Countdown {
   #leftMs: number;

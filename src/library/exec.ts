@@ -12,7 +12,7 @@ import { FleetboxError, messageOf } from "../core/errors.ts";
 import { clip } from "../core/bytes.ts";
 import type { Lanes } from "./ssh/ssh_pool.ts";
 import { randomWord } from "./naming.ts";
-import { pause } from "./poll.ts";
+import { pause } from "../core/deadline.ts";
 import { type Command, commandLine, killLine } from "./shell.ts";
 import type { ExecOptions, ExecResult, ExitStatus, Process, ProcessOptions, Stdin } from "./types.ts";
 

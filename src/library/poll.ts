@@ -1,5 +1,7 @@
 /** Trying until it works: the loop under every `waitFor`. Knows no machine. */
 
+import { pause } from "../core/deadline.ts";
+
 export interface PollOptions {
   limitMs: number;
   intervalMs: number;
@@ -48,16 +50,4 @@ export async function poll<T>(options: PollOptions, attempt: (signal: AbortSigna
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Waits; returns early when the signal fires. */
-export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const done = () => resolve();
-  const timer = setTimeout(done, ms);
-  signal?.addEventListener("abort", done);
-  await promise;
-  clearTimeout(timer);
-  signal?.removeEventListener("abort", done);
 }

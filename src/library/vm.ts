@@ -10,6 +10,7 @@ import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
+import { unlessMachineEnds } from "./machine_end.ts";
 import { Lanes } from "./ssh/ssh_pool.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -55,19 +56,26 @@ export class Machine implements types.Vm {
   }
 
   async exec(command: types.Command, options?: types.ExecOptions): Promise<types.ExecResult> {
-    return await execute(this.#lanes, command, checked("exec", this.#call("exec"), options));
+    const request = checked("exec", this.#call("exec"), options);
+    return await this.#unlessItEnds("exec", execute(this.#lanes, command, request));
   }
 
   async spawn(command: types.Command, options?: types.ProcessOptions): Promise<types.Process> {
-    return await spawn(this.#lanes, command, checked("spawn", this.#call("spawn"), options));
+    const request = checked("spawn", this.#call("spawn"), options);
+    const process = await this.#unlessItEnds("spawn", spawn(this.#lanes, command, request));
+    const status = this.#unlessItEnds("spawn", process.status);
+    status.catch(() => {}); // whoever asks hears of it
+    return { ...process, status };
   }
 
   async copyTo(from: string, to: string, options?: types.CopyOptions): Promise<void> {
-    await copyTo(this.#files, from, to, checked("copy", this.#call("copyTo"), options).signal);
+    const { signal } = checked("copy", this.#call("copyTo"), options);
+    await this.#unlessItEnds("copyTo", copyTo(this.#files, from, to, signal));
   }
 
   async copyFrom(from: string, to: string, options?: types.CopyOptions): Promise<void> {
-    await copyFrom(this.#files, from, to, checked("copy", this.#call("copyFrom"), options).signal);
+    const { signal } = checked("copy", this.#call("copyFrom"), options);
+    await this.#unlessItEnds("copyFrom", copyFrom(this.#files, from, to, signal));
   }
 
   async writeFile(
@@ -76,12 +84,14 @@ export class Machine implements types.Vm {
     options?: types.WriteOptions,
   ): Promise<void> {
     const { mode = 0o644, signal } = checked("write", this.#call("writeFile"), options);
-    await this.#files.write(path, piecesOf(content), { mode, exactMode: options?.mode !== undefined, signal });
+    const exactMode = options?.mode !== undefined;
+    const writing = this.#files.write(path, piecesOf(content), { mode, exactMode, signal });
+    await this.#unlessItEnds("writeFile", writing);
   }
 
   async readFile(path: string, options?: types.CopyOptions): Promise<Uint8Array<ArrayBuffer>> {
     const { signal } = checked("copy", this.#call("readFile"), options);
-    return await this.#read(path, { signal });
+    return await this.#unlessItEnds("readFile", this.#read(path, { signal }));
   }
 
   async readTextFile(path: string, options?: types.CopyOptions): Promise<string> {
@@ -212,6 +222,12 @@ export class Machine implements types.Vm {
     this.#ip = report.ip;
     this.#endpoint = report.ssh;
     return undefined;
+  }
+
+  /** What is under way on it, or the error that says that it ended meanwhile. */
+  async #unlessItEnds<T>(method: string, work: Promise<T>): Promise<T> {
+    const where = { store: this.#group.store, name: this.name };
+    return await unlessMachineEnds(where, this.#call(method), work, () => this.#lanes.drop());
   }
 
   #call(method: string): string {

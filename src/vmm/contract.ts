@@ -161,6 +161,12 @@ export interface Machine {
   /** Asks the hypervisor; MUST NOT answer from memory. A process that is gone is `gone`, not an error. */
   state(): Promise<MachineState>;
   /**
+   * Whether the hypervisor answers within a time: one that is frozen is a process that runs. MUST NOT answer from memory;
+   * questions that come while one is open MUST share its answer, so that they do not pile up. One that is gone, or ending,
+   * answers.
+   */
+  answers(limitMs: number): Promise<boolean>;
+  /**
    * Sets virtual CPUs going that stand still; after a disk error, the operation that failed is tried again. Nothing
    * happens when they run.
    * @throws {FleetboxError} `failed`: the machine is gone, or cannot go on.

@@ -78,6 +78,8 @@ export interface MemberReport extends Status {
   failure?: WireError;
   /** The hypervisor's process id, while there is one. */
   hypervisor_pid?: number;
+  /** Of a `report` and a `group`, which ask: its hypervisor did not answer within half a second. Absent: it did. */
+  not_answering?: true;
   /** Of a `report` that was asked `verbose`: the hypervisor's program and arguments, when its holder has started it. */
   command?: string[];
   /** Ports of this host that lead to its own. Absent: there are none. */

@@ -86,12 +86,37 @@ Deno.test("a killed holder takes its machine along; a test hears of it, and can 
     await vm.exec("echo kept > kept; sync", { check: true });
     const sleep = await vm.spawn("sleep 4715");
     Deno.kill(processesOf(store.root).find(({ kind }) => kind === "holder")!.pid, "SIGKILL");
-    await assert.rejects(sleep.status, code("failed", /the connection to the machine broke/));
+    await assert.rejects(
+      sleep.status,
+      code("failed", /the connection to the machine broke|was cut off: its machine is gone/),
+    );
     await until("no machine runs", () => processesOf(store.root).every(({ kind }) => kind !== "machine"));
     assert.equal(await vm.state(), "stopped");
     await assert.rejects(vm.exec("true"), code("conflict", /"beheaded" does not run: it is down/));
     await vm.start();
     assert.equal(await vm.readTextFile("kept"), "kept\n");
+  }
+  assertNothingLeft(store);
+});
+
+Deno.test("what is under way on a machine ends with it, and says why", async () => {
+  {
+    await using vm = await start("cut", options);
+    const exec = assert.rejects(
+      vm.exec("sleep 4716"),
+      code("failed", /^exec\(\) on "cut" was cut off: its machine failed$/),
+    );
+    const process = await vm.spawn("sleep 4717");
+    const spawned = assert.rejects(
+      process.status,
+      code("failed", /^spawn\(\) on "cut" was cut off: its machine failed$/),
+    );
+    await until("both run", async () => (await vm.exec("pgrep -f 'sleep 471[67]' | wc -l")).stdout.trim() >= "2");
+    Deno.kill(processesOf(store.root).find(({ kind }) => kind === "machine")!.pid, "SIGKILL");
+    await Promise.all([exec, spawned]);
+    assert.equal(await vm.state(), "error");
+    await vm.start();
+    await vm.exec("true", { check: true });
   }
   assertNothingLeft(store);
 });

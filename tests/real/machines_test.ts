@@ -32,6 +32,17 @@ test("a machine boots, is reached over SSH, and keeps what it wrote to its disk 
   );
 });
 
+test("exec ends when its machine's power is cut, with code 255 and the reason", async () => {
+  await using box = await sandbox();
+  await box.up("a");
+  const running = box.start(["exec", "a", "--", "sh", "-c", "echo begun; sleep 1000"]);
+  await running.printed(/begun/);
+  await box.ok("stop", "a", "--force");
+  const result = await running.done;
+  assert.equal(result.code, 255, told(result));
+  assert.match(result.stderr, /The connection to "a" is over: it was stopped/, told(result));
+});
+
 test("ssh passes exit codes, words, input and output through; scp and sftp work with ssh-config", async () => {
   await using box = await sandbox();
   await box.up("a");

@@ -16,6 +16,10 @@ export function sshOptions(store: Store): [string, string][] {
     ["LogLevel", "ERROR"],
     // Until the shell is there: a guest that hangs must not hang its user.
     ["ConnectTimeout", "20"],
+    // Afterwards: a guest that hangs sends nothing, for ever. A minute, for a machine that stands while the host's disk is
+    // full or a host that is busy comes back.
+    ["ServerAliveInterval", "10"],
+    ["ServerAliveCountMax", "6"],
   ];
 }
 

@@ -54,7 +54,9 @@ Examples:
         if (member === undefined || endpoints.has(member)) continue;
         endpoints.set(member, await reach(store, member));
       }
-      Deno.exitCode = await runClient("scp", scpArguments(store, places, endpoints, flags));
+      Deno.exitCode = await runClient("scp", scpArguments(store, places, endpoints, flags), store, [
+        ...endpoints.keys(),
+      ]);
     });
 }
 

@@ -35,6 +35,6 @@ Examples:
       const store = openStore();
       const endpoint = await reach(store, name);
       const args = sshArguments(store, endpoint, { tty: false, command: command.map(shellQuote).join(" ") });
-      Deno.exitCode = await runClient("ssh", args);
+      Deno.exitCode = await runClient("ssh", args, store, [name]);
     });
 }

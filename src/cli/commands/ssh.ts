@@ -31,8 +31,9 @@ Examples:
     .action(async (word: string, words: string[], flags: { tty?: boolean }) => {
       const command = words[0] === "--" ? words.slice(1) : words;
       const store = openStore();
-      const endpoint = await reach(store, checkName(word));
+      const name = checkName(word);
+      const endpoint = await reach(store, name);
       const args = sshArguments(store, endpoint, { tty: flags.tty, command: remoteCommand(command) });
-      Deno.exitCode = await runClient("ssh", args);
+      Deno.exitCode = await runClient("ssh", args, store, [name]);
     });
 }

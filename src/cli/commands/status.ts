@@ -69,7 +69,7 @@ export function statusLines(
   const since = view.since ? `, for ${ageText(nowMs - Date.parse(view.since))}` : "";
   const entries: [string, string | undefined][] = [
     ["name", view.name],
-    ["state", `${view.state}${view.stage && view.stage !== "ready" ? ` (${view.stage})` : ""}${since}`],
+    ["state", `${view.state}${detailOf(view)}${since}`],
     ["download", report?.state === "downloading" && report.download ? transferText(report.download) : undefined],
     ["reason", view.reason],
     ["try", view.hint],
@@ -104,6 +104,11 @@ export function statusLines(
   return told.map(([key, value]) =>
     `${key.padEnd(width)}  ${value.trim().replaceAll("\n", `\n${" ".repeat(width + 2)}`)}`
   );
+}
+
+function detailOf({ stage, not_answering: isSilent }: MemberView): string {
+  if (isSilent) return " (not answering)";
+  return stage && stage !== "ready" ? ` (${stage})` : "";
 }
 
 function sshText({ name, ssh }: MemberView): string {

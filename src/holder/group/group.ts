@@ -504,7 +504,9 @@ export class Group {
     return state === "running" || state === "starting" ? this.#addresses.get(name) : undefined;
   }
 
-  report(): GroupReport {
+  /** The whole group, once each hypervisor was asked whether it answers: all at once. */
+  async askedReport(): Promise<GroupReport> {
+    const members = await Promise.all(this.members.map((member) => member.askedReport()));
     const choice = this.#host.known;
     return {
       group: this.name,
@@ -515,7 +517,7 @@ export class Group {
       egress: this.egress,
       host_access: this.hostAccess,
       ...(choice ? { accelerator: { name: choice.accelerator.accelerator, reason: choice.accelerator.reason } } : {}),
-      members: this.members.map((member) => member.report()),
+      members,
       gateway: this.#network.counters(),
       ...(this.#network.gatewayTrouble ? { gateway_trouble: this.#network.gatewayTrouble } : {}),
     };

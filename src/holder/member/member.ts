@@ -55,6 +55,9 @@ export interface StopRequest {
 /** How long a guest of which nobody knows whether it has cloud-init may keep us out before we take it that it has none. */
 const STRANGER_MS = 20_000;
 
+/** How long a hypervisor may take to answer before it is told to be silent. */
+const ANSWER_MS = 500;
+
 /** How often the progress of a download is told. */
 const DOWNLOAD_EVERY_MS = 1_000;
 
@@ -660,9 +663,15 @@ export class Member {
     this.context.onDetail(detail);
   }
 
-  /** All that can be told of it: what {@link report} tells, and the hypervisor's command line. */
-  fullReport(): MemberReport {
-    return { ...this.report(), ...(this.#machine && this.#command && { command: this.#command }) };
+  /** {@link report}, and whether its hypervisor answers: it is asked. */
+  async askedReport(): Promise<MemberReport> {
+    const answers = await this.#machine?.answers(ANSWER_MS) ?? true;
+    return { ...this.report(), ...(answers ? {} : { not_answering: true }) };
+  }
+
+  /** All that can be told of it: what {@link askedReport} tells, and the hypervisor's command line. */
+  async fullReport(): Promise<MemberReport> {
+    return { ...await this.askedReport(), ...(this.#machine && this.#command && { command: this.#command }) };
   }
 
   report(): MemberReport {

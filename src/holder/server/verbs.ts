@@ -29,8 +29,8 @@ type Handler<O extends Op> = (
 ) => typeof VERBS[O]["answer"] extends "one" ? Promise<ReplyOf<O>> | ReplyOf<O> : Promise<void>;
 
 const HANDLERS: { [O in Op]: Handler<O> } = {
-  report: (context, { verbose }) => verbose ? memberOf(context).fullReport() : memberOf(context).report(),
-  group: ({ group }) => group.report(),
+  report: (context, { verbose }) => verbose ? memberOf(context).fullReport() : memberOf(context).askedReport(),
+  group: ({ group }) => group.askedReport(),
   watch,
   add,
   async stop({ group, name, client }, { force = false, grace_ms: graceMs = DEFAULT_GRACE_MS, verbose }) {
@@ -96,11 +96,13 @@ function tell(group: Group, client: Client, name: string, kinds: readonly Event[
 }
 
 /** Tells a client of everything: what is now, then what changes, until the group ends or the client leaves. */
-async function watch({ group, client }: Context, { verbose = false }: RequestOf<"watch">): Promise<void> {
+async function watch({ group, name, client }: Context, { verbose = false }: RequestOf<"watch">): Promise<void> {
   for (const member of group.members) {
     if (verbose) member.details.forEach((detail) => client.post(encodeLine(detail)));
     client.post(encodeLine({ event: "member", member: member.report() }));
   }
+  // It left between the client's connect and its question.
+  if (!group.member(name)) client.post(encodeLine({ event: "gone", name }));
   const off = group.hub.subscribe((event) => {
     if (verbose || event.event !== "detail") client.post(encodeLine(event));
   });

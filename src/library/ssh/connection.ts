@@ -11,7 +11,7 @@ import { connect } from "node:net";
 import type { Client, ClientChannel, SFTPWrapper } from "./ssh2.d.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { SshEndpoint } from "../../wire.ts";
-import { pause } from "../poll.ts";
+import { pause } from "../../core/deadline.ts";
 import type { Slots } from "./semaphore.ts";
 
 /** How long a machine may be unreachable before who waits is told so. */

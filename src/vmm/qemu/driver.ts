@@ -11,7 +11,7 @@ import type { Driver, Machine, MachineEvent, MachineExit, MachineState, StopOpti
 import { asText, QmpClosedError, type QmpEvent } from "./qmp.ts";
 import { checkSpec, machineArguments } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
-import { adopt, launch, type QemuProcess } from "./process.ts";
+import { adopt, launch, type QemuProcess, settles } from "./process.ts";
 import { stopMachine } from "./stop.ts";
 
 export const qemu: Driver = {
@@ -72,6 +72,13 @@ class QemuMachine implements Machine {
       const translated = machineEvent(event);
       if (translated) listener(translated);
     });
+  }
+
+  #asked: Promise<boolean> | undefined;
+
+  async answers(limitMs: number): Promise<boolean> {
+    const asked = this.#asked ??= this.state().then(() => true, () => false).finally(() => this.#asked = undefined);
+    return await settles(asked, limitMs) && await asked;
   }
 
   async state(): Promise<MachineState> {

@@ -38,6 +38,23 @@ Deno.test("a missing hypervisor is unavailable, with a hint", async () => {
   await assert.rejects(qemu.start(spec), code("unavailable", /not installed/));
 });
 
+Deno.test("a frozen hypervisor does not answer, is not asked again while a question is open, and answers when it goes on", async () => {
+  await using workspace = new Workspace();
+  const machine = await qemu.start(await workspace.spec());
+  const state = machine.state.bind(machine);
+  let questions = 0;
+  machine.state = () => (questions++, state());
+  assert.equal(await machine.answers(10_000), true);
+  Deno.kill(machine.process.pid, "SIGSTOP");
+  assert.deepEqual(await Promise.all([machine.answers(50), machine.answers(50)]), [false, false]);
+  assert.equal(await machine.answers(50), false);
+  assert.equal(questions, 2);
+  Deno.kill(machine.process.pid, "SIGCONT");
+  assert.equal(await machine.answers(10_000), true);
+  await machine.kill();
+  assert.equal(await machine.answers(10_000), true, "it is gone, and that is known");
+});
+
 Deno.test("stop() of a guest that listens takes one rung: the guest shuts down", async () => {
   await using workspace = new Workspace();
   const machine = await qemu.start(await workspace.spec());
