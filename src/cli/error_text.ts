@@ -8,19 +8,14 @@
  * With `--json` it is one line instead: `{"event":"error", code, message, causes, hint?}`, on standard error as well.
  */
 
-import { causesOf, codeOf, EXIT_CODES, hintOf, messageOf, toWireError } from "../core/errors.ts";
+import { codeOf, EXIT_CODES, hintOf, messageOf, newCauses, toWireError } from "../core/errors.ts";
 
 /** The error for people. Several errors (an `AggregateError`) come one below the other. */
 export function errorText(thrown: unknown): string {
   if (thrown instanceof AggregateError) return thrown.errors.map(errorText).join("\n");
   const message = messageOf(thrown);
   const lines = [`fleetbox: ${indent(message)}`];
-  let told = message;
-  for (const cause of causesOf(thrown)) {
-    if (told.includes(cause)) continue;
-    told += `\n${cause}`;
-    lines.push(`  because: ${indent(cause)}`);
-  }
+  for (const cause of newCauses(thrown)) lines.push(`  because: ${indent(cause)}`);
   const hint = hintOf(thrown);
   // A hint that is no next step, but a question or a list, speaks for itself.
   if (hint) lines.push(`  ${/^(Did you mean|There (is|are)\b)/.test(hint) ? "" : "try: "}${indent(hint)}`);

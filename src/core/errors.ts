@@ -108,6 +108,41 @@ export function causesOf(thrown: unknown): string[] {
   return [...new Set(below.map(messageOf))];
 }
 
+/**
+ * The causes that say more than what was said above them, nearest first, each once.
+ *
+ * The message often says in words what its cause says as the system's error: that there is no such file, or no room.
+ */
+export function newCauses(thrown: unknown): string[] {
+  const causes: string[] = [];
+  let told = messageOf(thrown);
+  for (const cause of causesOf(thrown)) {
+    // What a cause repeats at its beginning is left away.
+    const fresh = cause.startsWith(`${messageOf(thrown)}: `) ? cause.slice(messageOf(thrown).length + 2) : cause;
+    if (isSaid(fresh, told)) continue;
+    told += `\n${fresh}`;
+    causes.push(fresh);
+  }
+  return causes;
+}
+
+/** Errors of the system, each with the words in which a message has said it already. */
+const SAID: [cause: RegExp, said: RegExp][] = [
+  [
+    /^No such file or directory\b|\(os error 2\)/,
+    /there (is|are) no\b|does not exist|not found|not installed|is missing|no such/i,
+  ],
+  [/^No space left on device\b|\(os error 28\)/, /\bno (more )?(space|room)\b|\bis full\b|disk full/i],
+  [/^Permission denied\b|\(os error 13\)/, /\bpermission\b|\bmay not\b|not allowed/i],
+  [/^File exists\b|\(os error 17\)/, /\bexists\b|is there already/i],
+  [/^Connection refused\b|\(os error 111\)/, /connection refused|does not answer|nobody (answers|listens)/i],
+];
+
+function isSaid(cause: string, told: string): boolean {
+  const plain = (text: string) => text.replace(/\s*\(os error \d+\)/g, "").replace(/[.\s]+$/, "").toLowerCase();
+  return plain(told).includes(plain(cause)) || SAID.some(([system, said]) => system.test(cause) && said.test(told));
+}
+
 /** The first hint in the chain, nearest first. */
 export function hintOf(thrown: unknown): string | undefined {
   for (const at of chain(thrown)) {

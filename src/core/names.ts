@@ -49,6 +49,8 @@ function printable(value: string): string {
 
 function suggestion(value: unknown): string | undefined {
   if (typeof value !== "string") return undefined;
+  const parts = value.split(/[,\s]+/).filter(Boolean);
+  if (parts.length > 1 && parts.every(isName)) return `One name is expected here: ${parts.join(" or ")}`;
   const near = value.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "").slice(0, MAX_NAME_LENGTH)
     .replace(/-+$/, "");
   return isName(near) ? `Did you mean "${near}"?` : undefined;

@@ -27,6 +27,14 @@ export function parseForward(text: string, what = "a port forward"): ForwardWish
     new FleetboxError("misuse", `Bad value for ${what}: found ${JSON.stringify(text)}, ${why}`);
   if (/\/udp$/i.test(text)) throw bad("and only TCP is forwarded");
   const match = /^(?:(\d{1,5}):)?(\d{1,5})(?:\/tcp)?$/i.exec(text);
+  const parts = text.split(",");
+  if (parts.length > 1 && parts.every((part) => /^[\d:]+$/.test(part))) {
+    throw new FleetboxError("misuse", `Bad value for ${what}: found ${JSON.stringify(text)}, expected one port`, {
+      hint: what === "--publish"
+        ? `Repeat -p for each port: ${parts.map((part) => `-p ${part}`).join(" ")}`
+        : `Separate ports by spaces: ${parts.join(" ")}`,
+    });
+  }
   if (!match && /:.*:/.test(text)) throw bad(`and forwards are of 127.0.0.1 alone: expected ${expected}`);
   const [host, guest] = [Number(match?.[1] ?? 0), Number(match?.[2])];
   if (!match || guest < 1 || guest > 65_535 || host > 65_535) throw bad(`expected ${expected}`);

@@ -138,7 +138,9 @@ Deno.test("cp and exec refuse what they cannot do, in words", async () => {
   await box.fails(2, [/Not a member: "A b"/, /\.\/A b:c/], "cp", "A b:c", "a:");
   await box.fails(2, /A path is empty/, "cp", "", "a:");
   await box.fails(3, [/no member "b"/, /There are: a/], "cp", "x", "b:");
-  await box.fails(1, [/Cannot reach "a": it is not running/, /fleetbox up a/], "cp", "x", "a:");
+  await box.fails(1, [/Cannot reach "a": it is not running/, /fleetbox up a/], "cp", "/etc/hosts", "a:");
+  await box.fails(3, [/^fleetbox: There is no \.\/no-file$/m, /NAME:PATH/], "cp", "no-file", "a:");
+  await box.fails(3, /There is no directory \/no-where for x/, "cp", "a:x", "/no-where/y");
   await box.fails(1, /Cannot reach "a"/, "exec", "a", "--", "true");
   await box.fails(2, /Which program\? For example: fleetbox exec a -- uname -r/, "exec", "a");
   await box.fails(2, /No program named/, "exec", "a", "--");

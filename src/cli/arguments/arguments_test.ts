@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { FleetboxError } from "../../core/errors.ts";
+import { FleetboxError, hintOf } from "../../core/errors.ts";
+import { checkName } from "../../core/names.ts";
+import { parseForward } from "../../store/forwards.ts";
 import type { MemberConfig } from "../../store.ts";
 import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
 import { ignoredOptions, imageReference, type MemberFlags, memberOptions, parseFixture } from "./member_options.ts";
@@ -108,6 +110,51 @@ Deno.test("bad flags are refused by name", () => {
   for (const [flags, pattern] of bad) {
     assert.throws(() => memberOptions(flags, () => "/w", undefined), misuse(pattern), JSON.stringify(flags));
   }
+});
+
+Deno.test("a value out of its range is told with its unit, and with what was meant", () => {
+  const refused = (read: () => unknown) => {
+    try {
+      read();
+    } catch (thrown) {
+      if (thrown instanceof FleetboxError) return `${thrown.message} -> ${thrown.hint}`;
+    }
+    return undefined;
+  };
+  const flags = (one: MemberFlags) => refused(() => memberOptions(one, () => "/w", undefined));
+  const cases: [MemberFlags, string][] = [
+    [{ memory: "1" }, '--memory: "1" is 1 MiB; the least is 64M -> Did you mean 1G?'],
+    [{ memory: "1.5" }, '--memory: "1.5" is 1.5 MiB; the least is 64M -> Did you mean 1.5G?'],
+    [{ memory: "32M" }, '--memory: "32M" is too little; the least is 64M -> Did you mean 32G?'],
+    [{ memory: "4294967296" }, '--memory: "4294967296" is 4294967296 MiB; the most is 16T -> Did you mean 4G?'],
+    [{ disk: "10" }, '--disk: "10" is 10 MiB; the least is 64M -> Did you mean 10G?'],
+    [{ disk: "100T" }, '--disk: "100T" is too much; the most is 64T -> undefined'],
+    [{ memory: "1K" }, '--memory: found "1K", expected a size such as 512M or 2G -> undefined'],
+    [{ cpus: "0" }, '--cpus: "0" is too few; the least is 1 -> undefined'],
+    [{ cpus: "65" }, '--cpus: "65" is too many; the most is 64 -> undefined'],
+    [{ cpus: "2G" }, '--cpus: found "2G", expected a whole number from 1 to 64 -> undefined'],
+    [{ timeout: "180000" }, '--timeout: "180000" is 2d 2h; the most is 24h -> Did you mean 180000ms?'],
+    [{ timeout: "25h" }, '--timeout: "25h" is 1d 1h; the most is 24h -> Did you mean 24h?'],
+    [{ timeout: "0" }, '--timeout: "0" is too short; the least is 1ms -> undefined'],
+    [{
+      timeout: "2min",
+    }, '--timeout: found "2min", expected a duration such as 90, 90s or 2m, at most 24h -> Did you mean 2m?'],
+    [{
+      publish: ["80:80,443:443"],
+    }, '--publish: found "80:80,443:443", expected one port -> Repeat -p for each port: -p 80:80 -p 443:443'],
+    [
+      { fixture: ["a:/x,b:/y"] },
+      '--fixture: found "a:/x,b:/y", expected one directory -> ' +
+      "Repeat --fixture for each directory: --fixture a:/x --fixture b:/y",
+    ],
+  ];
+  for (const [given, said] of cases) assert.equal(flags(given), `Bad value for ${said}`);
+  assert.equal(memberOptions({ disk: "10M" }, () => "/w", undefined).disk, 10 / 1024, "who names the unit means it");
+  assert.match(refused(() => parseForward("80:80,443:443"))!, /-> Separate ports by spaces: 80:80 443:443$/);
+});
+
+Deno.test("a list where one name is expected is no name with a typing mistake", () => {
+  assert.throws(() => checkName("a,b"), (thrown) => hintOf(thrown) === "One name is expected here: a or b");
 });
 
 Deno.test("an existing member that is asked for with other options says what it keeps", () => {

@@ -15,10 +15,20 @@ export function parseDurationMs(text: string, what: string, options: { allowZero
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/i.exec(text.trim());
   const duration = match ? Number(match[1]) * SCALES[(match[2] ?? "s").toLowerCase()] : NaN;
   if (duration <= MAX_MS && (duration >= 1 || (duration === 0 && options.allowZero))) return duration;
-  throw new FleetboxError(
-    "misuse",
-    `Bad value for ${what}: found ${JSON.stringify(text)}, expected a duration such as 90, 90s or 2m, at most 24h`,
-  );
+  const bad = (why: string, meant?: string) =>
+    new FleetboxError("misuse", `Bad value for ${what}: ${why}`, {
+      hint: meant === undefined ? undefined : `Did you mean ${meant}?`,
+    });
+  const shown = JSON.stringify(text);
+  if (duration > MAX_MS) {
+    // A bare number that large is one of milliseconds.
+    const isMs = match?.[2] === undefined && duration / 1000 <= MAX_MS;
+    throw bad(`${shown} is ${ageText(duration)}; the most is 24h`, isMs ? `${Number(match![1])}ms` : "24h");
+  }
+  if (duration < 1) throw bad(`${shown} is too short; the least is ${options.allowZero ? "0" : "1ms"}`);
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)[a-z]*$/i.exec(text.trim().replace(/mill?i\w*$/i, "ms")) ?? [];
+  const expected = `found ${shown}, expected a duration such as 90, 90s or 2m, at most 24h`;
+  throw bad(expected, number && `${number}${unit.toLowerCase()}`);
 }
 
 /** `0.4 s`, `12.3 s`, `2 min 05 s`: time that passes while somebody watches. */

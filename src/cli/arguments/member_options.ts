@@ -8,7 +8,7 @@ import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";
 import { parseForward } from "../../store/forwards.ts";
 import { DEFAULTS, type Fixture, LIMITS, type Options, parseSizeMiB } from "../../core/options.ts";
-import type { MemberConfig } from "../../store.ts";
+import { exists, type MemberConfig } from "../../store.ts";
 import { parseDurationMs } from "./duration.ts";
 import { sizeText } from "./sizes.ts";
 
@@ -131,6 +131,16 @@ export function imageReference(image: string, cwd: () => string): string {
 export function parseFixture(text: string, cwd: () => string): Fixture {
   const colon = text.lastIndexOf(":/");
   if (colon <= 0) throw bad("--fixture", text, "HOST_DIR:GUEST_DIR, with an absolute GUEST_DIR");
+  const parts = text.split(",");
+  if (parts.length > 1 && parts.every((part) => /.:\//.test(part)) && !exists(resolve(cwd(), text.slice(0, colon)))) {
+    throw new FleetboxError(
+      "misuse",
+      `Bad value for --fixture: found ${JSON.stringify(text)}, expected one directory`,
+      {
+        hint: `Repeat --fixture for each directory: ${parts.map((part) => `--fixture ${part}`).join(" ")}`,
+      },
+    );
+  }
   const guest = text.slice(colon + 1);
   return { host_path: resolve(cwd(), text.slice(0, colon)), guest_path: guest.replace(/(?<=.)\/+$/, "") };
 }
@@ -190,17 +200,41 @@ export function ignoredOptions(config: MemberConfig, flags: MemberFlags, options
   return notes;
 }
 
+/** What no bare number means: nobody asks for a disk of 10 MiB, and who types 10 means GiB. */
+const LEAST_BARE_MIB = 64;
+
 function size(flag: string, text: string, minMiB: number, maxMiB: number): number {
   const mib = parseSizeMiB(text, flag);
-  if (mib < minMiB || mib > maxMiB) throw bad(flag, text, `a size from ${sizeText(minMiB)} to ${sizeText(maxMiB)}`);
-  return mib;
+  const [number, isBare] = [parseFloat(text), /^[\d.\s]+$/.test(text)];
+  const least = isBare ? Math.max(minMiB, LEAST_BARE_MIB) : minMiB;
+  if (mib >= least && mib <= maxMiB) return mib;
+  const shown = JSON.stringify(text);
+  if (mib < least) {
+    const why = `${isBare ? `${shown} is ${number} MiB` : `${shown} is too little`}; the least is ${sizeText(least)}`;
+    throw outOfRange(flag, why, number * 1024 <= maxMiB && number >= 1 ? `${number}G` : undefined);
+  }
+  // A number that large is one of bytes.
+  const bytes = number / 1024 / 1024;
+  const meant = isBare && bytes >= least && bytes <= maxMiB ? sizeText(bytes) : undefined;
+  throw outOfRange(
+    flag,
+    `${shown} is ${isBare ? `${number} MiB` : "too much"}; the most is ${sizeText(maxMiB)}`,
+    meant,
+  );
 }
 
 /** @throws {FleetboxError} `misuse` */
 export function wholeNumber(flag: string, text: string, min: number, max: number): number {
   const number = Number(text);
-  if (/^\d+$/.test(text) && number >= min && number <= max) return number;
-  throw bad(flag, text, `a whole number from ${min} to ${max}`);
+  if (!/^\d+$/.test(text)) throw bad(flag, text, `a whole number from ${min} to ${max}`);
+  if (number < min) throw outOfRange(flag, `${JSON.stringify(text)} is too few; the least is ${min}`);
+  if (number > max) throw outOfRange(flag, `${JSON.stringify(text)} is too many; the most is ${max}`);
+  return number;
+}
+
+function outOfRange(flag: string, why: string, meant?: string): FleetboxError {
+  const hint = meant === undefined ? undefined : `Did you mean ${meant}?`;
+  return new FleetboxError("misuse", `Bad value for ${flag}: ${why}`, { hint });
 }
 
 function bad(flag: string, found: string, expected: string): FleetboxError {

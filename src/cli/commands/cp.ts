@@ -13,10 +13,8 @@ import type { SshEndpoint } from "../../wire.ts";
 import { reach } from "../ssh_endpoint.ts";
 import { sshOptionArguments } from "../arguments/ssh_arguments.ts";
 import { runClient } from "../ssh_client.ts";
-import { openStore } from "../arguments/store_access.ts";
-
-/** One word of the command: a path here, or on a member. */
-export type Place = { member?: undefined; path: string } | { member: string; path: string };
+import { checkPlaces, pathHere, type Place } from "../arguments/places.ts";
+import { openStore, requireMember } from "../arguments/store_access.ts";
 
 export function cpCommand(): Command {
   return new Command("cp")
@@ -30,7 +28,7 @@ export function cpCommand(): Command {
       `
 Directories are copied with all that is in them. A path on a member is relative to its user's home; patterns in it
 (NAME:'/var/log/*.log') are expanded there. A file here with a colon in its name is written with a slash: ./a:b
-The exit code is scp's. Needs the guest's SSH server to speak SFTP, as all here do.
+The exit code is scp's, or 3 for a path that is not here. Needs the guest's SSH server to speak SFTP, as all here do.
 
 Examples:
   fleetbox cp app.tar.gz a:
@@ -41,7 +39,8 @@ Examples:
     .action(async (words: string[], flags: { preserve?: boolean }) => {
       const places = words.map(parsePlace);
       if (places.length < 2) {
-        throw new FleetboxError("misuse", "Nowhere to copy to: expected FROM and TO", { hint: "fleetbox help cp" });
+        const hint = `For example, into a member's home: fleetbox cp ${words[0]} NAME:`;
+        throw new FleetboxError("misuse", "Nowhere to copy to: expected FROM and TO", { hint });
       }
       if (places.every(({ member }) => member === undefined)) {
         throw new FleetboxError("misuse", "None of these is on a member: expected NAME:PATH at one side", {
@@ -49,6 +48,8 @@ Examples:
         });
       }
       const store = openStore();
+      for (const { member } of places) if (member !== undefined) await requireMember(store, member);
+      checkPlaces(places);
       const endpoints = new Map<string, SshEndpoint>();
       for (const { member } of places) {
         if (member === undefined || endpoints.has(member)) continue;
@@ -84,12 +85,8 @@ export function scpArguments(
     ...["-r", "-3"],
     ...(flags.preserve ? ["-p"] : []),
     "--",
-    ...places.map(({ member, path }) => member === undefined ? here(path) : uri(endpoints.get(member)!, path)),
+    ...places.map(({ member, path }) => member === undefined ? pathHere(path) : uri(endpoints.get(member)!, path)),
   ];
-}
-
-function here(path: string): string {
-  return path.startsWith("/") || path.startsWith("./") || path.startsWith("../") ? path : `./${path}`;
 }
 
 /** `scp://user@host:port/path` (scp(1)); what is behind the third slash is the path, so an absolute one has two. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FleetboxError } from "../../core/errors.ts";
 import { Store } from "../../store.ts";
+import { checkPlaces } from "../arguments/places.ts";
 import { parsePlace, scpArguments } from "./cp.ts";
 
 Deno.test("cp: a word is on a member when a name stands before its first colon, and no slash does", () => {
@@ -49,4 +50,30 @@ Deno.test("cp: scp is given every path so that it can only be read as that path"
   const args = scpArguments(store, [{ path: "x" }, { member: "a", path: "" }], endpoints, { preserve: true });
   assert.ok(args.includes("-p") && args.includes("-r"));
   assert.equal(args.at(-3), "--");
+});
+
+Deno.test("cp: what is not here, or has no place here, is told before a machine is asked", () => {
+  const dir = Deno.makeTempDirSync();
+  try {
+    Deno.writeTextFileSync(`${dir}/file`, "");
+    const refused = (...words: string[]) => {
+      try {
+        checkPlaces(words.map(parsePlace));
+      } catch (thrown) {
+        if (thrown instanceof FleetboxError) return `${thrown.code}: ${thrown.message}`;
+      }
+      return undefined;
+    };
+    assert.equal(refused("nofile-here", "a:"), "not-found: There is no ./nofile-here");
+    assert.equal(refused(`${dir}/x`, `${dir}/file`, "a:"), `not-found: There is no ${dir}/x`);
+    assert.equal(refused("a:x", `${dir}/no/y`), `not-found: There is no directory ${dir}/no for x`);
+    assert.equal(refused("a:x", `${dir}/no/`), `not-found: There is no directory ${dir}/no/ for x`);
+    assert.equal(refused("a:x", "a:y", `${dir}/no`), `not-found: There is no directory ${dir}/no for 2 copies`);
+    assert.equal(refused("a:x", "a:y", `${dir}/file`), `misuse: ${dir}/file is a file, and no directory for 2 copies`);
+    for (const words of [["a:x", `${dir}/new`], ["a:x", dir], [`${dir}/file`, "a:"], [dir, "a:"], ["a:x", "b:"]]) {
+      assert.equal(refused(...words), undefined, words.join(" "));
+    }
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
+  }
 });
