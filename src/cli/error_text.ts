@@ -8,7 +8,7 @@
  * With `--json` it is one line instead: `{"event":"error", code, message, causes, hint?}`, on standard error as well.
  */
 
-import { codeOf, EXIT_CODES, hintOf, messageOf, newCauses, toWireError } from "../core/errors.ts";
+import { codeOf, EXIT_CODES, hintLine, hintOf, messageOf, newCauses, toWireError } from "../core/errors.ts";
 
 /** The error for people. Several errors (an `AggregateError`) come one below the other. */
 export function errorText(thrown: unknown): string {
@@ -17,8 +17,7 @@ export function errorText(thrown: unknown): string {
   const lines = [`fleetbox: ${indent(message)}`];
   for (const cause of newCauses(thrown)) lines.push(`  because: ${indent(cause)}`);
   const hint = hintOf(thrown);
-  // A hint that is no next step, but a question or a list, speaks for itself.
-  if (hint) lines.push(`  ${/^(Did you mean|There (is|are)\b)/.test(hint) ? "" : "try: "}${indent(hint)}`);
+  if (hint) lines.push(`  ${indent(hintLine(hint))}`);
   return lines.join("\n");
 }
 

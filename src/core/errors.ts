@@ -57,8 +57,29 @@ export interface WireError {
   hint?: string;
 }
 
+/** How a program says errors: the command line prints them itself, the library hands them to whatever test runner there is. */
+export interface Speaker {
+  /** A hint in the program's own words. */
+  hint(hint: string): string;
+  /** Whether a hint is at the end of the message, too, where it is printed whoever prints the error. */
+  isInMessage: boolean;
+}
+
+let speaker: Speaker = { hint: (hint) => hint, isInMessage: false };
+
+/** The messages without their hints, where those are in them. */
+const SENTENCES = new WeakMap<Error, string>();
+
+/** Says how this process says errors, from now on; for the library. Gives what was said before. */
+export function speakFor(next: Speaker): Speaker {
+  const before = speaker;
+  speaker = next;
+  return before;
+}
+
 /**
- * The one error that fleetbox throws on purpose.
+ * The one error that fleetbox throws on purpose. Where it comes from the library, its message ends with the hint, on a line
+ * of its own: test runners print the message and little else.
  *
  * @example
  * ```ts
@@ -77,20 +98,30 @@ export class FleetboxError extends Error {
   override readonly name = "FleetboxError";
   /** What kind of failure it was. */
   readonly code: ErrorCode;
-  /** The user's next step, a sentence. */
+  /** The user's next step, a sentence: its own, else the nearest one of its causes. */
   readonly hint?: string;
 
   /** Takes the kind, a sentence, what it was caused by, and what the user can do. */
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const { cause } = options;
+    const hint = options.hint === undefined ? hintOf(cause) : speaker.hint(options.hint);
+    const isPrinted = speaker.isInMessage && hint !== undefined;
+    super(isPrinted ? `${message}\n  ${hintLine(hint)}` : message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.hint = options.hint;
+    this.hint = hint;
+    if (isPrinted) SENTENCES.set(this, message);
   }
 }
 
-/** The message of anything that was thrown. */
+/** A hint as it is printed: a next step has a mark; a question or a list, which are none, speak for themselves. */
+export function hintLine(hint: string): string {
+  return /^(Did you mean|There (is|are)\b)/.test(hint) ? hint : `try: ${hint}`;
+}
+
+/** The message of anything that was thrown, without its hint. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof Error)) return String(thrown);
+  return SENTENCES.get(thrown) ?? thrown.message;
 }
 
 /** An error and its causes, nearest first: at most 16, so that a chain that bites its own tail ends. */

@@ -44,13 +44,15 @@ export function clusterOf(name: string): string {
 
 function printable(value: string): string {
   const shown = value.length > 80 ? `${value.slice(0, 77)}…` : value;
-  return `${JSON.stringify(shown)} (${value.length} characters)`;
+  return value.length > MAX_NAME_LENGTH
+    ? `${JSON.stringify(shown)} (${value.length} characters)`
+    : JSON.stringify(shown);
 }
 
 function suggestion(value: unknown): string | undefined {
   if (typeof value !== "string") return undefined;
   const parts = value.split(/[,\s]+/).filter(Boolean);
-  if (parts.length > 1 && parts.every(isName)) return `One name is expected here: ${parts.join(" or ")}`;
+  if (parts.length > 1 && parts.every(isName)) return `Name one of them: ${parts.join(" or ")}`;
   const near = value.toLowerCase().replace(/[^a-z0-9-]+/g, "-").replace(/^-+|-+$/g, "").slice(0, MAX_NAME_LENGTH)
     .replace(/-+$/, "");
   return isName(near) ? `Did you mean "${near}"?` : undefined;

@@ -2,7 +2,7 @@
 
 import { dirname } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
-import { suggestion } from "../core/nearest.ts";
+import { nearest } from "../core/nearest.ts";
 import { exists, type Store } from "../store.ts";
 import { buildImage } from "./build.ts";
 import { hasImage, imageDirectory, keyOf, lookUp, point, withImageLock } from "./cache.ts";
@@ -73,7 +73,8 @@ function buildable(alias: string): CatalogRow {
   const row = catalogRow(alias);
   if (row?.build) return row;
   const known = CATALOG.filter(({ build }) => build).map((one) => one.alias).join(", ");
-  throw new FleetboxError("misuse", `fleetbox cannot build ${alias} from packages; expected ${known}`, {
-    hint: row ? `Download it: fleetbox image pull ${alias}` : suggestion(alias, CATALOG.map((one) => one.alias)),
+  const near = nearest(alias, CATALOG.flatMap((one) => one.build ? [one.alias] : []));
+  throw new FleetboxError("misuse", `fleetbox cannot build ${alias} from packages; it can build ${known}`, {
+    hint: row ? `Download it: fleetbox image pull ${alias}` : near && `Did you mean ${near}?`,
   });
 }

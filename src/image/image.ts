@@ -134,7 +134,7 @@ function describePath(path: string, options: ResolveOptions): Image | undefined 
     if (!isNotFound(cause)) throw new FleetboxError("denied", `Cannot read the image ${path}`, { cause });
     throw new FleetboxError("not-found", `There is no image at ${path}`, {
       cause,
-      hint: `Expected a qcow2 or raw file, a directory with an image.json, or one of: ${ALIASES.join(", ")}.`,
+      hint: `Name a qcow2 or raw file, a directory with an image.json, or one of: ${ALIASES.join(", ")}.`,
     });
   }
   if (info.isDirectory) return describeDirectory(path, path);

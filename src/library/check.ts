@@ -2,6 +2,8 @@
 
 import { isAbsolute, resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
+import "./hints.ts";
+import { nearest } from "../core/nearest.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
 import { clip } from "../core/bytes.ts";
 import type { MachineOptions, StartOptions } from "./types.ts";
@@ -101,14 +103,32 @@ export function checked<T extends object>(kind: keyof typeof CALLS, call: string
       throw new FleetboxError(
         "misuse",
         `Unknown option "${key}" of ${call}; expected ${Object.keys(checks).map((one) => `"${one}"`).join(", ")}`,
+        { hint: meantOption(key, Object.keys(checks)) },
       );
     }
     const expected = value === undefined ? undefined : checks[key](value);
     if (expected) {
-      throw new FleetboxError("misuse", `Bad option "${key}" of ${call}: found ${shown(value)}, expected ${expected}`);
+      throw new FleetboxError("misuse", `Bad option "${key}" of ${call}: found ${shown(value)}, expected ${expected}`, {
+        hint: meantValue(key, value, checks[key]),
+      });
     }
   }
   return given as T;
+}
+
+/** `memory` for `memoryMiB`, `timeout` for `timeoutMs`: the unit was left away, or there is a typing mistake. */
+function meantOption(key: string, known: string[]): string | undefined {
+  const word = key.toLowerCase();
+  const meant = known.find((one) => one.toLowerCase().startsWith(word)) ??
+    known.find((one) => one.toLowerCase().includes(word)) ?? nearest(key, known);
+  return meant === undefined || word === "" ? undefined : `Did you mean "${meant}"?`;
+}
+
+/** A number of GiB or of seconds, where the option is in MiB or milliseconds and would take that. */
+function meantValue(key: string, value: unknown, check: Check): string | undefined {
+  if (typeof value !== "number" || !/MiB$/.test(key)) return undefined;
+  const meant = value * 1024;
+  return check(meant) === undefined ? `Did you mean ${meant} (${value} GiB)? It is in MiB.` : undefined;
 }
 
 /** The options as the protocol has them. What is absent is the holder's to choose. */

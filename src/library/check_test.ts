@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FleetboxError } from "../core/errors.ts";
+import { FleetboxError, hintOf } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { checked, wireOptions } from "./check.ts";
 
@@ -16,6 +16,23 @@ Deno.test("check: unknown options are errors that name those that exist", () => 
   refuses("exec", { timeout: 5 }, /^Unknown option "timeout" of call\(\); expected .*"timeoutMs"/);
   refuses("copy", { mode: 5 }, /^Unknown option "mode" of call\(\); expected "signal"$/);
   refuses("start", { toString: 1 }, /Unknown option "toString"/);
+});
+
+Deno.test("check: an option without its unit, one with a typing mistake, and a number of GiB are answered with what was meant", () => {
+  const hint = (kind: Parameters<typeof checked>[0], options: unknown) => {
+    try {
+      checked(kind, "call()", options as object);
+    } catch (thrown) {
+      return hintOf(thrown);
+    }
+    return "not refused";
+  };
+  assert.equal(hint("start", { memory: 512 }), 'Did you mean "memoryMiB"?');
+  assert.equal(hint("start", { timeout: 5 }), 'Did you mean "bootTimeoutMs"?');
+  assert.equal(hint("start", { egres: "off" }), 'Did you mean "egress"?');
+  assert.equal(hint("start", { nonsense: 1 }), undefined);
+  assert.equal(hint("start", { memoryMiB: 1 }), "Did you mean 1024 (1 GiB)? It is in MiB.");
+  assert.equal(hint("start", { memoryMiB: -1 }), undefined);
 });
 
 Deno.test("check: values are checked, and undefined is as if it were not there", () => {

@@ -7,6 +7,7 @@
 
 import { FleetboxError } from "../core/errors.ts";
 import { hostProblem } from "./host.ts";
+import "./hints.ts";
 import { testName, uniqueNames } from "./naming.ts";
 import { openCluster, openMachine } from "./start.ts";
 import type { Cluster, StartOptions, Vm } from "./types.ts";

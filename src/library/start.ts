@@ -7,6 +7,7 @@ import type { MemberReport } from "../wire.ts";
 import { checked, wireOptions } from "./check.ts";
 import { consoleSize } from "./console_log.ts";
 import { MachineGroup } from "./group.ts";
+import "./hints.ts";
 import { uniqueName, uniqueNames } from "./naming.ts";
 import type { Cluster, MachineOptions, StartOptions, Vm } from "./types.ts";
 import { Machine } from "./vm.ts";

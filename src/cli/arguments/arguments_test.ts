@@ -154,7 +154,7 @@ Deno.test("a value out of its range is told with its unit, and with what was mea
 });
 
 Deno.test("a list where one name is expected is no name with a typing mistake", () => {
-  assert.throws(() => checkName("a,b"), (thrown) => hintOf(thrown) === "One name is expected here: a or b");
+  assert.throws(() => checkName("a,b"), (thrown) => hintOf(thrown) === "Name one of them: a or b");
 });
 
 Deno.test("an existing member that is asked for with other options says what it keeps", () => {

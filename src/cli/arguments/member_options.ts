@@ -224,9 +224,9 @@ function size(flag: string, text: string, minMiB: number, maxMiB: number): numbe
 }
 
 /** @throws {FleetboxError} `misuse` */
-export function wholeNumber(flag: string, text: string, min: number, max: number): number {
+export function wholeNumber(flag: string, text: string, min: number, max = Infinity): number {
   const number = Number(text);
-  if (!/^\d+$/.test(text)) throw bad(flag, text, `a whole number from ${min} to ${max}`);
+  if (!/^\d+$/.test(text)) throw bad(flag, text, `a whole number from ${min}${max < Infinity ? ` to ${max}` : ""}`);
   if (number < min) throw outOfRange(flag, `${JSON.stringify(text)} is too few; the least is ${min}`);
   if (number > max) throw outOfRange(flag, `${JSON.stringify(text)} is too many; the most is ${max}`);
   return number;

@@ -39,7 +39,7 @@ Examples:
     .action(async (words: string[], flags: { preserve?: boolean }) => {
       const places = words.map(parsePlace);
       if (places.length < 2) {
-        const hint = `For example, into a member's home: fleetbox cp ${words[0]} NAME:`;
+        const hint = `Into a member's home: fleetbox cp ${words[0]} NAME:`;
         throw new FleetboxError("misuse", "Nowhere to copy to: expected FROM and TO", { hint });
       }
       if (places.every(({ member }) => member === undefined)) {

@@ -190,7 +190,7 @@ Example:
 function requireKnown(ref: string): void {
   if (/^https?:\/\//i.test(ref) || ref.startsWith("/") || ALIASES.includes(ref)) return;
   throw new FleetboxError("not-found", `There is no image "${ref}" in the catalogue`, {
-    hint: suggestion(ref, ALIASES),
+    hint: suggestion(ref, ALIASES.filter((one) => one !== "micro")),
   });
 }
 
@@ -286,7 +286,7 @@ function imagesOf(store: Store, word: string): CachedImage[] {
   throw new FleetboxError("not-found", `There is no image "${word}" in the store`, {
     hint: isList
       ? `Separate images by spaces: fleetbox image rm ${parts.join(" ")}`
-      : suggestion(word, [...new Set(words)]) ?? "The store has no images: fleetbox image ls --all",
+      : suggestion(word, [...new Set(words)]) ?? "See what there could be: fleetbox image ls --all",
   });
 }
 

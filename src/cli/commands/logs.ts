@@ -37,7 +37,7 @@ Examples:
   fleetbox logs a -f`,
     )
     .action(async (word: string, flags: Flags) => {
-      const lines = flags.lines === undefined ? undefined : wholeNumber("-n", flags.lines, 0, 1_000_000_000);
+      const lines = flags.lines === undefined ? undefined : wholeNumber("-n", flags.lines, 0);
       const store = openStore();
       const member = await requireMember(store, checkName(word));
       const path = flags.holder ? holderLog(store, member) : store.member(member.name).serialLog;

@@ -1,0 +1,14 @@
+/** Two tests for `hints_test.ts` to run, which are refused before there is a machine. */
+
+import { test } from "node:test";
+import { start, type StartOptions } from "fleetbox";
+
+const wrong = { memory: 1 } as StartOptions;
+
+Deno.test("deno: refused", async () => {
+  await start("web", wrong);
+});
+
+test("node: refused", async () => {
+  await start("web", wrong);
+});
