@@ -1,7 +1,7 @@
-/** `docs/json.md` against the program's commands and types. What commands really print: `tests/stand_in/json_test.ts`. */
+/** `docs/json.md` against the program's commands and types. What commands really print: `tests/whole/json_test.ts`. */
 
 import assert from "node:assert/strict";
-import { readJsonDocument, shapeAt, valuesOf } from "../../tests/harness/json_shapes.ts";
+import { readJsonDocument, shapeAt, valuesOf } from "../../tests/support/json_shapes.ts";
 import { EXIT_CODES, type WireError } from "../core/errors.ts";
 import type { MemberConfig, MemberPaths } from "../store.ts";
 import type { PortForward } from "../core/options.ts";

@@ -8,7 +8,7 @@ import { residentMiB } from "./holders.ts";
 const RUNS = 30;
 const SETTLE_MS = 5_000;
 const SCRIPT = fileURLToPath(new URL("../../scripts/compile.ts", import.meta.url));
-const STAND_IN = fileURLToPath(new URL("../stand-in/qemu-system-x86_64", import.meta.url));
+const STAND_IN = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", import.meta.url));
 
 /** Rows: size, start-up and memory. None where nothing can compile, which is said. */
 export async function compiledExecutable(bench: Bench): Promise<Row[]> {

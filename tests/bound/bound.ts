@@ -5,8 +5,8 @@
 
 import { fileURLToPath } from "node:url";
 import { identify, isAlive, type ProcessIdentity } from "../../src/system/process.ts";
-import { until } from "../harness/processes.ts";
-import type { Sandbox } from "../harness/sandbox.ts";
+import { until } from "../support/processes.ts";
+import type { Sandbox } from "../support/sandbox.ts";
 import type { Script } from "./client.ts";
 
 const CLIENT = fileURLToPath(new URL("client.ts", import.meta.url));

@@ -1,9 +1,9 @@
 /** Whatever ends a client, and whenever: nothing of its group is left. Against the stand-in. */
 
 import assert from "node:assert/strict";
-import type { Behaviour } from "../stand-in/qemu.ts";
-import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox } from "../harness/sandbox.ts";
+import type { Behaviour } from "../fake_qemu/qemu.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox } from "../support/sandbox.ts";
 import { Client, type ClientOptions, GONE_MS, untilNothing } from "./bound.ts";
 import type { Script } from "./client.ts";
 
@@ -147,7 +147,7 @@ Deno.test("close ends the group, reaps the holder, and may be called twice", asy
 Deno.test("the parent's process id alone is enough: a holder to which no client ever connects ends with its parent", async () => {
   await using box = await sandbox({ standIn: {} });
   const script = 'FLEETBOX_PARENT_PID=$$ "$0" --fleetbox-runner a,b >/dev/null 2>&1 & wait';
-  const { FLEETBOX } = await import("../harness/command.ts");
+  const { FLEETBOX } = await import("../support/command.ts");
   const shell = new Deno.Command("/bin/sh", { args: ["-c", script, FLEETBOX], env: box.env, clearEnv: true }).spawn();
   await until("both run", async () => (await box.status("b"))?.state === "running");
   shell.kill("SIGKILL");

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
-import { kill, until } from "../harness/processes.ts";
-import { sandbox, told } from "../harness/sandbox.ts";
+import { kill, until } from "../support/processes.ts";
+import { sandbox, told } from "../support/sandbox.ts";
 import { Client, untilNothing } from "./bound.ts";
 
 Deno.test("up and join of a bound group's members are refused; ls shows that they are bound; the group goes on", async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Sandbox, sandbox } from "../harness/sandbox.ts";
+import { type Sandbox, sandbox } from "../support/sandbox.ts";
 import { Client, GONE_MS, untilNothing } from "./bound.ts";
 
 const HELPER = fileURLToPath(new URL("../../helper/main.ts", import.meta.url));

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
-import type { Behaviour } from "../stand-in/qemu.ts";
-import { kill, until } from "../harness/processes.ts";
-import { type Sandbox, sandbox } from "../harness/sandbox.ts";
+import type { Behaviour } from "../fake_qemu/qemu.ts";
+import { kill, until } from "../support/processes.ts";
+import { type Sandbox, sandbox } from "../support/sandbox.ts";
 import { Client, GONE_MS, left, untilNothing } from "./bound.ts";
 import type { Script } from "./client.ts";
 

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/store.ts";
-import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox } from "../harness/sandbox.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox } from "../support/sandbox.ts";
 import { Client, GONE_MS, untilNothing } from "./bound.ts";
 import type { Script } from "./client.ts";
 

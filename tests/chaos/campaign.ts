@@ -10,9 +10,9 @@
  */
 
 import { isAlive } from "../../src/system/process.ts";
-import { type Sandbox, sandbox, told } from "../harness/sandbox.ts";
-import { type Found, kill, signal, until } from "../harness/processes.ts";
-import type { Running } from "../harness/command.ts";
+import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
+import { type Found, kill, signal, until } from "../support/processes.ts";
+import type { Running } from "../support/command.ts";
 import {
   type Disks,
   disksAreWhole,

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { test } from "../harness/sandbox.ts";
+import { test } from "../support/sandbox.ts";
 import { campaign, type CampaignResult, killsOf } from "./campaign.ts";
 import { joinsAndStops, upAndStop } from "./leaks.ts";
 import { drawRound } from "./plan.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { run } from "../../src/system/process.ts";
 import type { GroupRecord } from "../../src/store.ts";
-import type { Sandbox } from "../harness/sandbox.ts";
+import type { Sandbox } from "../support/sandbox.ts";
 
 /** A member's disk as it was seen: a file is the same while its inode is. */
 export type Disks = Map<string, number>;

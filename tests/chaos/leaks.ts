@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { removeStopped } from "../../src/cli/remove.ts";
 import { addMember, stop } from "../../src/control.ts";
-import { type Sandbox, sandbox } from "../harness/sandbox.ts";
-import { until } from "../harness/processes.ts";
+import { type Sandbox, sandbox } from "../support/sandbox.ts";
+import { until } from "../support/processes.ts";
 import { type ProcessUse, type StoreUse, useOf, useOfStore } from "./measure.ts";
 
 export interface LeakResult<Use> {

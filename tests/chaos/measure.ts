@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { ProcessIdentity } from "../../src/system/process.ts";
-import type { Sandbox } from "../harness/sandbox.ts";
+import type { Sandbox } from "../support/sandbox.ts";
 
 /** Of one process. */
 export interface ProcessUse {

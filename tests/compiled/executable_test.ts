@@ -1,15 +1,15 @@
 /**
  * What only the compiled executable has to show: one file, wherever it lies, whatever is on `PATH`, before and after it
- * was replaced. `scripts/test-suite` compiles it and runs `stand_in/` against it, too.
+ * was replaced. `scripts/test-suite` compiles it and runs `whole/` against it, too.
  */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client, untilNothing } from "../bound/bound.ts";
-import { FLEETBOX, IS_COMPILED } from "../harness/command.ts";
-import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../harness/sandbox.ts";
+import { FLEETBOX, IS_COMPILED } from "../support/command.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../support/sandbox.ts";
 
 if (!IS_COMPILED) throw new Error("FLEETBOX_TEST_EXE is not set: run scripts/test compiled");
 

@@ -1,9 +1,9 @@
 /** The compiled executable on real QEMU, with the image that it carries: the README's start. */
 
 import assert from "node:assert/strict";
-import { guestOk } from "../harness/guest.ts";
-import { IS_COMPILED } from "../harness/command.ts";
-import { sandbox, test } from "../harness/sandbox.ts";
+import { guestOk } from "../support/guest.ts";
+import { IS_COMPILED } from "../support/command.ts";
+import { sandbox, test } from "../support/sandbox.ts";
 
 if (!IS_COMPILED) throw new Error("FLEETBOX_TEST_EXE is not set: run scripts/test compiled");
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Sandbox, sandbox, told } from "../harness/sandbox.ts";
+import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
 import { provideImage, tell } from "./images.ts";
 
 /** A unit that serves the fixture over HTTP; a note for each time that cloud-init takes the machine for a new one. */

@@ -13,8 +13,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CATALOG } from "../../src/image/catalog.ts";
-import { Running } from "../harness/command.ts";
-import { type Sandbox, told } from "../harness/sandbox.ts";
+import { Running } from "../support/command.ts";
+import { type Sandbox, told } from "../support/sandbox.ts";
 
 /** What an image depends on, besides its row in the catalogue. */
 const MADE_BY = ["../../src/image/recipe.ts", "../../src/image/build.ts"];

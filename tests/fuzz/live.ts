@@ -5,9 +5,9 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox } from "../harness/sandbox.ts";
-import { Client, talk } from "../harness/socket.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox } from "../support/sandbox.ts";
+import { Client, talk } from "../support/socket.ts";
 import { like, text } from "./foreign.ts";
 
 export interface LiveOutcome {

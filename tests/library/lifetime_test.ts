@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { FleetboxError, start, startCluster } from "../../mod.ts";
 import { isAlive } from "../../src/system/process.ts";
-import { processesOf, until } from "../harness/processes.ts";
+import { processesOf, until } from "../support/processes.ts";
 import { assertNothingLeft, testStore } from "./support.ts";
 
 const { store, options } = testStore();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Store } from "../../src/store.ts";
 import type { StartOptions } from "../../src/library/types.ts";
-import { processesOf } from "../harness/processes.ts";
+import { processesOf } from "../support/processes.ts";
 
 /** A store that is removed when the file's tests are over; what is left in it then fails them. */
 export function testStore(): { store: Store; options: StartOptions } {

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { OnTerminal } from "../harness/terminal.ts";
-import { Running } from "../harness/command.ts";
+import { OnTerminal } from "../support/terminal.ts";
+import { Running } from "../support/command.ts";
 
 const DEMO = fileURLToPath(new URL("../../demo/run", import.meta.url));
 const LIMIT_MS = 600_000; // four boots, on a host that is busy with other tests

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { guest, guestOk } from "../harness/guest.ts";
-import { until } from "../harness/processes.ts";
-import { MAY_MOUNT, sandbox, test, told } from "../harness/sandbox.ts";
+import { guest, guestOk } from "../support/guest.ts";
+import { until } from "../support/processes.ts";
+import { MAY_MOUNT, sandbox, test, told } from "../support/sandbox.ts";
 
 test(
   "a guest that fills the host's disk stands, is told as such, goes on when there is room, and no byte is wrong",

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/store.ts";
-import { guestOk } from "../harness/guest.ts";
-import { sandbox, test } from "../harness/sandbox.ts";
+import { guestOk } from "../support/guest.ts";
+import { sandbox, test } from "../support/sandbox.ts";
 import { firmwareDisk } from "./firmware_disk.ts";
 
 test("a partitioned disk with a boot loader boots by BIOS and by UEFI, with variables of its own", async () => {

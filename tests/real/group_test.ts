@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
-import { kill, until } from "../harness/processes.ts";
-import { guest, guestOk } from "../harness/guest.ts";
-import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
+import { kill, until } from "../support/processes.ts";
+import { guest, guestOk } from "../support/guest.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 test("members reach each other by name: at once, one that joined later, and one that was stopped and is up again", async () => {
   await using box = await sandbox();

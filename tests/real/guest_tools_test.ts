@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FLEETBOX } from "../harness/command.ts";
-import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+import { FLEETBOX } from "../support/command.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 test("exec and cp work on real guests, a disk of 20 GiB is the root's, and a fixture is there, read-only", async () => {
   await using box = await sandbox();

@@ -1,9 +1,9 @@
 /** A guest with root that means harm, in a group with access to the host: what it takes over (nothing), and what it may do. */
 
 import assert from "node:assert/strict";
-import { until } from "../harness/processes.ts";
-import { guest, guestOk } from "../harness/guest.ts";
-import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
+import { until } from "../support/processes.ts";
+import { guest, guestOk } from "../support/guest.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 const GATEWAY_MAC = "52:55:0a:58:00:01";
 const FLOATING = "10.88.0.50";

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
-import { until } from "../harness/processes.ts";
-import { guest, guestOk } from "../harness/guest.ts";
-import { sandbox, test, told } from "../harness/sandbox.ts";
+import { until } from "../support/processes.ts";
+import { guest, guestOk } from "../support/guest.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("a machine boots, is reached over SSH, and keeps what it wrote to its disk across stop and up", async () => {
   await using box = await sandbox();

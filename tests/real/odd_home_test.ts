@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { guestOk } from "../harness/guest.ts";
-import { sandbox, test } from "../harness/sandbox.ts";
+import { guestOk } from "../support/guest.ts";
+import { sandbox, test } from "../support/sandbox.ts";
 
 test("a machine boots and is reached in a home directory with blanks, quotes, commas and letters beyond ASCII", async () => {
   await using box = await sandbox({ homeName: `o'b "ü",x=1 %h $(id)#;&` });

@@ -1,10 +1,10 @@
 /** What reaches a real machine from the host besides SSH: its serial console, and forwarded ports. */
 
 import assert from "node:assert/strict";
-import { guest, guestOk } from "../harness/guest.ts";
-import { kill, until } from "../harness/processes.ts";
-import { sandbox, test } from "../harness/sandbox.ts";
-import { OnTerminal } from "../harness/terminal.ts";
+import { guest, guestOk } from "../support/guest.ts";
+import { kill, until } from "../support/processes.ts";
+import { sandbox, test } from "../support/sandbox.ts";
+import { OnTerminal } from "../support/terminal.ts";
 
 test("a published port leads to a guest's server, over a new gateway, and closes with the machine", async () => {
   await using box = await sandbox();

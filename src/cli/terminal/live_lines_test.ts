@@ -1,7 +1,7 @@
 /** Lines that are drawn over, on a screen: what stands there after each step. */
 
 import assert from "node:assert/strict";
-import { Screen } from "../../../tests/harness/screen.ts";
+import { Screen } from "../../../tests/support/screen.ts";
 import { LiveLines } from "./live_lines.ts";
 
 function terminal(columns = 20, rows = 6) {

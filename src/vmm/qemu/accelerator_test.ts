@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FleetboxError } from "../../core/errors.ts";
-import { STAND_IN, Workspace } from "../../../tests/stand-in/machine.ts";
+import { STAND_IN, Workspace } from "../../../tests/fake_qemu/machine.ts";
 import {
   type AcceleratorChoice,
   chooseAccelerator,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FleetboxError } from "../../core/errors.ts";
 import { identify, isAlive } from "../../system/process.ts";
-import { Workspace } from "../../../tests/stand-in/machine.ts";
+import { Workspace } from "../../../tests/fake_qemu/machine.ts";
 import type { MachineEvent, Rung } from "../contract.ts";
 import { QmpClient } from "./qmp.ts";
 import { findQemu } from "./program.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { FleetboxError } from "../../core/errors.ts";
 import { identify } from "../../system/process.ts";
-import { arp, bytesOfMac, ipAt, readArp } from "../../../tests/stand-in/frames.ts";
-import { STAND_IN, Workspace } from "../../../tests/stand-in/machine.ts";
+import { arp, bytesOfMac, ipAt, readArp } from "../../../tests/fake_qemu/frames.ts";
+import { STAND_IN, Workspace } from "../../../tests/fake_qemu/machine.ts";
 import { findQemu } from "./accelerator.ts";
 import { QmpClient } from "./qmp.ts";
 import { adoptGateway, gatewayArguments, type GatewaySpec, parseUsernet, startGateway } from "./gateway.ts";

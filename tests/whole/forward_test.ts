@@ -1,9 +1,9 @@
 /** Ports of the host that lead to members: kept, listed, refused, over stops, crashes and new gateways. */
 
 import assert from "node:assert/strict";
-import { kill, until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
-import { talkJson } from "../harness/socket.ts";
+import { kill, until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { talkJson } from "../support/socket.ts";
 
 /** What answers on a port of the host: the stand-in says where it leads. "" when nobody does. */
 async function ask(port: number): Promise<string> {

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/store.ts";
-import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
-import { Client, handled, talk, talkJson } from "../harness/socket.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { Client, handled, talk, talkJson } from "../support/socket.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text).length;
 

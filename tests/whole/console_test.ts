@@ -1,12 +1,12 @@
 /** The serial console, shared through the holder: on a terminal, in a pipe, on the socket. */
 
 import assert from "node:assert/strict";
-import { until } from "../harness/processes.ts";
+import { until } from "../support/processes.ts";
 import { identify } from "../../src/system/process.ts";
-import { sandbox, test } from "../harness/sandbox.ts";
-import { Client, handled, talkJson } from "../harness/socket.ts";
-import { OnTerminal } from "../harness/terminal.ts";
-import { FLEETBOX } from "../harness/command.ts";
+import { sandbox, test } from "../support/sandbox.ts";
+import { Client, handled, talkJson } from "../support/socket.ts";
+import { OnTerminal } from "../support/terminal.ts";
+import { FLEETBOX } from "../support/command.ts";
 
 const STTY = "stty -a | tr ';' '\\n' | tr -s ' \\n' '\\n\\n' | grep -xE -- '-?(icanon|echo|isig|opost|icrnl)'";
 /** What a terminal tells of itself when nobody has changed it, in stty's order. */

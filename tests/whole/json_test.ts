@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { rawDisk, serve } from "../../src/image/testing.ts";
-import type { Result } from "../harness/command.ts";
-import { checkShape, readJsonDocument, shapeAt } from "../harness/json_shapes.ts";
-import { kill, until } from "../harness/processes.ts";
-import { sandbox, test, told } from "../harness/sandbox.ts";
+import type { Result } from "../support/command.ts";
+import { checkShape, readJsonDocument, shapeAt } from "../support/json_shapes.ts";
+import { kill, until } from "../support/processes.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 import { buildProgram } from "../../src/cli/program.ts";
 
 const document = readJsonDocument();

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
-import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 test("up while the same up runs: one group, no second QEMU, both succeed", async () => {
   await using box = await sandbox({ standIn: { "*": { bootMs: 1_000 } } });

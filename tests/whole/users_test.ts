@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 const IS_ROOT = Deno.uid() === 0;
 const NOBODY = 65534;

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import type { ProcessIdentity } from "../../src/system/process.ts";
-import { signal, until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
-import { Client } from "../harness/socket.ts";
+import { signal, until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
+import { Client } from "../support/socket.ts";
 
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
 

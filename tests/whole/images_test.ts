@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { imagesIn, rawDisk, serve, sha256Of } from "../../src/image/testing.ts";
 import type { MemberReport } from "../../src/wire.ts";
-import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 const DISK = rawDisk(1024 * 1024);
 const ID = `disk-${sha256Of(DISK).slice(0, 16)}`;

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { isAlive } from "../../src/system/process.ts";
 import { digestOf, exists } from "../../src/store.ts";
-import { kill } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
-import { handled } from "../harness/socket.ts";
-import { OnTerminal } from "../harness/terminal.ts";
+import { kill } from "../support/processes.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { handled } from "../support/socket.ts";
+import { OnTerminal } from "../support/terminal.ts";
 
 interface Told {
   found: { kind: string; path: string; bytes: number; pid?: number }[];

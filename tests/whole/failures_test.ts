@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
-import { kill, until } from "../harness/processes.ts";
-import { talkJson } from "../harness/socket.ts";
-import { sandbox, test, told } from "../harness/sandbox.ts";
+import { kill, until } from "../support/processes.ts";
+import { talkJson } from "../support/socket.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("a QEMU that dies at its start: its own message is in ours, and nothing is left", async () => {
   await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck with this CPU", code: 3 } } });

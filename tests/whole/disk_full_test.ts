@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { until } from "../harness/processes.ts";
-import { MAY_MOUNT, type Sandbox, sandbox, test } from "../harness/sandbox.ts";
+import { until } from "../support/processes.ts";
+import { MAY_MOUNT, type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 const ballast = (box: Sandbox) => join(box.home, "ballast");
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { sandbox, test } from "../harness/sandbox.ts";
+import { sandbox, test } from "../support/sandbox.ts";
 
 const PAGE = Deno.readTextFileSync(fileURLToPath(new URL("../../docs/protocol.md", import.meta.url)));
 

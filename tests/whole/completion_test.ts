@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { which } from "../../src/system/process.ts";
-import { FLEETBOX } from "../harness/command.ts";
-import { sandbox } from "../harness/sandbox.ts";
-import { OnTerminal } from "../harness/terminal.ts";
+import { FLEETBOX } from "../support/command.ts";
+import { sandbox } from "../support/sandbox.ts";
+import { OnTerminal } from "../support/terminal.ts";
 
 interface Shell {
   name: string;

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
-import { until } from "../harness/processes.ts";
-import { sandbox, test, told } from "../harness/sandbox.ts";
+import { until } from "../support/processes.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("up a,b,c boots three members on one network, and says how to reach each", async () => {
   await using box = await sandbox({ standIn: { a: { ping: ["10.88.0.12", "10.88.0.13"] } } });

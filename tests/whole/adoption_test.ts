@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { identify, isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
-import { type Found, kill, signal, until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+import { type Found, kill, signal, until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 /** Programs `ssh` and `scp` that tell their arguments and succeed. */
 function fakeClients({ root }: Sandbox): Record<string, string> {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { sandbox, told } from "../harness/sandbox.ts";
+import { sandbox, told } from "../support/sandbox.ts";
 
 Deno.test("a fixture that cannot be handed over is an error before anything boots", async () => {
   await using box = await sandbox({ standIn: {} });

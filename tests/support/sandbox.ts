@@ -18,7 +18,7 @@ import { getStatus, stop } from "../../src/control.ts";
 import { isAlive } from "../../src/system/process.ts";
 import { type GroupRecord, Store } from "../../src/store.ts";
 import type { MemberReport, Status } from "../../src/wire.ts";
-import type { Behaviour } from "../stand-in/qemu.ts";
+import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { IS_COMPILED, type Result, Running } from "./command.ts";
 import { type Found, kill, processesOf, signal, until } from "./processes.ts";
 import { talkJson } from "./socket.ts";
@@ -40,7 +40,7 @@ export interface SandboxOptions {
   storeKiB?: number;
 }
 
-const STAND_IN = fileURLToPath(new URL("../stand-in/qemu-system-x86_64", import.meta.url));
+const STAND_IN = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", import.meta.url));
 const LEAVE_LIMIT_MS = 20_000;
 
 /** Whether this process may mount file systems. */

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { kill, signal, until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test, told } from "../harness/sandbox.ts";
+import { kill, signal, until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 test("machines whose hypervisors are frozen: ls, status and up say so, ask all at once, and say what to do", async () => {
   await using box = await sandbox({ standIn: {} });

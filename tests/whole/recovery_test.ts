@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
-import { kill, signal, until } from "../harness/processes.ts";
-import { sandbox, test, told } from "../harness/sandbox.ts";
+import { kill, signal, until } from "../support/processes.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("a killed holder's machines are shown as orphaned, and up takes all of them back, undisturbed", async () => {
   await using box = await sandbox({ standIn: {} });

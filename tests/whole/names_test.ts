@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/store.ts";
-import { sandbox, test, told } from "../harness/sandbox.ts";
-import { talk, talkJson } from "../harness/socket.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
+import { talk, talkJson } from "../support/socket.ts";
 
 const BAD = {
   "empty": "",

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { sandbox } from "../harness/sandbox.ts";
+import { sandbox } from "../support/sandbox.ts";
 
 const DECODER = new TextDecoder();
 

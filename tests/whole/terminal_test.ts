@@ -1,11 +1,11 @@
 /** What a user sees: the command line on a terminal, and what it leaves away when there is none. */
 
 import assert from "node:assert/strict";
-import { FLEETBOX } from "../harness/command.ts";
-import { OnTerminal } from "../harness/terminal.ts";
-import { Screen } from "../harness/screen.ts";
+import { FLEETBOX } from "../support/command.ts";
+import { OnTerminal } from "../support/terminal.ts";
+import { Screen } from "../support/screen.ts";
 import { rawDisk, serve } from "../../src/image/testing.ts";
-import { sandbox } from "../harness/sandbox.ts";
+import { sandbox } from "../support/sandbox.ts";
 
 // deno-lint-ignore no-control-regex
 const ESCAPES = /\x1b\[[0-9;?]*[a-zA-Z]/g;

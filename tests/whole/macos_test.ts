@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { sandbox, test, told } from "../harness/sandbox.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 import { Client, untilNothing } from "../bound/bound.ts";
 
 const MACOS = fileURLToPath(new URL("../macos/fleetbox", import.meta.url));

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { sandbox } from "../harness/sandbox.ts";
-import { FLEETBOX, IS_COMPILED } from "../harness/command.ts";
-import { until } from "../harness/processes.ts";
+import { sandbox } from "../support/sandbox.ts";
+import { FLEETBOX, IS_COMPILED } from "../support/command.ts";
+import { until } from "../support/processes.ts";
 
 const COMMANDS = [
   ...["up", "stop", "join", "rm", "ls", "status", "wait", "logs", "ssh", "console", "forward", "ssh-config"],

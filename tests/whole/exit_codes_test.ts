@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { sandbox, told } from "../harness/sandbox.ts";
+import { sandbox, told } from "../support/sandbox.ts";
 
 Deno.test("exit code 0: done, also when there was nothing to do", async () => {
   await using box = await sandbox({ standIn: {} });
