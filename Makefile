@@ -22,7 +22,7 @@ examples: micro ## the tests in examples/, as a user of the library would run th
 test-tools: setup
 	@scripts/setup --tests
 
-test: check micro test-tools ## every test: units, the whole program against a stand-in and against real QEMU
+test: check micro test-tools ## every test: units, the whole program against a fake QEMU and against real QEMU
 	@scripts/test all
 
 test-unit: setup ## the unit tests alone: under a minute

@@ -8,7 +8,7 @@ import { residentMiB } from "./holders.ts";
 const RUNS = 30;
 const SETTLE_MS = 5_000;
 const SCRIPT = fileURLToPath(new URL("../../scripts/compile.ts", import.meta.url));
-const STAND_IN = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", import.meta.url));
+const FAKE_QEMU = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", import.meta.url));
 
 /** Rows: size, start-up and memory. None where nothing can compile, which is said. */
 export async function compiledExecutable(bench: Bench): Promise<Row[]> {
@@ -61,7 +61,7 @@ async function memory(bench: Bench, fleetbox: string, empty: string): Promise<Ro
   const store = await bench.store();
   const behaviour = `${bench.directory}/behaviour.json`;
   await Deno.writeTextFile(behaviour, "{}");
-  const env = { FLEETBOX_QEMU: STAND_IN, FLEETBOX_STANDIN_FILE: behaviour, FLEETBOX_ACCEL: "tcg" };
+  const env = { FLEETBOX_QEMU: FAKE_QEMU, FLEETBOX_FAKE_QEMU_FILE: behaviour, FLEETBOX_ACCEL: "tcg" };
   const bare = bench.spawn(empty, ["wait"]);
   await timeFleetbox(store, ["up", "a,b,c", "--egress", "off"], { program: fleetbox, env });
   await sleep(SETTLE_MS);

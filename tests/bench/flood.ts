@@ -1,6 +1,6 @@
 /**
  * How long a holder's `status` takes while its switch is saturated: a real holder, started by the real command line,
- * whose machines are the tests' stand-in for QEMU (two guests that do nothing else would need the CPUs that the flood
+ * whose machines are the tests' fake QEMU (two guests that do nothing else would need the CPUs that the flood
  * needs). One floods the other through the holder's switch, while this process asks for the status.
  */
 

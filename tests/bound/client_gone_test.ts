@@ -1,4 +1,4 @@
-/** Whatever ends a client, and whenever: nothing of its group is left. Against the stand-in. */
+/** Whatever ends a client, and whenever: nothing of its group is left. Against the fake QEMU. */
 
 import assert from "node:assert/strict";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
@@ -22,7 +22,7 @@ const machines = (count: number) => (_: Client, box: Sandbox) =>
 /** Sets a scene, kills the client in it, and sees that nothing is left in time. */
 function killed(when: string, { behaviour = {}, script, options, ready, kill = (client) => client.kill() }: Scene) {
   Deno.test(`kill -9 of the client ${when}: within 2 s nothing of its group exists`, async () => {
-    await using box = await sandbox({ standIn: behaviour });
+    await using box = await sandbox({ fakeQemu: behaviour });
     await using client = new Client(box, script, options);
     await ready(client, box);
     kill(client);
@@ -80,7 +80,7 @@ killed("as soon as the holder serves", {
 });
 
 Deno.test("kill -9 of the client at any moment of its start leaves nothing, whether the holder was bound already or not", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   // The holder is there after about 0.3 s, the handshake done after 0.5 s, QEMU there after 0.6 s.
   const moments = Array.from({ length: 10 }, (_, index) => 150 + index * 80);
   let worst = 0;
@@ -96,7 +96,7 @@ Deno.test("kill -9 of the client at any moment of its start leaves nothing, whet
 });
 
 Deno.test("kill -9 of the client while its holder still waits to claim its members leaves nothing", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   box.store.ensure();
   const lock = await Deno.open(box.store.claimLock, { create: true, write: true });
   await lock.lock(true);
@@ -115,7 +115,7 @@ for (
   const [how, step, code] of [["ends", "leave", 0], ["ends by an error", "throw", 1], ["exits", "exit", 0]] as const
 ) {
   Deno.test(`a client that ${how} without closing its session leaves nothing, and is not kept alive by it`, async () => {
-    await using box = await sandbox({ standIn: {} });
+    await using box = await sandbox({ fakeQemu: {} });
     await using client = new Client(box, { names: ["a"], then: ["up", step === "leave" ? "leave" : step] });
     assert.equal((await client.ended).code, code, client.words);
     const ms = await untilNothing(box);
@@ -125,7 +125,7 @@ for (
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   Deno.test(`a client that ${signal} ends leaves nothing`, async () => {
-    await using box = await sandbox({ standIn: {} });
+    await using box = await sandbox({ fakeQemu: {} });
     await using client = new Client(box, { names: ["a"], then: ["up"] });
     await client.said(/^up$/m);
     Deno.kill(client.pid, signal);
@@ -136,7 +136,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 
 Deno.test("close ends the group, reaps the holder, and may be called twice", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a", "b"], then: ["up", "stopped a", "close", "leave"] });
   await client.said(/^closed$/m);
   assert.equal((await client.ended).code, 0, client.words);
@@ -145,7 +145,7 @@ Deno.test("close ends the group, reaps the holder, and may be called twice", asy
 });
 
 Deno.test("the parent's process id alone is enough: a holder to which no client ever connects ends with its parent", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const script = 'FLEETBOX_PARENT_PID=$$ "$0" --fleetbox-runner a,b >/dev/null 2>&1 & wait';
   const { FLEETBOX } = await import("../support/command.ts");
   const shell = new Deno.Command("/bin/sh", { args: ["-c", script, FLEETBOX], env: box.env, clearEnv: true }).spawn();

@@ -7,7 +7,7 @@ import { sandbox, told } from "../support/sandbox.ts";
 import { Client, untilNothing } from "./bound.ts";
 
 Deno.test("up and join of a bound group's members are refused; ls shows that they are bound; the group goes on", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["t1", "t2"], then: ["up"] });
   await client.said(/^up$/m);
   const before = box.machines();
@@ -23,7 +23,7 @@ Deno.test("up and join of a bound group's members are refused; ls shows that the
 });
 
 Deno.test("stop --all and rm --all leave bound groups alone, and say so; a member that is named is stopped", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["t1", "t2"], then: ["up"] });
   await client.said(/^up$/m);
   await box.up("mine");
@@ -39,7 +39,7 @@ Deno.test("stop --all and rm --all leave bound groups alone, and say so; a membe
 });
 
 Deno.test("a bound start of a member that runs detached is refused, and ends nothing of it", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const before = box.machines();
   await using client = new Client(box, { names: ["z", "a"], then: ["up"] });
@@ -60,7 +60,7 @@ Deno.test("a bound start of a member that runs detached is refused, and ends not
 });
 
 Deno.test("two bound groups and a detached one: the end of one client ends one group", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("mine");
   await using one = new Client(box, { names: ["t1"], then: ["up"] });
   await using two = new Client(box, { names: ["t2"], then: ["up"] });
@@ -76,7 +76,7 @@ Deno.test("two bound groups and a detached one: the end of one client ends one g
 });
 
 Deno.test("what a bound client left stopped can be brought up by anybody, and what up left can be bound", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up", "close", "leave"] });
   await client.ended;
   await box.up("a");
@@ -86,7 +86,7 @@ Deno.test("what a bound client left stopped can be brought up by anybody, and wh
 });
 
 Deno.test("a client that runs within another's variables is bound to itself, and what it starts detached to nobody", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const env = {
     FLEETBOX_PARENT_PID: "1",
     FLEETBOX_OPTS: '{"image":"no-such-image","cpus":250}',
@@ -109,7 +109,7 @@ Deno.test("a client that runs within another's variables is bound to itself, and
 });
 
 Deno.test("a retried or probing connection to the control socket changes nothing", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up"] });
   await client.said(/^up$/m);
   const path = box.store.controlSocket("a");

@@ -1,4 +1,4 @@
-/** The helper in the place of fleetbox, and clients that find none. Against the stand-in. */
+/** The helper in the place of fleetbox, and clients that find none. Against the fake QEMU. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ function helperOf(box: Sandbox): string {
 }
 
 Deno.test("fleetbox-helper, named by FLEETBOX_HELPER, holds a bound group like fleetbox does, and a detached one", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const env = { FLEETBOX_HELPER: helperOf(box) };
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] }, { env });
   await client.said(/^up$/m);
@@ -33,7 +33,7 @@ Deno.test("fleetbox-helper, named by FLEETBOX_HELPER, holds a bound group like f
 });
 
 Deno.test("a FLEETBOX_HELPER that is no program, or no helper, is told with what to do; nothing is left", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   for (
     const [helper, words] of [["/no/such", /FLEETBOX_HELPER is "\/no\/such", which is not a program/], [
       "/bin/echo",
@@ -48,7 +48,7 @@ Deno.test("a FLEETBOX_HELPER that is no program, or no helper, is told with what
 });
 
 Deno.test("fleetbox-helper says what it is for, and refuses what it is not", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const helper = helperOf(box);
   const run = (...args: string[]) => new Deno.Command(helper, { args, env: box.env, clearEnv: true }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -26,7 +26,7 @@ const SCENES: [when: string, behaviour: Record<string, Behaviour>, script: Scrip
 
 for (const [when, behaviour, script, machines] of SCENES) {
   Deno.test(`kill -9 of the holder ${when}: no QEMU and no gateway survives it, and its names start again`, async () => {
-    await using box = await sandbox({ standIn: behaviour });
+    await using box = await sandbox({ fakeQemu: behaviour });
     await using client = new Client(box, script);
     if (script.then) await client.said(/^up$/m);
     await until("its machines are there", () => box.processes("machine").length === machines);
@@ -46,7 +46,7 @@ for (const [when, behaviour, script, machines] of SCENES) {
 }
 
 Deno.test("kill -9 of the holder at any moment of its start: no QEMU and no gateway survives it", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   for (let delayMs = 150; delayMs <= 500; delayMs += 50) {
     await using client = new Client(box, { names: ["a", "b"] });
     const holder = await until("the holder is there", () => box.processes("holder")[0]);
@@ -64,7 +64,7 @@ Deno.test("kill -9 of the holder at any moment of its start: no QEMU and no gate
 });
 
 Deno.test("the next up of a killed bound holder's member, under another name first, sweeps what it left", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] });
   await client.said(/^up$/m);
   await killHolder(box);
@@ -82,7 +82,7 @@ Deno.test("the next up of a killed bound holder's member, under another name fir
 });
 
 Deno.test("a bound holder that is told to end by SIGTERM leaves nothing; its client lives", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up"] });
   await client.said(/^up$/m);
   Deno.kill(box.process("holder").pid, "SIGTERM");
@@ -93,7 +93,7 @@ Deno.test("a bound holder that is told to end by SIGTERM leaves nothing; its cli
 Deno.test("machines die with the holder's process and not with one of its threads", async () => {
   // setpriv's signal comes when the *thread* ends that started the program. It must be one that lives as long as the
   // holder does: the main thread, not one of a pool, which ends after ten idle seconds.
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up", "added b", "stopped b", "added b"] });
   await client.said(/^stopped$[^]*^added$/m);
   const { pid } = box.process("holder");

@@ -1,6 +1,6 @@
 /**
  * A campaign: random user commands on a real store, with kills and freezes in the middle of them, and after each round the
- * invariants. With the stand-in it is quick; with real QEMU the guests' own files are checked as well.
+ * invariants. With the fake QEMU it is quick; with real QEMU the guests' own files are checked as well.
  *
  * A round is a state to begin with, a few steps, then: nobody is in `starting` for ever; every hypervisor belongs to
  * somebody; no two use one disk; the last `up` of the round, once more, succeeds; `ls --repair` takes back what lost its
@@ -36,7 +36,7 @@ export interface CampaignOptions {
   round?: number;
   /** Steps of a round. @default 5 */
   steps?: number;
-  /** Real QEMU and the micro image, instead of the stand-in. */
+  /** Real QEMU and the micro image, instead of the fake QEMU. */
   real: boolean;
   /** Told what happens. */
   say?: (line: string) => void;
@@ -74,7 +74,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   const { real, kills = Infinity, seconds = Infinity, round } = options;
   const began = performance.now();
   await using box = await sandbox({
-    standIn: real ? undefined : {},
+    fakeQemu: real ? undefined : {},
     env: real ? { FLEETBOX_ACCEL: "tcg" } : {},
   });
   box.leavesDebris();
@@ -130,7 +130,7 @@ class Campaign {
     this.result.rounds++;
     this.#number = number;
     this.#history = [`round ${number}, which begins with all ${round.begin}`];
-    if (!real) this.box.behave({ "*": { bootMs: round.standInBootMs } });
+    if (!real) this.box.behave({ "*": { bootMs: round.fakeBootMs } });
     try {
       await this.#begin(round.begin);
       for (const step of round.steps) await this.#step(step);
@@ -143,7 +143,7 @@ class Campaign {
       throw thrown instanceof BrokenInvariant ? thrown : this.#broken([String(thrown)], thrown);
     }
     this.options.say?.(
-      `${real ? "real" : "stand-in"} seed ${seed} round ${number}: ${JSON.stringify(this.result.kills)}`,
+      `${real ? "real" : "fake"} seed ${seed} round ${number}: ${JSON.stringify(this.result.kills)}`,
     );
   }
 
@@ -302,7 +302,7 @@ class Campaign {
     const { seed, real } = this.options;
     return new BrokenInvariant(
       [
-        `${real ? "real QEMU" : "stand-in"}, seed ${seed}, round ${this.#number}:`,
+        `${real ? "real QEMU" : "fake"}, seed ${seed}, round ${this.#number}:`,
         ...problems,
         `replay: ${replay(seed, this.#number, real)}`,
         "what was done:",
@@ -317,5 +317,5 @@ class Campaign {
 
 /** The command that plays one round again, ten times: how its blows fall is never quite the same. */
 function replay(seed: number, round: number, real: boolean): string {
-  return `make chaos CHAOS="--only ${real ? "real" : "stand-in"} --seed ${seed} --round ${round} --repeat 10"`;
+  return `make chaos CHAOS="--only ${real ? "real" : "fake"} --seed ${seed} --round ${round} --repeat 10"`;
 }

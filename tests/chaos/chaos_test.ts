@@ -1,5 +1,5 @@
 /**
- * The short form of `make chaos`, for every run of the tests: a few rounds on the stand-in, one on real QEMU, a few dozen
+ * The short form of `make chaos`, for every run of the tests: a few rounds on the fake QEMU, one on real QEMU, a few dozen
  * cycles of what must not grow. The seed is fixed, so that a run is like the one before; `FLEETBOX_CHAOS_SEED` gives
  * another.
  */
@@ -23,7 +23,7 @@ Deno.test("a seed and a round's number give the same round, whatever happened be
   assert.notDeepEqual(drawRound(7, 3, options), drawRound(8, 3, options));
 });
 
-test("kills and freezes in the middle of commands, on the stand-in: every invariant holds", async () => {
+test("kills and freezes in the middle of commands, on the fake QEMU: every invariant holds", async () => {
   const result = await campaign({ seed: SEED, real: false, kills: 12, seconds: 20 });
   tell(result);
   assert.ok(killsOf(result) > 0, "nobody was hit");

@@ -128,13 +128,13 @@ export async function leaks(
 
 async function openBox(real: boolean): Promise<Sandbox> {
   return await sandbox({
-    standIn: real ? undefined : { "*": { bootMs: 3 } },
+    fakeQemu: real ? undefined : { "*": { bootMs: 3 } },
     env: { DENO_V8_FLAGS: COLLECT_OFTEN, ...(real ? { FLEETBOX_ACCEL: "tcg" } : {}) },
   });
 }
 
 function named(what: string, real: boolean): string {
-  return `${what}, ${real ? "real QEMU" : "stand-in"}`;
+  return `${what}, ${real ? "real QEMU" : "fake"}`;
 }
 
 function secondsSince(began: number): number {

@@ -4,7 +4,7 @@
  *     node_modules/.bin/deno run -A tests/chaos/main.ts [--only KIND] [--seed N] [--kills 500] [--real-kills 60]
  *       [--seconds N] [--round N [--repeat N]] [--record FILE]
  *
- * The kinds, and without `--only` all of them: `stand-in` (500 kills), `real` (60 kills on real QEMU), `leaks` and
+ * The kinds, and without `--only` all of them: `fake` (500 kills), `real` (60 kills on real QEMU), `leaks` and
  * `real-leaks` (what must not grow, see `leaks.ts`). `--seconds` ends a
  * campaign earlier, for a machine that others want as well: with `--record` several runs add up in one file, a line of JSON
  * each. `--round` plays one round of a seed again. `--scale 0.1` makes a tenth of the leaks' cycles. Ends with 1 when an invariant broke; the message says how to replay it.
@@ -14,7 +14,7 @@ import { parseArgs } from "../../scripts/flags.ts";
 import { BrokenInvariant, campaign } from "./campaign.ts";
 import { leaks } from "./leaks.ts";
 
-const KINDS = ["stand-in", "real", "leaks", "real-leaks"];
+const KINDS = ["fake", "real", "leaks", "real-leaks"];
 
 const { values } = parseArgs({
   options: {

@@ -29,8 +29,8 @@ export interface Step {
 export interface Round {
   /** What is there before the first step: all members run, all are stopped, or none exists. */
   begin: "running" | "stopped" | "absent";
-  /** How long the stand-in's guests boot, in milliseconds. */
-  standInBootMs: number;
+  /** How long the fake QEMU's guests boot, in milliseconds. */
+  fakeBootMs: number;
   steps: Step[];
   /** Whether guests are asked to shut down at the end, or their machines ended. */
   endByForce: boolean;
@@ -53,7 +53,7 @@ export function drawRound(seed: number, number: number, options: PlanOptions): R
   const begin = random.pick(["running", "running", "stopped", "absent"] as const);
   const { steps: length = STEPS_A_ROUND } = options;
   const steps = Array.from({ length }, () => drawStep(random, options));
-  return { begin, steps, standInBootMs: random.pick([20, 150, 500]), endByForce: random.chance(0.7) };
+  return { begin, steps, fakeBootMs: random.pick([20, 150, 500]), endByForce: random.chance(0.7) };
 }
 
 function drawStep(random: Random, { names, bootMs }: PlanOptions): Step {

@@ -27,7 +27,7 @@ async function compile(...args: string[]): Promise<void> {
 
 /** With the micro image that is in the executable, not one of a few bytes. */
 function embedded(options: SandboxOptions = {}): Promise<Sandbox> {
-  return sandbox({ standIn: {}, ...options, env: { FLEETBOX_MICRO: "", ...options.env } });
+  return sandbox({ fakeQemu: {}, ...options, env: { FLEETBOX_MICRO: "", ...options.env } });
 }
 
 function temporary(): AsyncDisposable & { path: string } {
@@ -61,7 +61,7 @@ Deno.test("it carries the packages that the program imports, and none that build
 });
 
 Deno.test("it works through a symbolic link, from a directory of nobody, and leaves nothing in TMPDIR", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const [link, temporary] = [join(box.root, "a link"), join(box.root, "tmp")];
   Deno.symlinkSync(FLEETBOX, link);
   Deno.mkdirSync(temporary);
@@ -110,7 +110,7 @@ async function isWhole(box: Sandbox): Promise<void> {
 }
 
 test("it holds the machines of a program that uses the library, and they end with that", async () => {
-  await using box = await sandbox({ standIn: {}, env: { FLEETBOX_HELPER: FLEETBOX } });
+  await using box = await sandbox({ fakeQemu: {}, env: { FLEETBOX_HELPER: FLEETBOX } });
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] });
   await client.said(/^up$/m);
   assert.equal(Deno.readLinkSync(`/proc/${box.process("holder").pid}/exe`), Deno.realPathSync(FLEETBOX));
@@ -147,7 +147,7 @@ test("replaced while a command of the old one is about to start a holder: what s
   await using dir = temporary();
   const program = join(dir.path, "fleetbox");
   Deno.copyFileSync(FLEETBOX, program);
-  await using box = await sandbox({ standIn: {}, program });
+  await using box = await sandbox({ fakeQemu: {}, program });
   const up = box.start(["up", "a", "--egress", "off"]);
   // Deno has read its part of the file when it starts its threads. A moment earlier nothing can be done.
   await until("its threads have started", () => [...Deno.readDirSync(`/proc/${up.pid}/task`)].length > 1);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { startGateway } from "../../src/vmm/qemu/gateway.ts";
 import { Switch } from "../../src/network/switch.ts";
 import { qemu } from "../../src/vmm/qemu/driver.ts";
-import { STAND_IN, Workspace } from "./machine.ts";
+import { FAKE_QEMU, Workspace } from "./machine.ts";
 
 async function until(happened: () => boolean): Promise<void> {
   for (let tries = 0; !happened(); tries++) {
@@ -11,7 +11,7 @@ async function until(happened: () => boolean): Promise<void> {
   }
 }
 
-Deno.test("stand-ins see each other, and are reached from the host, through the real switch", async () => {
+Deno.test("fake machines see each other, and are reached from the host, through the real switch", async () => {
   await using first = new Workspace();
   await using second = new Workspace();
   using _ = first.behave({ a: { ping: ["10.88.0.12", "10.88.0.99"], bootMs: 300 }, b: { bootMs: 1 } });
@@ -27,7 +27,7 @@ Deno.test("stand-ins see each other, and are reached from the host, through the 
     egress: "off",
     bound: true,
   } as const;
-  const gateway = await startGateway({ ...gatewaySpec, binary: STAND_IN, forwards: [{ ip: "10.88.0.12" }] });
+  const gateway = await startGateway({ ...gatewaySpec, binary: FAKE_QEMU, forwards: [{ ip: "10.88.0.12" }] });
   const machines = await Promise.all(specs.map((spec) => qemu.start(spec)));
   const hub = new Switch({ egress: false, hostAccess: false });
   try {

@@ -1,5 +1,5 @@
 /**
- * Ethernet frames on QEMU's `stream` netdev, and the two kinds that the stand-in speaks: ARP and ICMP echo.
+ * Ethernet frames on QEMU's `stream` netdev, and the two kinds that the fake QEMU speaks: ARP and ICMP echo.
  *
  * On the socket a frame is its length (4 bytes, big-endian) and its bytes. QEMU listens and takes one client after another.
  */

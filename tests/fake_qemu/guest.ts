@@ -1,5 +1,5 @@
 /**
- * The stand-in's guest: a console that says a few lines, and a network card that answers ARP and ping.
+ * The fake QEMU's guest: a console that says a few lines, and a network card that answers ARP and ping.
  *
  * The address is read out of the seed volume the crude way: the FAT image holds `network-config` as plain text.
  */

@@ -1,5 +1,5 @@
 /**
- * The stand-in as a QEMU that its guest has taken over: garbage on each of its channels, as fast as it is taken, and near
+ * The fake QEMU as a QEMU that its guest has taken over: garbage on each of its channels, as fast as it is taken, and near
  * enough to the real thing to be read. Everything comes from one seed. How much it sent is in the file `hostile` beside the
  * behaviours.
  */
@@ -71,7 +71,7 @@ export function beHostile(seed: number, qmp: QmpServer, card: StreamNetdev, type
     );
     type(random(4) === 0 ? escape : some(4_000).map((byte) => byte === 10 ? 0 : byte));
     await card.sent();
-    const file = Deno.env.get("FLEETBOX_STANDIN_FILE");
+    const file = Deno.env.get("FLEETBOX_FAKE_QEMU_FILE");
     if (file && lines % 100 === 0) Deno.writeTextFileSync(join(dirname(file), "hostile"), `hostile: ${lines} lines\n`);
     setTimeout(turn, TURN_MS);
   };

@@ -1,13 +1,13 @@
 /**
- * For tests: a directory with a machine's spec in it, for the stand-in or for real QEMU, that cleans up after itself.
+ * For tests: a directory with a machine's spec in it, for the fake QEMU or for real QEMU, that cleans up after itself.
  */
 
 import type { MachineSpec } from "../../src/vmm/contract.ts";
 import { run } from "../../src/system/process.ts";
 import type { Behaviour } from "./qemu.ts";
 
-/** The stand-in's executable. */
-export const STAND_IN = new URL("qemu-system-x86_64", import.meta.url).pathname;
+/** The fake QEMU's executable. */
+export const FAKE_QEMU = new URL("qemu-system-x86_64", import.meta.url).pathname;
 
 /** A directory that is removed at the end of its scope. */
 export class Workspace implements AsyncDisposable {
@@ -34,15 +34,15 @@ export class Workspace implements AsyncDisposable {
       serialLog: at("serial.log"),
       bound: true,
       accelerator: "tcg",
-      binary: STAND_IN,
+      binary: FAKE_QEMU,
       ...changes,
     };
   }
 
-  /** Sets the stand-in's behaviours, for what starts until the end of the scope. */
+  /** Sets the fake QEMU's behaviours, for what starts until the end of the scope. */
   behave(behaviours: Record<string, Behaviour>): Disposable {
-    Deno.env.set("FLEETBOX_STANDIN", JSON.stringify(behaviours));
-    return { [Symbol.dispose]: () => Deno.env.delete("FLEETBOX_STANDIN") };
+    Deno.env.set("FLEETBOX_FAKE_QEMU", JSON.stringify(behaviours));
+    return { [Symbol.dispose]: () => Deno.env.delete("FLEETBOX_FAKE_QEMU") };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * A stand-in for QEMU: a program that takes our command lines and speaks QMP, so that the whole of fleetbox can be tested
+ * A fake QEMU: a program that takes our command lines and speaks QMP, so that the whole of fleetbox can be tested
  * in seconds. It boots nothing. What it imitates is what fleetbox sees of QEMU 7.2, wording and exit codes included:
  *
  * - A machine: control socket (one client at a time), console socket and log, network socket (Ethernet frames), a lock
@@ -9,10 +9,10 @@
  *   when the guest answers ARP through the real switch; else it is held for 3 s and closed.
  * - The dry run (`-bios … -device isa-debug-exit`), and `--version`.
  *
- * Behaviours, by member name, `gateway` for the gateway, `*` for all: JSON in `FLEETBOX_STANDIN`, or in the file that
- * `FLEETBOX_STANDIN_FILE` names, read at each start. See {@link Behaviour} for the keys:
+ * Behaviours, by member name, `gateway` for the gateway, `*` for all: JSON in `FLEETBOX_FAKE_QEMU`, or in the file that
+ * `FLEETBOX_FAKE_QEMU_FILE` names, read at each start. See {@link Behaviour} for the keys:
  *
- *     FLEETBOX_STANDIN='{"a": {"start": "die", "message": "no luck"}, "b": {"powerdown": "ignore"}, "*": {"bootMs": 5}}'
+ *     FLEETBOX_FAKE_QEMU='{"a": {"start": "die", "message": "no luck"}, "b": {"powerdown": "ignore"}, "*": {"bootMs": 5}}'
  *
  * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `usernet.ts`, `frames.ts`,
  * `hostile.ts`.
@@ -124,8 +124,8 @@ export function die(message: string, code = 1): never {
 export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function behaviourOf(name: string): Behaviour {
-  const file = Deno.env.get("FLEETBOX_STANDIN_FILE");
-  const text = (file ? Deno.readTextFileSync(file) : Deno.env.get("FLEETBOX_STANDIN")) || "{}";
+  const file = Deno.env.get("FLEETBOX_FAKE_QEMU_FILE");
+  const text = (file ? Deno.readTextFileSync(file) : Deno.env.get("FLEETBOX_FAKE_QEMU")) || "{}";
   const all = JSON.parse(text) as Record<string, Behaviour>;
   return { ...all["*"], ...all[name] };
 }
@@ -156,7 +156,7 @@ async function dryRun({ kvm = "works" }: Behaviour, accelerator: string): Promis
 
 async function main(args: string[]): Promise<void> {
   if (args[0] === "--version") {
-    console.log(`QEMU emulator version ${behaviourOf("*").version ?? "7.2.22"} (fleetbox's stand-in)`);
+    console.log(`QEMU emulator version ${behaviourOf("*").version ?? "7.2.22"} (fleetbox's fake QEMU)`);
     return;
   }
   const options = parse(args);

@@ -1,5 +1,5 @@
 /**
- * The stand-in's control socket: QMP as QEMU 7.2 speaks it, one client at a time.
+ * The fake QEMU's control socket: QMP as QEMU 7.2 speaks it, one client at a time.
  *
  * It holds the run state, knows the commands that fleetbox uses, and ends the process the ways in which QEMU ends: with a
  * SHUTDOWN event that says why, the socket removed, and code 0; or at once, with words on standard error.
@@ -51,7 +51,7 @@ export class QmpServer {
       this.#client = client;
       this.#negotiated = false;
       const qemu = { major: 7, minor: 2, micro: 22 };
-      this.#send({ QMP: { version: { qemu, package: "fleetbox's stand-in" }, capabilities: ["oob"] } });
+      this.#send({ QMP: { version: { qemu, package: "fleetbox's fake QEMU" }, capabilities: ["oob"] } });
       await this.#read(client).catch(() => {});
       this.#client = undefined;
     }
@@ -138,7 +138,7 @@ export class QmpServer {
       case "query-name":
         return { name: this.name };
       case "query-version":
-        return { qemu: { major: 7, minor: 2, micro: 22 }, package: "fleetbox's stand-in" };
+        return { qemu: { major: 7, minor: 2, micro: 22 }, package: "fleetbox's fake QEMU" };
       case "quit":
         return {};
       case "stop":

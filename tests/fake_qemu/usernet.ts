@@ -1,5 +1,5 @@
 /**
- * The stand-in's gateway: the forwards of QEMU's user-mode network, with real sockets on 127.0.0.1.
+ * The fake QEMU's gateway: the forwards of QEMU's user-mode network, with real sockets on 127.0.0.1.
  *
  * Like libslirp it takes every connection at once, and asks for the guest by ARP then; only a guest that answers gets the
  * connection. What answers in the guest's name is an SSH banner; on other ports it says which port it is, and of whom. The human monitor's wording is that of QEMU 7.2.

@@ -1,5 +1,5 @@
 /**
- * A live holder under fire: garbage requests on its members' sockets, while a member's "QEMU" (the stand-in, told to be
+ * A live holder under fire: garbage requests on its members' sockets, while a member's "QEMU" (the fake QEMU, told to be
  * hostile) sends garbage frames, QMP and console text as fast as they are taken. It must answer everybody else meanwhile.
  */
 
@@ -37,7 +37,7 @@ const request = fc.oneof(
 /** @throws what the holder did wrong. */
 export async function liveHolder(options: { seed: number; requests: number }): Promise<LiveOutcome> {
   const { seed, requests } = options;
-  await using box = await sandbox({ standIn: { a: { hostile: seed } } });
+  await using box = await sandbox({ fakeQemu: { a: { hostile: seed } } });
   await box.up("a,b", "--ready", "ssh"); // its console says that cloud-init runs, and never that it has finished
   const socket = box.store.memberSocket("b");
   const holder = box.process("holder").pid;

@@ -1,8 +1,8 @@
 /**
  * A fleetbox of its own for one test: the real executable, a store in a temporary directory, and either real QEMU or
- * the stand-in.
+ * the fake QEMU.
  *
- *     await using box = await sandbox({ standIn: { b: { start: "die" } } });
+ *     await using box = await sandbox({ fakeQemu: { b: { start: "die" } } });
  *     const up = await box.run("up", "a,b");
  *
  * At its end it stops every member by force, sees that the holders leave and that nothing remains (no process, no
@@ -24,8 +24,8 @@ import { type Found, kill, processesOf, signal, until } from "./processes.ts";
 import { talkJson } from "./socket.ts";
 
 export interface SandboxOptions {
-  /** The stand-in's behaviours by member name. Absent: real QEMU and the real micro image. */
-  standIn?: Record<string, Behaviour>;
+  /** The fake QEMU's behaviours by member name. Absent: real QEMU and the real micro image. */
+  fakeQemu?: Record<string, Behaviour>;
   /** When a command that has not ended is killed. @default 120000 */
   limitMs?: number;
   /** Another program than the one that is tested. */
@@ -40,7 +40,7 @@ export interface SandboxOptions {
   storeKiB?: number;
 }
 
-const STAND_IN = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", import.meta.url));
+const FAKE_QEMU = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", import.meta.url));
 const LEAVE_LIMIT_MS = 20_000;
 
 /** Whether this process may mount file systems. */
@@ -66,9 +66,9 @@ export function test(name: string, run: () => Promise<void>, options: { ignore?:
 export async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const root = Deno.makeTempDirSync({ prefix: "s" });
   const box = new Sandbox(root, options);
-  if (options.standIn) {
+  if (options.fakeQemu) {
     writeTinyMicro(join(root, "micro"));
-    box.behave(options.standIn);
+    box.behave(options.fakeQemu);
   }
   if (options.storeKiB !== undefined) {
     Deno.mkdirSync(box.home);
@@ -105,10 +105,10 @@ export class Sandbox implements AsyncDisposable {
       HOME: homeName === undefined ? root : join(root, homeName),
       FLEETBOX_HOME: this.home,
       LANG: "C",
-      ...(options.standIn
+      ...(options.fakeQemu
         ? {
-          FLEETBOX_QEMU: STAND_IN,
-          FLEETBOX_STANDIN_FILE: join(root, "behaviour.json"),
+          FLEETBOX_QEMU: FAKE_QEMU,
+          FLEETBOX_FAKE_QEMU_FILE: join(root, "behaviour.json"),
           FLEETBOX_MICRO: join(root, "micro"),
           FLEETBOX_ACCEL: "tcg", // no dry run
         }
@@ -118,7 +118,7 @@ export class Sandbox implements AsyncDisposable {
     for (const [name, value] of Object.entries(this.env)) if (value === "") delete this.env[name];
   }
 
-  /** Changes the stand-in's behaviours, for the machines that start from now on. */
+  /** Changes the fake QEMU's behaviours, for the machines that start from now on. */
   behave(behaviours: Record<string, Behaviour>): void {
     Deno.writeTextFileSync(join(this.root, "behaviour.json"), JSON.stringify(behaviours));
   }
@@ -207,7 +207,7 @@ export class Sandbox implements AsyncDisposable {
     return this.processes("machine").map(({ name, pid }) => `${name}:${pid}`).sort();
   }
 
-  /** Lets happen to a stand-in's machine what its `onSignal` says. */
+  /** Lets happen to a fake machine what its `onSignal` says. */
   accident(name: string): void {
     signal(this.process("machine", name), "SIGUSR1");
   }
@@ -374,7 +374,7 @@ function filesBelow(dir: string): string[] {
   }
 }
 
-/** An image like micro, of a few bytes: the stand-in boots nothing. */
+/** An image like micro, of a few bytes: the fake QEMU boots nothing. */
 function writeTinyMicro(dir: string): void {
   Deno.mkdirSync(dir);
   const sha256: Record<string, string> = {};

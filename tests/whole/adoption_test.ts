@@ -18,7 +18,7 @@ function fakeClients({ root }: Sandbox): Record<string, string> {
 }
 
 test("every command that goes into a killed holder's machine takes its group back first, and says so", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();
   const port = (await box.status("a"))!.ssh!.port;
@@ -35,7 +35,7 @@ test("every command that goes into a killed holder's machine takes its group bac
 });
 
 test("ls --repair takes back every group without a holder; machines, gateways and ports stay", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await Promise.all([box.up("a,b"), box.up("y,z")]);
   const before = await box.ls();
   const [machines, gateways] = [box.machines(), box.processes("gateway").map(({ pid }) => pid).sort()];
@@ -58,7 +58,7 @@ test("ls --repair takes back every group without a holder; machines, gateways an
 });
 
 test("since when members run survives the death of their holder, and of one that has only begun to take them back", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const sinceOf = async () => Object.values(await box.ls()).map(({ since }) => since);
   const before = await sinceOf();
@@ -86,7 +86,7 @@ test("since when members run survives the death of their holder, and of one that
 });
 
 test("ls --repair ends a gateway whose holder and machines are gone", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.killHolder("a");
   await kill(box.process("machine"));
@@ -97,7 +97,7 @@ test("ls --repair ends a gateway whose holder and machines are gone", async () =
 });
 
 test("a gateway that died with its holder is started with the ports that it had, by whichever command comes", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const before = await box.ls();
   for (const command of [["up", "a"], ["ls", "--repair"], ["join", "c", "--via", "a"], ["stop", "c"]]) {
@@ -107,7 +107,7 @@ test("a gateway that died with its holder is started with the ports that it had,
     await until("there is a gateway", () => box.processes("gateway").length === 1);
     const after = await box.ls();
     for (const name of ["a", "b"]) assert.deepEqual(after[name].ssh, before[name].ssh, `${command} ${name}`);
-    // Behind the port there is the member: the stand-in's gateway answers when the guest does.
+    // Behind the port there is the member: the fake QEMU's gateway answers when the guest does.
     const conn = await Deno.connect({ hostname: "127.0.0.1", port: after.a.ssh.port });
     const banner = new Uint8Array(64);
     assert.match(new TextDecoder().decode(banner.subarray(0, await conn.read(banner) ?? 0)), /^SSH-2\.0/);
@@ -116,7 +116,7 @@ test("a gateway that died with its holder is started with the ports that it had,
 });
 
 test("a port that somebody else took meanwhile: another leads to that member, the others keep theirs", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const before = await box.ls();
   await box.killHolder("a");
@@ -130,7 +130,7 @@ test("a port that somebody else took meanwhile: another leads to that member, th
 });
 
 test("a gateway that does not answer the new holder is ended, and another takes its ports", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { ssh } = (await box.status("a"))!;
   const old = box.process("gateway");
@@ -152,7 +152,7 @@ async function silentMachine(box: Sandbox): Promise<Found> {
 }
 
 test("a machine whose QMP does not answer: up reports it, nobody kills it, and when it answers up takes it back", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const a = await silentMachine(box);
   const up = await box.fails(
     1,
@@ -174,7 +174,7 @@ test("a machine whose QMP does not answer: up reports it, nobody kills it, and w
 });
 
 test("a machine whose QMP does not answer is not killed by the stop that finds it, and is by stop --force", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const a = await silentMachine(box);
   await box.fails(1, /its machine \(process \d+\) does not answer/, "stop", "a");
   assert.ok(isAlive(a));
@@ -185,7 +185,7 @@ test("a machine whose QMP does not answer is not killed by the stop that finds i
 });
 
 test("a machine that was taken back in vain, for want of a gateway, is taken back by the next up", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const a = box.process("machine", "a");
   await box.killHolder("a");
@@ -203,7 +203,7 @@ test("a machine that was taken back in vain, for want of a gateway, is taken bac
 });
 
 test("what killed processes left half-made or half-removed is swept by the holder that takes their group over", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.ok("stop", "b");
   await box.killHolder("a");
@@ -220,7 +220,7 @@ test("what killed processes left half-made or half-removed is swept by the holde
 });
 
 test("up of a stopped member whose group lost its holder takes the group back, and boots it onto its network", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.ok("stop", "a");
   const machines = box.machines();
@@ -234,7 +234,7 @@ test("up of a stopped member whose group lost its holder takes the group back, a
 });
 
 test("rm does not delete the disk of a machine that runs, though its record says nothing of it and names a holder that lives", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const a = box.process("machine", "a");
   const record = box.record();
@@ -249,7 +249,7 @@ test("rm does not delete the disk of a machine that runs, though its record says
 });
 
 test("up while the killed holder's process is still on its way out waits for its end, and takes its machines back", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();
   const record = box.record();
@@ -264,7 +264,7 @@ test("up while the killed holder's process is still on its way out waits for its
 });
 
 test("a holder that is killed while it takes machines over leaves them, and their ports, in its record", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const [before, machines] = [await box.ls(), box.machines()];
   await box.killHolder("a");
@@ -289,7 +289,7 @@ test("a holder that is killed while it takes machines over leaves them, and thei
 });
 
 test("a machine whose config is gone is told, and ended by stop --force alone", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const a = box.process("machine", "a");
   await box.killHolder("a");

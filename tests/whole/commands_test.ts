@@ -12,7 +12,7 @@ const COMMANDS = [
 ];
 
 Deno.test("every command has help with an example, by --help and by help COMMAND; no argument gives the list", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const list = await box.ok("help");
   for (const command of COMMANDS) {
     assert.match(list.stdout, new RegExp(`^ {2}${command}\\b`, "m"));
@@ -28,7 +28,7 @@ Deno.test("every command has help with an example, by --help and by help COMMAND
 });
 
 Deno.test("version is one line, or JSON", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const { stdout } = await box.ok("version");
   assert.match(
     stdout,
@@ -41,7 +41,7 @@ Deno.test("version is one line, or JSON", async () => {
 });
 
 Deno.test("the wrapper works through symbolic links, from any directory", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const [first, second] = [join(box.root, "one link"), join(box.root, "two")];
   Deno.symlinkSync(FLEETBOX, first);
   Deno.symlinkSync("one link", second);
@@ -51,7 +51,7 @@ Deno.test("the wrapper works through symbolic links, from any directory", async 
 });
 
 Deno.test("with --json an error is one line of JSON on standard error, and standard output has none", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   for (const [code, ...args] of [[3, "status", "a"], [2, "up", "A"], [2, "ls", "--nope"]] as [number, ...string[]][]) {
     const result = await box.run(...args, "--json");
     assert.equal(result.code, code);
@@ -63,7 +63,7 @@ Deno.test("with --json an error is one line of JSON on standard error, and stand
 });
 
 Deno.test("a name that nobody has is answered with the nearest one", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("web-1");
   for (const command of [["status"], ["ssh"], ["logs"], ["stop"], ["rm"], ["wait"], ["ssh-config"]]) {
     await box.fails(3, [/There is no member "wbe-1"/, /Did you mean "web-1"\?/], ...command, "wbe-1");
@@ -71,7 +71,7 @@ Deno.test("a name that nobody has is answered with the nearest one", async () =>
 });
 
 Deno.test("stop and rm of several: an unknown name fails the command, the others are done", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   const stop = await box.fails(3, /There is no member "nobody"/, "stop", "a", "nobody", "b");
   assert.match(stop.stdout, /^a: stopped/m);
@@ -87,7 +87,7 @@ Deno.test("stop and rm of several: an unknown name fails the command, the others
 });
 
 Deno.test("--all and names do not go together, and neither does nothing", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   for (const command of ["stop", "rm"]) {
     await box.fails(2, /found both/, command, "a", "--all");
     await box.fails(2, [/Which members\? For example: fleetbox/, /--all/], command);
@@ -96,7 +96,7 @@ Deno.test("--all and names do not go together, and neither does nothing", async 
 });
 
 Deno.test("rm takes the logs of holders along with the members that they served", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
   await box.ok("rm", "a");
@@ -106,7 +106,7 @@ Deno.test("rm takes the logs of holders along with the members that they served"
 });
 
 Deno.test("ls lists damaged members with the reason, and rm removes them", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.ok("stop", "a", "b");
   Deno.writeTextFileSync(box.store.member("a").config, '{"name":');
@@ -121,7 +121,7 @@ Deno.test("ls lists damaged members with the reason, and rm removes them", async
 });
 
 Deno.test("a holder that does not answer costs ls one second, and only its own members their state", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
   const holder = box.processes("holder").find(({ name }) => name === "a,b")!;
@@ -137,7 +137,7 @@ Deno.test("a holder that does not answer costs ls one second, and only its own m
 });
 
 Deno.test("a killed holder's machines are orphaned: ls says what to do, stop and rm take them down", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.killHolder("a");
   const ls = await box.ok("ls");
@@ -160,7 +160,7 @@ function fakeSsh(root: string, rest: string): Record<string, string> {
 }
 
 Deno.test("ssh runs the system's ssh with our key; words stay words, a single one is a line; the exit code is passed on", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const env = fakeSsh(box.root, "exit 7");
   const ssh = async (...args: string[]) => {
@@ -181,7 +181,7 @@ Deno.test("ssh runs the system's ssh with our key; words stay words, a single on
 });
 
 Deno.test("ssh to a member that does not run says why and what to do", async () => {
-  await using box = await sandbox({ standIn: { b: { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { b: { bootMs: 60_000 } } });
   await box.up("a");
   await box.ok("stop", "a");
   await box.fails(1, [/it is not running/, /fleetbox up a/], "ssh", "a");
@@ -192,7 +192,7 @@ Deno.test("ssh to a member that does not run says why and what to do", async () 
 });
 
 Deno.test("SIGTERM to fleetbox ssh ends its ssh", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const ssh = box.start(["ssh", "a"], { env: fakeSsh(box.root, "exec sleep 60") });
   await ssh.printed(/fleetbox@127/);
@@ -201,7 +201,7 @@ Deno.test("SIGTERM to fleetbox ssh ends its ssh", async () => {
 });
 
 Deno.test("ssh-config is a configuration that ssh itself understands", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   assert.match((await box.ok("ssh-config")).stderr, /no member runs/);
   await box.up("a,b");
   const file = join(box.root, "hosts");
@@ -216,7 +216,7 @@ Deno.test("ssh-config is a configuration that ssh itself understands", async () 
 });
 
 Deno.test("logs prints the last lines, follows what comes, and ends when the member is removed", async () => {
-  await using box = await sandbox({ standIn: { a: { console: ["one", "two"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { console: ["one", "two"] } } });
   await box.up("a");
   const { serialLog } = box.store.member("a");
   const all = (await box.ok("logs", "a")).stdout;
@@ -234,7 +234,7 @@ Deno.test("logs prints the last lines, follows what comes, and ends when the mem
 });
 
 Deno.test("a reader that goes away is no error, and ends logs -f", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("node", "-n", "5");
   const line = `set -o pipefail; "$0" ls | head -n 1; "$0" help | true; "$0" status node-1 | true`;
   const env = { ...box.env, PATH: Deno.env.get("PATH")! }; // the shell's own
@@ -259,7 +259,7 @@ Deno.test("a reader that goes away is no error, and ends logs -f", async () => {
 });
 
 Deno.test("an existing member that is asked for with other flags keeps what it was made with, and says so", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a", "--memory", "512M", "--cpus", "2", "--disk", "2G");
   await box.ok("stop", "a");
   const up = await box.up("a", "--memory", "1G", "--cpus", "2");
@@ -270,7 +270,7 @@ Deno.test("an existing member that is asked for with other flags keeps what it w
 });
 
 Deno.test("status tells people all about a member, and programs as JSON, also when it is stopped", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const { stdout } = await box.ok("status", "a");
   for (const key of ["name", "state", "address", "ssh", "group", "hypervisor", "holder", "console", "dropped"]) {
@@ -287,7 +287,7 @@ Deno.test("status tells people all about a member, and programs as JSON, also wh
 });
 
 Deno.test("doctor lists each check with what it found; --json has the same", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const { stdout } = await box.ok("doctor");
   for (const what of ["qemu", "accelerator", "qemu-img", "ssh", "ssh-keygen", "store", "disk", "memory", "image"]) {
     assert.match(stdout, new RegExp(`^(ok|warn) +${what} +\\S`, "m"));

@@ -26,7 +26,7 @@ const SHELLS: Shell[] = [
 
 /** In one shell, on a terminal and with members of its own. */
 async function completes({ name, args, install }: Shell): Promise<void> {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("web-server,db-server");
   const bin = join(box.root, "bin");
   Deno.mkdirSync(bin);
@@ -86,7 +86,7 @@ if (missing.length > 0) {
 }
 
 Deno.test("completion never fails: an unreadable store, unknown words and nonsense give nothing", async () => {
-  await using box = await sandbox({ standIn: {}, env: { HOME: "" } });
+  await using box = await sandbox({ fakeQemu: {}, env: { HOME: "" } });
   for (
     const words of [["nonsense", ""], ["status", "x", "y", ""], ["up", "--nonsense="], ["image", "nonsense", ""], []]
   ) {

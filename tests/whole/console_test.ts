@@ -33,7 +33,7 @@ async function type(child: Deno.ChildProcess, text: string): Promise<{ code: num
 }
 
 test("on a terminal: how to detach, the last screen, keys to the guest, Ctrl-] detaches, the terminal is as before", async () => {
-  await using box = await sandbox({ standIn: { a: { console: ["first words"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { console: ["first words"] } } });
   await box.up("a");
   const at = new OnTerminal(["console", "a"], { env: box.env, then: STTY });
   await at.shows(/console of a; Ctrl-\] detaches[^]*first words\r\nfleetbox-micro: kernel[^]*fleetbox-micro: ssh/);
@@ -52,7 +52,7 @@ test("on a terminal: how to detach, the last screen, keys to the guest, Ctrl-] d
 });
 
 test("the terminal is given back whatever ends the console: SIGTERM, the guest, a killed machine, a killed holder", async () => {
-  await using box = await sandbox({ standIn: { c: { onSignal: "die", message: "no luck" } } });
+  await using box = await sandbox({ fakeQemu: { c: { onSignal: "die", message: "no luck" } } });
   await box.up("a,b,c");
   await box.up("d");
   const attach = async (name: string) => {
@@ -92,7 +92,7 @@ test("the terminal is given back whatever ends the console: SIGTERM, the guest, 
 });
 
 test("a console whose killed holder is still on its way out waits for its end, and says that the member has none", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const at = new OnTerminal(["console", "a"], { env: box.env });
   await at.shows(/fleetbox-micro: ssh/);
@@ -108,7 +108,7 @@ test("a console whose killed holder is still on its way out waits for its end, a
 });
 
 test("in a pipe every byte goes through, from now on, and it ends with its input", async () => {
-  await using box = await sandbox({ standIn: { a: { console: ["of the past"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { console: ["of the past"] } } });
   await box.up("a");
   const { code, out, err } = await type(piped(box.env, "a"), "one\nraw \\e[31mred\x1d\n");
   assert.equal(code, 0, err);
@@ -126,7 +126,7 @@ test("in a pipe every byte goes through, from now on, and it ends with its input
 });
 
 test("a member that boots has its console from the start; when it fails the console ends with the cause", async () => {
-  await using box = await sandbox({ standIn: { a: { boot: "never", console: ["stuck here"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { boot: "never", console: ["stuck here"] } } });
   await box.up("a", "--no-wait");
   const at = new OnTerminal(["console", "a"], { env: box.env });
   await at.shows(/stuck here/);
@@ -144,7 +144,7 @@ test("a member that boots has its console from the start; when it fails the cons
 });
 
 test("a console that is not read costs the guest, the holder and the others nothing", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   using lazy = await Client.connect(socket);
@@ -177,7 +177,7 @@ test("a console that is not read costs the guest, the holder and the others noth
 });
 
 test("console on the socket: a greeting and the replay in one, several at once, and a refusal for who is not there", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const socket = box.store.memberSocket("a");
   const clients = await Promise.all(Array.from({ length: 5 }, () => Client.connect(socket)));

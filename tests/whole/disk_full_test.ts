@@ -27,7 +27,7 @@ async function goesOn(box: Sandbox, name: string): Promise<void> {
 test(
   "a full disk pauses the member and says what to do; it goes on by itself when there is room, and can be stopped",
   async () => {
-    await using box = await sandbox({ standIn: { a: { onSignal: "diskFull" } }, storeKiB: 16 * 1024 });
+    await using box = await sandbox({ fakeQemu: { a: { onSignal: "diskFull" } }, storeKiB: 16 * 1024 });
     await box.up("a,b");
     fill(box);
     box.accident("a");
@@ -64,7 +64,7 @@ test(
 test(
   "a machine that stands for a full disk still does after its holder was killed, and goes on under the next one",
   async () => {
-    await using box = await sandbox({ standIn: { a: { onSignal: "diskFull" } }, storeKiB: 16 * 1024 });
+    await using box = await sandbox({ fakeQemu: { a: { onSignal: "diskFull" } }, storeKiB: 16 * 1024 });
     await box.up("a");
     const machines = box.machines();
     fill(box);
@@ -86,8 +86,8 @@ test(
 test(
   "a boot that stands for a full disk goes on to its end; one whose time is over says that the disk was full",
   async () => {
-    const standIn = { a: { bootMs: 1_200, diskFullAfterMs: 300 } };
-    await using box = await sandbox({ standIn, storeKiB: 16 * 1024 });
+    const fakeQemu = { a: { bootMs: 1_200, diskFullAfterMs: 300 } };
+    await using box = await sandbox({ fakeQemu, storeKiB: 16 * 1024 });
     const up = box.start(["up", "a", "--egress", "off"]);
     await up.printed(/^a: boot/m);
     fill(box);

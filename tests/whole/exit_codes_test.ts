@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { sandbox, told } from "../support/sandbox.ts";
 
 Deno.test("exit code 0: done, also when there was nothing to do", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (const args of [["up", "a"], ["ls"], ["status", "a"], ["wait", "a"], ["stop", "a"], ["stop", "a"], ["rm", "a"]]) {
     await box.ok(...args);
@@ -13,7 +13,7 @@ Deno.test("exit code 0: done, also when there was nothing to do", async () => {
 });
 
 Deno.test("exit code 1: it failed, or the state of things forbids it", async () => {
-  await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
+  await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   await box.fails(1, /no luck/, "up", "a", "--egress", "off");
   await box.up("b");
   await box.up("c");
@@ -25,7 +25,7 @@ Deno.test("exit code 1: it failed, or the state of things forbids it", async () 
 });
 
 Deno.test("exit code 2: misused, and nothing is made", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const cases: string[][] = [
     ["nonsense"],
     ["help", "nonsense"],
@@ -53,7 +53,7 @@ Deno.test("exit code 2: misused, and nothing is made", async () => {
 });
 
 Deno.test("exit code 3: a member, an image or a file that is not there", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const missing = join(box.root, "missing.qcow2");
   const cases: string[][] = [
     ["status", "nobody"],
@@ -80,14 +80,14 @@ Deno.test("exit code 3: a member, an image or a file that is not there", async (
 });
 
 Deno.test("exit code 4: timed out", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
   await box.fails(4, /did not answer|Not running after/, "up", "a", "--egress", "off", "--timeout", "500ms");
   await box.up("b", "--no-wait");
   await box.fails(4, /Not running after 0.3 s/, "wait", "b", "--timeout", "300ms");
 });
 
 Deno.test("exit code 130: interrupted, by Ctrl-C or SIGTERM", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const up = box.start(["up", "a", "--egress", "off"]);
     await up.printed(/a: (boot|kernel|network|ssh)/);
@@ -98,7 +98,7 @@ Deno.test("exit code 130: interrupted, by Ctrl-C or SIGTERM", async () => {
 });
 
 Deno.test("a typing mistake in a command, an option, a member, an image or a shell is answered with the nearest word", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("web-server");
   const cases: [code: number, meant: RegExp, ...args: string[]][] = [
     [2, /Did you mean stop\?/, "stpo"],
@@ -122,7 +122,7 @@ Deno.test("a typing mistake in a command, an option, a member, an image or a she
 });
 
 Deno.test("words that other tools have do what ours do, where they mean the same, with the same arguments", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.ok("start", "a", "--egress", "off");
   assert.equal((await box.ok("list", "-q")).stdout, "a\n");
   assert.equal((await box.ok("info", "a", "--json")).stdout, (await box.ok("status", "a", "--json")).stdout);

@@ -8,7 +8,7 @@ import { talkJson } from "../support/socket.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("a QEMU that dies at its start: its own message is in ours, and nothing is left", async () => {
-  await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck with this CPU", code: 3 } } });
+  await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck with this CPU", code: 3 } } });
   const up = await box.fails(
     1,
     /Cannot boot "a": QEMU of "a" ended with code 3 at its start: no luck with this CPU/,
@@ -22,14 +22,14 @@ test("a QEMU that dies at its start: its own message is in ours, and nothing is 
 });
 
 test("a gateway that dies at its start: its own message is in ours, and nothing is left", async () => {
-  await using box = await sandbox({ standIn: { gateway: { start: "die", message: "no user network today" } } });
+  await using box = await sandbox({ fakeQemu: { gateway: { start: "die", message: "no user network today" } } });
   await box.fails(1, /no user network today/, "up", "a,b");
   await box.empty();
   assert.deepEqual(box.stored(), []);
 });
 
 test("a QEMU that never answers does not keep up beyond its limit", async () => {
-  await using box = await sandbox({ standIn: { a: { start: "hang" } } });
+  await using box = await sandbox({ fakeQemu: { a: { start: "hang" } } });
   const up = await box.fails(4, /"a" did not .*within 1 s; it came as far as boot/, "up", "a", "--timeout", "1s");
   assert.ok(up.ms < 20_000, `${up.ms}`);
   await box.empty();
@@ -37,14 +37,14 @@ test("a QEMU that never answers does not keep up beyond its limit", async () => 
 });
 
 test("a gateway that never answers does not keep up beyond its limit", async () => {
-  await using box = await sandbox({ standIn: { gateway: { start: "hang" } } });
+  await using box = await sandbox({ fakeQemu: { gateway: { start: "hang" } } });
   const up = await box.fails(4, /"\w" did not .*within 1 s/, "up", "a,b", "--timeout", "1s");
   assert.ok(up.ms < 20_000, `${up.ms}`);
   await box.empty();
 });
 
 test("a QEMU that never answers can be stopped", async () => {
-  await using box = await sandbox({ standIn: { a: { start: "hang" } } });
+  await using box = await sandbox({ fakeQemu: { a: { start: "hang" } } });
   await box.up("a", "--no-wait");
   await until("its machine is there", () => box.processes("machine").length === 1);
   const stop = await box.ok("stop", "--force", "a");
@@ -54,7 +54,7 @@ test("a QEMU that never answers can be stopped", async () => {
 
 test("a guest that never answers: the last lines of its console are in the error, and nothing is left running", async () => {
   const console = [..."0123456789".split("").map((digit) => `early line ${digit}`), "\x1b[31mpanic:\x1b[0m no init"];
-  await using box = await sandbox({ standIn: { a: { boot: "never", console } } });
+  await using box = await sandbox({ fakeQemu: { a: { boot: "never", console } } });
   const up = await box.fails(
     4,
     [/"a" did not answer on its SSH port within 5 s; it came as far as (boot|kernel)/, /early line 9\s+panic: no init/],
@@ -66,13 +66,13 @@ test("a guest that never answers: the last lines of its console are in the error
 });
 
 test("a guest whose SSH server never answers is told with the stage that it reached", async () => {
-  await using box = await sandbox({ standIn: { a: { ssh: "never" } } });
+  await using box = await sandbox({ fakeQemu: { a: { ssh: "never" } } });
   await box.fails(4, /within 2 s; it came as far as ssh/, "up", "a", "--timeout", "2");
   await box.empty();
 });
 
 test("a member that existed keeps its disk when it does not come up again", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   const { disk } = box.store.member("a");
@@ -90,7 +90,7 @@ test("a member that existed keeps its disk when it does not come up again", asyn
 });
 
 test("a first boot is all or nothing: when b fails, a and c are taken down, and only what was created is removed", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("c");
   await box.ok("stop", "c");
   box.behave({ b: { start: "die", startMs: 500, message: "b has no luck" }, a: { bootMs: 5 }, c: { bootMs: 5 } });
@@ -102,7 +102,7 @@ test("a first boot is all or nothing: when b fails, a and c are taken down, and 
 });
 
 test("a first boot that failed before its client listens is still told of, once", async () => {
-  await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
+  await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   const holder = box.start(["--fleetbox-runner", "a"]);
   await holder.printed(/a: did not come up/);
   await new Promise((later) => setTimeout(later, 500)); // a client that is late, but not too late
@@ -114,7 +114,7 @@ test("a first boot that failed before its client listens is still told of, once"
 });
 
 test("a machine that dies while others of its first boot still boot fails that boot at once", async () => {
-  await using box = await sandbox({ standIn: { a: { onSignal: "die", message: "bad luck" }, b: { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { a: { onSignal: "die", message: "bad luck" }, b: { bootMs: 60_000 } } });
   const up = box.start(["up", "a,b", "--egress", "off"]);
   await up.printed(/^a: running/m);
   box.accident("a");
@@ -127,7 +127,7 @@ test("a machine that dies while others of its first boot still boot fails that b
 });
 
 test("a failed up --no-wait keeps what it made, and its log says why", async () => {
-  await using box = await sandbox({ standIn: { a: { start: "die", message: "no luck" } } });
+  await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   await box.up("a", "--no-wait");
   await until("the machine has died, and its holder left", () => box.processes().length === 0, 60_000);
   assert.equal(await box.states(), "a=stopped");
@@ -135,7 +135,7 @@ test("a failed up --no-wait keeps what it made, and its log says why", async () 
 });
 
 test("a join that fails leaves the group as it was, and removes what it made", async () => {
-  await using box = await sandbox({ standIn: { d: { start: "die", message: "d has no luck" } } });
+  await using box = await sandbox({ fakeQemu: { d: { start: "die", message: "d has no luck" } } });
   await box.up("a,b");
   const before = box.machines();
   await box.fails(1, /Cannot boot "d": .*d has no luck/, "join", "d", "--via", "a");
@@ -149,7 +149,7 @@ test("a join that fails leaves the group as it was, and removes what it made", a
 });
 
 test("up a,d,e in a's group, where d fails, takes e down again and leaves a alone", async () => {
-  await using box = await sandbox({ standIn: { d: { start: "die", startMs: 300 }, e: { bootMs: 5 } } });
+  await using box = await sandbox({ fakeQemu: { d: { start: "die", startMs: 300 }, e: { bootMs: 5 } } });
   await box.up("a");
   const before = box.machines();
   await box.fails(1, /Cannot boot "d"/, "up", "a,d,e");
@@ -159,7 +159,7 @@ test("up a,d,e in a's group, where d fails, takes e down again and leaves a alon
 });
 
 test("a machine that crashes: its member is in error with the cause, the others go on, up brings it back", async () => {
-  await using box = await sandbox({ standIn: { a: { onSignal: "die", message: "Assertion `lucky' failed." } } });
+  await using box = await sandbox({ fakeQemu: { a: { onSignal: "die", message: "Assertion `lucky' failed." } } });
   await box.up("a,b");
   box.accident("a");
   const b = box.process("machine", "b");
@@ -181,14 +181,14 @@ test("a machine that crashes: its member is in error with the cause, the others 
 });
 
 test("a machine that crashes while it boots ends the wait at once, with the cause", async () => {
-  await using box = await sandbox({ standIn: { a: { bootMs: 60_000, dieAfterMs: 400, message: "out of luck" } } });
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 60_000, dieAfterMs: 400, message: "out of luck" } } });
   const up = await box.fails(1, /Cannot boot "a": .*QEMU ended with code 134: out of luck/, "up", "a");
   assert.ok(up.ms < 20_000);
   await box.empty();
 });
 
 test("a guest whose kernel panics is in error, with the console's last words; stop clears it away", async () => {
-  await using box = await sandbox({ standIn: { a: { onSignal: "panic" } } });
+  await using box = await sandbox({ fakeQemu: { a: { onSignal: "panic" } } });
   await box.up("a");
   box.accident("a");
   await until("a is in error", async () => (await box.status("a"))?.state === "error");
@@ -202,7 +202,7 @@ test("a guest whose kernel panics is in error, with the console's last words; st
 });
 
 test("a gateway that is killed is started again, and members keep their SSH ports", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const before = (await box.status("a"))!.ssh!.port;
   const old = box.process("gateway");
@@ -221,7 +221,7 @@ async function bannerOf(port: number): Promise<string> {
 }
 
 test("a gateway that dies soon after each start is not restarted in a hot loop: status and the log tell, a join tries at once", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { ssh } = (await box.status("a"))!;
   box.behave({ gateway: { dieAfterMs: 20, message: "no user network today" } });

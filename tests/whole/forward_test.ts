@@ -5,7 +5,7 @@ import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { talkJson } from "../support/socket.ts";
 
-/** What answers on a port of the host: the stand-in says where it leads. "" when nobody does. */
+/** What answers on a port of the host: the fake QEMU says where it leads. "" when nobody does. */
 async function ask(port: number): Promise<string> {
   try {
     using conn = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -36,7 +36,7 @@ async function forwards(box: Sandbox, name: string): Promise<any[]> {
 }
 
 test("a forward leads there at once, is listed everywhere, and is kept over stop, up and a new group", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const [one, two] = unused(2);
   await box.up("a,b");
   assert.equal((await box.ok("forward", "b", `${one}:80`)).stdout, `127.0.0.1:${one} leads to port 80\n`);
@@ -76,7 +76,7 @@ test("a forward leads there at once, is listed everywhere, and is kept over stop
 });
 
 test("--remove takes a forward away, of a member that runs and of one that is stopped; one that is not there is told", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const [one, two] = unused(2);
   await box.up("a", "--publish", `${one}:80`, "-p", `${two}:80`, "-p", "22");
   assert.equal(await ask(one), "port 80 of 10.88.0.11");
@@ -101,7 +101,7 @@ test("--remove takes a forward away, of a member that runs and of one that is st
 });
 
 test("a port that is taken is refused with its owner: a member of another group, a stopped one, SSH's, a program", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const [one, two] = unused(2);
   await box.up("a", "-p", `${one}:80`);
   await box.up("b");
@@ -135,7 +135,7 @@ test("a port that is taken is refused with its owner: a member of another group,
 });
 
 test("several members get a port each, and none that was asked for one; members that ran or were there get theirs, too", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const [one] = unused(1);
   await box.fails(2, /can lead to one member, found 2/, "up", "a,b", "-p", `${one}:80`);
   await box.fails(2, /each port of this host once/, "up", "a", "-p", `${one}:80`, "-p", `${one}:81`);
@@ -157,7 +157,7 @@ test("several members get a port each, and none that was asked for one; members 
 });
 
 test("forwards outlive their gateway and their holder, and SSH's port stays what it was", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const [one, two] = unused(2);
   await box.up("a,b");
   await box.ok("forward", "a", `${one}:80`, "22");
@@ -196,7 +196,7 @@ test("forwards outlive their gateway and their holder, and SSH's port stays what
 });
 
 test("forward on the socket: what was made, what was taken away, and refusals in JSON", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const [one] = unused(1);
   const talk = async (request: object) => (await talkJson(box.store.memberSocket("a"), request))[0];

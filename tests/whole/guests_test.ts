@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { sandbox, told } from "../support/sandbox.ts";
 
 Deno.test("a fixture that cannot be handed over is an error before anything boots", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   Deno.writeTextFileSync(join(box.root, "file"), "");
   Deno.mkdirSync(join(box.root, "dir"));
   const dir = join(box.root, "dir");
@@ -26,7 +26,7 @@ Deno.test("a fixture that cannot be handed over is an error before anything boot
 });
 
 Deno.test("a fixture is taken as it is at each boot, and its image goes with the member", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const dir = join(box.root, "a:b");
   Deno.mkdirSync(dir);
   await box.up("a", "--fixture", `${dir}:/srv/x`);
@@ -54,7 +54,7 @@ Deno.test("a fixture is taken as it is at each boot, and its image goes with the
 });
 
 Deno.test("a missing fixture of one member keeps the others of its group from booting", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const dir = join(box.root, "dir");
   Deno.mkdirSync(dir);
   await box.up("a", "--fixture", `${dir}:/srv/x`);
@@ -66,7 +66,7 @@ Deno.test("a missing fixture of one member keeps the others of its group from bo
 });
 
 Deno.test("user-data is kept with the member, and refused when cloud-init would not take it", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const file = (name: string, content: string | Uint8Array) => {
     const path = join(box.root, name);
     Deno.writeFileSync(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
@@ -93,7 +93,7 @@ Deno.test("user-data is kept with the member, and refused when cloud-init would 
 });
 
 Deno.test("a member is the same instance to its guest for as long as it exists, and another one when it is made anew", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   /** The instance id in the seed that the guest reads. */
   const instance = () => {
     const seed = new TextDecoder("latin1").decode(Deno.readFileSync(box.store.member("a").seed));
@@ -119,7 +119,7 @@ Deno.test("a member is the same instance to its guest for as long as it exists, 
 });
 
 Deno.test("the largest user-data reaches a member that is added, too", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const path = join(box.root, "large");
   const text = "#cloud-config\n" + "# a line\n".repeat(3_600);
   Deno.writeTextFileSync(path, text);
@@ -130,7 +130,7 @@ Deno.test("the largest user-data reaches a member that is added, too", async () 
 });
 
 Deno.test("cp and exec refuse what they cannot do, in words", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   await box.fails(2, [/None of these is on a member/, /fleetbox cp x NAME:/], "cp", "x", "y");
@@ -147,9 +147,9 @@ Deno.test("cp and exec refuse what they cannot do, in words", async () => {
 });
 
 Deno.test("an image with cloud-init runs when that has finished; --ready ssh does not wait for it", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const image = withCloudInit(box.root);
-  // The stand-in says who it is and no more: nobody is let in.
+  // The fake QEMU says who it is and no more: nobody is let in.
   const late = await box.fails(
     4,
     [/answers on its SSH port, but its cloud-init did not finish within 4 s/, /--ready ssh/],
@@ -162,7 +162,7 @@ Deno.test("an image with cloud-init runs when that has finished; --ready ssh doe
 });
 
 Deno.test("a member whose cloud-init failed runs, and says what failed", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const image = withCloudInit(box.root);
   // In the place of ssh: a guest that is asked, and asked again, until cloud-init has finished.
   const bin = join(box.root, "bin");
@@ -195,7 +195,7 @@ Deno.test("a member whose cloud-init failed runs, and says what failed", async (
   assert.equal((await box.ls()).a.reason, undefined);
 });
 
-/** The stand-in's image, as one that has cloud-init. */
+/** The fake QEMU's image, as one that has cloud-init. */
 function withCloudInit(root: string): string {
   const image = join(root, "image");
   Deno.mkdirSync(image);

@@ -25,7 +25,7 @@ for (
   ]
 ) {
   test(`up without ${program} says so and what to install, and leaves nothing behind`, async () => {
-    await using box = await sandbox({ standIn: {}, env });
+    await using box = await sandbox({ fakeQemu: {}, env });
     const up = await box.start(["up", "a,b", "--egress", "off"], { env: { PATH: pathWithout(box, program) } }).done;
     assert.equal(up.code, 1, told(up));
     assert.match(up.stderr, new RegExp(`The program ${program} is not installed`));
@@ -36,7 +36,7 @@ for (
 }
 
 test("ssh without an ssh says so and what to install; everything else works", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const env = { PATH: pathWithout(box, "ssh") };
   assert.equal((await box.start(["up", "a", "--egress", "off"], { env }).done).code, 0);
   const ssh = await box.start(["ssh", "a", "--", "true"], { env }).done;
@@ -45,13 +45,13 @@ test("ssh without an ssh says so and what to install; everything else works", as
 });
 
 test("FLEETBOX_QEMU that names no program is refused by its name", async () => {
-  await using box = await sandbox({ standIn: {}, env: { FLEETBOX_QEMU: "/nowhere/qemu" } });
+  await using box = await sandbox({ fakeQemu: {}, env: { FLEETBOX_QEMU: "/nowhere/qemu" } });
   await box.fails(1, [/FLEETBOX_QEMU is "\/nowhere\/qemu", which is not a program/, /try: /], "up", "a");
   assert.deepEqual(box.stored(), []);
 });
 
 test("doctor tells what is missing, each with a fix, and fails", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const good = await box.run("doctor");
   assert.match(good.stdout, /qemu-img/, told(good));
   const bad = await box.start(["doctor"], { env: { PATH: pathWithout(box, "qemu-img") } }).done;
@@ -60,7 +60,7 @@ test("doctor tells what is missing, each with a fix, and fails", async () => {
 });
 
 test("an image that nobody knows is refused, and one that is not there; nothing is left behind", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.fails(3, /Unknown image "debain-12"; expected micro, .*a path/, "up", "a", "--image", "debain-12");
   await box.fails(3, /There is no image at \/nowhere\/disk\.qcow2/, "up", "a", "--image", "/nowhere/disk.qcow2");
   const notOne = join(box.root, "short.img");
@@ -71,13 +71,13 @@ test("an image that nobody knows is refused, and one that is not there; nothing 
 });
 
 test("micro that is not built is told with the way to build it", async () => {
-  await using box = await sandbox({ standIn: {}, env: { FLEETBOX_MICRO: "/nowhere" } });
+  await using box = await sandbox({ fakeQemu: {}, env: { FLEETBOX_MICRO: "/nowhere" } });
   await box.fails(3, [/The micro image is not built/, /try: .*make micro/], "up", "a");
   assert.deepEqual(box.stored(), []);
 });
 
 test("a micro whose files are damaged is not unpacked", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   Deno.writeTextFileSync(join(box.root, "micro/kernel"), "bit rot");
   await box.fails(1, /its kernel has SHA-256 \w+, expected \w+/, "up", "a");
   assert.deepEqual([...Deno.readDirSync(box.store.imagesDir)], []);
@@ -85,7 +85,7 @@ test("a micro whose files are damaged is not unpacked", async () => {
 });
 
 test("a member may have an image by a relative path, and is not booted when that file has changed", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const image = join(box.root, "disk.img");
   Deno.writeFileSync(image, new Uint8Array(1024 * 1024));
   const up = await box.start(["up", "a", "--image", "./disk.img", "--ready", "ssh", "--egress", "off"], {
@@ -101,7 +101,7 @@ test("a member may have an image by a relative path, and is not booted when that
 });
 
 test("a store too deep for its sockets is refused before anything starts", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const deep = join(box.root, "d".repeat(100));
   for (const args of [["up", "a"], ["ls"], ["--fleetbox-runner", "a"]]) {
     const result = await box.start(args, { env: { FLEETBOX_HOME: deep } }).done;
@@ -113,14 +113,14 @@ test("a store too deep for its sockets is refused before anything starts", async
 });
 
 test("a store as deep as its sockets allow works", async () => {
-  await using box = await sandbox({ standIn: {}, storeDepth: 103 - "/run/0123456789abcdef.sock".length });
+  await using box = await sandbox({ fakeQemu: {}, storeDepth: 103 - "/run/0123456789abcdef.sock".length });
   const up = await box.up("a,b");
   assert.match(up.stdout, /^b {2}10\.88\.0\.12/m);
   await box.ok("stop", "a,b");
 });
 
 test("a store that cannot be made, for a file is in the way, is refused with its path", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   Deno.writeTextFileSync(join(box.root, "file"), "");
   const up = await box.start(["up", "a"], { env: { FLEETBOX_HOME: join(box.root, "file/store") } }).done;
   assert.equal(up.code, 1, told(up));
@@ -128,7 +128,7 @@ test("a store that cannot be made, for a file is in the way, is refused with its
 });
 
 test("a store on a file system that is mounted read-only is refused with the way out", async () => {
-  await using box = await sandbox({ standIn: {}, storeKiB: 4096 });
+  await using box = await sandbox({ fakeQemu: {}, storeKiB: 4096 });
   await box.remount(box.home, "ro");
   await box.fails(1, [/cannot be written/, /try: Set FLEETBOX_HOME to a directory that you can write/], "up", "a");
   assert.match((await box.ok("ls")).stderr, /no members yet/);
@@ -138,7 +138,7 @@ test("a store on a file system that is mounted read-only is refused with the way
 test(
   "a store that becomes read-only after members were made: up is refused, ls shows them, no disk is lost",
   async () => {
-    await using box = await sandbox({ standIn: {}, storeKiB: 16 * 1024 });
+    await using box = await sandbox({ fakeQemu: {}, storeKiB: 16 * 1024 });
     await box.up("a");
     await box.ok("stop", "a");
     await box.empty();
@@ -155,7 +155,7 @@ test(
 
 for (const freeKiB of [0, 4, 16, 64, 200]) {
   test(`a disk with ${freeKiB} KiB left: up says that there is no space, and leaves nothing behind`, async () => {
-    await using box = await sandbox({ standIn: {}, storeKiB: 8 * 1024 });
+    await using box = await sandbox({ fakeQemu: {}, storeKiB: 8 * 1024 });
     const before = await fill(box, freeKiB);
     const up = await box.run("up", "a", "--egress", "off");
     assert.equal(up.code, 1, told(up));
@@ -170,7 +170,7 @@ for (const freeKiB of [0, 4, 16, 64, 200]) {
 }
 
 test("a full disk when a second member is added: it is refused, the first one runs on", async () => {
-  await using box = await sandbox({ standIn: {}, storeKiB: 16 * 1024 });
+  await using box = await sandbox({ fakeQemu: {}, storeKiB: 16 * 1024 });
   await box.up("a");
   await fill(box, 64);
   await box.fails(1, /no space left/i, "join", "b", "--via", "a");
@@ -196,7 +196,7 @@ function filesOf(dir: string): string[] {
 }
 
 test("memory that the host does not have is refused before QEMU starts", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.fails(
     1,
     [/wants 1048576 MiB of memory, and this host has \d+ MiB/, /--memory/],
@@ -214,7 +214,7 @@ test("memory that the host does not have is refused before QEMU starts", async (
 });
 
 test("a flag that is none, a command that is none: code 2, with a guess", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.fails(2, /--jsno[^]*Did you mean --json\?/, "ls", "--jsno");
   await box.fails(2, [/here is no command|nknown command/, /up/], "upp", "a");
   await box.fails(2, /--egress/, "up", "a", "--egress", "maybe");
@@ -222,7 +222,7 @@ test("a flag that is none, a command that is none: code 2, with a guess", async 
 });
 
 test("that machines are emulated is said once on a host, with the cause, and by doctor at any time", async () => {
-  await using box = await sandbox({ standIn: { "*": { kvm: "dies" } }, env: { FLEETBOX_ACCEL: "" } });
+  await using box = await sandbox({ fakeQemu: { "*": { kvm: "dies" } }, env: { FLEETBOX_ACCEL: "" } });
   const note = /^Machines are emulated, and slower: /m; // without /dev/kvm, or as the dry run dies
   assert.match((await box.up("a")).stderr, note);
   for (const name of ["b", "c"]) assert.doesNotMatch((await box.up(name)).stderr, /emulated/, "said again");

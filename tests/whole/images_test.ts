@@ -9,7 +9,7 @@ import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 const DISK = rawDisk(1024 * 1024);
 const ID = `disk-${sha256Of(DISK).slice(0, 16)}`;
 
-/** Nobody knows whether a disk from somewhere has cloud-init; the stand-in has none. */
+/** Nobody knows whether a disk from somewhere has cloud-init; the fake QEMU has none. */
 const READY = ["--ready", "ssh"];
 
 // deno-lint-ignore no-explicit-any
@@ -18,7 +18,7 @@ async function imageList(box: Sandbox): Promise<any[]> {
 }
 
 test("up with an address downloads it once for all members, who say so, and needs no network afterwards", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "slow");
   const up = await box.up("a,b", "--image", server.url, "--json", ...READY);
   const members: MemberReport[] = up.stdout.trim().split("\n").map((line) => JSON.parse(line))
@@ -55,7 +55,7 @@ test("up with an address downloads it once for all members, who say so, and need
 });
 
 test("a download takes nothing from the boot's time", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "slow");
   // Ten pieces, a second: longer than what the boot alone may take here.
   const up = await box.run("up", "a", "--egress", "off", "--image", server.url, "--timeout", "900ms", ...READY);
@@ -64,7 +64,7 @@ test("a download takes nothing from the boot's time", async () => {
 });
 
 test("up whose image does not come says why, and leaves nothing but what can be continued", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "not found");
   await box.fails(
     3,
@@ -88,7 +88,7 @@ test("up whose image does not come says why, and leaves nothing but what can be 
 });
 
 test("stop ends a download at once; the next up goes on where it was", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "silent");
   const up = box.start(["up", "a", "--image", server.url, "--egress", "off", "--json", ...READY]);
   await up.printed(/"state":"downloading"/);
@@ -101,7 +101,7 @@ test("stop ends a download at once; the next up goes on where it was", async () 
 });
 
 test("logs -f of a member whose image is still on its way waits for its console", async () => {
-  await using box = await sandbox({ standIn: { a: { console: ["hello"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { console: ["hello"] } } });
   await using server = serve(DISK, "slow");
   await box.up("a", "--image", server.url, "--no-wait", ...READY);
   const logs = box.start(["logs", "a", "-f"]);
@@ -111,7 +111,7 @@ test("logs -f of a member whose image is still on its way waits for its console"
 });
 
 test("image pull shows how far it is, a line every few seconds, or an event each", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "slow", "good");
   const plain = await box.ok("image", "pull", server.url);
   assert.match(plain.stdout, /^disk\.img: downloading {2}0% {2}0K of 1M$/m);
@@ -126,7 +126,7 @@ test("image pull shows how far it is, a line every few seconds, or an event each
 });
 
 test("image pull that is interrupted ends at once, and is continued", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "silent");
   const pull = box.start(["image", "pull", server.url]);
   await pull.printed(/downloading/);
@@ -139,7 +139,7 @@ test("image pull that is interrupted ends at once, and is continued", async () =
 });
 
 test("image ls --all says what could be had; image rm of nothing says so", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const all = await box.ok("image", "ls", "--all");
   assert.match(all.stdout, /^debian-12 +amd64 .*can be downloaded \(20\d\d-\d\d-\d\d\), can be built/m);
   assert.match(all.stdout, /^ubuntu-24\.04 +arm64 .*can be downloaded/m);
@@ -168,7 +168,7 @@ function pathWith(box: Sandbox, scripts: Record<string, string>, more: string[] 
 }
 
 test("image build without mmdebstrap says what to install; one that fails passes on what it said, and leaves nothing", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const scripts = {
     "mmdebstrap": "echo 'I: running apt-get update...'; echo 'E: Unable to locate package cloud-init' >&2; exit 25",
     "mke2fs": "exit 1",
@@ -216,7 +216,7 @@ sleep 0.5`;
 }
 
 test("two that build an image at once build it once; what killed builds left is cleared, and a member boots from it", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const PATH = pathWith(box, fakeMmdebstrap(box), ["mkdir", "env", "setpriv", "ssh-keygen"]);
   const TMPDIR = join(box.root, "tmp");
   Deno.mkdirSync(join(TMPDIR, "fleetbox-build-999999999-1-01234567/root"), { recursive: true });
@@ -255,7 +255,7 @@ test("two that build an image at once build it once; what killed builds left is 
 });
 
 test("a build for which there is no room says so, and leaves nothing", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const scripts = {
     ...fakeMmdebstrap(box),
     "mmdebstrap": "echo 'E: write failed: No space left on device' >&2; exit 1",
@@ -268,7 +268,7 @@ test("a build for which there is no room says so, and leaves nothing", async () 
 });
 
 test("--arch arm64 without its QEMU says which package to install, before anything is downloaded", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK);
   const env = { PATH: pathWith(box, {}) };
   const up = await box.start(["up", "a", "--image", server.url, "--arch", "arm64", "--egress", "off"], { env }).done;

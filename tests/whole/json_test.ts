@@ -42,8 +42,8 @@ function checked(command: string, result: Result, code = 0): any[] {
 const kinds = (events: { event: string }[]) => [...new Set(events.map(({ event }) => event))].toSorted().join(" ");
 
 test("--json of the commands for members has the documented shapes, in every state that a member can have", async () => {
-  const standIn = { slow: { bootMs: 60_000 } } as const;
-  await using box = await sandbox({ standIn });
+  const fakeQemu = { slow: { bootMs: 60_000 } } as const;
+  await using box = await sandbox({ fakeQemu });
   const run = async (command: string, ...args: string[]) =>
     checked(command, await box.run(...command.split(" "), ...args, "--json"));
 
@@ -104,7 +104,7 @@ test("--json of the commands for members has the documented shapes, in every sta
 });
 
 test("--json of the commands for images, the host and fleetbox has the documented shapes", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(rawDisk(), "slow");
   const run = async (command: string, ...args: string[]) =>
     checked(command, await box.run(...command.split(" "), ...args, "--json"));

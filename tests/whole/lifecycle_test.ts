@@ -1,4 +1,4 @@
-/** What a user does on a good day, against the stand-in: up, ls, stop, join, rm. */
+/** What a user does on a good day, against the fake QEMU: up, ls, stop, join, rm. */
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
@@ -7,7 +7,7 @@ import { until } from "../support/processes.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("up a,b,c boots three members on one network, and says how to reach each", async () => {
-  await using box = await sandbox({ standIn: { a: { ping: ["10.88.0.12", "10.88.0.13"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { ping: ["10.88.0.12", "10.88.0.13"] } } });
   const up = await box.up("a,b,c");
   assert.match(up.stdout, /^a {2}10\.88\.0\.11 {2}fleetbox ssh a$/m);
   assert.match(up.stdout, /^c {2}10\.88\.0\.13 {2}fleetbox ssh c$/m);
@@ -22,7 +22,7 @@ test("up a,b,c boots three members on one network, and says how to reach each", 
 });
 
 test("up --json tells every change as one object a line, and ends with the members", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const lines = (await box.up("a,b", "--json")).stdout.trim().split("\n").map((line) => JSON.parse(line));
   const last = lines.pop();
   assert.equal(last.event, "up");
@@ -41,7 +41,7 @@ test("up --json tells every change as one object a line, and ends with the membe
 });
 
 test("up node -n 3 makes node-1, node-2 and node-3, in the cluster node", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("node", "-n", "3");
   assert.equal(await box.states(), "node-1=running node-2=running node-3=running");
   assert.equal(box.store.member("node-3").dir, `${box.home}/clusters/node/node-3`);
@@ -49,7 +49,7 @@ test("up node -n 3 makes node-1, node-2 and node-3, in the cluster node", async 
 });
 
 test("up of what runs says so, starts nothing and succeeds", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const before = box.machines();
   const again = await box.up("a");
@@ -58,7 +58,7 @@ test("up of what runs says so, starts nothing and succeeds", async () => {
 });
 
 test("up a,d while only a runs takes d into a's group", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const [a] = box.machines();
   await box.up("a", "d");
@@ -70,7 +70,7 @@ test("up a,d while only a runs takes d into a's group", async () => {
 });
 
 test("up of members of two running groups is refused, for two networks cannot merge", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.up("b");
   const before = box.machines();
@@ -81,7 +81,7 @@ test("up of members of two running groups is refused, for two networks cannot me
 });
 
 test("up --no-wait returns while the member boots, and wait returns when it runs", async () => {
-  await using box = await sandbox({ standIn: { a: { bootMs: 1_500 } } });
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 1_500 } } });
   const up = await box.up("a", "--no-wait");
   assert.match(up.stdout, /fleetbox wait a/);
   assert.equal((await box.status("a"))?.state, "starting");
@@ -91,7 +91,7 @@ test("up --no-wait returns while the member boots, and wait returns when it runs
 });
 
 test("stop ends one member, keeps its disk, and the rest of the group goes on", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const [a, b] = [box.process("machine", "a"), box.process("machine", "b")];
   await box.ok("stop", "a");
@@ -104,7 +104,7 @@ test("stop ends one member, keeps its disk, and the rest of the group goes on", 
 });
 
 test("stop waits for a guest that takes its time, and ends one that never goes", async () => {
-  await using box = await sandbox({ standIn: { a: { powerdownMs: 1_000 }, b: { powerdown: "ignore" } } });
+  await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 1_000 }, b: { powerdown: "ignore" } } });
   await box.up("a,b");
   const [a, b] = await Promise.all([box.ok("stop", "a"), box.ok("stop", "b", "--grace", "2s")]);
   assert.ok(a.ms >= 1_000, `${a.ms}`);
@@ -113,7 +113,7 @@ test("stop waits for a guest that takes its time, and ends one that never goes",
 });
 
 test("stop --force does not wait for a guest that hangs, nor for one that shuts down already", async () => {
-  await using box = await sandbox({ standIn: { "*": { powerdown: "ignore" } } });
+  await using box = await sandbox({ fakeQemu: { "*": { powerdown: "ignore" } } });
   await box.up("a,b");
   const graceful = box.start(["stop", "b"]);
   await graceful.printed(/stopping/);
@@ -124,7 +124,7 @@ test("stop --force does not wait for a guest that hangs, nor for one that shuts 
 });
 
 test("stop ends a machine whose QEMU does not quit when told", async () => {
-  await using box = await sandbox({ standIn: { a: { powerdown: "ignore", quit: "ignore" } } });
+  await using box = await sandbox({ fakeQemu: { a: { powerdown: "ignore", quit: "ignore" } } });
   await box.up("a");
   const a = box.process("machine", "a");
   await box.ok("stop", "a", "--grace", "0");
@@ -132,7 +132,7 @@ test("stop ends a machine whose QEMU does not quit when told", async () => {
 });
 
 test("stop of a member that boots takes it down", async () => {
-  await using box = await sandbox({ standIn: { a: { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 60_000 } } });
   await box.up("a", "--no-wait");
   await until("its machine runs", () => box.processes("machine").length === 1);
   await box.ok("stop", "a");
@@ -141,7 +141,7 @@ test("stop of a member that boots takes it down", async () => {
 });
 
 test("stop of a stopped member says that it is not running and succeeds; of an unknown one fails with code 3", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   assert.match((await box.ok("stop", "a")).stdout, /a is not running/);
@@ -149,7 +149,7 @@ test("stop of a stopped member says that it is not running and succeeds; of an u
 });
 
 test("stop --all stops every group, and halt and down are the same command", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await Promise.all([box.up("a"), box.up("b")]);
   await box.ok("down", "a");
   await box.up("a");
@@ -159,7 +159,7 @@ test("stop --all stops every group, and halt and down are the same command", asy
 });
 
 test("the holder leaves with its last member, and nothing of the group stays", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const [holder] = box.processes("holder");
   await box.ok("stop", "a");
@@ -170,7 +170,7 @@ test("the holder leaves with its last member, and nothing of the group stays", a
 });
 
 test("up after stop boots the same member: its disk, its MAC, its address", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.ok("stop", "a,b");
   const paths = box.store.member("b");
@@ -182,7 +182,7 @@ test("up after stop boots the same member: its disk, its MAC, its address", asyn
 });
 
 test("a member that was stopped and is brought up again is back on its group's network", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.ok("stop", "b");
   await box.up("b");
@@ -193,7 +193,7 @@ test("a member that was stopped and is brought up again is back on its group's n
 });
 
 test("the first member of a group, stopped and brought up again, is back on its group's network", async () => {
-  await using box = await sandbox({ standIn: { a: { ping: ["10.88.0.12"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { ping: ["10.88.0.12"] } } });
   await box.up("a,b");
   await box.ok("stop", "a");
   await box.up("a,new");
@@ -203,7 +203,7 @@ test("the first member of a group, stopped and brought up again, is back on its 
 });
 
 test("join boots a new member, and a stopped one, onto the network of one that runs", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("e");
   await box.ok("stop", "e");
@@ -215,7 +215,7 @@ test("join boots a new member, and a stopped one, onto the network of one that r
 });
 
 test("join of a member that runs: in the same group it says so, in another one it is refused", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
   const again = await box.ok("join", "b", "--via", "a");
@@ -225,7 +225,7 @@ test("join of a member that runs: in the same group it says so, in another one i
 });
 
 test("join via a stopped member is refused, via an unknown one it fails with code 3; nothing is made", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   await box.fails(1, [/Cannot join "d" via "a"/, /fleetbox up a/], "join", "d", "--via", "a");
@@ -236,7 +236,7 @@ test("join via a stopped member is refused, via an unknown one it fails with cod
 });
 
 test("rm stops members that run and deletes them, disks and all; the others keep theirs", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,web-1");
   const rm = await box.ok("rm", "a", "web-1");
   assert.match(rm.stdout, /^a removed$/m);
@@ -258,7 +258,7 @@ test("rm stops members that run and deletes them, disks and all; the others keep
 });
 
 test("rm cuts the power of a guest that runs, and does not ask it first", async () => {
-  await using box = await sandbox({ standIn: { "*": { powerdown: "ignore" } } });
+  await using box = await sandbox({ fakeQemu: { "*": { powerdown: "ignore" } } });
   await box.up("a");
   const rm = await box.ok("rm", "a", "--verbose");
   assert.doesNotMatch(rm.stderr, /power button/, told(rm));
@@ -267,7 +267,7 @@ test("rm cuts the power of a guest that runs, and does not ask it first", async 
 });
 
 test("a guest that powers itself off is stopped, and its name is free", async () => {
-  await using box = await sandbox({ standIn: { a: { onSignal: "powerOff" } } });
+  await using box = await sandbox({ fakeQemu: { a: { onSignal: "powerOff" } } });
   await box.up("a,b");
   box.accident("a");
   await until("a is stopped", async () => (await box.states()) === "a=stopped b=running");
@@ -277,7 +277,7 @@ test("a guest that powers itself off is stopped, and its name is free", async ()
 });
 
 test("a guest that restarts itself stays the same running machine", async () => {
-  await using box = await sandbox({ standIn: { a: { onSignal: "reboot" } } });
+  await using box = await sandbox({ fakeQemu: { a: { onSignal: "reboot" } } });
   await box.up("a");
   const before = box.machines();
   box.accident("a");
@@ -287,7 +287,7 @@ test("a guest that restarts itself stays the same running machine", async () => 
 });
 
 test("ls, status and logs answer while a member boots, and of an empty store", async () => {
-  await using box = await sandbox({ standIn: { a: { bootMs: 60_000, console: ["hello from the guest"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 60_000, console: ["hello from the guest"] } } });
   assert.match((await box.ok("ls")).stderr, /no members yet/);
   await box.up("a", "--no-wait");
   await until("a has spoken", () => exists(box.store.member("a").serialLog));

@@ -1,4 +1,4 @@
-/** fleetbox with macOS's facts: what differs there is replaced, QEMU is the stand-in. What is left to see is macOS itself. */
+/** fleetbox with macOS's facts: what differs there is replaced, QEMU is the fake QEMU. What is left to see is macOS itself. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,7 @@ const LSTART = /^\w{3} \w{3} \d{1,2} \d\d:\d\d:\d\d \d{4}$/;
 test(
   "macOS: members boot with its hypervisor, are taken back after a crash of their holder, stop, join and go",
   async () => {
-    await using box = await sandbox({ standIn: {}, program: MACOS, env: ENV });
+    await using box = await sandbox({ fakeQemu: {}, program: MACOS, env: ENV });
     await box.up("a,b");
     const { holder, hypervisors } = box.record();
     for (const { startTime } of [holder, ...Object.values(hypervisors)]) assert.match(startTime, LSTART);
@@ -39,7 +39,7 @@ test(
 );
 
 test("macOS: doctor asks for Homebrew's packages and for nothing that only Linux has; no image is built there", async () => {
-  await using box = await sandbox({ standIn: {}, program: MACOS, env: { ...ENV, PATH: "/nowhere" } });
+  await using box = await sandbox({ fakeQemu: {}, program: MACOS, env: { ...ENV, PATH: "/nowhere" } });
   const { stdout } = await box.run("doctor");
   assert.match(stdout, /hvf: macOS has its own hypervisor/);
   assert.match(stdout, /Install it: brew install qemu/);
@@ -48,7 +48,7 @@ test("macOS: doctor asks for Homebrew's packages and for nothing that only Linux
 });
 
 test("macOS: nothing of a bound group is left when its client is killed, without setpriv", async () => {
-  await using box = await sandbox({ standIn: {}, program: MACOS, env: ENV });
+  await using box = await sandbox({ fakeQemu: {}, program: MACOS, env: ENV });
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] });
   await client.said(/^up$/m);
   const parents = box.processes("machine").map(({ pid }) => Deno.readTextFileSync(`/proc/${pid}/status`));

@@ -19,14 +19,14 @@ const BAD = {
 };
 
 test("a name of 63 characters boots, with its sockets and its disk", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const name = `w${"-".repeat(61)}1`;
   await box.up(name);
   assert.equal(await box.states(), `${name}=running`);
 });
 
 test("the command line refuses names that are no names, each with the rule, and makes nothing", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   for (const [what, name] of Object.entries(BAD)) {
     const dashed = name.startsWith("-") ? ["--", name] : [name];
     const result = await box.run("up", "--egress", "off", ...dashed);
@@ -37,7 +37,7 @@ test("the command line refuses names that are no names, each with the rule, and 
 });
 
 test("every command that takes a name refuses a bad one", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   for (const command of ["stop", "rm", "status", "wait", "logs", "ssh", "ssh-config"]) {
     await box.fails(2, /Not a member name: "A\.B"/, command, "A.B");
   }
@@ -47,7 +47,7 @@ test("every command that takes a name refuses a bad one", async () => {
 });
 
 test("a name given twice, an empty one between commas and no name at all are refused", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.fails(2, /The name "a" is given twice/, "up", "a,b,a");
   await box.fails(2, /The name "a" is given twice/, "stop", "a", "a");
   await box.fails(2, /Not a member name: ""/, "up", "a,,b");
@@ -56,7 +56,7 @@ test("a name given twice, an empty one between commas and no name at all are ref
 });
 
 test("a holder refuses names that are no names, given twice or missing, with one line of JSON, and makes nothing", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   for (const name of [...Object.values(BAD), "a,a", "a,,b", "a,B"]) {
     const result = await box.run("--fleetbox-runner", name);
     assert.equal(result.code, 1, told(result));
@@ -69,7 +69,7 @@ test("a holder refuses names that are no names, given twice or missing, with one
 });
 
 test("a holder refuses options that are none, and names in options that are none", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const wrong = {
     "{": /FLEETBOX_OPTS is not JSON/,
     "[]": /Bad value for options/,
@@ -92,7 +92,7 @@ test("a holder refuses options that are none, and names in options that are none
 });
 
 test("addmember and the JSON request refuse names that are no names, and the group stays as it was", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   for (const [what, name] of Object.entries({ ...BAD, "with a comma": "b,c" })) {

@@ -6,7 +6,7 @@ import { kill, signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 test("machines whose hypervisors are frozen: ls, status and up say so, ask all at once, and say what to do", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c,d");
   const frozen = ["b", "c", "d"].map((name) => box.process("machine", name));
   for (const machine of frozen) signal(machine, "SIGSTOP");
@@ -52,7 +52,7 @@ function clients({ root }: Sandbox, line: string): Record<string, string> {
 const HANGS = "exec sleep 1000";
 
 test("exec, ssh and cp end with the machine, with code 255 and the reason", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const env = clients(box, HANGS);
   const started = [["exec", "a", "--", "x"], ["ssh", "a"], ["ssh", "a", "--", "x"], ["cp", "b:x", "a:y"]].map((args) =>
@@ -80,7 +80,7 @@ test("exec, ssh and cp end with the machine, with code 255 and the reason", asyn
 });
 
 test("a command that ends by itself when the machine does has its own exit code, and nothing is said", async () => {
-  await using box = await sandbox({ standIn: { a: { onSignal: "powerOff" } } });
+  await using box = await sandbox({ fakeQemu: { a: { onSignal: "powerOff" } } });
   await box.up("a");
   const socket = box.store.member("a").qmpSocket;
   const running = box.start(["exec", "a", "--", "poweroff"], {
@@ -93,7 +93,7 @@ test("a command that ends by itself when the machine does has its own exit code,
 });
 
 test("a killed holder ends no connection while the machine goes on; the end is told by the next holder, or by nobody", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const env = clients(box, HANGS);
   const [a, b] = ["a", "b"].map((name) => box.start(["exec", name, "--", "x"], { env }));
@@ -115,7 +115,7 @@ test("a killed holder ends no connection while the machine goes on; the end is t
 });
 
 test("ssh that gives up by its own keep-alive is told why, as far as it can be seen", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const file = join(box.root, "gives-up");
   const running = box.start(["exec", "a", "--", "x"], {

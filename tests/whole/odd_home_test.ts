@@ -9,7 +9,7 @@ const HOMES = [`o'b "ü",x=1 %h $(id)#;&`, "-oa,b=c", " lead and trail "];
 
 for (const homeName of HOMES) {
   test(`everything works in a home directory called ${JSON.stringify(homeName)}`, async () => {
-    await using box = await sandbox({ standIn: {}, homeName });
+    await using box = await sandbox({ fakeQemu: {}, homeName });
     const { FLEETBOX_HOME: _, ...env } = box.env;
     assert.ok(box.home.startsWith(env.HOME));
     await box.up("a,b");

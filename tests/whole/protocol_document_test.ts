@@ -6,7 +6,7 @@ const PAGE = Deno.readTextFileSync(fileURLToPath(new URL("../../docs/protocol.md
 
 test("the client on the protocol's page is a client", async () => {
   const [, program] = /```python\n(.*?)```/s.exec(PAGE)!;
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { code, stdout, stderr } = await new Deno.Command("python3", {
     args: ["-c", program],
@@ -17,7 +17,7 @@ test("the client on the protocol's page is a client", async () => {
 });
 
 test("the protocol's page has every key of a status", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const keys = Object.keys((await box.status("a"))!);
   assert.ok(keys.length >= 6);

@@ -45,7 +45,7 @@ function staleSocket(path: string): void {
 const DEAD = "4194304-0123abcd.tmp";
 
 test("after everything was killed: all of it is found, --dry-run removes nothing, and what is removed is not a disk", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("z");
   await box.ok("stop", "z");
   await box.empty();
@@ -122,7 +122,7 @@ test("after everything was killed: all of it is found, --dry-run removes nothing
 });
 
 test("nothing of a group that lives, that boots, or whose machines run is touched", async () => {
-  await using box = await sandbox({ standIn: { c: { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { c: { bootMs: 60_000 } } });
   await box.up("a,b");
   await box.up("c", "--no-wait");
   await box.ok("stop", "b");
@@ -155,7 +155,7 @@ test("nothing of a group that lives, that boots, or whose machines run is touche
 });
 
 test("prune beside up, again and again: both succeed, and every member runs and can be reached", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 5 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 5 } } });
   const debris = () => {
     for (const name of ["a", "b", "c"]) staleSocket(join(box.home, "run", `${digestOf(name)}.qmp`));
     write(join(box.home, `run/x.json.${DEAD}`));
@@ -182,7 +182,7 @@ test("prune beside up, again and again: both succeed, and every member runs and 
 });
 
 test("on a terminal it asks, and no is no", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   write(join(box.home, "runner-gone.log"));
   const no = new OnTerminal(["prune"], { env: box.env });
   await no.shows(/log +\S+ +runner-gone\.log[^]*Remove it\? \[y\/N\]/);
@@ -198,7 +198,7 @@ test("on a terminal it asks, and no is no", async () => {
 });
 
 test("without a terminal it lists what it found, and removes nothing without --force", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   const log = join(box.home, "runner-gone.log");
   write(log);
   const refused = await box.fails(2, [/runner-gone\.log/, /expected a terminal, or --force/], "prune");

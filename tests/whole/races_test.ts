@@ -7,7 +7,7 @@ import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 test("up while the same up runs: one group, no second QEMU, both succeed", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 1_000 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 1_000 } } });
   const first = box.start(["up", "a,b", "--egress", "off"]);
   await first.printed(/^a: /m);
   const second = await box.up("a,b");
@@ -18,28 +18,28 @@ test("up while the same up runs: one group, no second QEMU, both succeed", async
 });
 
 test("the same up three times at once: one group, each machine once, all succeed", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await Promise.all([1, 2, 3].map(() => box.up("a,b")));
   await assertOneGroup(box, "a", "b");
 });
 
 test("up a,b and up b,c at once end in one group of three", async () => {
   for (let round = 0; round < 3; round++) {
-    await using box = await sandbox({ standIn: {} });
+    await using box = await sandbox({ fakeQemu: {} });
     await Promise.all([box.up("a,b"), box.up("b,c")]);
     await assertOneGroup(box, "a", "b", "c");
   }
 });
 
 test("two joins of the same member at once boot it once", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await Promise.all([box.ok("join", "d", "--via", "a"), box.ok("join", "d", "--via", "a"), box.up("a,d")]);
   await assertOneGroup(box, "a", "d");
 });
 
 test("up of a member that is being stopped waits for its end, then boots it", async () => {
-  await using box = await sandbox({ standIn: { a: { powerdownMs: 1_000 } } });
+  await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 1_000 } } });
   await box.up("a");
   const old = box.process("machine", "a");
   const stop = box.start(["stop", "a"]);
@@ -51,7 +51,7 @@ test("up of a member that is being stopped waits for its end, then boots it", as
 });
 
 test("a member that is stopped while up waits for it ends that wait, with a line that says so", async () => {
-  await using box = await sandbox({ standIn: { a: { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 60_000 } } });
   const up = box.start(["up", "a", "--egress", "off"]);
   await until("its machine runs", () => box.processes("machine").length === 1);
   await box.ok("stop", "a");
@@ -62,7 +62,7 @@ test("a member that is stopped while up waits for it ends that wait, with a line
 });
 
 test("rm --all while up runs ends with no member and no process", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
   const up = box.start(["up", "a,b", "--egress", "off"]);
   await until("both machines run", () => box.processes("machine").length === 2);
   await box.ok("rm", "-f", "--all");
@@ -72,7 +72,7 @@ test("rm --all while up runs ends with no member and no process", async () => {
 });
 
 test("kill -9 of up: the holder goes on, and the same up again succeeds", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 800 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 800 } } });
   const killed = box.start(["up", "a,b", "--egress", "off"]);
   await killed.printed(/^a: (disk|boot|kernel)/m);
   killed.kill("SIGKILL");
@@ -85,7 +85,7 @@ test("kill -9 of up: the holder goes on, and the same up again succeeds", async 
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   test(`${signal} during up takes down and removes what it made, says so, and exits with 130`, async () => {
-    await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+    await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
     const up = box.start(["up", "a,b", "--egress", "off"]);
     await until("both machines run", () => box.processes("machine").length === 2);
     up.kill(signal);
@@ -100,7 +100,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 
 test("Ctrl-C as soon as up starts leaves nothing behind, whenever it comes", async () => {
   for (const delayMs of [0, 40, 80, 120, 160, 220, 300]) {
-    await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+    await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
     const up = box.start(["up", "a,b", "--egress", "off"]);
     await new Promise((later) => setTimeout(later, delayMs));
     up.kill("SIGINT");
@@ -113,7 +113,7 @@ test("Ctrl-C as soon as up starts leaves nothing behind, whenever it comes", asy
 });
 
 test("Ctrl-C during up leaves members that ran as they are, and keeps the disks of those that existed", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,old");
   await box.ok("stop", "old");
   const a = box.process("machine", "a");
@@ -130,7 +130,7 @@ test("Ctrl-C during up leaves members that ran as they are, and keeps the disks 
 });
 
 test("Ctrl-C during join takes the new member down and leaves the group alone", async () => {
-  await using box = await sandbox({ standIn: { d: { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { d: { bootMs: 60_000 } } });
   await box.up("a");
   const join = box.start(["join", "d", "--via", "a"]);
   await until("d's machine runs", () => box.processes("machine").length === 2);
@@ -141,7 +141,7 @@ test("Ctrl-C during join takes the new member down and leaves the group alone", 
 });
 
 test("a second Ctrl-C leaves at once, and says what may still run", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   // The guest is up, but another one is not; its shutdown takes for ever.
@@ -157,7 +157,7 @@ test("a second Ctrl-C leaves at once, and says what may still run", async () => 
 });
 
 test("Ctrl-C during stop says that the members go on shutting down", async () => {
-  await using box = await sandbox({ standIn: { a: { powerdownMs: 1_500 } } });
+  await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 1_500 } } });
   await box.up("a");
   const stop = box.start(["stop", "a"]);
   await until("the holder stops it", async () => (await box.status("a"))?.stage === "stopping");
@@ -170,7 +170,7 @@ test("Ctrl-C during stop says that the members go on shutting down", async () =>
 });
 
 test("Ctrl-C during wait and logs -f ends them and nothing else", async () => {
-  await using box = await sandbox({ standIn: { a: { bootMs: 60_000, console: ["hello"] } } });
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 60_000, console: ["hello"] } } });
   await box.up("a", "--no-wait");
   const logs = box.start(["logs", "a", "-f"]);
   await logs.printed(/hello/);

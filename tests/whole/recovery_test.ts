@@ -7,7 +7,7 @@ import { kill, signal, until } from "../support/processes.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("a killed holder's machines are shown as orphaned, and up takes all of them back, undisturbed", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.ok("stop", "c");
   const [machines, gateway] = [box.machines(), box.process("gateway").pid];
@@ -35,7 +35,7 @@ test("a killed holder's machines are shown as orphaned, and up takes all of them
 });
 
 test("a holder that is killed while machines boot: the same up takes them back and waits for them", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 1_500 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 1_500 } } });
   await box.up("a,b", "--no-wait");
   await until(
     "both machines are on record",
@@ -49,7 +49,7 @@ test("a holder that is killed while machines boot: the same up takes them back a
 });
 
 test("stop, rm and join take a killed holder's machines back first", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const b = box.process("machine", "b");
   await box.killHolder("a");
@@ -67,7 +67,7 @@ test("stop, rm and join take a killed holder's machines back first", async () =>
 });
 
 test("a killed holder whose machines died with it: up boots them anew, on their disks", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const inode = Deno.statSync(box.store.member("a").disk).ino;
   await box.killAll();
@@ -82,7 +82,7 @@ test("a killed holder whose machines died with it: up boots them anew, on their 
 });
 
 test("a killed holder of which one machine died: the other is taken back, the dead one is booted", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const b = box.process("machine", "b");
   await box.killHolder("a");
@@ -95,7 +95,7 @@ test("a killed holder of which one machine died: the other is taken back, the de
 });
 
 test("rm after everything was killed leaves no file of the group", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.killAll();
   await box.ok("rm", "-f", "a", "b");
@@ -108,7 +108,7 @@ test("rm after everything was killed leaves no file of the group", async () => {
 });
 
 test("process ids that belong to another program now: it is left alone, and up works", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { id } = box.record();
   const record = box.record();
@@ -133,7 +133,7 @@ test("process ids that belong to another program now: it is left alone, and up w
 });
 
 test("records that are damaged keep nobody from anything", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { record, ...sockets } = box.store.group(box.record().id);
   await box.killAll();
@@ -148,7 +148,7 @@ test("records that are damaged keep nobody from anything", async () => {
 });
 
 test("a holder that hangs: ls says so within two seconds and tells of the others, up gives up on it", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.up("b");
   const holder = box.processes("holder").find(({ name }) => name === "a")!;
@@ -165,7 +165,7 @@ test("a holder that hangs: ls says so within two seconds and tells of the others
 });
 
 test("SIGTERM to a holder shuts its members down, and it leaves", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   signal(box.process("holder"), "SIGTERM");
   await until("all have left", () => box.processes().length === 0);
@@ -174,7 +174,7 @@ test("SIGTERM to a holder shuts its members down, and it leaves", async () => {
 });
 
 test("SIGHUP to a holder is no reason to end", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   signal(box.process("holder"), "SIGHUP");
   signal(box.process("holder"), "SIGHUP");
@@ -195,7 +195,7 @@ const DAMAGES: Record<string, (config: string) => string | undefined> = {
 };
 
 test("a damaged config: ls shows it with the reason and the others as they are, up names it, nothing is deleted", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.ok("stop", "a");
   const { config, disk } = box.store.member("a");
@@ -225,7 +225,7 @@ test("a damaged config: ls shows it with the reason and the others as they are, 
 });
 
 test("a config that is damaged while its member runs: it can still be seen, reached and stopped", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { config } = box.store.member("a");
   Deno.writeTextFileSync(config, "{");
@@ -236,7 +236,7 @@ test("a config that is damaged while its member runs: it can still be seen, reac
 });
 
 test("a disk that is gone is never replaced by an empty one", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   const { disk } = box.store.member("a");
@@ -249,7 +249,7 @@ test("a disk that is gone is never replaced by an empty one", async () => {
 });
 
 test("what is no member in the store is passed over", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (const dir of ["lost+found/x", "a/B", ".removed-x/y", "web/other"]) {
     Deno.mkdirSync(`${box.store.clustersDir}/${dir}`, { recursive: true });

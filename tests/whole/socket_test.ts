@@ -9,7 +9,7 @@ import { Client, handled, talk, talkJson } from "../support/socket.ts";
 const bytes = (text: string) => new TextEncoder().encode(text).length;
 
 test("status is one JSON object of at most 1,000 bytes in one read, however the request ends", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   const requests: [string, { half?: boolean }][] = [
@@ -37,7 +37,7 @@ test("status is one JSON object of at most 1,000 bytes in one read, however the 
 });
 
 test("status in pieces: a whole one is answered at once, half of one after a silence", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   using whole = await Client.connect(socket);
@@ -48,7 +48,7 @@ test("status in pieces: a whole one is answered at once, half of one after a sil
 
 test("the status of a member with a huge error fits in 1,000 bytes and is still JSON", async () => {
   const message = '"\\é€\u{1f525}'.repeat(400);
-  await using box = await sandbox({ standIn: { a: { onSignal: "die", message, console: ["x".repeat(5_000)] } } });
+  await using box = await sandbox({ fakeQemu: { a: { onSignal: "die", message, console: ["x".repeat(5_000)] } } });
   await box.up("a,b");
   box.accident("a");
   const socket = box.store.memberSocket("a");
@@ -63,7 +63,7 @@ test("the status of a member with a huge error fits in 1,000 bytes and is still 
 });
 
 test("anything else is answered with err: unknown command, quoted and on one line", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   assert.equal(await talk(socket, "bind\n"), 'err: unknown command "bind"');
@@ -78,7 +78,7 @@ test("anything else is answered with err: unknown command, quoted and on one lin
 });
 
 test("garbage is answered or closed, and the holder goes on", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   for (let round = 0; round < 50; round++) {
@@ -93,7 +93,7 @@ test("garbage is answered or closed, and the holder goes on", async () => {
 });
 
 test("10 MB without a newline are refused, and cost nobody else anything", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   const before = await residentMiB(box);
@@ -110,7 +110,7 @@ test("10 MB without a newline are refused, and cost nobody else anything", async
 });
 
 test("stop is answered with ok at once, then the machine goes down and its socket and pidfile disappear", async () => {
-  await using box = await sandbox({ standIn: { a: { powerdownMs: 1_000 } } });
+  await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 1_000 } } });
   await box.up("a,b");
   const { socket, pid } = box.store.member("a");
   assert.equal(Deno.readTextFileSync(pid), String(box.process("holder").pid), "digits only");
@@ -127,7 +127,7 @@ test("stop is answered with ok at once, then the machine goes down and its socke
 
 test("addmember is answered when the member is up: ok, or err with the reason, within 250 bytes", async () => {
   const message = "no luck, é€ ".repeat(60);
-  await using box = await sandbox({ standIn: { c: { start: "die", message } } });
+  await using box = await sandbox({ fakeQemu: { c: { start: "die", message } } });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   assert.equal(await talk(socket, "addmember b\n"), "ok");
@@ -144,7 +144,7 @@ test("addmember is answered when the member is up: ok, or err with the reason, w
 });
 
 test("JSON requests: replies are one object a line, and errors have a code, a message and causes", async () => {
-  await using box = await sandbox({ standIn: { c: { start: "die", message: "no luck" } } });
+  await using box = await sandbox({ fakeQemu: { c: { start: "die", message: "no luck" } } });
   await box.up("a");
   const socket = box.store.memberSocket("a");
 
@@ -191,7 +191,7 @@ test("JSON requests: replies are one object a line, and errors have a code, a me
 });
 
 test("a JSON request may come in pieces, with pauses, and without a newline", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   using client = await Client.connect(box.store.memberSocket("a"));
   for (const piece of ['{"op":', ' "report"', "}"]) {
@@ -202,7 +202,7 @@ test("a JSON request may come in pieces, with pauses, and without a newline", as
 });
 
 test("watch tells what is, then every change, until the group ends", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const events = handled(talkJson(box.store.memberSocket("a"), { op: "watch" }));
   await box.ok("join", "b", "--via", "a");
@@ -218,7 +218,7 @@ test("watch tells what is, then every change, until the group ends", async () =>
 });
 
 test("clients that say nothing, or never finish, are closed after ten seconds; others are served meanwhile", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   const seconds = async (work: (client: Client) => Promise<void>) => {
@@ -248,7 +248,7 @@ test("clients that say nothing, or never finish, are closed after ten seconds; o
 });
 
 test("a thousand connections at once are served, and status answers others meanwhile", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const socket = box.store.memberSocket("a");
   // Half of them ask, half of them only hold their connection.
@@ -264,7 +264,7 @@ test("a thousand connections at once are served, and status answers others meanw
 });
 
 test("clients that leave in the middle of a reply, or of an add, cost nobody else anything", async () => {
-  await using box = await sandbox({ standIn: { b: { bootMs: 600 } } });
+  await using box = await sandbox({ fakeQemu: { b: { bootMs: 600 } } });
   await box.up("a");
   const socket = box.store.memberSocket("a");
   for (let round = 0; round < 30; round++) {
@@ -280,7 +280,7 @@ test("clients that leave in the middle of a reply, or of an add, cost nobody els
 });
 
 test("a watcher that never reads is dropped, and others hear everything", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   using deaf = await Client.connect(box.store.memberSocket("a"));
   await deaf.send('{"op":"watch"}\n');
@@ -291,7 +291,7 @@ test("a watcher that never reads is dropped, and others hear everything", async 
 });
 
 test("a socket that nobody listens on is nobody: every command says that the member is not running", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.killAll();
   assert.ok(exists(box.store.memberSocket("a")));

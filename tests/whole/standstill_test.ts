@@ -18,7 +18,7 @@ async function standStill(box: Sandbox, ms: number, others: ProcessIdentity[] = 
 }
 
 async function boot(): Promise<void> {
-  await using box = await sandbox({ standIn: { a: { bootMs: 2_500 } } });
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 2_500 } } });
   const up = box.start(["up", "a", "--egress", "off", "--timeout", "6"]);
   await up.printed(/^a: kernel/m);
   await standStill(box, 8_000);
@@ -31,7 +31,7 @@ test("a boot, a stop, a request and all that runs survive a host that stands sti
 });
 
 async function run(): Promise<void> {
-  await using box = await sandbox({ standIn: { b: { powerdownMs: 2_000 } } });
+  await using box = await sandbox({ fakeQemu: { b: { powerdownMs: 2_000 } } });
   await box.up("a,b");
   const before = [box.process("holder").pid, box.process("gateway").pid, ...box.machines()];
   using half = await Client.connect(box.store.memberSocket("a"));

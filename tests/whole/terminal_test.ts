@@ -13,7 +13,7 @@ const HIDE = "\x1b[?25l";
 const SHOW = "\x1b[?25h";
 
 Deno.test("up on a terminal draws one line a member, which fits 40 columns, and ends with how to reach them", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 600 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 600 } } });
   const name = "a-member-with-quite-a-long-name-for-40-columns";
   const up = new OnTerminal(["up", `a,b,${name}`, "--egress", "off"], { env: box.env, columns: 40 });
   assert.equal(await up.done, 0, up.output);
@@ -29,7 +29,7 @@ Deno.test("up on a terminal draws one line a member, which fits 40 columns, and 
 });
 
 Deno.test("up of more members than the terminal has rows: the window is never scrolled by them, and nothing is left over", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 600 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 600 } } });
   const [columns, rows] = [40, 8];
   const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, columns, rows });
   assert.equal(await up.done, 0, up.output);
@@ -57,7 +57,7 @@ Deno.test("up of more members than the terminal has rows: the window is never sc
 });
 
 Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, on one line, which goes at the end", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(rawDisk(1024 * 1024), "slow");
   const pull = new OnTerminal(["image", "pull", server.url], { env: box.env, columns: 70 });
   assert.equal(await pull.done, 0, pull.output);
@@ -68,7 +68,7 @@ Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, 
 });
 
 Deno.test("up in a window that is made smaller while it runs: the lines fit the new one, and nothing of the old is left", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } }, env: { NO_COLOR: "1" } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } }, env: { NO_COLOR: "1" } });
   const [before, after] = [{ columns: 60, rows: 20 }, { columns: 22, rows: 8 }];
   const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, ...before });
   await up.shows(/node-12 +(boot|kernel|network|ssh)/);
@@ -95,7 +95,7 @@ Deno.test("up in a window that is made smaller while it runs: the lines fit the 
 });
 
 Deno.test("Ctrl-C typed during up takes the members down, and gives the cursor back", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 60_000 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
   const up = new OnTerminal(["up", "a,b"], { env: box.env });
   await up.shows(/boot/);
   await up.type("\x03");
@@ -106,7 +106,7 @@ Deno.test("Ctrl-C typed during up takes the members down, and gives the cursor b
 });
 
 Deno.test("stop on a terminal leaves a line for each member", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const stop = new OnTerminal(["stop", "a", "b"], { env: box.env });
   assert.equal(await stop.done, 0, stop.output);
@@ -115,7 +115,7 @@ Deno.test("stop on a terminal leaves a line for each member", async () => {
 });
 
 Deno.test("rm on a terminal lists what it deletes and asks; only yes deletes", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (const answer of ["n\n", "\n", "nope\n"]) {
     const rm = new OnTerminal(["rm", "a"], { env: box.env });
@@ -134,7 +134,7 @@ Deno.test("rm on a terminal lists what it deletes and asks; only yes deletes", a
 });
 
 Deno.test("colours are for terminals: ls has them there, not with NO_COLOR, not in a pipe", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const ls = async (env: Record<string, string>) => {
     const running = new OnTerminal(["ls"], { env: { ...box.env, ...env } });
@@ -149,7 +149,7 @@ Deno.test("colours are for terminals: ls has them there, not with NO_COLOR, not 
 
 Deno.test("logs cleans a console for a terminal, and gives a pipe every byte", async () => {
   const line = "\x1b[31mred\x1b[0m \x1b]0;title\x07end";
-  await using box = await sandbox({ standIn: { a: { console: [line] } } });
+  await using box = await sandbox({ fakeQemu: { a: { console: [line] } } });
   await box.up("a");
   assert.ok((await box.ok("logs", "a")).stdout.includes(line));
   const logs = new OnTerminal(["logs", "a"], { env: box.env });
@@ -158,7 +158,7 @@ Deno.test("logs cleans a console for a terminal, and gives a pipe every byte", a
 });
 
 Deno.test("logs ends with a newline: whole, its last lines, followed, and on a terminal; a pipe gets every byte", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   const bytes = [...new TextEncoder().encode("first\r\n"), 0xff, 0xfe, ...new TextEncoder().encode("\r\na login: ")];

@@ -27,7 +27,7 @@ async function withUmask(mask: number, work: () => Promise<void>): Promise<void>
 
 for (const umask of [0o000, 0o077]) {
   test(`with a umask of 0${umask.toString(8)} nothing in the store is open to others, sockets and the key to us alone`, async () => {
-    await using box = await sandbox({ standIn: {} });
+    await using box = await sandbox({ fakeQemu: {} });
     await withUmask(umask, async () => {
       await box.up("a");
       await box.ok("join", "b", "--via", "a");
@@ -54,7 +54,7 @@ for (const umask of [0o000, 0o077]) {
 }
 
 test("a store that belongs to somebody else is refused by every command, and nothing in it is touched", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const machines = box.machines();
   Deno.chownSync(box.home, NOBODY, NOBODY);
@@ -79,7 +79,7 @@ test("a store that belongs to somebody else is refused by every command, and not
 }, { ignore: !IS_ROOT });
 
 test("a key that somebody else has put into the store is refused; one that is open to others is closed", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   Deno.chmodSync(box.store.key, 0o644);
   await box.ok("join", "b", "--via", "a");

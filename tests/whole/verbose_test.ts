@@ -7,7 +7,7 @@ import { sandbox } from "../support/sandbox.ts";
 const DECODER = new TextDecoder();
 
 Deno.test("--verbose tells the steps of up and stop, and a command line that a shell takes apart into the very words", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   // A program whose path a shell would take apart, were it not quoted.
   const odd = join(box.root, 'it\'s $HOME & "mine"');
   Deno.mkdirSync(odd);
@@ -43,7 +43,7 @@ Deno.test("--verbose tells the steps of up and stop, and a command line that a s
 });
 
 Deno.test("without --verbose no step is told; with --json each is an event; wait is told those that were before it", async () => {
-  await using box = await sandbox({ standIn: { "*": { bootMs: 1_000 } } });
+  await using box = await sandbox({ fakeQemu: { "*": { bootMs: 1_000 } } });
   const up = await box.up("a", "--no-wait");
   assert.doesNotMatch(up.stderr, /command line|is their holder/);
   const wait = await box.ok("wait", "a", "--verbose", "--json");

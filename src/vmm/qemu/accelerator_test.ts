@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FleetboxError } from "../../core/errors.ts";
-import { STAND_IN, Workspace } from "../../../tests/fake_qemu/machine.ts";
+import { FAKE_QEMU, Workspace } from "../../../tests/fake_qemu/machine.ts";
 import {
   type AcceleratorChoice,
   chooseAccelerator,
@@ -101,10 +101,10 @@ Deno.test("the dry run tells a guest that crawls, and one that dies with its mes
   await using workspace = new Workspace();
   {
     using _ = workspace.behave({ "*": { kvm: "crawls" } });
-    assert.deepEqual(await dryRun(STAND_IN, "kvm"), { verdict: "crawls" });
+    assert.deepEqual(await dryRun(FAKE_QEMU, "kvm"), { verdict: "crawls" });
   }
   using _ = workspace.behave({ "*": { kvm: "dies" } });
-  const dead = await dryRun(STAND_IN, "kvm");
+  const dead = await dryRun(FAKE_QEMU, "kvm");
   assert.ok(dead.verdict === "dies" && /failed to set MSR 0x10a/.test(dead.message));
 });
 
@@ -112,8 +112,8 @@ Deno.test("findQemu() says what to do when there is none", () => {
   const before = Deno.env.get("FLEETBOX_QEMU");
   Deno.env.set("FLEETBOX_QEMU", "/nowhere/qemu");
   assert.throws(() => findQemu(), /FLEETBOX_QEMU is "\/nowhere\/qemu"/);
-  Deno.env.set("FLEETBOX_QEMU", STAND_IN);
-  assert.equal(findQemu(), STAND_IN);
+  Deno.env.set("FLEETBOX_QEMU", FAKE_QEMU);
+  assert.equal(findQemu(), FAKE_QEMU);
   if (before === undefined) Deno.env.delete("FLEETBOX_QEMU");
   else Deno.env.set("FLEETBOX_QEMU", before);
   assert.throws(
@@ -123,7 +123,7 @@ Deno.test("findQemu() says what to do when there is none", () => {
 });
 
 Deno.test("a QEMU older than 7.2 is refused, newer ones are not", async () => {
-  assert.equal(await qemuVersion(STAND_IN), "7.2.22");
+  assert.equal(await qemuVersion(FAKE_QEMU), "7.2.22");
   assert.equal(parseQemuVersion("QEMU emulator version 10.0.2 (Debian)", "q"), "10.0.2");
   assert.throws(() => parseQemuVersion("QEMU emulator version 7.1.0", "q"), /found 7.1.0, expected 7.2/);
   assert.throws(() => parseQemuVersion("GNU bash", "q"), /is not QEMU/);

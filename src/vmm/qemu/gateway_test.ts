@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FleetboxError } from "../../core/errors.ts";
 import { identify } from "../../system/process.ts";
 import { arp, bytesOfMac, ipAt, readArp } from "../../../tests/fake_qemu/frames.ts";
-import { STAND_IN, Workspace } from "../../../tests/fake_qemu/machine.ts";
+import { FAKE_QEMU, Workspace } from "../../../tests/fake_qemu/machine.ts";
 import { findQemu } from "./accelerator.ts";
 import { QmpClient } from "./qmp.ts";
 import { adoptGateway, gatewayArguments, type GatewaySpec, parseUsernet, startGateway } from "./gateway.ts";
@@ -121,9 +121,9 @@ Deno.test("real QEMU: another holder takes over a gateway with its forwards, and
   }
 });
 
-Deno.test("the stand-in's gateway behaves alike, and answers for a guest that is there", async () => {
+Deno.test("the fake QEMU's gateway behaves alike, and answers for a guest that is there", async () => {
   await using workspace = new Workspace();
-  const gateway = await startGateway(specIn(workspace, { binary: STAND_IN, forwards: [{ ip: "10.88.0.11" }] }));
+  const gateway = await startGateway(specIn(workspace, { binary: FAKE_QEMU, forwards: [{ ip: "10.88.0.11" }] }));
   try {
     const [{ hostPort }] = await gateway.forwards();
     const wanted = freePort();
