@@ -21,7 +21,7 @@ export interface CloudInitOptions {
   /** Ends the wait. */
   signal: AbortSignal;
   /** Registers the function to call when the guest's console says that cloud-init has finished. */
-  onNudge: (nudge: () => void) => () => void;
+  onHint: (hint: () => void) => () => void;
   /** Told why a session could not be had; true gives up: a guest without our user, by all signs. */
   onDenied?: (message: string) => boolean;
 }
@@ -35,7 +35,7 @@ const SCRIPT = [
   "echo result; cat /run/cloud-init/result.json; echo; echo end",
 ].join("\n");
 
-/** Waits between looks after a nudge: the file is written a moment after the last line on the console. */
+/** Waits between looks after a hint: the file is written a moment after the last line on the console. */
 const LOOK_AGAIN_MS = [50, 100, 200, 400, 800];
 /** The wait between looks otherwise. */
 const QUIET_MS = 2_000;
@@ -44,7 +44,7 @@ const MAX_OUTPUT = 256 * 1024;
 
 /** Resolves when cloud-init has finished. @throws the signal's reason when that fires first. */
 export async function untilCloudInit(endpoint: SshEndpoint, options: CloudInitOptions): Promise<CloudInitResult> {
-  const { signal, onNudge, onDenied } = options;
+  const { signal, onHint, onDenied } = options;
   for (;;) {
     signal.throwIfAborted();
     const { output, told } = await session(endpoint, options);
@@ -60,14 +60,14 @@ export async function untilCloudInit(endpoint: SshEndpoint, options: CloudInitOp
         again();
       };
       const timer = setTimeout(end, RETRY_MS);
-      const off = onNudge(end);
+      const off = onHint(end);
       signal.addEventListener("abort", end);
     });
   }
 }
 
 /** One session, to its end. */
-async function session(endpoint: SshEndpoint, { key, signal, onNudge }: CloudInitOptions) {
+async function session(endpoint: SshEndpoint, { key, signal, onHint }: CloudInitOptions) {
   let output = "";
   const args = ["-T", "-o", "ConnectTimeout=20", "-o", "BatchMode=yes", ...sshArguments(endpoint, key), "--", SCRIPT];
   const child: Child = start("ssh", args, {
@@ -82,7 +82,7 @@ async function session(endpoint: SshEndpoint, { key, signal, onNudge }: CloudIni
     timer = setTimeout(look, LOOK_AGAIN_MS[looks++] ?? QUIET_MS);
   };
   let timer = setTimeout(look, QUIET_MS);
-  const off = onNudge(() => {
+  const off = onHint(() => {
     looks = 0;
     look();
   });

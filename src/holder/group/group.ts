@@ -24,7 +24,8 @@ import { EventHub } from "../server/events.ts";
 import { HypervisorHost } from "../host.ts";
 import { endProcesses } from "./end_processes.ts";
 import { describe, log } from "../log.ts";
-import { Member, type MemberContext, type StopRequest } from "../member/member.ts";
+import { Member, type MemberContext } from "../member/member.ts";
+import type { StopRequest } from "../member/stop.ts";
 import { GroupNetwork } from "../network/group_network.ts";
 import { checkAllFixtures } from "../member/prepare.ts";
 import { recover, type Recovery } from "./recovery.ts";
@@ -201,29 +202,25 @@ export class Group {
 
   async #adopt({ name, process, wasRunning }: Recovery["adopt"][number]): Promise<void> {
     try {
-      await this.#takeOver(this.#members.get(name)!, process, wasRunning);
+      await this.#adoptMachine(this.#members.get(name)!, process, wasRunning);
     } catch (thrown) {
-      log(`${name}: cannot take it over: ${describe(thrown)}`);
+      log(`${name}: cannot adopt it: ${describe(thrown)}`);
     }
     this.#adopting.delete(name);
     void this.#note();
   }
 
-  async #takeOver(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
+  async #adoptMachine(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
     const { store, options } = this.options;
     const { name } = member;
-    await member.adopt(
-      process,
-      async () => {
-        const config = store.config(name);
-        if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
-        return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
-      },
-      wasRunning,
-      options,
-      this.#sinceBefore(name, process),
-    );
-    log(`${name}: taken over, process ${process.pid}`);
+    const since = this.#sinceBefore(name, process);
+    const orphan = { process, wasRunning, since: since === undefined ? undefined : new Date(since) };
+    await member.adopt(orphan, async () => {
+      const config = store.config(name);
+      if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
+      return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
+    }, options);
+    log(`${name}: adopted, process ${process.pid}`);
   }
 
   /** Since when a machine was running under the holder that died, ISO 8601. */
@@ -343,11 +340,11 @@ export class Group {
     if (member.isStopping) {
       throw new FleetboxError("conflict", `"${member.name}" is being stopped`, { hint: "Try again when it is down." });
     }
-    if (member.state.state === "running") return;
+    if (member.state === "running") return;
     member.created = false;
     // A machine that could not be taken over, and runs: it is tried again, never doubled.
     const { stray } = member;
-    if (stray && isAlive(stray)) return await this.#takeOver(member, stray, false);
+    if (stray && isAlive(stray)) return await this.#adoptMachine(member, stray, false);
     await member.boot(this.#assign(member.name), { ...this.#inherited(), ...options });
   }
 
@@ -500,7 +497,7 @@ export class Group {
   }
 
   #activeAddress(name: string): string | undefined {
-    const state = this.#members.get(name)?.state.state;
+    const state = this.#members.get(name)?.state;
     return state === "running" || state === "starting" ? this.#addresses.get(name) : undefined;
   }
 
@@ -544,10 +541,10 @@ export class Group {
     const ports: Record<string, number> = {};
     const since: Record<string, string> = {};
     for (const member of this.members) {
-      const { name, state } = member;
+      const { name, phases } = member;
       const process = member.process ?? this.#adopting.get(name);
       if (process) hypervisors[name] = process;
-      const running = state.state === "running" ? state.since.toISOString() : this.#sinceBefore(name, process);
+      const running = member.state === "running" ? phases.since.toISOString() : this.#sinceBefore(name, process);
       if (running) since[name] = running;
       const port = member.sshPort ?? this.#before?.ssh_ports[name];
       if (port) ports[name] = port;
@@ -557,7 +554,7 @@ export class Group {
       group: this.name,
       members: [...this.#belongs],
       served: [...this.#members.keys()],
-      running: this.members.filter((member) => member.state.state === "running").map((member) => member.name),
+      running: this.members.filter((member) => member.state === "running").map((member) => member.name),
       since,
       holder: identify(Deno.pid)!,
       bound: this.options.bound,

@@ -1,0 +1,172 @@
+/**
+ * The phases of a member, the one table of transitions between them, and what the protocol says of each.
+ *
+ * A phase owns what it acquired: from `booting` on that is the machine with its link, its console and its pidfile
+ * ({@link MachineRun}), which goes from phase to phase and is released by the one that ends it. Everything that changes a
+ * member goes through {@link Phases}; what the table does not allow is an error of ours and throws.
+ */
+
+import type { WireError } from "../../core/errors.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
+import type { MemberReport, Stage, State } from "../../wire.ts";
+import type { MachineRun } from "./machine_run.ts";
+import type { Boot } from "./boot.ts";
+import type { Stop } from "./stop.ts";
+
+/** Why the virtual CPUs stand still. */
+export type PauseReason = "disk-full" | "disk-error" | "user" | "checkpoint";
+
+export interface Pause {
+  reason: PauseReason;
+  /** In words, with what to do. */
+  failure: WireError;
+}
+
+/** Nothing has happened yet. */
+export interface Absent {
+  kind: "absent";
+}
+/** Its image, its config, its disk and its seed are made. */
+export interface Preparing {
+  kind: "preparing";
+  boot: Boot;
+  stage: Stage;
+  /** How far the image's download is, while there is one. */
+  download?: MemberReport["download"];
+}
+/** Its machine runs, and its guest does not answer yet. */
+export interface Booting {
+  kind: "booting";
+  boot: Boot;
+  stage: Stage;
+  run: MachineRun;
+}
+export interface Running {
+  kind: "running";
+  run: MachineRun;
+  /** What is wrong with the guest although it runs. */
+  problem?: WireError;
+}
+/** Its virtual CPUs stand still. */
+export interface Paused {
+  kind: "paused";
+  pause: Pause;
+  run: MachineRun;
+  /** What it is again when the machine goes on. */
+  from: Booting | Running;
+}
+/** It is on its way down. */
+export interface Stopping {
+  kind: "stopping";
+  stop: Stop;
+  /** What it was before. */
+  from: Exclude<Phase, Stopping>;
+}
+export interface Stopped {
+  kind: "stopped";
+}
+/** It did not come up, or its machine ended by itself. */
+export interface Failed {
+  kind: "failed";
+  failure: WireError;
+  /** The machine of an earlier holder, which goes on: it was adopted, and then something failed here. */
+  run?: MachineRun;
+}
+/** The machine of an earlier holder, which has not answered this one yet, or does not answer (`failure`). */
+export interface Orphaned {
+  kind: "orphaned";
+  process: ProcessIdentity;
+  /** The adoption under way. */
+  boot?: Boot;
+  failure?: WireError;
+}
+
+export type Phase = Absent | Preparing | Booting | Running | Paused | Stopping | Stopped | Failed | Orphaned;
+export type PhaseKind = Phase["kind"];
+
+/** From each phase, those that may follow. Changes within a phase (a stage, a download) are always allowed. */
+export const NEXT: { readonly [From in PhaseKind]: readonly PhaseKind[] } = {
+  absent: ["preparing", "orphaned", "stopping"],
+  preparing: ["booting", "failed", "stopping"],
+  booting: ["running", "paused", "failed", "stopping"],
+  running: ["paused", "failed", "stopped", "stopping"], // `stopped`: the guest powered itself off
+  paused: ["booting", "running", "failed", "stopped", "stopping"],
+  stopping: ["stopped", "failed", "orphaned"], // not `stopped`: the machine could not be ended
+  stopped: ["preparing", "stopping"],
+  failed: ["preparing", "booting", "orphaned", "stopped", "stopping"], // `booting`: its adoption is tried again
+  orphaned: ["preparing", "booting", "failed", "stopping"],
+};
+
+/** The machine of a phase, with all that belongs to it. */
+export function runOf(phase: Phase): MachineRun | undefined {
+  if (phase.kind === "stopping") return runOf(phase.from);
+  return "run" in phase ? phase.run : undefined;
+}
+
+/** The boot or adoption that is under way. */
+export function bootOf(phase: Phase): Boot | undefined {
+  if (phase.kind === "paused") return bootOf(phase.from);
+  return "boot" in phase ? phase.boot : undefined;
+}
+
+/** What the protocol says of a phase. */
+export interface WireState {
+  state: State;
+  stage?: Stage;
+  failure?: WireError;
+}
+
+export function wireState(phase: Phase): WireState {
+  switch (phase.kind) {
+    case "absent":
+    case "stopped":
+      return { state: "stopped" };
+    case "preparing":
+      return { state: phase.download ? "downloading" : "starting", stage: phase.stage };
+    case "booting":
+      return { state: "starting", stage: phase.stage };
+    case "running":
+      return { state: "running", stage: "ready", failure: phase.problem };
+    case "paused":
+      return { state: wireState(phase.from).state, stage: "paused", failure: phase.pause.failure };
+    case "stopping": {
+      const before = wireState(phase.from);
+      return runOf(phase) && isActive(before.state) ? { ...before, stage: "stopping" } : before;
+    }
+    case "failed":
+      return { state: "error", failure: phase.failure };
+    case "orphaned":
+      return phase.failure ? { state: "error", failure: phase.failure } : { state: "stopped" };
+  }
+}
+
+/** Whether the protocol calls a member of this state running. */
+export function isActive(state: State): boolean {
+  return state === "downloading" || state === "starting" || state === "running";
+}
+
+/** One member's phase, and since when the protocol's state has been what it is. */
+export class Phases {
+  #now: Phase = { kind: "absent" };
+  #since = new Date();
+
+  constructor(readonly onChange: () => void) {}
+
+  get now(): Phase {
+    return this.#now;
+  }
+  get since(): Date {
+    return this.#since;
+  }
+
+  /** @param since when the protocol's state came to be so, if not now. @throws {Error} the table does not allow it. */
+  to(next: Phase, since = new Date()): void {
+    const before = this.#now;
+    if (next.kind !== before.kind && !NEXT[before.kind].includes(next.kind)) {
+      throw new Error(`a member cannot go from ${before.kind} to ${next.kind}`);
+    }
+    this.#now = next;
+    if (wireState(before).state !== wireState(next).state) this.#since = since;
+    this.onChange();
+  }
+}

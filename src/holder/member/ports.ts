@@ -1,0 +1,83 @@
+/** Ports of this host that lead to a member's: kept in its config, and open while its machine runs. */
+
+import { FleetboxError } from "../../core/errors.ts";
+import type { ForwardWish, PortForward } from "../../core/options.ts";
+import { dropForward, madeForward, portProblem, reserveForwards } from "../../store/forwards.ts";
+import type { MemberConfig, Store } from "../../store.ts";
+import type { ForwardReport } from "../../wire.ts";
+import type { GroupNetwork } from "../network/group_network.ts";
+
+export class MemberPorts {
+  #forwards: readonly PortForward[] = [];
+
+  constructor(private readonly name: string, private readonly store: Store, private readonly network: GroupNetwork) {}
+
+  /**
+   * Opens the ports of a machine that has just started or was adopted.
+   * @throws {FleetboxError} `conflict`: one is taken. Not of an adopted machine, which does not go down because of that.
+   */
+  async open(ip: string, isAdopted: boolean): Promise<void> {
+    this.#forwards = this.store.config(this.name)?.forwards ?? [];
+    await Promise.all(this.#forwards.map(async (forward) => {
+      const wanted = { ip, port: forward.guest_port, hostPort: forward.host_port };
+      if (isAdopted) return await this.network.publishAgain(wanted);
+      try {
+        await this.network.publish(wanted);
+      } catch (cause) {
+        throw this.#problem(forward, cause);
+      }
+    }));
+  }
+
+  /**
+   * Makes a host port lead to one of the member's, from now on; one that is there already is given.
+   * @param ip of its machine; undefined: it has none now, and opens what stands in its config when it has.
+   * @throws {FleetboxError} `conflict`: the port is taken, or the member is only just being made.
+   */
+  async forward(wish: ForwardWish, ip: () => string | undefined): Promise<PortForward> {
+    return await this.store.withMemberLock(this.name, async () => {
+      const before = this.#config();
+      const after = await reserveForwards(this.store, before, [wish]);
+      const made = madeForward(after.forwards!, wish)!;
+      const address = ip();
+      if (address !== undefined) {
+        try {
+          await this.network.publish({ ip: address, port: made.guest_port, hostPort: made.host_port });
+        } catch (cause) {
+          if (after !== before) await this.store.writeConfig(before);
+          throw this.#problem(made, cause);
+        }
+      }
+      this.#forwards = after.forwards!;
+      return made;
+    });
+  }
+
+  /** Takes a host port away. @throws {FleetboxError} `not-found`: it does not lead here. */
+  async unforward(hostPort: number): Promise<PortForward> {
+    return await this.store.withMemberLock(this.name, async () => {
+      this.#config();
+      const gone = await dropForward(this.store, this.name, hostPort);
+      await this.network.unpublish(hostPort);
+      this.#forwards = this.store.config(this.name)?.forwards ?? [];
+      return gone;
+    });
+  }
+
+  report(): ForwardReport[] {
+    return this.#forwards.map((one) => ({ ...one, ...this.network.published(one.host_port) }));
+  }
+
+  #config(): MemberConfig {
+    const config = this.store.config(this.name);
+    if (config) return config;
+    throw new FleetboxError("conflict", `"${this.name}" is just being made: it has no ports yet`, {
+      hint: `Wait for it: fleetbox wait ${this.name}`,
+    });
+  }
+
+  #problem(forward: PortForward, cause: unknown): unknown {
+    const isTaken = cause instanceof FleetboxError && cause.code === "conflict";
+    return isTaken ? portProblem(this.store, this.name, forward, cause) : cause;
+  }
+}

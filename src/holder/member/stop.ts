@@ -1,0 +1,68 @@
+/** The end of a member's machine: what is asked, and the ladder (its guest is asked, then it is ended). */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { isAlive, type ProcessIdentity } from "../../system/process.ts";
+import { type MemberPaths, removeIfThere } from "../../store.ts";
+import type { Rung } from "../../vmm/contract.ts";
+import { endProcesses } from "../group/end_processes.ts";
+import { log } from "../log.ts";
+import type { MachineRun } from "./machine_run.ts";
+
+export interface StopRequest {
+  /** Ends the machine without asking its guest. */
+  force: boolean;
+  /** How long its guest may take, in milliseconds. */
+  graceMs: number;
+}
+
+/** A stop under way. */
+export interface Stop {
+  /** Aborted: the guest is not waited for any longer. */
+  hurry: AbortController;
+  done: Promise<void>;
+}
+
+/** What each step of a stop is. */
+const RUNGS: Record<Rung, string> = {
+  acpi: "its power button is pressed; its guest shuts down",
+  quit: "its hypervisor is told to quit",
+  kill: "its hypervisor is killed",
+};
+
+/** Ends a machine, and releases what belongs to it. A guest that is still booting is not asked, unless it was adopted. */
+export async function stopRun(
+  name: string,
+  run: MachineRun,
+  { graceMs, hurry, ask, onStep }: { graceMs: number; hurry: AbortSignal; ask: boolean; onStep(step: string): void },
+): Promise<void> {
+  const { machine } = run;
+  const exit = hurry.aborted || !ask ? await machine.kill() : await machine.stop({
+    graceMs,
+    signal: hurry,
+    onRung: (rung) => {
+      log(`${name}: stopping: ${rung}`);
+      onStep(RUNGS[rung]);
+    },
+  });
+  log(`${name}: stopped: ${exit.message}`);
+  await run[Symbol.asyncDispose]();
+}
+
+/**
+ * Ends an orphan that does not answer.
+ * @throws {FleetboxError} `conflict`: it runs, and its end was not forced.
+ */
+export async function endOrphan(
+  name: string,
+  paths: MemberPaths,
+  process: ProcessIdentity,
+  force: boolean,
+): Promise<void> {
+  if (!force && isAlive(process)) {
+    throw new FleetboxError("conflict", `Cannot stop "${name}": its machine (process ${process.pid}) does not answer`, {
+      hint: `End it, without asking it: fleetbox stop --force ${name}`,
+    });
+  }
+  await endProcesses([process], `The machine of "${name}"`);
+  for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket]) removeIfThere(socket);
+}
