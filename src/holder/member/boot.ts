@@ -267,7 +267,8 @@ async function endEarly(boot: Boot, thrown: unknown): Promise<FleetboxError> {
   // A machine that was adopted is not ours to kill because something went wrong here; a stop asks its guest.
   const isKept = isAdoption && !exit;
   if (run && !isKept) await run[Symbol.asyncDispose]();
-  if (run && isKept && !member.console.isConnected) member.console.end();
+  // Clients that wait for a console that will not come hear of the end.
+  if (!run || !member.console.isConnected) member.console.end();
   const { now } = phases;
   if (bootOf(now) !== boot) return new FleetboxError("conflict", `"${name}" was stopped while it was booting`);
   // Killing the machine was ours: an orderly end that came only with it is no cause.

@@ -229,6 +229,7 @@ export class Member {
       else this.phases.to({ kind: "failed", failure, run });
       throw thrown;
     }
+    this.console.end();
     this.phases.to({ kind: "stopped" });
   }
 
