@@ -15,7 +15,7 @@
  * `<h>` is the first 16 hexadecimal digits of the SHA-256 of the member's (of the group: the first member's) name. All
  * sockets live in `run/`: below `clusters/` a name of 63 characters stands twice in the path and no socket would fit.
  * Both halves and every command read this file; no other file joins a path under the store. What is replaced is written
- * beside its place, synced and renamed. Only {@link Store.removeMember} deletes a disk. Locks are flock(2) on `.lock`.
+ * beside its place, synced and renamed. Only `store/remove.ts` deletes a disk. Locks are flock(2) on `.lock`.
  */
 
 import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./core/errors.ts";
@@ -24,7 +24,6 @@ import type { Fixture, PortForward } from "./core/options.ts";
 import { join, resolveFrom } from "./core/paths.ts";
 import { identify, type ProcessIdentity } from "./system/process.ts";
 import { sha256 } from "./core/sha256.ts";
-import { connectUnix } from "./system/sockets.ts";
 import { byteLength } from "./core/bytes.ts";
 
 /** What a member is: `config.json`. */
@@ -394,29 +393,6 @@ export class Store {
         held.close();
       }
     }
-  }
-
-  /** Deletes a member, disk and all. The caller holds its lock and knows that nobody serves it. */
-  async removeMember(name: string): Promise<void> {
-    const { dir, ...paths } = this.member(name);
-    // Renamed first: from here on the member is gone, however far the deletion comes.
-    const doomed = temporaryOf(join(this.clustersDir, `.removed-${name}`));
-    try {
-      await Deno.rename(dir, doomed);
-    } catch (cause) {
-      if (!isNotFound(cause)) throw storeError(`Cannot remove "${name}" (${dir})`, cause);
-      return;
-    }
-    await Deno.remove(doomed, { recursive: true });
-    for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket]) removeIfThere(socket);
-    await this.withClaimLock(async () => {
-      const holder = await connectUnix(paths.socket);
-      if (holder) holder.close(); // somebody claimed the name meanwhile, or is removing it while it holds the claim
-      else removeIfThere(paths.socket);
-    });
-    try {
-      await Deno.remove(join(dir, "..")); // the cluster's directory, when this was its last member
-    } catch { /* others are in it */ }
   }
 }
 

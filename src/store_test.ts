@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FleetboxError } from "./core/errors.ts";
+import { removeMember } from "./store/remove.ts";
 import { digestOf, exists, type MemberConfig, Store, temporaryOf, writeDurably } from "./store.ts";
 
 const CONFIG: MemberConfig = {
@@ -129,10 +130,7 @@ Deno.test("store: the member lock lets one in at a time, also past a removal", (
       await new Promise((later) => setTimeout(later, 2));
       inside--;
     };
-    const removal = store.withMemberLock("a", async () => {
-      await work();
-      await store.removeMember("a");
-    });
+    const removal = removeMember(store, "a");
     await Promise.all([removal, ...Array.from({ length: 10 }, () => store.withMemberLock("a", work))]);
     assert.equal(most, 1);
     // Whoever came after the removal works in a directory that is there.
@@ -144,9 +142,9 @@ Deno.test("store: a removed member leaves nothing, its neighbours stay", () =>
     await addMember(store, "web-1");
     await addMember(store, "web-2");
     Deno.writeTextFileSync(store.member("web-1").disk, "disk");
-    await store.withMemberLock("web-1", () => store.removeMember("web-1"));
+    await removeMember(store, "web-1");
     assert.deepEqual(store.members().map(({ name }) => name), ["web-2"]);
-    await store.withMemberLock("web-2", () => store.removeMember("web-2"));
+    await removeMember(store, "web-2");
     assert.deepEqual([...Deno.readDirSync(store.clustersDir)], []);
   }));
 

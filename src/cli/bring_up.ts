@@ -17,7 +17,7 @@ import { listed } from "./arguments/name_arguments.ts";
 import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "../control/observe.ts";
 import type { Progress } from "./terminal/progress.ts";
 import { isNews } from "./said_once.ts";
-import { removeLogs, removeStopped } from "./remove.ts";
+import { removeLogs, removeStopped } from "../control/remove.ts";
 import { takenBack } from "./take_back.ts";
 import { untilGone } from "../control/until_gone.ts";
 import type { Plan } from "../control/plan.ts";

@@ -9,12 +9,13 @@
 
 import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, forward, getReport, getStatus, type Session, spawn, stop, waitMembers } from "../control.ts";
+import { removeStopped } from "../control/remove.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
 import { forwardStopped } from "../store/forwards.ts";
 import type { ForwardWish, Options, PortForward } from "../core/options.ts";
 import { identify, isAlive } from "../system/process.ts";
-import { exists, removeIfThere, type Store } from "../store.ts";
+import { removeIfThere, type Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 
 /** The holder has its own limit and the better error: ours is for a holder that says nothing. */
@@ -87,7 +88,7 @@ export class MachineGroup {
     if (config) {
       const { owner } = config;
       const isLeft = owner !== undefined && !isAlive(owner);
-      if (isLeft && this.#existing === "refuse") await this.#remove(name);
+      if (isLeft && this.#existing === "refuse") await removeStopped(this.store, name);
       else if (this.#existing === "refuse") {
         const whose = owner ? `process ${owner.pid} made it and still runs` : `it was made at ${config.created_at}`;
         throw new FleetboxError("conflict", `Cannot make the machine "${name}": there is one of that name, ${whose}`, {
@@ -258,7 +259,7 @@ export class MachineGroup {
   async destroy(name: string): Promise<void> {
     if (!this.#members.has(name)) return;
     await this.kill(name);
-    await this.#remove(name);
+    await removeStopped(this.store, name);
     this.#forget(name);
   }
 
@@ -303,7 +304,7 @@ export class MachineGroup {
     }));
     await this.#endHolder();
     for (const [name, { isOwned }] of this.#members) {
-      if (isOwned && this.#isOurs(name)) await this.#remove(name).catch((thrown) => failures.push(thrown));
+      if (isOwned && this.#isOurs(name)) await removeStopped(this.store, name).catch((thrown) => failures.push(thrown));
       this.#forget(name);
     }
     const isKept = [...this.#names].some((name) => this.store.readMember(name));
@@ -331,19 +332,6 @@ export class MachineGroup {
     if (!stored) return true; // its boot did not come as far as a config
     const found = stored && "config" in stored ? stored.config.owner : undefined;
     return !owner || (found?.pid === owner.pid && found.startTime === owner.startTime);
-  }
-
-  /** Removes a member that nobody serves. One that somebody else has made or started meanwhile stays. */
-  async #remove(name: string): Promise<void> {
-    if (!exists(this.store.member(name).dir)) return;
-    await this.store.withMemberLock(name, async () => {
-      if (await getStatus(this.store, name)) {
-        throw new FleetboxError("conflict", `Cannot remove "${name}": somebody else has started it`, {
-          hint: `fleetbox rm ${name}`,
-        });
-      }
-      await this.store.removeMember(name);
-    });
   }
 
   #check(name: string): void {

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { removeStopped } from "../../src/cli/remove.ts";
+import { removeStopped } from "../../src/control/remove.ts";
 import { addMember, stop } from "../../src/control.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";
 import { until } from "../support/processes.ts";

@@ -6,7 +6,7 @@ import { checkName } from "../../core/names.ts";
 import { suggestion } from "../../core/nearest.ts";
 import { bringMembersUp } from "../bring_members_up.ts";
 import { addMemberFlags, type MemberFlags, memberOptions } from "../arguments/member_options.ts";
-import { isInStore } from "../remove.ts";
+import { isInStore } from "../../control/remove.ts";
 import { knownNames, openStore } from "../arguments/store_access.ts";
 import { VERBOSE } from "../terminal/progress.ts";
 import { planJoin } from "../../control/plan.ts";

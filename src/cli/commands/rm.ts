@@ -10,7 +10,7 @@ import { namesAndAll, parseNames, whichMembers } from "../arguments/name_argumen
 import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms } from "../../control/observe.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { progressFor, VERBOSE } from "../terminal/progress.ts";
-import { isInStore, logNames, removeLogs, removeStopped } from "../remove.ts";
+import { isInStore, logNames, removeLogs, removeStopped } from "../../control/remove.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { stopMembers } from "./stop.ts";
 import { openStore, unknownMember } from "../arguments/store_access.ts";

@@ -12,17 +12,17 @@ import { checkName, checkNames } from "../../core/names.ts";
 import { isMemberAddress, lowestFree } from "../../network/addresses.ts";
 import type { Options } from "../../core/options.ts";
 import { settledRecords } from "../../store/orphans.ts";
+import { removeMember } from "../../store/remove.ts";
+import { endProcesses } from "../../system/end_processes.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { VERSION } from "../../system/program_info.ts";
 import { exists, type GroupRecord, removeIfThere, type Store } from "../../store.ts";
 import { resolveImage } from "../../image/image.ts";
 import { qemu } from "../../vmm/qemu/driver.ts";
-import { connectUnix } from "../../system/sockets.ts";
 import { type GroupReport, PROTOCOL_VERSION } from "../../wire.ts";
 import { Claims } from "./claims.ts";
 import { EventHub } from "../server/events.ts";
 import { HypervisorHost } from "../host.ts";
-import { endProcesses } from "./end_processes.ts";
 import { describe, log } from "../log.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
@@ -269,7 +269,7 @@ export class Group {
     const isBlank = !exists(member.paths.config) && !exists(member.paths.disk);
     if (isBlank || (member.created && options.remove_on_failure !== false)) {
       try {
-        await store.withMemberLock(member.name, () => store.removeMember(member.name));
+        await removeMember(store, member.name, { isServedHere: true });
         this.#belongs.delete(member.name);
         log(`${member.name}: removed again`);
       } catch (thrown) {
@@ -386,11 +386,7 @@ export class Group {
     await Promise.all(
       [...this.#belongs].filter(owned).map(async (name) => {
         try {
-          await store.withMemberLock(name, async () => {
-            const other = await connectUnix(store.memberSocket(name));
-            other?.close();
-            if (!other && owned(name)) await store.removeMember(name);
-          });
+          await removeMember(store, name, { isStillWanted: () => owned(name) });
         } catch (thrown) {
           log(`${name}: cannot remove it: ${describe(thrown)}`);
         }

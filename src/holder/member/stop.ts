@@ -4,7 +4,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { type MemberPaths, removeIfThere } from "../../store.ts";
 import type { Rung } from "../../vmm/contract.ts";
-import { endProcesses } from "../group/end_processes.ts";
+import { endProcesses } from "../../system/end_processes.ts";
 import { log } from "../log.ts";
 import type { MachineRun } from "./machine_run.ts";
 

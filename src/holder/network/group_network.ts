@@ -21,7 +21,7 @@ import {
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { PortReport } from "../../wire.ts";
 import { settles } from "../../vmm/qemu/process.ts";
-import { endProcesses } from "../group/end_processes.ts";
+import { endProcesses } from "../../system/end_processes.ts";
 import { GatewayKeeper } from "./gateway_supervisor.ts";
 import { describe, log } from "../log.ts";
 

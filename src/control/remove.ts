@@ -1,10 +1,10 @@
-/** Deleting members: the steps that `rm` and an undone `up` share. */
+/** Removing members, for the command line and the library: what is left of a bound group first, then the disk, then logs. */
 
-import { getStatus } from "../control.ts";
-import { FleetboxError } from "../core/errors.ts";
-import { hasMachine } from "../store/orphans.ts";
 import { exists, removeIfThere, type Store } from "../store.ts";
-import { observeGroups } from "../control/observe.ts";
+import { completeRecords, fateOf, liveMembers } from "../store/orphans.ts";
+import { removeMember } from "../store/remove.ts";
+import { endProcesses } from "../system/end_processes.ts";
+import { observeGroups } from "./observe.ts";
 
 /** Whether the store holds anything of a member: a config, a disk, or what a start left that was interrupted. */
 export function isInStore(store: Store, name: string): boolean {
@@ -12,17 +12,21 @@ export function isInStore(store: Store, name: string): boolean {
 }
 
 /**
- * Deletes a member that nobody serves, disk and all.
+ * Deletes a member that nobody serves, disk and all; one that is not there is fine.
  * @throws {FleetboxError} `conflict`: somebody serves it, or its machine still runs.
  */
 export async function removeStopped(store: Store, name: string): Promise<void> {
   if (!isInStore(store, name)) return;
-  await store.withMemberLock(name, async () => {
-    if (await getStatus(store, name)) throw inUse(name, "it was started again");
-    // Its holder may have died a moment ago, in the middle of taking it over: what counts is the process.
-    if (hasMachine(store, name)) throw inUse(name, "its machine still runs");
-    await store.removeMember(name);
-  });
+  await endDoomed(store, name);
+  await removeMember(store, name);
+}
+
+/** A machine of a bound group dies with its holder: one that is still dying, or that no system ends with it, is ended. */
+async function endDoomed(store: Store, name: string): Promise<void> {
+  const doomed = completeRecords(store).filter((record) =>
+    record.bound && fateOf(record) === "sweep" && liveMembers(record).includes(name)
+  );
+  await endProcesses(doomed.map(({ hypervisors }) => hypervisors[name]), `The machine of "${name}"`);
 }
 
 /** The names after which logs of holders may be called that served these members. Asked before anything is stopped. */
@@ -38,8 +42,4 @@ export function removeLogs(store: Store, names: readonly string[]): void {
     const isUsed = live.some(({ group, members }) => group === name || members.includes(name));
     if (!isUsed && !isInStore(store, name)) removeIfThere(store.holderLog(name));
   }
-}
-
-function inUse(name: string, why: string): FleetboxError {
-  return new FleetboxError("conflict", `Cannot remove "${name}": ${why}`, { hint: `fleetbox stop ${name}` });
 }

@@ -1,7 +1,7 @@
 /** Ending processes that are not our children and that a killed holder left: what nobody shall use any more. */
 
-import { FleetboxError } from "../../core/errors.ts";
-import { isAlive, type ProcessIdentity } from "../../system/process.ts";
+import { FleetboxError } from "../core/errors.ts";
+import { isAlive, type ProcessIdentity } from "./process.ts";
 
 /** How long the kernel may take to end a process that was killed. */
 const GONE_LIMIT_MS = 10_000;

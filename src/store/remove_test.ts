@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { decoyMachine } from "../../tests/harness/decoy.ts";
+import { codeOf } from "../core/errors.ts";
+import { exists, Store } from "../store.ts";
+import { removeMember } from "./remove.ts";
+
+async function withDisk(work: (store: Store) => Promise<void>): Promise<void> {
+  const root = Deno.makeTempDirSync({ prefix: "rm" });
+  try {
+    const store = Store.at(join(root, "s"));
+    store.ensure();
+    await store.withMemberLock("a", () => Deno.writeTextFile(store.member("a").disk, "disk"));
+    await work(store);
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+}
+
+const conflict = (words: RegExp) => (thrown: Error) => codeOf(thrown) === "conflict" && words.test(thrown.message);
+
+Deno.test("remove: a disk that a machine uses stays, whoever asks; without the machine it goes", () =>
+  withDisk(async (store) => {
+    {
+      await using _machine = await decoyMachine(store, "a");
+      await assert.rejects(removeMember(store, "a"), conflict(/machine still runs/));
+      await assert.rejects(removeMember(store, "a", { isServedHere: true }), conflict(/machine still runs/));
+      assert.ok(exists(store.member("a").disk));
+    }
+    assert.equal(await removeMember(store, "a"), true);
+    assert.equal(await removeMember(store, "a"), false);
+    assert.deepEqual([...Deno.readDirSync(store.clustersDir)], []);
+  }));
+
+Deno.test("remove: a member that is served stays, but for its own holder", () =>
+  withDisk(async (store) => {
+    using holder = Deno.listen({ transport: "unix", path: store.memberSocket("a") });
+    void (async () => {
+      for await (const client of holder) client.close();
+    })().catch(() => {});
+    await assert.rejects(removeMember(store, "a"), conflict(/started again/));
+    assert.equal(await removeMember(store, "a", { isStillWanted: () => false, isServedHere: true }), false);
+    assert.ok(exists(store.member("a").disk));
+    assert.equal(await removeMember(store, "a", { isServedHere: true }), true);
+    assert.ok(exists(store.memberSocket("a")), "the holder's own socket is its own business");
+  }));

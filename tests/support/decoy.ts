@@ -1,0 +1,20 @@
+/** A process that looks like a member's hypervisor, of which no record and no holder knows. */
+
+import { start } from "../../src/system/process.ts";
+import type { Store } from "../../src/store.ts";
+
+export async function decoyMachine(store: Store, name: string): Promise<AsyncDisposable & { pid: number }> {
+  const chardev = `socket,id=qmp,path=${store.member(name).qmpSocket.replaceAll(",", ",,")},server=on`;
+  const child = start("perl", ["-e", "sleep 600", "--", "-name", `guest=${name}`, "-chardev", chardev]);
+  // `start` returns before the child is its program.
+  while (!Deno.readTextFileSync(`/proc/${child.pid}/cmdline`).includes("guest=")) {
+    await new Promise((later) => setTimeout(later, 5));
+  }
+  return {
+    pid: child.pid,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
