@@ -4,10 +4,11 @@
  *
  * Under `bin/.lock`: of several clients one downloads and the others wait for it. The bytes go to `….part`; they become
  * the program (0700, renamed) when size and SHA-256 are those of the catalogue, and are deleted otherwise. What an
- * interrupted download left is deleted by the next, which begins anew. `FLEETBOX_OFFLINE=1` opens no connection.
+ * interrupted download left is deleted by the next, which begins anew. `FLEETBOX_OFFLINE` opens no connection.
  */
 
 import { createHash, type Hash } from "node:crypto";
+import { isOffline, OFFLINE_VARIABLE } from "../src/core/environment.ts";
 import { FleetboxError, messageOf } from "../src/core/errors.ts";
 import { exists, removeIfThere, type Store, storeError } from "../src/store.ts";
 import type { CatalogEntry } from "./catalog.ts";
@@ -18,7 +19,7 @@ export interface Wanted extends CatalogEntry {
 }
 
 export interface DownloadOptions {
-  /** @default FLEETBOX_OFFLINE is set, and is not 0 */
+  /** @default {@link isOffline} */
   offline?: boolean;
   /** How long a download may stand still, in milliseconds. @default 30000 */
   stallMs?: number;
@@ -35,11 +36,11 @@ const MAX_REDIRECTS = 5;
  * promises; `timeout`, `no-space`, `denied`, `interrupted`, `failed`.
  */
 export async function downloadHelper(store: Store, wanted: Wanted, options: DownloadOptions = {}): Promise<string> {
-  const { offline = !["", "0"].includes(Deno.env.get("FLEETBOX_OFFLINE") ?? ""), signal } = options;
+  const { offline = isOffline(), signal } = options;
   const program = store.helper(wanted.version, wanted.target);
   if (await isWhole(program, wanted)) return program;
   if (offline) {
-    throw new FleetboxError("unavailable", `FLEETBOX_OFFLINE is set, and ${program} is not there`, {
+    throw new FleetboxError("unavailable", `${OFFLINE_VARIABLE} is set, and ${program} is not there`, {
       hint: `Unset it for once, or set FLEETBOX_HELPER to the path of fleetbox or fleetbox-helper.`,
     });
   }

@@ -226,7 +226,7 @@ Deno.test("download: a program in bin that is not the catalogue's is not used, b
 Deno.test("download: offline no connection is opened", async () => {
   await scene(good, async ({ get, asked, store }) => {
     await refuses(get({ offline: true }), "unavailable", /FLEETBOX_OFFLINE is set, and .*bin\/fleetbox-helper/);
-    Deno.env.set("FLEETBOX_OFFLINE", "1");
+    Deno.env.set("FLEETBOX_OFFLINE", "true");
     try {
       await refuses(get(), "unavailable", /FLEETBOX_OFFLINE is set/);
     } finally {

@@ -9,6 +9,7 @@
  */
 
 import { join } from "../system/path.ts";
+import { isOffline, OFFLINE_VARIABLE } from "../core/environment.ts";
 import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, run, start, which } from "../system/process.ts";
@@ -144,9 +145,9 @@ function requireBuild(row: CatalogRow, arch: Architecture): BuildRow {
       hint: `Download it: fleetbox image pull ${row.alias}`,
     });
   }
-  if (Deno.env.get("FLEETBOX_OFFLINE") === "1") {
-    throw new FleetboxError("unavailable", `Cannot build ${row.alias}: FLEETBOX_OFFLINE=1 forbids fetching packages`, {
-      hint: "Unset FLEETBOX_OFFLINE.",
+  if (isOffline()) {
+    throw new FleetboxError("unavailable", `Cannot build ${row.alias}: ${OFFLINE_VARIABLE} forbids fetching packages`, {
+      hint: `Unset ${OFFLINE_VARIABLE}.`,
     });
   }
   return row.build;

@@ -159,7 +159,7 @@ export function cachedImages(store: Store): CachedImage[] {
 }
 
 /** A directory's name that is an image's: not a temporary one, nor one of ours. */
-function isImageName(name: string): boolean {
+export function isImageName(name: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && name !== "refs" && !/\.(tmp|part|json|lock)$/.test(name);
 }
 

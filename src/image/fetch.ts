@@ -8,6 +8,7 @@
  */
 
 import { basename, isAbsolute, join } from "../system/path.ts";
+import { isOffline, OFFLINE_VARIABLE } from "../core/environment.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { digestOfFile } from "./digest.ts";
 import { type Store, storeError, temporaryOf } from "../store.ts";
@@ -45,9 +46,6 @@ export interface FetchOptions {
   onDownload?: (progress: FetchProgress) => void;
   limits?: Partial<Limits>;
 }
-
-/** The environment variable that forbids the network: `1`. */
-export const OFFLINE_VARIABLE = "FLEETBOX_OFFLINE";
 
 /** What is to be fetched. */
 interface Source {
@@ -176,10 +174,10 @@ async function downloaded(
 }
 
 function refuseOffline({ ref, from, row }: Source): void {
-  if (Deno.env.get(OFFLINE_VARIABLE) !== "1") return;
+  if (!isOffline()) return;
   throw new FleetboxError(
     "unavailable",
-    `The image ${ref} is not in the store, and ${OFFLINE_VARIABLE}=1 forbids downloading it from ${from}`,
+    `The image ${ref} is not in the store, and ${OFFLINE_VARIABLE} forbids downloading it from ${from}`,
     {
       hint: row ? `Unset ${OFFLINE_VARIABLE}, or name a file: --image PATH` : `Unset ${OFFLINE_VARIABLE}`,
     },

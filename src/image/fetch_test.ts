@@ -194,19 +194,24 @@ Deno.test("a download that is aborted ends at once with the signal's reason, and
   assert.deepEqual(imagesIn(store), [ID, "refs"]);
 });
 
-Deno.test("FLEETBOX_OFFLINE=1 never opens a connection; what is there is found", async () => {
+Deno.test("FLEETBOX_OFFLINE=true never opens a connection; what is there is found", async () => {
   using store = temporaryStore();
   await using server = serve(DISK);
-  Deno.env.set("FLEETBOX_OFFLINE", "1");
+  Deno.env.set("FLEETBOX_OFFLINE", "true");
   try {
-    await fails("unavailable", /FLEETBOX_OFFLINE=1 forbids/, store, server.url);
+    await fails("unavailable", /FLEETBOX_OFFLINE forbids/, store, server.url);
     await fails("unavailable", /The image debian-12 is not in the store/, store, "debian-12");
     assert.equal(server.asked.length, 0);
     Deno.env.delete("FLEETBOX_OFFLINE");
     await fetchImage(store, server.url);
-    Deno.env.set("FLEETBOX_OFFLINE", "1");
+    Deno.env.set("FLEETBOX_OFFLINE", "true");
     await fetchImage(store, server.url);
     assert.equal(server.asked.length, 1);
+    for (const off of ["0", "false", "no", ""]) {
+      Deno.env.set("FLEETBOX_OFFLINE", off);
+      await fetchImage(store, `${server.url}?${off}`);
+    }
+    assert.equal(server.asked.length, 5);
   } finally {
     Deno.env.delete("FLEETBOX_OFFLINE");
   }

@@ -12,7 +12,7 @@ import { basename, isAbsolute, join } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Store } from "../store.ts";
-import { hasImage, imageDirectory, readManifest } from "./cache.ts";
+import { hasImage, imageDirectory, isImageName, readManifest } from "./cache.ts";
 import { type Architecture, CATALOG, catalogRow, debianArchitecture } from "./catalog.ts";
 import { compressionOf } from "./compression.ts";
 import { MICRO, microDirectory } from "./micro.ts";
@@ -28,7 +28,7 @@ export type ImageBoot =
 export type DiskFormat = "qcow2" | "raw";
 
 export interface Image {
-  /** What the user asked for: an alias, an absolute path or an address. */
+  /** What the user asked for: an alias, an id, an absolute path or an address. */
   ref: string;
   /** Changes exactly when the image's content does. */
   id: string;
@@ -92,12 +92,11 @@ async function locate(store: Store, ref: string, id: string | undefined, options
     return describeDirectory(ref, imageDirectory(store, id));
   }
   if (!isLocal && !isAddress(ref) && !catalogRow(ref)) {
-    const near = nearest(ref, ALIASES);
-    throw new FleetboxError(
-      "not-found",
-      `Unknown image "${ref}"; expected ${ALIASES.join(", ")}, a path or an address`,
-      { hint: near ? `Did you mean ${near}?` : "A file is named by its path, such as ./disk.qcow2." },
-    );
+    // By its id, as `image ls` prints it: this very image, whatever the alias stands for by now.
+    if (id === undefined && isImageName(ref) && hasImage(store, ref)) {
+      return describeDirectory(ref, imageDirectory(store, ref));
+    }
+    throw unknownImage(ref);
   }
   const plain = isLocal ? describePath(ref, options) : undefined;
   const image = plain ?? await fetched(store, ref, id, options);
@@ -109,6 +108,22 @@ async function locate(store: Store, ref: string, id: string | undefined, options
     });
   }
   return image;
+}
+
+function unknownImage(ref: string): FleetboxError {
+  const alias = /^(.+)-[0-9a-f]{16}$/.exec(ref)?.[1];
+  if (alias !== undefined) {
+    const hint = ALIASES.includes(alias)
+      ? `Use the alias: --image ${alias}; see what is in the store: fleetbox image ls`
+      : "See what is in the store: fleetbox image ls";
+    return new FleetboxError("not-found", `There is no image ${ref} in the store`, { hint });
+  }
+  const near = nearest(ref, ALIASES);
+  return new FleetboxError(
+    "not-found",
+    `Unknown image "${ref}"; expected ${ALIASES.join(", ")}, an id that fleetbox image ls prints, a path or an address`,
+    { hint: near ? `Did you mean ${near}?` : "A file is named by its path, such as ./disk.qcow2." },
+  );
 }
 
 async function fetched(store: Store, ref: string, id: string | undefined, options: ResolveOptions): Promise<Image> {

@@ -1,7 +1,8 @@
 /** What a test author may ask for, checked when it runs, too: unknown options, wrong types, values out of range. */
 
-import { isAbsolute, resolve } from "../system/path.ts";
+import { resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
+import { imageReference } from "../core/image_reference.ts";
 import "./hints.ts";
 import { nearest } from "../core/nearest.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
@@ -159,12 +160,6 @@ export function wireOptions(options: MachineOptions & StartOptions, cwd: () => s
   if (egress !== undefined) wire.egress = egress;
   if (hostAccess !== undefined) wire.host_access = hostAccess;
   return wire;
-}
-
-/** A path as the holder needs it, whose working directory is another one; an alias or a URL as it is. */
-function imageReference(image: string, cwd: () => string): string {
-  const isPath = image.includes("/") || image.startsWith(".") || /\.(qcow2|img|raw)$/i.test(image);
-  return isPath && !isAbsolute(image) && !/^[a-z][a-z0-9+.-]*:\/\//i.test(image) ? resolve(cwd(), image) : image;
 }
 
 function shown(value: unknown): string {

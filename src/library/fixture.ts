@@ -5,6 +5,7 @@
  * same time, in one store, cannot meet.
  */
 
+import { isOn } from "../core/environment.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { hostProblem } from "./host.ts";
 import "./hints.ts";
@@ -210,7 +211,7 @@ async function explain(machine: Machine, title: string | undefined): Promise<str
     const state = await machine.state();
     const text = await machine.console({ lines: CONSOLE_LINES });
     parts.push(`--- "${machine.name}"${whose}, which failed, is ${state}; the last lines of its console:`, text, "---");
-    if (Deno.env.get(KEEP_VARIABLE) === "1" && state !== "absent") {
+    if (isOn(KEEP_VARIABLE) && state !== "absent") {
       const { home, paths } = await machine.keep(KEEP_GRACE_MS);
       parts.push(
         `"${machine.name}" was shut down and is kept, as ${KEEP_VARIABLE} is set:`,

@@ -49,8 +49,28 @@ test("up with an address downloads it once for all members, who say so, and need
     "rm",
     ID,
   );
-  await box.ok("rm", "-f", "a", "b");
-  await box.ok("image", "rm", server.url);
+  // The id that `image ls` prints is an image, on the command line and in completion.
+  await box.up("c", "--image", ID, ...READY);
+  assert.equal(server.asked.length, 1);
+  assert.deepEqual((await imageList(box))[0].members, ["a", "b", "c"]);
+  assert.doesNotMatch((await box.ok("up", "a", "--image", ID, ...READY)).stderr, /keeps --image/);
+  await box.ok("stop", "c");
+  await box.up("c", ...READY);
+  assert.match((await box.ok("__complete", "up", "--image", ID.slice(0, 7))).stdout, new RegExp(`^${ID}`, "m"));
+  await box.fails(
+    3,
+    /There is no image debian-12-ac830ad6ac8e5627 in the store\s+try: Use the alias: --image debian-12/,
+    ...[
+      "up",
+      "d",
+      "--image",
+      "debian-12-ac830ad6ac8e5627",
+      "--egress",
+      "off",
+    ],
+  );
+  await box.ok("rm", "-f", "a", "b", "c");
+  await box.ok("image", "rm", ID);
   assert.deepEqual((await imageList(box)).map(({ id }) => id), []);
 });
 
@@ -82,7 +102,7 @@ test("up whose image does not come says why, and leaves nothing but what can be 
   const offline = { env: { FLEETBOX_OFFLINE: "1" } };
   const refused = await box.start(["up", "a", "--image", "debian-12", "--egress", "off"], offline).done;
   assert.equal(refused.code, 1, told(refused));
-  assert.match(refused.stderr, /The image debian-12 is not in the store, and FLEETBOX_OFFLINE=1 forbids/);
+  assert.match(refused.stderr, /The image debian-12 is not in the store, and FLEETBOX_OFFLINE forbids/);
   await box.fails(3, /Unknown image "debain-12"/, "up", "a", "--image", "debain-12", "--egress", "off");
   assert.deepEqual(box.stored(), []);
 });
@@ -143,6 +163,8 @@ test("image ls --all says what could be had; image rm of nothing says so", async
   const all = await box.ok("image", "ls", "--all");
   assert.match(all.stdout, /^debian-12 +amd64 .*can be downloaded \(20\d\d-\d\d-\d\d\), can be built/m);
   assert.match(all.stdout, /^ubuntu-24\.04 +arm64 .*can be downloaded/m);
+  const offline = await box.start(["image", "build", "debian-12"], { env: { FLEETBOX_OFFLINE: "true" } }).done;
+  assert.match(offline.stderr, /Cannot build debian-12: FLEETBOX_OFFLINE forbids fetching packages/, told(offline));
   assert.match((await box.ok("image", "ls")).stderr, /no images yet/);
   await box.fails(3, /There is no image "nothing" in the store/, "image", "rm", "nothing");
   await box.fails(

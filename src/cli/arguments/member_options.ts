@@ -1,8 +1,9 @@
 /** The flags of `up` and `join` that say what a member shall be, and what they become on the wire. */
 
-import { isAbsolute, resolve } from "../../system/path.ts";
+import { resolve } from "../../system/path.ts";
 import { Command } from "./parser.ts";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
+import { imageReference } from "../../core/image_reference.ts";
 import { checkFixtures } from "../../guest/shared_directories.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";
@@ -68,6 +69,7 @@ export function addMemberFlags(command: Command): Command {
 export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env.get(IMAGE_VARIABLE)): Options {
   const options: Options = {};
   const image = flags.image ?? (env || undefined);
+  if (image === "") throw bad("--image", image, "an alias or a path");
   if (image !== undefined) options.image = imageReference(image, cwd);
   if (flags.arch !== undefined) {
     options.arch = parseArchitecture(flags.arch);
@@ -115,14 +117,6 @@ export function checkPublished(names: readonly string[], { publish = [] }: Optio
       hint: `Let a port be chosen for each: --publish ${one.guest_port}`,
     },
   );
-}
-
-/** An image as the holder wants it, whose working directory is another one: an alias, a URL, or an absolute path. */
-export function imageReference(image: string, cwd: () => string): string {
-  if (image === "") throw bad("--image", image, "an alias or a path");
-  const isPath = image.includes("/") || image.startsWith(".") || /\.(qcow2|img|raw)(\.(gz|xz))?$/i.test(image);
-  if (!isPath || isAbsolute(image) || /^[a-z][a-z0-9+.-]*:\/\//i.test(image)) return image;
-  return resolve(cwd(), image);
 }
 
 /**
@@ -188,7 +182,7 @@ export function ignoredOptions(config: MemberConfig, flags: MemberFlags, options
   };
   const mib = (gib?: number) => gib === undefined ? undefined : Math.round(gib * 1024);
   const asSize = (value: string | number) => sizeText(Number(value));
-  if (flags.image !== undefined) compare("--image", options.image, config.image);
+  if (options.image !== config.image_id && flags.image !== undefined) compare("--image", options.image, config.image);
   compare("--cpus", options.cpus, config.cpus);
   compare("--memory", mib(options.mem), config.memory_mb, asSize);
   compare("--disk", mib(options.disk), config.disk_mb, asSize);

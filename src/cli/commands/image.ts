@@ -11,7 +11,7 @@ import { paintFor } from "../terminal/colour.ts";
 import { ageText, elapsedText } from "../arguments/duration.ts";
 import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
-import { imageReference } from "../arguments/member_options.ts";
+import { imageReference } from "../../core/image_reference.ts";
 import { Meter } from "../terminal/meter.ts";
 import { suggestion } from "../../core/nearest.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
