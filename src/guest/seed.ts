@@ -68,13 +68,14 @@ export function seedFiles(facts: SeedFacts): Record<string, string> {
   };
 }
 
-function cloudConfig({ name, domain, user, publicKey, fixtures = [] }: SeedFacts): string {
+function cloudConfig(facts: SeedFacts): string {
+  const { name, domain, user, publicKey, fixtures = [] } = facts;
   return lines(
     "#cloud-config",
     `hostname: ${yaml(name)}`,
     `fqdn: ${yaml(`${name}.${domain}`)}`,
-    // The one line for its own name; the rest of /etc/hosts is the user's.
-    `manage_etc_hosts: ${yaml("localhost")}`,
+    // cloud-init would write 127.0.1.1 for the guest's own name, which nobody else reaches: see hostsCommand().
+    "manage_etc_hosts: false",
     "users:",
     `  - name: ${yaml(user)}`,
     `    sudo: ${yaml("ALL=(ALL) NOPASSWD:ALL")}`,
@@ -90,11 +91,13 @@ function cloudConfig({ name, domain, user, publicKey, fixtures = [] }: SeedFacts
     "updates:",
     "  network:",
     `    when: [${yaml("boot-new-instance")}, ${yaml("boot")}]`,
-    // At every boot, before SSH: the fixtures. A mount that fails makes the module fail, which cloud-init then reports. Here
-    // and below a user's own commands stand before ours, and what they ended with must stay.
-    ...(fixtures.length === 0 ? [] : ["bootcmd:", `  - ${yaml("fleetbox_status=$?")}`]),
+    // At every boot, before SSH: its own name, and the fixtures. A mount that fails makes the module fail, which cloud-init
+    // then reports. Here and below a user's own commands stand before ours, and what they ended with must stay.
+    "bootcmd:",
+    `  - ${yaml("fleetbox_status=$?")}`,
+    `  - ${yaml(hostsCommand(facts))}`,
     ...fixtures.map((path, index) => `  - ${yaml(mountCommand(path, index))}`),
-    ...(fixtures.length === 0 ? [] : [`  - ${yaml("(exit $fleetbox_status)")}`]),
+    `  - ${yaml("(exit $fleetbox_status)")}`,
     // What takes an emulated processor seconds and a machine for tests does not need: generating a locale, asking GRUB's
     // package where it is installed, keys on the console.
     "locale: false",
@@ -107,8 +110,22 @@ function cloudConfig({ name, domain, user, publicKey, fixtures = [] }: SeedFacts
   );
 }
 
+/**
+ * The guest's own name is its address on the group's network, so that what binds to `$(hostname)`, or tells it to others,
+ * can be reached. One marked line of /etc/hosts is ours, and an image's own 127.0.1.1 for the name; the rest is the user's.
+ */
+function hostsCommand({ name, domain, address }: SeedFacts): string {
+  const line = `${address.split("/")[0]} ${name}.${domain} ${name} # fleetbox`;
+  const old = [`/^127\\.0\\.1\\.1[[:space:]].*${name}/d`, "/ # fleetbox$/d"].map((one) => `-e ${shellQuoted(one)}`);
+  return `sed -i ${old.join(" ")} /etc/hosts; printf '%s\\n' ${shellQuoted(line)} >>/etc/hosts`;
+}
+
+function shellQuoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
 function mountCommand(path: string, index: number): string {
-  const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
+  const quoted = shellQuoted(path);
   const label = fixtureLabel(index);
   return `mkdir -p ${quoted} && mount -t ext4 -o ro LABEL=${label} ${quoted} || fleetbox_status=1`;
 }

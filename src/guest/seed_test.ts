@@ -86,7 +86,7 @@ Deno.test({
       const { name, publicKey, fixtures } = samples[index];
       assert.equal(read["meta-data"]["local-hostname"], name);
       assert.deepEqual(read["vendor-data"].users[0].ssh_authorized_keys, [publicKey]);
-      assert.equal((read["vendor-data"].bootcmd ?? []).length, fixtures.length && fixtures.length + 2);
+      assert.equal(read["vendor-data"].bootcmd!.length, fixtures.length + 3);
       assert.equal(read["network-config"].ethernets.net0.match.macaddress, FACTS.mac);
     });
   },
@@ -96,7 +96,7 @@ Deno.test("seed: without user-data there is none, and fixtures are listed only w
   const files = seedFiles(FACTS);
   assert.equal(files["user-data"], "#cloud-config\n{}\n");
   assert.deepEqual(Object.keys(files), ["meta-data", "user-data", "vendor-data", "network-config"]);
-  assert.doesNotMatch(files["vendor-data"], /bootcmd/);
+  assert.doesNotMatch(files["vendor-data"], /mount -t/);
   assert.equal(seedFiles({ ...FACTS, fixtures: ["/a b", "/c"] }).fixtures, "/a b\n/c\n");
 });
 
@@ -157,5 +157,27 @@ Deno.test("seed: the volume holds the files, under its label", async () => {
     assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name), ["seed.img"]);
   } finally {
     await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("seed: the guest's own name becomes its address, on whatever /etc/hosts its image has, once however often it boots", async () => {
+  const config = seedFiles(FACTS)["vendor-data"];
+  assert.match(config, /^manage_etc_hosts: false$/m);
+  const hosts = Deno.makeTempFileSync();
+  try {
+    Deno.writeTextFileSync(hosts, "127.0.0.1 localhost\n127.0.1.1\tweb-1.fleetbox.internal web-1\n10.0.0.9 mine\n");
+    for (const address of ["10.88.0.11/24", "10.88.0.12/24", "10.88.0.12/24"]) {
+      const [line] = seedFiles({ ...FACTS, address })["vendor-data"].split("\n").filter((one) =>
+        one.includes("/etc/hosts")
+      )
+        .filter((one) => one.startsWith("  - "));
+      const command = JSON.parse(line.slice(4)).replaceAll("/etc/hosts", hosts);
+      const { success } = await new Deno.Command("sh", { args: ["-euc", command] }).output();
+      assert.ok(success);
+    }
+    const expected = "127.0.0.1 localhost\n10.0.0.9 mine\n10.88.0.12 web-1.fleetbox.internal web-1 # fleetbox\n";
+    assert.equal(Deno.readTextFileSync(hosts), expected);
+  } finally {
+    Deno.removeSync(hosts);
   }
 });

@@ -13,6 +13,7 @@ import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Store } from "../store.ts";
 import { hasImage, imageDirectory, isImageName, readManifest } from "./cache.ts";
+import { checkBootable } from "./boot_check.ts";
 import { type Architecture, CATALOG, catalogRow, debianArchitecture } from "./catalog.ts";
 import { compressionOf } from "./compression.ts";
 import { MICRO, microDirectory } from "./micro.ts";
@@ -99,6 +100,7 @@ async function locate(store: Store, ref: string, id: string | undefined, options
     throw unknownImage(ref);
   }
   const plain = isLocal ? describePath(ref, options) : undefined;
+  if (plain?.boot.kind === "firmware" && id === undefined) checkBootable(plain.disk, plain.format, ref);
   const image = plain ?? await fetched(store, ref, id, options);
   if (id !== undefined && image.id !== id) {
     throw new FleetboxError("conflict", `The image ${ref} has changed since the member's disk was made on it`, {

@@ -192,6 +192,11 @@ export interface Driver {
    * @throws {FleetboxError} `misuse`
    */
   check(spec: MachineSpec): void;
+  /**
+   * Whether the firmware says with this line of the serial console, before any boot loader, that it has found nothing to
+   * boot and has given up. Pure.
+   */
+  saysNothingToBoot(line: string): boolean;
   /** Program and arguments, as they will be executed. Pure. */
   commandLine(spec: MachineSpec): string[];
   /**

@@ -61,6 +61,8 @@ Deno.test("Debian 12 lives in a group with two micro members: boots, is reached 
       fixture: "stat -c '%a %n' '/srv/fixture/-line\nbreak'",
       readOnly: "! sudo touch /srv/fixture/x",
       who: "hostname; hostname -f; id -un; sudo id -un",
+      own:
+        "getent ahostsv4 deb | head -1; getent ahostsv4 deb.fleetbox.internal | head -1; grep -c 127.0.1.1 /etc/hosts || :",
       users: "getent passwd fleetbox sued",
       root: "df --output=size -BM /",
       kept: "sudo sh -c 'echo kept >/var/lib/kept'",
@@ -75,6 +77,7 @@ Deno.test("Debian 12 lives in a group with two micro members: boots, is reached 
   assert.equal(deb.fixture, "640 /srv/fixture/-line\nbreak\n");
   assert.match(deb.readOnly, /Read-only/);
   assert.match(deb.who, /^deb\ndeb\.\S+\nfleetbox\nroot\n$/);
+  assert.match(deb.own, /^10\.88\.0\.\d+ .*\n10\.88\.0\.\d+ .*\n0\n$/, "its own name is its address on the network");
   assert.match(deb.users, /fleetbox:.*:\/bin\/bash\nsued:/);
   const mebibytes = Number(deb.root.match(/(\d+)M$/m)![1]);
   assert.ok(mebibytes > 11_000, `the root file system has ${mebibytes} MiB of a disk of 12 GiB`);

@@ -1,10 +1,29 @@
 /** Stock images: a disk with a partition table and a boot loader, started by BIOS and by UEFI. */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { exists } from "../../src/store.ts";
+import { run } from "../../src/system/process.ts";
 import { guestOk } from "../support/guest.ts";
 import { sandbox, test } from "../support/sandbox.ts";
 import { firmwareDisk } from "./firmware_disk.ts";
+
+test("a disk that its firmware cannot boot ends the boot at once; what is no disk is refused before", async () => {
+  await using box = await sandbox();
+  const disk = join(box.root, "plain.img");
+  await run("/usr/sbin/mke2fs", ["-q", "-t", "ext4", disk, "8M"]);
+  await box.fails(
+    1,
+    /does not boot: its firmware found nothing to boot on the disk/,
+    ...["up", "a", "--image", disk, "--memory", "128M", "--egress", "off", "--timeout", "60m"],
+  );
+  await box.fails(
+    1,
+    /The image \/etc\/passwd cannot boot: found no boot sector, no partition table and no file system/,
+    ...["up", "a", "--image", "/etc/passwd", "--egress", "off"],
+  );
+  assert.deepEqual(box.stored(), []);
+});
 
 test("a partitioned disk with a boot loader boots by BIOS and by UEFI, with variables of its own", async () => {
   await using box = await sandbox();

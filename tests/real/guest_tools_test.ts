@@ -70,6 +70,8 @@ async function copies(box: Sandbox): Promise<void> {
 }
 
 async function looks(box: Sandbox): Promise<void> {
+  const own = await box.ok("exec", "b", "--", "sh", "-c", 'ping -c1 -w5 "$(hostname)" | head -n1');
+  assert.match(own.stdout, /\(10\.88\.0\.\d+\)/, "its own name is its address on the network");
   const script =
     "df -m / | awk 'END { print $2 }'; sudo cat '/srv/f/a b'; stat -c '%a %u' '/srv/f/a b'; sudo touch /srv/f/x";
   const { stdout, stderr, code } = await box.run("exec", "b", "--", "sh", "-c", script);

@@ -65,6 +65,19 @@ test("a guest that never answers: the last lines of its console are in the error
   assert.deepEqual(box.stored(), []);
 });
 
+test("a boot ends as soon as the firmware says that there is nothing to boot", async () => {
+  const console = ["SeaBIOS (version 1.16.2)", "Booting from Hard Disk...", "No bootable device."];
+  await using box = await sandbox({ standIn: { a: { boot: "never", console } } });
+  // The limit of the command itself is shorter than that of the boot: who waits for the latter fails.
+  await box.fails(
+    1,
+    [/Cannot boot "a": The image micro does not boot: its firmware found nothing to boot/, /try: .*--firmware uefi/],
+    ...["up", "a", "--timeout", "60m", "--egress", "off"],
+  );
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
+
 test("a guest whose SSH server never answers is told with the stage that it reached", async () => {
   await using box = await sandbox({ fakeQemu: { a: { ssh: "never" } } });
   await box.fails(4, /within 2 s; it came as far as ssh/, "up", "a", "--timeout", "2");

@@ -10,7 +10,7 @@ import { LineSplitter } from "../../core/lines.ts";
 import type { Stage } from "../../wire.ts";
 
 /** Lines before the kernel's: SeaBIOS's, UEFI's and the boot loader's, and empty ones. */
-const FIRMWARE = /^\s*$|SeaBIOS|iPXE|^Booting|^BdsDxe|GNU GRUB|SYSLINUX/;
+const FIRMWARE = /^\s*$|SeaBIOS|iPXE|^Booting|^Boot failed|^No bootable device|^BdsDxe|GNU GRUB|SYSLINUX/;
 /** cloud-init's first line of a stage, and its last of all, unless somebody has set another (`final_message`). */
 const CLOUD_INIT = /Cloud-init v\. \S+ (running|finished) /;
 /** What is looked at of one line: a guest may write for ever without ending it. */
@@ -22,6 +22,8 @@ export interface BootListener {
   onStage(stage: Stage): void;
   /** cloud-init says that it runs, or that it has finished. */
   onCloudInit(what: "running" | "finished"): void;
+  /** Each line of the firmware, before the guest's kernel says anything. */
+  onFirmware?(line: string): void;
 }
 
 /** Listens to one boot's console for what its lines say. Feed it what arrives; lines may be cut anywhere. */
@@ -42,6 +44,7 @@ export class BootLines {
       this.#isFirmware = false;
       this.listener.onStage("kernel");
     }
+    if (this.#isFirmware) this.listener.onFirmware?.(printable(line));
     if (said === "network" || said === "ssh") this.listener.onStage(said);
     const cloudInit = CLOUD_INIT.exec(line)?.[1];
     if (cloudInit) this.listener.onCloudInit(cloudInit as "running" | "finished");

@@ -11,6 +11,7 @@ import type { Driver, Machine, MachineEvent, MachineExit, MachineState, StopOpti
 import { asText, QmpClosedError, type QmpEvent } from "./qmp.ts";
 import { checkSpec, machineArguments } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
+import { saysNothingToBoot } from "./firmware.ts";
 import { adopt, launch, type QemuProcess, settles } from "./process.ts";
 import { stopMachine } from "./stop.ts";
 
@@ -26,6 +27,7 @@ export const qemu: Driver = {
     hotPlug: false,
   },
   check: checkSpec,
+  saysNothingToBoot,
   commandLine: (spec) => [spec.binary, ...machineArguments(spec)],
   async start(spec, signal) {
     checkSpec(spec);

@@ -52,3 +52,11 @@ function isFile(path: string): boolean {
     return false;
   }
 }
+
+/** SeaBIOS's last words (src/boot.c, `do_boot`), and EDK II's (BdsDxe, `BdsEntry`), when no device was left to try. */
+const NOTHING_TO_BOOT = /^(No bootable device\.|BdsDxe: No bootable option or device was found)/;
+
+/** @see Driver.saysNothingToBoot */
+export function saysNothingToBoot(line: string): boolean {
+  return NOTHING_TO_BOOT.test(line.trim());
+}
