@@ -325,11 +325,19 @@ export class Store {
   }
 
   /**
-   * Deletes what a killed process left half-made in `run`, in `images` and among these members' files, and what it left
+   * Deletes what a killed process left half-made in the store's root, in `run`, in `images` and among these members' files, and what it left
    * half-removed in `clusters`; and what `ending` has made, a process that is just about to end.
    */
   sweepTemporary(names: readonly string[], ending?: number): void {
-    for (const dir of [this.runDir, this.imagesDir, this.clustersDir, ...names.map((name) => this.member(name).dir)]) {
+    for (
+      const dir of [
+        this.root,
+        this.runDir,
+        this.imagesDir,
+        this.clustersDir,
+        ...names.map((name) => this.member(name).dir),
+      ]
+    ) {
       for (const file of entries(dir)) {
         const writer = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/.exec(file)?.[1];
         if (writer === undefined || (Number(writer) !== ending && identify(Number(writer)))) continue;

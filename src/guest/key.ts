@@ -9,7 +9,8 @@ import { join } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";
-import { removeIfThere, type Store, storeError, writeDurably } from "../store.ts";
+import { type Store, storeError, writeDurably } from "../store.ts";
+import { withDirectoryBeside } from "../store/replace.ts";
 
 const hint = () => `Install the OpenSSH client: ${host().install("openssh-client")}`;
 
@@ -41,8 +42,8 @@ function readPublic(store: Store): string | undefined {
 }
 
 async function makeKey(store: Store): Promise<string> {
-  const aside = join(store.root, `.key-${crypto.randomUUID().slice(0, 8)}`);
-  try {
+  return await withDirectoryBeside(store.key, async (directory) => {
+    const aside = join(directory, "key");
     await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleetbox", "-f", aside], { hint: hint() });
     let isOurs = true;
     try {
@@ -63,8 +64,5 @@ async function makeKey(store: Store): Promise<string> {
     const line = publicKey.split(" ").length > 2 ? publicKey : `${publicKey} fleetbox`;
     await writeDurably(store.publicKey, line + "\n");
     return line;
-  } finally {
-    removeIfThere(aside);
-    removeIfThere(`${aside}.pub`);
-  }
+  });
 }

@@ -12,6 +12,7 @@ import type { Fixture } from "../core/options.ts";
 import { host } from "../system/os.ts";
 import { ProcessError, run, toolPath } from "../system/process.ts";
 import { storeError } from "../store.ts";
+import { replaceFile } from "../store/replace.ts";
 
 /** Each is a device on the machine's bus. */
 export const MAX_FIXTURES = 16;
@@ -165,29 +166,27 @@ export function imageBlocks(found: Survey, filled: boolean): number {
  * @throws {FleetboxError} `denied`: it cannot be read whole; `no-space`: the store is full; `unavailable`: no mke2fs.
  */
 export async function writeFixtureImage(path: string, host: string, index: number): Promise<void> {
-  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
   const root = await Deno.realPath(host);
   const found = await survey(root);
   try {
     let blocks = imageBlocks(found, false);
-    for (let attempt = 0;; attempt++) {
-      try {
-        await makeImage(aside, root, fixtureLabel(index), blocks, found.entries + 64);
-        break;
-      } catch (cause) {
-        // The file system in the image is full, not the host's: it was estimated too small.
-        const isTight = cause instanceof ProcessError && /Could not allocate (block|inode)/.test(cause.stderr);
-        if (!isTight || attempt === 3) throw cause;
-        blocks = Math.max(blocks * 2, imageBlocks(found, true));
+    await replaceFile(path, async (aside) => {
+      for (let attempt = 0;; attempt++) {
+        try {
+          await makeImage(aside, root, fixtureLabel(index), blocks, found.entries + 64);
+          return;
+        } catch (cause) {
+          // The file system in the image is full, not the host's: it was estimated too small.
+          const isTight = cause instanceof ProcessError && /Could not allocate (block|inode)/.test(cause.stderr);
+          if (!isTight || attempt === 3) throw cause;
+          blocks = Math.max(blocks * 2, imageBlocks(found, true));
+        }
       }
-    }
-    await Deno.rename(aside, path);
+    });
   } catch (cause) {
     if (isNoSpace(cause)) throw storeError(`Cannot write the image of the fixture ${shown(host)} (${path})`, cause);
     if (!(cause instanceof ProcessError)) throw cause;
     throw new FleetboxError("failed", `Cannot make an image of the fixture ${shown(host)}`, { cause });
-  } finally {
-    await Deno.remove(aside).catch(() => {});
   }
 }
 

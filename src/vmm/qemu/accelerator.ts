@@ -12,6 +12,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { host } from "../../system/os.ts";
 import type { Accelerator } from "../contract.ts";
+import { writeDurably } from "../../store.ts";
 import { architectureOf } from "./arguments.ts";
 import { type DryRun, dryRun } from "./dry_run.ts";
 export { findQemu, MIN_QEMU_VERSION, qemuVersion } from "./program.ts";
@@ -103,7 +104,7 @@ export async function chooseAccelerator(options: ChooseOptions): Promise<Acceler
   const remembered = key === undefined ? undefined : readCache(cacheFile!, key);
   if (remembered) return remembered;
   const choice = decide({ ...facts, dryRun: await look.dryRun(binary) }) as AcceleratorChoice;
-  if (key !== undefined) writeCache(cacheFile!, key, choice);
+  if (key !== undefined) await keepVerdict(cacheFile!, key, choice);
   return choice;
 }
 
@@ -160,14 +161,9 @@ function readCache(file: string, key: string): AcceleratorChoice | undefined {
   }
 }
 
-function writeCache(file: string, key: string, choice: AcceleratorChoice): void {
-  const temporary = `${file}.${Deno.pid}.tmp`;
+/** Keeps a verdict; one that cannot be kept is found again. */
+export async function keepVerdict(file: string, key: string, choice: AcceleratorChoice): Promise<void> {
   try {
-    Deno.writeTextFileSync(temporary, JSON.stringify({ key, ...choice }));
-    Deno.renameSync(temporary, file);
-  } catch {
-    try {
-      Deno.removeSync(temporary);
-    } catch { /* it was not made */ }
-  }
+    await writeDurably(file, JSON.stringify({ key, ...choice }), { sync: false });
+  } catch { /* no room, say */ }
 }
