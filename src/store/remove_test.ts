@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { decoyMachine } from "../../tests/harness/decoy.ts";
+import { decoyMachine } from "../../tests/support/decoy.ts";
 import { codeOf } from "../core/errors.ts";
 import { exists, Store } from "../store.ts";
 import { removeMember } from "./remove.ts";

@@ -67,7 +67,7 @@ test("a guest that never answers: the last lines of its console are in the error
 
 test("a boot ends as soon as the firmware says that there is nothing to boot", async () => {
   const console = ["SeaBIOS (version 1.16.2)", "Booting from Hard Disk...", "No bootable device."];
-  await using box = await sandbox({ standIn: { a: { boot: "never", console } } });
+  await using box = await sandbox({ fakeQemu: { a: { boot: "never", console } } });
   // The limit of the command itself is shorter than that of the boot: who waits for the latter fails.
   await box.fails(
     1,

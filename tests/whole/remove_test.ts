@@ -8,9 +8,9 @@ import { start } from "../../mod.ts";
 import { codeOf } from "../../src/core/errors.ts";
 import { exists, type MemberConfig } from "../../src/store.ts";
 import { Client } from "../bound/bound.ts";
-import { decoyMachine } from "../harness/decoy.ts";
-import { until } from "../harness/processes.ts";
-import { type Sandbox, sandbox, test } from "../harness/sandbox.ts";
+import { decoyMachine } from "../support/decoy.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 /** The disk is there although the caller wanted it gone; without the machine it goes. */
 async function keptUntilGone(box: Sandbox, machine: AsyncDisposable): Promise<void> {
@@ -21,7 +21,7 @@ async function keptUntilGone(box: Sandbox, machine: AsyncDisposable): Promise<vo
 }
 
 test("rm keeps the disk of a machine that runs", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   await using machine = await decoyMachine(box.store, "a");
@@ -30,7 +30,7 @@ test("rm keeps the disk of a machine that runs", async () => {
 });
 
 test("an up that is interrupted keeps the disk of a machine that runs", async () => {
-  await using box = await sandbox({ standIn: { a: { bootMs: 600_000 } } });
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 600_000 } } });
   const up = box.start(["up", "a", "--egress", "off"]);
   await until("its disk is there", () => exists(box.store.member("a").disk));
   await until("its machine is there", () => box.processes("machine").length === 1);
@@ -42,7 +42,7 @@ test("an up that is interrupted keeps the disk of a machine that runs", async ()
 });
 
 test("a holder whose first boot failed keeps the disk of a machine that runs", async () => {
-  await using box = await sandbox({ standIn: { a: { start: "die" } } });
+  await using box = await sandbox({ fakeQemu: { a: { start: "die" } } });
   await using machine = await decoyMachine(box.store, "a");
   await box.fails(1, /it was told to die/, "up", "a");
   await box.empty();
@@ -51,7 +51,7 @@ test("a holder whose first boot failed keeps the disk of a machine that runs", a
 });
 
 test("a bound holder whose client is gone keeps the disk of a machine that runs", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up"] });
   await client.said(/^up$/m);
   await using machine = await decoyMachine(box.store, "a");
@@ -61,7 +61,7 @@ test("a bound holder whose client is gone keeps the disk of a machine that runs"
 });
 
 test("the library keeps the disk of a machine that runs", async () => {
-  await using box = await sandbox({ standIn: {} });
+  await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
   const owner = { pid: 0x7ffffff0, startTime: "1" }; // a client that was killed
