@@ -14,9 +14,10 @@ import type { FetchProgress } from "../../image/fetch.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import type { Machine, MachineExit, MachineSpec } from "../../vmm/contract.ts";
 import type { SshEndpoint, Stage } from "../../wire.ts";
-import { BootLines, consoleSize, consoleTail } from "../console/console.ts";
+import { BootLines, type BootListener, consoleEnd, consoleSize, consoleTail } from "../console/console.ts";
 import { describe, log } from "../log.ts";
 import { Hints } from "./hints.ts";
+import type { MemberConfig } from "../../store.ts";
 import { MachineRun } from "./machine_run.ts";
 import type { Member } from "./member.ts";
 import { bootOf, runOf, wireState } from "./phases.ts";
@@ -25,6 +26,9 @@ import { untilSsh } from "./ready.ts";
 
 /** How long a guest may refuse our key, when nothing says that it has cloud-init, before we conclude that it has none. */
 const STRANGER_MS = 20_000;
+
+/** What of a console is looked at that was said before anybody listened. */
+const EARLY_CONSOLE_BYTES = 64 * 1024;
 
 /** How often the progress of a download is told. */
 const DOWNLOAD_EVERY_MS = 1_000;
@@ -196,7 +200,7 @@ async function connect(boot: Boot): Promise<SshEndpoint> {
     advance(boot, "network");
     boot.sshHints.give();
   });
-  const lines = new BootLines({
+  const listener: BootListener = {
     onStage: (stage) => {
       advance(boot, stage);
       if (stage === "ssh") boot.sshHints.give();
@@ -205,14 +209,34 @@ async function connect(boot: Boot): Promise<SshEndpoint> {
       boot.hasCloudInit = true;
       if (what === "finished") boot.cloudInitHints.give();
     },
-  });
+    onFirmware: (line) => {
+      if (member.context.driver.saysNothingToBoot(line)) boot.abort.abort(nothingToBoot(member.config!));
+    },
+  };
+  const lines = new BootLines(listener);
   const [, , port] = await Promise.all([
     network.plug({ name, mac, ip, netSocket: paths.netSocket }),
     member.console.connect(paths.consoleSocket, (bytes) => lines.push(bytes)),
     unlessAborted(network.sshPort(ip), signal),
     unlessAborted(member.ports.open(ip, boot.isAdoption), signal),
   ]);
+  // What was said before we listened is in the log alone, and firmware may have given up by then. Twice heard is no harm.
+  new BootLines(listener).push(consoleEnd(paths.serialLog, boot.logStart, EARLY_CONSOLE_BYTES));
+  signal.throwIfAborted();
   return { host: "127.0.0.1", port, user };
+}
+
+/** The firmware has given up: waiting longer brings no boot. */
+function nothingToBoot({ image, firmware }: MemberConfig): FleetboxError {
+  return new FleetboxError(
+    "damaged",
+    `The image ${image} does not boot: its firmware found nothing to boot on the disk`,
+    {
+      hint: firmware === "uefi"
+        ? "Is it an image for the BIOS? --firmware bios. Is it for another processor? --arch"
+        : "Is it an image for UEFI? --firmware uefi. Is it for another processor? --arch",
+    },
+  );
 }
 
 /** The event that told of it was another holder's. */
