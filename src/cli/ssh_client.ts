@@ -19,7 +19,7 @@ import { warn } from "./terminal/output.ts";
 /** What OpenSSH's programs end with when the connection failed, and we when it is over. */
 const BROKEN = 255;
 /** How long a program may take to end by itself when the machine has: the command's last words may be on their way. */
-const LAST_WORDS_MS = 1_000;
+const LAST_WORDS_MS = 500;
 /** How long a program may take to end when it is told to. */
 const TERM_MS = 500;
 /** How long an SSH server may take to say what it is. */
