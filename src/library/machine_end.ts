@@ -1,46 +1,63 @@
-/** What is done over a connection to a machine ends with the machine, which closes no connection when it does. */
+/** What is under way over connections to a machine ends with the machine, which closes no connection when it does. */
 
-import { untilMachineEnds } from "../control/machine_end.ts";
+import { type MachineEnd, untilMachineEnds } from "../control/machine_end.ts";
 import { FleetboxError } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 
 /** How long something goes on before the machine is watched for it: most is over by then, and is as quick as without. */
 const WATCH_AFTER_MS = 1_000;
 
-/**
- * Waits for what goes on on a machine, or for the end of the machine.
- * @param what names it in the error: `exec()`.
- * @param onEnd lets go of the connection.
- * @throws {FleetboxError} `failed`: the machine ended first.
- */
-export async function unlessMachineEnds<T>(
-  { store, name }: { store: Store; name: string },
-  what: string,
-  work: Promise<T>,
-  onEnd: () => Promise<void>,
-): Promise<T> {
-  const over = new AbortController();
-  const { promise: ended, reject } = Promise.withResolvers<never>();
-  let watching: Promise<void> | undefined;
-  const watch = async () => {
-    const end = await untilMachineEnds(store, name, over.signal);
+/** One machine's end, for all that is under way on it. */
+export class EndWatch {
+  readonly #underWay = new Set<(end: MachineEnd) => void>();
+  #watching: { over: AbortController; done: Promise<void> } | undefined;
+
+  /** @param onEnd lets go of the connections, once everybody has been told. */
+  constructor(private readonly machine: { store: Store; name: string }, private readonly onEnd: () => Promise<void>) {}
+
+  /**
+   * Waits for what goes on on the machine, or for the end of the machine.
+   * @param what names it in the error: `exec() on "a"`.
+   * @throws {FleetboxError} `failed`: the machine ended first.
+   */
+  async guard<T>(what: string, work: Promise<T>): Promise<T> {
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    const tell = ({ why, cause }: MachineEnd) => {
+      work.catch(() => {}); // it breaks with the connection
+      reject(new FleetboxError("failed", `${what} was cut off: ${why}`, { cause, hint: HINT }));
+    };
+    this.#underWay.add(tell);
+    const timer = setTimeout(() => this.#watch(), WATCH_AFTER_MS);
+    try {
+      return await Promise.race([work, ended]);
+    } finally {
+      clearTimeout(timer);
+      this.#underWay.delete(tell);
+      if (this.#underWay.size === 0) await this.#rest();
+    }
+  }
+
+  #watch(): void {
+    if (this.#watching) return;
+    const over = new AbortController();
+    this.#watching = { over, done: this.#untilEnd(over.signal) };
+  }
+
+  async #untilEnd(signal: AbortSignal): Promise<void> {
+    const { store, name } = this.machine;
+    const end = await untilMachineEnds(store, name, signal);
     if (!end) return;
-    const { why, cause } = end;
-    reject(
-      new FleetboxError("failed", `${what} was cut off: ${why}`, {
-        cause,
-        hint: "How far it came is unknown. Start the machine again: start()",
-      }),
-    );
-    work.catch(() => {}); // it breaks with the connection
-    await onEnd();
-  };
-  const timer = setTimeout(() => watching = watch(), WATCH_AFTER_MS);
-  try {
-    return await Promise.race([work, ended]);
-  } finally {
-    clearTimeout(timer);
-    over.abort();
-    await watching;
+    for (const tell of this.#underWay) tell(end);
+    await this.onEnd();
+    if (this.#watching?.over.signal === signal) this.#watching = undefined; // it may be started again
+  }
+
+  async #rest(): Promise<void> {
+    const watching = this.#watching;
+    this.#watching = undefined;
+    watching?.over.abort();
+    await watching?.done;
   }
 }
+
+const HINT = "How far it came is unknown. Start the machine again: start()";

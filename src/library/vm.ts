@@ -10,7 +10,7 @@ import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
-import { unlessMachineEnds } from "./machine_end.ts";
+import { EndWatch } from "./machine_end.ts";
 import { Lanes } from "./ssh/ssh_pool.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -19,6 +19,7 @@ export class Machine implements types.Vm {
   readonly #group: MachineGroup;
   readonly #lanes: Lanes;
   readonly #files: Files;
+  readonly #endWatch: EndWatch;
   #ip: string;
   #endpoint: SshEndpoint;
   /** Where the lines of the latest start begin. */
@@ -43,6 +44,7 @@ export class Machine implements types.Vm {
       endpoint: () => this.#whereItAnswers(),
     });
     this.#files = new Files(this.#lanes);
+    this.#endWatch = new EndWatch({ store: group.store, name: this.name }, () => this.#lanes.drop());
     this.#lanes.warmUp();
   }
 
@@ -226,8 +228,7 @@ export class Machine implements types.Vm {
 
   /** What is under way on it, or the error that says that it ended meanwhile. */
   async #unlessItEnds<T>(method: string, work: Promise<T>): Promise<T> {
-    const where = { store: this.#group.store, name: this.name };
-    return await unlessMachineEnds(where, this.#call(method), work, () => this.#lanes.drop());
+    return await this.#endWatch.guard(this.#call(method), work);
   }
 
   #call(method: string): string {
