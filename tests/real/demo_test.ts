@@ -8,6 +8,8 @@ import { Running } from "../support/command.ts";
 const DEMO = fileURLToPath(new URL("../../demo/run", import.meta.url));
 const LIMIT_MS = 600_000; // four boots, on a host that is busy with other tests
 const LAST_LINE = /^demo: no machine, no holder, no socket and no disk is left\r?$/m;
+/** What the script's shell complains of. */
+const SHELLS_OWN = /run: line \d+: /;
 const { PATH = "", HOME = "", FLEETBOX_TEST_RUN = "" } = Deno.env.toObject();
 const env = { PATH, HOME, FLEETBOX_TEST_RUN };
 
@@ -19,10 +21,12 @@ Deno.test("the demo on a terminal never asks, and goes to its end", async () => 
   assert.ok(!await asks, demo.output);
   assert.equal(code, 0, demo.output);
   assert.match(demo.output, LAST_LINE);
+  assert.doesNotMatch(demo.output, SHELLS_OWN);
 });
 
 Deno.test("the demo without a terminal goes to its end", async () => {
   const { code, stdout, stderr } = await new Running([], env, { program: DEMO, limitMs: LIMIT_MS }).done;
   assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, LAST_LINE);
+  assert.doesNotMatch(stderr, SHELLS_OWN);
 });
