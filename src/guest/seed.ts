@@ -20,6 +20,24 @@ import { storeError, temporaryOf } from "../store.ts";
 import { fixtureLabel } from "./shared_directories.ts";
 import { isMimeMessage } from "./user_data.ts";
 
+/** In a guest: the rows and columns of the terminal that showed its console last, as `fleetbox console` told it. */
+export const SIZE_FILE = "/run/fleetbox-console-size";
+
+/**
+ * A login on the serial line opens it anew, and its size is forgotten. This sets it again, from what was told: nothing is
+ * asked on the line, so nothing can hang or swallow what a user types ahead.
+ */
+const SIZE_PROFILE = lines(
+  `if [ -r ${SIZE_FILE} ]; then`,
+  "  case $(tty) in",
+  "    /dev/ttyS* | /dev/ttyAMA* | /dev/hvc*)",
+  `      read -r fleetbox_rows fleetbox_columns <${SIZE_FILE}`,
+  '      stty rows "$fleetbox_rows" cols "$fleetbox_columns" 2>/dev/null || :',
+  "      unset fleetbox_rows fleetbox_columns ;;",
+  "  esac",
+  "fi",
+);
+
 /** Who a guest is. */
 export interface SeedFacts {
   name: string;
@@ -104,6 +122,10 @@ function cloudConfig(facts: SeedFacts): string {
     "grub_dpkg: {enabled: false}",
     "ssh: {emit_keys_to_console: false}",
     "no_ssh_fingerprints: true",
+    "write_files:",
+    `  - path: ${yaml("/etc/profile.d/fleetbox-console-size.sh")}`,
+    `    permissions: ${yaml("0644")}`,
+    `    content: ${yaml(SIZE_PROFILE)}`,
     // Interactive shells have a history where there is one that has.
     "runcmd:",
     `  - ${yaml(`fleetbox_status=$?; test ! -x /bin/bash || usermod -s /bin/bash ${user}; (exit $fleetbox_status)`)}`,

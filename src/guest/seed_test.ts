@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import fc from "fast-check";
-import { type SeedFacts, seedFiles, writeSeed } from "./seed.ts";
+import { type SeedFacts, seedFiles, SIZE_FILE, writeSeed } from "./seed.ts";
 import { isMimeMessage } from "./user_data.ts";
 
 const FACTS: SeedFacts = {
@@ -179,5 +180,37 @@ Deno.test("seed: the guest's own name becomes its address, on whatever /etc/host
     assert.equal(Deno.readTextFileSync(hosts), expected);
   } finally {
     Deno.removeSync(hosts);
+  }
+});
+
+Deno.test("seed: a login on the serial line sets its size as it was told, and elsewhere, or untold, does nothing", async () => {
+  const vendor = seedFiles(FACTS)["vendor-data"];
+  const profile: string = JSON.parse(/path: .*console-size\.sh"\n.*\n +content: (".*")$/m.exec(vendor)![1]);
+  const dir = Deno.makeTempDirSync();
+  try {
+    const told = join(dir, "told");
+    for (const [name, text] of [["tty", 'echo "$LINE"'], ["stty", 'echo "$@"']]) {
+      Deno.writeTextFileSync(join(dir, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    }
+    // What was typed ahead is for the shell behind the profile: it must find all of it.
+    const login = async (line: string) => {
+      const child = new Deno.Command("sh", {
+        args: ["-euc", `${profile.replaceAll(SIZE_FILE, told)}\ncat`],
+        env: { PATH: `${dir}:${Deno.env.get("PATH")}`, LINE: line },
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("typed ahead"));
+      await writer.close();
+      return new TextDecoder().decode((await child.output()).stdout);
+    };
+    assert.equal(await login("/dev/ttyS0"), "typed ahead", "nobody has told a size");
+    Deno.writeTextFileSync(told, "40 111\n");
+    assert.equal(await login("/dev/ttyS0"), "rows 40 cols 111\ntyped ahead");
+    assert.equal(await login("/dev/ttyAMA0"), "rows 40 cols 111\ntyped ahead");
+    for (const line of ["/dev/pts/0", "/dev/tty1", "not a tty"]) assert.equal(await login(line), "typed ahead", line);
+  } finally {
+    Deno.removeSync(dir, { recursive: true });
   }
 });

@@ -70,3 +70,32 @@ test("the serial console gives a root shell without any network, for several at 
   assert.match(second.output, /fleetbox-micro: down[^]*a is (down|stopped)/);
   assert.equal(await box.states(), "a=stopped");
 });
+
+test("a console has the size of the terminal that shows it, also after that changed, and nothing is typed for it", async () => {
+  await using box = await sandbox();
+  await box.up("a", "--no-wait");
+  // Attached while it boots: it is told when it runs.
+  const at = new OnTerminal(["console", "a"], { env: box.env, columns: 97, rows: 31 });
+  await at.shows(/Please press Enter/);
+  const size = () => guestOk(box, "a", "sudo stty -F /dev/console size");
+  await box.ok("wait", "a");
+  await until("the console is of the terminal's size", async () => await size() === "31 97\n");
+  await at.type("\r");
+  await at.shows(/root@a:~# /);
+  await at.type("stty size\r");
+  await at.shows(/^31 97\r$/m);
+  await at.type("exit\r"); // the next shell opens the line anew
+  await at.shows(/exit\r\n[^]*Please press Enter/);
+  await at.type("\r");
+  await at.shows(/Please press Enter[^]*Please press Enter[^]*root@a:~# /);
+  await at.type("stty size; echo 'o'ne\r");
+  await at.shows(/^31 97\r\none\r$/m);
+
+  await at.resize(111, 40);
+  await until("the console has the new size", async () => await size() === "40 111\n");
+  await at.type("stty size\r");
+  await at.shows(/^40 111\r$/m);
+  await at.type("\x1d");
+  assert.equal(await at.done, 0, at.output);
+  assert.deepEqual(box.processes("other"), [], "what told it is gone");
+});

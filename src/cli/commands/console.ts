@@ -6,6 +6,7 @@ import { FleetboxError, fromWireError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import type { Store } from "../../store.ts";
 import { settledRecords } from "../../store/orphans.ts";
+import { keepConsoleSize } from "../console_size.ts";
 import { findDetach, lastScreen, TerminalModes } from "../terminal/console_screen.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
@@ -32,6 +33,7 @@ export function consoleCommand(): Command {
       `
 For when the network of a guest is broken, or while it boots. The last screen is shown first. All keys
 but Ctrl-] go to the guest, Ctrl-C too. Several may be attached to one console: they share it.
+While SSH reaches the guest, its console gets the size of your terminal, also when that changes.
 micro gives a root shell to whoever presses Enter; other images ask for a login of their own.
 
 Without a terminal, standard input is typed and what the guest says goes to standard output, byte for byte,
@@ -66,8 +68,10 @@ async function attach(store: Store, name: string, stream: ConsoleStream, lingerM
     terminal?.restore();
   };
   using interrupt = new Interrupt(() => void restore());
+  const over = new AbortController();
   let end: End;
   try {
+    if (isTyped) keepConsoleSize(store, name, over.signal);
     if (isTyped) warn(`console of ${name}; Ctrl-] detaches\r`);
     if (Deno.stdout.isTerminal()) write(lastScreen(stream.replay, screenSize()));
     const interrupted = new Promise<End>((resolve) =>
@@ -76,6 +80,7 @@ async function attach(store: Store, name: string, stream: ConsoleStream, lingerM
     const input = isTyped ? typeOn(stream) : pipeInto(stream, lingerMs);
     end = await Promise.race([show(stream, modes), input, interrupted]);
   } finally {
+    over.abort();
     restore();
   }
   if (isTyped) warn(end === "detached" ? `\ndetached from ${name}` : "");

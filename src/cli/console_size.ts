@@ -1,0 +1,61 @@
+/**
+ * Tells a guest the size of the terminal that shows its console: a serial line has no word for that.
+ *
+ * Nothing is typed and nothing is asked on the line itself, where it could reach a program that does not expect it. It is
+ * told over SSH, beside the console, by stty(1) in the guest: when the console is attached, when its member begins to run, and
+ * when the terminal's size changes. A guest that SSH does not reach keeps what it has; nobody waits for it. What was told
+ * lies in {@link SIZE_FILE} as well, for a login that opens the line anew (`src/guest/seed.ts`).
+ */
+
+import { getReport, watch } from "../control.ts";
+import { shellQuote } from "../core/quoting.ts";
+import { SIZE_FILE } from "../guest/seed.ts";
+import type { Store } from "../store.ts";
+import { run } from "../system/process.ts";
+import { sshArguments } from "./arguments/ssh_arguments.ts";
+import { terminalSize } from "./terminal/output.ts";
+
+/** A guest whose SSH server does not answer is not told this time. */
+const LIMIT_MS = 15_000;
+
+/** Keeps a member's console at the size of this terminal until the signal fires. It fails in silence. */
+export function keepConsoleSize(store: Store, name: string, signal: AbortSignal): void {
+  let work: Promise<void> | undefined;
+  let isDue = false;
+  const tell = () => {
+    isDue = true;
+    work ??= (async () => {
+      while (isDue && !signal.aborted) {
+        isDue = false;
+        await tellSize(store, name, signal).catch(() => {});
+      }
+      work = undefined;
+    })();
+  };
+  tell();
+  Deno.addSignalListener("SIGWINCH", tell);
+  signal.addEventListener("abort", () => Deno.removeSignalListener("SIGWINCH", tell), { once: true });
+  onRunning(store, name, signal, tell).catch(() => {});
+}
+
+/** Calls back whenever the member begins to run. */
+async function onRunning(store: Store, name: string, signal: AbortSignal, then: () => void): Promise<void> {
+  let before: string | undefined;
+  for await (const event of watch(store, name, signal)) {
+    if (event.event !== "member" || event.member.name !== name) continue;
+    const { state } = event.member;
+    if (state === "running" && before !== undefined && before !== "running") then();
+    before = state;
+  }
+}
+
+async function tellSize(store: Store, name: string, signal: AbortSignal): Promise<void> {
+  const report = await getReport(store, name);
+  if (!report?.running || !report.ssh) return;
+  const { rows, columns } = terminalSize();
+  const script = `echo "$1 $2" >${SIZE_FILE}; exec stty -F /dev/console rows "$1" cols "$2"`;
+  const command = ["sudo", "-n", "sh", "-c", script, "sh", String(rows), String(columns)].map(shellQuote).join(" ");
+  await run("ssh", ["-o", "BatchMode=yes", ...sshArguments(store, report.ssh, { tty: false, command })], {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]),
+  });
+}
