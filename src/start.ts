@@ -29,7 +29,7 @@ async function holderOrCommandLine(args: string[]): Promise<number> {
 }
 
 async function commandLine(args: string[]): Promise<number> {
-  const { outputProblem, warn } = await lazyModule<typeof import("./cli/terminal/output.ts")>(
+  const { errorWidth, outputProblem, warn } = await lazyModule<typeof import("./cli/terminal/output.ts")>(
     "src/cli/terminal/output.ts",
   );
   try {
@@ -41,7 +41,7 @@ async function commandLine(args: string[]): Promise<number> {
     const { errorJson, errorText, exitCodeOf, wantsJson } = await lazyModule<typeof import("./cli/error_text.ts")>(
       "src/cli/error_text.ts",
     );
-    warn(wantsJson(args) ? errorJson(thrown) : errorText(thrown));
+    warn(wantsJson(args) ? errorJson(thrown) : errorText(thrown, errorWidth()));
     if (Deno.env.get("FLEETBOX_DEBUG")?.split(",").includes("stack")) warn((thrown as Error)?.stack ?? "");
     return exitCodeOf(thrown);
   }

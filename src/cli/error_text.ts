@@ -9,16 +9,23 @@
  */
 
 import { codeOf, EXIT_CODES, hintLine, hintOf, messageOf, newCauses, toWireError } from "../core/errors.ts";
+import { wrapLine } from "./terminal/wrap.ts";
 
-/** The error for people. Several errors (an `AggregateError`) come one below the other. */
-export function errorText(thrown: unknown): string {
-  if (thrown instanceof AggregateError) return thrown.errors.map(errorText).join("\n");
+/**
+ * The error for people. Several errors (an `AggregateError`) come one below the other.
+ * @param columns what its lines must fit into @default any width: in a pipe or a log each sentence is one line
+ */
+export function errorText(thrown: unknown, columns = Infinity): string {
+  if (thrown instanceof AggregateError) return thrown.errors.map((one) => errorText(one, columns)).join("\n");
   const message = messageOf(thrown);
   const lines = [`fleetbox: ${indent(message)}`];
   for (const cause of newCauses(thrown)) lines.push(`  because: ${indent(cause)}`);
   const hint = hintOf(thrown);
   if (hint) lines.push(`  ${indent(hintLine(hint))}`);
-  return lines.join("\n");
+  return lines.flatMap((line) => line.split("\n")).flatMap((line) => {
+    const hang = Math.max(4, line.length - line.trimStart().length + 2);
+    return wrapLine(line, columns, " ".repeat(hang));
+  }).join("\n");
 }
 
 /** The error for programs: one line an error. */

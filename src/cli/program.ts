@@ -10,7 +10,8 @@ import { Command, CommanderError } from "./arguments/parser.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
 import { versionLine } from "../system/program_info.ts";
 import { misuse, unknownCommand } from "./arguments/parser_errors.ts";
-import { write } from "./terminal/output.ts";
+import { terminalWidth, write } from "./terminal/output.ts";
+import { wrapHelp } from "./terminal/wrap.ts";
 
 /** A command: what it is called, under which head help lists it, and how it is loaded. */
 interface Entry {
@@ -134,7 +135,8 @@ export async function buildProgram(word?: string): Promise<Command> {
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     command.configureHelp({ ...command.configureHelp(), commandUsage, subcommandTerm });
     command.exitOverride().configureOutput({
-      writeOut: write,
+      writeOut: (text) => write(wrapHelp(text, helpWidth())),
+      getOutHelpWidth: helpWidth,
       writeErr: (text) => lastError = text,
       outputError: (text) => lastError = text,
     });
@@ -177,6 +179,11 @@ function helpCommand(program: Command): Command {
       }
       command.outputHelp();
     });
+}
+
+/** A terminal's width; 80 columns elsewhere. */
+function helpWidth(): number {
+  return terminalWidth() ?? 80;
 }
 
 /** What commander would have printed. */

@@ -28,6 +28,7 @@ export function cpCommand(): Command {
       `
 Directories are copied with all that is in them. A path on a member is relative to its user's home; patterns in it
 (NAME:'/var/log/*.log') are expanded there. A file here with a colon in its name is written with a slash: ./a:b
+
 The exit code is scp's, or 3 for a path that is not here. Needs the guest's SSH server to speak SFTP, as all here do.
 
 Examples:

@@ -15,6 +15,7 @@ export function listCommand(): Command {
       `
 States: downloading, starting, running, stopped, error; orphaned (its holder was killed, its
 machine runs), damaged (its config cannot be read), unknown (its holder does not answer).
+
 --json: [{"name","state","stage"?,"running","ip","cpus","memory_mb","disk_mb","image","since"?,
 "group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]
 

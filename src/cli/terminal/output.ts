@@ -67,6 +67,11 @@ export function terminalWidth(): number | undefined {
   return Deno.stdout.isTerminal() ? terminalSize().columns : undefined;
 }
 
+/** What a line on standard error must fit into: the terminal's width, where it is one. */
+export function errorWidth(): number | undefined {
+  return Deno.stderr.isTerminal() ? terminalSize().columns : undefined;
+}
+
 /** The size of the terminal; 80 by 24 where it has none, or does not say. */
 export function terminalSize(): { columns: number; rows: number } {
   try {

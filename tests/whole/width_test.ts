@@ -1,0 +1,106 @@
+/** Help and errors on a terminal: no line is longer than it is wide, and what a user copies is in one piece. */
+
+import assert from "node:assert/strict";
+import { OnTerminal } from "../support/terminal.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+
+// deno-lint-ignore no-control-regex
+const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
+
+/** What a command prints on a terminal, line by line. */
+async function linesOf(box: Sandbox, columns: number, args: string[], code?: number): Promise<string[]> {
+  const terminal = new OnTerminal(args, { env: box.env, columns });
+  const ended = await terminal.done;
+  if (code !== undefined) assert.equal(ended, code, terminal.output);
+  // What was drawn over, and is gone, begins no line of an error.
+  const text = terminal.output.replace(ESCAPES, "").replaceAll("\r", "").trimEnd();
+  return text.slice(Math.max(0, text.search(/fleetbox: (?=[A-Z"])/))).split("\n");
+}
+
+function fits(told: string[], columns: number, what: string): void {
+  for (const line of told) assert.ok([...line].length <= columns, `${what}: ${line}`);
+}
+
+test("help fits the terminal, wide and narrow, and 80 columns without one", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  for (const args of [["--help"], ["up", "--help"], ["help", "image", "ls"], ["status", "--help"]]) {
+    fits((await box.ok(...args)).stdout.split("\n"), 80, args.join(" "));
+    fits(await linesOf(box, 80, args, 0), 80, args.join(" "));
+    const wide = await linesOf(box, 120, args, 0);
+    fits(wide, 120, args.join(" "));
+    assert.ok(wide.some((line) => line.length > 80), `${args.join(" ")}: the width is not used`);
+  }
+  fits(await linesOf(box, 60, ["prune", "--help"], 0), 60, "prune --help");
+});
+
+/** Errors of every kind: of the parser, of values, of members, of images, of the host. */
+const ERRORS: string[][] = [
+  ["nonsense"],
+  ["up"],
+  ["up", "a", "--nonsense"],
+  ["up", "a_name_that_is_none"],
+  ["up", "a", "--memory", "much"],
+  ["up", "a", "--cpus", "0"],
+  ["up", "a", "--disk", "little"],
+  ["up", "a", "--timeout", "soon"],
+  ["up", "a", "--egress", "perhaps"],
+  ["up", "a", "-p", "99999:80"],
+  ["up", "a", "--image", "nonsense"],
+  ["up", "a", "--image", "./no/such/directory/with/a/disk.qcow2"],
+  ["up", "a", "--fixture", "/no/such/directory:/srv"],
+  ["up", "a", "--fixture", "nonsense"],
+  ["up", "a", "--user-data", "/no/such/file"],
+  ["up", "a", "--ready", "perhaps"],
+  ["join", "b", "--via", "nobody"],
+  ["join", "b"],
+  ["stop"],
+  ["stop", "nobody"],
+  ["rm"],
+  ["rm", "a", "--all"],
+  ["status", "nobody"],
+  ["wait", "nobody"],
+  ["logs", "nobody"],
+  ["ssh", "nobody"],
+  ["exec", "nobody", "true"],
+  ["cp", "here"],
+  ["cp", "/no/such/file", "nobody:"],
+  ["console", "nobody"],
+  ["console", "stopped"],
+  ["ssh", "stopped"],
+  ["forward", "stopped", "nonsense"],
+  ["forward", "nobody", "80"],
+  ["image"],
+  ["image", "pull", "nonsense"],
+  ["image", "rm", "nonsense"],
+  ["image", "build", "nonsense"],
+  ["completion", "csh"],
+  ["help", "nonsense"],
+];
+
+test("errors fit 80 columns and 50, but for what must not be broken; in a pipe a sentence is a line", async () => {
+  await using box = await sandbox({ fakeQemu: {}, env: { FLEETBOX_OFFLINE: "1" } });
+  await box.up("stopped");
+  await box.ok("stop", "stopped");
+  for (const args of ERRORS) {
+    const what = args.join(" ");
+    const told = await linesOf(box, 80, args);
+    fits(told, 80, what);
+    const piped = await box.run(...args);
+    assert.notEqual(piped.code, 0, what);
+    // The same words, whatever the width.
+    const words = (text: string) => text.trim().split(/\s+/).join(" ");
+    assert.equal(words(told.join("\n")), words(piped.stderr), what);
+    assert.match(piped.stderr, /^fleetbox: .*\n( {2,}.*\n)*$/, what);
+  }
+  fits(await linesOf(box, 50, ["rm", "a", "--all"], 2), 50, "rm a --all");
+});
+
+test("an error's hint keeps its command in one piece, however narrow the terminal", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("stopped");
+  await box.ok("stop", "stopped");
+  const told = await linesOf(box, 30, ["console", "stopped"], 1);
+  for (const command of ["fleetbox up stopped", "fleetbox logs stopped"]) {
+    assert.ok(told.some((line) => line.includes(command)), told.join("\n"));
+  }
+});
