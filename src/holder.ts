@@ -4,17 +4,18 @@
  *
  * It claims its members' sockets, says on standard output that it serves (one line of JSON, or the error that kept it
  * from it), boots the members, and lives until the last one has left. Detached, it is a session leader and nobody's
- * child; bound, it ends its group when its client is gone. Its parts are in `src/holder/`; it must not import the
+ * child, and a guardian starts the next one if it is killed; bound, it ends its group when its client is gone. Its parts are in `src/holder/`; it must not import the
  * command line or the library.
  */
 
-import { FleetboxError, toWireError } from "./core/errors.ts";
+import { codeOf, FleetboxError, toWireError } from "./core/errors.ts";
 import { type Options, parseOptions } from "./core/options.ts";
-import { endChildren } from "./system/process.ts";
+import { endChildren, type ProcessIdentity } from "./system/process.ts";
 import { Store } from "./store.ts";
 import { OPTIONS_VARIABLE, PARENT_VARIABLE } from "./wire.ts";
 import { listenForClient, watchParent } from "./holder/server/bound.ts";
 import { Group, runnerNames } from "./holder/group/group.ts";
+import { type Comeback, comebackFromEnvironment, Guardian, membersToBringBack } from "./holder/guardian.ts";
 import { describe, log } from "./holder/log.ts";
 import { serve } from "./holder/server/serve.ts";
 
@@ -37,10 +38,15 @@ export async function runHolder(argument: string): Promise<number> {
   const bound = new BoundEnd();
   let group: Group;
   let letGo = () => {};
+  let comeback: Comeback | undefined;
+  let guardian: Guardian | undefined;
   try {
-    const names = runnerNames(argument);
-    const options: Options = parseOptions(Deno.env.get(OPTIONS_VARIABLE));
+    comeback = comebackFromEnvironment();
+    const asked = runnerNames(argument);
     const store = Store.fromEnvironment();
+    const names = comeback ? await membersToBringBack(store, comeback) : asked;
+    if (names.length === 0) return 0;
+    const options: Options = parseOptions(Deno.env.get(OPTIONS_VARIABLE));
     const parent = parentOf(Deno.env.get(PARENT_VARIABLE));
     if (parent !== undefined) watchParent(parent, (why) => bound.end(`the client is gone: ${why}`));
     store.ensure();
@@ -71,7 +77,18 @@ export async function runHolder(argument: string): Promise<number> {
       log(`cannot start the group: ${describe(thrown)}`);
       void group.shutDown({ force: true, graceMs: 0 });
     });
+    if (parent === undefined) {
+      const deaths = comeback?.deaths ?? [];
+      const onChange = (guardian: ProcessIdentity | undefined) => group.guardedBy(guardian);
+      guardian = new Guardian({ store, group: group.id, argument, first: asked[0], deaths, onChange });
+      guardian.start();
+    }
   } catch (thrown) {
+    if (comeback && codeOf(thrown) === "conflict") {
+      log(`guardian: ${describe(thrown)}`); // a command was quicker, and nothing is missing
+      bound.group?.sweep();
+      return 0;
+    }
     log(`cannot serve ${argument}: ${describe(thrown)}`);
     bound.group?.sweep();
     await announce(toWireError(thrown));
@@ -79,6 +96,7 @@ export async function runHolder(argument: string): Promise<number> {
   }
   await group.ended;
   letGo();
+  await guardian?.farewell();
   await group.discarded();
   if (bound.isEnding) await group.removeOwned();
   const late = new Promise((late) => setTimeout(late, bound.isEnding ? BOUND_REPLIES_MS : LAST_REPLIES_MS));

@@ -77,6 +77,8 @@ export interface GroupRecord {
   /** Since when each machine is running, ISO 8601: also while a new holder is only taking it over. Older records lack it. */
   since?: Record<string, string>;
   holder: ProcessIdentity;
+  /** Takes the group back when the holder is killed, and is its holder then. */
+  guardian?: ProcessIdentity;
   bound: boolean;
   egress: "on" | "off";
   host_access: boolean;
@@ -645,15 +647,13 @@ export function parseGroupRecord(text: string): GroupRecord | undefined {
 }
 
 function isGroupRecord(value: unknown): value is GroupRecord {
-  if (typeof value !== "object" || value === null) return false;
-  const { id, group, members, served, running, since, holder, hypervisors, gateway, ssh_ports } = value as GroupRecord;
-  const names = (list: unknown) => Array.isArray(list) && list.every(isName);
+  const { id, group, members, served, running, since, hypervisors, ssh_ports, ...rest } = value as GroupRecord;
   const byName = (map: unknown, isRight: (value: unknown) => boolean) =>
     typeof map === "object" && map !== null && Object.entries(map).every(([name, one]) => isName(name) && isRight(one));
   return typeof id === "string" && /^[0-9a-f]{12}$/.test(id) && isName(group) &&
-    names(members) && names(served) && names(running) && isProcess(holder) && byName(hypervisors, isProcess) &&
-    (gateway === undefined || isProcess(gateway)) && byName(ssh_ports, isPort) &&
-    (since === undefined || byName(since, isTime));
+    [members, served, running].every((list) => Array.isArray(list) && list.every(isName)) &&
+    byName(hypervisors, isProcess) && byName(ssh_ports, isPort) && (since === undefined || byName(since, isTime)) &&
+    isProcess(rest.holder) && [rest.guardian, rest.gateway].every((one) => one === undefined || isProcess(one));
 }
 
 function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {

@@ -103,7 +103,9 @@ export function reasons(views: readonly MemberView[]): string[] {
     if (!reason) continue;
     const text = reason.trim().replace(/\s*\n\s*/g, "; ");
     // Taking one member of a group back takes all of them: one hint is enough.
-    const key = state === "orphaned"
+    const key = state === "orphaned" && !hint
+      ? `orphaned: ${text}`
+      : state === "orphaned"
       ? `orphaned: run fleetbox up ${
         views.find((view) => view.state === state && view.group === group)!.name
       } (${text})`

@@ -78,6 +78,9 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
   });
   if (silence) return problem("unknown", silence.message, silence.hint);
   const orphans = orphanGroup(groups, name);
+  if (orphans?.isComingBack) {
+    return problem("orphaned", "its holder died, its machine runs; it is being taken back", undefined, orphans.group);
+  }
   if (orphans) return problem("orphaned", "its holder is gone, its machine runs", `fleetbox up ${name}`, orphans.group);
   if (stored && "damage" in stored) return problem("damaged", messageOf(stored.damage), stored.damage.hint);
   return { ...base, state: "stopped", running: false };

@@ -1,6 +1,6 @@
 /**
  * Where a member answers, for the commands that go into it (`ssh`, `exec`, `cp`). One that runs without a holder, which was
- * killed, is taken back first, with its group.
+ * killed, is taken back first, with its group; one that is just being taken back is waited for.
  */
 
 import { FleetboxError } from "../core/errors.ts";
@@ -9,11 +9,15 @@ import type { SshEndpoint } from "../wire.ts";
 import { type MemberFacts, observeGroups, orphanGroup } from "../control/observe.ts";
 import { warn } from "./terminal/output.ts";
 import { requireMember } from "./arguments/store_access.ts";
-import { takeBackAndConnect, takenBack } from "./take_back.ts";
+import { takeBackAndConnect, takenBack, untilTakenOver } from "./take_back.ts";
 
 /** @throws {FleetboxError} `not-found`: there is none of that name; `conflict`: it does not run. */
 export async function reach(store: Store, name: string): Promise<SshEndpoint> {
   const member = await requireMember(store, name);
+  if (member.report?.stage === "adoption") {
+    await untilTakenOver(store, name);
+    return endpointOf(await requireMember(store, name), () => false);
+  }
   if (!isOrphan(store, member)) return endpointOf(member, () => false);
   const taken = await takeBackAndConnect(store, [name]);
   if (taken.length > 0) warn(takenBack(taken));

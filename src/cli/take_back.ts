@@ -37,6 +37,15 @@ export function takenBack(names: readonly string[]): string {
   return `their holder was killed; taken back: ${listed([...names].sort(naturalOrder))}`;
 }
 
+/** Waits for a machine that another holder is just taking over, such as the one that its guardian has started. */
+export async function untilTakenOver(store: Store, name: string): Promise<void> {
+  for await (const event of watch(store, name, AbortSignal.timeout(CONNECTED_MS))) {
+    if (event.event !== "member" || event.member.name !== name) continue;
+    const { state, stage } = event.member;
+    if (state !== "starting" || (stage !== "adoption" && stage !== "boot")) return;
+  }
+}
+
 async function takeGroupsBack(store: Store, names: readonly string[]): Promise<GroupFacts[]> {
   sweepGroups(store);
   const groups = observeGroups(store);

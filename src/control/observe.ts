@@ -24,6 +24,8 @@ export interface GroupFacts {
   holder: number;
   /** Whether it still runs. */
   holderAlive: boolean;
+  /** Its holder is dead, and its guardian is just taking it back. */
+  isComingBack: boolean;
   /** The members that it serves. */
   served: string[];
   /** The members whose hypervisor runs. */
@@ -64,17 +66,21 @@ export async function observeMembers(store: Store, names: readonly string[]): Pr
 
 /** Every group that has a record. */
 export function observeGroups(store: Store): GroupFacts[] {
-  return completeRecords(store).map((record) => ({
-    id: record.id,
-    group: record.group,
-    members: record.members,
-    holder: record.holder.pid,
-    holderAlive: isAlive(record.holder),
-    served: record.served,
-    machinesAlive: liveMembers(record),
-    running: record.running,
-    bound: record.bound,
-  }));
+  return completeRecords(store).map((record) => {
+    const holderAlive = isAlive(record.holder);
+    return {
+      id: record.id,
+      group: record.group,
+      members: record.members,
+      holder: record.holder.pid,
+      holderAlive,
+      isComingBack: !holderAlive && record.guardian !== undefined && isAlive(record.guardian),
+      served: record.served,
+      machinesAlive: liveMembers(record),
+      running: record.running,
+      bound: record.bound,
+    };
+  });
 }
 
 /** The group whose holder is gone and in which this member's machine still runs. */

@@ -29,7 +29,15 @@ function served(name: string, group: string, report: Partial<MemberReport> = {})
 /** A group: `alive`, its machines; a living holder serves those, too. */
 function group(name: string, alive: string[], facts: Partial<GroupFacts> = {}): GroupFacts {
   const base = { id: `id-${name}`, group: name, members: alive, holder: name.charCodeAt(0), bound: false };
-  return { ...base, holderAlive: true, served: alive, machinesAlive: alive, running: alive, ...facts };
+  return {
+    ...base,
+    holderAlive: true,
+    isComingBack: false,
+    served: alive,
+    machinesAlive: alive,
+    running: alive,
+    ...facts,
+  };
 }
 const killed = (name: string, alive: string[]) => group(name, alive, { holderAlive: false });
 

@@ -37,6 +37,7 @@ export interface PortEnd {
 
 /** What the holder sees of a port. */
 export interface Port {
+  readonly isOpen: boolean;
   readonly name: string;
   readonly role: "member" | "gateway";
   /**

@@ -51,13 +51,22 @@ function sourceRoot(): string {
 }
 
 export function selfExecutable(): Executable {
+  return executable(`${sourceRoot()}/source.ts`);
+}
+
+/** The program that this process is, by the main module that it was started with. */
+export function sameExecutable(): Executable {
+  return executable(Deno.mainModule);
+}
+
+function executable(mainModule: string): Executable {
   if (Deno.build.standalone) return { program: ownPath(Deno.execPath()), args: [] };
   const program = Deno.execPath();
   const root = sourceRoot();
   // A holder lives for days and allocates little: memory counts for more than the last milliseconds of its start.
   const frugal = ["--no-code-cache", "--v8-flags=--max-semi-space-size=1"];
   const quiet = ["-A", "--no-prompt", "--quiet"];
-  return { program, args: ["run", ...frugal, ...quiet, `--config=${root}/deno.json`, `${root}/source.ts`] };
+  return { program, args: ["run", ...frugal, ...quiet, `--config=${root}/deno.json`, mainModule] };
 }
 
 /** The same Deno with fleetbox's main module; undefined when compiled, or when that module is not on this disk. */

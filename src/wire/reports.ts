@@ -37,7 +37,8 @@ export type Stage =
   | "cloud-init"
   | "ready"
   | "stopping"
-  | "paused";
+  | "paused"
+  | "adoption";
 
 /** How to reach a member over SSH from the host. The key is the store's. */
 export interface SshEndpoint {

@@ -18,6 +18,7 @@ import { floodedStatus } from "./flood.ts";
 import { threeMembersHeld } from "./holders.ts";
 import { Bench, type Row } from "./bench.ts";
 import { switchRows } from "./switch_rows.ts";
+import { killedHolder } from "./stall.ts";
 import { isMet, table } from "./table.ts";
 
 /** What can be measured on its own, and the rows that come of it. */
@@ -27,6 +28,7 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   version,
   ls: list,
   holder: threeMembersHeld,
+  guardian: killedHolder,
   switch: switchRows,
   flood: floodedStatus,
   exec: hundredCommands,

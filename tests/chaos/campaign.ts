@@ -11,7 +11,7 @@
 
 import { isAlive } from "../../src/system/process.ts";
 import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
-import { type Found, kill, signal, until } from "../support/processes.ts";
+import { type Found, kill, parentOf, signal, until } from "../support/processes.ts";
 import type { Running } from "../support/command.ts";
 import {
   type Disks,
@@ -114,7 +114,7 @@ class Campaign {
       real: options.real,
       rounds: 0,
       commands: 0,
-      kills: { command: 0, holder: 0, machine: 0, gateway: 0, all: 0 },
+      kills: { command: 0, holder: 0, guardian: 0, pair: 0, machine: 0, gateway: 0, all: 0 },
       freezes: 0,
       failedCommands: 0,
       sameAgain: 0,
@@ -192,6 +192,7 @@ class Campaign {
     this.#history.push(`  ${blow.how} ${blow.victim} ${named} after ${blow.afterMs} ms`);
     if (blow.how === "kill") {
       this.result.kills[blow.victim]++;
+      if (blow.victim === "pair") return await this.box.killOrphaning(victims[0]);
       return void await Promise.all(victims.map(kill));
     }
     this.result.freezes++;
@@ -204,7 +205,7 @@ class Campaign {
     const all = this.box.processes();
     if (victim === "all") return all;
     if (victim === "command") return all.filter(({ pid }) => pid === command.pid);
-    const found = all.filter(({ kind }) => kind === victim);
+    const found = all.filter(({ kind }) => kind === (victim === "pair" ? "holder" : victim));
     return found.length === 0 ? [] : [found[Math.floor(which * found.length)]];
   }
 
@@ -212,9 +213,10 @@ class Campaign {
   async #holdNow(): Promise<void> {
     let last = "";
     await until("every member has settled", async () => {
-      // A command that was killed may have spawned a holder that is just beginning.
+      // A command that was killed may have spawned a holder that is just beginning; a guardian may be becoming one.
       const serving = new Set(this.box.store.groupRecords().map(({ holder }) => holder.pid));
-      const isBeginning = this.box.processes("holder").some(({ pid }) => !serving.has(pid));
+      const isBeginning = this.box.processes("holder").some(({ pid }) => !serving.has(pid)) ||
+        this.box.processes("guardian").some(({ pid }) => !serving.has(parentOf(pid)));
       const views = Object.values(await this.box.ls());
       last = views.map(({ name, state, stage }) => `${name}=${state}${stage ? `(${stage})` : ""}`).join(" ");
       return !isBeginning &&

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { run } from "../../src/system/process.ts";
 import type { GroupRecord } from "../../src/store.ts";
+import { parentOf } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 
 /** A member's disk as it was seen: a file is the same while its inode is. */
@@ -47,15 +48,6 @@ export async function hypervisorsBelong(box: Sandbox): Promise<string[]> {
 
 function isGatewayOf(record: GroupRecord, command: string, box: Sandbox): boolean {
   return command.includes(box.store.group(record.id).gatewayQmpSocket);
-}
-
-function parentOf(pid: number): number {
-  try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return -1;
-  }
 }
 
 /** No two machines use one disk. */

@@ -6,8 +6,11 @@
 
 import { Random } from "./random.ts";
 
-/** Whom a blow hits. `command`: the command of this step that was started first. `all`: every process of the store at once. */
-export type Victim = "command" | "holder" | "machine" | "gateway" | "all";
+/**
+ * Whom a blow hits. `command`: the command of this step that was started first. `holder`: its guardian takes the group back.
+ * `pair`: a holder with its guardian, so that nobody does. `all`: every process of the store at once.
+ */
+export type Victim = "command" | "holder" | "guardian" | "pair" | "machine" | "gateway" | "all";
 
 export interface Blow {
   victim: Victim;
@@ -88,11 +91,14 @@ function drawCommand(random: Random, names: readonly string[]): string[] {
   }
 }
 
+const VICTIMS = [
+  ...["command", "command", "machine", "machine", "gateway"] as const,
+  ...["holder", "holder", "pair", "pair", "guardian"] as const,
+];
+
 function drawBlow(random: Random, spanMs: number): Blow {
   return {
-    victim: random.chance(0.05)
-      ? "all"
-      : random.pick(["command", "command", "holder", "holder", "holder", "machine", "machine", "gateway"]),
+    victim: random.chance(0.05) ? "all" : random.pick(VICTIMS),
     which: random.next(),
     how: random.chance(0.85) ? "kill" : "freeze",
     afterMs: random.whole(0, spanMs),

@@ -56,7 +56,7 @@ test("kill -9 of a QEMU: its member is in error with the cause, the others go on
   await ping(box, "b", "a");
 });
 
-test("kill -9 of the holder: up takes the machines back, undisturbed, and a connection between them goes on", async () => {
+test("kill -9 of the holder and its guardian: up takes the machines back, undisturbed, and a connection between them goes on", async () => {
   await using box = await sandbox();
   await box.up("a,b");
   const machines = box.machines();

@@ -3,11 +3,12 @@
  * nobody else has that directory. Everything here is told from `/proc`, by process id.
  */
 
+import { GUARDIAN_NAME } from "../../src/holder/guardian.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../src/system/process.ts";
 
 export interface Found extends ProcessIdentity {
-  kind: "holder" | "machine" | "gateway" | "other";
-  /** The member, of a machine; the `--fleetbox-runner` argument, of a holder. */
+  kind: "holder" | "guardian" | "machine" | "gateway" | "other";
+  /** The member, of a machine; the `--fleetbox-runner` argument, of a holder or its guardian. */
   name: string;
   command: string;
 }
@@ -30,7 +31,7 @@ export function processesOf(home: string): Found[] {
   );
 }
 
-function parentOf(pid: number): number {
+export function parentOf(pid: number): number {
   const stat = read(`/proc/${pid}/stat`);
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
@@ -39,6 +40,8 @@ function describe(args: string[]): Pick<Found, "kind" | "name" | "command"> {
   const command = args.join(" ").trim();
   const runner = args.indexOf("--fleetbox-runner");
   if (runner >= 0) return { kind: "holder", name: args[runner + 1], command };
+  const guardian = args.indexOf(GUARDIAN_NAME);
+  if (guardian >= 0) return { kind: "guardian", name: args[guardian + 1], command };
   const guest = args.map((arg) => /^guest=(.*)$/.exec(arg)?.[1]).find(Boolean);
   if (guest === undefined) return { kind: "other", name: "", command };
   const isGateway = args[args.indexOf("-machine") + 1] === "none";

@@ -20,7 +20,7 @@ import { type GroupRecord, Store } from "../../src/store.ts";
 import type { MemberReport, Status } from "../../src/wire.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { IS_COMPILED, type Result, Running } from "./command.ts";
-import { type Found, kill, processesOf, signal, until } from "./processes.ts";
+import { type Found, kill, parentOf, processesOf, signal, until } from "./processes.ts";
 import { talkJson } from "./socket.ts";
 
 export interface SandboxOptions {
@@ -219,20 +219,39 @@ export class Sandbox implements AsyncDisposable {
     return records[0];
   }
 
-  /** The holder of a member, killed. Its machines go on. */
+  /** The holder of a member and its guardian, killed together. Its machines go on, and nobody takes them back. */
   async killHolder(name: string): Promise<Found> {
-    const { pid } = await this.report(name);
-    const holder = this.processes("holder").find((process) => process.pid === pid);
-    assert.ok(holder, `the holder of ${name}, process ${pid}, is none of ours`);
+    const holder = await this.#holderOf(name);
+    await this.killOrphaning(holder);
+    return holder;
+  }
+
+  /** The holder of a member, killed. Its guardian takes the group back. */
+  async killHolderAlone(name: string): Promise<Found> {
+    const holder = await this.#holderOf(name);
     this.#killed = true;
     await kill(holder);
     return holder;
   }
 
-  /** Holders, machines and gateways, killed at once. */
-  async killAll(): Promise<void> {
+  /** A holder, whatever it is at, killed with its guardian. One that stands still starts no other guardian. */
+  async killOrphaning(holder: Found): Promise<void> {
     this.#killed = true;
-    await Promise.all(this.processes("holder").map(kill));
+    signal(holder, "SIGSTOP");
+    await Promise.all(this.processes("guardian").filter(({ pid }) => parentOf(pid) === holder.pid).map(kill));
+    await kill(holder);
+  }
+
+  async #holderOf(name: string): Promise<Found> {
+    const { pid } = await this.report(name);
+    const holder = this.processes("holder").find((process) => process.pid === pid);
+    assert.ok(holder, `the holder of ${name}, process ${pid}, is none of ours`);
+    return holder;
+  }
+
+  /** Holders, guardians, machines and gateways, killed at once. */
+  async killAll(): Promise<void> {
+    await Promise.all(this.processes("holder").map((holder) => this.killOrphaning(holder)));
     await Promise.all(this.processes().map(kill));
   }
 

@@ -278,7 +278,7 @@ test("a holder that is killed while it takes machines over leaves them, and thei
   const record = box.record();
   assert.deepEqual(Object.keys(record.hypervisors).sort(), ["a", "b"]);
   assert.deepEqual(record.ssh_ports, { a: before.a.ssh.port, b: before.b.ssh.port });
-  await kill(next);
+  await box.killOrphaning(next);
   await kill(box.process("gateway"));
   await up.done;
   for (const name of ["a", "b"]) signal(box.process("machine", name), "SIGCONT");

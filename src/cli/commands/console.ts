@@ -166,9 +166,12 @@ function isOrphan(store: Store, name: string): boolean {
 }
 
 function notServed(store: Store, { name }: MemberFacts): FleetboxError {
-  if (isOrphan(store, name)) {
+  const orphans = orphanGroup(observeGroups(store), name);
+  if (orphans) {
     return new FleetboxError("conflict", `"${name}" is without a holder, which was killed: nobody has its console`, {
-      hint: `Take it back: fleetbox up ${name}`,
+      hint: orphans.isComingBack
+        ? `It is being taken back; attach again: fleetbox console ${name}`
+        : `Take it back: fleetbox up ${name}`,
     });
   }
   return new FleetboxError("conflict", `"${name}" has no console: it is not running`, {

@@ -218,6 +218,7 @@ Deno.test("a member's state is its holder's word, else what the store and the pr
       members: ["a"],
       holder: 1,
       holderAlive: false,
+      isComingBack: false,
       served: [],
       machinesAlive: ["a"],
       running: ["a"],

@@ -107,10 +107,16 @@ export class Group {
       if (!record) this.#remove([store.group(this.id).record]);
       throw thrown;
     }
+    if (record && !isUnchanged(store, record)) {
+      await this.#claims.releaseAll();
+      throw takenBackByOthers(this.name);
+    }
     this.#hasClaimed = true;
     this.#before = record;
     for (const { name, process } of adopt) this.#adopting.set(name, process);
     for (const name of all) this.#members.set(name, new Member(name, this.#context));
+    // Nobody is to take them for stopped until their turn comes.
+    for (const { name, process } of adopt) this.#members.get(name)!.phases.to({ kind: "orphaned", process });
     if (!this.#isEnding) return;
     this.#begun.resolve();
     await this.shutDown({ force: true, graceMs: 0 });
@@ -166,6 +172,13 @@ export class Group {
   readonly egress: "on" | "off";
   readonly hostAccess: boolean;
 
+  /** Who takes the group back if this process is killed; undefined: nobody. */
+  guardedBy(guardian: ProcessIdentity | undefined): void {
+    this.#guardian = guardian;
+    void this.#note();
+  }
+  #guardian: ProcessIdentity | undefined;
+
   get members(): Member[] {
     return [...this.#members.values()];
   }
@@ -190,6 +203,7 @@ export class Group {
       const ip = this.#addresses.get(name);
       if (ip) ports.set(ip, port);
     }
+    for (const { name, wasRunning } of adopt) if (wasRunning) this.#plugEarly(name);
     this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
     await this.#note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
     if (this.#isEnding) return;
@@ -198,6 +212,14 @@ export class Group {
     const begun = [...adopt.map((one) => this.#adopt(one)), this.#firstBoot(boot)];
     this.#begun.resolve();
     await Promise.all(begun);
+  }
+
+  /** The network first: whatever else a machine is asked, the connections of its guest wait for this alone. */
+  #plugEarly(name: string): void {
+    const stored = this.options.store.readMember(name);
+    if (!stored || !("config" in stored)) return; // its adoption tells
+    const { mac, ip } = stored.config;
+    this.#network.plugEarly({ name, mac, ip, netSocket: this.options.store.member(name).netSocket });
   }
 
   async #adopt({ name, process, wasRunning }: Recovery["adopt"][number]): Promise<void> {
@@ -550,9 +572,10 @@ export class Group {
       group: this.name,
       members: [...this.#belongs],
       served: [...this.#members.keys()],
-      running: this.members.filter((member) => member.state === "running").map((member) => member.name),
+      running: this.members.filter((member) => this.#hasAnswered(member)).map((member) => member.name),
       since,
       holder: identify(Deno.pid)!,
+      guardian: this.#guardian,
       bound: this.options.bound,
       egress: this.egress,
       host_access: this.hostAccess,
@@ -560,6 +583,11 @@ export class Group {
       gateway: this.#network.gatewayProcess,
       ssh_ports: ports,
     };
+  }
+
+  /** Whether its guest runs: it has told us, or the holder from which it is just being taken over. */
+  #hasAnswered({ name, state }: Member): boolean {
+    return state === "running" || (this.#adopting.has(name) && this.#before!.running.includes(name));
   }
 }
 
@@ -570,4 +598,19 @@ export function runnerNames(argument: string): string[] {
 
 function ending(group: string): FleetboxError {
   return new FleetboxError("conflict", `The group of "${group}" is ending`, { hint: "Try again when it is gone." });
+}
+
+/**
+ * Whether a group that is to be taken back is as it was when that was decided: between the look and the claim another
+ * holder may have taken it back, and even have ended it.
+ */
+function isUnchanged(store: Store, { id, holder }: GroupRecord): boolean {
+  const now = store.groupRecords().find((record) => record.id === id)?.holder;
+  return now?.pid === holder.pid && now.startTime === holder.startTime;
+}
+
+function takenBackByOthers(group: string): FleetboxError {
+  return new FleetboxError("conflict", `The group of "${group}" was taken back by somebody else meanwhile`, {
+    hint: "Try again.",
+  });
 }

@@ -33,8 +33,8 @@ const EARLY_CONSOLE_BYTES = 64 * 1024;
 /** How often the progress of a download is told. */
 const DOWNLOAD_EVERY_MS = 1_000;
 
-/** The stages, in order: within one boot they only go forward. */
-const STAGES: readonly Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh", "cloud-init"];
+/** The stages, in order: within one boot they only go forward. A guest that is up goes through none of them again. */
+const STAGES: readonly Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh", "cloud-init", "adoption"];
 
 /** A boot under way, and what it knows of its guest. */
 export class Boot {
@@ -139,7 +139,7 @@ export async function adoptMember(
     const machine = before?.machine ?? await adoptMachine(member, spec, process);
     await context.writePid(name);
     const run = holdMachine(boot, machine, before);
-    advance(boot, "ssh");
+    advance(boot, wasRunning ? "adoption" : "ssh");
     await seeWhetherPaused(member, machine);
     run.ssh = await connect(boot);
     if (!wasRunning) await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });

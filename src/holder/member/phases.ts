@@ -136,7 +136,7 @@ export function wireState(phase: Phase): WireState {
     case "failed":
       return { state: "error", failure: phase.failure };
     case "orphaned":
-      return phase.failure ? { state: "error", failure: phase.failure } : { state: "stopped" };
+      return phase.failure ? { state: "error", failure: phase.failure } : { state: "starting", stage: "adoption" };
   }
 }
 

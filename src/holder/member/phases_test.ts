@@ -86,7 +86,7 @@ Deno.test("phases: what the protocol says of each", () => {
     ["stopping", "running", "stopping", undefined],
     ["stopped", "stopped", undefined, undefined],
     ["failed", "error", undefined, "it failed"],
-    ["orphaned", "stopped", undefined, undefined],
+    ["orphaned", "starting", "adoption", undefined],
   ]);
   const download = { bytes: 1, rate: 1 };
   assert.deepEqual(said({ kind: "preparing", boot, stage: "image", download }), ["downloading", "image", undefined]);

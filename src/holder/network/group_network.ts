@@ -71,6 +71,8 @@ export class GroupNetwork {
   /** What members have published, by host port; with what keeps it from being open. */
   readonly #published = new Map<number, { ip: string; port: number; problem?: string }>();
   #opening: Promise<void> = Promise.resolve();
+  /** Members whose machines are being connected early. */
+  readonly #early = new Map<string, Promise<void>>();
   /** The port of each member, and of the gateway, as it should be. */
   readonly #cables = new Map<string, Port>();
 
@@ -246,7 +248,16 @@ export class GroupNetwork {
   /** Connects a machine that listens on its network socket, and connects it again when the cable breaks. */
   async plug({ name, mac, ip, netSocket }: Cable): Promise<void> {
     this.#dns.load();
+    const early = this.#early.get(name);
+    this.#early.delete(name);
+    await early;
+    if (early && this.#cables.get(name)?.isOpen) return; // the machine takes one connection at a time
     await this.#connect(netSocket, { name, role: "member", mac, ip });
+  }
+
+  /** The same for a machine that runs, before anything else is known of it; {@link plug} follows, and tells of failures. */
+  plugEarly({ name, mac, ip, netSocket }: Cable): void {
+    this.#early.set(name, this.#connect(netSocket, { name, role: "member", mac, ip }, 0).catch(() => {}));
   }
 
   async #connect(path: string, options: PortOptions, limitMs = SOCKET_LIMIT_MS): Promise<void> {
@@ -282,6 +293,7 @@ export class GroupNetwork {
 
   /** Forgets a member's cable. Its forwarded port stays, for the machine may be started again. */
   unplug(name: string): void {
+    this.#early.delete(name);
     this.#cables.delete(name);
     this.#switch.removePort(name);
   }

@@ -1,0 +1,194 @@
+/**
+ * The guardian of a detached group, and how a killed holder comes back.
+ *
+ * The holder's death ends the switch, and with it every connection between the members. So each detached holder starts a
+ * shell that waits on a pipe from it: 2 MiB that do nothing. At the pipe's end without a farewell the shell becomes
+ * (exec) the same program as a new holder, which takes the group back before TCP has given anything up. A holder that
+ * ends in good order says farewell. The guardian is a session of its own; it holds neither terminal nor log nor lock.
+ *
+ * A program that dies at each start must not be started for ever: deaths are handed on from holder to holder, and the
+ * third within a minute is the last. Bound groups have no guardian: they end with their holder.
+ */
+
+import { FleetboxError } from "../core/errors.ts";
+import { shellQuote } from "../core/quoting.ts";
+import { identify, type ProcessIdentity, which } from "../system/process.ts";
+import { sameExecutable } from "../system/program_info.ts";
+import type { GroupRecord, Store } from "../store.ts";
+import { fateOf, liveMembers, settledRecords, sweepGroups } from "../store/orphans.ts";
+import { settles } from "../vmm/qemu/process.ts";
+import { RUNNER_FLAG } from "../wire.ts";
+import { log } from "./log.ts";
+
+/** The environment variable of a holder that a guardian became: {@link Comeback}, JSON. */
+const GUARDIAN_VARIABLE = "FLEETBOX_GUARDIAN";
+/** What a guardian is called in the list of processes. */
+export const GUARDIAN_NAME = "fleetbox-guardian";
+
+/** So many deaths within so many seconds end it. */
+const DEATHS = 3;
+const WITHIN_S = 60;
+/** How long a guardian may take to leave after the farewell. */
+const LEAVE_MS = 2_000;
+
+const FAREWELL = "farewell";
+/**
+ * What to become, quoted for a shell, and where its log is: in the environment, so that whoever looks for holders in the
+ * list of processes finds holders alone.
+ */
+const COMMAND_VARIABLE = "FLEETBOX_GUARDIAN_COMMAND";
+const LOG_VARIABLE = "FLEETBOX_GUARDIAN_LOG";
+const SCRIPT = `
+while read -r word; do
+  if [ "$word" = ${FAREWELL} ]; then exit 0; fi
+done
+if true 2>>"$${LOG_VARIABLE}"; then exec 2>>"$${LOG_VARIABLE}"; fi
+eval "set -- $${COMMAND_VARIABLE}"
+unset ${LOG_VARIABLE} ${COMMAND_VARIABLE}
+if ! command -v "$1" >/dev/null; then
+  echo "guardian: $1 is gone, so nobody holds the group now; take it back with fleetbox up" >&2
+  exit 1
+fi
+exec "$@" </dev/null >/dev/null
+`;
+
+/** What a guardian hands to the holder that it becomes. */
+export interface Comeback {
+  /** {@link GroupRecord.id} */
+  group: string;
+  /** When holders of this group died, in seconds since the host's boot, without the one that is just dead. */
+  deaths: number[];
+}
+
+/** The deaths that still count. */
+export function recentDeaths(deaths: readonly number[], now: number): number[] {
+  return deaths.filter((death) => now - death < WITHIN_S);
+}
+
+/** Whether one more start would be one too many. */
+export function isTooMany(deaths: readonly number[], now: number): boolean {
+  return recentDeaths(deaths, now).length >= DEATHS;
+}
+
+/** Why this process was started, if a guardian has become it; the death that made it so is among the deaths then. */
+export function comebackFromEnvironment(now = Deno.osUptime()): Comeback | undefined {
+  const text = Deno.env.get(GUARDIAN_VARIABLE);
+  if (!text) return undefined;
+  Deno.env.delete(GUARDIAN_VARIABLE); // it is nobody else's
+  try {
+    const { group, deaths } = JSON.parse(text) as Comeback;
+    if (typeof group !== "string" || !deaths.every(Number.isFinite)) throw new TypeError("it is malformed");
+    return { group, deaths: [...recentDeaths(deaths, now), now] };
+  } catch (cause) {
+    throw new FleetboxError("misuse", `Bad ${GUARDIAN_VARIABLE}: ${text}`, { cause });
+  }
+}
+
+/** The members that are to be taken back; none when there is nothing to do, or nothing may be done: the log says which. */
+export async function membersToBringBack(store: Store, { group, deaths }: Comeback): Promise<string[]> {
+  const find = (records: GroupRecord[]) => records.find(({ id }) => id === group);
+  const before = find(store.groupRecords());
+  if (!before) return []; // it has ended meanwhile, or the store is gone
+  if (isTooMany(deaths, deaths.at(-1)!)) {
+    log(
+      `guardian: the holder of "${before.group}" died ${DEATHS} times within a minute: not started again; ` +
+        `take the group back with fleetbox up ${before.served[0] ?? before.group}`,
+    );
+    return [];
+  }
+  log(`guardian: the holder of "${before.group}", process ${before.holder.pid}, died: taking the group back`);
+  const record = find(await settledRecords(store, before.served));
+  if (!record || fateOf(record) === "served") {
+    log("guardian: somebody else has taken it back");
+    return [];
+  }
+  if (fateOf(record) === "adopt") return liveMembers(record);
+  log("guardian: none of its machines runs any more");
+  sweepGroups(store);
+  return [];
+}
+
+export interface GuardianOptions {
+  store: Store;
+  /** {@link GroupRecord.id} */
+  group: string;
+  /** The holder's own `--fleetbox-runner` argument, and its first name, which its log is called after. */
+  argument: string;
+  first: string;
+  /** {@link Comeback.deaths} */
+  deaths: readonly number[];
+  /** Told which process it is; undefined: there is none. */
+  onChange(guardian: ProcessIdentity | undefined): void;
+}
+
+/** The holder's end. A guardian that dies is replaced, by the same rule: three deaths within a minute end it. */
+export class Guardian {
+  #child: Deno.ChildProcess | undefined;
+  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #deaths: number[] = [];
+  #isOver = false;
+  readonly #shell = which("dash") ?? "/bin/sh"; // where both are there, it is the smaller one
+  readonly #command: string;
+
+  constructor(private readonly options: GuardianOptions) {
+    const { program, args } = sameExecutable();
+    this.#command = [program, ...args, RUNNER_FLAG, options.argument].map(shellQuote).join(" ");
+  }
+
+  start(): void {
+    const { store, group, argument, first, deaths, onChange } = this.options;
+    const comeback: Comeback = { group, deaths: [...deaths] };
+    let child: Deno.ChildProcess;
+    try {
+      child = new Deno.Command(this.#shell, {
+        args: ["-c", SCRIPT, GUARDIAN_NAME, argument],
+        cwd: "/",
+        env: {
+          FLEETBOX_HOME: store.root,
+          [GUARDIAN_VARIABLE]: JSON.stringify(comeback),
+          [COMMAND_VARIABLE]: this.#command,
+          [LOG_VARIABLE]: store.holderLog(first),
+        },
+        detached: true, // a session of its own: no terminal's interrupt, and no kill of our process group, reaches it
+        stdin: "piped",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+    } catch (thrown) {
+      return log(`guardian: cannot start ${this.#shell}, the group has none: ${thrown}`);
+    }
+    this.#child = child;
+    this.#writer = child.stdin.getWriter();
+    this.#writer.closed.catch(() => {}); // it died: its status says so
+    onChange(identify(child.pid));
+    void child.status.then(() => this.#onEnd(child));
+  }
+
+  /** The group ends in good order. Resolves when the guardian has left. */
+  async farewell(): Promise<void> {
+    this.#isOver = true;
+    const child = this.#child;
+    if (!child) return;
+    try {
+      await this.#writer!.write(new TextEncoder().encode(`${FAREWELL}\n`));
+      await this.#writer!.close();
+    } catch { /* it is gone already */ }
+    if (await settles(child.status, LEAVE_MS)) return;
+    try {
+      child.kill("SIGKILL");
+    } catch { /* gone in between */ }
+  }
+
+  #onEnd(child: Deno.ChildProcess): void {
+    if (this.#isOver || this.#child !== child) return;
+    this.#child = undefined;
+    const now = Deno.osUptime();
+    this.#deaths = [...recentDeaths(this.#deaths, now), now];
+    if (!isTooMany(this.#deaths, now)) {
+      log("guardian: it was killed; starting another");
+      return this.start();
+    }
+    log(`guardian: killed ${DEATHS} times within a minute: the group has none from here on`);
+    this.options.onChange(undefined);
+  }
+}
