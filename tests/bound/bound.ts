@@ -5,13 +5,24 @@
 
 import { fileURLToPath } from "node:url";
 import { identify, isAlive, type ProcessIdentity } from "../../src/system/process.ts";
-import { until } from "../support/processes.ts";
+import { exists } from "../../src/store.ts";
+import { until, within } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 import type { Script } from "./client.ts";
 
 const CLIENT = fileURLToPath(new URL("client.ts", import.meta.url));
-/** What the issue asks for: nothing of the group exists so long after the client was killed. */
-export const GONE_MS = 2_000;
+/** How long a client may take until it says what a test waits for. */
+const SAID_MS = 120_000;
+
+/** The moments of a bound group's start, each told by what is there then that was not before. */
+export const START: [moment: string, isThere: (box: Sandbox) => boolean][] = [
+  ["when its client is there", () => true],
+  ["when its holder is there", (box) => box.processes("holder").length > 0],
+  ["when the holder listens for its client", (box) => exists(box.store.controlSocket("a"))],
+  ["when a member is claimed", (box) => exists(box.store.memberSocket("a"))],
+  ["when its gateway is there", (box) => box.processes("gateway").length > 0],
+  ["when a machine is there", (box) => box.processes("machine").length > 0],
+];
 
 export interface ClientOptions {
   env?: Record<string, string>;
@@ -60,11 +71,15 @@ export class Client implements AsyncDisposable {
   }
 
   /** Resolves when it has said this. @throws when it ends without. */
-  async said(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#said)) {
-      if (this.#isOver) throw new Error(`the client ended without saying ${pattern}:\n${this.#said}`);
-      await new Promise<void>((told) => this.#listeners.add(told));
-    }
+  said(pattern: RegExp): Promise<void> {
+    const listen = async () => {
+      while (!pattern.test(this.#said)) {
+        if (this.#isOver) throw new Error(`the client ended without saying ${pattern}:\n${this.#said}`);
+        await new Promise<void>((told) => this.#listeners.add(told));
+      }
+    };
+    const late = () => `the client did not say ${pattern} within ${SAID_MS / 1000} s:\n${this.#said}`;
+    return within(listen(), SAID_MS, late);
   }
 
   /** `kill -9`. */
@@ -99,6 +114,17 @@ function environment(pid: number): string[] {
   }
 }
 
+/** Whether a process has a file open. Linux only. */
+export function holdsOpen(pid: number, path: string): boolean {
+  const real = Deno.realPathSync(path);
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+    try {
+      if (Deno.readLinkSync(`/proc/${pid}/fd/${name}`) === real) return true;
+    } catch { /* closed in between */ }
+  }
+  return false;
+}
+
 /** What is left of groups: processes, sockets, pidfiles, records. */
 export function left(box: Sandbox): string[] {
   const processes = box.processes().filter(({ kind }) => kind !== "other")
@@ -110,9 +136,10 @@ export function left(box: Sandbox): string[] {
 export async function untilNothing(box: Sandbox, limitMs = 20_000): Promise<number> {
   const start = performance.now();
   let last: string[] = [];
-  await until("nothing is left", () => (last = left(box)).length === 0, limitMs).catch((thrown) => {
-    console.log(`left: ${last.join(", ")}`); // what comes after this failure may hide it
-    throw new Error(`${thrown.message}: ${last.join(", ")}`);
+  const seen = () => last.join(", ");
+  await until("nothing is left", () => (last = left(box)).length === 0, limitMs, seen).catch((thrown) => {
+    console.log(thrown.message, box.holderLogs()); // what comes after this failure may hide it
+    throw thrown;
   });
   return performance.now() - start;
 }

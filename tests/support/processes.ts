@@ -72,18 +72,38 @@ export async function kill(process: ProcessIdentity): Promise<void> {
 
 /**
  * Waits for a condition that no event tells. Looks every 10 ms.
- * @throws when it has not come to pass within the limit.
+ * @param seen what there is to see at the moment, for the error's text
+ * @throws when it has not come to pass within the limit, also when looking itself hangs: what it waited for, and what was
+ * seen last.
  */
-export async function until<T>(
+export function until<T>(
   what: string,
   condition: () => T | Promise<T>,
   limitMs = 30_000,
+  seen?: () => unknown,
 ): Promise<NonNullable<T>> {
-  const end = performance.now() + limitMs;
-  for (;;) {
-    const value = await condition();
-    if (value) return value;
-    if (performance.now() > end) throw new Error(`not so within ${limitMs / 1000} s: ${what}`);
-    await new Promise((again) => setTimeout(again, 10));
-  }
+  let isOver = false;
+  let last: unknown = "nothing: it was still being looked at";
+  const look = async () => {
+    while (!isOver) {
+      const value = await condition();
+      if (value) return value;
+      last = value;
+      await new Promise((again) => setTimeout(again, 10));
+    }
+    return undefined as never;
+  };
+  const text = () => `not so within ${limitMs / 1000} s: ${what}; seen last: ${seen ? shown(seen()) : shown(last)}`;
+  return within(look(), limitMs, text).finally(() => isOver = true);
+}
+
+/** A promise with a limit. @throws what `text` says when it has not settled within it. */
+export function within<T>(promise: Promise<T>, limitMs: number, text: () => string): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const limit = setTimeout(() => reject(new Error(text())), limitMs);
+  return Promise.race([promise, late]).finally(() => clearTimeout(limit));
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value) ?? String(value);
 }

@@ -28,7 +28,7 @@ export class OnTerminal {
   readonly done: Promise<number>;
   #child: Deno.ChildProcess;
   #keyboard: WritableStreamDefaultWriter<Uint8Array>;
-  #told = () => {};
+  #listeners = new Set<() => void>();
   #ended = false;
   #limitMs: number;
 
@@ -64,7 +64,7 @@ export class OnTerminal {
   async shows(pattern: RegExp, from = 0): Promise<void> {
     while (!pattern.test(this.output.slice(from))) {
       if (this.#ended) throw new Error(`it ended without showing ${pattern}:\n${this.output}`);
-      await new Promise<void>((told) => this.#told = told);
+      await new Promise<void>((told) => this.#listeners.add(told));
     }
   }
 
@@ -83,17 +83,26 @@ export class OnTerminal {
     await this.#keyboard.write(new TextEncoder().encode(text));
   }
 
+  #tell(): void {
+    const told = [...this.#listeners];
+    this.#listeners.clear();
+    told.forEach((listener) => listener());
+  }
+
   async #run(): Promise<number> {
-    const limit = setTimeout(() => this.#child.kill("SIGKILL"), this.#limitMs);
+    const limit = setTimeout(() => {
+      this.output += `\n[killed by the test: it did not end within ${this.#limitMs / 1000} s]\n`;
+      this.#child.kill("SIGKILL");
+    }, this.#limitMs);
     for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
       this.output += text;
-      this.#told();
+      this.#tell();
     }
     const { code } = await this.#child.status;
     clearTimeout(limit);
     await this.#keyboard.close().catch(() => {});
     this.#ended = true;
-    this.#told();
+    this.#tell();
     return code;
   }
 }

@@ -30,16 +30,14 @@ test("a gateway that dies at its start: its own message is in ours, and nothing 
 
 test("a QEMU that never answers does not keep up beyond its limit", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "hang" } } });
-  const up = await box.fails(4, /"a" did not .*within 1 s; it came as far as boot/, "up", "a", "--timeout", "1s");
-  assert.ok(up.ms < 20_000, `${up.ms}`);
+  await box.fails(4, /"a" did not .*within 1 s; it came as far as boot/, "up", "a", "--timeout", "1s");
   await box.empty();
   assert.deepEqual(box.stored(), []);
 });
 
 test("a gateway that never answers does not keep up beyond its limit", async () => {
   await using box = await sandbox({ fakeQemu: { gateway: { start: "hang" } } });
-  const up = await box.fails(4, /"\w" did not .*within 1 s/, "up", "a,b", "--timeout", "1s");
-  assert.ok(up.ms < 20_000, `${up.ms}`);
+  await box.fails(4, /"\w" did not .*within 1 s/, "up", "a,b", "--timeout", "1s");
   await box.empty();
 });
 
@@ -47,8 +45,7 @@ test("a QEMU that never answers can be stopped", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "hang" } } });
   await box.up("a", "--no-wait");
   await until("its machine is there", () => box.processes("machine").length === 1);
-  const stop = await box.ok("stop", "--force", "a");
-  assert.ok(stop.ms < 20_000, `${stop.ms}`);
+  await box.ok("stop", "--force", "a");
   await box.empty();
 });
 
@@ -118,7 +115,6 @@ test("a first boot that failed before its client listens is still told of, once"
   await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   const holder = box.start(["--fleetbox-runner", "a"]);
   await holder.printed(/a: did not come up/);
-  await new Promise((later) => setTimeout(later, 500)); // a client that is late, but not too late
   const [{ member }] = await talkJson(box.store.memberSocket("a"), { op: "watch" });
   assert.equal(member.state, "error");
   assert.match(member.failure.message, /no luck/);
@@ -127,14 +123,15 @@ test("a first boot that failed before its client listens is still told of, once"
 });
 
 test("a machine that dies while others of its first boot still boot fails that boot at once", async () => {
-  await using box = await sandbox({ fakeQemu: { a: { onSignal: "die", message: "bad luck" }, b: { bootMs: 60_000 } } });
+  await using box = await sandbox({
+    fakeQemu: { a: { onSignal: "die", message: "bad luck" }, b: { bootMs: 600_000 } },
+  });
   const up = box.start(["up", "a,b", "--egress", "off"]);
   await up.printed(/^a: running/m);
   box.accident("a");
   const result = await up.done;
   assert.equal(result.code, 1, told(result));
   assert.match(result.stderr, /The machine of "a" ended: QEMU ended with code 134: bad luck/);
-  assert.ok(result.ms < 40_000, `${result.ms}`);
   await box.empty();
   assert.deepEqual(box.stored(), []);
 });
@@ -194,9 +191,8 @@ test("a machine that crashes: its member is in error with the cause, the others 
 });
 
 test("a machine that crashes while it boots ends the wait at once, with the cause", async () => {
-  await using box = await sandbox({ fakeQemu: { a: { bootMs: 60_000, dieAfterMs: 400, message: "out of luck" } } });
-  const up = await box.fails(1, /Cannot boot "a": .*QEMU ended with code 134: out of luck/, "up", "a");
-  assert.ok(up.ms < 20_000);
+  await using box = await sandbox({ fakeQemu: { a: { bootMs: 600_000, dieAfterMs: 400, message: "out of luck" } } });
+  await box.fails(1, /Cannot boot "a": .*QEMU ended with code 134: out of luck/, "up", "a");
   await box.empty();
 });
 

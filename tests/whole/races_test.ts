@@ -99,16 +99,26 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 
 test("Ctrl-C as soon as up starts leaves nothing behind, whenever it comes", async () => {
-  for (const delayMs of [0, 40, 80, 120, 160, 220, 300]) {
+  const moments: [moment: string, isThere: (box: Sandbox) => boolean][] = [
+    ["at once", () => true],
+    ["when its store is there", (box) => exists(box.store.claimLock)],
+    ["when its holder is there", (box) => box.processes("holder").length > 0],
+    ["when the holder's log is there", (box) => box.holderLog("a") !== ""],
+    ["when a member is claimed", (box) => exists(box.store.memberSocket("a"))],
+    ["when a member is stored", (box) => box.stored().length > 0],
+    ["when its gateway is there", (box) => box.processes("gateway").length > 0],
+    ["when a machine is there", (box) => box.processes("machine").length > 0],
+  ];
+  for (const [moment, isThere] of moments) {
     await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
     const up = box.start(["up", "a,b", "--egress", "off"]);
-    await new Promise((later) => setTimeout(later, delayMs));
+    await until(moment, () => isThere(box));
     up.kill("SIGINT");
     const result = await up.done;
     // Before it listens for signals the signal itself ends it, and nothing has begun.
     assert.ok(result.code === 130 || result.signal === "SIGINT", told(result));
     await box.empty();
-    assert.deepEqual(box.stored(), [], `after ${delayMs} ms: ${told(result)}`);
+    assert.deepEqual(box.stored(), [], `${moment}: ${told(result)}`);
   }
 });
 

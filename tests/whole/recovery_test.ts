@@ -1,7 +1,7 @@
 /** What a killed holder leaves, and what is damaged in the store: taken back, swept away, told; never deleted. */
 
 import assert from "node:assert/strict";
-import { isAlive } from "../../src/system/process.ts";
+import { identify, isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/store.ts";
 import { kill, signal, until } from "../support/processes.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
@@ -115,6 +115,7 @@ test("process ids that belong to another program now: it is left alone, and up w
   await box.killAll();
   const stranger = box.spawn("sleep", "1000");
   const pid = stranger.pid;
+  const identity = identify(pid)!;
   Deno.writeTextFileSync(box.store.member("a").pid, String(pid));
   await box.store.writeGroupRecord({
     ...record,
@@ -129,7 +130,7 @@ test("process ids that belong to another program now: it is left alone, and up w
   assert.notEqual(box.record().id, id);
   assert.notEqual(Deno.readTextFileSync(box.store.member("a").pid), String(pid));
   await box.ok("rm", "-f", "a");
-  assert.equal(await Promise.race([stranger.status, new Promise((later) => setTimeout(later, 100))]), undefined);
+  assert.ok(isAlive(identity), "the stranger was ended");
 });
 
 test("records that are damaged keep nobody from anything", async () => {
@@ -147,17 +148,16 @@ test("records that are damaged keep nobody from anything", async () => {
   for (const path of [record, ...Object.values(sockets)]) Deno.removeSync(path);
 });
 
-test("a holder that hangs: ls says so within two seconds and tells of the others, up gives up on it", async () => {
+test("a holder that hangs: ls says so after a second and tells of the others, up gives up on it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.up("b");
   const holder = box.processes("holder").find(({ name }) => name === "a")!;
   signal(holder, "SIGSTOP");
   const ls = await box.ok("ls");
-  assert.ok(ls.ms < 4_000, `${ls.ms}`);
   assert.match(ls.stdout, /^a +unknown/m);
   assert.match(ls.stdout, /^b +running/m);
-  assert.match(ls.stdout, /The holder of "a" did not answer/);
+  assert.match(ls.stdout, /The holder of "a" did not answer within 1 s/);
   await box.fails(4, /The holder of "a" did not answer within 5 s/, "up", "a");
   signal(holder, "SIGCONT");
   await box.up("a");

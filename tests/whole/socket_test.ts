@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/store.ts";
-import { until } from "../support/processes.ts";
+import { until, within } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { Client, handled, talk, talkJson } from "../support/socket.ts";
 
@@ -110,13 +110,11 @@ test("10 MB without a newline are refused, and cost nobody else anything", async
 });
 
 test("stop is answered with ok at once, then the machine goes down and its socket and pidfile disappear", async () => {
-  await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 1_000 } } });
+  await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 3_000 } } });
   await box.up("a,b");
   const { socket, pid } = box.store.member("a");
   assert.equal(Deno.readTextFileSync(pid), String(box.process("holder").pid), "digits only");
-  const started = performance.now();
   assert.equal(await talk(socket, "stop"), "ok");
-  assert.ok(performance.now() - started < 900, "ok came only when the machine was down");
   const during = JSON.parse(await talk(socket, "status"));
   assert.deepEqual([during.state, during.running, during.stage], ["running", true, "stopping"]);
   assert.equal(await talk(socket, "stop\n"), "ok", "a second stop waits with the first");
@@ -196,7 +194,8 @@ test("a JSON request may come in pieces, with pauses, and without a newline", as
   using client = await Client.connect(box.store.memberSocket("a"));
   for (const piece of ['{"op":', ' "report"', "}"]) {
     await client.send(piece);
-    await new Promise((later) => setTimeout(later, 60));
+    // The holder has read it when it answers somebody else who came later.
+    await talk(box.store.memberSocket("a"), "status");
   }
   assert.equal(JSON.parse(await client.rest()).name, "a");
 });
@@ -221,12 +220,12 @@ test("clients that say nothing, or never finish, are closed after ten seconds; o
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
-  const seconds = async (work: (client: Client) => Promise<void>) => {
+  let closed = 0;
+  const untilClosed = async (work: (client: Client) => Promise<void>) => {
     using client = await Client.connect(socket);
-    const started = performance.now();
     await work(client);
     assert.match(await client.rest(), /^(err: the request was not finished within 10 s)?$/);
-    return (performance.now() - started) / 1000;
+    closed++;
   };
   const drip = async (client: Client, text: string) => {
     for (const character of text) {
@@ -235,16 +234,15 @@ test("clients that say nothing, or never finish, are closed after ten seconds; o
     }
   };
   const slow = handled(Promise.all([
-    seconds(async () => {}),
-    seconds((client) => client.send('{"op": "report"')),
-    seconds((client) => drip(client, `{"op": "${"x".repeat(300)}`).catch(() => {})),
+    untilClosed(async () => {}),
+    untilClosed((client) => client.send('{"op": "report"')),
+    untilClosed((client) => drip(client, `{"op": "${"x".repeat(300)}`).catch(() => {})),
   ]));
   for (let round = 0; round < 20; round++) {
-    const started = performance.now();
     assert.equal(JSON.parse(await talk(socket, "status")).state, "running");
-    assert.ok(performance.now() - started < 2_000);
+    if (round === 0) assert.equal(closed, 0, "one was closed before another client was served");
   }
-  for (const taken of await slow) assert.ok(taken > 8 && taken < 30, `${taken} s`);
+  await within(slow, 60_000, () => `closed within a minute: ${closed} of 3`);
 });
 
 test("a thousand connections at once are served, and status answers others meanwhile", async () => {
