@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { until } from "../../tests/support/processes.ts";
 import fc from "fast-check";
 import { FleetboxError } from "../core/errors.ts";
 import { commandLine, killLine, quote } from "./shell.ts";
@@ -44,12 +45,24 @@ Deno.test("shell: plain words stay readable, others are quoted", () => {
   assert.deepEqual(["a/b.c", "", "a b", "it's", "x=y"].map(quote), ["a/b.c", "''", "'a b'", "'it'\\''s'", "'x=y'"]);
 });
 
+/** How many `sleep`s there are among a process and what descends from it. */
+function sleeps(pid: number): number {
+  try {
+    const own = Deno.readTextFileSync(`/proc/${pid}/comm`) === "sleep\n" ? 1 : 0;
+    const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
+    return children.split(" ").filter((word) => word !== "").reduce((sum, child) => sum + sleeps(Number(child)), own);
+  } catch {
+    return 0; // gone in between
+  }
+}
+
 Deno.test("shell: the kill line ends what carries the mark and what descends from it, and nothing else", async () => {
   const mark = `test${crypto.randomUUID().slice(0, 8)}`;
   const start = (line: string) => new Deno.Command("sh", { args: ["-c", line], stdout: "null" }).spawn();
   const marked = start(commandLine("sleep 30 & env -i sleep 30; echo went on", { mark }));
   const other = start("exec sleep 30");
-  await new Promise((soon) => setTimeout(soon, 200));
+  // The shell and its first child carry the mark; the second was given no environment, and the third is another's.
+  await until("all of them run", () => sleeps(marked.pid) === 2 && sleeps(other.pid) === 1);
   // Without sudo: this test may run as root on a host where others work.
   const line = killLine(mark, "KILL").replaceAll("sudo -n true", "false");
   assert.match(await sh(line), /^3\n$/);
@@ -71,7 +84,7 @@ Deno.test("shell: what is killed does not go on to its next command in the meant
     args: ["-c", commandLine(nested, { mark, env: { WENT: went } })],
     stdout: "null",
   }).spawn();
-  await new Promise((soon) => setTimeout(soon, 300));
+  await until("the innermost runs", () => sleeps(marked.pid) === 1);
   // Slow, as it is in a guest that has much else to do.
   const line = killLine(mark, "KILL").replaceAll("sudo -n true", "false").replaceAll(
     "kill -KILL",

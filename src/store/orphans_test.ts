@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { until } from "../../tests/support/processes.ts";
 import { join } from "node:path";
 import { completeRecords, fateOf, liveMembers, settledRecords, sweepGroups } from "./orphans.ts";
 import { identify, isAlive, type ProcessIdentity, start } from "../system/process.ts";
@@ -40,9 +41,8 @@ function hypervisor(name: string, qmpSocket: string) {
 
 /** `start` returns before the child is its program. */
 async function untilSeen(pid: number): Promise<void> {
-  while (!Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("guest=")) {
-    await new Promise((later) => setTimeout(later, 5));
-  }
+  const line = () => Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+  await until("the child is its program", () => line().includes("guest="), undefined, line);
 }
 
 Deno.test("orphans: a machine that no record names is found, and keeps its group from being swept", () =>

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { until } from "../../tests/support/processes.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { identify, isAlive, ProcessError, run, start, startHolder, which } from "./process.ts";
 
@@ -40,9 +41,9 @@ Deno.test("process: an identity is a process and its start, not a number", async
 
 Deno.test("process: a zombie is not alive", async () => {
   const parent = start("perl", ["-e", "$| = 1; my $child = fork // die; exit 0 if !$child; print $child; sleep 60"]);
-  while (parent.tail() === "") await new Promise((later) => setTimeout(later, 5));
+  await until("it said its child's process id", () => parent.tail() !== "");
   const pid = Number(parent.tail());
-  while (identify(pid)) await new Promise((later) => setTimeout(later, 5));
+  await until("the child is a zombie", () => !identify(pid));
   assert.match(Deno.readTextFileSync(`/proc/${pid}/stat`), /\) Z /);
   parent.kill("SIGKILL");
   await parent.exited;
@@ -84,7 +85,7 @@ Deno.test("process: one whose first thread has ended is alive until its last one
   try {
     await told.promise;
     const stateOf = () => /\) (\w) /.exec(Deno.readTextFileSync(`/proc/${child.pid}/stat`))?.[1];
-    while (stateOf() !== "Z") await new Promise((later) => setTimeout(later, 2));
+    await until("its main thread has ended", () => stateOf() === "Z", undefined, stateOf);
     assert.ok(isAlive(identify(child.pid)!));
   } finally {
     child.kill("SIGKILL");
