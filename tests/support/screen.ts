@@ -1,95 +1,60 @@
 /**
- * What a terminal shows of what was written to it: as much of one as fleetbox and a shell's line use. Lines that are too
- * long wrap, the screen scrolls, colours are left away. {@link Screen.resize} wraps anew what is there, as tmux does.
+ * What a terminal shows of what was written to it: `@xterm/headless`, the terminal of VS Code without a window. Writes are
+ * taken up in their order; {@link Screen.settled} says when all of them are drawn.
  */
 
+import xterm from "@xterm/headless";
+
 export class Screen {
-  #lines: string[] = [""];
-  #row = 0;
-  #column = 0;
-  /** Lines that scrolled off the top. */
-  readonly scrolled: string[] = [];
   cursorIsHidden = false;
+  #terminal: xterm.Terminal;
 
-  constructor(private columns: number, private rows: number) {}
+  constructor(columns: number, rows: number) {
+    // With the line of the cursor wrapped anew, as tmux and GNOME do it; VS Code leaves that line alone.
+    this.#terminal = new xterm.Terminal({
+      cols: columns,
+      rows,
+      scrollback: 1000,
+      allowProposedApi: true,
+      reflowCursorLine: true,
+    });
+    // DECTCEM: the terminal does it, and does not tell it.
+    for (const final of ["h", "l"]) {
+      this.#terminal.parser.registerCsiHandler({ prefix: "?", final }, (modes) => {
+        if (modes.includes(25)) this.cursorIsHidden = final === "l";
+        return false;
+      });
+    }
+  }
 
-  /** The lines, without spaces and empty lines at their end. */
+  /** The lines on the screen, without spaces and empty lines at their end. */
   get text(): string {
-    return this.#lines.map((line) => line.trimEnd()).join("\n").trimEnd();
+    const { baseY } = this.#terminal.buffer.active;
+    return this.#lines(baseY, baseY + this.#terminal.rows).join("\n").trimEnd();
+  }
+
+  /** Lines that scrolled off the top. */
+  get scrolled(): string[] {
+    return this.#lines(0, this.#terminal.buffer.active.baseY);
   }
 
   write(text: string): void {
-    // deno-lint-ignore no-control-regex
-    for (const [piece, sequence] of text.matchAll(/\x1b\[([0-9;?]*[A-Za-z])|[^]/g)) {
-      if (sequence) this.#control(sequence);
-      else this.#put(piece);
-    }
+    this.#terminal.write(text);
   }
 
-  /** The window has another size now. */
-  resize(columns: number, rows: number): void {
-    const wrapped = this.#lines.map((line) => {
-      const whole = line.trimEnd();
-      return Array.from(
-        { length: Math.max(1, Math.ceil(whole.length / columns)) },
-        (_, at) => whole.slice(at * columns, (at + 1) * columns),
-      );
-    });
-    this.#row = wrapped.slice(0, this.#row + 1).flat().length - 1;
-    this.#column = Math.min(this.#column, columns - 1);
-    this.#lines = wrapped.flat();
-    [this.columns, this.rows] = [columns, rows];
-    this.#scroll();
+  /** Resolves when all that was written is drawn. */
+  settled(): Promise<void> {
+    return new Promise((drawn) => this.#terminal.write("", drawn));
   }
 
-  #put(char: string): void {
-    if (char === "\r") this.#column = 0;
-    else if (char === "\n") this.#down();
-    else if (char >= " ") {
-      if (this.#column === this.columns) {
-        this.#column = 0;
-        this.#down();
-      }
-      const line = this.#lines[this.#row].padEnd(this.#column);
-      this.#lines[this.#row] = line.slice(0, this.#column) + char + line.slice(this.#column + 1);
-      this.#column++;
-    }
+  /** The window has another size now: what was written before is drawn in the old one. */
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.settled();
+    this.#terminal.resize(columns, rows);
   }
 
-  #down(): void {
-    this.#row++;
-    if (this.#row === this.#lines.length) this.#lines.push("");
-    this.#scroll();
-  }
-
-  #scroll(): void {
-    while (this.#lines.length > this.rows) {
-      this.scrolled.push(this.#lines.shift()!.trimEnd());
-      this.#row = Math.max(0, this.#row - 1);
-    }
-  }
-
-  #control(sequence: string): void {
-    const count = Number(sequence.slice(0, -1)) || 1;
-    switch (sequence.at(-1)) {
-      case "A":
-        this.#row = Math.max(0, this.#row - count);
-        break;
-      case "K":
-        this.#lines[this.#row] = this.#lines[this.#row].slice(0, this.#column);
-        break;
-      case "J":
-        this.#lines[this.#row] = this.#lines[this.#row].slice(0, this.#column);
-        this.#lines.length = this.#row + 1;
-        break;
-      case "l":
-      case "h":
-        if (sequence.startsWith("?25")) this.cursorIsHidden = sequence.endsWith("l");
-        break;
-      case "m":
-        break;
-      default:
-        throw new Error(`a sequence that this screen does not know: ${JSON.stringify(sequence)}`);
-    }
+  #lines(from: number, to: number): string[] {
+    const { active } = this.#terminal.buffer;
+    return Array.from({ length: to - from }, (_, at) => active.getLine(from + at)?.translateToString(true) ?? "");
   }
 }

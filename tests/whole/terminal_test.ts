@@ -40,6 +40,7 @@ Deno.test("up of more members than the terminal has rows: the window is never sc
   const end = frames.pop()!; // takes the lines away
   for (const frame of frames) {
     screen.write(frame);
+    await screen.settled();
     const lines = screen.text.split("\n");
     assert.ok(lines.length < rows, screen.text);
     assert.match(lines.at(-1)!, /^and 6 more: \d/, screen.text);
@@ -47,6 +48,7 @@ Deno.test("up of more members than the terminal has rows: the window is never sc
   }
   assert.deepEqual(screen.scrolled, []);
   screen.write(end);
+  await screen.settled();
   assert.equal(screen.text, "");
   // The summary is too wide for 40 columns with how to reach each: it is told once.
   const summary = up.output.slice(up.output.indexOf(SHOW)).replace(ESCAPES, "").trim().split(/\r?\n/);
@@ -83,10 +85,12 @@ Deno.test("up in a window that is made smaller while it runs: the lines fit the 
   assert.ok(first > 0 && first < frames.length, up.output);
   const screen = new Screen(before.columns, before.rows);
   frames.slice(0, first).forEach((frame) => screen.write(frame));
+  await screen.settled();
   assert.equal(screen.text.split("\n").length, 12, screen.text);
-  screen.resize(after.columns, after.rows);
+  await screen.resize(after.columns, after.rows);
   for (const frame of frames.slice(first)) {
     screen.write(frame);
+    await screen.settled();
     const lines = screen.text.split("\n");
     assert.equal(lines.length, after.rows - 1, screen.text);
     assert.ok(lines.slice(0, -1).every((line) => /^node-\d+ +\S+ +\d+\.\d s$/.test(line)), screen.text);

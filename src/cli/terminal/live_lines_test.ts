@@ -17,60 +17,64 @@ function terminal(columns = 20, rows = 6) {
     screen,
     lines,
     writes: () => writes,
-    resize(columns: number, rows = size.rows) {
+    async resize(columns: number, rows = size.rows) {
       Object.assign(size, { columns, rows });
-      screen.resize(columns, rows);
+      await screen.resize(columns, rows);
+    },
+    async shown() {
+      await screen.settled();
+      return screen.text;
     },
   };
 }
 
-Deno.test("live lines: each frame stands in the place of the one before, longer or shorter, more or fewer", () => {
-  const { screen, lines } = terminal();
+Deno.test("live lines: each frame stands in the place of the one before, longer or shorter, more or fewer", async () => {
+  const { screen, lines, shown } = terminal();
   for (const frame of [["a one", "b one"], ["a longer line", "b"], ["a", "b", "c"], ["only"], []]) {
     lines.draw(frame);
-    assert.equal(screen.text, ["$ fleetbox up", ...frame].join("\n"));
+    assert.equal(await shown(), ["$ fleetbox up", ...frame].join("\n"));
     assert.ok(screen.cursorIsHidden);
   }
 });
 
-Deno.test("live lines: what is to stay is put above them; the end takes them away and gives the cursor back", () => {
-  const { screen, lines } = terminal();
+Deno.test("live lines: what is to stay is put above them; the end takes them away and gives the cursor back", async () => {
+  const { screen, lines, shown } = terminal();
   lines.draw(["a", "b"]);
   lines.draw(["a", "b"], "a note");
   lines.draw(["a", "b"], "two\nlines");
-  assert.equal(screen.text, "$ fleetbox up\na note\ntwo\nlines\na\nb");
+  assert.equal(await shown(), "$ fleetbox up\na note\ntwo\nlines\na\nb");
   lines.end();
-  assert.equal(screen.text, "$ fleetbox up\na note\ntwo\nlines");
+  assert.equal(await shown(), "$ fleetbox up\na note\ntwo\nlines");
   assert.equal(screen.cursorIsHidden, false);
   lines.end();
   lines.draw(["late"]);
-  assert.equal(screen.text, "$ fleetbox up\na note\ntwo\nlines");
+  assert.equal(await shown(), "$ fleetbox up\na note\ntwo\nlines");
 });
 
-Deno.test("live lines: a note that is longer than the terminal is wide wraps, and the lines follow it", () => {
-  const { screen, lines } = terminal(10);
+Deno.test("live lines: a note that is longer than the terminal is wide wraps, and the lines follow it", async () => {
+  const { lines, shown } = terminal(10);
   lines.draw(["a"]);
   lines.draw(["a"], "0123456789abc");
   lines.draw(["b"]);
-  assert.equal(screen.text, "$ fleetbox\n up\n0123456789\nabc\nb");
+  assert.equal(await shown(), "$ fleetbox\n up\n0123456789\nabc\nb");
 });
 
-Deno.test("live lines: a terminal that is made narrower wraps what stands there; nothing of it is left over", () => {
-  const { screen, lines, resize } = terminal(20, 12);
+Deno.test("live lines: a terminal that is made narrower wraps what stands there; nothing of it is left over", async () => {
+  const { lines, resize, shown } = terminal(20, 12);
   lines.draw(["0123456789 long", "b", "0123456789 long"]);
-  resize(7);
+  await resize(7);
   lines.draw(["a new", "b", "c"]);
-  assert.equal(screen.text, "$ fleet\nbox up\na new\nb\nc");
-  resize(30);
+  assert.equal(await shown(), "$ fleet\nbox up\na new\nb\nc");
+  await resize(30);
   lines.draw(["a is wider now", "b", "c"]);
   lines.end();
-  assert.equal(screen.text, "$ fleet\nbox up");
+  assert.equal(await shown(), "$ fleetbox up");
 });
 
-Deno.test("live lines: as many lines as the screen has rows do not scroll it", () => {
-  const { screen, lines } = terminal(20, 4);
+Deno.test("live lines: as many lines as the screen has rows do not scroll it", async () => {
+  const { screen, lines, shown } = terminal(20, 4);
   for (let step = 0; step < 5; step++) lines.draw(["1", "2", "3", String(step)]);
-  assert.equal(screen.text, "1\n2\n3\n4");
+  assert.equal(await shown(), "1\n2\n3\n4");
   assert.deepEqual(screen.scrolled, ["$ fleetbox up"]);
 });
 
