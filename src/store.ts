@@ -20,14 +20,14 @@
 
 import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./core/errors.ts";
 import { clusterOf, isName } from "./core/names.ts";
-import type { Fixture, PortForward } from "./core/options.ts";
+import type { Fixture, KeptUse, PortForward, RecordedUse } from "./core/options.ts";
 import { join, resolveFrom } from "./core/paths.ts";
 import { identify, type ProcessIdentity } from "./system/process.ts";
 import { sha256 } from "./core/sha256.ts";
 import { byteLength } from "./core/bytes.ts";
 
 /** What a member is: `config.json`. */
-export interface MemberConfig {
+export interface MemberConfig extends KeptUse {
   name: string;
   /** `52:54:…`, lower case; derived from the name. */
   mac: string;
@@ -63,7 +63,7 @@ export interface MemberConfig {
 }
 
 /** What a holder notes of its group, so that the next holder can take it back (design §3, adoption). */
-export interface GroupRecord {
+export interface GroupRecord extends RecordedUse {
   /** `<g>`: 12 random hexadecimal digits; a group's name can be that of another group's first member. */
   id: string;
   /** The group's name: that of its first member. */
@@ -80,8 +80,6 @@ export interface GroupRecord {
   /** Takes the group back when the holder is killed, and is its holder then. */
   guardian?: ProcessIdentity;
   bound: boolean;
-  egress: "on" | "off";
-  host_access: boolean;
   hypervisors: Record<string, ProcessIdentity>;
   gateway?: ProcessIdentity;
   /** Host ports forwarded to each member's SSH port. */
@@ -592,6 +590,8 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
   user: shaped(/^[a-z_][a-z0-9_-]*$/, "a user's name"),
   owner: optional([isProcess, "a process"]),
   group: optional(string),
+  egress: optional(shaped(/^(on|off)$/, '"on" or "off"')),
+  host_access: optional([(value) => typeof value === "boolean", "true or false"]),
 };
 
 function isFixture(value: unknown): boolean {

@@ -7,7 +7,7 @@ import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { Bringing, type BringUp } from "./bring_up.ts";
 import { Interrupt } from "./terminal/interrupt.ts";
-import { checkPublished, ignoredOptions, type MemberFlags } from "./arguments/member_options.ts";
+import { askedOptions, checkPublished, type MemberFlags } from "./arguments/member_options.ts";
 import { forwardLine } from "./member_view.ts";
 import { say, sayJson, terminalWidth } from "./terminal/output.ts";
 import { phaseOf, progressFor } from "./terminal/progress.ts";
@@ -26,6 +26,7 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
     store,
     {
       ...request,
+      asked: askedOptions(flags, options),
       wait: flags.wait,
       verbose: flags.verbose,
       timeoutMs: options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs,
@@ -39,7 +40,6 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   checkPublished(names, options);
   let reports: MemberReport[];
   try {
-    for (const note of notes(store, request)) progress.note(note);
     reports = await bringing.run();
     reports = await publish(store, reports, bringing.started, options);
   } finally {
@@ -98,13 +98,6 @@ function summaryLines(reports: readonly MemberReport[], reach: (report: MemberRe
 
 function widest(texts: readonly string[]): number {
   return Math.max(...texts.map(({ length }) => length));
-}
-
-function notes(store: Store, { names, flags, options }: UpRequest): string[] {
-  return names.flatMap((name) => {
-    const stored = store.readMember(name);
-    return stored && "config" in stored ? ignoredOptions(stored.config, flags, options) : [];
-  });
 }
 
 function lastWords(started: readonly string[]): string | undefined {

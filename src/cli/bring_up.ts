@@ -7,14 +7,16 @@
  */
 
 import { resolveHelper } from "../../helper/resolve.ts";
-import { addMember, getGroup, getReport, spawn, stop, waitMembers } from "../control.ts";
+import { addMember, changeMember, getGroup, getReport, reachMember, spawn, stop, waitMembers } from "../control.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import type { Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import type { Interrupt } from "./terminal/interrupt.ts";
+import { FLAG_WORDING } from "./arguments/member_options.ts";
 import { listed } from "./arguments/name_arguments.ts";
 import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "../control/observe.ts";
+import { ineffective, standingOf } from "../control/option_effects.ts";
 import type { Progress } from "./terminal/progress.ts";
 import { isNews } from "./said_once.ts";
 import { removeLogs, removeStopped } from "../control/remove.ts";
@@ -28,6 +30,8 @@ export interface BringUp {
   /** Members that are looked at for the plan as well, such as `via`. @default [] */
   context?: string[];
   options: Options;
+  /** Those of them that a user asked for: what of these has no effect is told. */
+  asked: Options;
   /** Whether to return when they run, or already when a holder serves them. */
   wait: boolean;
   /** Whether each step is told. */
@@ -56,6 +60,7 @@ const UNDO_GRACE_MS = 10_000;
 export class Bringing {
   #started: Started[] = [];
   #told = new Set<string>();
+  #noted = new Set<string>();
   #attempt = 0;
 
   constructor(
@@ -107,10 +112,16 @@ export class Bringing {
         if (!(await this.#spawn(plan, facts))) return false;
         interrupt.signal.throwIfAborted();
         if (request.wait || request.context) await this.#waitForSpawned(plan);
+        await this.#change(plan.taken.filter((name) => request.names.includes(name)));
         return request.names.every((name) => plan.names.includes(name));
       case "add":
+        this.#tellIneffective(facts);
+        await this.#change(request.wait ? plan.running : [...plan.running, ...plan.pending]);
+        if (request.wait && !(await this.#areReachable(plan.running))) return false;
         for (const name of plan.running) this.#tellAlready(name);
-        return await this.#add(plan, facts);
+        if (!(await this.#add(plan, facts))) return false;
+        if (request.wait) await this.#change(plan.pending);
+        return true;
       default:
         return plan satisfies never;
     }
@@ -129,12 +140,61 @@ export class Bringing {
       if (codeOf(thrown) !== "conflict" || !(await this.#shouldLookAgain(plan.names))) throw thrown;
       return false;
     }
+    this.#tellIneffective(facts);
     const back = [...plan.taken, ...plan.strays];
     if (back.length > 0) this.progress.note(takenBack(back));
     for (const name of plan.names) {
       if (!plan.taken.includes(name)) this.#started.push({ name, isNew: facts.get(name)?.stored === undefined });
     }
     return true;
+  }
+
+  /** Returns when members that run can be reached: a gateway that has just died is waited for. False: one has left. */
+  async #areReachable(names: readonly string[]): Promise<boolean> {
+    try {
+      const reports = await Promise.all(names.map((name) => reachMember(this.store, name)));
+      return !reports.includes(undefined);
+    } catch (thrown) {
+      if (codeOf(thrown) === "not-found") return false;
+      throw thrown;
+    }
+  }
+
+  /** What a member that this command does not boot can be given all the same. */
+  async #change(names: readonly string[]): Promise<void> {
+    const { egress, host_access } = this.request.options;
+    if (egress === undefined && host_access === undefined) return;
+    const isAsIs = (report: Pick<MemberReport, "egress" | "host_access">) =>
+      report.egress === (egress ?? report.egress) && report.host_access === (host_access ?? report.host_access);
+    for (const name of names) {
+      if (this.started.includes(name)) continue;
+      const before = await getReport(this.store, name);
+      // Where a holder of an earlier version does not tell it of a member that runs, it is its group's.
+      const group = before?.egress || before?.state !== "running" ? undefined : await getGroup(this.store, name);
+      const has = before?.egress ? before : group;
+      if (has && isAsIs(has)) continue;
+      if (!(await changeMember(this.store, name, { egress, host_access }, (event) => this.#tell(event)))) continue;
+      const report = await getReport(this.store, name);
+      if (!report) continue; // it has left, and is missing at the end
+      this.progress.note(
+        `${name}: egress is ${report.egress} now${report.host_access ? ", with access to the host" : ""}`,
+      );
+    }
+  }
+
+  /** What was asked of members and has no effect on them, once each. */
+  #tellIneffective(facts: Map<string, MemberFacts>): void {
+    const groups = observeGroups(this.store);
+    for (const name of this.request.names) {
+      const member = facts.get(name);
+      if (!member || this.#noted.has(name)) continue;
+      this.#noted.add(name);
+      const config = member.stored && "config" in member.stored ? member.stored.config : undefined;
+      const standing = standingOf(member, groups);
+      for (const { message, hint } of ineffective(name, standing, config, this.request.asked, FLAG_WORDING)) {
+        this.progress.note(`${message}. ${hint}`);
+      }
+    }
   }
 
   /** After a conflict: whether to plan again. Somebody who serves them now is a reason, and so is a little patience. */
@@ -245,7 +305,8 @@ export class Bringing {
 
   async #reports(): Promise<MemberReport[]> {
     return await Promise.all(this.request.names.map(async (name) => {
-      const report = await getReport(this.store, name);
+      // What is called running can be reached: a gateway that has just died is waited for.
+      const report = this.request.wait ? await reachMember(this.store, name) : await getReport(this.store, name);
       if (report) return report;
       throw new FleetboxError("failed", `"${name}" was stopped while this command waited for it`);
     }));

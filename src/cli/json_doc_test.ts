@@ -40,6 +40,7 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ name: true, state: true, stage: true, running: true, ip: true, cpus: true, memory_mb: true, disk_mb: true },
     ...{ image: true, not_answering: true, since: true, group: true, bound: true, ssh: true, forwards: true },
     ...{ reason: true, hint: true },
+    ...{ egress: true, host_access: true },
   } satisfies Keys<MemberView>,
   member: {
     ...{
@@ -55,6 +56,7 @@ const TYPES: Record<string, Record<string, true>> = {
     },
     ...{ download: true, group: true, cpus: true, memory_mb: true, image: true, bound: true, failure: true },
     ...{ hypervisor_pid: true, not_answering: true, command: true, forwards: true, network: true },
+    ...{ egress: true, host_access: true },
   } satisfies Keys<MemberReport>,
   endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
   failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,
@@ -62,7 +64,7 @@ const TYPES: Record<string, Record<string, true>> = {
   config: {
     ...{ name: true, mac: true, cpus: true, memory_mb: true, disk_mb: true, image: true, image_id: true, arch: true },
     ...{ firmware: true, created_at: true, instance_id: true, fixtures: true, user_data: true, ip: true, user: true },
-    ...{ owner: true, group: true, forwards: true },
+    ...{ owner: true, group: true, forwards: true, egress: true, host_access: true },
   } satisfies Keys<MemberConfig>,
   paths: {
     ...{ dir: true, config: true, disk: true, seed: true, efiVars: true, serialLog: true, qmpSocket: true },

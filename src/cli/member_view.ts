@@ -32,6 +32,10 @@ export interface MemberView {
   group?: string;
   /** Whether the group dies with the program that made it. */
   bound: boolean;
+  /** Whether it reaches the outside. Absent: it was made by an earlier version. */
+  egress?: "on" | "off";
+  /** Whether it reaches services on the host's own loopback. */
+  host_access?: boolean;
   ssh?: SshEndpoint;
   /** Ports of 127.0.0.1 that lead to its own, or will when it runs. */
   forwards?: ForwardReport[];
@@ -45,7 +49,13 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
   const { name, report, silence, stored } = member;
   const config = stored && "config" in stored ? stored.config : undefined;
   const known = config &&
-    { cpus: config.cpus, memory_mb: config.memory_mb, disk_mb: config.disk_mb, image: config.image };
+    {
+      cpus: config.cpus,
+      memory_mb: config.memory_mb,
+      disk_mb: config.disk_mb,
+      image: config.image,
+      ...(config.egress && { egress: config.egress, host_access: config.host_access ?? false }),
+    };
   const forwards = report?.forwards ?? config?.forwards?.map((one) => ({ ...one, open: false }));
   const base = { name, ...known, ip: config?.ip ?? "", bound, ...(forwards?.length ? { forwards } : {}) };
   if (report) {
@@ -60,6 +70,7 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
       image: report.image,
       since: report.since,
       group: report.group,
+      ...(report.egress && { egress: report.egress, host_access: report.host_access ?? false }),
       ssh: report.ssh,
       ...(report.not_answering
         ? { not_answering: true, reason: messageOf(silentMachine(report)), hint: hintOf(silentMachine(report)) }

@@ -3,6 +3,7 @@
  * killed, is taken back first, with its group; one that is just being taken back is waited for.
  */
 
+import { reachMember } from "../control.ts";
 import { FleetboxError } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 import type { SshEndpoint } from "../wire.ts";
@@ -16,12 +17,18 @@ export async function reach(store: Store, name: string): Promise<SshEndpoint> {
   const member = await requireMember(store, name);
   if (member.report?.stage === "adoption") {
     await untilTakenOver(store, name);
-    return endpointOf(await requireMember(store, name), () => false);
+    return endpointOf(await reachable(store, await requireMember(store, name)), () => false);
   }
-  if (!isOrphan(store, member)) return endpointOf(member, () => false);
+  if (!isOrphan(store, member)) return endpointOf(await reachable(store, member), () => false);
   const taken = await takeBackAndConnect(store, [name]);
   if (taken.length > 0) warn(takenBack(taken));
-  return endpointOf(await requireMember(store, name), () => taken.length === 0);
+  return endpointOf(await reachable(store, await requireMember(store, name)), () => taken.length === 0);
+}
+
+/** The same facts once the member's SSH port is open: a gateway that has died is waited for. */
+async function reachable(store: Store, member: MemberFacts): Promise<MemberFacts> {
+  if (!member.report?.ssh) return member;
+  return { ...member, report: await reachMember(store, member.name) };
 }
 
 function isOrphan(store: Store, { name, report, silence }: MemberFacts): boolean {

@@ -1,6 +1,6 @@
 /** What a client asks of a member: its status and reports, to stop, to add another, its ports, and what changes. */
 
-import { FleetboxError } from "../core/errors.ts";
+import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import type { ForwardWish, Options, PortForward } from "../core/options.ts";
 import type { Store } from "../store.ts";
@@ -36,6 +36,38 @@ export async function getReport(
 /** All that a member's holder tells of its group, or undefined when nobody serves it. */
 export async function getGroup(store: Store, name: string, timeoutMs = 5_000): Promise<wire.GroupReport | undefined> {
   return await request(store, name, "group", {}, timeoutMs);
+}
+
+/**
+ * What a member's holder tells of it, once its SSH port is open: a gateway that died is waited for until it is back.
+ * Undefined when nobody serves it; one that does not run is told of as it is.
+ * @throws {FleetboxError} why the gateway does not come back
+ */
+export async function reachMember(store: Store, name: string): Promise<wire.MemberReport | undefined> {
+  try {
+    return await request(store, name, "reach", {}, FORWARD_MS);
+  } catch (thrown) {
+    if (codeOf(thrown) !== "protocol") throw thrown;
+    return await getReport(store, name); // its holder is of an earlier version
+  }
+}
+
+/**
+ * Gives a member that is served egress or access to the host, or takes them from it: at once, and kept. False when nobody
+ * serves it.
+ * @throws {FleetboxError} `conflict`: it is only just being made; `protocol`: its holder is of an earlier version
+ */
+export async function changeMember(
+  store: Store,
+  name: string,
+  { egress, host_access }: Pick<Options, "egress" | "host_access">,
+  onEvent: (event: wire.Event) => void = () => {},
+): Promise<boolean> {
+  for await (const event of stream(store, name, "change", { egress, host_access })) {
+    onEvent(event);
+    if (event.event === "done") return true;
+  }
+  return false;
 }
 
 export interface StopOptions {

@@ -28,6 +28,24 @@ export interface ForwardWish {
   guest_port: number;
 }
 
+/** What a member may use its group's gateway for, as its config keeps it. */
+export interface KeptUse {
+  /** Whether it reaches the outside. Absent: an earlier version made it, when that was the group's. */
+  egress?: "on" | "off";
+  /** Whether it reaches services on the host's own loopback, at the gateway's address. */
+  host_access?: boolean;
+}
+
+/** The same in a group's record. */
+export interface RecordedUse {
+  /** Whether a member has egress. Of an earlier version: whether all have, for then it was the group's. */
+  egress: "on" | "off";
+  /** The same for access to the host. */
+  host_access: boolean;
+  /** Whether the gateway lets nobody out. Absent: by the two above. */
+  gateway_restricted?: boolean;
+}
+
 /** The JSON of `FLEETBOX_OPTS`. */
 export interface Options {
   /** An alias (`micro`), a path or a URL. @default "micro" */
@@ -50,9 +68,9 @@ export interface Options {
   publish?: ForwardWish[];
   /** What `running` means for a guest with cloud-init: it has finished, or SSH answers. @default "cloud-init" */
   ready?: "ssh" | "cloud-init";
-  /** Whether guests reach the outside through the gateway. One setting a group. @default "on" */
+  /** Whether the member reaches the outside through the gateway. Kept with it. @default as its group, a new one "on" */
   egress?: "on" | "off";
-  /** Whether guests reach services on the host's own loopback, at the gateway's address. @default false */
+  /** Whether it reaches services on the host's own loopback, at the gateway's address. Kept with it. @default false */
   host_access?: boolean;
   /** The limit for one boot, in milliseconds, downloads not counted. @default 180000 */
   boot_timeout_ms?: number;

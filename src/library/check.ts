@@ -63,6 +63,8 @@ const MACHINE = {
   memoryMiB: number(LIMITS.memoryMinMiB, LIMITS.memoryMaxMiB),
   diskMiB: number(1, LIMITS.diskMaxMiB),
   publish: ports,
+  egress: oneOf("on", "off"),
+  hostAccess: boolean,
   bootTimeoutMs: number(1, 24 * 3600 * 1000),
   signal,
 };
@@ -73,8 +75,6 @@ const CALLS = {
   add: MACHINE,
   start: {
     ...MACHINE,
-    egress: oneOf("on", "off"),
-    hostAccess: boolean,
     store: text,
     existing: oneOf("refuse", "reuse"),
   },

@@ -8,7 +8,17 @@
  */
 
 import { resolveHelper } from "../../helper/resolve.ts";
-import { addMember, forward, getReport, getStatus, type Session, spawn, stop, waitMembers } from "../control.ts";
+import {
+  addMember,
+  forward,
+  getReport,
+  getStatus,
+  reachMember,
+  type Session,
+  spawn,
+  stop,
+  waitMembers,
+} from "../control.ts";
 import { removeStopped } from "../control/remove.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
@@ -17,6 +27,7 @@ import type { ForwardWish, Options, PortForward } from "../core/options.ts";
 import { identify, isAlive } from "../system/process.ts";
 import { removeIfThere, type Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
+import { checkEffect } from "./option_effects.ts";
 
 /** The holder has its own limit and the better error: ours is for a holder that says nothing. */
 const LISTEN_LONGER_MS = 15_000;
@@ -68,7 +79,7 @@ export class MachineGroup {
     if (signal?.aborted) throw interrupted(names, signal);
     const group = new MachineGroup(request);
     try {
-      for (const name of names) await group.#claim(name);
+      for (const name of names) await group.#claim(name, request.options);
       return { group, reports: await group.#boot(names, { signal }) };
     } catch (thrown) {
       await group.close();
@@ -77,7 +88,7 @@ export class MachineGroup {
   }
 
   /** Takes a name in: one that is free, a killed client's, or, when that was asked for, one that is there. */
-  async #claim(name: string): Promise<void> {
+  async #claim(name: string, options: Options): Promise<void> {
     if (this.#members.has(name) || HELD.has(this.#key(name))) {
       throw new FleetboxError(
         "conflict",
@@ -95,7 +106,7 @@ export class MachineGroup {
           hint:
             `Use another name or none, or say existing: "reuse" to boot that machine, or remove it: fleetbox rm ${name}`,
         });
-      }
+      } else checkEffect(config, options);
     }
     HELD.add(this.#key(name));
     this.#names.add(name);
@@ -143,7 +154,8 @@ export class MachineGroup {
     { signal, bootTimeoutMs = this.#options.boot_timeout_ms }: { signal?: AbortSignal; bootTimeoutMs?: number },
   ): Promise<MemberReport[]> {
     try {
-      return await waitMembers(this.store, names, { timeoutMs: bootTimeoutMs! + LISTEN_LONGER_MS, signal });
+      const reports = await waitMembers(this.store, names, { timeoutMs: bootTimeoutMs! + LISTEN_LONGER_MS, signal });
+      return await Promise.all(reports.map(async (report) => await reachMember(this.store, report.name) ?? report));
     } catch (thrown) {
       if (signal?.aborted) throw interrupted(names, signal);
       throw thrown;
@@ -152,7 +164,7 @@ export class MachineGroup {
 
   /** Boots a new machine onto the network of this group. @throws why it did not come up; the group is as it was then. */
   async add(name: string, options: Options, signal?: AbortSignal): Promise<MemberReport> {
-    await this.#claim(name);
+    await this.#claim(name, options);
     try {
       return await this.start(name, { signal, options });
     } catch (thrown) {
@@ -196,11 +208,12 @@ export class MachineGroup {
     { signal, bootTimeoutMs, options }: { signal?: AbortSignal; bootTimeoutMs?: number; options?: Options },
   ): Promise<void> {
     const limit = bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs };
-    // The options of who joins are its own, the owner is everybody's.
+    // The options of who joins are its own, the owner is everybody's. What it may reach goes by the group, unless it says.
     const { owner } = this.#options;
+    const { egress, host_access } = this.store.config(name) ? {} as Options : this.#options;
     try {
       await addMember(this.store, via, name, {
-        options: { ...options, ...limit, ...(owner ? { owner } : {}) },
+        options: { egress, host_access, ...options, ...limit, ...(owner ? { owner } : {}) },
         signal,
       });
     } catch (thrown) {
@@ -219,10 +232,13 @@ export class MachineGroup {
     return undefined;
   }
 
-  /** What the holder tells of a member; undefined when nobody serves it. */
-  async report(name: string): Promise<MemberReport | undefined> {
+  /**
+   * What the holder tells of a member; undefined when nobody serves it.
+   * @param reach whether a gateway that has just died is waited for, so that what runs can be reached.
+   */
+  async report(name: string, reach = false): Promise<MemberReport | undefined> {
     try {
-      return await getReport(this.store, name);
+      return await (reach ? reachMember : getReport)(this.store, name);
     } catch (thrown) {
       if (codeOf(thrown) === "not-found") return undefined; // it left between the question and the answer
       throw thrown;

@@ -207,17 +207,17 @@ export class Machine implements types.Vm {
   }
 
   async #whereItAnswers(): Promise<SshEndpoint> {
-    const why = await this.#whyNot();
+    const why = await this.#whyNot(true);
     if (why) throw why;
     return this.#endpoint;
   }
 
   /** Why nothing can be done on it now; undefined when it runs. Notes where it answers. */
-  async #whyNot(): Promise<FleetboxError | undefined> {
+  async #whyNot(reach = false): Promise<FleetboxError | undefined> {
     const refuse = (found: string, cause?: unknown) =>
       new FleetboxError("conflict", `"${this.name}" does not run: it ${found}`, { cause });
     if (this.#isDestroyed) return refuse("was destroyed");
-    const report = await this.#group.report(this.name);
+    const report = await this.#group.report(this.name, reach);
     if (!report) return refuse("is down");
     if (report.state === "error") return refuse("failed", report.failure && fromWireError(report.failure));
     if (report.state !== "running" || !report.ssh) return refuse(`is ${report.stage ?? report.state}`);

@@ -13,7 +13,7 @@ export const DROP_REASONS = [
   "spoofed-ip", // the IPv4 source is another's
   "spoofed-arp", // ARP that claims another's MAC or address
   "gateway-closed", // the host's own services, and everything else the gateway must not be handed
-  "egress-off", // beyond the group's network, in a group without egress
+  "egress-off", // beyond the group's network, or from there, while the member has no egress
   "malformed", // shorter than its headers, more than two VLAN tags, ARP that is not IPv4 over Ethernet
   "oversize", // a length that no QEMU sends: the stream is garbage, the port is closed
   "unreachable", // to a member (or gateway) that is not connected now

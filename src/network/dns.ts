@@ -2,7 +2,7 @@
  * The holder's answers to DNS questions about members: from one message to another, without sockets or frames.
  *
  * It is the authority for `fleetbox.internal`, for single-label names, and for the reverse of 10.88.0.0/16; nothing of
- * these ever goes outside. What else is asked goes on to the gateway's DNS, or is refused in a group without egress. It
+ * these ever goes outside. What else is asked goes on to the gateway's DNS, or is refused when the member that asks has no egress. It
  * knows only the present: who is a member is asked anew for each question, and answers live for 0 seconds, so a stop, an
  * `up` or a join is seen at once. The messages come from guests: `dns-packet` reads and writes them behind checks of the
  * header (it would make arrays as long as the header says), nothing throws, and an answer repeats the question byte for
@@ -21,8 +21,6 @@ export interface DnsOptions {
   lookup(name: string): string | undefined;
   /** The current member that has an address. */
   nameOf(address: string): string | undefined;
-  /** Whether questions about other names may go to the gateway's DNS. */
-  egress: boolean;
 }
 
 /** Seconds that an answer may be kept: 0, because members come and go. */
@@ -47,8 +45,11 @@ export class DnsResponder implements DnsHook {
     this.#options = options;
   }
 
-  /** The answer to a message; `pass` when it is for the gateway's DNS, `drop` when it deserves none. Never throws. */
-  respond(message: Uint8Array): Uint8Array | "pass" | "drop" {
+  /**
+   * The answer to a message; `pass` when it is for the gateway's DNS, `drop` when it deserves none. Never throws.
+   * @param egress whether questions about other names may go to the gateway's DNS.
+   */
+  respond(message: Uint8Array, egress: boolean): Uint8Array | "pass" | "drop" {
     if (message.length < HEADER_BYTES) return "drop";
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
     const flags = view.getUint16(2);
@@ -58,20 +59,20 @@ export class DnsResponder implements DnsHook {
     const isPlain = view.getUint16(4) === 1 && view.getUint32(6) === 0 && view.getUint16(10) <= 2;
     if (!isPlain) return bare(message, FORMERR);
     try {
-      return this.#answer(message);
+      return this.#answer(message, egress);
     } catch {
       return bare(message, FORMERR);
     }
   }
 
-  #answer(message: Uint8Array): Uint8Array | "pass" {
+  #answer(message: Uint8Array, egress: boolean): Uint8Array | "pass" {
     const query = packets.decode(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
     const question = query.questions![0];
     const opt = query.additionals!.find((record): record is OptAnswer => record.type === "OPT");
-    if (opt && opt.ednsVersion !== 0) return this.#encode(message, query, BADVERS, [], opt);
+    if (opt && opt.ednsVersion !== 0) return this.#encode(message, query, egress, BADVERS, [], opt);
     const decision = this.#decide(question);
-    if (decision === "pass") return this.#options.egress ? "pass" : this.#encode(message, query, REFUSED, [], opt);
-    return this.#encode(message, query, decision.code, decision.answers, opt, decision.isOurs);
+    if (decision === "pass") return egress ? "pass" : this.#encode(message, query, egress, REFUSED, [], opt);
+    return this.#encode(message, query, egress, decision.code, decision.answers, opt, decision.isOurs);
   }
 
   #decide(question: Question): Decision {
@@ -100,6 +101,7 @@ export class DnsResponder implements DnsHook {
   #encode(
     message: Uint8Array,
     query: DecodedPacket,
+    egress: boolean,
     code: number,
     answers: Answer[],
     opt: OptAnswer | undefined,
@@ -111,7 +113,7 @@ export class DnsResponder implements DnsHook {
       type: "response",
       id: query.id,
       flags: (query.flags! & (RECURSION_DESIRED | CHECKING_DISABLED)) | (isOurs ? AUTHORITATIVE_ANSWER : 0) |
-        (this.#options.egress ? RECURSION_AVAILABLE : 0) | (code & 15),
+        (egress ? RECURSION_AVAILABLE : 0) | (code & 15),
       questions: [question],
       answers,
       additionals: opt ? [ourOpt(code >> 4)] : [],

@@ -11,9 +11,12 @@ import { DNS_MAC, NETWORK_BITS, parseMac } from "./addresses.ts";
 import { encodeFrame } from "./frame.ts";
 import { TYPE_ARP, TYPE_IPV4 } from "./guard.ts";
 
-/** Who answers DNS: the message's answer, `pass` (it goes on to the gateway's DNS) or `drop`. Must not throw. */
+/**
+ * Who answers DNS: the message's answer, `pass` (it goes on to the gateway's DNS) or `drop`. Must not throw.
+ * `egress`: whether the member that asks may have a question go outside.
+ */
 export interface DnsHook {
-  respond(message: Uint8Array): Uint8Array | "pass" | "drop";
+  respond(message: Uint8Array, egress: boolean): Uint8Array | "pass" | "drop";
 }
 
 const DNS_ADDRESS = NETWORK_BITS | 3;

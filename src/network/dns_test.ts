@@ -12,12 +12,12 @@ type Reply = DecodedPacket & { rcode: string };
 
 const MEMBERS = new Map([["a", IPS.a], ["b", IPS.b], ["web-1", IPS.c]]);
 
-function responder(egress: boolean): DnsResponder {
-  return new DnsResponder({
-    egress,
+function responder(egress: boolean): { respond: (message: Uint8Array) => Uint8Array | "pass" | "drop" } {
+  const dns = new DnsResponder({
     lookup: (name) => MEMBERS.get(name),
     nameOf: (address) => [...MEMBERS].find((entry) => entry[1] === address)?.[0],
   });
+  return { respond: (message) => dns.respond(message, egress) };
 }
 
 function query(name: string, type = "A", more: Partial<packets.Packet> = {}): Uint8Array {

@@ -35,13 +35,16 @@ export interface Owners {
   readonly addresses: Uint8Array;
 }
 
-/** What the gateway may be used for. */
+/** What a member may use the gateway for. */
 export interface GatewayRules {
-  /** Whether guests may go beyond the group's network. */
+  /** Whether it may go beyond the group's network. */
   readonly egress: boolean;
-  /** Whether guests may connect to the host's own services, at the gateway's address. */
+  /** Whether it may connect to the host's own services, at the gateway's address. */
   readonly hostAccess: boolean;
 }
+
+/** Forwarded connections into the member, DHCP and names of the group: what every member may use it for. */
+export const CLOSED: GatewayRules = { egress: false, hostAccess: false };
 
 /** The type field of an untagged frame. */
 export function etherType(bytes: Uint8Array, at: number): number {
@@ -68,6 +71,15 @@ export function checkSource(bytes: Uint8Array, at: number, end: number, id: numb
 /** Whether a frame from the gateway itself is one: all but a member's MAC or a group address as its source. */
 export function checkFromGateway(bytes: Uint8Array, at: number, id: number, owners: Owners): Verdict {
   return mayUseMac(bytes, at + 6, id, owners) ? PASS : Drop.spoofedMac;
+}
+
+/**
+ * Whether a frame from the gateway may go to a member with these rules. What comes from outside answers the member
+ * itself: it goes nowhere once the member has no egress, whatever it had before. Forwarded connections come from .1.
+ */
+export function checkToMember(bytes: Uint8Array, at: number, end: number, rules: GatewayRules): Verdict {
+  if (rules.egress || etherType(bytes, at) !== TYPE_IPV4 || !isIpv4(bytes, at + 14, end)) return PASS;
+  return (uint32(bytes, at + 14 + 12) & 0xffffff00) === NETWORK_BITS ? PASS : Drop.egressOff;
 }
 
 /** Whether an ARP frame (untagged) is gratuitous: it tells its own address. RFC 5227 calls it an announcement. */

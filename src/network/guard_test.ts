@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseMac } from "./addresses.ts";
 import { verdictName } from "./counters.ts";
-import { checkFromGateway, checkGateway, checkSource, isGratuitousArp } from "./guard.ts";
+import { checkFromGateway, checkGateway, checkSource, checkToMember, isGratuitousArp } from "./guard.ts";
 import { MacTable } from "./macs.ts";
 import { arp, ethernet, IPS, ipv4, type Ipv4Fields, MACS, tcp, udp } from "./testing.ts";
 
@@ -271,6 +271,8 @@ Deno.test("no bytes make the guard throw, or read another verdict from what lies
       const around = bytes.map((byte, index) => index >= at && index < end ? byte : 0);
       assert.equal(checkSource(bytes, at, end, A, owners), checkSource(around, at, end, A, owners));
       assert.equal(checkGateway(bytes, at, end, rules), checkGateway(around, at, end, rules));
+      const closed = { egress: false, hostAccess: false };
+      assert.equal(checkToMember(bytes, at, end, closed), checkToMember(around, at, end, closed));
     }),
     { numRuns: 20_000 },
   );

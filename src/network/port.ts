@@ -8,6 +8,7 @@
 
 import type { Counters, PortCounters } from "./counters.ts";
 import { FrameReader } from "./frame.ts";
+import type { GatewayRules } from "./guard.ts";
 import { FrameQueue } from "./queue.ts";
 import { messageOf } from "../core/errors.ts";
 
@@ -26,6 +27,8 @@ export interface PortOptions {
   mac?: string;
   /** The address that the member was given, in the group's network. */
   ip?: string;
+  /** What the member may use the gateway for. @default as it was, for a new name nothing ({@link CLOSED}) */
+  rules?: GatewayRules;
 }
 
 /** Why a port ended. */

@@ -14,7 +14,15 @@ import { DNS_MAC, GATEWAY_MAC, lastOctet, parseMac } from "./addresses.ts";
 import { Counters, Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
 import { dnsArpReply, type DnsHook, dnsMessage, dnsReply, isDnsQuestion } from "./dns_frame.ts";
 import { FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
-import { checkFromGateway, checkGateway, checkSource, isGratuitousArp } from "./guard.ts";
+import {
+  checkFromGateway,
+  checkGateway,
+  checkSource,
+  checkToMember,
+  CLOSED,
+  type GatewayRules,
+  isGratuitousArp,
+} from "./guard.ts";
 import { macHigh, macLow, MacTable, NOBODY } from "./macs.ts";
 import { type Duplex, LivePort, type Port, type PortOptions, type PortOwner } from "./port.ts";
 import { TokenBucket } from "./token_bucket.ts";
@@ -31,10 +39,6 @@ export type Activity = "first-frame" | "announcement";
 export type ActivityListener = (activity: Activity) => void;
 
 export interface SwitchOptions {
-  /** Whether guests may go beyond the group's network. */
-  egress: boolean;
-  /** Whether guests may connect to services on the host's own loopback, at the gateway's address. */
-  hostAccess: boolean;
   /** Answers DNS questions to 10.88.0.3. Without it they go to the gateway. */
   dns?: DnsHook;
 }
@@ -54,6 +58,8 @@ interface Seat {
   readonly announcements: TokenBucket;
   port: LivePort | undefined;
   listener: ActivityListener | undefined;
+  /** What its frames may use the gateway for. */
+  rules: GatewayRules;
 }
 
 export class Switch {
@@ -79,7 +85,7 @@ export class Switch {
   #runEnd = 0;
   #runFrames = 0;
 
-  constructor(options: SwitchOptions) {
+  constructor(options: SwitchOptions = {}) {
     this.#options = options;
     this.#macs.assign(parseMac(GATEWAY_MAC), GATEWAY_ID);
     this.#macs.assign(parseMac(DNS_MAC), GATEWAY_ID);
@@ -93,10 +99,17 @@ export class Switch {
    */
   addPort(conn: Duplex, options: PortOptions): Port {
     const seat = this.#seatOf(options);
+    if (options.rules) seat.rules = options.rules;
     seat.port?.end({ why: "replaced", message: "another connection took its place" });
     const port = new LivePort(seat.id, conn, options, seat.counts, this.#portOwner);
     seat.port = port;
     return port;
+  }
+
+  /** What a member may use the gateway for, from its next frame on. A name that is not there is no error. */
+  setRules(name: string, rules: GatewayRules): void {
+    const seat = this.#seats.get(name);
+    if (seat) seat.rules = rules;
   }
 
   /** Forgets a member: its connection, addresses, counters and listener. The gateway's name is {@link GATEWAY_PORT}. */
@@ -160,6 +173,7 @@ export class Switch {
       announcements: new TokenBucket(ANNOUNCEMENTS_PER_SECOND),
       port: undefined,
       listener: this.#listeners.get(key),
+      rules: CLOSED,
     };
     this.#seats.set(key, seat);
     this.#byId[id] = seat;
@@ -234,13 +248,25 @@ export class Switch {
     if (to === id) return undefined; // whoever it is for sits on the same cable, and has it
     if (to === NOBODY) return this.#flood(port, bytes, at, end, false);
     if (to === GATEWAY_ID) return this.#toGateway(port, bytes, at, end);
+    if (id === GATEWAY_ID) return this.#toMember(port, to, bytes, at, end);
     return this.#byId[to]?.port ?? dropped(counts, Drop.unreachable);
+  }
+
+  /** A member's port, when it may have this frame of the gateway's. */
+  #toMember(gateway: LivePort, to: number, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
+    const seat = this.#byId[to];
+    if (!seat?.port) return dropped(gateway.counts, Drop.unreachable);
+    const verdict = checkToMember(bytes, at, end, seat.rules);
+    return verdict === PASS ? seat.port : dropped(seat.counts, verdict);
   }
 
   /** The gateway's port, when it may have this frame; undefined when it was dropped, or answered here. */
   #toGateway(port: LivePort, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
-    if (this.#options.dns && isDnsQuestion(bytes, at, end) && !this.#asked(port, bytes, at, end)) return undefined;
-    const verdict = checkGateway(bytes, at, end, this.#options);
+    const rules = this.#byId[port.id]?.rules ?? CLOSED;
+    if (this.#options.dns && isDnsQuestion(bytes, at, end) && !this.#asked(port, bytes, at, end, rules)) {
+      return undefined;
+    }
+    const verdict = checkGateway(bytes, at, end, rules);
     if (verdict !== PASS) return dropped(port.counts, verdict);
     const gateway = this.#byId[GATEWAY_ID]?.port;
     if (gateway) return gateway;
@@ -251,13 +277,13 @@ export class Switch {
   }
 
   /** Lets the hook answer a question; true when it goes on to the gateway. */
-  #asked(port: LivePort, bytes: Uint8Array, at: number, end: number): boolean {
+  #asked(port: LivePort, bytes: Uint8Array, at: number, end: number, rules: GatewayRules): boolean {
     if (!this.#byId[port.id]?.questions.take(this.#nowMs)) {
       port.counts.drop(Drop.dnsRate);
       return false;
     }
     const message = dnsMessage(bytes, at, end);
-    const answer = message ? this.#options.dns!.respond(message) : "drop";
+    const answer = message ? this.#options.dns!.respond(message, rules.egress) : "drop";
     if (answer === "pass") return true;
     if (answer === "drop") port.counts.drop(Drop.dnsMalformed);
     else this.#reply(port, bytes, dnsReply(bytes, at, answer));
@@ -280,6 +306,7 @@ export class Switch {
     }
     for (const seat of this.#seats.values()) {
       if (seat.port && seat.port !== from && seat.id !== GATEWAY_ID) {
+        if (from.id === GATEWAY_ID && checkToMember(bytes, at, end, seat.rules) !== PASS) continue;
         this.#send(seat.port, bytes, at - HEADER_BYTES, end, 1);
       }
     }

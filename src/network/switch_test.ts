@@ -6,6 +6,7 @@ import { FleetboxError } from "../core/errors.ts";
 import process from "node:process";
 import { DnsResponder } from "./dns.ts";
 import { encodeFrame, MAX_FRAME } from "./frame.ts";
+import type { GatewayRules } from "./guard.ts";
 import { QUEUE_BYTES } from "./queue.ts";
 import { GATEWAY_PORT, Switch, type SwitchOptions } from "./switch.ts";
 import { arp, ethernet, Guest, IPS, ipv4, MACS, socketPair, tcp, udp } from "./testing.ts";
@@ -20,16 +21,16 @@ class Network implements AsyncDisposable {
   readonly switch: Switch;
   readonly guests: Guest[] = [];
 
-  constructor(options: Partial<SwitchOptions> = {}) {
-    this.switch = new Switch({ egress: true, hostAccess: false, ...options });
+  constructor(options: SwitchOptions = {}) {
+    this.switch = new Switch(options);
   }
 
-  async plug(name: Name): Promise<Guest> {
+  async plug(name: Name, rules: GatewayRules = { egress: true, hostAccess: false }): Promise<Guest> {
     const [near, far] = await socketPair();
     const guest = new Guest(near);
     this.guests.push(guest);
     if (name === "gateway") this.switch.addPort(far, { name, role: "gateway" });
-    else this.switch.addPort(far, { name, role: "member", mac: MACS[name], ip: IPS[name] });
+    else this.switch.addPort(far, { name, role: "member", mac: MACS[name], ip: IPS[name], rules });
     return guest;
   }
 
@@ -348,7 +349,7 @@ Deno.test("DNS questions are answered by the hook, passed on, or dropped, at mos
 });
 
 Deno.test("10,000 questions at once take less than a second of processor time, and other members' frames go on", async () => {
-  const dns = new DnsResponder({ lookup: () => IPS.b, nameOf: () => "b", egress: false });
+  const dns = new DnsResponder({ lookup: () => IPS.b, nameOf: () => "b" });
   await using network = new Network({ dns });
   const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
   const message = Uint8Array.of(0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 98, 0, 0, 1, 0, 1);
@@ -431,10 +432,11 @@ Deno.test("whatever a guest sends, its port ends with the connection, and every 
       const stream = Uint8Array.from(pieces.flatMap((each) => [...each]));
       const chunks: Uint8Array[] = [];
       for (let at = 0; at < stream.length; at += size) chunks.push(stream.subarray(at, at + size));
-      const network = new Switch({ egress: true, hostAccess: false, dns: { respond: () => "drop" } });
+      const network = new Switch({ dns: { respond: () => "drop" } });
       const silent = { ...scripted([]), read: () => new Promise<null>(() => {}) };
       network.addPort(silent, { name: "b", role: "member", mac: MACS.b, ip: IPS.b });
-      const port = network.addPort(scripted(chunks), { name: "a", role: "member", mac: MACS.a, ip: IPS.a });
+      const rules = { egress: true, hostAccess: false };
+      const port = network.addPort(scripted(chunks), { name: "a", role: "member", mac: MACS.a, ip: IPS.a, rules });
       const end = await port.closed;
       assert.ok(end.why === "ended" || end.why === "garbage", end.message);
       const { rxFrames, dropped } = port.counters;
@@ -445,4 +447,88 @@ Deno.test("whatever a guest sends, its port ends with the connection, and every 
     }),
     { numRuns: 2000 },
   );
+});
+
+const CLOSED_RULES = { egress: false, hostAccess: false };
+const toOutside = (from: "a" | "b") =>
+  ethernet(MACS.gateway, MACS[from], IP, ipv4({ from: IPS[from], to: "192.0.2.1", protocol: 6 }, tcp(1000, 80, 2)));
+const fromGateway = (to: "a" | "b", from: string) =>
+  ethernet(MACS[to], MACS.gateway, IP, ipv4({ from, to: IPS[to], protocol: 6 }, tcp(80, 1000, 18)));
+
+Deno.test("egress is a member's: one without it reaches nothing outside beside a sibling that does, and hears nothing from there", async () => {
+  await using network = new Network();
+  const [a, b, gateway] = [
+    await network.plug("a", CLOSED_RULES),
+    await network.plug("b"),
+    await network.plug("gateway"),
+  ];
+  await a.send(toOutside("a"));
+  await b.send(toOutside("b"));
+  assert.deepEqual(await gateway.receive(), toOutside("b"));
+  assert.equal(network.counters("a").dropped["egress-off"], 1);
+  // Answers from outside; a forwarded connection, which comes from .1, goes on.
+  await gateway.send(fromGateway("a", "192.0.2.1"), fromGateway("a", "10.88.0.1"), fromGateway("b", "192.0.2.1"));
+  assert.deepEqual(await a.receive(), fromGateway("a", "10.88.0.1"));
+  assert.deepEqual(await b.receive(), fromGateway("b", "192.0.2.1"));
+  assert.equal(network.counters("a").dropped["egress-off"], 2);
+  // Replies to that connection pass, too: anything but an opening segment.
+  const reply = ethernet(MACS.gateway, MACS.a, IP, ipv4({ to: "10.88.0.1", protocol: 6 }, tcp(22, 1000, 18)));
+  await a.send(reply);
+  assert.deepEqual(await gateway.receive(), reply);
+});
+
+Deno.test("a member's rules change while it is connected, stay over a new connection, and are closed for a new name", async () => {
+  await using network = new Network();
+  const [a, gateway] = [await network.plug("a", CLOSED_RULES), await network.plug("gateway")];
+  const toHost = ethernet(MACS.gateway, MACS.a, IP, ipv4({ to: "10.88.0.1", protocol: 6 }, tcp(1000, 80, 2)));
+  network.switch.setRules("a", { egress: true, hostAccess: false });
+  await a.send(toHost, toOutside("a"));
+  assert.deepEqual(await gateway.receive(), toOutside("a"));
+  const [near, far] = await socketPair();
+  const again = new Guest(near);
+  network.guests.push(again);
+  network.switch.addPort(far, { name: "a", role: "member", mac: MACS.a, ip: IPS.a });
+  network.switch.setRules("a", { egress: false, hostAccess: true });
+  await again.send(toOutside("a"), toHost);
+  assert.deepEqual(await gateway.receive(), toHost);
+  network.switch.removePort("a");
+  const [anew, other] = await socketPair();
+  network.guests.push(new Guest(anew));
+  network.switch.addPort(other, { name: "a", role: "member", mac: MACS.a, ip: IPS.a });
+  await network.guests.at(-1)!.send(
+    toOutside("a"),
+    toHost,
+    ethernet(MACS.all, MACS.a, ARP, arp({ targetIp: "10.88.0.1" })),
+  );
+  assert.equal((await gateway.receive())?.length, 42, "the ARP broadcast is the first that comes");
+  assert.equal(network.counters("a").dropped["egress-off"], 1);
+  assert.equal(network.counters("a").dropped["gateway-closed"], 1);
+});
+
+Deno.test("a name outside is refused to a member without egress, and goes on for its sibling; members' names answer both", async () => {
+  const dns = new DnsResponder({ lookup: (name) => name === "b" ? IPS.b : undefined, nameOf: () => undefined });
+  await using network = new Network({ dns });
+  const [a, b, gateway] = [
+    await network.plug("a", CLOSED_RULES),
+    await network.plug("b"),
+    await network.plug("gateway"),
+  ];
+  const inside = [1, 98, 0, 0, 1, 0, 1], outside = [1, 98, 3, 99, 111, 109, 0, 0, 1, 0, 1];
+  const ask = (from: "a" | "b", name: number[]) =>
+    ethernet(
+      MACS.dns,
+      MACS[from],
+      IP,
+      ipv4(
+        { from: IPS[from], to: "10.88.0.3" },
+        udp(1000, 53, Uint8Array.of(0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...name)),
+      ),
+    );
+  const code = (reply: Uint8Array | undefined) => reply![14 + 20 + 8 + 3] & 15;
+  await a.send(ask("a", outside), ask("a", inside));
+  await b.send(ask("b", outside), ask("b", inside));
+  assert.equal(code(await a.receive()), 5, "REFUSED");
+  assert.equal(code(await a.receive()), 0);
+  assert.equal(code(await b.receive()), 0);
+  assert.deepEqual(await gateway.receive(), ask("b", outside), "the one question that went on");
 });

@@ -75,6 +75,10 @@ export interface MemberReport extends Status {
   image: string;
   /** Its group ends with the program that made it. Absent: it does not. */
   bound?: true;
+  /** Whether it reaches the outside. Absent: it is just being made, or its holder is of an earlier version. */
+  egress?: "on" | "off";
+  /** Whether it reaches services on the host's own loopback. */
+  host_access?: boolean;
   /** The cause of `error`, whole. */
   failure?: WireError;
   /** The hypervisor's process id, while there is one. */
@@ -114,7 +118,9 @@ export interface GroupReport {
   version: string;
   protocol: number;
   bound: boolean;
+  /** Whether any of its members has egress. */
   egress: "on" | "off";
+  /** Whether any of its members has access to the host. */
   host_access: boolean;
   accelerator?: { name: string; reason: string };
   members: MemberReport[];

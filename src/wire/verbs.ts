@@ -59,6 +59,20 @@ export const VERBS = {
     example: `{"op":"report"}`,
     replies: "one member, with more than `status` tells",
   }),
+  reach: verb<MemberReport>()({
+    fields: {},
+    needs: "member",
+    answer: "one",
+    example: `{"op":"reach"}`,
+    replies: "the same, once the member's SSH port is open: a gateway that has died is waited for until it is back",
+  }),
+  change: verb<Event>()({
+    fields: { egress: optional<"on" | "off">("string"), host_access: optional<boolean>("boolean") },
+    needs: "member",
+    answer: "events",
+    example: `{"op":"change","egress":"off","host_access":false}`,
+    replies: "events, then `done`: what the member may use the gateway for, from now on",
+  }),
   group: verb<GroupReport>()({
     fields: {},
     needs: "nothing",

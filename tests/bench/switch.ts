@@ -73,7 +73,7 @@ function spawnRole(role: string, directory: string, seconds: number): Deno.Child
 
 /** Two ports by name, whoever connects to `<name>.sock`; and the status in the same event loop. */
 async function runHolder(directory: string): Promise<void> {
-  const network = new Switch({ egress: true, hostAccess: false });
+  const network = new Switch();
   for (const [name, ip] of [["a", "10.88.0.11"], ["b", "10.88.0.12"]]) {
     const listener = Deno.listen({ transport: "unix", path: `${directory}/${name}.sock` });
     listener.accept().then((conn) => network.addPort(conn, { name, role: "member", mac: macOf(name), ip }));

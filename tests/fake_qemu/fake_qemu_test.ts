@@ -24,12 +24,12 @@ Deno.test("fake machines see each other, and are reached from the host, through 
   const gatewaySpec = {
     qmpSocket: `${first.path}/g`,
     netSocket: `${first.path}/gn`,
-    egress: "off",
+    restricted: true,
     bound: true,
   } as const;
   const gateway = await startGateway({ ...gatewaySpec, binary: FAKE_QEMU, forwards: [{ ip: "10.88.0.12" }] });
   const machines = await Promise.all(specs.map((spec) => qemu.start(spec)));
-  const hub = new Switch({ egress: false, hostAccess: false });
+  const hub = new Switch();
   try {
     hub.addPort(await Deno.connect({ transport: "unix", path: gatewaySpec.netSocket }), {
       name: "gateway",

@@ -126,6 +126,46 @@ test("a guest reaches no service on the host's loopback, and with --host-access 
   assert.ok((await box.report("open")).network!.dropped["egress-off"] > before);
 });
 
+test("beside a sibling that reaches the host, a member without egress reaches nothing, and names of the group answer it", async () => {
+  // The host's loopback stands for the outside: in the gateway, which is open here, it is reached like it.
+  using service = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = (service.addr as Deno.NetAddr).port;
+  let visitors = 0;
+  void (async () => {
+    for await (const visitor of service) {
+      visitors++;
+      await visitor.write(new TextEncoder().encode("outside\n"));
+      visitor.close();
+    }
+  })().catch(() => {});
+  await using box = await sandbox();
+  await box.up("shut,open");
+  const { shut } = await box.ls();
+  const reached = (name: string) => guest(box, name, `nc -w 3 10.88.0.1 ${port} </dev/null`);
+  assert.equal((await reached("open")).stdout, "");
+
+  // At once, for one that runs; the gateway is another process then, and both are reached through it.
+  const changed = await box.ok("up", "open", "--host-access");
+  assert.match(changed.stderr, /gateway was started again/);
+  assert.match(box.process("gateway").command, /restrict=off/);
+  assert.equal((await reached("open")).stdout, "outside\n");
+  assert.equal((await reached("shut")).stdout, "");
+  assert.equal(visitors, 1);
+  const before = (await box.report("shut")).network!.dropped["egress-off"] ?? 0;
+  assert.notEqual((await guest(box, "shut", "ping -c 1 -W 1 192.0.2.1")).code, 0);
+  assert.notEqual((await guest(box, "shut", "nc -w 1 192.0.2.1 80 </dev/null")).code, 0);
+  assert.ok((await box.report("shut")).network!.dropped["egress-off"] > before);
+  assert.match((await guest(box, "shut", "nslookup example.invalid. 2>&1")).stdout, /REFUSED/);
+  await ping(box, "shut", "open");
+  assert.deepEqual((await box.ls()).shut.ssh, shut.ssh);
+
+  const closed = await box.ok("up", "open", "--no-host-access");
+  assert.match(closed.stderr, /no member has a way out any more/);
+  assert.match(box.process("gateway").command, /restrict=on/);
+  assert.equal((await reached("open")).stdout, "");
+  assert.equal(visitors, 1);
+});
+
 test("two groups are two networks: the same addresses, and nobody reaches the other group", async () => {
   await using box = await sandbox();
   await Promise.all([box.up("a,b"), box.up("z")]);

@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { FleetboxError, hintOf } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { parseForward } from "../../store/forwards.ts";
-import type { MemberConfig } from "../../store.ts";
 import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
 import { imageReference } from "../../core/image_reference.ts";
-import { ignoredOptions, type MemberFlags, memberOptions, parseFixture } from "./member_options.ts";
+import { type MemberFlags, memberOptions, parseFixture } from "./member_options.ts";
 import { listed, numberedNames, parseNames } from "./name_arguments.ts";
 import { editDistance, nearest, suggestion } from "../../core/nearest.ts";
 import { remoteCommand, shellQuote } from "../../core/quoting.ts";
@@ -156,17 +155,6 @@ Deno.test("a value out of its range is told with its unit, and with what was mea
 
 Deno.test("a list where one name is expected is no name with a typing mistake", () => {
   assert.throws(() => checkName("a,b"), (thrown) => hintOf(thrown) === "Name one of them: a or b");
-});
-
-Deno.test("an existing member that is asked for with other options says what it keeps", () => {
-  const config = { name: "a", cpus: 1, memory_mb: 256, disk_mb: 10240, image: "micro" } as MemberConfig;
-  const notes = (flags: MemberFlags) => ignoredOptions(config, flags, memberOptions(flags, () => "/w", "other"));
-  assert.deepEqual(notes({}), []);
-  assert.deepEqual(notes({ cpus: "1", memory: "256M", disk: "10G", image: "micro" }), []);
-  assert.deepEqual(notes({ cpus: "2", memory: "1G" }), [
-    "a keeps --cpus 1, with which it was made (asked: 2)",
-    "a keeps --memory 256M, with which it was made (asked: 1G)",
-  ]);
 });
 
 Deno.test("a command of one word is a line for the guest's shell; of several, each stays a word", () => {

@@ -9,7 +9,8 @@ import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";
 import { parseForward } from "../../store/forwards.ts";
 import { DEFAULTS, type Fixture, LIMITS, type Options, parseSizeMiB } from "../../core/options.ts";
-import { exists, type MemberConfig } from "../../store.ts";
+import { exists } from "../../store.ts";
+import type { MemberOption, Wording } from "../../control/option_effects.ts";
 import { parseDurationMs } from "./duration.ts";
 import { sizeText } from "./sizes.ts";
 
@@ -54,6 +55,12 @@ export function addMemberFlags(command: Command): Command {
       "a port of 127.0.0.1 that leads to a port of the member; PORT alone: any free one; repeatable",
       (value: string, before: string[] = []) => [...before, value],
     )
+    .option(
+      "--egress <on|off>",
+      `whether it reaches the outside (default: as its group, ${DEFAULTS.egress} in a new one)`,
+    )
+    .option("--host-access", "let it reach services on this host's loopback, at the gateway's address")
+    .option("--no-host-access", "take that away")
     .option("--user-data <file>", "what cloud-init in the guest shall do: #cloud-config, a script, a MIME message")
     .option("--ready <ssh|cloud-init>", "what a guest with cloud-init is waited for (default: cloud-init)")
     .option(
@@ -99,7 +106,7 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env
     options.ready = flags.ready;
   }
   if (flags.publish !== undefined) options.publish = flags.publish.map((text) => parseForward(text, "--publish"));
-  if (flags.hostAccess) options.host_access = true;
+  if (flags.hostAccess !== undefined) options.host_access = flags.hostAccess;
   return options;
 }
 
@@ -168,30 +175,40 @@ function readUserData(path: string): string {
   return checkUserData(text, what);
 }
 
-/** What was asked and what an existing member has, where they differ: sentences for people. */
-export function ignoredOptions(config: MemberConfig, flags: MemberFlags, options: Options): string[] {
-  const notes: string[] = [];
-  const compare = (
-    flag: string,
-    asked: string | number | undefined,
-    has: string | number,
-    text: (value: string | number) => string = String,
-  ) => {
-    if (asked === undefined || asked === has) return;
-    notes.push(`${config.name} keeps ${flag} ${text(has)}, with which it was made (asked: ${text(asked)})`);
-  };
-  const mib = (gib?: number) => gib === undefined ? undefined : Math.round(gib * 1024);
-  const asSize = (value: string | number) => sizeText(Number(value));
-  if (options.image !== config.image_id && flags.image !== undefined) compare("--image", options.image, config.image);
-  compare("--cpus", options.cpus, config.cpus);
-  compare("--memory", mib(options.mem), config.memory_mb, asSize);
-  compare("--disk", mib(options.disk), config.disk_mb, asSize);
-  const fixtures = (list: Fixture[]) => list.map(({ host_path, guest_path }) => `${host_path}:${guest_path}`).join(" ");
-  if (options.fixtures) compare("--fixture", fixtures(options.fixtures), fixtures(config.fixtures) || "(none)");
-  if (options.user_data !== undefined && options.user_data !== config.user_data) {
-    notes.push(`${config.name} keeps the --user-data with which it was made`);
-  }
-  return notes;
+/** How the flags are called: what the table of effects says of them is told with these words. */
+const FLAGS: Record<MemberOption, string> = {
+  image: "--image",
+  arch: "--arch",
+  firmware: "--firmware",
+  cpus: "--cpus",
+  mem: "--memory",
+  disk: "--disk",
+  fixtures: "--fixture",
+  user_data: "--user-data",
+  publish: "--publish",
+  egress: "--egress",
+  host_access: "--host-access",
+  ready: "--ready",
+  boot_timeout_ms: "--timeout",
+};
+
+export const FLAG_WORDING: Wording = {
+  option: (option) => FLAGS[option],
+  value: (option, value) => {
+    if (option === "mem" || option === "disk") return sizeText(Math.round(Number(value) * 1024));
+    if (option === "user_data") return value === undefined ? "(none)" : "(another)";
+    if (option === "fixtures") {
+      return (value as Fixture[]).map(({ host_path, guest_path }) => `${host_path}:${guest_path}`).join(" ") ||
+        "(none)";
+    }
+    if (option === "arch") return value === "aarch64" ? "arm64" : "amd64";
+    return String(value);
+  },
+};
+
+/** The options that a user asked for on this command line: an image of the environment's is a default. */
+export function askedOptions(flags: MemberFlags, options: Options): Options {
+  return flags.image === undefined ? { ...options, image: undefined } : options;
 }
 
 /** What no bare number means: nobody asks for a disk of 10 MiB, and who types 10 means GiB. */

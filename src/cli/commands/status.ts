@@ -25,8 +25,8 @@ export function statusCommand(): Command {
       "after",
       `
 --json: what its holder reports {"name","state","stage"?,"running","ip","since"?,"group"?,"pid"?,
-"hypervisor_pid"?,"cpus","memory_mb","image","ssh"?,"forwards"?,"network"?,"failure"?} with the group's settings
-("bound","egress","host_access","accelerator","gateway_trouble"?), and "config" and "paths" from the store.
+"hypervisor_pid"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"failure"?}
+with the group's "bound","accelerator","gateway_trouble"?, and "config" and "paths" from the store.
 
 Example:
   fleetbox status a --json | jq .network.dropped`,
@@ -50,11 +50,18 @@ function statusJson(store: Store, member: MemberFacts, view: MemberView, group: 
   return {
     ...view,
     ...member.report,
-    ...(group && { egress: group.egress, host_access: group.host_access, accelerator: group.accelerator }),
+    ...egressOf(view, group),
+    ...(group && { accelerator: group.accelerator }),
     ...(group?.gateway_trouble && { gateway_trouble: group.gateway_trouble }),
     config: member.stored && "config" in member.stored ? member.stored.config : null,
     paths: store.member(member.name),
   };
+}
+
+/** A holder of an earlier version tells it of its group. */
+function egressOf(view: MemberView, group: GroupReport | undefined): Pick<MemberView, "egress" | "host_access"> {
+  const { egress, host_access } = view.egress ? view : group ?? {};
+  return egress ? { egress, host_access } : {};
 }
 
 /** `key  value` lines for people. */
@@ -66,6 +73,7 @@ export function statusLines(
   nowMs: number,
 ): string[] {
   const config = stored && "config" in stored ? stored.config : undefined;
+  const { egress, host_access } = egressOf(view, group);
   const since = view.since ? `, for ${ageText(nowMs - Date.parse(view.since))}` : "";
   const entries: [string, string | undefined][] = [
     ["name", view.name],
@@ -83,7 +91,7 @@ export function statusLines(
         ? group.members.map(({ name }) => name).sort(naturalOrder).join(", ")
         : undefined,
     ],
-    ["egress", group && `${group.egress}${group.host_access ? ", with access to the host's loopback" : ""}`],
+    ["egress", egress && `${egress}${host_access ? ", with access to the host's loopback" : ""}`],
     ["gateway", group?.gateway_trouble],
     ["cpus", view.cpus?.toString()],
     ["memory", view.memory_mb === undefined ? undefined : sizeText(view.memory_mb)],

@@ -1,7 +1,6 @@
 /** `fleetbox up`: creates what is missing, boots what is stopped, leaves what runs. */
 
 import { Command } from "../arguments/parser.ts";
-import { DEFAULTS } from "../../core/options.ts";
 import { bringMembersUp } from "../bring_members_up.ts";
 import { addMemberFlags, type MemberFlags, memberOptions } from "../arguments/member_options.ts";
 import { numberedNames, parseNames } from "../arguments/name_arguments.ts";
@@ -22,16 +21,17 @@ export function upCommand(): Command {
     .argument("<names...>", "members: a,b,c or a b c")
     .option("-n <count>", "number the members of one name: node -n 3 is node-1, node-2, node-3");
   return addMemberFlags(command)
-    .option("--egress <on|off>", `whether the group reaches the outside (default: ${DEFAULTS.egress})`)
-    .option("--host-access", "let guests reach services on this host's loopback, at the gateway's address")
     .option("--no-wait", "return when they are being booted")
     .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event")
     .addHelpText(
       "after",
       `
-Members that run stay as they are; members that exist keep their disks. If one of the
-first boot of a group fails, the others are taken down again and what was created is removed.
+Members that exist keep their disks and sizes, and those that run stay as they are; but
+--publish, --egress and --host-access take effect at once, and are kept with the member.
+What has no effect on a member is told.
+If one of the first boot of a group fails, the others are taken down again and what was
+created is removed.
 Ctrl-C takes down again what this command started; a second Ctrl-C leaves at once.
 
 Events of --json: {"event":"member","member":{…}} for each change, {"event":"note","message"},

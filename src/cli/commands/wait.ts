@@ -1,7 +1,7 @@
 /** `fleetbox wait`: returns when members run. */
 
 import { Command } from "../arguments/parser.ts";
-import { waitMembers } from "../../control.ts";
+import { reachMember, waitMembers } from "../../control.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { DEFAULTS } from "../../core/options.ts";
 import type { MemberReport } from "../../wire.ts";
@@ -53,6 +53,7 @@ export function waitCommand(): Command {
             if (event.event === "detail" && names.includes(event.name)) progress.detail(event);
           },
         });
+        reports = await Promise.all(reports.map(async (report) => await reachMember(store, report.name) ?? report));
       } finally {
         progress.end();
       }

@@ -23,6 +23,7 @@ import { type GroupReport, PROTOCOL_VERSION } from "../../wire.ts";
 import { Claims } from "./claims.ts";
 import { EventHub } from "../server/events.ts";
 import { HypervisorHost } from "../host.ts";
+import { decideUse, type GatewayUse, isOpen, keptUse, together, wasRestricted } from "./egress.ts";
 import { describe, log } from "../log.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
@@ -130,27 +131,23 @@ export class Group {
     this.ended = this.#end.promise;
     this.#host = host;
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
-    const egress = before?.egress ?? options.options.egress ?? "on";
-    const hostAccess = before?.host_access ?? options.options.host_access ?? false;
     const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
     this.#network = new GroupNetwork({
       gateway: {
         binary: host.binary,
         qmpSocket: gatewayQmpSocket,
         netSocket: gatewayNetSocket,
-        egress,
         bound,
         name: `gateway-${this.id}`,
       },
-      egress: egress === "on",
-      hostAccess,
+      isOpen: () => this.#uses().some(isOpen),
       lookup: (name) => this.#activeAddress(name),
       nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
       publishedPorts: () => this.#publishedPorts(),
       onChange: () => void this.#note(),
+      onNote: (message) => this.hub.tell({ event: "note", message }),
     });
-    this.egress = egress;
-    this.hostAccess = hostAccess;
+    this.#earlier = before;
     this.#context = {
       store,
       group: this.name,
@@ -169,8 +166,53 @@ export class Group {
     };
   }
 
-  readonly egress: "on" | "off";
-  readonly hostAccess: boolean;
+  /** The record of the group that was taken back: what it says of members of an earlier version. */
+  readonly #earlier: GroupRecord | undefined;
+  /** What members that are being booted have, until it stands in their configs. */
+  readonly #booting = new Map<string, GatewayUse>();
+
+  /** What the members that belong here may use the gateway for; stopped ones too, for they come back to this network. */
+  #uses(but?: string): GatewayUse[] {
+    return [...this.#belongs].flatMap((name) => name === but ? [] : this.#useOf(name) ?? []);
+  }
+
+  #useOf(name: string): GatewayUse | undefined {
+    const known = this.#booting.get(name);
+    if (known) return known;
+    const served = this.#members.get(name)?.config;
+    if (served) return keptUse(served, this.#earlier);
+    const stored = this.options.store.readMember(name);
+    return stored && "config" in stored ? keptUse(stored.config, this.#earlier) : undefined;
+  }
+
+  /** The options of a boot, with what the member may use the gateway for decided. */
+  #withUse(name: string, options: Options): Options {
+    const use = decideUse(options, this.#useOf(name), this.#uses(name));
+    this.#booting.set(name, use);
+    return { ...options, ...use };
+  }
+
+  async #boot(member: Member, options: Options): Promise<void> {
+    const decided = this.#withUse(member.name, options);
+    try {
+      await member.boot(this.#assign(member.name), decided);
+    } finally {
+      if (!member.booting) this.#booting.delete(member.name);
+    }
+  }
+
+  /** Members of an earlier version: what was their group's is theirs from now on. */
+  async #settleUses(record: GroupRecord): Promise<void> {
+    const { store } = this.options;
+    await Promise.all(record.members.map(async (name) => {
+      const stored = store.readMember(name);
+      if (!stored || "damage" in stored || (stored.config.egress && stored.config.host_access !== undefined)) return;
+      await store.withMemberLock(name, async () => {
+        const config = store.config(name);
+        if (config) await store.writeConfig({ ...config, ...keptUse(config, record) });
+      });
+    }));
+  }
 
   /** Who takes the group back if this process is killed; undefined: nobody. */
   guardedBy(guardian: ProcessIdentity | undefined): void {
@@ -198,6 +240,10 @@ export class Group {
 
   async #start({ adopt, boot, record }: Recovery): Promise<void> {
     const ips = [...adopt.map(({ name }) => name), ...boot].map((name) => this.#assign(name));
+    if (record) {
+      await this.#settleUses(record).catch((thrown) => log(`cannot note its members' egress: ${describe(thrown)}`));
+    }
+    for (const name of boot) this.#withUse(name, this.options.options); // before the gateway: it is made for them
     const ports = new Map<string, number>();
     for (const [name, port] of Object.entries(record?.ssh_ports ?? {})) {
       const ip = this.#addresses.get(name);
@@ -207,7 +253,7 @@ export class Group {
     this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
     await this.#note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
     if (this.#isEnding) return;
-    this.#network.open(ips, { process: record?.gateway, ports });
+    this.#network.open(ips, record && { process: record.gateway, ports, restricted: wasRestricted(record) });
     // All of them begin in this very turn: a stop that was waiting finds something to stop.
     const begun = [...adopt.map((one) => this.#adopt(one)), this.#firstBoot(boot)];
     this.#begun.resolve();
@@ -265,7 +311,7 @@ export class Group {
       stops.push(...others.map((other) => other.stop({ force: true, graceMs: 0 }).catch(() => {})));
     });
     await Promise.allSettled(
-      members.map((member) => member.boot(this.#addresses.get(member.name)!, this.options.options)),
+      members.map((member) => this.#boot(member, this.options.options)),
     );
     off();
     if (!failed) return;
@@ -293,7 +339,10 @@ export class Group {
       try {
         await removeMember(store, member.name, { isServedHere: true });
         this.#belongs.delete(member.name);
+        this.#booting.delete(member.name);
+        member.config = undefined;
         log(`${member.name}: removed again`);
+        this.#network.settle();
       } catch (thrown) {
         log(`${member.name}: cannot remove it: ${describe(thrown)}`);
       }
@@ -311,7 +360,10 @@ export class Group {
     await this.#begun.promise;
     if (this.#isEnding) throw ending(this.name);
     const underWay = this.#adding.get(name);
-    if (underWay) return await underWay;
+    if (underWay) {
+      await underWay;
+      return await this.#members.get(name)?.change(options);
+    }
     const present = this.#members.get(name);
     if (present) return await this.#again(present, options);
     const done = this.#addNew(name, options).finally(() => this.#adding.delete(name));
@@ -321,6 +373,7 @@ export class Group {
 
   async #addNew(name: string, options: Options): Promise<void> {
     const merged = { ...this.#inherited(), ...options };
+    this.#forgetRemoved();
     const member = new Member(name, this.#context);
     this.#members.set(name, member);
     try {
@@ -330,7 +383,6 @@ export class Group {
       if (this.#members.size === 0) void this.#finish();
       throw thrown;
     }
-    this.#forgetRemoved();
     this.#belongs.add(name);
     this.options.store.sweepTemporary([name]);
     await this.#note();
@@ -339,7 +391,7 @@ export class Group {
       throw ending(this.name);
     }
     try {
-      await member.boot(this.#assign(name), merged);
+      await this.#boot(member, merged);
     } catch (thrown) {
       if (!member.isStopping) await this.#discard(member);
       throw thrown;
@@ -353,21 +405,28 @@ export class Group {
     }
   }
 
-  /** What the group was asked for, as far as it holds for those who come later: a port is one member's. */
+  /** What the group was asked for, as far as it holds for those who come later: a port, and egress, is one member's. */
   #inherited(): Options {
-    return { ...this.options.options, publish: undefined };
+    return { ...this.options.options, publish: undefined, egress: undefined, host_access: undefined };
   }
 
   async #again(member: Member, options: Options): Promise<void> {
     if (member.isStopping) {
       throw new FleetboxError("conflict", `"${member.name}" is being stopped`, { hint: "Try again when it is down." });
     }
-    if (member.state === "running") return;
+    if (member.state === "running") return await member.change(options);
+    if (member.booting) {
+      await member.booting;
+      return await member.change(options);
+    }
     member.created = false;
     // A machine that could not be taken over, and runs: it is tried again, never doubled.
     const { stray } = member;
-    if (stray && isAlive(stray)) return await this.#adoptMachine(member, stray, false);
-    await member.boot(this.#assign(member.name), { ...this.#inherited(), ...options });
+    if (stray && isAlive(stray)) {
+      await this.#adoptMachine(member, stray, false);
+      return await member.change(options);
+    }
+    await this.#boot(member, { ...this.#inherited(), ...options });
   }
 
   /** Stops a member; returns when its machine is gone and its name is free. */
@@ -529,8 +588,7 @@ export class Group {
       version: VERSION,
       protocol: PROTOCOL_VERSION,
       bound: this.options.bound,
-      egress: this.egress,
-      host_access: this.hostAccess,
+      ...together(this.#uses()),
       ...(choice ? { accelerator: { name: choice.accelerator.accelerator, reason: choice.accelerator.reason } } : {}),
       members,
       gateway: this.#network.counters(),
@@ -577,8 +635,8 @@ export class Group {
       holder: identify(Deno.pid)!,
       guardian: this.#guardian,
       bound: this.options.bound,
-      egress: this.egress,
-      host_access: this.hostAccess,
+      ...together(this.#uses()),
+      gateway_restricted: this.#network.restricted,
       hypervisors,
       gateway: this.#network.gatewayProcess,
       ssh_ports: ports,

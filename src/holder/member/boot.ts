@@ -16,6 +16,7 @@ import type { Machine, MachineExit, MachineSpec } from "../../vmm/contract.ts";
 import type { SshEndpoint, Stage } from "../../wire.ts";
 import { BootLines, type BootListener, consoleEnd, consoleSize, consoleTail } from "../console/console.ts";
 import { describe, log } from "../log.ts";
+import { allowUse } from "./gateway_use.ts";
 import { Hints } from "./hints.ts";
 import type { MemberConfig } from "../../store.ts";
 import { MachineRun } from "./machine_run.ts";
@@ -214,11 +215,13 @@ async function connect(boot: Boot): Promise<SshEndpoint> {
     },
   };
   const lines = new BootLines(listener);
+  // Its rules are there at once, before the first frame; only a gateway that must change is waited for.
+  const allowed = allowUse(member);
   const [, , port] = await Promise.all([
     network.plug({ name, mac, ip, netSocket: paths.netSocket }),
     member.console.connect(paths.consoleSocket, (bytes) => lines.push(bytes)),
-    unlessAborted(network.sshPort(ip), signal),
-    unlessAborted(member.ports.open(ip, boot.isAdoption), signal),
+    unlessAborted(allowed.then(() => network.sshPort(ip)), signal),
+    unlessAborted(allowed.then(() => member.ports.open(ip, boot.isAdoption)), signal),
   ]);
   // What was said before we listened is in the log alone, and firmware may have given up by then. Twice heard is no harm.
   new BootLines(listener).push(consoleEnd(paths.serialLog, boot.logStart, EARLY_CONSOLE_BYTES));
@@ -378,6 +381,7 @@ function downloadProgress(boot: Boot): (progress: FetchProgress) => void {
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(signal.reason);
+  promise.catch(() => {}); // nobody waits for it any more when the signal has fired
   signal.addEventListener("abort", abort);
   try {
     signal.throwIfAborted();

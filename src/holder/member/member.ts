@@ -19,6 +19,7 @@ import { adoptMember, Boot, bootMember, lastLines, type OrphanedMachine } from "
 import { Resumer } from "./disk_full_resume.ts";
 import type { MachineRun } from "./machine_run.ts";
 import { bootOf, isActive, type PauseReason, type Phase, Phases, runOf, wireState } from "./phases.ts";
+import { changeUse } from "./gateway_use.ts";
 import { MemberPorts } from "./ports.ts";
 import type { Prepared } from "./prepare.ts";
 import { endOrphan, type Stop, type StopRequest, stopRun } from "./stop.ts";
@@ -71,6 +72,10 @@ export class Member {
 
   get state(): State {
     return wireState(this.phases.now).state;
+  }
+  /** The boot under way. */
+  get booting(): Promise<void> | undefined {
+    return bootOf(this.phases.now)?.done;
   }
   get isStopping(): boolean {
     return this.phases.now.kind === "stopping";
@@ -239,6 +244,20 @@ export class Member {
     return now.kind === "stopping" ? now.from : now;
   }
 
+  /** Gives a member that exists, machine or not, what it can be given: ports, egress, access to the host. They are kept. */
+  async change({ egress, host_access, publish = [] }: Options): Promise<void> {
+    if (egress !== undefined || host_access !== undefined) {
+      await changeUse(this, { egress, host_access });
+      this.context.onChange(this);
+    }
+    for (const wish of publish) await this.forward(wish);
+  }
+
+  /** Returns when its SSH port is open: a gateway that has died is waited for. One that is not up is as it is. */
+  async reachable(): Promise<void> {
+    if (this.#endpoint) await this.context.network.reachable(this.name, this.config!.ip);
+  }
+
   /** Makes a host port lead to one of this member's, see {@link MemberPorts.forward}. */
   async forward(wish: ForwardWish): Promise<PortForward> {
     const made = await this.ports.forward(wish, () => this.#run && this.config?.ip);
@@ -305,6 +324,10 @@ export class Member {
       image: config?.image ?? "",
     };
     if (this.context.bound) report.bound = true;
+    if (config?.egress) {
+      report.egress = config.egress;
+      report.host_access = config.host_access ?? false;
+    }
     if (stage && stage !== "ready") report.stage = stage;
     if (now.kind === "preparing" && now.download) report.download = now.download;
     if (failure) {

@@ -60,7 +60,8 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     const existing = store.config(name);
     // Once more, in case that somebody else made the member anew meanwhile; what was downloaded is there now.
     const image = existing?.image_id === before.id || !existing ? before : await imageFor(request);
-    let config: MemberConfig = { ...(existing ?? newConfig(name, options, ip, image)), ip, group };
+    const kept = existing ?? newConfig(name, options, ip, image);
+    let config: MemberConfig = { ...kept, ip, group, ...gatewayUse(kept, options) };
     checkMemory(config, image);
     checkFixtures(config.fixtures);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
@@ -69,7 +70,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     const paths = store.member(name);
     const publicKey = await ensureKey(store);
     config = await reserveForwards(store, config, options.publish ?? []);
-    if (existing?.ip !== ip || existing.group !== group) await store.writeConfig(config);
+    if (!existing || isChanged(existing, config)) await store.writeConfig(config);
     await allEnded([
       ensureDisk(paths, config, image),
       ensureFirmware(paths, image),
@@ -90,6 +91,21 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     ]);
     return { config, image, created: !existing };
   });
+}
+
+/** What a member may use the gateway for: what is asked, else what it had. */
+export function gatewayUse(
+  config: Pick<MemberConfig, "egress" | "host_access">,
+  asked: Pick<Options, "egress" | "host_access">,
+): { egress: "on" | "off"; host_access: boolean } {
+  return {
+    egress: asked.egress ?? config.egress ?? DEFAULTS.egress,
+    host_access: asked.host_access ?? config.host_access ?? false,
+  };
+}
+
+function isChanged(before: MemberConfig, after: MemberConfig): boolean {
+  return (["ip", "group", "egress", "host_access"] as const).some((key) => before[key] !== after[key]);
 }
 
 /**

@@ -46,6 +46,8 @@ export class GatewayKeeper {
   /** When the next try begins, while that is waited for. */
   #nextTry: number | undefined;
   #over: Promise<void> = Promise.resolve();
+  /** The gateway that is being ended so that another takes its place. */
+  #replaced: Gateway | undefined;
 
   constructor(private readonly options: KeeperOptions) {}
 
@@ -84,6 +86,23 @@ export class GatewayKeeper {
     }
   }
 
+  /**
+   * Ends the gateway that runs and gives the one that takes its place. A start that is under way is waited for first, for
+   * it may have begun before what it is to be was changed. Its end counts for no failure.
+   * @throws why the latest try failed
+   */
+  async restart(): Promise<Gateway> {
+    await this.#attempt?.catch(() => {});
+    const running = this.#running;
+    if (running) {
+      this.#replaced = running;
+      this.#running = undefined;
+      this.#attempt = undefined;
+      await running.close();
+    }
+    return await this.ready();
+  }
+
   #next(): Promise<Gateway> {
     if (this.#attempt) return this.#attempt;
     this.#hurry();
@@ -107,7 +126,12 @@ export class GatewayKeeper {
         this.#attempt = start();
         this.#coming.resolve(this.#attempt);
         this.#coming = deferred();
-        await this.#useUp(await this.#attempt);
+        const gateway = await this.#attempt;
+        await this.#useUp(gateway);
+        if (this.#replaced === gateway) {
+          this.#replaced = undefined;
+          continue;
+        }
       } catch (thrown) {
         this.#why = messageOf(thrown);
       }

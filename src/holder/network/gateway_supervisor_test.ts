@@ -129,3 +129,27 @@ Deno.test("one that lived for a while is started again at once, and nothing is s
   assert.equal(keeper.trouble, undefined);
   await keeper.close();
 });
+
+Deno.test("a restart ends the gateway, gives another at once, and counts for no failure", async () => {
+  const lines: string[] = [];
+  let starts = 0;
+  const keeper = new GatewayKeeper({
+    start: () => Promise.resolve(Object.assign(fake().gateway, { count: ++starts })),
+    onChange: () => {},
+    log: (line) => lines.push(line),
+    waitMs: () => 1_000_000,
+  });
+  keeper.open();
+  const first = await keeper.ready();
+  for (let round = 0; round < 5; round++) {
+    const before = await keeper.ready();
+    const [next, again] = [keeper.restart(), keeper.ready()];
+    assert.notEqual(await next, before);
+    await again;
+  }
+  assert.notEqual(await keeper.ready(), first);
+  assert.equal(starts, 6);
+  assert.equal(keeper.trouble, undefined);
+  assert.deepEqual(lines, []);
+  await keeper.close();
+});

@@ -7,28 +7,24 @@
  */
 
 import { codeOf, FleetboxError } from "../../core/errors.ts";
-import type { DnsOptions } from "../../network/dns.ts";
-import { startLimit } from "../../core/deadline.ts";
 import { adoptGateway, type Forward, type Gateway, type GatewaySpec, startGateway } from "../../vmm/qemu/gateway.ts";
-import {
-  type DnsHook,
-  GATEWAY_PORT,
-  type Port,
-  type PortCounters,
-  type PortOptions,
-  Switch,
-} from "../../network/switch.ts";
+import type { GatewayRules } from "../../network/guard.ts";
+import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { PortReport } from "../../wire.ts";
 import { settles } from "../../vmm/qemu/process.ts";
 import { endProcesses } from "../../system/end_processes.ts";
+import { connectSoon } from "./connect_soon.ts";
+import { portReport } from "./port_report.ts";
+import { forwardAgain, unreachable } from "./forward_again.ts";
 import { GatewayKeeper } from "./gateway_supervisor.ts";
+import { LazyDns } from "./lazy_dns.ts";
 import { describe, log } from "../log.ts";
 
 export interface NetworkOptions {
-  gateway: Omit<GatewaySpec, "forwards">;
-  egress: boolean;
-  hostAccess: boolean;
+  gateway: Omit<GatewaySpec, "forwards" | "restricted">;
+  /** Whether a member of the group has egress, or access to the host: else the gateway is restricted. */
+  isOpen(): boolean;
   /** The address of a member that boots or runs. */
   lookup(name: string): string | undefined;
   nameOf(address: string): string | undefined;
@@ -36,6 +32,8 @@ export interface NetworkOptions {
   publishedPorts(): ReadonlySet<number>;
   /** Called when the gateway's process or a forwarded port changed. */
   onChange(): void;
+  /** Something that the users of the group should know. */
+  onNote(message: string): void;
 }
 
 /** A member's end of its cable. */
@@ -44,6 +42,13 @@ export interface Cable {
   mac: string;
   ip: string;
   netSocket: string;
+}
+
+/** The gateway that the group's last holder wrote down. */
+interface LastGateway {
+  process?: ProcessIdentity;
+  ports: ReadonlyMap<string, number>;
+  restricted: boolean;
 }
 
 /** How often a port is asked for, when one gateway after the other dies. */
@@ -75,11 +80,17 @@ export class GroupNetwork {
   readonly #early = new Map<string, Promise<void>>();
   /** The port of each member, and of the gateway, as it should be. */
   readonly #cables = new Map<string, Port>();
+  /** What each member may use the gateway for. */
+  readonly #rules = new Map<string, GatewayRules>();
+  /** Whether the gateway that runs, or ran last, is restricted. */
+  #restricted: boolean | undefined;
+  /** The restart of the gateway that is under way: what wants one waits for it and looks again. */
+  #adapting: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: NetworkOptions) {
-    const { egress, hostAccess, lookup, nameOf } = options;
-    this.#dns = new LazyDns({ lookup, nameOf, egress });
-    this.#switch = new Switch({ egress, hostAccess, dns: this.#dns });
+    const { lookup, nameOf } = options;
+    this.#dns = new LazyDns({ lookup, nameOf });
+    this.#switch = new Switch({ dns: this.#dns });
     this.#keeper = new GatewayKeeper({ start: () => this.#run(), onChange: options.onChange, log });
   }
 
@@ -98,10 +109,11 @@ export class GroupNetwork {
    * @param ips addresses whose SSH ports are forwarded from the start.
    * @param before what the group's last holder wrote down.
    */
-  open(ips: readonly string[], before?: { process?: ProcessIdentity; ports: ReadonlyMap<string, number> }): void {
+  open(ips: readonly string[], before?: LastGateway): void {
     for (const [ip, port] of before?.ports ?? []) this.#sshPorts.set(ip, port);
     this.#wanted = new Set(ips);
     this.#before = before?.process;
+    this.#restricted = before?.restricted;
     this.#keeper.open();
   }
 
@@ -126,6 +138,11 @@ export class GroupNetwork {
     const process = this.#before;
     this.#before = undefined;
     if (!process) return undefined;
+    if (this.#restricted === this.options.isOpen()) {
+      log("gateway: the old one does not suit its members' egress any more, starting another");
+      await endProcesses([process], "The gateway of the killed holder");
+      return undefined;
+    }
     try {
       return await adoptGateway(process, this.options.gateway);
     } catch (thrown) {
@@ -138,7 +155,8 @@ export class GroupNetwork {
   async #start(): Promise<Gateway> {
     const wanted = [...new Set([...this.#wanted, ...this.#sshPorts.keys()])];
     const forwards = wanted.map((ip) => ({ ip, hostPort: this.#sshPorts.get(ip) }));
-    const spec = { ...this.options.gateway, hostAccess: this.options.hostAccess };
+    this.#restricted = !this.options.isOpen();
+    const spec = { ...this.options.gateway, restricted: this.#restricted };
     try {
       return await startGateway({ ...spec, forwards }, this.#over.signal);
     } catch (thrown) {
@@ -148,6 +166,62 @@ export class GroupNetwork {
       for (const { ip, hostPort } of forwards) this.#sshPorts.set(ip, await forwardAgain(gateway, ip, hostPort));
       return gateway;
     }
+  }
+
+  /** Whether the gateway is restricted: for the record. */
+  get restricted(): boolean | undefined {
+    return this.#restricted;
+  }
+
+  /**
+   * What a member may use the gateway for, from its next frame on. A gateway that must let more through for it, or may
+   * let nothing through any more, is started again with its ports: connections through them end, and that is told.
+   * @throws why the new gateway does not run
+   */
+  async allow(name: string, rules: GatewayRules): Promise<void> {
+    this.#rules.set(name, rules);
+    this.#switch.setRules(name, rules);
+    if (this.#restricted === !(rules.egress || rules.hostAccess)) return;
+    const adapted = this.#adapting.then(() => this.#adapt(name));
+    this.#adapting = adapted.catch(() => {});
+    await adapted;
+  }
+
+  /** A member that the gateway was opened for has been removed: with the last of them it is closed again. */
+  settle(): void {
+    if (this.#closing || this.#restricted !== false || this.options.isOpen()) return;
+    this.#adapting = this.#adapting.then(() => this.#adapt()).catch((thrown) => log(`gateway: ${describe(thrown)}`));
+  }
+
+  async #adapt(name = ""): Promise<void> {
+    await this.#keeper.ready();
+    const isOpen = this.options.isOpen();
+    if (this.#closing || this.#restricted === !isOpen) return;
+    const why = isOpen ? `so that "${name}" has its way out` : "for no member has a way out any more";
+    log(`gateway: starting it again, ${why}`);
+    const others = this.#cables.size > (this.#cables.has(GATEWAY_PORT) ? 1 : 0);
+    await this.#keeper.restart();
+    if (!others) return;
+    this.options.onNote(
+      `the group's gateway was started again, ${why}: connections through forwarded ports, SSH sessions too, were cut; ` +
+        "the ports are the same",
+    );
+  }
+
+  /**
+   * Returns when the port that leads to a member's SSH server is open: the gateway answers and has it. One that has died
+   * is waited for until it is back.
+   * @throws {FleetboxError} `unavailable`: it does not come back
+   */
+  async reachable(name: string, ip: string): Promise<void> {
+    const look = async (gateway: Gateway) => {
+      if ((await gateway.forwards()).some((one) => one.ip === ip && one.port === 22)) return;
+      this.#sshPorts.set(ip, await forwardAgain(gateway, ip, this.#sshPorts.get(ip)));
+      this.options.onChange();
+    };
+    await this.#withGateway(look).catch((cause) => {
+      throw unreachable(name, cause);
+    });
   }
 
   /** The host port that leads to a member's SSH port, if there is one. */
@@ -264,7 +338,7 @@ export class GroupNetwork {
     const conn = await connectSoon(path, limitMs);
     let port: Port;
     try {
-      port = this.#switch.addPort(conn, options);
+      port = this.#switch.addPort(conn, { ...options, rules: this.#rules.get(options.name) });
     } catch (thrown) {
       conn.close();
       throw thrown;
@@ -295,6 +369,7 @@ export class GroupNetwork {
   unplug(name: string): void {
     this.#early.delete(name);
     this.#cables.delete(name);
+    this.#rules.delete(name);
     this.#switch.removePort(name);
   }
 
@@ -321,7 +396,7 @@ export class GroupNetwork {
   /** The counters of a member's port, or of the gateway's when no name is given. */
   counters(name?: string): PortReport | undefined {
     const counters = this.#switch.counters().get(name ?? GATEWAY_PORT);
-    return counters && report(counters);
+    return counters && portReport(counters);
   }
 
   /** Ends the gateway and every cable. */
@@ -330,67 +405,5 @@ export class GroupNetwork {
     this.#over.abort(new FleetboxError("interrupted", "the group has ended"));
     this.#switch.close();
     await this.#keeper.close();
-  }
-}
-
-/**
- * DNS for the members, loaded when the first machine is connected: before, nobody can ask, and its codec would be a third
- * of what a holder loads until it serves. A question in the moment of loading gets no answer, and is asked again.
- */
-class LazyDns implements DnsHook {
-  #responder: DnsHook | undefined;
-  #isLoading = false;
-
-  constructor(private readonly options: DnsOptions) {}
-
-  load(): void {
-    if (this.#isLoading) return;
-    this.#isLoading = true;
-    void import("../../network/dns.ts").then(({ DnsResponder }) => this.#responder = new DnsResponder(this.options));
-  }
-
-  respond(message: Uint8Array): Uint8Array | "pass" | "drop" {
-    return this.#responder?.respond(message) ?? "drop";
-  }
-}
-
-function report(counters: PortCounters): PortReport {
-  return {
-    rx_frames: counters.rxFrames,
-    rx_bytes: counters.rxBytes,
-    tx_frames: counters.txFrames,
-    tx_bytes: counters.txBytes,
-    dropped: { ...counters.dropped } as Record<string, number>,
-  };
-}
-
-/** The same port as before, or another one when somebody else has it. */
-async function forwardAgain(gateway: Gateway, ip: string, hostPort: number | undefined): Promise<number> {
-  try {
-    return await gateway.forward(ip, 22, hostPort);
-  } catch (thrown) {
-    if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict") throw thrown;
-    const port = await gateway.forward(ip);
-    log(`gateway: port ${hostPort} of 127.0.0.1 is taken; ${port} leads to ${ip} now`);
-    return port;
-  }
-}
-
-/** QEMU opens a netdev's socket in a thread of its own: on a busy host it comes a moment after QMP answers. */
-async function connectSoon(path: string, limitMs: number): Promise<Deno.UnixConn> {
-  let isLate = limitMs === 0;
-  const endLimit = startLimit(limitMs, () => isLate = true);
-  try {
-    for (;;) {
-      try {
-        return await Deno.connect({ transport: "unix", path });
-      } catch (thrown) {
-        const isEarly = thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.ConnectionRefused;
-        if (!isEarly || isLate) throw thrown;
-      }
-      await new Promise((later) => setTimeout(later, 10));
-    }
-  } finally {
-    endLimit();
   }
 }

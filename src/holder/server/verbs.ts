@@ -30,6 +30,14 @@ type Handler<O extends Op> = (
 
 const HANDLERS: { [O in Op]: Handler<O> } = {
   report: (context, { verbose }) => verbose ? memberOf(context).fullReport() : memberOf(context).askedReport(),
+  reach: async (context) => {
+    await memberOf(context).reachable();
+    return memberOf(context).report();
+  },
+  async change(context, { egress, host_access }) {
+    using _ = tell(context.group, context.client, context.name, ["member", "note"]);
+    await memberOf(context).change(checkOptions({ egress, host_access }));
+  },
   group: ({ group }) => group.askedReport(),
   watch,
   add,
@@ -82,14 +90,14 @@ async function add({ group, client }: Context, { name, options, wait, verbose }:
     done.catch(() => {});
     return await Promise.race([done, taken.promise]).finally(off);
   }
-  using _ = tell(group, client, name, verbose ? ["member", "detail"] : ["member"]);
+  using _ = tell(group, client, name, ["member", "note", ...verbose ? ["detail" as const] : []]);
   await done;
 }
 
-/** Tells a client of one member's changes, its steps, or both, until it is disposed of. */
+/** Tells a client of one member's changes, its steps, or both, and of the group's notes, until it is disposed of. */
 function tell(group: Group, client: Client, name: string, kinds: readonly Event["event"][]): Disposable {
   const off = kinds.length === 0 ? () => {} : group.hub.subscribe((event) => {
-    const its = event.event === "member" ? event.member.name : event.event === "detail" ? event.name : undefined;
+    const its = event.event === "member" ? event.member.name : event.event === "detail" ? event.name : name;
     if (its === name && kinds.includes(event.event)) client.post(encodeLine(event));
   });
   return { [Symbol.dispose]: off };

@@ -34,6 +34,13 @@ export interface MachineOptions {
   userData?: string;
   /** When a guest with cloud-init is up: when that has finished, or when SSH answers. @default "cloud-init" */
   ready?: "ssh" | "cloud-init";
+  /**
+   * Whether it reaches the outside through the gateway. Kept with the machine.
+   * @default "on"; of one that joins or is there already: as its group's, as it had
+   */
+  egress?: "on" | "off";
+  /** Whether it reaches services on this host's own loopback, at the gateway's address. Kept. @default false, or as above */
+  hostAccess?: boolean;
   /** The limit for one boot in milliseconds, downloads not counted. @default 180000 */
   bootTimeoutMs?: number;
   /** Ends the boot: what was started is taken down again, and the call rejects. */
@@ -88,15 +95,12 @@ export interface FixtureDirectory {
  * ```
  */
 export interface StartOptions extends MachineOptions {
-  /** Whether guests reach the outside through the gateway. @default "on" */
-  egress?: "on" | "off";
-  /** Whether guests reach services on this host's own loopback, at the gateway's address. @default false */
-  hostAccess?: boolean;
   /** The directory in which machines are kept. @default $FLEETBOX_HOME, else ~/.fleetbox */
   store?: string;
   /**
    * What a name means that the store has already. `"refuse"`: an error. `"reuse"`: that machine is booted as it is, with
-   * its disk and its size; it is stopped at the end, and stays. @default "refuse"
+   * its disk and its size; it is stopped at the end, and stays. To ask for another image or size than it has is refused.
+   * @default "refuse"
    */
   existing?: "refuse" | "reuse";
 }

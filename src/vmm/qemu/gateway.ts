@@ -8,7 +8,8 @@
  * Forwards come and go while it runs, through the human monitor, for QMP has no command for them. Port 0 lets the
  * kernel choose; which one it chose is read back from `info usernet`, as the entry that was not there before. Changes
  * are made one after another, so that two callers cannot take each other's port for their own. Guests see forwarded
- * connections come from 10.88.0.1. `restrict=on` (egress and access to the host off) cuts the guests off; forwards still work.
+ * connections come from 10.88.0.1. `restrict=on` (no member has egress or access to the host) cuts the guests
+ * off; forwards still work.
  */
 
 import { FleetboxError } from "../../core/errors.ts";
@@ -40,13 +41,11 @@ export interface GatewaySpec {
   binary: string;
   qmpSocket: string;
   netSocket: string;
-  /** Whether guests reach the outside. */
-  egress: "on" | "off";
   /**
-   * Whether guests reach services on the host's loopback. libslirp cuts off all or nothing: where one of the two is
-   * allowed it cuts off neither, and the switch, which looks at every frame, keeps the other closed. @default false
+   * Whether no guest reaches the outside, nor services on the host's loopback. libslirp cuts off all or nothing: where one
+   * member may use one of the two it cuts off nobody, and the switch, which looks at every frame, keeps the rest closed.
    */
-  hostAccess?: boolean;
+  restricted: boolean;
   /** Whether it dies with the process that started it. */
   bound: boolean;
   /** Forwards that are there from the start; saves a round trip each. @default [] */
@@ -114,7 +113,7 @@ export function gatewayArguments(spec: GatewaySpec): string[] {
     host: GATEWAY,
     dns: DNS,
     dhcpstart: DHCP_START,
-    restrict: spec.egress === "off" && !spec.hostAccess ? "on" : "off",
+    restrict: spec.restricted ? "on" : "off",
   });
   return [
     ...["-name", option({ guest: spec.name ?? DEFAULT_NAME })],

@@ -12,7 +12,7 @@ const code = (expected: string, message = /./) => (error: unknown) =>
 
 function specIn({ path }: Workspace, changes: Partial<GatewaySpec> = {}): GatewaySpec {
   const binary = findQemu("x86_64");
-  return { binary, qmpSocket: `${path}/q`, netSocket: `${path}/n`, egress: "off", bound: true, ...changes };
+  return { binary, qmpSocket: `${path}/q`, netSocket: `${path}/n`, restricted: true, bound: true, ...changes };
 }
 
 /** A port that nobody has right now. */
@@ -159,15 +159,15 @@ for (
   ] as const
 ) {
   Deno.test(`a forward with ${what} is refused`, () => {
-    const spec = { binary: "/q", qmpSocket: "/q", netSocket: "/n", egress: "on", bound: false } as const;
+    const spec = { binary: "/q", qmpSocket: "/q", netSocket: "/n", restricted: false, bound: false } as const;
     assert.throws(() => gatewayArguments({ ...spec, forwards: [{ ip, port, hostPort }] }), code("misuse"));
   });
 }
 
-Deno.test("egress off restricts the network, on does not; the socket's path is quoted", () => {
-  const spec = { binary: "/q", qmpSocket: "/q", netSocket: "/a,b", egress: "off", bound: false } as const;
+Deno.test("a restricted gateway cuts guests off, another does not; the socket's path is quoted", () => {
+  const spec = { binary: "/q", qmpSocket: "/q", netSocket: "/a,b", restricted: true, bound: false } as const;
   assert.ok(gatewayArguments(spec).some((argument) => argument.includes("restrict=on")));
-  assert.ok(gatewayArguments({ ...spec, egress: "on" }).some((argument) => argument.includes("restrict=off")));
+  assert.ok(gatewayArguments({ ...spec, restricted: false }).some((argument) => argument.includes("restrict=off")));
   assert.ok(gatewayArguments(spec).some((argument) => argument.endsWith("addr.path=/a,,b")));
 });
 

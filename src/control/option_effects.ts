@@ -1,0 +1,133 @@
+/**
+ * Which option of `up`, `join` and the library takes effect on a member that is there already: one table, pure.
+ *
+ * | effect   | what happens                                                                               |
+ * | -------- | ------------------------------------------------------------------------------------------ |
+ * | `boot`   | it holds for the boot that begins now                                                      |
+ * | `kept`   | it is the member's from its boot on: it stands in its config                               |
+ * | `change` | the member's holder changes it at once, and it is kept                                     |
+ * | `wait`   | it limits how long is waited                                                               |
+ * | `none`   | it cannot: what the member has is told, with what to do; the same value is no contradiction |
+ *
+ * Every option has a row and every row every standing: an option that is added does not compile until this is decided.
+ * The command line tells what has no effect as a note, for its other members may well take it; the library refuses.
+ */
+
+import type { Fixture, Options } from "../core/options.ts";
+import type { MemberConfig } from "../store.ts";
+import type { MemberFacts } from "./observe.ts";
+import { type GroupFacts, orphanGroup } from "./observe.ts";
+
+/** What an option may be asked of. `running`: also a machine whose holder was killed. */
+export type Standing = "absent" | "stopped" | "failed" | "booting" | "running";
+export type Effect = "boot" | "kept" | "change" | "wait" | "none";
+/** The options that a user gives; the others are between the halves of the program. */
+export type MemberOption = Exclude<keyof Options, "adopt" | "owner" | "remove_on_failure">;
+
+const MADE_WITH = { absent: "kept", stopped: "none", failed: "none", booting: "none", running: "none" } as const;
+const OF_THE_MEMBER = {
+  absent: "kept",
+  stopped: "kept",
+  failed: "kept",
+  booting: "change",
+  running: "change",
+} as const;
+
+export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
+  image: MADE_WITH,
+  arch: MADE_WITH,
+  firmware: MADE_WITH,
+  cpus: MADE_WITH,
+  mem: MADE_WITH,
+  disk: MADE_WITH,
+  fixtures: MADE_WITH,
+  user_data: MADE_WITH,
+  publish: OF_THE_MEMBER,
+  egress: OF_THE_MEMBER,
+  host_access: OF_THE_MEMBER,
+  ready: { absent: "boot", stopped: "boot", failed: "boot", booting: "none", running: "none" },
+  boot_timeout_ms: { absent: "boot", stopped: "boot", failed: "boot", booting: "wait", running: "wait" },
+};
+
+/** An option that was asked for and has no effect. */
+export interface Ineffective {
+  option: MemberOption;
+  /** A sentence: what the member has instead, and why. */
+  message: string;
+  /** What to do. */
+  hint: string;
+}
+
+/** How an option is called, and its values written, where it was asked for. */
+export interface Wording {
+  option(option: MemberOption): string;
+  value(option: MemberOption, value: unknown): string;
+}
+
+export function standingOf({ name, report, stored }: MemberFacts, groups: readonly GroupFacts[] = []): Standing {
+  if (report?.state === "error") return "failed";
+  if (report?.running) return report.state === "running" ? "running" : "booting";
+  if (orphanGroup(groups, name)) return "running";
+  return stored || report ? "stopped" : "absent";
+}
+
+/** What was asked of a member and has no effect: it differs from what the member has. */
+export function ineffective(
+  name: string,
+  standing: Standing,
+  config: MemberConfig | undefined,
+  asked: Options,
+  wording: Wording,
+): Ineffective[] {
+  const found: Ineffective[] = [];
+  for (const option of Object.keys(EFFECTS) as MemberOption[]) {
+    const value = asked[option];
+    if (value === undefined || EFFECTS[option][standing] !== "none") continue;
+    const flag = wording.option(option);
+    if (option === "ready") {
+      found.push({
+        option,
+        message: `${name} ${standing === "running" ? "runs already" : "is being booted already"}: ${flag} ` +
+          `${wording.value(option, value)} is for a boot`,
+        hint: `To boot it with that: fleetbox stop ${name}, then again`,
+      });
+      continue;
+    }
+    if (!config || isTheSame(option, value, config)) continue;
+    const has = had(option, config);
+    found.push({
+      option,
+      message:
+        `${name} keeps ${flag} ${
+          has === undefined ? option === "user_data" ? "(none)" : "(its image's)" : wording.value(option, has)
+        }, ` +
+        `with which it was made (asked: ${wording.value(option, value)})`,
+      hint: `To make it anew, without its disk: fleetbox rm ${name}, then again`,
+    });
+  }
+  return found;
+}
+
+function isTheSame(option: MemberOption, value: unknown, config: MemberConfig): boolean {
+  // A machine of the image's kind, on this kind of host, almost always: nothing is known that speaks against it.
+  if (option === "arch" && config.arch === undefined) return value === Deno.build.arch;
+  if (option === "image" && value === config.image_id) return true;
+  if (option === "mem" || option === "disk") return Math.round((value as number) * 1024) === mib(option, config);
+  return JSON.stringify(normal(value)) === JSON.stringify(normal(had(option, config)));
+}
+
+/** What a member has, as an option says it. */
+function had(option: MemberOption, config: MemberConfig): unknown {
+  if (option === "mem" || option === "disk") return mib(option, config) / 1024;
+  return (config as unknown as Record<string, unknown>)[option];
+}
+
+function mib(option: "mem" | "disk", config: MemberConfig): number {
+  return option === "mem" ? config.memory_mb : config.disk_mb;
+}
+
+/** Keys in one order. */
+function normal(value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  return value.map(({ host_path, guest_path }: Fixture) => [host_path, guest_path]);
+}

@@ -1,0 +1,20 @@
+import { startLimit } from "../../core/deadline.ts";
+
+/** QEMU opens a netdev's socket in a thread of its own: on a busy host it comes a moment after QMP answers. */
+export async function connectSoon(path: string, limitMs: number): Promise<Deno.UnixConn> {
+  let isLate = limitMs === 0;
+  const endLimit = startLimit(limitMs, () => isLate = true);
+  try {
+    for (;;) {
+      try {
+        return await Deno.connect({ transport: "unix", path });
+      } catch (thrown) {
+        const isEarly = thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.ConnectionRefused;
+        if (!isEarly || isLate) throw thrown;
+      }
+      await new Promise((later) => setTimeout(later, 10));
+    }
+  } finally {
+    endLimit();
+  }
+}

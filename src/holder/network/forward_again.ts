@@ -1,0 +1,22 @@
+import { FleetboxError } from "../../core/errors.ts";
+import type { Gateway } from "../../vmm/qemu/gateway.ts";
+import { log } from "../log.ts";
+
+/** The same port as before, or another one when somebody else has it. */
+export async function forwardAgain(gateway: Gateway, ip: string, hostPort: number | undefined): Promise<number> {
+  try {
+    return await gateway.forward(ip, 22, hostPort);
+  } catch (thrown) {
+    if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict") throw thrown;
+    const port = await gateway.forward(ip);
+    log(`gateway: port ${hostPort} of 127.0.0.1 is taken; ${port} leads to ${ip} now`);
+    return port;
+  }
+}
+
+export function unreachable(name: string, cause: unknown): FleetboxError {
+  return new FleetboxError("unavailable", `Cannot reach "${name}": its group's gateway does not run`, {
+    cause,
+    hint: `Its holder starts it again, more and more seldom: fleetbox status ${name}`,
+  });
+}

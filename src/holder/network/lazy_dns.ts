@@ -1,0 +1,23 @@
+import type { DnsOptions } from "../../network/dns.ts";
+import type { DnsHook } from "../../network/switch.ts";
+
+/**
+ * DNS for the members, loaded when the first machine is connected: before, nobody can ask, and its codec would be a third
+ * of what a holder loads until it serves. A question in the moment of loading gets no answer, and is asked again.
+ */
+export class LazyDns implements DnsHook {
+  #responder: DnsHook | undefined;
+  #isLoading = false;
+
+  constructor(private readonly options: DnsOptions) {}
+
+  load(): void {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    void import("../../network/dns.ts").then(({ DnsResponder }) => this.#responder = new DnsResponder(this.options));
+  }
+
+  respond(message: Uint8Array, egress: boolean): Uint8Array | "pass" | "drop" {
+    return this.#responder?.respond(message, egress) ?? "drop";
+  }
+}

@@ -1,0 +1,40 @@
+/** The library's words for the table of which option takes effect: what has none on a machine that is used again is refused. */
+
+import { ineffective, type MemberOption, standingOf } from "../control/option_effects.ts";
+import { FleetboxError } from "../core/errors.ts";
+import type { Options } from "../core/options.ts";
+import type { MemberConfig } from "../store.ts";
+
+/** @throws {FleetboxError} `conflict`: a machine that is there already is not what was asked for */
+export function checkEffect(config: MemberConfig, options: Options): void {
+  const { name } = config;
+  const standing = standingOf({ name, stored: { name, config } });
+  const [first] = ineffective(name, standing, config, options, {
+    option: (option) => OPTION_NAMES[option],
+    value: (option, value) =>
+      option === "mem" || option === "disk"
+        ? String(Math.round(Number(value) * 1024))
+        : JSON.stringify(value) ?? "(none)",
+  });
+  if (!first) return;
+  throw new FleetboxError("conflict", `Cannot use the machine "${name}" again: ${first.message}`, {
+    hint: `Leave the option out, or remove the machine, so that it is made anew: fleetbox rm ${name}`,
+  });
+}
+
+/** What the library calls the options. */
+const OPTION_NAMES: Record<MemberOption, string> = {
+  image: "image",
+  arch: "arch",
+  firmware: "firmware",
+  cpus: "cpus",
+  mem: "memoryMiB",
+  disk: "diskMiB",
+  fixtures: "fixtures",
+  user_data: "userData",
+  publish: "publish",
+  egress: "egress",
+  host_access: "hostAccess",
+  ready: "ready",
+  boot_timeout_ms: "bootTimeoutMs",
+};
