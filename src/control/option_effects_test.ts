@@ -96,6 +96,6 @@ Deno.test("a member's standing is what is observed of it; a machine without its 
     ...["booting", "booting", "running", "stopped", "failed"],
   ]);
   const orphans = { id: "1", group: "a", members: ["a"], holder: 1, holderAlive: false, served: ["a"] };
-  const groups = [{ ...orphans, machinesAlive: ["a"], running: ["a"], bound: false }];
+  const groups = [{ ...orphans, machinesAlive: ["a"], running: ["a"], bound: false, isComingBack: false }];
   assert.equal(standingOf({ name: "a", stored }, groups), "running");
 });
