@@ -23,7 +23,8 @@ import { type GroupReport, PROTOCOL_VERSION } from "../../wire.ts";
 import { Claims } from "./claims.ts";
 import { EventHub } from "../server/events.ts";
 import { HypervisorHost } from "../host.ts";
-import { decideUse, type GatewayUse, isOpen, keptUse, together, wasRestricted } from "./egress.ts";
+import { isOpen, together, wasRestricted } from "./egress.ts";
+import { GroupUses } from "./uses.ts";
 import { describe, log } from "../log.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
@@ -140,14 +141,14 @@ export class Group {
         bound,
         name: `gateway-${this.id}`,
       },
-      isOpen: () => this.#uses().some(isOpen),
+      isOpen: () => this.#uses.all().some(isOpen),
       lookup: (name) => this.#activeAddress(name),
       nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
       publishedPorts: () => this.#publishedPorts(),
       onChange: () => void this.#note(),
       onNote: (message) => this.hub.tell({ event: "note", message }),
     });
-    this.#earlier = before;
+    this.#uses = new GroupUses(store, this.#belongs, before, (name) => this.#members.get(name)?.config);
     this.#context = {
       store,
       group: this.name,
@@ -166,52 +167,15 @@ export class Group {
     };
   }
 
-  /** The record of the group that was taken back: what it says of members of an earlier version. */
-  readonly #earlier: GroupRecord | undefined;
-  /** What members that are being booted have, until it stands in their configs. */
-  readonly #booting = new Map<string, GatewayUse>();
-
-  /** What the members that belong here may use the gateway for; stopped ones too, for they come back to this network. */
-  #uses(but?: string): GatewayUse[] {
-    return [...this.#belongs].flatMap((name) => name === but ? [] : this.#useOf(name) ?? []);
-  }
-
-  #useOf(name: string): GatewayUse | undefined {
-    const known = this.#booting.get(name);
-    if (known) return known;
-    const served = this.#members.get(name)?.config;
-    if (served) return keptUse(served, this.#earlier);
-    const stored = this.options.store.readMember(name);
-    return stored && "config" in stored ? keptUse(stored.config, this.#earlier) : undefined;
-  }
-
-  /** The options of a boot, with what the member may use the gateway for decided. */
-  #withUse(name: string, options: Options): Options {
-    const use = decideUse(options, this.#useOf(name), this.#uses(name));
-    this.#booting.set(name, use);
-    return { ...options, ...use };
-  }
+  readonly #uses: GroupUses;
 
   async #boot(member: Member, options: Options): Promise<void> {
-    const decided = this.#withUse(member.name, options);
+    const decided = this.#uses.decide(member.name, options);
     try {
       await member.boot(this.#assign(member.name), decided);
     } finally {
-      if (!member.booting) this.#booting.delete(member.name);
+      if (!member.booting) this.#uses.decided(member.name);
     }
-  }
-
-  /** Members of an earlier version: what was their group's is theirs from now on. */
-  async #settleUses(record: GroupRecord): Promise<void> {
-    const { store } = this.options;
-    await Promise.all(record.members.map(async (name) => {
-      const stored = store.readMember(name);
-      if (!stored || "damage" in stored || (stored.config.egress && stored.config.host_access !== undefined)) return;
-      await store.withMemberLock(name, async () => {
-        const config = store.config(name);
-        if (config) await store.writeConfig({ ...config, ...keptUse(config, record) });
-      });
-    }));
   }
 
   /** Who takes the group back if this process is killed; undefined: nobody. */
@@ -241,9 +205,9 @@ export class Group {
   async #start({ adopt, boot, record }: Recovery): Promise<void> {
     const ips = [...adopt.map(({ name }) => name), ...boot].map((name) => this.#assign(name));
     if (record) {
-      await this.#settleUses(record).catch((thrown) => log(`cannot note its members' egress: ${describe(thrown)}`));
+      await this.#uses.settle(record).catch((thrown) => log(`cannot note its members' egress: ${describe(thrown)}`));
     }
-    for (const name of boot) this.#withUse(name, this.options.options); // before the gateway: it is made for them
+    for (const name of boot) this.#uses.decide(name, this.options.options); // before the gateway: it is made for them
     const ports = new Map<string, number>();
     for (const [name, port] of Object.entries(record?.ssh_ports ?? {})) {
       const ip = this.#addresses.get(name);
@@ -339,7 +303,7 @@ export class Group {
       try {
         await removeMember(store, member.name, { isServedHere: true });
         this.#belongs.delete(member.name);
-        this.#booting.delete(member.name);
+        this.#uses.decided(member.name);
         member.config = undefined;
         log(`${member.name}: removed again`);
         this.#network.settle();
@@ -588,7 +552,7 @@ export class Group {
       version: VERSION,
       protocol: PROTOCOL_VERSION,
       bound: this.options.bound,
-      ...together(this.#uses()),
+      ...together(this.#uses.all()),
       ...(choice ? { accelerator: { name: choice.accelerator.accelerator, reason: choice.accelerator.reason } } : {}),
       members,
       gateway: this.#network.counters(),
@@ -635,7 +599,7 @@ export class Group {
       holder: identify(Deno.pid)!,
       guardian: this.#guardian,
       bound: this.options.bound,
-      ...together(this.#uses()),
+      ...together(this.#uses.all()),
       gateway_restricted: this.#network.restricted,
       hypervisors,
       gateway: this.#network.gatewayProcess,

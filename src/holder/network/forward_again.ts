@@ -1,6 +1,14 @@
 import { FleetboxError } from "../../core/errors.ts";
 import type { Gateway } from "../../vmm/qemu/gateway.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
 import { log } from "../log.ts";
+
+/** The gateway that the group's last holder wrote down. */
+export interface GatewayBefore {
+  process?: ProcessIdentity;
+  ports: ReadonlyMap<string, number>;
+  restricted: boolean;
+}
 
 /** The same port as before, or another one when somebody else has it. */
 export async function forwardAgain(gateway: Gateway, ip: string, hostPort: number | undefined): Promise<number> {

@@ -16,7 +16,7 @@ import { settles } from "../../vmm/qemu/process.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { connectSoon } from "./connect_soon.ts";
 import { portReport } from "./port_report.ts";
-import { forwardAgain, unreachable } from "./forward_again.ts";
+import { forwardAgain, type GatewayBefore, unreachable } from "./forward_again.ts";
 import { GatewayKeeper } from "./gateway_supervisor.ts";
 import { LazyDns } from "./lazy_dns.ts";
 import { describe, log } from "../log.ts";
@@ -42,13 +42,6 @@ export interface Cable {
   mac: string;
   ip: string;
   netSocket: string;
-}
-
-/** The gateway that the group's last holder wrote down. */
-interface LastGateway {
-  process?: ProcessIdentity;
-  ports: ReadonlyMap<string, number>;
-  restricted: boolean;
 }
 
 /** How often a port is asked for, when one gateway after the other dies. */
@@ -109,7 +102,7 @@ export class GroupNetwork {
    * @param ips addresses whose SSH ports are forwarded from the start.
    * @param before what the group's last holder wrote down.
    */
-  open(ips: readonly string[], before?: LastGateway): void {
+  open(ips: readonly string[], before?: GatewayBefore): void {
     for (const [ip, port] of before?.ports ?? []) this.#sshPorts.set(ip, port);
     this.#wanted = new Set(ips);
     this.#before = before?.process;
@@ -217,11 +210,8 @@ export class GroupNetwork {
     const look = async (gateway: Gateway) => {
       if ((await gateway.forwards()).some((one) => one.ip === ip && one.port === 22)) return;
       this.#sshPorts.set(ip, await forwardAgain(gateway, ip, this.#sshPorts.get(ip)));
-      this.options.onChange();
     };
-    await this.#withGateway(look).catch((cause) => {
-      throw unreachable(name, cause);
-    });
+    await this.#withGateway(look).catch((cause) => Promise.reject(unreachable(name, cause)));
   }
 
   /** The host port that leads to a member's SSH port, if there is one. */
