@@ -7,6 +7,7 @@
  * interrupted download left is deleted by the next, which begins anew. `FLEETBOX_OFFLINE` opens no connection.
  */
 
+import { pause, unlessAborted } from "../src/core/deadline.ts";
 import { createHash, type Hash } from "node:crypto";
 import { isOffline, OFFLINE_VARIABLE } from "../src/core/environment.ts";
 import { FleetboxError, messageOf } from "../src/core/errors.ts";
@@ -54,7 +55,7 @@ export async function downloadHelper(store: Store, wanted: Wanted, options: Down
       } catch (thrown) {
         if (!(thrown instanceof Broken)) throw thrown;
         if (attempt >= RETRY_MS.length) throw thrown.asError(wanted.url);
-        await new Promise((again) => setTimeout(again, RETRY_MS[attempt]));
+        await pause(RETRY_MS[attempt]);
         if (signal?.aborted) throw interrupted(wanted.url);
       }
     }
@@ -127,17 +128,13 @@ async function write(
   onProgress: () => void,
 ): Promise<void> {
   // A fetch that is aborted after its headers came may go on reading its body: whoever reads must look, too.
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort);
   const hash = createHash("sha256");
   const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
   const reader = body.getReader();
   let length = 0;
   try {
     for (;;) {
-      const { value, done } = await Promise.race([reader.read(), aborted.promise]).catch((cause) => {
+      const { value, done } = await unlessAborted(reader.read(), signal).catch((cause) => {
         throw new Broken("failed", `it broke off after ${length} of ${wanted.bytes} bytes`, cause);
       });
       if (done) break;
@@ -152,7 +149,6 @@ async function write(
     if (digest !== wanted.sha256) throw refused(wanted, `SHA-256 ${digest}`, wanted.sha256);
     await file.syncData();
   } finally {
-    signal.removeEventListener("abort", abort);
     file.close();
     reader.cancel().catch(() => {}); // a connection that stands still is not waited for
   }

@@ -8,6 +8,7 @@
  * command line or the library.
  */
 
+import { settles } from "./core/deadline.ts";
 import { codeOf, FleetboxError, toWireError } from "./core/errors.ts";
 import { type Options, parseOptions } from "./core/options.ts";
 import { endChildren, type ProcessIdentity } from "./system/process.ts";
@@ -99,8 +100,7 @@ export async function runHolder(argument: string): Promise<number> {
   await guardian?.farewell();
   await group.discarded();
   if (bound.isEnding) await group.removeOwned();
-  const late = new Promise((late) => setTimeout(late, bound.isEnding ? BOUND_REPLIES_MS : LAST_REPLIES_MS));
-  await Promise.race([Promise.allSettled([...replies]), late]);
+  await settles(Promise.allSettled([...replies]), bound.isEnding ? BOUND_REPLIES_MS : LAST_REPLIES_MS);
   log("the group has ended");
   return 0;
 }
@@ -141,16 +141,6 @@ class BoundEnd {
     }
     log("left the group as it was");
     Deno.exit(1);
-  }
-}
-
-async function settles(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), limitMs));
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -6,6 +6,7 @@
  * group the holder does this itself (all or nothing); here it is done for interrupts and for members that were added.
  */
 
+import { pause } from "../core/deadline.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, changeMember, getGroup, getReport, reachMember, spawn, stop, waitMembers } from "../control.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
@@ -201,7 +202,7 @@ export class Bringing {
   async #shouldLookAgain(names: readonly string[]): Promise<boolean> {
     const served = (await observeMembers(this.store, names)).some((member) => member.report || member.silence);
     if (served) return this.#attempt < MAX_ATTEMPTS;
-    await new Promise((done) => setTimeout(done, 100 * this.#attempt));
+    await pause(100 * this.#attempt);
     return this.#attempt < 4;
   }
 

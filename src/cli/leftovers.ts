@@ -8,6 +8,7 @@
  * that are known not to be disks, and its removal fails when anything else is in it.
  */
 
+import { pause } from "../core/deadline.ts";
 import { join, relative } from "../system/path.ts";
 import { codeOf } from "../core/errors.ts";
 import { cachedImages, imageDirectory } from "../image/cache.ts";
@@ -113,7 +114,7 @@ function gateways(store: Store): Found[] {
       store.withClaimLock(async () => {
         const now = dead(id);
         if (now) unlessGone(() => Deno.kill(now.pid, "SIGKILL")); // it keeps nothing
-        while (now && isAlive(now)) await new Promise((soon) => setTimeout(soon, 10));
+        while (now && isAlive(now)) await pause(10);
         return now !== undefined;
       });
     return [{ ...found(store, "gateway", store.group(id).gatewayQmpSocket), pid: gateway.pid, remove }];

@@ -7,7 +7,7 @@
 
 import { getGroup, getReport } from "./members.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
-import { startLimit } from "../core/deadline.ts";
+import { LATE, within } from "../core/deadline.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { isAlive } from "../system/process.ts";
 import { naturalOrder, type Store, type StoredMember } from "../store.ts";
@@ -53,7 +53,7 @@ export const ANSWER_MS = 5_000;
 export async function observeMember(store: Store, name: string, timeoutMs = ANSWER_MS): Promise<MemberFacts> {
   const stored = store.readMember(name);
   try {
-    return { name, stored, report: await within(timeoutMs, name, getReport(store, name, timeoutMs)) };
+    return { name, stored, report: await orSilent(timeoutMs, name, getReport(store, name, timeoutMs)) };
   } catch (thrown) {
     if (isNotFound(thrown)) return { name, stored }; // its holder is just letting go of it
     return { name, stored, silence: asFleetboxError(thrown) };
@@ -153,7 +153,7 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
       const via = members.find(hasSocket);
       if (via === undefined) return;
       try {
-        const report = await within(timeoutMs, via, getGroup(store, via, timeoutMs));
+        const report = await orSilent(timeoutMs, via, getGroup(store, via, timeoutMs));
         if (!report) return;
         served.set(report.group, report);
         for (const member of report.members) reports.set(member.name, member);
@@ -179,16 +179,10 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
 }
 
 /** A holder that cannot even take a connection (stopped, its backlog full) is late like one that does not reply. */
-async function within<T>(timeoutMs: number, name: string, answer: Promise<T>): Promise<T> {
-  let endLimit = () => {};
-  const late = new Promise<never>((_, reject) => {
-    endLimit = startLimit(timeoutMs + 100, () => reject(silent(name, timeoutMs)));
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    endLimit();
-  }
+async function orSilent<T>(timeoutMs: number, name: string, answer: Promise<T>): Promise<T> {
+  const given = await within(timeoutMs + 100, answer);
+  if (given === LATE) throw silent(name, timeoutMs);
+  return given;
 }
 
 function silent(name: string, timeoutMs: number): FleetboxError {

@@ -108,3 +108,23 @@ export async function within<T>(limitMs: number, promise: Promise<T>): Promise<T
     endLimit();
   }
 }
+
+/** Whether a promise settles within the limit. */
+export async function settles(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
+  return await within(limitMs, promise.then(() => true, () => true)) === true;
+}
+
+/** What a promise gives; the signal's reason, thrown, when that fires first. The promise goes on. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await promise;
+  promise.catch(() => {});
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -11,6 +11,7 @@
  * image by the directory's name, so that an alias can move on to a newer one while old overlays keep their base.
  */
 
+import { unlessAborted } from "../core/deadline.ts";
 import { join } from "../system/path.ts";
 import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
 import { digestOf, exists, lockFile, type Store, storeError, temporaryOf, writeDurably } from "../store.ts";
@@ -210,18 +211,14 @@ async function patiently(
   lock: Promise<Deno.FsFile | undefined>,
   { signal, onWait }: { signal?: AbortSignal; onWait?: () => void },
 ): Promise<Deno.FsFile | undefined> {
-  const given = Promise.withResolvers<never>();
-  const abort = () => given.reject(signal!.reason);
-  signal?.addEventListener("abort", abort);
   const timer = setInterval(() => onWait?.(), WAIT_MS);
   try {
-    return await Promise.race([lock, given.promise]);
+    return await unlessAborted(lock, signal);
   } catch (thrown) {
     void lock.then((late) => late?.close(), () => {});
     throw thrown;
   } finally {
     clearInterval(timer);
-    signal?.removeEventListener("abort", abort);
   }
 }
 

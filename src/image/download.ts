@@ -7,6 +7,7 @@
  * be used, or where the file goes afterwards: that is `fetch.ts`.
  */
 
+import { pause } from "../core/deadline.ts";
 import { causesOf, FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../store.ts";
 import { SparseWriter } from "./sparse.ts";
@@ -269,13 +270,4 @@ class Stall {
   end(): void {
     clearTimeout(this.#timer);
   }
-}
-
-async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  signal?.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal?.throwIfAborted();
 }

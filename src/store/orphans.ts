@@ -7,6 +7,7 @@
  * holder see the same.
  */
 
+import { pause } from "../core/deadline.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
@@ -44,7 +45,7 @@ export async function settledRecords(store: Store, names: readonly string[]): Pr
     const records = completeRecords(store);
     const dying = await Promise.all(records.map((record) => isDying(store, record, names)));
     if (!dying.includes(true) || performance.now() > end) return records;
-    await new Promise((later) => setTimeout(later, 10));
+    await pause(10);
   }
 }
 

@@ -6,6 +6,7 @@
  * `FLEETBOX_DEBUG=wire` mirrors the traffic to standard error.
  */
 
+import { pause } from "../core/deadline.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { host } from "./os.ts";
 import { type LineOptions, LineSplitter } from "../core/lines.ts";
@@ -51,7 +52,7 @@ export async function dialUnix(path: string): Promise<Deno.UnixConn | undefined>
       if (!busy || attempt >= BUSY_RETRIES) {
         throw new FleetboxError("failed", `Cannot connect to the socket ${path}`, { cause: thrown });
       }
-      await new Promise((retry) => setTimeout(retry, BUSY_DELAY_MS));
+      await pause(BUSY_DELAY_MS);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** `fleetbox console`: a member's serial console, as if a cable led there. */
 
+import { pause } from "../../core/deadline.ts";
 import { Command } from "../arguments/parser.ts";
 import { type ConsoleStream, openConsole, watch } from "../../control.ts";
 import { FleetboxError, fromWireError } from "../../core/errors.ts";
@@ -117,7 +118,7 @@ async function pipeInto(stream: ConsoleStream, lingerMs: number): Promise<End> {
   for (let count = await Deno.stdin.read(buffer); count !== null; count = await Deno.stdin.read(buffer)) {
     await send(stream, buffer.slice(0, count));
   }
-  await new Promise((over) => setTimeout(over, lingerMs));
+  await pause(lingerMs);
   return "input-ended";
 }
 

@@ -6,7 +6,7 @@
  * through {@link endEarly}: the machine is killed and released, and the cause is kept. A machine that was adopted goes on.
  */
 
-import { Countdown } from "../../core/deadline.ts";
+import { Countdown, unlessAborted } from "../../core/deadline.ts";
 import { FleetboxError, messageOf, toWireError, type WireError } from "../../core/errors.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
 import { untilCloudInit } from "../../guest/cloud_init.ts";
@@ -375,18 +375,4 @@ function downloadProgress(boot: Boot): (progress: FetchProgress) => void {
     toldMs = performance.now();
     phases.to({ ...now, download: { bytes, ...(total === undefined ? {} : { total }), rate } });
   };
-}
-
-/** A promise's outcome, or the signal's reason when that fires first. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  promise.catch(() => {}); // nobody waits for it any more when the signal has fired
-  signal.addEventListener("abort", abort);
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

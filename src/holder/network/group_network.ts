@@ -7,12 +7,12 @@
  */
 
 import { codeOf, FleetboxError } from "../../core/errors.ts";
+import { settles } from "../../core/deadline.ts";
 import { adoptGateway, type Forward, type Gateway, type GatewaySpec, startGateway } from "../../vmm/qemu/gateway.ts";
 import type { GatewayRules } from "../../network/guard.ts";
 import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { PortReport } from "../../wire.ts";
-import { settles } from "../../vmm/qemu/process.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { connectSoon } from "./connect_soon.ts";
 import { portReport } from "./port_report.ts";

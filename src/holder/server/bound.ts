@@ -8,7 +8,7 @@
  * closes before its `ack` means nothing. What follows is `holder.ts`'s business.
  */
 
-import { startLimit } from "../../core/deadline.ts";
+import { pause, startLimit } from "../../core/deadline.ts";
 import { host } from "../../system/os.ts";
 import { identify, isAlive } from "../../system/process.ts";
 import { removeIfThere, storeError } from "../../store.ts";
@@ -71,7 +71,7 @@ export function listenForClient(socket: string, onGone: (why: string) => void): 
       } catch (thrown) {
         if (isOver) return; // closed by us
         log(`control: cannot accept a connection: ${thrown}`);
-        await new Promise((pause) => setTimeout(pause, 50));
+        await pause(50);
       }
     }
   })();

@@ -11,7 +11,7 @@ import { connect } from "node:net";
 import type { Client, ClientChannel, SFTPWrapper } from "./ssh2.d.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { SshEndpoint } from "../../wire.ts";
-import { pause } from "../../core/deadline.ts";
+import { pause, unlessAborted } from "../../core/deadline.ts";
 import type { Slots } from "./semaphore.ts";
 
 /** How long a machine may be unreachable before who waits is told so. */
@@ -87,7 +87,7 @@ export class Connection {
     opening.catch(() => {
       if (this.#client === opening) this.#client = undefined;
     });
-    return await orAborted(opening, signal);
+    return await unlessAborted(opening, signal);
   }
 
   async #connect(): Promise<Client> {
@@ -207,19 +207,4 @@ export function promised<T>(start: Start<T>): Promise<T> {
     // A call on a connection that has just broken throws instead of calling back.
     start((error, value) => error ? reject(error) : resolve(value as T));
   });
-}
-
-/** A promise, given up when the signal fires, with the signal's reason. */
-export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return await promise;
-  promise.catch(() => {});
-  signal.throwIfAborted();
-  const { promise: fired, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, fired]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

@@ -6,9 +6,10 @@
  * what overlaps gets a connection each, which is kept for the next that overlap; files, once open, share.
  */
 
+import { unlessAborted } from "../../core/deadline.ts";
 import type { ClientChannel, SFTPWrapper } from "./ssh2.d.ts";
 import { FleetboxError, messageOf } from "../../core/errors.ts";
-import { Connection, orAborted, type Target } from "./connection.ts";
+import { Connection, type Target } from "./connection.ts";
 import { Slots } from "./semaphore.ts";
 
 /** How many commands run at once; the others wait their turn. */
@@ -58,7 +59,7 @@ export class Lanes {
     const coming = lane.command(line, (channel) => attach(channel, free));
     coming.catch(free); // there is no channel that could be closed
     try {
-      return await orAborted(coming, signal);
+      return await unlessAborted(coming, signal);
     } catch (thrown) {
       coming.then(discard, () => {});
       throw signal?.aborted ? signal.reason : this.#failure("run a command on", thrown, line);
@@ -83,7 +84,7 @@ export class Lanes {
       if (this.#files === opening) this.#files = undefined;
     });
     try {
-      return await orAborted(opening, signal);
+      return await unlessAborted(opening, signal);
     } catch (thrown) {
       throw signal?.aborted ? signal.reason : this.#failure("reach the files of", thrown);
     }
@@ -105,7 +106,7 @@ export class Lanes {
   async probe(host: string, port: number, signal?: AbortSignal): Promise<void> {
     const lane = await this.#lane(signal);
     const probing = lane.probe(host, port).finally(() => lane.load--);
-    await orAborted(probing, signal);
+    await unlessAborted(probing, signal);
   }
 
   /** Lets go of all connections; the next who needs one opens a new one. */

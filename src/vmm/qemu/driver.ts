@@ -6,13 +6,14 @@
  * states into the contract's.
  */
 
+import { settles } from "../../core/deadline.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Driver, Machine, MachineEvent, MachineExit, MachineState, StopOptions } from "../contract.ts";
 import { asText, QmpClosedError, type QmpEvent } from "./qmp.ts";
 import { checkSpec, machineArguments } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
 import { saysNothingToBoot } from "./firmware.ts";
-import { adopt, launch, type QemuProcess, settles } from "./process.ts";
+import { adopt, launch, type QemuProcess } from "./process.ts";
 import { stopMachine } from "./stop.ts";
 
 export const qemu: Driver = {

@@ -11,7 +11,7 @@
  */
 
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
-import { startLimit } from "../../core/deadline.ts";
+import { pause, settles } from "../../core/deadline.ts";
 import { host } from "../../system/os.ts";
 import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../system/process.ts";
 import { asText, type ConnectOptions, QmpClient, type QmpEvent } from "./qmp.ts";
@@ -183,7 +183,7 @@ export class QemuProcess {
     } else {
       await this.qmp.closed;
       for (let delayMs = 2; isAlive(this.identity); delayMs = Math.min(delayMs * 2, 250)) {
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        await pause(delayMs);
       }
     }
     this.qmp.close();
@@ -227,17 +227,6 @@ class EventRelay {
       });
     }
     return () => this.#listeners.delete(listener);
-  }
-}
-
-/** Whether a promise settles within a time. */
-export async function settles(promise: Promise<unknown>, withinMs: number): Promise<boolean> {
-  let endLimit = () => {};
-  const late = new Promise<boolean>((resolve) => endLimit = startLimit(withinMs, () => resolve(false)));
-  try {
-    return await Promise.race([promise.then(() => true, () => true), late]);
-  } finally {
-    endLimit();
   }
 }
 

@@ -15,7 +15,7 @@
  */
 
 import { FleetboxError, isNotFound, messageOf } from "../../core/errors.ts";
-import { startLimit } from "../../core/deadline.ts";
+import { pause, startLimit } from "../../core/deadline.ts";
 import { LineSplitter } from "../../core/lines.ts";
 
 /** Longest line from QEMU; the longest that we ask for (`query-block`) has a few KiB. */
@@ -302,7 +302,7 @@ async function connectWhenThere(
         throw new FleetboxError(code, `Cannot connect to QEMU at ${path}`, { cause });
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await pause(delayMs);
   }
 }
 
