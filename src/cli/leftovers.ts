@@ -8,7 +8,7 @@
  * that are known not to be disks, and its removal fails when anything else is in it.
  */
 
-import { pause } from "../core/deadline.ts";
+import { LATE, pause, within } from "../core/deadline.ts";
 import { join, relative } from "../system/path.ts";
 import { codeOf } from "../core/errors.ts";
 import { cachedImages, imageDirectory } from "../image/cache.ts";
@@ -18,7 +18,7 @@ import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { digestOf, exists, type GroupRecord, lockFile, parseGroupRecord, type Store, temporaryOf } from "../store.ts";
-import { connectUnix } from "../system/sockets.ts";
+import { isAnswered } from "../system/sockets.ts";
 import { RUNNER_FLAG } from "../wire.ts";
 
 export type LeftoverKind =
@@ -301,27 +301,19 @@ function memberDirectories(store: Store): string[] {
 }
 
 async function nobody(sockets: readonly string[]): Promise<boolean> {
-  for (const path of sockets) {
-    const answered = await connectUnix(path);
-    answered?.close();
-    if (answered) return false;
-  }
+  for (const path of sockets) if (await isAnswered(path)) return false;
   return true;
 }
 
 /** Does something while a lock is held; undefined when somebody else holds it, or there is none and none is made. */
 async function underLock<T>(path: string, work: () => T, options: { make?: boolean } = {}): Promise<T | undefined> {
   if (!options.make && !exists(path)) return undefined;
-  const late = Symbol("late");
   const lock = lockFile(path).catch((thrown) => {
     if (codeOf(thrown) === "not-found") return undefined;
     throw thrown;
   });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<typeof late>((resolve) => timer = setTimeout(() => resolve(late), LOCK_MS));
-  const held = await Promise.race([lock, limit]);
-  clearTimeout(timer);
-  if (held === late) {
+  const held = await within(LOCK_MS, lock);
+  if (held === LATE) {
     void lock.then((file) => file?.close(), () => {}); // nobody can stop waiting for one
     return undefined;
   }
