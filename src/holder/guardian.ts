@@ -16,7 +16,7 @@ import { identify, type ProcessIdentity, which } from "../system/process.ts";
 import { sameExecutable } from "../system/program_info.ts";
 import type { GroupRecord, Store } from "../store.ts";
 import { fateOf, liveMembers, settledRecords, sweepGroups } from "../store/orphans.ts";
-import { settles } from "../vmm/qemu/process.ts";
+import { settles } from "../core/deadline.ts";
 import { RUNNER_FLAG } from "../wire.ts";
 import { log } from "./log.ts";
 
