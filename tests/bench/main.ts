@@ -11,6 +11,7 @@
 
 import { flagsOr, parseArgs } from "../../scripts/flags.ts";
 import { oneMember, threeMembers } from "./boots.ts";
+import { killedClient } from "./bound.ts";
 import { list, version } from "./commands.ts";
 import { compiledExecutable } from "./compiled.ts";
 import { hundredCommands } from "./exec.ts";
@@ -29,6 +30,7 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   ls: list,
   holder: threeMembersHeld,
   guardian: killedHolder,
+  bound: killedClient,
   switch: switchRows,
   flood: floodedStatus,
   exec: hundredCommands,

@@ -97,7 +97,7 @@ Deno.test("stop() goes on at once when told to, and when another call kills", as
   using _ = workspace.behave({ a: { powerdown: "ignore" } });
   const first = await qemu.start(await workspace.spec());
   const hurry = new AbortController();
-  const onRung = () => queueMicrotask(() => hurry.abort()); // once it waits for the guest
+  const onRung = () => hurry.abort(); // before it waits for the guest
   assert.equal((await first.stop({ graceMs: 600_000, signal: hurry.signal, onRung })).how, "quit");
   const second = await qemu.start(await workspace.spec());
   const [stopped, killed] = await Promise.all([second.stop({ graceMs: 60_000 }), second.kill()]);

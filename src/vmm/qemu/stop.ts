@@ -35,6 +35,7 @@ async function askGuest(machine: Machine, qemu: QemuProcess, graceMs: number, si
   const pressing = setInterval(press, PRESS_AGAIN_MS);
   const limits = [startLimit(graceMs, giveUp)];
   signal?.addEventListener("abort", giveUp);
+  if (signal?.aborted) giveUp(); // it fired while the rung was told
   let resumed = false;
   const unlisten = machine.onEvent((event) => {
     if (resumed && event.kind === "ioError" && event.stopped) giveUp();
