@@ -11,7 +11,8 @@ import { pause, unlessAborted } from "../src/core/deadline.ts";
 import { createHash, type Hash } from "node:crypto";
 import { isOffline, OFFLINE_VARIABLE } from "../src/core/environment.ts";
 import { FleetboxError, messageOf } from "../src/core/errors.ts";
-import { exists, removeIfThere, type Store, storeError } from "../src/store.ts";
+import { exists, removeIfThere, storeError } from "../src/system/files.ts";
+import type { Store } from "../src/store.ts";
 import type { CatalogEntry } from "./catalog.ts";
 
 export interface Wanted extends CatalogEntry {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { codeOf, type ErrorCode, FleetboxError } from "../src/core/errors.ts";
-import { exists, Store } from "../src/store.ts";
+import { exists } from "../src/system/files.ts";
+import { Store } from "../src/store.ts";
 import { downloadHelper, type DownloadOptions, type Wanted } from "./download.ts";
 
 const BYTES = new Uint8Array(200_000).map((_, at) => at * 7);

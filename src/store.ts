@@ -14,14 +14,25 @@
  *
  * `<h>` is the first 16 hexadecimal digits of the SHA-256 of the member's (of the group: the first member's) name. All
  * sockets live in `run/`: below `clusters/` a name of 63 characters stands twice in the path and no socket would fit.
- * Both halves and every command read this file; no other file joins a path under the store. What is replaced is written
- * beside its place, synced and renamed. Only `store/remove.ts` deletes a disk. Locks are flock(2) on `.lock`.
+ * Both halves and every command read this file; no other file joins a path under the store. `system/files.ts` replaces
+ * files, `system/locks.ts` locks them. Only `store/remove.ts` deletes a disk.
  */
 
-import { FleetboxError, isNoSpace, isNotFound, messageOf } from "./core/errors.ts";
+import { FleetboxError, isNotFound, messageOf } from "./core/errors.ts";
 import { clusterOf, isName } from "./core/names.ts";
 import type { Fixture, KeptUse, PortForward, RecordedUse } from "./core/options.ts";
 import { join, resolveFrom } from "./core/paths.ts";
+import {
+  entriesOf,
+  exists,
+  makeDirectory,
+  namesIn,
+  readIfThere,
+  storeError,
+  writeDurably,
+  writerOf,
+} from "./system/files.ts";
+import { withLock } from "./system/locks.ts";
 import { identify, type ProcessIdentity } from "./system/process.ts";
 import { sha256 } from "./core/sha256.ts";
 import { byteLength } from "./core/bytes.ts";
@@ -256,8 +267,8 @@ export class Store {
   /** Every member in the store, by name; damaged ones with the damage. */
   members(): StoredMember[] {
     const found: StoredMember[] = [];
-    for (const cluster of directories(this.clustersDir)) {
-      for (const name of directories(join(this.clustersDir, cluster))) {
+    for (const cluster of directoriesIn(this.clustersDir)) {
+      for (const name of directoriesIn(join(this.clustersDir, cluster))) {
         if (!isName(name) || clusterOf(name) !== cluster) continue;
         const stored = this.readMember(name);
         if (stored) found.push(stored);
@@ -304,17 +315,17 @@ export class Store {
 
   /** Whether anything is at a member's socket: one look at the directory answers for all members together. */
   socketProbe(): (name: string) => boolean {
-    const sockets = new Set(entries(this.runDir).filter((file) => file.endsWith(".sock")));
+    const sockets = new Set(namesIn(this.runDir).filter((file) => file.endsWith(".sock")));
     return (name) => sockets.size > 0 && sockets.has(`${digestOf(name)}.sock`);
   }
 
   /** The records of all groups, damaged ones left out. */
   groupRecords(): GroupRecord[] {
     const records: GroupRecord[] = [];
-    for (const file of entries(this.runDir)) {
+    for (const file of namesIn(this.runDir)) {
       if (!file.endsWith(".json")) continue;
       // Half a record is no record: it only ever speeds recovery up, sockets and processes decide.
-      const record = parseGroupRecord(readIfThere(join(this.runDir, file)));
+      const record = parseGroupRecord(readIfThere(join(this.runDir, file)) ?? "");
       if (record) records.push(record);
     }
     return records;
@@ -338,9 +349,9 @@ export class Store {
         ...names.map((name) => this.member(name).dir),
       ]
     ) {
-      for (const file of entries(dir)) {
-        const writer = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/.exec(file)?.[1];
-        if (writer === undefined || (Number(writer) !== ending && identify(Number(writer)))) continue;
+      for (const file of namesIn(dir)) {
+        const writer = writerOf(file);
+        if (writer === undefined || (writer !== ending && identify(writer))) continue;
         try {
           Deno.removeSync(join(dir, file), { recursive: true });
         } catch { /* somebody else swept it */ }
@@ -354,53 +365,35 @@ export class Store {
    */
   async withMemberLock<T>(name: string, work: () => Promise<T>): Promise<T> {
     const { dir, lock } = this.member(name);
-    for (;;) {
-      try {
-        makeDirectory(join(dir, ".."));
-        makeDirectory(dir);
-      } catch (cause) {
-        throw storeError(`Cannot make the directory of "${name}" (${dir})`, cause);
-      }
-      const held = await lockFile(lock);
-      if (!held) continue;
-      try {
-        return await work();
-      } finally {
-        held.close();
-      }
-    }
+    return await withLock(lock, work, {
+      prepare: () => {
+        try {
+          makeDirectory(join(dir, ".."));
+          makeDirectory(dir);
+        } catch (cause) {
+          throw storeError(`Cannot make the directory of "${name}" (${dir})`, cause);
+        }
+      },
+    });
   }
 
   /** Runs `work` while the claim lock is held. */
   async withClaimLock<T>(work: () => Promise<T>): Promise<T> {
-    for (;;) {
-      const held = await lockFile(this.claimLock);
-      if (!held) continue;
-      try {
-        return await work();
-      } finally {
-        held.close();
-      }
-    }
+    return await withLock(this.claimLock, work);
   }
 
   /** Runs `work` while `bin/.lock` is held: one download at a time. Makes `bin`. */
   async withBinLock<T>(work: () => Promise<T>): Promise<T> {
     this.ensure();
-    for (;;) {
-      try {
-        makeDirectory(this.binDir);
-      } catch (cause) {
-        throw storeError(`Cannot make ${this.binDir}`, cause);
-      }
-      const held = await lockFile(join(this.binDir, ".lock"));
-      if (!held) continue;
-      try {
-        return await work();
-      } finally {
-        held.close();
-      }
-    }
+    return await withLock(join(this.binDir, ".lock"), work, {
+      prepare: () => {
+        try {
+          makeDirectory(this.binDir);
+        } catch (cause) {
+          throw storeError(`Cannot make ${this.binDir}`, cause);
+        }
+      },
+    });
   }
 }
 
@@ -421,137 +414,8 @@ export function naturalOrder(a: string, b: string): number {
   return left.length - right.length;
 }
 
-/** Where something is made that will be renamed to `path`. Its name says who makes it ({@link Store.sweepTemporary}). */
-export function temporaryOf(path: string): string {
-  return `${path}.${Deno.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`;
-}
-
-/**
- * Replaces a file: written beside it, synced, renamed. A reader sees the old or the new content, never a part.
- * @throws {FleetboxError} `no-space`, `denied` or `failed`, with the path.
- */
-export async function writeDurably(
-  path: string,
-  content: string | Uint8Array,
-  options: { mode?: number; sync?: boolean } = {},
-): Promise<void> {
-  const temporary = temporaryOf(path);
-  try {
-    const file = await Deno.open(temporary, { write: true, createNew: true, mode: options.mode ?? 0o600 });
-    try {
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-      if (options.sync !== false) await file.syncData();
-    } finally {
-      file.close();
-    }
-    await Deno.rename(temporary, path);
-  } catch (cause) {
-    removeIfThere(temporary);
-    throw storeError(`Cannot write ${path}`, cause);
-  }
-}
-
-/** Removes a file; one that is not there is fine. */
-export function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (thrown) {
-    if (!isNotFound(thrown) && !(thrown instanceof Deno.errors.NotADirectory)) throw thrown;
-  }
-}
-
-export function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** A failure to write below the store, with its kind and the way out. */
-export function storeError(what: string, cause: unknown): FleetboxError {
-  const isFull = isNoSpace(cause);
-  if (cause instanceof FleetboxError && !(isFull && cause.code === "failed")) return cause;
-  if (isFull) {
-    return new FleetboxError("no-space", `${what}: no space left on the device`, {
-      cause,
-      hint: "Free some space there, or set FLEETBOX_HOME to a directory on another disk.",
-    });
-  }
-  if (cause instanceof Deno.errors.PermissionDenied || /read-only file system/i.test(messageOf(cause))) {
-    return new FleetboxError("denied", `${what}: it cannot be written`, {
-      cause,
-      hint: "Set FLEETBOX_HOME to a directory that you can write.",
-    });
-  }
-  return new FleetboxError("failed", what, { cause });
-}
-
-/** Opens and locks a file (flock), waiting for whoever holds it; undefined when it was unlinked or replaced meanwhile. */
-export async function lockFile(path: string): Promise<Deno.FsFile | undefined> {
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path, { create: true, read: true, write: true, mode: 0o600 });
-  } catch (cause) {
-    if (isNotFound(cause)) return undefined;
-    throw storeError(`Cannot open the lock ${path}`, cause);
-  }
-  try {
-    await file.lock(true);
-    const [held, visible] = [await file.stat(), await Deno.lstat(path)];
-    if (held.ino === visible.ino && held.dev === visible.dev) return file;
-  } catch (cause) {
-    file.close();
-    if (isNotFound(cause)) return undefined;
-    throw storeError(`Cannot lock ${path}`, cause);
-  }
-  file.close();
-  return undefined;
-}
-
-function makeDirectory(path: string): void {
-  try {
-    if (isDirectory(path)) return;
-    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-    const { mode } = Deno.statSync(path); // the umask takes bits away
-    if (mode !== null && (mode & 0o777) !== 0o700) Deno.chmodSync(path, 0o700);
-  } catch (thrown) {
-    if (!(thrown instanceof Deno.errors.AlreadyExists) || !Deno.statSync(path).isDirectory) throw thrown;
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
-  }
-}
-
-function directories(path: string): string[] {
-  try {
-    return [...Deno.readDirSync(path)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
-  } catch {
-    return [];
-  }
-}
-
-function readIfThere(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
-  }
-}
-
-function entries(path: string): string[] {
-  try {
-    return [...Deno.readDirSync(path)].map((entry) => entry.name);
-  } catch {
-    return [];
-  }
+function directoriesIn(path: string): string[] {
+  return entriesOf(path).filter((entry) => entry.isDirectory).map((entry) => entry.name);
 }
 
 type Check = [isRight: (value: unknown) => boolean, expected: string];

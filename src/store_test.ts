@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FleetboxError } from "./core/errors.ts";
 import { removeMember } from "./store/remove.ts";
-import { digestOf, exists, type MemberConfig, Store, temporaryOf, writeDurably } from "./store.ts";
+import { exists, temporaryOf, writeDurably } from "./system/files.ts";
+import { digestOf, type MemberConfig, Store } from "./store.ts";
 
 const CONFIG: MemberConfig = {
   name: "web-1",

@@ -7,7 +7,7 @@
 
 import { dirname } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
-import { exists } from "../store.ts";
+import { exists } from "../system/files.ts";
 
 const CHUNK = 64 * 1024;
 /** How soon it is noticed that a file is gone with its directory. */

@@ -17,7 +17,9 @@ import { clusterOf, isName } from "../core/names.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
-import { digestOf, exists, type GroupRecord, lockFile, parseGroupRecord, type Store, temporaryOf } from "../store.ts";
+import { exists, temporaryOf } from "../system/files.ts";
+import { lockFile } from "../system/locks.ts";
+import { digestOf, type GroupRecord, parseGroupRecord, type Store } from "../store.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { RUNNER_FLAG } from "../wire.ts";
 

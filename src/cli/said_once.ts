@@ -5,7 +5,8 @@
  * is news.
  */
 
-import { type Store, writeDurably } from "../store.ts";
+import { writeDurably } from "../system/files.ts";
+import type { Store } from "../store.ts";
 
 /** Whether a sentence has not been said on this host; from now on it has. A store that cannot be written costs a repetition. */
 export async function isNews(store: Store, sentence: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** Removing members, for the command line and the library: what is left of a bound group first, then the disk, then logs. */
 
-import { exists, removeIfThere, type Store } from "../store.ts";
+import { exists, removeIfThere } from "../system/files.ts";
+import type { Store } from "../store.ts";
 import { completeRecords, fateOf, liveMembers } from "../store/orphans.ts";
 import { removeMember } from "../store/remove.ts";
 import { endProcesses } from "../system/end_processes.ts";

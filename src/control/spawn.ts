@@ -12,7 +12,8 @@ import type { Options } from "../core/options.ts";
 import { type HolderProcess, startHolder } from "../system/process.ts";
 import type { Executable } from "../system/program_info.ts";
 import type { UnixConnection } from "../system/sockets.ts";
-import { type Store, storeError } from "../store.ts";
+import { storeError } from "../system/files.ts";
+import type { Store } from "../store.ts";
 import * as wire from "../wire.ts";
 import { bind } from "./bind.ts";
 

@@ -9,8 +9,9 @@ import { join } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";
-import { type Store, storeError, writeDurably } from "../store.ts";
-import { withDirectoryBeside } from "../store/replace.ts";
+import { storeError, writeDurably } from "../system/files.ts";
+import type { Store } from "../store.ts";
+import { withDirectoryBeside } from "../system/files.ts";
 
 const hint = () => `Install the OpenSSH client: ${host().install("openssh-client")}`;
 

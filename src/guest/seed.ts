@@ -16,7 +16,7 @@ import { isNoSpace } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";
 import { sha256 } from "../core/sha256.ts";
-import { storeError, temporaryOf } from "../store.ts";
+import { storeError, temporaryOf } from "../system/files.ts";
 import { fixtureLabel } from "./shared_directories.ts";
 import { isMimeMessage } from "./user_data.ts";
 

@@ -11,8 +11,8 @@ import { FleetboxError, isNoSpace, isNotFound } from "../core/errors.ts";
 import type { Fixture } from "../core/options.ts";
 import { host } from "../system/os.ts";
 import { ProcessError, run, toolPath } from "../system/process.ts";
-import { storeError } from "../store.ts";
-import { replaceFile } from "../store/replace.ts";
+import { storeError } from "../system/files.ts";
+import { replaceFile } from "../system/files.ts";
 
 /** Each is a device on the machine's bus. */
 export const MAX_FIXTURES = 16;

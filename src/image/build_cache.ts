@@ -3,7 +3,8 @@
 import { dirname } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { exists, type Store } from "../store.ts";
+import { exists } from "../system/files.ts";
+import type { Store } from "../store.ts";
 import { buildImage } from "./build.ts";
 import { hasImage, imageDirectory, keyOf, lookUp, point, withImageLock } from "./cache.ts";
 import { type Architecture, CATALOG, type CatalogRow, catalogRow } from "./catalog.ts";

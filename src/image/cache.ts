@@ -14,7 +14,9 @@
 import { unlessAborted } from "../core/deadline.ts";
 import { join } from "../system/path.ts";
 import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
-import { digestOf, exists, lockFile, type Store, storeError, temporaryOf, writeDurably } from "../store.ts";
+import { bytesUsed, exists, storeError, temporaryOf, writeDurably } from "../system/files.ts";
+import { withLock } from "../system/locks.ts";
+import { digestOf, type Store } from "../store.ts";
 import type { Architecture } from "./catalog.ts";
 
 /** Where an image came from, for people. */
@@ -126,7 +128,7 @@ export function unpoint(store: Store, { ref, arch }: Reference): void {
 /** Every word that stands for something. */
 export function references(store: Store): Reference[] {
   const dir = join(store.imagesDir, "refs");
-  return namesIn(dir).flatMap((name) => {
+  return readableNames(dir).flatMap((name) => {
     const found = readReference(join(dir, name));
     return found ? [found] : [];
   });
@@ -145,14 +147,14 @@ function readReference(path: string): Reference | undefined {
 /** Every image in the store, by name. */
 export function cachedImages(store: Store): CachedImage[] {
   const all = references(store);
-  return namesIn(store.imagesDir).sort().flatMap((id) => {
+  return readableNames(store.imagesDir).sort().flatMap((id) => {
     const directory = imageDirectory(store, id);
     if (!isImageName(id) || !exists(join(directory, "image.json"))) return [];
     try {
       const manifest = readManifest(directory);
       const { mtime } = Deno.statSync(join(directory, "image.json"));
       const since = manifest.origin ? new Date(manifest.origin.at) : mtime ?? new Date(0);
-      return [{ id, manifest, bytes: bytesIn(directory), since, refs: all.filter((one) => one.id === id) }];
+      return [{ id, manifest, bytes: bytesUsed(directory), since, refs: all.filter((one) => one.id === id) }];
     } catch {
       return [];
     }
@@ -190,18 +192,12 @@ export async function withImageLock<T>(
   options: { signal?: AbortSignal; onWait?: () => void } = {},
 ): Promise<T> {
   const path = join(store.imagesDir, `${key}.lock`);
-  for (;;) {
-    options.signal?.throwIfAborted();
-    const held = await patiently(lockFile(path), options);
-    if (!held) continue;
-    try {
-      return await work();
-    } finally {
-      // Unlinked while it is held: who waits for it sees that it is not the visible file any more, and takes a new one.
-      await Deno.remove(path).catch(() => {});
-      held.close();
-    }
-  }
+  return await withLock(path, work, {
+    prepare: () => options.signal?.throwIfAborted(),
+    wait: (lock) => patiently(lock, options),
+    // Unlinked while it is held: a process that waits for it sees that the file is gone, and takes a new one.
+    release: () => Deno.remove(path).catch(() => {}),
+  });
 }
 
 export const WAIT_MS = 250;
@@ -256,15 +252,7 @@ function isPlain(value: unknown): boolean {
   return typeof value === "string" && value !== "" && !/[/\0]/.test(value);
 }
 
-/** What a directory's files take up; a sparse file takes less than its size. */
-function bytesIn(directory: string): number {
-  return namesIn(directory).reduce((sum, name) => {
-    const { blocks, size } = Deno.statSync(join(directory, name));
-    return sum + (blocks === null ? size : blocks * 512);
-  }, 0);
-}
-
-function namesIn(directory: string): string[] {
+function readableNames(directory: string): string[] {
   try {
     return [...Deno.readDirSync(directory)].map(({ name }) => name);
   } catch (thrown) {

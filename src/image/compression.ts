@@ -5,7 +5,7 @@
 import { FleetboxError, isNoSpace } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";
-import { storeError } from "../store.ts";
+import { storeError } from "../system/files.ts";
 import { SparseWriter } from "./sparse.ts";
 
 export type Compression = "gzip" | "xz";

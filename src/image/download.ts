@@ -9,7 +9,7 @@
 
 import { pause } from "../core/deadline.ts";
 import { causesOf, FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
-import { removeIfThere, storeError, writeDurably } from "../store.ts";
+import { removeIfThere, storeError, writeDurably } from "../system/files.ts";
 import { SparseWriter } from "./sparse.ts";
 
 export interface DownloadRequest {

@@ -9,7 +9,7 @@
  */
 
 import { host } from "../system/os.ts";
-import { exists } from "../store.ts";
+import { exists } from "../system/files.ts";
 
 const PIECE_BYTES = 256 * 1024;
 

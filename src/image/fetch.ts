@@ -11,7 +11,8 @@ import { basename, isAbsolute, join } from "../system/path.ts";
 import { isOffline, OFFLINE_VARIABLE } from "../core/environment.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { digestOfFile } from "./digest.ts";
-import { type Store, storeError, temporaryOf } from "../store.ts";
+import { storeError, temporaryOf } from "../system/files.ts";
+import type { Store } from "../store.ts";
 import {
   downloadPaths,
   hasImage,

@@ -10,7 +10,8 @@
 import { join } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { companion } from "../system/program_info.ts";
-import { exists, type Store, storeError, temporaryOf } from "../store.ts";
+import { exists, storeError, temporaryOf } from "../system/files.ts";
+import type { Store } from "../store.ts";
 import { hasImage, imageDirectory, type Manifest, readManifest } from "./cache.ts";
 import { bytesOf } from "./embedded.ts";
 

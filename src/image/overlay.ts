@@ -5,7 +5,7 @@
 import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";
-import { removeIfThere, storeError, temporaryOf } from "../store.ts";
+import { removeIfThere, storeError, temporaryOf } from "../system/files.ts";
 import type { DiskFormat } from "./image.ts";
 
 const hint = () => `Install QEMU's tools: ${host().install("qemu-utils")}`;

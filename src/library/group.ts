@@ -25,7 +25,8 @@ import { checkNames } from "../core/names.ts";
 import { forwardStopped } from "../store/forwards.ts";
 import type { ForwardWish, Options, PortForward } from "../core/options.ts";
 import { identify, isAlive } from "../system/process.ts";
-import { removeIfThere, type Store } from "../store.ts";
+import { removeIfThere } from "../system/files.ts";
+import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { checkEffect } from "./option_effects.ts";
 

@@ -6,7 +6,8 @@ import { DEFAULTS } from "../core/options.ts";
 import { host } from "../system/os.ts";
 import { which } from "../system/process.ts";
 import { companion } from "../system/program_info.ts";
-import { exists, Store } from "../store.ts";
+import { exists } from "../system/files.ts";
+import { Store } from "../store.ts";
 
 /**
  * Why this host cannot run machines, a sentence with the way out; undefined when it can, as far as that can be told

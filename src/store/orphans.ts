@@ -11,7 +11,8 @@ import { pause } from "../core/deadline.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
-import { type GroupRecord, removeIfThere, type Store } from "../store.ts";
+import { removeIfThere } from "../system/files.ts";
+import type { GroupRecord, Store } from "../store.ts";
 
 /** Every group's record; those of dead holders are completed by what runs without being written down. */
 export function completeRecords(store: Store): GroupRecord[] {

@@ -3,7 +3,8 @@ import { until } from "../../tests/support/processes.ts";
 import { join } from "node:path";
 import { completeRecords, fateOf, liveMembers, settledRecords, sweepGroups } from "./orphans.ts";
 import { identify, isAlive, type ProcessIdentity, start } from "../system/process.ts";
-import { exists, type GroupRecord, type MemberConfig, Store } from "../store.ts";
+import { exists } from "../system/files.ts";
+import { type GroupRecord, type MemberConfig, Store } from "../store.ts";
 
 const GONE = { pid: 0x7ffffff0, startTime: "1" };
 

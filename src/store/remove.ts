@@ -9,7 +9,8 @@
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { join } from "../core/paths.ts";
 import { connectUnix } from "../system/sockets.ts";
-import { exists, removeIfThere, type Store, storeError, temporaryOf } from "../store.ts";
+import { exists, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
+import type { Store } from "../store.ts";
 import { hasMachine } from "./orphans.ts";
 
 export interface RemoveOptions {

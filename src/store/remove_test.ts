@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { decoyMachine } from "../../tests/support/decoy.ts";
 import { codeOf } from "../core/errors.ts";
-import { exists, Store } from "../store.ts";
+import { exists } from "../system/files.ts";
+import { Store } from "../store.ts";
 import { removeMember } from "./remove.ts";
 
 async function withDisk(work: (store: Store) => Promise<void>): Promise<void> {

@@ -5,7 +5,7 @@
 
 import { fileURLToPath } from "node:url";
 import { identify, isAlive, type ProcessIdentity } from "../../src/system/process.ts";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { until, within } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 import type { Script } from "./client.ts";

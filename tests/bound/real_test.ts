@@ -1,7 +1,7 @@
 /** The bound lifetime with real machines: what the fake QEMU cannot show is that real QEMU goes, too. */
 
 import assert from "node:assert/strict";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";
 import { Client, untilNothing } from "./bound.ts";

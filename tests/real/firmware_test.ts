@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { run } from "../../src/system/process.ts";
 import { guestOk } from "../support/guest.ts";
 import { sandbox, test } from "../support/sandbox.ts";

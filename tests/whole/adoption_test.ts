@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { identify, isAlive } from "../../src/system/process.ts";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { type Found, kill, signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { kill, until } from "../support/processes.ts";
 import { talkJson } from "../support/socket.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { which } from "../../src/system/process.ts";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 /** A PATH with the usual programs but one. `bin/fleetbox` itself needs a few of the shell's. */

@@ -1,7 +1,7 @@
 /** Bad names at every door: the command line, the holder's own argument, the sockets. Nothing may come of them. */
 
 import assert from "node:assert/strict";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 import { talk, talkJson } from "../support/socket.ts";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 const HOMES = [`o'b "ü",x=1 %h $(id)#;&`, "-oa,b=c", " lead and trail "];

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { isAlive } from "../../src/system/process.ts";
-import { digestOf, exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
+import { digestOf } from "../../src/store.ts";
 import { kill } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { handled } from "../support/socket.ts";

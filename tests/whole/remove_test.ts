@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { start } from "../../mod.ts";
 import { codeOf } from "../../src/core/errors.ts";
-import { exists, type MemberConfig } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
+import type { MemberConfig } from "../../src/store.ts";
 import { Client } from "../bound/bound.ts";
 import { decoyMachine } from "../support/decoy.ts";
 import { until } from "../support/processes.ts";

@@ -1,7 +1,7 @@
 /** The protocol on a member's socket, byte for byte; and clients that do not keep to it. */
 
 import assert from "node:assert/strict";
-import { exists } from "../../src/store.ts";
+import { exists } from "../../src/system/files.ts";
 import { until, within } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { Client, handled, talk, talkJson } from "../support/socket.ts";

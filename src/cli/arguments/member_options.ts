@@ -9,7 +9,7 @@ import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";
 import { parseForward } from "../../store/forwards.ts";
 import { DEFAULTS, type Fixture, LIMITS, type Options, parseSizeMiB } from "../../core/options.ts";
-import { exists } from "../../store.ts";
+import { exists } from "../../system/files.ts";
 import type { MemberOption, Wording } from "../../control/option_effects.ts";
 import { parseDurationMs } from "./duration.ts";
 import { sizeText } from "./sizes.ts";

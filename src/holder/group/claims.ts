@@ -7,7 +7,8 @@
  */
 
 import { FleetboxError } from "../../core/errors.ts";
-import { removeIfThere, type Store, storeError, writeDurably } from "../../store.ts";
+import { removeIfThere, storeError, writeDurably } from "../../system/files.ts";
+import type { Store } from "../../store.ts";
 import { isAnswered } from "../../system/sockets.ts";
 import { log } from "../log.ts";
 

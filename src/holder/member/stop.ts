@@ -2,7 +2,8 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
-import { type MemberPaths, removeIfThere } from "../../store.ts";
+import { removeIfThere } from "../../system/files.ts";
+import type { MemberPaths } from "../../store.ts";
 import type { Rung } from "../../vmm/contract.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { log } from "../log.ts";

@@ -11,7 +11,7 @@
 import { pause, startLimit } from "../../core/deadline.ts";
 import { host } from "../../system/os.ts";
 import { identify, isAlive } from "../../system/process.ts";
-import { removeIfThere, storeError } from "../../store.ts";
+import { removeIfThere, storeError } from "../../system/files.ts";
 import { PROTOCOL_VERSION, REQUEST_TIMEOUT_MS } from "../../wire.ts";
 import { log } from "../log.ts";
 import { readRequest } from "./read_request.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { exists } from "../../store.ts";
+import { exists } from "../../system/files.ts";
 import { connectUnix, type UnixConnection } from "../../system/sockets.ts";
 import { listenForClient, watchParent } from "./bound.ts";
 

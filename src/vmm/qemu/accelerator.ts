@@ -12,7 +12,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { host } from "../../system/os.ts";
 import type { Accelerator } from "../contract.ts";
-import { writeDurably } from "../../store.ts";
+import { writeDurably } from "../../system/files.ts";
 import { architectureOf } from "./arguments.ts";
 import { type DryRun, dryRun } from "./dry_run.ts";
 export { findQemu, MIN_QEMU_VERSION, qemuVersion } from "./program.ts";

@@ -1,0 +1,174 @@
+/**
+ * Files and directories of the host: quiet looks at what is there, and the one way to replace a file.
+ *
+ * What is replaced is made beside its place, under a name that says which process makes it ({@link temporaryOf}), synced
+ * and renamed: a reader sees the old or the new content, never a part. What a killed process leaves is found by that name
+ * (`Store.sweepTemporary`, `prune`), so no other file makes up such a name. A quiet look answers "not there" also for what
+ * may not be read: use it where both mean the same to the user.
+ */
+
+import { FleetboxError, isNoSpace, isNotFound, messageOf } from "../core/errors.ts";
+
+/** Whether anything is at a path; a link counts, wherever it leads. */
+export function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What is at a path, or undefined: not there, or not for us to see. Follows links. */
+export function statIfThere(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+export function isDirectory(path: string): boolean {
+  return statIfThere(path)?.isDirectory ?? false;
+}
+
+export function isFile(path: string): boolean {
+  return statIfThere(path)?.isFile ?? false;
+}
+
+/** A file's size in bytes; 0 when it is not there. */
+export function sizeOf(path: string): number {
+  return statIfThere(path)?.size ?? 0;
+}
+
+/** A file's text, or undefined: not there, or not for us to read. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is in a directory, in no order; nothing when it is not there. */
+export function entriesOf(path: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(path)];
+  } catch {
+    return [];
+  }
+}
+
+/** The names of what is in a directory, in no order; nothing when it is not there. */
+export function namesIn(path: string): string[] {
+  return entriesOf(path).map(({ name }) => name);
+}
+
+/** What a file, or a directory with all in it, takes up on the disk; a sparse file takes up less than its size. */
+export function bytesUsed(path: string): number {
+  try {
+    const { isDirectory, blocks, size } = Deno.lstatSync(path);
+    if (isDirectory) return namesIn(path).reduce((sum, name) => sum + bytesUsed(`${path}/${name}`), 0);
+    return blocks === null ? size : blocks * 512;
+  } catch {
+    return 0;
+  }
+}
+
+/** Makes a directory and those above it, 0700 whatever the umask. One that is there stays as it is. */
+export function makeDirectory(path: string): void {
+  try {
+    if (isDirectory(path)) return;
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+    const { mode } = Deno.statSync(path); // the umask takes bits away
+    if (mode !== null && (mode & 0o777) !== 0o700) Deno.chmodSync(path, 0o700);
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.AlreadyExists) || !Deno.statSync(path).isDirectory) throw thrown;
+  }
+}
+
+/** Removes a file; one that is not there is fine. */
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (thrown) {
+    if (!isNotFound(thrown) && !(thrown instanceof Deno.errors.NotADirectory)) throw thrown;
+  }
+}
+
+/** Where something is made that will be renamed to `path`. Its name says which process makes it. */
+export function temporaryOf(path: string): string {
+  return `${path}.${Deno.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`;
+}
+
+/** The process that made a file or a directory of this name aside, or undefined: the name is not one of {@link temporaryOf}. */
+export function writerOf(name: string): number | undefined {
+  const pid = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/.exec(name)?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
+/** Replaces `path` by what `make` has put at the path that it is given. Whatever fails, nothing is left beside it. */
+export async function replaceFile(path: string, make: (aside: string) => Promise<void>): Promise<void> {
+  const aside = temporaryOf(path);
+  try {
+    await make(aside);
+    await Deno.rename(aside, path);
+  } finally {
+    if (exists(aside)) await Deno.remove(aside).catch(() => {});
+  }
+}
+
+/**
+ * Replaces a file by this content, synced.
+ * @throws {FleetboxError} `no-space`, `denied` or `failed`, with the path.
+ */
+export async function writeDurably(
+  path: string,
+  content: string | Uint8Array,
+  options: { mode?: number; sync?: boolean } = {},
+): Promise<void> {
+  try {
+    await replaceFile(path, async (aside) => {
+      using file = await Deno.open(aside, { write: true, createNew: true, mode: options.mode ?? 0o600 });
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      if (options.sync !== false) await file.syncData();
+    });
+  } catch (cause) {
+    throw storeError(`Cannot write ${path}`, cause);
+  }
+}
+
+/** Runs `work` with a private directory beside `path`, which is gone afterwards. */
+export async function withDirectoryBeside<T>(path: string, work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = temporaryOf(path);
+  try {
+    await Deno.mkdir(directory, { mode: 0o700 });
+  } catch (cause) {
+    throw storeError(`Cannot write ${path}`, cause);
+  }
+  try {
+    return await work(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true }).catch(() => {});
+  }
+}
+
+/** A failure to write below the store, with its kind and the way out. */
+export function storeError(what: string, cause: unknown): FleetboxError {
+  const isFull = isNoSpace(cause);
+  if (cause instanceof FleetboxError && !(isFull && cause.code === "failed")) return cause;
+  if (isFull) {
+    return new FleetboxError("no-space", `${what}: no space left on the device`, {
+      cause,
+      hint: "Free some space there, or set FLEETBOX_HOME to a directory on another disk.",
+    });
+  }
+  if (cause instanceof Deno.errors.PermissionDenied || /read-only file system/i.test(messageOf(cause))) {
+    return new FleetboxError("denied", `${what}: it cannot be written`, {
+      cause,
+      hint: "Set FLEETBOX_HOME to a directory that you can write.",
+    });
+  }
+  return new FleetboxError("failed", what, { cause });
+}
