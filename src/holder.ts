@@ -10,14 +10,16 @@
 
 import { settles } from "./core/deadline.ts";
 import { codeOf, FleetboxError, toWireError } from "./core/errors.ts";
+import { checkNames } from "./core/names.ts";
 import { type Options, parseOptions } from "./core/options.ts";
 import { endChildren, type ProcessIdentity } from "./system/process.ts";
 import { Store } from "./store.ts";
 import { OPTIONS_VARIABLE, PARENT_VARIABLE } from "./wire.ts";
 import { listenForClient, watchParent } from "./holder/server/bound.ts";
-import { Group, runnerNames } from "./holder/group/group.ts";
+import { Group } from "./holder/group/group.ts";
 import { type Comeback, comebackFromEnvironment, Guardian, membersToBringBack } from "./holder/guardian.ts";
 import { describe, log } from "./holder/log.ts";
+import { LastWords } from "./holder/server/last_words.ts";
 import { serve } from "./holder/server/serve.ts";
 
 /** How long guests may take to shut down when a detached holder itself is told to end. */
@@ -93,6 +95,8 @@ export async function runHolder(argument: string): Promise<number> {
     log(`cannot serve ${argument}: ${describe(thrown)}`);
     bound.group?.sweep();
     await announce(toWireError(thrown));
+    if (comeback || hasReader()) return 1;
+    await tellLastWords(argument, thrown, bound);
     return 1;
   }
   await group.ended;
@@ -111,6 +115,8 @@ export async function runHolder(argument: string): Promise<number> {
  */
 class BoundEnd {
   group: Group | undefined;
+  /** What is served of a start that failed before there was a group. */
+  lastWords: LastWords | undefined;
   /** Lets go of what is not the group's. */
   atExit = () => {};
   isEnding = false;
@@ -125,6 +131,10 @@ class BoundEnd {
   async #end(why: string): Promise<void> {
     log(`${why}: ending the group`);
     const { group } = this;
+    if (this.lastWords) {
+      this.lastWords.abandon();
+      this.atExit();
+    }
     if (group?.hasClaimed) {
       void group.shutDown({ force: true, graceMs: 0 });
       if (await settles(group.ended, QUIT_MS)) return; // runHolder goes on from here
@@ -141,6 +151,46 @@ class BoundEnd {
     }
     log("left the group as it was");
     Deno.exit(1);
+  }
+}
+
+/** The names of a `--fleetbox-runner` argument. @throws {FleetboxError} `misuse` */
+export function runnerNames(argument: string): string[] {
+  return checkNames(argument.split(","));
+}
+
+/**
+ * Whether somebody may read the line on standard output: a pipe, a terminal. A client that leaves it to a file or to
+ * /dev/null asks the members' sockets what became of its start.
+ */
+function hasReader(): boolean {
+  try {
+    const { isFile, isCharDevice } = Deno.statSync("/dev/fd/1");
+    return !isFile && (!isCharDevice || Deno.stdout.isTerminal());
+  } catch {
+    return true;
+  }
+}
+
+/** Serves the failure of a start as its members' `error`, as far as there are members to serve and a store to do it in. */
+async function tellLastWords(argument: string, failure: unknown, bound: BoundEnd): Promise<void> {
+  let letGo = () => {};
+  try {
+    const names = runnerNames(argument);
+    const store = Store.fromEnvironment();
+    store.ensure();
+    const lastWords = bound.lastWords = new LastWords(store, names, failure);
+    endOnSignals(() => lastWords.end());
+    if (bound.isEnding || !await lastWords.claim()) return;
+    if (Deno.env.get(PARENT_VARIABLE) && lastWords.serves(names[0])) {
+      letGo = listenForClient(store.controlSocket(names[0]), () => lastWords.end());
+      bound.atExit = letGo;
+    }
+    await lastWords.ended;
+  } catch (thrown) {
+    log(`cannot tell the members' clients: ${describe(thrown)}`);
+  } finally {
+    letGo();
   }
 }
 

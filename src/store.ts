@@ -364,17 +364,7 @@ export class Store {
    * A directory that was removed while we waited is made again, so that the lock is always one on the visible file.
    */
   async withMemberLock<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const { dir, lock } = this.member(name);
-    return await withLock(lock, work, {
-      prepare: () => {
-        try {
-          makeDirectory(join(dir, ".."));
-          makeDirectory(dir);
-        } catch (cause) {
-          throw storeError(`Cannot make the directory of "${name}" (${dir})`, cause);
-        }
-      },
-    });
+    return await withLock(this.member(name).lock, work, { prepare: () => makeMemberDirectory(this, name) });
   }
 
   /** Runs `work` while the claim lock is held. */
@@ -412,6 +402,17 @@ export function naturalOrder(a: string, b: string): number {
     return left[at] < right[at] ? -1 : 1;
   }
   return left.length - right.length;
+}
+
+/** Makes a member's directory, when it is missing. @throws {FleetboxError} `no-space`, `denied` or `failed` */
+export function makeMemberDirectory(store: Store, name: string): void {
+  const { dir } = store.member(name);
+  try {
+    makeDirectory(join(dir, ".."));
+    makeDirectory(dir);
+  } catch (cause) {
+    throw storeError(`Cannot make the directory of "${name}" (${dir})`, cause);
+  }
 }
 
 function directoriesIn(path: string): string[] {

@@ -7,7 +7,7 @@
  * | request            | reply                                                                                     |
  * | ------------------ | ----------------------------------------------------------------------------------------- |
  * | `status`           | one JSON object ({@link Status}), at most 1,000 bytes                                     |
- * | `stop`             | `ok` at once; the socket and the pidfile disappear when the machine is down               |
+ * | `stop`             | `ok` at once; the socket and the pidfile disappear when the machine is down, within 25 s  |
  * | `addmember NAME`   | when NAME runs: `ok`; else `err: REASON`, at most 250 bytes                               |
  * | `{"op": …}`        | {@link JsonRequest}: one JSON object a line; errors as `{code, message, causes, hint?}`   |
  * | `{"op":"console"}` | {@link ConsoleGreeting}, a line; from then on bytes both ways: the guest's serial console  |

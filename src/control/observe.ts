@@ -163,7 +163,8 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
     }),
   );
 
-  const names = new Set([...stored.keys(), ...reports.keys()]);
+  // The directory of one whose machine runs may have been deleted.
+  const names = new Set([...stored.keys(), ...reports.keys(), ...orphansOf(groups)]);
   const members = await Promise.all([...names].map(async (name): Promise<MemberFacts> => {
     const facts: MemberFacts = {
       name,

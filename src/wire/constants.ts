@@ -14,5 +14,7 @@ export const MAX_REQUEST_BYTES = 64 * 1024;
 export const REQUEST_TIMEOUT_MS = 10_000;
 export const MAX_STATUS_BYTES = 1_000;
 export const MAX_ADD_REPLY_BYTES = 250;
+/** How long a start's failure is told when no client asks for it. */
+export const LAST_WORDS_MS = 30_000;
 /** How long a holder waits for a client that does not read its reply. */
 export const REPLY_TIMEOUT_MS = 10_000;

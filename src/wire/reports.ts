@@ -81,6 +81,8 @@ export interface MemberReport extends Status {
   host_access?: boolean;
   /** The cause of `error`, whole. */
   failure?: WireError;
+  /** Its start failed, and its holder goes as soon as a client has been told why: by this report, or by `status`. */
+  leaving?: true;
   /** The hypervisor's process id, while there is one. */
   hypervisor_pid?: number;
   /** Of a `report` and a `group`, which ask: its hypervisor did not answer within half a second. Absent: it did. */

@@ -15,7 +15,7 @@ import { FleetboxError } from "../../src/core/errors.ts";
 import { parseSession } from "../../src/guest/cloud_init.ts";
 import { seedFiles } from "../../src/guest/seed.ts";
 import { printable } from "../../src/holder/console/console.ts";
-import { runnerNames } from "../../src/holder/group/group.ts";
+import { runnerNames } from "../../src/holder.ts";
 import { LineSplitter } from "../../src/core/lines.ts";
 import { checkName, isName } from "../../src/core/names.ts";
 import { verdictName } from "../../src/network/counters.ts";

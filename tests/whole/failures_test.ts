@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { kill, until } from "../support/processes.ts";
-import { talkJson } from "../support/socket.ts";
+import { Client, talkJson } from "../support/socket.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("a QEMU that dies at its start: its own message is in ours, and nothing is left", async () => {
@@ -111,13 +111,19 @@ test("a first boot is all or nothing: when b fails, a and c are taken down, and 
   assert.deepEqual(box.debris(), []);
 });
 
-test("a first boot that failed before its client listens is still told of, once", async () => {
+test("a first boot that failed before its client asks is still told of, whoever watches before", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   const holder = box.start(["--fleetbox-runner", "a"]);
   await holder.printed(/a: did not come up/);
-  const [{ member }] = await talkJson(box.store.memberSocket("a"), { op: "watch" });
-  assert.equal(member.state, "error");
-  assert.match(member.failure.message, /no luck/);
+  const socket = box.store.memberSocket("a");
+  using watcher = await Client.connect(socket);
+  await watcher.send('{"op":"watch"}\n');
+  assert.match(await watcher.readOnce(), /"state":"error"/);
+  assert.match((await box.ok("ls")).stdout, /^a +error[^]*no luck/m);
+  const [report] = await talkJson(socket, { op: "report" });
+  assert.deepEqual([report.state, report.leaving], ["error", true]);
+  assert.match(report.failure.message, /no luck/);
+  assert.match(await watcher.rest(), /"event":"gone"/);
   assert.equal((await holder.done).code, 0);
   assert.deepEqual(box.stored(), []);
 });
@@ -139,7 +145,9 @@ test("a machine that dies while others of its first boot still boot fails that b
 test("a failed up --no-wait keeps what it made, and its log says why", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   await box.up("a", "--no-wait");
-  await until("the machine has died, and its holder left", () => box.processes().length === 0, 60_000);
+  await until("the machine has died", async () => await box.states() === "a=error");
+  // Nobody asks why: it is told for 30 s.
+  await until("its holder has left", () => box.processes().length === 0, 120_000);
   assert.equal(await box.states(), "a=stopped");
   assert.match((await box.ok("logs", "a", "--holder")).stdout, /did not come up: .*no luck/);
 });

@@ -7,7 +7,7 @@ import { throwAll } from "../error_text.ts";
 import { ask, canAsk, forceMissing } from "../terminal/consent.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { namesAndAll, parseNames, whichMembers } from "../arguments/name_arguments.ts";
-import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms } from "../../control/observe.ts";
+import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms, orphansOf } from "../../control/observe.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { progressFor, VERBOSE } from "../terminal/progress.ts";
 import { isInStore, logNames, removeLogs, removeStopped } from "../../control/remove.ts";
@@ -103,7 +103,14 @@ async function chosen(store: Store, words: string[], all: boolean): Promise<Chos
   }
   if (words.length === 0) throw whichMembers("rm");
   const names = parseNames(words);
-  const known = names.filter((name) => isInStore(store, name));
+  const alive = orphansOf(observeGroups(store));
+  // A machine may run although somebody deleted its member's directory.
+  const found = await Promise.all(names.map(async (name) => {
+    if (isInStore(store, name) || alive.includes(name)) return true;
+    const { report, silence } = await observeMember(store, name);
+    return report !== undefined || silence !== undefined;
+  }));
+  const known = names.filter((_, index) => found[index]);
   const unknown = names.filter((name) => !known.includes(name)).map((name) => unknownMember(store, name));
   return { known, unknown: await Promise.all(unknown), spared: [] };
 }

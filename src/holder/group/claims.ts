@@ -1,15 +1,21 @@
 /**
  * A holder's claim to its members: the sockets `run/<h>.sock` and the pidfiles.
  *
- * A name belongs to the holder that listens on its socket; the file alone proves nothing. Claiming and releasing happen
+ * A name belongs to the holder that listens on its socket; the file alone proves nothing. The pidfile is written with the
+ * claim, before anything boots: a client that looks for it first (docs/protocol.md) finds a member that is downloading,
+ * that fails, or that it wants to stop early. It stands in the member's directory, which is made for it and removed with
+ * it when nothing else came into it. Claiming and releasing happen
  * under the store's claim lock, so that of two holders that want a name one gets it whole and the other is told who has
  * it; what a killed holder left (a dead socket, a pidfile with a number that may be anybody's by now) is swept here.
  */
 
+import { startLimit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../../system/files.ts";
-import type { Store } from "../../store.ts";
-import { isAnswered } from "../../system/sockets.ts";
+import { makeMemberDirectory, type Store } from "../../store.ts";
+import { removeEmptyDirectory } from "../../store/unmade.ts";
+import { connectUnix, isAnswered, readLines } from "../../system/sockets.ts";
+import { decodeReply, encodeLine, type JsonRequest, type MemberReport, REPLY_TIMEOUT_MS } from "../../wire.ts";
 import { log } from "../log.ts";
 
 export class Claims {
@@ -39,6 +45,28 @@ export class Claims {
         throw thrown;
       }
     });
+  }
+
+  /** Claims each of these names that nobody serves. @returns those. @throws {FleetboxError} as {@link take} does */
+  async takeFree(names: readonly string[]): Promise<string[]> {
+    const taken: string[] = [];
+    await this.store.withClaimLock(async () => {
+      for (const name of names) {
+        if (await isAnswered(this.store.memberSocket(name))) continue;
+        await this.#takeOne(name);
+        taken.push(name);
+      }
+    });
+    return taken;
+  }
+
+  /** Ends the holders that serve these names only to tell why their start failed. */
+  async endLastWords(names: readonly string[]): Promise<void> {
+    await Promise.all(names.map(async (name) => {
+      const socket = this.store.memberSocket(name);
+      const report = await ask(socket, { op: "report" }) as Partial<MemberReport> | undefined;
+      if (report?.leaving) await ask(socket, { op: "stop", force: true });
+    }));
   }
 
   /** Gives a name back: its socket and pidfile disappear. A name that is not ours is passed over. */
@@ -79,6 +107,7 @@ export class Claims {
         const { socket, pid, qmpSocket, netSocket, consoleSocket } = this.store.member(name);
         if (await isAnswered(socket)) continue;
         removeIfThere(pid);
+        removeEmptyDirectory(this.store, name);
         for (const path of [socket, this.store.controlSocket(name), qmpSocket, netSocket, consoleSocket]) {
           if (!await isAnswered(path)) removeIfThere(path);
         }
@@ -105,6 +134,12 @@ export class Claims {
     }
     this.#listeners.set(name, listener);
     void this.#accept(name, listener);
+    try {
+      await this.#writePid(name);
+    } catch (thrown) {
+      // A full disk must not keep a holder from adopting machines; a boot writes the pidfile again and tells the failure.
+      log(`${name}: cannot write its pidfile: ${thrown}`);
+    }
   }
 
   async #accept(name: string, listener: Deno.UnixListener): Promise<void> {
@@ -119,8 +154,15 @@ export class Claims {
     }
   }
 
-  /** Writes a member's pidfile. Its directory exists once the member does. */
+  /** Writes the pidfile of a claimed name again: its directory may have been removed since. */
   async writePid(name: string): Promise<void> {
+    await this.store.withClaimLock(async () => {
+      if (this.#listeners.has(name)) await this.#writePid(name);
+    });
+  }
+
+  async #writePid(name: string): Promise<void> {
+    makeMemberDirectory(this.store, name);
     await writeDurably(this.store.member(name).pid, String(Deno.pid), { sync: false });
   }
 
@@ -132,8 +174,27 @@ export class Claims {
       listener.close(); // Deno 2.7 and later remove the file here, earlier ones do not
       removeIfThere(this.store.memberSocket(name));
       removeIfThere(this.store.member(name).pid);
+      removeEmptyDirectory(this.store, name);
     } catch (thrown) {
       log(`${name}: cannot remove its socket or pidfile: ${thrown}`);
     }
   }
+}
+
+/** The last line of a reply; undefined when nobody gives one. */
+async function ask(socket: string, request: JsonRequest): Promise<unknown> {
+  const connection = await connectUnix(socket);
+  if (!connection) return undefined;
+  const endLimit = startLimit(REPLY_TIMEOUT_MS, () => connection.close());
+  let last: unknown;
+  try {
+    await connection.write(encodeLine(request));
+    for await (const line of readLines(connection)) last = decodeReply(line);
+  } catch {
+    // It is leaving, or no holder of this version: whether its name is free is seen when it is claimed.
+  } finally {
+    endLimit();
+    connection.close();
+  }
+  return last;
 }

@@ -2,18 +2,20 @@
  * The group that this holder serves: its members, its network, its record; who comes, who goes, and when it ends.
  *
  * A first boot is all or nothing: when one member fails, the others that it booted are taken down again, and what it
- * created is removed. A member that is added later and fails leaves the group as it was. A member whose machine dies by
- * itself stays, in `error`, until it is stopped or started again. The group ends with its last member; its gateway, its
- * record and its sockets go with it. How many are active is counted from their states, never kept.
+ * created is removed; its names stay claimed until a client has asked why. A member that is added later and fails leaves
+ * the group as it was. A member whose machine dies by itself stays, in `error`, until it is stopped or started again. The
+ * group ends with its last member; its gateway, its record and its sockets go with it. How many are active is counted
+ * from their states, never kept.
  */
 
 import { FleetboxError } from "../../core/errors.ts";
-import { checkName, checkNames } from "../../core/names.ts";
+import { checkName } from "../../core/names.ts";
 import { isMemberAddress, lowestFree } from "../../network/addresses.ts";
 import type { Options } from "../../core/options.ts";
 import { settledRecords } from "../../store/orphans.ts";
 import { removeMember } from "../../store/remove.ts";
 import { endProcesses } from "../../system/end_processes.ts";
+import { removeIfUnmade } from "../../store/unmade.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { VERSION } from "../../system/program_info.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
@@ -22,6 +24,7 @@ import { resolveImage } from "../../image/image.ts";
 import { qemu } from "../../vmm/qemu/driver.ts";
 import { type GroupReport, PROTOCOL_VERSION } from "../../wire.ts";
 import { Claims } from "./claims.ts";
+import { FirstBoot } from "./first_boot.ts";
 import { EventHub } from "../server/events.ts";
 import { HypervisorHost } from "../host.ts";
 import { isOpen, together, wasRestricted } from "./egress.ts";
@@ -32,9 +35,6 @@ import type { StopRequest } from "../member/stop.ts";
 import { GroupNetwork } from "../network/group_network.ts";
 import { checkAllFixtures } from "../member/prepare.ts";
 import { recover, type Recovery } from "./recovery.ts";
-
-/** How long a first boot's failure is kept for a client that has not asked yet. */
-const LAST_WORDS_MS = 2_000;
 
 export interface GroupOptions {
   store: Store;
@@ -67,8 +67,14 @@ export class Group {
   #before: GroupRecord | undefined;
   readonly #end = Promise.withResolvers<void>();
   #isEnding = false;
-  /** Members that are on their way out: their names are still claimed. */
-  #leaving = 0;
+  /** Members that are on their way out, by name: their names are still claimed. */
+  readonly #leaves = new Map<string, Promise<void>>();
+  readonly firstBoot: FirstBoot = new FirstBoot({
+    hub: this.hub,
+    boot: (member) => this.#boot(member, this.options.options),
+    discard: (member) => this.#discard(member, { stays: true }),
+    leave: (member) => this.#leave(member),
+  });
   #recordWritten: Promise<void> = Promise.resolve();
   #recordWanted = false;
   /** Resolved when every member that the group began with is being taken over or booted. */
@@ -96,6 +102,7 @@ export class Group {
     if (stale.length > 0) await this.#claims.sweep(stale.flatMap(({ members }) => members));
     for (const { id } of stale) for (const path of Object.values(store.group(id))) removeIfThere(path);
     const all = new Set([...adopt.map(({ name }) => name), ...names]);
+    await this.#claims.endLastWords(names);
     store.sweepTemporary([...stale.flatMap(({ members }) => members), ...record?.members ?? [], ...all]);
     for (const name of [...(record?.members ?? []), ...all]) this.#belongs.add(name);
     // Before anything is claimed: from here on, whoever kills us leaves a record of what is to be swept.
@@ -220,7 +227,8 @@ export class Group {
     if (this.#isEnding) return;
     this.#network.open(ips, record && { process: record.gateway, ports, restricted: wasRestricted(record) });
     // All of them begin in this very turn: a stop that was waiting finds something to stop.
-    const begun = [...adopt.map((one) => this.#adopt(one)), this.#firstBoot(boot)];
+    const begun = adopt.map((one) => this.#adopt(one));
+    if (!this.#isEnding) begun.push(this.firstBoot.run(boot.map((name) => this.#members.get(name)!)));
     this.#begun.resolve();
     await Promise.all(begun);
   }
@@ -250,7 +258,11 @@ export class Group {
     const orphan = { process, wasRunning, since: since === undefined ? undefined : new Date(since) };
     await member.adopt(orphan, async () => {
       const config = store.config(name);
-      if (!config) throw new FleetboxError("not-found", `"${name}" has no config any more, and its machine runs`);
+      if (!config) {
+        throw new FleetboxError("not-found", `The directory of "${name}" was deleted, and its machine runs`, {
+          hint: `End it: fleetbox stop ${name}`,
+        });
+      }
       return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
     }, options);
     log(`${name}: adopted, process ${process.pid}`);
@@ -263,35 +275,12 @@ export class Group {
     return isSame ? this.#before?.since?.[name] : undefined;
   }
 
-  async #firstBoot(names: readonly string[]): Promise<void> {
-    if (this.#isEnding) return;
-    const members = names.map((name) => this.#members.get(name)!);
-    const stops: Promise<void>[] = [];
-    let failed: Member | undefined;
-    // Until the last of them runs, one that ran already and dies has failed as well.
-    const off = this.hub.observe((event) => {
-      if (event.event !== "member" || event.member.state !== "error" || failed) return;
-      failed = members.find(({ name }) => name === event.member.name);
-      const others = failed ? members.filter((other) => other !== failed && !other.isStopping) : [];
-      stops.push(...others.map((other) => other.stop({ force: true, graceMs: 0 }).catch(() => {})));
+  /** Removes what a failed boot created (its directory alone, it may be); lets the member go unless it `stays` to tell why. */
+  async #discard(member: Member, { stays = false } = {}): Promise<void> {
+    const done = this.#removeAgain(member).then(async () => {
+      if (!stays) return await this.#leave(member);
+      await this.#claims.writePid(member.name).catch((thrown) => log(`${member.name}: ${describe(thrown)}`));
     });
-    await Promise.allSettled(
-      members.map((member) => this.#boot(member, this.options.options)),
-    );
-    off();
-    if (!failed) return;
-    await Promise.all(stops);
-    const { name } = failed;
-    const others = members.filter((member) => member !== failed).map((member) => member.name);
-    if (others.length > 0) log(`${others.join(", ")}: taken down again, because ${name} failed`);
-    // It may have failed before its client has begun to listen. Once the members have left, nobody can tell why.
-    await this.hub.heard(LAST_WORDS_MS);
-    await Promise.all(members.map((member) => this.#discard(member)));
-  }
-
-  /** Removes what a failed boot created (its directory alone, it may be), and lets the member go. */
-  async #discard(member: Member): Promise<void> {
-    const done = this.#removeAgain(member);
     this.#discards.add(done);
     await done;
   }
@@ -303,7 +292,6 @@ export class Group {
     if (isBlank || (member.created && options.remove_on_failure !== false)) {
       try {
         await removeMember(store, member.name, { isServedHere: true });
-        this.#belongs.delete(member.name);
         this.#uses.decided(member.name);
         member.config = undefined;
         log(`${member.name}: removed again`);
@@ -312,7 +300,6 @@ export class Group {
         log(`${member.name}: cannot remove it: ${describe(thrown)}`);
       }
     }
-    await this.#leave(member);
   }
 
   /**
@@ -328,6 +315,14 @@ export class Group {
     if (underWay) {
       await underWay;
       return await this.#members.get(name)?.change(options);
+    }
+    const { members } = this;
+    const isOver = members.length > 0 && members.every((member) => member.isLeaving);
+    if (isOver || this.#members.get(name)?.isLeaving) {
+      // Nobody needs to be told any more: the next start is there.
+      this.firstBoot.end();
+      await this.firstBoot.ended;
+      return await this.add(name, options);
     }
     const present = this.#members.get(name);
     if (present) return await this.#again(present, options);
@@ -398,7 +393,7 @@ export class Group {
   async stop(name: string, request: StopRequest): Promise<void> {
     await this.#begun.promise;
     const member = this.#members.get(name);
-    if (!member) return;
+    if (!member) return await this.#leaves.get(name);
     await member.stop(request);
     await this.#leave(member);
   }
@@ -441,18 +436,27 @@ export class Group {
     if (![...this.#belongs].some((name) => store.readMember(name))) removeIfThere(store.holderLog(names[0]));
   }
 
+  /** Lets a member go; returns when its name is free. */
   async #leave(member: Member): Promise<void> {
-    if (this.#members.get(member.name) !== member) return;
+    if (this.#members.get(member.name) !== member) return await this.#leaves.get(member.name);
     this.#members.delete(member.name);
-    this.#leaving++;
+    this.firstBoot.left(member);
+    const done = this.#letGo(member);
+    this.#leaves.set(member.name, done);
+    await done;
+  }
+
+  async #letGo(member: Member): Promise<void> {
     const ip = this.#addresses.get(member.name);
     this.#addresses.delete(member.name);
     if (ip && this.#members.size > 0 && !this.#isEnding) await this.#network.unforward(ip);
     await this.#claims.release(member.name);
-    this.#leaving--;
+    await removeIfUnmade(this.options.store, member.name).catch((thrown) => log(`${member.name}: ${describe(thrown)}`));
+    if (!exists(member.paths.dir)) this.#belongs.delete(member.name);
+    this.#leaves.delete(member.name);
     this.hub.tell({ event: "gone", name: member.name });
     // Of several that leave together the last one to be let go of ends the group.
-    if (this.#members.size === 0 && this.#leaving === 0) await this.#finish();
+    if (this.#members.size === 0 && this.#leaves.size === 0) await this.#finish();
     else void this.#note();
   }
 
@@ -612,11 +616,6 @@ export class Group {
   #hasAnswered({ name, state }: Member): boolean {
     return state === "running" || (this.#adopting.has(name) && this.#before!.running.includes(name));
   }
-}
-
-/** The names of a `--fleetbox-runner` argument. @throws {FleetboxError} `misuse` */
-export function runnerNames(argument: string): string[] {
-  return checkNames(argument.split(","));
 }
 
 function ending(group: string): FleetboxError {

@@ -33,7 +33,7 @@ export interface MemberContext {
   driver: Driver;
   host: HypervisorHost;
   network: GroupNetwork;
-  /** Claims the member's pidfile once its directory is there. */
+  /** Writes the member's pidfile again, in case that its directory was removed since the claim. */
   writePid(name: string): Promise<void>;
   /** Told each step. */
   onDetail(detail: Detail): void;
@@ -54,6 +54,8 @@ export class Member {
   config: MemberConfig | undefined;
   /** Whether the latest boot made the member: a failed first boot removes what it made. */
   created = false;
+  /** Whether its first boot, or another's of the same group, failed: it is only there to tell why. */
+  isLeaving = false;
   /** The steps of the latest boot. */
   #details: Detail[] = [];
   readonly #resumer: Resumer;
@@ -328,6 +330,7 @@ export class Member {
       report.egress = config.egress;
       report.host_access = config.host_access ?? false;
     }
+    if (this.isLeaving) report.leaving = true;
     if (stage && stage !== "ready") report.stage = stage;
     if (now.kind === "preparing" && now.download) report.download = now.download;
     if (failure) {

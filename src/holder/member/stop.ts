@@ -2,7 +2,7 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
-import { removeIfThere } from "../../system/files.ts";
+import { exists, removeIfThere } from "../../system/files.ts";
 import type { MemberPaths } from "../../store.ts";
 import type { Rung } from "../../vmm/contract.ts";
 import { endProcesses } from "../../system/end_processes.ts";
@@ -51,7 +51,8 @@ export async function stopRun(
 
 /**
  * Ends an orphan that does not answer.
- * @throws {FleetboxError} `conflict`: it runs, and its end was not forced.
+ * @throws {FleetboxError} `conflict`: it runs, and its end was not forced. One whose directory was deleted has no disk that a
+ * graceful end could save, and needs no force.
  */
 export async function endOrphan(
   name: string,
@@ -59,7 +60,7 @@ export async function endOrphan(
   process: ProcessIdentity,
   force: boolean,
 ): Promise<void> {
-  if (!force && isAlive(process)) {
+  if (!force && isAlive(process) && exists(paths.config)) {
     throw new FleetboxError("conflict", `Cannot stop "${name}": its machine (process ${process.pid}) does not answer`, {
       hint: `End it, without asking it: fleetbox stop --force ${name}`,
     });

@@ -6,6 +6,7 @@
  * connection. Replies are written in one piece; a client that does not read one within {@link wire.REPLY_TIMEOUT_MS} loses it.
  */
 
+import { startLimit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import * as wire from "../../wire.ts";
@@ -13,7 +14,14 @@ import type { Group } from "../group/group.ts";
 import { describe, log } from "../log.ts";
 import { Client } from "./client.ts";
 import { readRequest } from "./read_request.ts";
-import { answerVerb, DEFAULT_GRACE_MS } from "./verbs.ts";
+import { statusOf } from "./status.ts";
+import { answerVerb } from "./verbs.ts";
+
+/**
+ * How long a guest may take to shut down after the text request: its clients wait 30 s for the pidfile to disappear. What
+ * follows (the hypervisor is told to quit, then killed) takes a few seconds, so 25 s are not exceeded.
+ */
+const TEXT_GRACE_MS = 18_000;
 
 /** Serves one connection to a member's socket. Never rejects. */
 export async function serve(group: Group, name: string, conn: Deno.UnixConn): Promise<void> {
@@ -35,14 +43,14 @@ async function answer(group: Group, name: string, request: wire.Request, client:
       // A member that has just left is told of as what it is now.
       const report = group.member(name)?.report();
       const { name: _, ...status } = report ?? { pid: Deno.pid, running: false, ip: "", state: "stopped" as const };
-      return await client.write(wire.encodeStatus(statusOf({ name, ...status })));
+      await client.write(wire.encodeStatus(statusOf({ name, ...status })));
+      if (status.state === "error") group.firstBoot.told(name);
+      return;
     }
     case "stop":
       await client.write("ok");
       client.close();
-      return await group.stop(name, { force: false, graceMs: DEFAULT_GRACE_MS }).catch((thrown) => {
-        log(`${name}: cannot stop it: ${describe(thrown)}`);
-      });
+      return await stopInTime(group, name);
     case "addmember":
       try {
         await group.add(checkName(request.name));
@@ -63,7 +71,12 @@ async function answer(group: Group, name: string, request: wire.Request, client:
   }
 }
 
-function statusOf(status: wire.Status): wire.Status {
-  const { name, pid, running, ip, state, error, stage, since, download, ssh, group } = status;
-  return { name, pid, running, ip, state, error, stage, since, download, ssh, group };
+/** The text request `stop`: a stop that is under way already, with a longer grace, is made to hurry as well. */
+async function stopInTime(group: Group, name: string): Promise<void> {
+  const complain = (thrown: unknown) => log(`${name}: cannot stop it: ${describe(thrown)}`);
+  const endLimit = startLimit(TEXT_GRACE_MS, () => {
+    group.stop(name, { force: true, graceMs: 0 }).catch(complain);
+  });
+  await group.stop(name, { force: false, graceMs: TEXT_GRACE_MS }).catch(complain);
+  endLimit();
 }

@@ -62,6 +62,7 @@ export async function answerVerb(group: Group, name: string, request: JsonReques
     return await client.write(encodeLine(answer === "one" ? error : { event: "error", ...error }));
   }
   if (answer === "one") await client.write(encodeLine(reply as object));
+  if (request.op === "report" && (reply as ReplyOf<"report">).state === "error") group.firstBoot.told(name);
   if (answer === "events") await client.write(encodeLine({ event: "done" }));
 }
 

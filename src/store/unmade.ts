@@ -1,0 +1,28 @@
+/** Directories of members that were claimed and never made: nothing came into them but the pidfile and the lock. */
+
+import type { Store } from "../store.ts";
+import { exists, removeIfThere } from "../system/files.ts";
+import { join } from "../core/paths.ts";
+
+/** Removes a member's directory, and its cluster's, when there is nothing in it. */
+export function removeEmptyDirectory(store: Store, name: string): void {
+  const { dir } = store.member(name);
+  try {
+    Deno.removeSync(dir);
+    Deno.removeSync(join(dir, ".."));
+  } catch { /* something is in one of them, or somebody else was faster */ }
+}
+
+/** Removes the directory of a member that nobody serves, when nothing is in it but the lock. */
+export async function removeIfUnmade(store: Store, name: string): Promise<void> {
+  const { dir, lock } = store.member(name);
+  const isUnmade = () => exists(dir) && [...Deno.readDirSync(dir)].every((entry) => entry.name === ".lock");
+  if (!isUnmade()) return;
+  await store.withMemberLock(name, () => {
+    if (isUnmade()) {
+      removeIfThere(lock);
+      removeEmptyDirectory(store, name);
+    }
+    return Promise.resolve();
+  });
+}
