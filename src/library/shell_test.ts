@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { until } from "../../tests/support/processes.ts";
+import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import fc from "fast-check";
 import { FleetboxError } from "../core/errors.ts";
 import { commandLine, killLine, quote } from "./shell.ts";
@@ -45,14 +46,14 @@ Deno.test("shell: plain words stay readable, others are quoted", () => {
   assert.deepEqual(["a/b.c", "", "a b", "it's", "x=y"].map(quote), ["a/b.c", "''", "'a b'", "'it'\\''s'", "'x=y'"]);
 });
 
-/** How many `sleep`s there are among a process and what descends from it. */
-function sleeps(pid: number): number {
+/** The `sleep`s among a process and what descends from it. */
+function sleeps(pid: number): ProcessIdentity[] {
   try {
-    const own = Deno.readTextFileSync(`/proc/${pid}/comm`) === "sleep\n" ? 1 : 0;
-    const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
-    return children.split(" ").filter((word) => word !== "").reduce((sum, child) => sum + sleeps(Number(child)), own);
+    const own = Deno.readTextFileSync(`/proc/${pid}/comm`) === "sleep\n" ? [identify(pid)] : [];
+    const children = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ");
+    return [...own.filter((one) => one !== undefined), ...children.filter(Boolean).flatMap((id) => sleeps(Number(id)))];
   } catch {
-    return 0; // gone in between
+    return []; // gone in between
   }
 }
 
@@ -62,11 +63,14 @@ Deno.test("shell: the kill line ends what carries the mark and what descends fro
   const marked = start(commandLine("sleep 30 & env -i sleep 30; echo went on", { mark }));
   const other = start("exec sleep 30");
   // The shell and its first child carry the mark; the second was given no environment, and the third is another's.
-  await until("all of them run", () => sleeps(marked.pid) === 2 && sleeps(other.pid) === 1);
+  await until("all of them run", () => sleeps(marked.pid).length === 2 && sleeps(other.pid).length === 1);
+  const asleep = sleeps(marked.pid);
   // Without sudo: this test may run as root on a host where others work.
   const line = killLine(mark, "KILL").replaceAll("sudo -n true", "false");
   assert.match(await sh(line), /^3\n$/);
   assert.equal((await marked.status).signal, "SIGKILL");
+  // The kernel ends what was killed when that process is next scheduled: until then it is there, and would be counted.
+  await until("the marked ones are gone", () => !asleep.some(isAlive));
   assert.equal(await sh(line), "0\n");
   other.kill("SIGTERM"); // it is still there
   assert.equal((await other.status).signal, "SIGTERM");
@@ -84,7 +88,7 @@ Deno.test("shell: what is killed does not go on to its next command in the meant
     args: ["-c", commandLine(nested, { mark, env: { WENT: went } })],
     stdout: "null",
   }).spawn();
-  await until("the innermost runs", () => sleeps(marked.pid) === 1);
+  await until("the innermost runs", () => sleeps(marked.pid).length === 1);
   // Slow, as it is in a guest that has much else to do.
   const line = killLine(mark, "KILL").replaceAll("sudo -n true", "false").replaceAll(
     "kill -KILL",
