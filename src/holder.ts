@@ -27,7 +27,7 @@ const SIGNAL_GRACE_MS = 10_000;
 /** How long replies that are under way may take once the group has ended. */
 const LAST_REPLIES_MS = 2_000;
 const BOUND_REPLIES_MS = 100;
-/** How long a bound group may take to end once its client is gone: QEMU to quit, and what it holds to be let go of. */
+/** How long a bound group may take to end once its client is gone: its hypervisors to quit, and what it holds to be let go of. */
 const QUIT_MS = 400;
 const LET_GO_MS = 300;
 

@@ -296,10 +296,9 @@ export class Bringing {
 
   /** One line, once a host: without hardware acceleration machines run ten times slower, and a user wants to know why. */
   async #announceAccelerator(via: string): Promise<void> {
-    if (Deno.env.get("FLEETBOX_ACCEL")) return; // the user's own choice
     try {
       const accelerator = (await getGroup(this.store, via))?.accelerator;
-      if (accelerator?.name !== "tcg") return;
+      if (!accelerator?.fallback) return;
       if (await isNews(this.store, accelerator.reason)) this.progress.note(shortReason(accelerator.reason));
     } catch { /* the wait tells what is wrong with the holder */ }
   }
@@ -338,7 +337,7 @@ async function takeDown(store: Store, started: readonly Started[]): Promise<void
   }
 }
 
-/** A reason in one line: what QEMU said is left to `doctor` and `status` when it takes more. */
+/** A reason in one line: what the hypervisor said is left to `doctor` and `status` when it takes more. */
 export function shortReason(reason: string): string {
   return reason.length <= 79 ? reason : reason.replace(/ \(.*$/s, "");
 }

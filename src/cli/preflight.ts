@@ -9,19 +9,10 @@ import { DEFAULTS } from "../core/options.ts";
 import { host } from "../system/os.ts";
 import { run, which } from "../system/process.ts";
 import { Store } from "../store.ts";
-import { chooseAccelerator, findQemu, qemuVersion } from "../vmm/qemu/accelerator.ts";
+import type { Requirement } from "../vmm/contract.ts";
+import { driver } from "../vmm/driver.ts";
 import { bytesText, sizeText } from "./arguments/sizes.ts";
 import { openStore } from "./arguments/store_access.ts";
-
-export interface Check {
-  what: string;
-  /** What was found, a sentence. @throws when it is not as it should be. */
-  check(): string | Promise<string>;
-  /** The user's next step, when the error has none of its own. */
-  hint: string;
-  /** Whether no machine runs without it. */
-  fatal: boolean;
-}
 
 export interface Finding {
   what: string;
@@ -36,30 +27,11 @@ const MIN_DISK_BYTES = 1024 ** 3;
 /** One small machine, its hypervisor, the gateway and the holder. */
 const MIN_MEMORY_MIB = DEFAULTS.memoryMiB + 192;
 
-export function preflight(): Check[] {
+export function preflight(): Requirement[] {
   const store = lazily(openStore);
-  const binary = lazily(() => findQemu());
   const { deathSignal } = host();
   return [
-    {
-      what: "qemu",
-      check: async () => `QEMU ${await qemuVersion(binary())} (${binary()})`,
-      hint: `Install QEMU 7.2 or newer: ${host().install("qemu-system-x86")}`,
-      fatal: true,
-    },
-    {
-      what: "accelerator",
-      check: async () => {
-        const { accelerator, reason } = await chooseAccelerator({ binary: binary(), cacheFile: cacheIn(store) });
-        if (accelerator !== "tcg" || Deno.env.get("FLEETBOX_ACCEL")) return `${accelerator}: ${reason}`;
-        throw new FleetboxError("unavailable", reason, {
-          hint: /cannot be opened/.test(reason) ? "sudo adduser $USER kvm, then log in again" : undefined,
-        });
-      },
-      hint: "Machines run all the same. For speed, use a host with KVM (in a virtual machine: nested virtualisation)",
-      fatal: false,
-    },
-    program("qemu-img", "qemu-utils", true),
+    ...driver.preflight(() => cacheIn(store)),
     program("ssh", "openssh-client", true),
     program("ssh-keygen", "openssh-client", true),
     ...(deathSignal ? [program(deathSignal.program, "util-linux", false)] : []),
@@ -94,7 +66,7 @@ export function preflight(): Check[] {
 }
 
 /** A program, and the Debian package that has it. */
-function program(name: string, debianPackage: string, fatal: boolean): Check {
+function program(name: string, debianPackage: string, fatal: boolean): Requirement {
   return {
     what: name,
     check() {

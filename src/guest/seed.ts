@@ -4,7 +4,7 @@
  * The same for every image (cloud-init's NoCloud data source, https://cloudinit.readthedocs.io, "NoCloud"): meta-data,
  * user-data, vendor-data and network-config version 2; and `fixtures`, which cloud-init steps over and `micro` reads.
  * Every value is written as a double-quoted YAML scalar, which is what JSON strings are, so that no name or path can
- * become YAML. `qemu-img` makes the volume (its vvfat driver), no file system code of ours.
+ * become YAML. The driver's tools make the volume, no file system code of ours.
  *
  * What is ours is in vendor-data, which a user's own user-data overrides. cloud-init replaces lists whole, though: one
  * `users:` there, and nobody has our key. So user-data is then a MIME message of two parts, the user's and ours once
@@ -13,10 +13,9 @@
 
 import { join } from "../system/path.ts";
 import { isNoSpace } from "../core/errors.ts";
-import { host } from "../system/os.ts";
-import { run } from "../system/process.ts";
 import { sha256 } from "../core/sha256.ts";
-import { storeError, temporaryOf } from "../system/files.ts";
+import { replaceFile, storeError, withDirectoryBeside } from "../system/files.ts";
+import { driver } from "../vmm/driver.ts";
 import { fixtureLabel } from "./shared_directories.ts";
 import { isMimeMessage } from "./user_data.ts";
 
@@ -189,26 +188,18 @@ function yaml(value: string): string {
 
 /**
  * Makes the seed volume at `path`, replacing one that is there. About 3 MB of FAT.
- * @throws {FleetboxError} `unavailable`: no `qemu-img`; `no-space`; `failed`.
+ * @throws {FleetboxError} `unavailable`: a program is missing; `no-space`; `failed`.
  */
 export async function writeSeed(path: string, facts: SeedFacts): Promise<void> {
-  const aside = temporaryOf(path);
-  const directory = `${aside}.d`;
   try {
-    await Deno.mkdir(directory, { mode: 0o700 });
-    for (const [name, text] of Object.entries(seedFiles(facts))) {
-      await Deno.writeTextFile(join(directory, name), text, { mode: 0o600 });
-    }
-    const source = `driver=vvfat,dir=${directory.replaceAll(",", ",,")},label=cidata,floppy=on`;
-    await run("qemu-img", ["convert", "--image-opts", source, "-O", "raw", aside], {
-      hint: `Install QEMU's tools: ${host().install("qemu-utils")}`,
+    await withDirectoryBeside(path, async (directory) => {
+      for (const [name, text] of Object.entries(seedFiles(facts))) {
+        await Deno.writeTextFile(join(directory, name), text, { mode: 0o600 });
+      }
+      await replaceFile(path, (aside) => driver.disks.fatVolume(directory, "cidata", aside));
     });
-    await Deno.rename(aside, path);
   } catch (cause) {
     throw isNoSpace(cause) || !(cause instanceof Error) ? storeError(`Cannot write the seed ${path}`, cause) : cause;
-  } finally {
-    await Deno.remove(directory, { recursive: true }).catch(() => {});
-    await Deno.remove(aside).catch(() => {});
   }
 }
 

@@ -1,12 +1,10 @@
 /**
- * The host's hypervisors, chosen once a holder: which QEMU, which accelerator, and why; for each kind of machine.
+ * The host's hypervisors, chosen once a holder: which program, which accelerator, and why; for each kind of machine.
  */
 
 import type { Store } from "../store.ts";
-import { type AcceleratorChoice, chooseAccelerator, findQemu } from "../vmm/qemu/accelerator.ts";
-
-/** What a machine is, in QEMU's words. */
-type Architecture = "x86_64" | "aarch64";
+import type { GroupReport } from "../wire.ts";
+import type { AcceleratorChoice, Architecture, Driver } from "../vmm/contract.ts";
 
 export interface HypervisorChoice {
   binary: string;
@@ -17,22 +15,22 @@ export class HypervisorHost {
   #choices = new Map<Architecture, Promise<HypervisorChoice>>();
   #known: HypervisorChoice | undefined;
 
-  /** The QEMU that runs gateways, and machines of the host's own kind. */
+  /** The program that runs gateways, and machines of the host's own kind. */
   readonly binary: string;
 
-  /** @throws {FleetboxError} `unavailable`: there is no QEMU; `misuse`: FLEETBOX_QEMU names none. */
-  constructor(private readonly store: Store) {
-    this.binary = findQemu();
+  /** @throws {FleetboxError} `unavailable`: there is no such program; `misuse`: the user's own choice is none. */
+  constructor(private readonly store: Store, private readonly driver: Driver) {
+    this.binary = driver.findProgram(Deno.build.arch);
   }
 
-  /** The QEMU that runs machines of a kind. @throws {FleetboxError} `unavailable`, with what to install. */
-  binaryFor(arch: Architecture): string {
-    return arch === Deno.build.arch ? this.binary : findQemu(arch);
+  /** The program that runs machines of a kind. @throws {FleetboxError} `unavailable`, with what to install. */
+  find(arch: Architecture): string {
+    return arch === Deno.build.arch ? this.binary : this.driver.findProgram(arch);
   }
 
   /**
    * The choice for machines of a kind, made at the first call.
-   * @throws {FleetboxError} `misuse`: FLEETBOX_ACCEL; `unavailable`: no QEMU for them.
+   * @throws {FleetboxError} `misuse`: the user's own choice is none; `unavailable`: no hypervisor for them.
    */
   choice(arch: Architecture = Deno.build.arch): Promise<HypervisorChoice> {
     let choice = this.#choices.get(arch);
@@ -40,14 +38,16 @@ export class HypervisorHost {
     return choice;
   }
 
-  /** The choice for machines of the host's own kind, if it was made already. */
-  get known(): HypervisorChoice | undefined {
-    return this.#known;
+  /** What runs machines of the host's own kind, if it was chosen already: for the group's report. */
+  get report(): GroupReport["accelerator"] {
+    if (!this.#known) return undefined;
+    const { accelerator, reason, isFallback } = this.#known.accelerator;
+    return { name: accelerator, reason, ...(isFallback ? { fallback: true } : {}) };
   }
 
   async #choose(arch: Architecture): Promise<HypervisorChoice> {
-    const binary = this.binaryFor(arch);
-    const accelerator = await chooseAccelerator({ binary, cacheFile: this.store.acceleratorCache });
+    const binary = this.find(arch);
+    const accelerator = await this.driver.choose(binary, this.store.acceleratorCache);
     const choice = { binary, accelerator };
     if (arch === Deno.build.arch) this.#known = choice;
     return choice;

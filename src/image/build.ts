@@ -1,5 +1,5 @@
 /**
- * Makes an image of a real distribution from packages: `mmdebstrap`, `mke2fs -d`, `qemu-img`; about a minute.
+ * Makes an image of a real distribution from packages: `mmdebstrap`, `mke2fs -d`, a conversion to qcow2; about a minute.
  *
  * Needs no root where `mmdebstrap` needs none (user namespaces with subordinate ids), and mounts nothing itself. The
  * packages come from the host's own sources, which must have the release.
@@ -8,6 +8,8 @@
  * `micro` is one: it boots by its kernel, without a boot loader.
  */
 
+import { driver } from "../vmm/driver.ts";
+import type { Program } from "../vmm/contract.ts";
 import { join } from "../system/path.ts";
 import { isOffline, OFFLINE_VARIABLE } from "../core/environment.ts";
 import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
@@ -84,10 +86,7 @@ async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work
   try {
     Deno.mkdirSync(aside, { mode: 0o700 });
     const at = (name: string) => join(aside, name);
-    await run("qemu-img", ["convert", "-q", "-f", "raw", "-O", "qcow2", join(work, "root.raw"), at("root.qcow2")], {
-      signal,
-      hint: `Install QEMU's tools: ${host().install("qemu-utils")}`,
-    });
+    await driver.disks.convert(join(work, "root.raw"), at("root.qcow2"), signal);
     onStep?.("checking");
     const vmlinuz = await Deno.readFile(join(work, "vmlinuz"));
     await Deno.writeFile(at("kernel"), (arch === "x86_64" ? unpackKernel(vmlinuz) : undefined) ?? vmlinuz);
@@ -154,19 +153,16 @@ function requireBuild(row: CatalogRow, arch: Architecture): BuildRow {
   return row.build;
 }
 
-/** Program and its Debian package. */
-const PROGRAMS: [string, string][] = [
-  ["mmdebstrap", "mmdebstrap"],
-  ["mke2fs", "e2fsprogs"],
-  ["qemu-img", "qemu-utils"],
-];
+/** Programs, each with its Debian package. */
+const PROGRAMS: [string, string][] = [["mmdebstrap", "mmdebstrap"], ["mke2fs", "e2fsprogs"]];
 
 function requirePrograms(): void {
-  const missing = PROGRAMS.filter(([program]) => findProgram(program) === undefined);
+  const needed: Program[] = PROGRAMS.map(([program, name]) => ({ program, install: host().install(name) }));
+  const missing = [...needed, ...driver.disks.programs].filter(({ program }) => findProgram(program) === undefined);
   if (missing.length === 0) return;
-  const [names, packages] = [0, 1].map((column) => missing.map((pair) => pair[column]).join(" "));
-  throw new FleetboxError("unavailable", `Cannot build an image: not installed, or not on PATH: ${names}`, {
-    hint: `Install what is missing: apt-get install ${packages}`,
+  const [names, commands] = [missing.map(({ program }) => program), missing.map(({ install }) => install)];
+  throw new FleetboxError("unavailable", `Cannot build an image: not installed, or not on PATH: ${names.join(" ")}`, {
+    hint: `Install what is missing: ${commands.join("; ")}`,
   });
 }
 

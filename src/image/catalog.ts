@@ -8,7 +8,7 @@
 
 import rows from "./catalog.json" with { type: "json" };
 
-/** What machines are emulated, in QEMU's and Deno's words. */
+/** What machines are, in Deno's words. */
 export type Architecture = "x86_64" | "aarch64";
 
 /** A pinned file. */

@@ -1,19 +1,16 @@
 /**
- * A member's own disk: a qcow2 overlay on an image, made by `qemu-img`; instant, sparse, and the image stays as it is.
+ * A member's own disk: a qcow2 overlay on an image, made by the driver's tools; instant, sparse, and the image stays as it is.
  */
 
 import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
-import { host } from "../system/os.ts";
-import { run } from "../system/process.ts";
-import { removeIfThere, storeError, temporaryOf } from "../system/files.ts";
+import { replaceFile, storeError } from "../system/files.ts";
+import { driver } from "../vmm/driver.ts";
 import type { DiskFormat } from "./image.ts";
-
-const hint = () => `Install QEMU's tools: ${host().install("qemu-utils")}`;
 
 /**
  * Makes an overlay at `path`, which must not exist; it appears whole or not at all.
  * @param sizeMiB virtual size; at least that of the image.
- * @throws {FleetboxError} `unavailable`: no `qemu-img`; `no-space`; `misuse`: smaller than the image; `failed`.
+ * @throws {FleetboxError} `unavailable`: a program is missing; `no-space`; `misuse`: smaller than the image; `failed`.
  */
 export async function createOverlay(
   path: string,
@@ -26,13 +23,9 @@ export async function createOverlay(
       hint: `Ask for at least --disk ${least}M.`,
     });
   }
-  const aside = temporaryOf(path);
   try {
-    const args = ["create", "-q", "-f", "qcow2", "-b", base.disk, "-F", base.format, aside, `${sizeMiB}M`];
-    await run("qemu-img", args, { hint: hint() });
-    await Deno.rename(aside, path);
+    await replaceFile(path, (aside) => driver.disks.overlay(aside, base, sizeMiB));
   } catch (cause) {
-    removeIfThere(aside);
     if (isNoSpace(cause)) throw storeError(`Cannot make the disk ${path}`, cause);
     if (cause instanceof FleetboxError && cause.code === "unavailable") throw cause;
     throw new FleetboxError("failed", `Cannot make the disk ${path}: ${messageOf(cause)}`, { cause });

@@ -7,6 +7,7 @@ import { host } from "../system/os.ts";
 import { which } from "../system/process.ts";
 import { companion } from "../system/program_info.ts";
 import { exists } from "../system/files.ts";
+import { requiredPrograms } from "../vmm/processes.ts";
 import { Store } from "../store.ts";
 
 /**
@@ -24,15 +25,12 @@ import { Store } from "../store.ts";
  * ```
  */
 export function hostProblem(options: { image?: string; store?: string } = {}): string | undefined {
-  const qemu = Deno.env.get("FLEETBOX_QEMU") ||
-    `qemu-system-${Deno.build.arch === "aarch64" ? "aarch64" : "x86_64"}`;
-  const programs: [string, string][] = [
-    [qemu, "qemu-system-x86"],
-    ["qemu-img", "qemu-utils"],
-    ["ssh-keygen", "openssh-client"],
+  const programs = [
+    ...requiredPrograms(),
+    { program: "ssh-keygen", install: host().install("openssh-client") },
   ];
-  for (const [program, install] of programs) {
-    if (!which(program)) return `the program ${program} is not installed (${host().install(install)})`;
+  for (const { program, install } of programs) {
+    if (!which(program)) return `the program ${program} is not installed (${install})`;
   }
   let store: Store;
   try {

@@ -22,7 +22,7 @@ const MAX_MACHINES = 200;
  * and all. The first machine in a store takes longer: the image is unpacked.
  *
  * @param name Its name, 1 to 63 of `a-z 0-9 -`. @default one that nothing else has
- * @throws {FleetboxError} `conflict`: there is a machine of that name; `interrupted`: by the signal; `unavailable`: no QEMU;
+ * @throws {FleetboxError} `conflict`: there is a machine of that name; `interrupted`: by the signal; `unavailable`: no hypervisor;
  * or why it did not come up, with the last lines of its console. Nothing of it is left then.
  *
  * @example

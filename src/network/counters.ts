@@ -2,7 +2,7 @@
  * What a port of the switch counts, and the numbers by which the fast path names the reasons for a drop.
  *
  * A verdict is a number so that deciding about a frame allocates nothing: {@link PASS}, {@link QUIET}, or the code of a
- * {@link DropReason}. The counters live as long as the name is known to the switch: a member whose QEMU is started anew
+ * {@link DropReason}. The counters live as long as the name is known to the switch: a member whose hypervisor is started anew
  * goes on counting. `status --json` shows them, so that a frame that vanished can be explained.
  */
 
@@ -15,7 +15,7 @@ export const DROP_REASONS = [
   "gateway-closed", // the host's own services, and everything else the gateway must not be handed
   "egress-off", // beyond the group's network, or from there, while the member has no egress
   "malformed", // shorter than its headers, more than two VLAN tags, ARP that is not IPv4 over Ethernet
-  "oversize", // a length that no QEMU sends: the stream is garbage, the port is closed
+  "oversize", // a length that no hypervisor sends: the stream is garbage, the port is closed
   "unreachable", // to a member (or gateway) that is not connected now
   "dns-rate", // more questions a second than one guest may ask
   "dns-malformed", // a DNS message that gets no answer

@@ -1,7 +1,7 @@
 /**
  * The learning Ethernet switch of a group, inside the holder's own event loop.
  *
- * Each port is a stream socket to one QEMU (or to the gateway). A chunk that was read is walked over synchronously:
+ * Each port is a stream socket to one hypervisor (or to the gateway). A chunk that was read is walked over synchronously:
  * every frame gets a verdict from `guard.ts`, a destination from the MAC table, and goes into the destination's bounded
  * queue; neighbouring frames for the same port are copied as one run. No frame costs an allocation or a promise. A full
  * queue drops and counts, so a port that does not read slows nobody. The switch knows which member each port is, and

@@ -2,33 +2,38 @@
  * Groups whose holders were killed: what still runs of them, and the sweeping of those of which nothing is left.
  *
  * A holder writes its group's record before it starts anything, and each process's identity as soon as it knows it. A
- * holder that dies in between leaves hypervisors that no record names: they are found by the QMP socket in their command
- * line, made yet or not, which is of this store and of one member alone. Both halves ask here, so `ls`, `up` and a new
+ * holder that dies in between leaves hypervisors that no record names: they are found by the control socket in their
+ * command lines, which is of this store and of one member alone. Both halves ask here, so `ls`, `up` and a new
  * holder see the same.
  */
 
 import { pause } from "../core/deadline.ts";
 import { isAnswered } from "../system/sockets.ts";
-import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
+import { findHypervisors } from "../vmm/processes.ts";
 import type { GroupRecord, Store } from "../store.ts";
 
 /** Every group's record; those of dead holders are completed by what runs without being written down. */
 export function completeRecords(store: Store): GroupRecord[] {
   const records = store.groupRecords();
   const orphaned = records.filter(({ holder }) => !isAlive(holder));
-  const wanted = new Map<string, (found: ProcessIdentity) => void>();
+  const wanted = new Map<string, (pid: number) => void>();
+  const want = (socket: string, note: (found: ProcessIdentity) => void) =>
+    wanted.set(socket, (pid) => {
+      const found = identify(pid);
+      if (found) note(found);
+    });
   for (const record of orphaned) {
     for (const name of record.members) {
       const known = record.hypervisors[name];
       if (known && isAlive(known)) continue;
       // Since then it may have booted in another group: that one's machine is not this one's.
       if (isElsewhere(store, name, record, records)) continue;
-      wanted.set(store.member(name).qmpSocket, (found) => record.hypervisors[name] = found);
+      want(store.member(name).qmpSocket, (found) => record.hypervisors[name] = found);
     }
     if (record.gateway && isAlive(record.gateway)) continue;
-    wanted.set(store.group(record.id).gatewayQmpSocket, (found) => record.gateway = found);
+    want(store.group(record.id).gatewayQmpSocket, (found) => record.gateway = found);
   }
   if (wanted.size > 0) findHypervisors(wanted);
   return records;
@@ -102,20 +107,6 @@ export function sweepGroups(store: Store): void {
 /** Whether a member's machine runs, whatever the records say: asked of the processes themselves, before a disk is deleted. */
 export function hasMachine(store: Store, name: string): boolean {
   let found = false;
-  findHypervisors(new Map([[store.member(name).qmpSocket, () => found = true]]));
+  findHypervisors(new Map([[store.member(name).qmpSocket, (pid) => found ||= identify(pid) !== undefined]]));
   return found;
-}
-
-/** Looks among the processes for the hypervisors whose QMP sockets are wanted. */
-function findHypervisors(wanted: ReadonlyMap<string, (found: ProcessIdentity) => void>): void {
-  for (const { pid, args } of host().commandLines()) {
-    if (pid === Deno.pid) continue;
-    if (!args.some((arg) => /(^| )guest=/.test(arg))) continue; // no machine of any QEMU
-    for (const [socket, found] of wanted) {
-      const written = socket.replaceAll(",", ",,"); // as QEMU's options write a comma
-      if (!args.some((arg) => arg.includes(`${written},`))) continue;
-      const identity = identify(pid);
-      if (identity) found(identity);
-    }
-  }
 }

@@ -34,7 +34,9 @@ Deno.test("replace: the key, a shared directory's image and the accelerator's ve
   const made = {
     key: await madeAt(() => ensureKey(store)),
     shared: await madeAt(() => writeFixtureImage(join(store.root, "fixture-0.img"), directory, 0)),
-    verdict: await madeAt(() => keepVerdict(store.acceleratorCache, "k", { accelerator: "tcg", reason: "r" })),
+    verdict: await madeAt(() =>
+      keepVerdict(store.acceleratorCache, "k", { accelerator: "tcg", reason: "r", isFallback: true })
+    ),
   };
   for (const [what, places] of Object.entries(made)) {
     assert.ok(places.length > 0, what);

@@ -31,8 +31,8 @@ export interface HostSystem {
   readonly deathSignal?: { program: string; args(signal: string): string[] };
   /** The bytes that a unix socket's path may have. */
   readonly maxSocketPath: number;
-  /** Whether QEMU can give up its own rights once it runs (`-sandbox`, seccomp). */
-  readonly canConfineQemu: boolean;
+  /** Whether a program can give up its own rights once it runs (seccomp). */
+  readonly canConfine: boolean;
   /** The number of the error of a connect to a socket whose backlog is full (EAGAIN). */
   readonly againNumber: number;
   /** `share` directories that may hold firmware, best first. */
@@ -43,8 +43,8 @@ export interface HostSystem {
   readonly gnuFind: string;
   /** The path of the running executable's own file, even when another one has taken its place. */
   ownFile(): string;
-  /** The command that installs a Debian package, or what is the same here. */
-  install(debianPackage: string): string;
+  /** The command that installs a Debian package, or what is the same here: where it is not known by itself, this formula. */
+  install(debianPackage: string, formula?: string): string;
 }
 
 let current: HostSystem | undefined;
@@ -91,10 +91,10 @@ function linux(): HostSystem {
         return undefined;
       }
     },
-    hasHypervisor: () => false, // KVM is looked at more closely than that
+    hasHypervisor: () => false, // Linux's is looked at more closely than that, by the driver
     deathSignal: { program: "setpriv", args: (signal) => ["--pdeathsig", signal, "--"] },
     maxSocketPath: 107,
-    canConfineQemu: true,
+    canConfine: true,
     againNumber: 11,
     shares: ["/usr/share", "/usr/local/share"],
     programDirs: ["/usr/sbin", "/sbin"], // Debian has some where a user's PATH does not lead
@@ -132,11 +132,6 @@ const BREW = ["/opt/homebrew", "/usr/local"];
 
 /** Where Debian's packages are Homebrew's, under another name. What is not listed comes with macOS. */
 const FORMULAS: Record<string, string> = {
-  "qemu-system-x86": "qemu",
-  "qemu-system-arm": "qemu",
-  "qemu-utils": "qemu",
-  "ovmf": "qemu",
-  "qemu-efi-aarch64": "qemu",
   "e2fsprogs": "e2fsprogs",
   "findutils": "findutils",
   "xz-utils": "xz",
@@ -185,12 +180,12 @@ export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = 
     bootId: () => variable("kern.bootsessionuuid") || undefined,
     hasHypervisor: () => variable("kern.hv_support") === "1",
     maxSocketPath: 103,
-    canConfineQemu: false,
+    canConfine: false,
     againNumber: 35,
     shares: BREW.map((prefix) => `${prefix}/share`),
     programDirs: BREW.flatMap((prefix) => [`${prefix}/bin`, `${prefix}/opt/e2fsprogs/sbin`]),
     gnuFind: "gfind",
     ownFile: () => Deno.execPath(),
-    install: (name) => `brew install ${FORMULAS[name] ?? name}`,
+    install: (name, formula = FORMULAS[name] ?? name) => `brew install ${formula}`,
   };
 }

@@ -3,26 +3,39 @@
  *
  * A driver runs one machine a process. It knows nothing of members' states, groups, images or addresses: it is given a
  * {@link MachineSpec} of absolute paths and numbers, and gives a {@link Machine} that can be watched and ended. The
- * holder is the only caller. Nothing here is remembered on disk: what is written down (the process's identity) is the
- * holder's business. Drivers live in `src/vmm/<name>/`; QEMU is the first.
+ * holder is the only caller of its machines and gateways. Nothing here is remembered on disk: what is written down (the
+ * process's identity) is the holder's business. Drivers live in `src/vmm/<name>/`, which only `src/vmm/` imports:
+ * `driver.ts` gives the driver of this program, `processes.ts` finds the processes that it has started.
  *
  * Order of calls:
- *   1. `driver.check(spec)`            before anything exists; cheap, no side effects
- *   2. `driver.start(spec)`            or, for a machine whose holder died, `driver.adopt(spec, identity)`
- *   3. `machine.onEvent(…)`            events since 2 are held for the first listener, at most 1,000
- *   4. `machine.state()`               any number of times, also together
- *   5. `machine.stop(…)` or `.kill()`  any number of times, also together, also after the end
- *   6. `machine.exited`                resolves exactly once, whoever ended it
+ *   1. `driver.findProgram(arch)`, `driver.choose(program)`  once for many machines
+ *   2. `driver.check(spec)`            before anything exists; cheap, no side effects
+ *   3. `driver.start(spec)`            or, for a machine whose holder died, `driver.adopt(spec, identity)`
+ *   4. `machine.onEvent(…)`            events since 3 are held for the first listener, at most 1,000
+ *   5. `machine.state()`               any number of times, also together
+ *   6. `machine.stop(…)` or `.kill()`  any number of times, also together, also after the end
+ *   7. `machine.exited`                resolves exactly once, whatever ended it
  *
- * Accelerator and binary are chosen once for many machines, outside: `chooseAccelerator`, `findQemu`.
+ * A driver MUST be able to do all of it: what one hypervisor cannot do is no part of the contract until a caller asks what
+ * the driver can do, and refuses the request in words.
  */
 
 import type { ProcessIdentity } from "../system/process.ts";
 
-/** What executes the guest's instructions. `tcg` is emulation: always there, ten times slower. */
-export type Accelerator = "kvm" | "hvf" | "tcg";
+/** What a machine is. */
+export type Architecture = "x86_64" | "aarch64";
 
-/** What the machine starts from. `firmware`: the disk's own boot loader; through UEFI, else QEMU's BIOS (x86 only). */
+/** What executes the guests' instructions, and why that. */
+export interface AcceleratorChoice {
+  /** The driver's own word for it, which goes back into {@link MachineSpec.accelerator}. */
+  accelerator: string;
+  /** One sentence for people. */
+  reason: string;
+  /** It is slow emulation, for want of something better: not what the user asked for. */
+  isFallback: boolean;
+}
+
+/** What the machine starts from. `firmware`: the disk's own boot loader; through UEFI, else the driver's own BIOS (x86 only). */
 export type BootSource =
   | { kind: "kernel"; kernel: string; initrd?: string; cmdline: string }
   | { kind: "firmware"; uefi?: UefiFirmware };
@@ -60,7 +73,7 @@ export interface MachineSpec {
   extraDisks?: Volume[];
   boot: BootSource;
   /** Made by the hypervisor: its control channel. */
-  qmpSocket: string;
+  controlSocket: string;
   /** Made by the hypervisor: Ethernet frames, each after its length (4 bytes, big-endian). One client, again and again. */
   netSocket: string;
   /** Made by the hypervisor: the serial console, both ways. One client; who connects must read. */
@@ -69,34 +82,17 @@ export interface MachineSpec {
   serialLog: string;
   /** Whether the machine dies with the process that started it, whatever kills that one. Linux only. */
   bound: boolean;
-  accelerator: Accelerator;
-  /** The hypervisor's program, from `findQemu`. */
+  /** From {@link Driver.choose}. */
+  accelerator: string;
+  /** The hypervisor's program, from {@link Driver.findProgram}. */
   binary: string;
-}
-
-/** What a driver can do: data, so that a caller can refuse a request in words instead of trying it. */
-export interface Powers {
-  /** A new holder can take over a machine whose holder died. */
-  readonly adopt: boolean;
-  /** A graceful stop: the guest can be asked to shut down. */
-  readonly powerButton: boolean;
-  /** A guest that restarts itself stays the same machine. */
-  readonly reboot: boolean;
-  /** A guest's panic is told from its shutdown. */
-  readonly panicEvents: boolean;
-  /** Machines can be frozen and resumed. */
-  readonly pause: boolean;
-  /** Disk and memory can be saved and restored. */
-  readonly snapshots: boolean;
-  /** Disks and cards can come and go while the machine runs. */
-  readonly hotPlug: boolean;
 }
 
 /** How a machine ended. */
 export type ExitKind =
   | "shutdown" // the guest powered itself off
   | "panicked" // the guest's kernel panicked, and said so
-  | "quit" // the host ended it in an orderly way: QMP quit, or SIGTERM, SIGINT, SIGHUP to the hypervisor
+  | "quit" // the host ended it in an orderly way: it told the hypervisor to quit, or sent SIGTERM, SIGINT or SIGHUP
   | "killed" // SIGKILL: by us, or by someone else (the host's out-of-memory killer, say)
   | "crashed"; // everything else: the hypervisor failed
 
@@ -107,7 +103,7 @@ export interface MachineExit {
   code?: number;
   /** The signal that ended it, `SIGKILL`; undefined when none did, or for an adopted machine. */
   signal?: string;
-  /** The last reason that the hypervisor gave, in its own words: `guest-shutdown`, `host-qmp-quit`, … */
+  /** The last reason that the hypervisor gave, in its own words: `guest-shutdown`, … */
   reason?: string;
   /** One sentence for people, with the hypervisor's own last words when it failed. */
   message: string;
@@ -174,7 +170,7 @@ export interface Machine {
   resume(): Promise<void>;
   /**
    * The ladder: power button (pressed again every second, for a guest that is still booting misses an early
-   * one), a bounded wait, QMP quit, SIGKILL. MUST NOT return before the process is gone, MUST NOT throw because a
+   * one), a bounded wait, the hypervisor's own quit, SIGKILL. MUST NOT return before the process is gone, MUST NOT throw because a
    * rung failed, MAY be called while another stop or kill runs, or after the end.
    * @throws {FleetboxError} `failed`: the process is still there 30 s after SIGKILL.
    */
@@ -183,10 +179,112 @@ export interface Machine {
   kill(): Promise<MachineExit>;
 }
 
+/** A port of the host's loopback that leads to a guest's port. TCP only. */
+export interface Forward {
+  hostPort: number;
+  ip: string;
+  port: number;
+}
+
+/** A forward that is wanted. */
+export interface ForwardRequest {
+  ip: string;
+  /** @default 22 */
+  port?: number;
+  /** @default 0: any free one */
+  hostPort?: number;
+}
+
+export interface GatewaySpec {
+  /** The hypervisor's program, from {@link Driver.findProgram}. */
+  binary: string;
+  /** Made by the gateway: its control channel, and the private network, as a machine's. */
+  controlSocket: string;
+  netSocket: string;
+  /**
+   * Whether no guest reaches the outside, nor services on the host's loopback. It may cut off all or nothing: where
+   * one member may use one of the two it cuts off nobody, and the switch, which looks at every frame, keeps the rest closed.
+   */
+  restricted: boolean;
+  /** Whether it dies with the process that started it. */
+  bound: boolean;
+  /** Forwards that are there from the start; saves a round trip each. @default [] */
+  forwards?: readonly ForwardRequest[];
+  /** What it calls itself; compared by {@link Driver.adoptGateway}. @default "gateway" */
+  name?: string;
+}
+
+/** The way of a group's private network to the host and out: address translation, DHCP, port forwards. */
+export interface Gateway {
+  readonly process: ProcessIdentity;
+  /** Resolves when the process is gone. Never rejects. */
+  readonly exited: Promise<MachineExit>;
+  /**
+   * Makes a port of 127.0.0.1 lead to a guest's, and gives its number. A forward to a guest that is not there (yet)
+   * takes connections and drops them.
+   * @throws {FleetboxError} `conflict`: the wanted host port is in use. `failed`: the gateway is gone.
+   */
+  forward(ip: string, port?: number, hostPort?: number): Promise<number>;
+  /** Takes a forward away; connections through it live on. False when there was none. */
+  unforward(hostPort: number): Promise<boolean>;
+  /** The forwards that there are, as the gateway itself tells. */
+  forwards(): Promise<Forward[]>;
+  /** Ends the process; returns when it is gone. */
+  close(): Promise<MachineExit>;
+}
+
+/** Something that the host must have, or had better have: what is found of it, and what to do when it is not there. */
+export interface Requirement {
+  what: string;
+  /** What was found, a sentence. @throws when it is not as it should be. */
+  check(): string | Promise<string>;
+  /** The user's next step, when the error has none of its own. */
+  hint: string;
+  /** Whether no machine runs without it. */
+  fatal: boolean;
+}
+
+/** A program, and the command that installs it. */
+export interface Program {
+  program: string;
+  install: string;
+}
+
+/** The disks that a driver's machines start from. Each makes a file at a path where there is none. */
+export interface DiskTools {
+  /** What they are made with. */
+  readonly programs: readonly Program[];
+  /** A qcow2 overlay: empty, sparse, everything else comes from `base`. @throws {FleetboxError} `unavailable`, `failed` */
+  overlay(path: string, base: { disk: string; format: Volume["format"] }, sizeMiB: number): Promise<void>;
+  /** A qcow2 disk with the content of a raw one. @throws {FleetboxError} `unavailable`, `failed`; the signal's reason */
+  convert(rawPath: string, path: string, signal?: AbortSignal): Promise<void>;
+  /** A raw FAT volume with the files of a directory. @throws {FleetboxError} `unavailable`, `failed` */
+  fatVolume(directory: string, label: string, path: string): Promise<void>;
+}
+
 /** A hypervisor. Stateless: everything about a machine is in its spec, or in the {@link Machine}. */
 export interface Driver {
-  readonly name: "qemu";
-  readonly powers: Powers;
+  readonly name: string;
+  /** How members' disks are made: files that its machines start from. */
+  readonly disks: DiskTools;
+  /**
+   * The hypervisor's program for machines of an architecture.
+   * @throws {FleetboxError} `unavailable`, with what to install
+   */
+  findProgram(arch: Architecture): string;
+  /**
+   * What executes the guests' instructions with this program. MAY run a small guest to find out; SHOULD keep the verdict
+   * in `cacheFile` then, under everything that could change it.
+   * @throws {FleetboxError} `misuse`: the user's own choice is nonsense; `unavailable`: the program cannot be started
+   */
+  choose(program: string, cacheFile?: string): Promise<AcceleratorChoice>;
+  /**
+   * What it needs of the host, for `doctor`: the first is the program itself.
+   * @param cacheFile as for {@link choose}; asked for when it is needed
+   */
+  preflight(cacheFile: () => string | undefined): Requirement[];
+  /** UEFI firmware: the code, and a template of the variables. @throws {FleetboxError} `unavailable`, with what to install */
+  findFirmware(arch: Architecture): UefiFirmware;
   /**
    * Checks the spec itself: names, numbers, paths absolute and short enough for sockets. MUST NOT touch the disk.
    * @throws {FleetboxError} `misuse`
@@ -213,4 +311,14 @@ export interface Driver {
    * @throws {FleetboxError} `not-found`: the process is gone. `conflict`: it is another one, or another holder has it.
    */
   adopt(spec: MachineSpec, process: ProcessIdentity): Promise<Machine>;
+  /**
+   * Starts a gateway; resolves when its socket listens and its forwards are there.
+   * @throws {FleetboxError} `conflict`: a wanted host port is in use; else as {@link start}
+   */
+  startGateway(spec: GatewaySpec, signal?: AbortSignal): Promise<Gateway>;
+  /** Takes over the gateway of a holder that died. @throws {FleetboxError} as {@link adopt} */
+  adoptGateway(
+    process: ProcessIdentity,
+    spec: Pick<GatewaySpec, "controlSocket" | "netSocket" | "name">,
+  ): Promise<Gateway>;
 }

@@ -124,7 +124,8 @@ export interface GroupReport {
   egress: "on" | "off";
   /** Whether any of its members has access to the host. */
   host_access: boolean;
-  accelerator?: { name: string; reason: string };
+  /** `fallback`: slow emulation, for want of something better. */
+  accelerator?: { name: string; reason: string; fallback?: true };
   members: MemberReport[];
   gateway?: PortReport;
   /** Why the gateway does not stay up, and when it is tried next. */

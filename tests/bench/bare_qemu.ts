@@ -11,7 +11,8 @@ import { DHCP_START, DNS, GATEWAY, NETWORK } from "../../src/network/addresses.t
 import { DEFAULTS } from "../../src/core/options.ts";
 import { machineSpec, prepareMember } from "../../src/holder/member/prepare.ts";
 import type { Store } from "../../src/store.ts";
-import { chooseAccelerator, findQemu } from "../../src/vmm/qemu/accelerator.ts";
+import { chooseAccelerator } from "../../src/vmm/qemu/accelerator.ts";
+import { findQemu } from "../../src/vmm/qemu/program.ts";
 import { connectUnix, readLines, type UnixConnection } from "../../src/system/sockets.ts";
 import { qemu } from "../../src/vmm/qemu/driver.ts";
 import { type Bench, sleep } from "./bench.ts";
@@ -20,7 +21,7 @@ import { type Bench, sleep } from "./bench.ts";
 export interface BareMachine {
   commandLine: string[];
   consoleSocket: string;
-  qmpSocket: string;
+  controlSocket: string;
   sshPort: number;
 }
 
@@ -58,7 +59,7 @@ export async function prepareBare(store: Store, name: string): Promise<BareMachi
   const commandLine = qemu.commandLine(spec).map((argument) => argument.startsWith("stream,") ? user : argument);
   if (!commandLine.includes(user)) throw new Error("the driver's command line has no stream netdev to replace");
   if (prepared.config.memory_mb < DEFAULTS.memoryMiB) throw new Error("the counterpart has less memory than a member");
-  return { commandLine, consoleSocket: spec.consoleSocket, qmpSocket: spec.qmpSocket, sshPort };
+  return { commandLine, consoleSocket: spec.consoleSocket, controlSocket: spec.controlSocket, sshPort };
 }
 
 /** Starts it; resolves with the first byte of the SSH banner. */
@@ -91,7 +92,7 @@ export async function bootBare(bench: Bench, machine: BareMachine): Promise<Boot
 
 /** Presses the power button by hand: QMP `system_powerdown`; resolves when the process is gone. */
 export async function powerDown(machine: BareMachine, child: Deno.ChildProcess): Promise<number> {
-  using conn = await Deno.connect({ transport: "unix", path: machine.qmpSocket });
+  using conn = await Deno.connect({ transport: "unix", path: machine.controlSocket });
   const buffer = new Uint8Array(64 * 1024);
   await conn.read(buffer);
   await conn.write(new TextEncoder().encode('{"execute":"qmp_capabilities"}\n'));

@@ -1,7 +1,8 @@
 /** How long members take to come up and go down, each against QEMU by hand. */
 
 import type { Store } from "../../src/store.ts";
-import { chooseAccelerator, findQemu } from "../../src/vmm/qemu/accelerator.ts";
+import { chooseAccelerator } from "../../src/vmm/qemu/accelerator.ts";
+import { findQemu } from "../../src/vmm/qemu/program.ts";
 import { bootBare, powerDown, prepareBare, type Stages } from "./bare_qemu.ts";
 import { stopAll } from "./holders.ts";
 import { type Bench, inTurn, median, round, type Row, sleep, timeFleetbox } from "./bench.ts";

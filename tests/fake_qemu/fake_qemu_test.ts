@@ -22,7 +22,7 @@ Deno.test("fake machines see each other, and are reached from the host, through 
   const seed = Deno.readTextFileSync(specs[1].seed!).replace("10.88.0.11", "10.88.0.12");
   Deno.writeTextFileSync(specs[1].seed!, seed);
   const gatewaySpec = {
-    qmpSocket: `${first.path}/g`,
+    controlSocket: `${first.path}/g`,
     netSocket: `${first.path}/gn`,
     restricted: true,
     bound: true,

@@ -28,7 +28,7 @@ export class Workspace implements AsyncDisposable {
       disk: at("disk.qcow2"),
       seed: at("seed.img"),
       boot: { kind: "firmware" },
-      qmpSocket: at("qmp.sock"),
+      controlSocket: at("qmp.sock"),
       netSocket: at("net.sock"),
       consoleSocket: at("console.sock"),
       serialLog: at("serial.log"),

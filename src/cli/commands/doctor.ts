@@ -4,7 +4,8 @@ import { Command } from "../arguments/parser.ts";
 import { hintOf, messageOf } from "../../core/errors.ts";
 import { type Colour, paintFor } from "../terminal/colour.ts";
 import { say, sayJson } from "../terminal/output.ts";
-import type { Check, Finding } from "../preflight.ts";
+import type { Requirement } from "../../vmm/contract.ts";
+import type { Finding } from "../preflight.ts";
 
 export function doctorCommand(): Command {
   return new Command("doctor")
@@ -21,7 +22,7 @@ export function doctorCommand(): Command {
 }
 
 /** Runs one check; what it throws is what it found. */
-export async function examine({ what, check, fatal, hint }: Check): Promise<Finding> {
+export async function examine({ what, check, fatal, hint }: Requirement): Promise<Finding> {
   try {
     return { what, ok: true, fatal, found: await check() };
   } catch (thrown) {

@@ -1,5 +1,5 @@
 /**
- * A member's serial console, shared: QEMU's console socket takes one client, which is the holder, and everybody who is
+ * A member's serial console, shared: the hypervisor's console socket takes one client, which is the holder, and everybody who is
  * attached (`{"op":"console"}`) gets what the guest says and may type.
  *
  * It lives as long as the member; machines come and go behind it. Who attaches gets the end of what was said first, from
@@ -20,7 +20,7 @@ const ARRIVED_BYTES = 4 * 1024;
 /** How many bytes tell one place in a console's log from another. */
 const KEY_BYTES = 64;
 /**
- * QEMU takes a connection a moment after it was made, and what the guest says in that moment is in the log alone: the log
+ * The hypervisor takes a connection a moment after it was made, and what the guest says in that moment is in the log alone: the log
  * is looked at after so long, until the first byte arrives.
  */
 const CATCH_UP_MS = [50, 200, 1_000, 5_000];

@@ -21,7 +21,7 @@ import { VERSION } from "../../system/program_info.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
 import type { GroupRecord, Store } from "../../store.ts";
 import { resolveImage } from "../../image/image.ts";
-import { qemu } from "../../vmm/qemu/driver.ts";
+import { driver } from "../../vmm/driver.ts";
 import { type GroupReport, PROTOCOL_VERSION } from "../../wire.ts";
 import { Claims } from "./claims.ts";
 import { FirstBoot } from "./first_boot.ts";
@@ -82,11 +82,11 @@ export class Group {
 
   /**
    * Looks at what earlier holders left, ends what was to end with them, and gives a group that has claimed nothing yet.
-   * @throws {FleetboxError} `conflict`: what runs cannot be taken back into such a group; `unavailable`: no QEMU; …
+   * @throws {FleetboxError} `conflict`: what runs cannot be taken back into such a group; `unavailable`: no hypervisor; …
    */
   static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
     const { store, names, bound } = options;
-    const host = new HypervisorHost(store);
+    const host = new HypervisorHost(store, driver);
     const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
     checkAllFixtures(store, recovery.boot, options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
@@ -142,9 +142,10 @@ export class Group {
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
     const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
     this.#network = new GroupNetwork({
+      driver,
       gateway: {
         binary: host.binary,
-        qmpSocket: gatewayQmpSocket,
+        controlSocket: gatewayQmpSocket,
         netSocket: gatewayNetSocket,
         bound,
         name: `gateway-${this.id}`,
@@ -162,7 +163,7 @@ export class Group {
       group: this.name,
       groupId: this.id,
       bound,
-      driver: qemu,
+      driver,
       host,
       network: this.#network,
       writePid: (name) => this.#claims.writePid(name),
@@ -550,7 +551,7 @@ export class Group {
   /** The whole group, once each hypervisor was asked whether it answers: all at once. */
   async askedReport(): Promise<GroupReport> {
     const members = await Promise.all(this.members.map((member) => member.askedReport()));
-    const choice = this.#host.known;
+    const accelerator = this.#host.report;
     return {
       group: this.name,
       pid: Deno.pid,
@@ -558,7 +559,7 @@ export class Group {
       protocol: PROTOCOL_VERSION,
       bound: this.options.bound,
       ...together(this.#uses.all()),
-      ...(choice ? { accelerator: { name: choice.accelerator.accelerator, reason: choice.accelerator.reason } } : {}),
+      ...(accelerator ? { accelerator } : {}),
       members,
       gateway: this.#network.counters(),
       ...(this.#network.gatewayTrouble ? { gateway_trouble: this.#network.gatewayTrouble } : {}),

@@ -73,7 +73,7 @@ export async function bootMember(boot: Boot, ip: string): Promise<void> {
   try {
     phases.to({ kind: "preparing", boot, stage: "image" });
     const { arch } = context.store.config(name) ?? options;
-    if (arch) context.host.binaryFor(arch); // before anything is downloaded for it
+    if (arch) context.host.find(arch); // before anything is downloaded for it
     const prepared = await prepareMember({
       store: context.store,
       name,

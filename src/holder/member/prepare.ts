@@ -19,8 +19,8 @@ import { DNS, DOMAIN, GATEWAY, macOf, PREFIX_LENGTH } from "../../network/addres
 import { DEFAULTS, type Options } from "../../core/options.ts";
 import { exists, writeDurably } from "../../system/files.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
-import type { Accelerator, BootSource, MachineSpec } from "../../vmm/contract.ts";
-import { findUefi } from "../../vmm/qemu/firmware.ts";
+import type { BootSource, MachineSpec } from "../../vmm/contract.ts";
+import { driver } from "../../vmm/driver.ts";
 import type { Stage } from "../../wire.ts";
 
 /** The guest's user that has our key. */
@@ -140,7 +140,7 @@ function bootSource(paths: MemberPaths, { boot, arch }: Image, userData: string 
     return { ...source, cmdline: `${source.cmdline} ${cmdlineOffline}` };
   }
   if (!needsUefi(boot, arch)) return { kind: "firmware" };
-  return { kind: "firmware", uefi: { code: findUefi(arch).code, vars: paths.efiVars } };
+  return { kind: "firmware", uefi: { code: driver.findFirmware(arch).code, vars: paths.efiVars } };
 }
 
 function needsUefi(boot: ImageBoot, arch: Image["arch"]): boolean {
@@ -150,7 +150,7 @@ function needsUefi(boot: ImageBoot, arch: Image["arch"]): boolean {
 /** The variables of the member's own UEFI firmware, once: what a guest has set there stays, as on any machine. */
 async function ensureFirmware(paths: MemberPaths, { boot, arch }: Image): Promise<void> {
   if (!needsUefi(boot, arch) || exists(paths.efiVars)) return;
-  await writeDurably(paths.efiVars, await Deno.readFile(findUefi(arch).vars));
+  await writeDurably(paths.efiVars, await Deno.readFile(driver.findFirmware(arch).vars));
 }
 
 /** The driver's spec for a prepared member. Reads no file of it. */
@@ -158,7 +158,7 @@ export function machineSpec(
   paths: MemberPaths,
   config: MemberConfig,
   image: Image,
-  host: { binary: string; accelerator: Accelerator; bound: boolean },
+  host: { binary: string; accelerator: string; bound: boolean },
 ): MachineSpec {
   return {
     name: config.name,
@@ -169,7 +169,7 @@ export function machineSpec(
     seed: paths.seed,
     extraDisks: config.fixtures.map((_, index) => ({ path: paths.fixture(index), readOnly: true, format: "raw" })),
     boot: bootSource(paths, image, config.user_data),
-    qmpSocket: paths.qmpSocket,
+    controlSocket: paths.qmpSocket,
     netSocket: paths.netSocket,
     consoleSocket: paths.consoleSocket,
     serialLog: paths.serialLog,

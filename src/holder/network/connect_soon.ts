@@ -1,6 +1,6 @@
 import { startLimit } from "../../core/deadline.ts";
 
-/** QEMU opens a netdev's socket in a thread of its own: on a busy host it comes a moment after QMP answers. */
+/** A driver MAY open the network socket a moment after the machine answers: on a busy host that takes a while. */
 export async function connectSoon(path: string, limitMs: number): Promise<Deno.UnixConn> {
   let isLate = limitMs === 0;
   const endLimit = startLimit(limitMs, () => isLate = true);

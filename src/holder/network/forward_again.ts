@@ -1,5 +1,5 @@
 import { FleetboxError } from "../../core/errors.ts";
-import type { Gateway } from "../../vmm/qemu/gateway.ts";
+import type { Gateway } from "../../vmm/contract.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import { log } from "../log.ts";
 

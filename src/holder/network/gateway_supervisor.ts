@@ -8,7 +8,7 @@
  */
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
-import type { Gateway } from "../../vmm/qemu/gateway.ts";
+import type { Gateway } from "../../vmm/contract.ts";
 
 export interface KeeperOptions {
   /** Starts one; resolves when it can be used. Called again after each end. */

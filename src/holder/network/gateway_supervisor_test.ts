@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import type { Gateway } from "../../vmm/qemu/gateway.ts";
-import type { MachineExit } from "../../vmm/contract.ts";
+import type { Gateway, MachineExit } from "../../vmm/contract.ts";
 import { backOffMs, GatewayKeeper } from "./gateway_supervisor.ts";
 
 /** A gateway that ends when it is told to. */

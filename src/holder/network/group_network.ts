@@ -8,7 +8,7 @@
 
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { settles } from "../../core/deadline.ts";
-import { adoptGateway, type Forward, type Gateway, type GatewaySpec, startGateway } from "../../vmm/qemu/gateway.ts";
+import type { Driver, Forward, Gateway, GatewaySpec } from "../../vmm/contract.ts";
 import type { GatewayRules } from "../../network/guard.ts";
 import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
@@ -22,6 +22,7 @@ import { LazyDns } from "./lazy_dns.ts";
 import { describe, log } from "../log.ts";
 
 export interface NetworkOptions {
+  driver: Pick<Driver, "startGateway" | "adoptGateway">;
   gateway: Omit<GatewaySpec, "forwards" | "restricted">;
   /** Whether a member of the group has egress, or access to the host: else the gateway is restricted. */
   isOpen(): boolean;
@@ -137,7 +138,7 @@ export class GroupNetwork {
       return undefined;
     }
     try {
-      return await adoptGateway(process, this.options.gateway);
+      return await this.options.driver.adoptGateway(process, this.options.gateway);
     } catch (thrown) {
       log(`gateway: cannot take the old one back, starting another: ${describe(thrown)}`);
       await endProcesses([process], "The gateway of the killed holder");
@@ -151,11 +152,11 @@ export class GroupNetwork {
     this.#restricted = !this.options.isOpen();
     const spec = { ...this.options.gateway, restricted: this.#restricted };
     try {
-      return await startGateway({ ...spec, forwards }, this.#over.signal);
+      return await this.options.driver.startGateway({ ...spec, forwards }, this.#over.signal);
     } catch (thrown) {
       if (!(thrown instanceof FleetboxError) || thrown.code !== "conflict" || this.#sshPorts.size === 0) throw thrown;
       log(`gateway: an old port is taken: ${describe(thrown)}`);
-      const gateway = await startGateway(spec, this.#over.signal);
+      const gateway = await this.options.driver.startGateway(spec, this.#over.signal);
       for (const { ip, hostPort } of forwards) this.#sshPorts.set(ip, await forwardAgain(gateway, ip, hostPort));
       return gateway;
     }

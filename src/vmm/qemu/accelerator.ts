@@ -11,17 +11,13 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { host } from "../../system/os.ts";
-import type { Accelerator } from "../contract.ts";
+import type { AcceleratorChoice } from "../contract.ts";
 import { writeDurably } from "../../system/files.ts";
 import { architectureOf } from "./arguments.ts";
 import { type DryRun, dryRun } from "./dry_run.ts";
-export { findQemu, MIN_QEMU_VERSION, qemuVersion } from "./program.ts";
 
-export interface AcceleratorChoice {
-  accelerator: Accelerator;
-  /** One sentence for people. */
-  reason: string;
-}
+/** What executes the guest's instructions. `tcg` is emulation: always there, ten times slower. */
+type Accelerator = "kvm" | "hvf" | "tcg";
 
 /** The state of `/dev/kvm`. */
 export type KvmDevice = "absent" | "denied" | "opens";
@@ -47,16 +43,17 @@ export interface Facts {
 export function decide({ forced, os, native, kvm, hvf, dryRun }: Facts): AcceleratorChoice | "dry run" {
   if (forced) {
     if (forced === "kvm" || forced === "hvf" || forced === "tcg") {
-      return { accelerator: forced, reason: `FLEETBOX_ACCEL=${forced} forces it` };
+      return choice(forced, `FLEETBOX_ACCEL=${forced} forces it`);
     }
     throw new FleetboxError("misuse", `FLEETBOX_ACCEL is ${JSON.stringify(forced)}, expected kvm, hvf or tcg`);
   }
   const emulate = (because: string): AcceleratorChoice => ({
     accelerator: "tcg",
     reason: `Machines are emulated, and slower: ${because}`,
+    isFallback: true,
   });
   if (!native) return emulate("QEMU is for another architecture than the host's");
-  if (os === "darwin" && hvf) return { accelerator: "hvf", reason: "macOS has its own hypervisor" };
+  if (os === "darwin" && hvf) return choice("hvf", "macOS has its own hypervisor");
   if (os === "darwin") return emulate("this macOS does not let its hypervisor be used (kern.hv_support is not 1)");
   if (kvm === "absent") return emulate("this host has no /dev/kvm");
   if (kvm === "denied") return emulate("/dev/kvm cannot be opened by this user (is it in the group kvm?)");
@@ -64,7 +61,7 @@ export function decide({ forced, os, native, kvm, hvf, dryRun }: Facts): Acceler
     case undefined:
       return "dry run";
     case "works":
-      return { accelerator: "kvm", reason: "KVM works: a small guest ran" };
+      return choice("kvm", "KVM works: a small guest ran");
     case "crawls":
       return emulate("KVM is there, but runs 64-bit guests slower than emulation");
     case "hangs":
@@ -74,8 +71,12 @@ export function decide({ forced, os, native, kvm, hvf, dryRun }: Facts): Acceler
   }
 }
 
+function choice(accelerator: Accelerator, reason: string): AcceleratorChoice {
+  return { accelerator, reason, isFallback: false };
+}
+
 export interface ChooseOptions {
-  /** The QEMU program, from `findQemu`. */
+  /** The QEMU program. */
   binary: string;
   /** Where the verdict is kept; without one, it is not. */
   cacheFile?: string;
@@ -103,9 +104,9 @@ export async function chooseAccelerator(options: ChooseOptions): Promise<Acceler
   const key = cacheFile === undefined ? undefined : cacheKey(binary);
   const remembered = key === undefined ? undefined : readCache(cacheFile!, key);
   if (remembered) return remembered;
-  const choice = decide({ ...facts, dryRun: await look.dryRun(binary) }) as AcceleratorChoice;
-  if (key !== undefined) await keepVerdict(cacheFile!, key, choice);
-  return choice;
+  const found = decide({ ...facts, dryRun: await look.dryRun(binary) }) as AcceleratorChoice;
+  if (key !== undefined) await keepVerdict(cacheFile!, key, found);
+  return found;
 }
 
 const LOOK: NonNullable<ChooseOptions["look"]> = {
@@ -155,15 +156,19 @@ function readCache(file: string, key: string): AcceleratorChoice | undefined {
     const kept = JSON.parse(Deno.readTextFileSync(file));
     const { accelerator, reason } = kept;
     const sound = kept.key === key && (accelerator === "kvm" || accelerator === "tcg") && typeof reason === "string";
-    return sound ? { accelerator, reason } : undefined;
+    return sound ? { accelerator, reason, isFallback: accelerator === "tcg" } : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Keeps a verdict; one that cannot be kept is found again. */
-export async function keepVerdict(file: string, key: string, choice: AcceleratorChoice): Promise<void> {
+export async function keepVerdict(
+  file: string,
+  key: string,
+  { accelerator, reason }: AcceleratorChoice,
+): Promise<void> {
   try {
-    await writeDurably(file, JSON.stringify({ key, ...choice }), { sync: false });
+    await writeDurably(file, JSON.stringify({ key, accelerator, reason }), { sync: false });
   } catch { /* no room, say */ }
 }

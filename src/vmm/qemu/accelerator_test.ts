@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
 import { FleetboxError } from "../../core/errors.ts";
 import { FAKE_QEMU, Workspace } from "../../../tests/fake_qemu/machine.ts";
-import {
-  type AcceleratorChoice,
-  chooseAccelerator,
-  decide,
-  type Facts,
-  findQemu,
-  type KvmDevice,
-} from "./accelerator.ts";
+import { chooseAccelerator, decide, type Facts, type KvmDevice } from "./accelerator.ts";
 import { type DryRun, dryRun } from "./dry_run.ts";
-import { parseQemuVersion, qemuVersion } from "./program.ts";
+import type { AcceleratorChoice } from "../contract.ts";
+import { findQemu, parseQemuVersion, qemuVersion } from "./program.ts";
 
 const HOST: Facts = { os: "linux", native: true, kvm: "opens", hvf: false };
 const VERDICTS: [string, Partial<Facts>, string, RegExp][] = [

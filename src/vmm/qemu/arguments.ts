@@ -37,7 +37,7 @@ export function machineArguments(spec: MachineSpec): string[] {
     ...["-smp", option({ cpus: spec.cpus }), "-m", option({ size: `${spec.memoryMiB}M` })],
     ...["-rtc", "base=utc", "-boot", "strict=on"],
     ...bootArguments(spec),
-    ...monitorArguments(spec.qmpSocket),
+    ...monitorArguments(spec.controlSocket),
     ...[
       "-chardev",
       option("socket", {
@@ -61,10 +61,10 @@ export function machineArguments(spec: MachineSpec): string[] {
 }
 
 /** The control socket; QEMU listens, one client at a time. */
-export function monitorArguments(qmpSocket: string): string[] {
+export function monitorArguments(controlSocket: string): string[] {
   return [
     "-chardev",
-    option("socket", { id: "qmp", path: qmpSocket, server: "on", wait: "off" }),
+    option("socket", { id: "qmp", path: controlSocket, server: "on", wait: "off" }),
     "-mon",
     "chardev=qmp,mode=control",
   ];
@@ -76,7 +76,7 @@ export function streamNetdev(id: string, socket: string): string {
 }
 
 export function sandboxArguments(): string[] {
-  return host().canConfineQemu ? ["-sandbox", SANDBOX] : [];
+  return host().canConfine ? ["-sandbox", SANDBOX] : [];
 }
 
 function bootArguments({ boot }: MachineSpec): string[] {
@@ -168,7 +168,7 @@ export function checkSpec(spec: MachineSpec): void {
     checkPaths({ [`extraDisks[${index}].path`]: path });
     if (format !== "raw" && format !== "qcow2") bad(`extraDisks[${index}].format`, format, '"raw" or "qcow2"');
   });
-  checkSocketPaths({ qmpSocket: spec.qmpSocket, netSocket: spec.netSocket, consoleSocket: spec.consoleSocket });
+  checkSocketPaths({ controlSocket: spec.controlSocket, netSocket: spec.netSocket, consoleSocket: spec.consoleSocket });
   if (spec.boot.kind === "kernel" && spec.boot.cmdline.includes("\0")) bad("cmdline", "NUL in it", "text");
   if (!["kvm", "hvf", "tcg"].includes(spec.accelerator)) bad("accelerator", spec.accelerator, "kvm, hvf or tcg");
 }

@@ -12,7 +12,7 @@ const SPEC: MachineSpec = {
   disk: "/s/disk.qcow2",
   seed: "/s/seed.img",
   boot: { kind: "kernel", kernel: "/i/vmlinuz", initrd: "/i/initrd", cmdline: "console=ttyS0 quiet" },
-  qmpSocket: "/s/qmp.sock",
+  controlSocket: "/s/qmp.sock",
   netSocket: "/s/net.sock",
   consoleSocket: "/s/con.sock",
   serialLog: "/s/serial.log",

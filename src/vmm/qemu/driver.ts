@@ -1,9 +1,9 @@
 /**
- * QEMU as a driver: the contract's verbs for machines.
+ * QEMU as a driver: the contract's verbs.
  *
  * The parts: `arguments.ts` makes the command line, `process.ts` owns the process and its control connection,
- * `exits.ts` says what an end means, `stop.ts` is the ladder. This file joins them, and translates QMP's events and run
- * states into the contract's.
+ * `exits.ts` says what an end means, `stop.ts` is the ladder; `gateway.ts` is the gateway, `accelerator.ts` chooses,
+ * `disks.ts` makes disks. This file joins them, and translates QMP's events and run states into the contract's.
  */
 
 import { settles } from "../../core/deadline.ts";
@@ -12,21 +12,24 @@ import type { Driver, Machine, MachineEvent, MachineExit, MachineState, StopOpti
 import { asText, QmpClosedError, type QmpEvent } from "./qmp.ts";
 import { checkSpec, machineArguments } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
-import { saysNothingToBoot } from "./firmware.ts";
+import { chooseAccelerator } from "./accelerator.ts";
+import { disks } from "./disks.ts";
+import { findUefi, saysNothingToBoot } from "./firmware.ts";
+import { adoptGateway, startGateway } from "./gateway.ts";
+import { preflight } from "./preflight.ts";
 import { adopt, launch, type QemuProcess } from "./process.ts";
+import { findQemu } from "./program.ts";
 import { stopMachine } from "./stop.ts";
 
 export const qemu: Driver = {
   name: "qemu",
-  powers: {
-    adopt: true,
-    powerButton: true,
-    reboot: true,
-    panicEvents: true,
-    pause: false,
-    snapshots: false,
-    hotPlug: false,
-  },
+  disks,
+  findProgram: findQemu,
+  choose: (binary, cacheFile) => chooseAccelerator({ binary, cacheFile }),
+  preflight,
+  findFirmware: (arch) => findUefi(arch),
+  startGateway,
+  adoptGateway,
   check: checkSpec,
   saysNothingToBoot,
   commandLine: (spec) => [spec.binary, ...machineArguments(spec)],
@@ -37,7 +40,7 @@ export const qemu: Driver = {
       await launch({
         label: `QEMU of "${spec.name}"`,
         commandLine: qemu.commandLine(spec),
-        qmpSocket: spec.qmpSocket,
+        controlSocket: spec.controlSocket,
         sockets: [spec.netSocket, spec.consoleSocket],
         bound: spec.bound,
         signal,
@@ -52,7 +55,7 @@ export const qemu: Driver = {
         label: `QEMU of "${spec.name}"`,
         identity,
         name: spec.name,
-        qmpSocket: spec.qmpSocket,
+        controlSocket: spec.controlSocket,
         sockets: [spec.netSocket, spec.consoleSocket],
       }),
     );

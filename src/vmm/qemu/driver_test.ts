@@ -163,7 +163,7 @@ Deno.test("real QEMU: odd paths, one writer a disk, a second start is refused, q
   await assert.rejects(qemu.start(spec), code("conflict", /another process answers/));
   assert.ok((await Deno.lstat(spec.netSocket)).isSocket, "the refused start left the running machine's sockets");
   const elsewhere = {
-    qmpSocket: `${outer.path}/q`,
+    controlSocket: `${outer.path}/q`,
     netSocket: `${outer.path}/n`,
     consoleSocket: `${outer.path}/c`,
   };
@@ -190,7 +190,7 @@ Deno.test("real QEMU: another holder takes over a machine, sees its end, and nob
   const spec = await workspace.spec({ binary: findQemu("x86_64"), bound: false });
   const [program, ...args] = qemu.commandLine(spec);
   using child = disposable(new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn());
-  const first = await QmpClient.connect(spec.qmpSocket);
+  const first = await QmpClient.connect(spec.controlSocket);
   const identity = identify(child.pid)!;
   first.close();
   await assert.rejects(qemu.adopt({ ...spec, name: "b" }, identity), code("conflict", /answered by "a", expected "b"/));

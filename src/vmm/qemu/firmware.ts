@@ -6,6 +6,8 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { host } from "../../system/os.ts";
 import type { UefiFirmware } from "../contract.ts";
+import { isFile } from "../../system/files.ts";
+import { installCommand, type QemuPackage } from "./packages.ts";
 
 /** Below a `share` directory: code, variables. Debian and Ubuntu first, then Fedora, Arch, and what QEMU brings itself. */
 const FILES: Record<string, [code: string, vars: string][]> = {
@@ -23,7 +25,7 @@ const FILES: Record<string, [code: string, vars: string][]> = {
   ],
 };
 
-const PACKAGES: Record<string, string> = { x86_64: "ovmf", aarch64: "qemu-efi-aarch64" };
+const PACKAGES: Record<string, QemuPackage> = { x86_64: "ovmf", aarch64: "qemu-efi-aarch64" };
 
 /** The environment variable with a `share` directory that is looked at before the system's. */
 export const FIRMWARE_VARIABLE = "FLEETBOX_FIRMWARE";
@@ -41,16 +43,8 @@ export function findUefi(arch: "x86_64" | "aarch64", shares = host().shares): Ue
     }
   }
   throw new FleetboxError("unavailable", `There is no UEFI firmware for ${arch} machines on this host`, {
-    hint: `Install it: ${host().install(PACKAGES[arch])}`,
+    hint: `Install it: ${installCommand(PACKAGES[arch])}`,
   });
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }
 
 /** SeaBIOS's last words (src/boot.c, `do_boot`), and EDK II's (BdsDxe, `BdsEntry`), when no device was left to try. */

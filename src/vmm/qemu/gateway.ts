@@ -14,73 +14,20 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
-import type { MachineExit } from "../contract.ts";
+import type { Forward, ForwardRequest, Gateway, GatewaySpec, MachineExit } from "../contract.ts";
 import { checkSocketPaths, monitorArguments, option, sandboxArguments, streamNetdev } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
 import { adopt, launch, type QemuProcess } from "./process.ts";
 import { DHCP_START, DNS, GATEWAY, NETWORK } from "../../network/addresses.ts";
 
-/** A port of the host's loopback that leads to a guest's port. TCP only. */
-export interface Forward {
-  hostPort: number;
-  ip: string;
-  port: number;
-}
-
-/** A forward that is wanted. */
-export interface ForwardRequest {
-  ip: string;
-  /** @default 22 */
-  port?: number;
-  /** @default 0: any free one */
-  hostPort?: number;
-}
-
-export interface GatewaySpec {
-  /** The QEMU program. */
-  binary: string;
-  qmpSocket: string;
-  netSocket: string;
-  /**
-   * Whether no guest reaches the outside, nor services on the host's loopback. libslirp cuts off all or nothing: where one
-   * member may use one of the two it cuts off nobody, and the switch, which looks at every frame, keeps the rest closed.
-   */
-  restricted: boolean;
-  /** Whether it dies with the process that started it. */
-  bound: boolean;
-  /** Forwards that are there from the start; saves a round trip each. @default [] */
-  forwards?: readonly ForwardRequest[];
-  /** What it calls itself; compared by {@link adoptGateway}. @default "gateway" */
-  name?: string;
-}
-
-export interface Gateway {
-  readonly process: ProcessIdentity;
-  /** Resolves when the process is gone. Never rejects. */
-  readonly exited: Promise<MachineExit>;
-  /**
-   * Makes a port of 127.0.0.1 lead to a guest's, and gives its number. A forward to a guest that is not there (yet)
-   * takes connections and drops them.
-   * @throws {FleetboxError} `conflict`: the wanted host port is in use. `failed`: the gateway is gone.
-   */
-  forward(ip: string, port?: number, hostPort?: number): Promise<number>;
-  /** Takes a forward away; connections through it live on. False when there was none. */
-  unforward(hostPort: number): Promise<boolean>;
-  /** The forwards that there are, as the gateway itself tells. */
-  forwards(): Promise<Forward[]>;
-  /** Ends the process; returns when it is gone. */
-  close(): Promise<MachineExit>;
-}
-
-/**
- * Starts a gateway; resolves when its socket listens and its forwards are there.
- * @throws {FleetboxError} `conflict`: a wanted host port is in use; else as `Driver.start`.
- */
+/** @see Driver.startGateway */
 export async function startGateway(spec: GatewaySpec, signal?: AbortSignal): Promise<Gateway> {
   const commandLine = [spec.binary, ...gatewayArguments(spec)];
-  const { qmpSocket, netSocket, bound } = spec;
+  const { controlSocket, netSocket, bound } = spec;
   try {
-    return new QemuGateway(await launch({ label: LABEL, commandLine, qmpSocket, sockets: [netSocket], bound, signal }));
+    return new QemuGateway(
+      await launch({ label: LABEL, commandLine, controlSocket, sockets: [netSocket], bound, signal }),
+    );
   } catch (thrown) {
     const refused = /Could not set up host forwarding rule '(tcp:[^']*)'/.exec(String(thrown));
     if (refused) throw portInUse(refused[1], thrown);
@@ -88,13 +35,13 @@ export async function startGateway(spec: GatewaySpec, signal?: AbortSignal): Pro
   }
 }
 
-/** Takes over the gateway of a holder that died. @throws {FleetboxError} as `Driver.adopt` */
+/** @see Driver.adoptGateway */
 export async function adoptGateway(
   identity: ProcessIdentity,
-  spec: Pick<GatewaySpec, "qmpSocket" | "netSocket" | "name">,
+  spec: Pick<GatewaySpec, "controlSocket" | "netSocket" | "name">,
 ): Promise<Gateway> {
-  const { qmpSocket, netSocket, name = DEFAULT_NAME } = spec;
-  return new QemuGateway(await adopt({ label: LABEL, identity, name, qmpSocket, sockets: [netSocket] }));
+  const { controlSocket, netSocket, name = DEFAULT_NAME } = spec;
+  return new QemuGateway(await adopt({ label: LABEL, identity, name, controlSocket, sockets: [netSocket] }));
 }
 
 const LABEL = "The gateway (QEMU)";
@@ -103,7 +50,7 @@ const USER_NETDEV = "user0";
 
 /** The arguments of a gateway. Pure. @throws {FleetboxError} `misuse`: a path, address or port that cannot be one. */
 export function gatewayArguments(spec: GatewaySpec): string[] {
-  checkSocketPaths({ qmpSocket: spec.qmpSocket, netSocket: spec.netSocket });
+  checkSocketPaths({ controlSocket: spec.controlSocket, netSocket: spec.netSocket });
   // `option` cannot say the same key twice, and forwards are checked to be digits and dots.
   const forwards = (spec.forwards ?? []).map((wanted) => `,hostfwd=${rule(wanted)}`).join("");
   const user = option("user", {
@@ -118,7 +65,7 @@ export function gatewayArguments(spec: GatewaySpec): string[] {
   return [
     ...["-name", option({ guest: spec.name ?? DEFAULT_NAME })],
     ...["-no-user-config", "-nodefaults", "-display", "none", "-machine", "none"],
-    ...monitorArguments(spec.qmpSocket),
+    ...monitorArguments(spec.controlSocket),
     ...["-netdev", user + forwards],
     ...["-netdev", streamNetdev("net0", spec.netSocket)],
     ...["-netdev", "hubport,id=port0,hubid=0,netdev=user0", "-netdev", "hubport,id=port1,hubid=0,netdev=net0"],

@@ -3,16 +3,17 @@ import { FleetboxError } from "../../core/errors.ts";
 import { identify } from "../../system/process.ts";
 import { arp, bytesOfMac, ipAt, readArp } from "../../../tests/fake_qemu/frames.ts";
 import { FAKE_QEMU, Workspace } from "../../../tests/fake_qemu/machine.ts";
-import { findQemu } from "./accelerator.ts";
+import type { GatewaySpec } from "../contract.ts";
+import { findQemu } from "./program.ts";
 import { QmpClient } from "./qmp.ts";
-import { adoptGateway, gatewayArguments, type GatewaySpec, parseUsernet, startGateway } from "./gateway.ts";
+import { adoptGateway, gatewayArguments, parseUsernet, startGateway } from "./gateway.ts";
 
 const code = (expected: string, message = /./) => (error: unknown) =>
   error instanceof FleetboxError && error.code === expected && message.test(error.message);
 
 function specIn({ path }: Workspace, changes: Partial<GatewaySpec> = {}): GatewaySpec {
   const binary = findQemu("x86_64");
-  return { binary, qmpSocket: `${path}/q`, netSocket: `${path}/n`, restricted: true, bound: true, ...changes };
+  return { binary, controlSocket: `${path}/q`, netSocket: `${path}/n`, restricted: true, bound: true, ...changes };
 }
 
 /** A port that nobody has right now. */
@@ -103,7 +104,7 @@ Deno.test("real QEMU: another holder takes over a gateway with its forwards, and
   const args = gatewayArguments({ ...spec, forwards: [{ ip: "10.88.0.11" }] });
   const child = new Deno.Command(spec.binary, { args, stdout: "null", stderr: "null" }).spawn();
   try {
-    (await QmpClient.connect(spec.qmpSocket)).close();
+    (await QmpClient.connect(spec.controlSocket)).close();
     const identity = identify(child.pid)!;
     await assert.rejects(adoptGateway(identity, { ...spec, name: undefined }), code("conflict", /gateway-web/));
     const gateway = await adoptGateway(identity, spec);
@@ -159,13 +160,13 @@ for (
   ] as const
 ) {
   Deno.test(`a forward with ${what} is refused`, () => {
-    const spec = { binary: "/q", qmpSocket: "/q", netSocket: "/n", restricted: false, bound: false } as const;
+    const spec = { binary: "/q", controlSocket: "/q", netSocket: "/n", restricted: false, bound: false } as const;
     assert.throws(() => gatewayArguments({ ...spec, forwards: [{ ip, port, hostPort }] }), code("misuse"));
   });
 }
 
 Deno.test("a restricted gateway cuts guests off, another does not; the socket's path is quoted", () => {
-  const spec = { binary: "/q", qmpSocket: "/q", netSocket: "/a,b", restricted: true, bound: false } as const;
+  const spec = { binary: "/q", controlSocket: "/q", netSocket: "/a,b", restricted: true, bound: false } as const;
   assert.ok(gatewayArguments(spec).some((argument) => argument.includes("restrict=on")));
   assert.ok(gatewayArguments({ ...spec, restricted: false }).some((argument) => argument.includes("restrict=off")));
   assert.ok(gatewayArguments(spec).some((argument) => argument.endsWith("addr.path=/a,,b")));

@@ -12,10 +12,10 @@
 
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { pause, settles } from "../../core/deadline.ts";
-import { host } from "../../system/os.ts";
 import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../system/process.ts";
 import { asText, type ConnectOptions, QmpClient, type QmpEvent } from "./qmp.ts";
 import { boundWrapper } from "./arguments.ts";
+import { installCommand } from "./packages.ts";
 import { type QemuEnd, startFailure } from "./exits.ts";
 
 /** How long QEMU may take from exec to its first answer: seconds under load, so generous. */
@@ -34,7 +34,7 @@ export interface LaunchOptions {
   label: string;
   /** Program and arguments. */
   commandLine: readonly string[];
-  qmpSocket: string;
+  controlSocket: string;
   /** Further sockets that it makes: stale ones are removed before, and all after. */
   sockets: readonly string[];
   /** Whether it dies with us. */
@@ -57,12 +57,12 @@ export async function launch(options: LaunchOptions): Promise<QemuProcess> {
 }
 
 async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
-  const { label, qmpSocket, bound } = options;
-  const sockets = [qmpSocket, ...options.sockets];
-  await refuseAnswering(qmpSocket, label);
+  const { label, controlSocket, bound } = options;
+  const sockets = [controlSocket, ...options.sockets];
+  await refuseAnswering(controlSocket, label);
   for (const path of sockets) removeSocket(path);
   const [program, ...args] = [...(bound ? boundWrapper() : []), ...options.commandLine];
-  const child = start(program, args, { env: options.env, hint: `Install it: ${host().install("qemu-system-x86")}` });
+  const child = start(program, args, { env: options.env, hint: `Install it: ${installCommand("qemu-system-x86")}` });
   const identity = identify(child.pid) ?? { pid: child.pid, startTime: "" };
   const early = new AbortController();
   child.exited.then(() => early.abort(new FleetboxError("failed", `${label} ended at its start`)));
@@ -70,7 +70,7 @@ async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
   try {
     const signal = options.signal ? AbortSignal.any([early.signal, options.signal]) : early.signal;
     const connection: ConnectOptions = { timeoutMs: START_TIMEOUT_MS, signal, onEvent: relay.tell };
-    return new QemuProcess(identity, await QmpClient.connect(qmpSocket, connection), relay, sockets, child);
+    return new QemuProcess(identity, await QmpClient.connect(controlSocket, connection), relay, sockets, child);
   } catch (cause) {
     // A dying QEMU closes its sockets a moment before it has said why and is gone.
     const isSilent = options.signal?.aborted || (cause instanceof FleetboxError && cause.code === "timeout");
@@ -89,34 +89,34 @@ export interface AdoptOptions {
   identity: ProcessIdentity;
   /** What `query-name` must answer. */
   name: string;
-  qmpSocket: string;
+  controlSocket: string;
   sockets: readonly string[];
 }
 
 /** Takes over a QEMU whose starter died. @throws {FleetboxError} as `Driver.adopt`; it is left as it was then. */
 export async function adopt(options: AdoptOptions): Promise<QemuProcess> {
-  const { label, identity, qmpSocket } = options;
+  const { label, identity, controlSocket } = options;
   if (!isAlive(identity)) {
     throw new FleetboxError("not-found", `${label} does not run any more: process ${identity.pid} is gone`);
   }
   const relay = new EventRelay();
   let qmp: QmpClient;
   try {
-    qmp = await QmpClient.connect(qmpSocket, { timeoutMs: ADOPT_TIMEOUT_MS, onEvent: relay.tell });
+    qmp = await QmpClient.connect(controlSocket, { timeoutMs: ADOPT_TIMEOUT_MS, onEvent: relay.tell });
   } catch (cause) {
     throw new FleetboxError("conflict", `Cannot take over ${label} (process ${identity.pid})`, { cause });
   }
   try {
     const name = (await qmp.execute<{ name?: unknown } | undefined>("query-name"))?.name;
     if (name !== options.name) {
-      throw new FleetboxError("conflict", `${qmpSocket} is answered by "${name}", expected "${options.name}"`);
+      throw new FleetboxError("conflict", `${controlSocket} is answered by "${name}", expected "${options.name}"`);
     }
     if (!isAlive(identity)) throw new FleetboxError("not-found", `${label}: process ${identity.pid} is gone`);
   } catch (thrown) {
     qmp.close();
     throw thrown;
   }
-  return new QemuProcess(identity, qmp, relay, [qmpSocket, ...options.sockets]);
+  return new QemuProcess(identity, qmp, relay, [controlSocket, ...options.sockets]);
 }
 
 export class QemuProcess {

@@ -6,13 +6,13 @@
  */
 
 import { FleetboxError } from "../../core/errors.ts";
-import { host } from "../../system/os.ts";
 import { run, which } from "../../system/process.ts";
+import { installCommand, type QemuPackage } from "./packages.ts";
 
 export const MIN_QEMU_VERSION = "7.2";
 
 /** What to install, by architecture (Debian's and Ubuntu's names). */
-const PACKAGES: Record<string, string> = { x86_64: "qemu-system-x86", aarch64: "qemu-system-arm" };
+const PACKAGES: Record<string, QemuPackage> = { x86_64: "qemu-system-x86", aarch64: "qemu-system-arm" };
 
 /**
  * The path of the QEMU that runs machines of an architecture: `FLEETBOX_QEMU`, else `qemu-system-<arch>` on `PATH`.
@@ -35,7 +35,7 @@ export function findQemu(arch: string = Deno.build.arch): string {
   const found = which(program);
   if (found) return found;
   throw new FleetboxError("unavailable", `The program ${program} is not installed, or not on PATH`, {
-    hint: `Install it: ${host().install(PACKAGES[arch])}`,
+    hint: `Install it: ${installCommand(PACKAGES[arch])}`,
   });
 }
 

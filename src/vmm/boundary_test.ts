@@ -1,0 +1,50 @@
+/** The driver's boundary: what is QEMU's is known in `src/vmm/qemu/` alone. */
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+const WORDS = /qemu|qmp|\btcg\b|\bkvm\b|\bhvf\b|hostfwd|usernet|slirp|FLEETBOX_ACCEL/i;
+
+/** What the store's files are called, on disk and in `status --json`: older stores and users' scripts have them. */
+const STORE_NAMES = /\b(gatewayQ|q)mpSocket\b|"qmp\.sock"|qmp\\\.sock|\.qmp\b|\|qmp\||"qmp"/g;
+
+/** Where else the words may be, in code: what a user reads, and the two files that name the driver. */
+const ALLOWED: Record<string, RegExp> = {
+  "src/vmm/driver.ts": /import \{ qemu \} from "\.\/qemu\/driver\.ts"|driver: Driver = qemu/,
+  "src/vmm/processes.ts": /from "\.\/qemu\/processes\.ts"/,
+  "src/image/disk_check.ts": /hint: ".*qemu-img convert -O qcow2 FILE disk\.qcow2"/, // the usual tool, for the user
+  "src/cli/terminal/wrap.ts": /^const COMMAND = /, // such hints are not broken into lines
+  "src/cli/manual.ts": /qemu-system-x86_64 \(1\)|under QEMU/, // the manual page says what runs machines
+  "src/cli/program.ts": /^ {2}FLEETBOX_(ACCEL|QEMU|DEBUG) /, // the driver's variables, for the user
+};
+
+Deno.test("boundary: code outside src/vmm/qemu knows none of QEMU's words", () => {
+  const defects: string[] = [];
+  const used = new Set<string>();
+  for (const file of [...sources("src"), ...sources("helper")]) {
+    if (file.startsWith("src/vmm/qemu/")) continue;
+    for (const [index, line] of codeOf(Deno.readTextFileSync(`${ROOT}${file}`)).split("\n").entries()) {
+      if (!WORDS.test(line.replaceAll(STORE_NAMES, ""))) continue;
+      if (ALLOWED[file]?.test(line)) used.add(file);
+      else defects.push(`${file}:${index + 1}: ${line.trim()}`);
+    }
+  }
+  assert.deepEqual(defects, []);
+  assert.deepEqual([...used].toSorted(), Object.keys(ALLOWED).toSorted(), "what is allowed is still there");
+});
+
+/** The code without its comments, which may say where a format or a number comes from. Lines stay where they are. */
+function codeOf(text: string): string {
+  return text.replaceAll(/^ *\/\*[\s\S]*?\*\//gm, (comment) => comment.replaceAll(/[^\n]/g, ""))
+    .replaceAll(/(^|\s)\/\/ .*$/gm, "");
+}
+
+function* sources(dir: string): Generator<string> {
+  for (const entry of Deno.readDirSync(`${ROOT}${dir}`)) {
+    const path = `${dir}/${entry.name}`;
+    if (entry.isDirectory) yield* sources(path);
+    else if (path.endsWith(".ts") && !/(_test|\/testing)\.ts$/.test(path)) yield path;
+  }
+}

@@ -1,0 +1,26 @@
+/** Disks, made by `qemu-img`: no code of ours knows the inside of a qcow2 file that it writes, nor of a FAT volume. */
+
+import { run } from "../../system/process.ts";
+import type { DiskTools } from "../contract.ts";
+import { installCommand } from "./packages.ts";
+
+async function qemuImg(args: string[], signal?: AbortSignal): Promise<void> {
+  await run("qemu-img", args, { signal, hint: `Install QEMU's tools: ${installCommand("qemu-utils")}` });
+}
+
+export const disks: DiskTools = {
+  get programs() {
+    return [{ program: "qemu-img", install: installCommand("qemu-utils") }];
+  },
+  async overlay(path, { disk, format }, sizeMiB) {
+    await qemuImg(["create", "-q", "-f", "qcow2", "-b", disk, "-F", format, path, `${sizeMiB}M`]);
+  },
+  async convert(rawPath, path, signal) {
+    await qemuImg(["convert", "-q", "-f", "raw", "-O", "qcow2", rawPath, path], signal);
+  },
+  /** By the vvfat driver. */
+  async fatVolume(directory, label, path) {
+    const source = `driver=vvfat,dir=${directory.replaceAll(",", ",,")},label=${label},floppy=on`;
+    await qemuImg(["convert", "--image-opts", source, "-O", "raw", path]);
+  },
+};

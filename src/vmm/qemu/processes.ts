@@ -1,0 +1,27 @@
+/**
+ * QEMU's processes, as others see them: by their command lines. Small, for `ls` reads it: the driver itself is not loaded.
+ */
+
+import { host } from "../../system/os.ts";
+
+/**
+ * For a process with these arguments: whether it is the QEMU that has a control socket; undefined: it is no QEMU of ours.
+ * macOS gives all arguments in one text.
+ */
+export function controlSocketTest(args: readonly string[]): ((socket: string) => boolean) | undefined {
+  if (!args.some((arg) => /(^| )guest=/.test(arg))) return undefined;
+  return (socket) => {
+    const written = socket.replaceAll(",", ",,"); // as QEMU's options write a comma
+    return args.some((arg) => arg.includes(`${written},`));
+  };
+}
+
+/** The programs without which no machine of the host's own kind runs. */
+export function requiredPrograms(): { program: string; install: string }[] {
+  const arch = Deno.build.arch;
+  const qemu = Deno.env.get("FLEETBOX_QEMU") || `qemu-system-${arch}`;
+  return [
+    { program: qemu, install: host().install(arch === "aarch64" ? "qemu-system-arm" : "qemu-system-x86", "qemu") },
+    { program: "qemu-img", install: host().install("qemu-utils", "qemu") },
+  ];
+}
