@@ -97,11 +97,11 @@ test(
     await box.ok("stop", "a");
 
     box.behave({ a: { boot: "never", diskFullAfterMs: 300 } });
-    const late = box.start(["up", "a", "--egress", "off", "--timeout", "3"]);
+    const late = box.start(["up", "a", "--egress", "off", "--timeout", "8"]);
     await late.printed(/^a: boot/m);
     fill(box);
     assert.equal((await late.done).code, 4);
-    assert.match(late.stderr, /did not come up within 3 s: paused: disk full/);
+    assert.match(late.stderr, /did not come up within 8 s: paused: disk full/);
     Deno.removeSync(ballast(box));
   },
   { ignore: !MAY_MOUNT },

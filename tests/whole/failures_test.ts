@@ -77,7 +77,7 @@ test("a boot ends as soon as the firmware says that there is nothing to boot", a
 
 test("a guest whose SSH server never answers is told with the stage that it reached", async () => {
   await using box = await sandbox({ fakeQemu: { a: { ssh: "never" } } });
-  await box.fails(4, /within 2 s; it came as far as ssh/, "up", "a", "--timeout", "2");
+  await box.fails(4, /within 8 s; it came as far as ssh/, "up", "a", "--timeout", "8");
   await box.empty();
 });
 

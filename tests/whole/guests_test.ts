@@ -152,8 +152,8 @@ Deno.test("an image with cloud-init runs when that has finished; --ready ssh doe
   // The fake QEMU says who it is and no more: nobody is let in.
   const late = await box.fails(
     4,
-    [/answers on its SSH port, but its cloud-init did not finish within 4 s/, /--ready ssh/],
-    ...["up", "a", "--image", image, "--timeout", "4"],
+    [/answers on its SSH port, but its cloud-init did not finish within 15 s/, /--ready ssh/],
+    ...["up", "a", "--image", image, "--timeout", "15"],
   );
   assert.match(late.stdout + late.stderr, /a: cloud-init/);
   assert.deepEqual(box.stored(), []);
