@@ -6,6 +6,13 @@ import { which } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
+/** A disk that has a boot sector and nothing else. */
+function bootSector(bytes: number): Uint8Array {
+  const disk = new Uint8Array(bytes);
+  disk.set([0x55, 0xaa], 510);
+  return disk;
+}
+
 /** A PATH with the usual programs but one. `bin/fleetbox` itself needs a few of the shell's. */
 function pathWithout(box: Sandbox, missing: string): string {
   const dir = join(box.root, "bin");
@@ -87,14 +94,14 @@ test("a micro whose files are damaged is not unpacked", async () => {
 test("a member may have an image by a relative path, and is not booted when that file has changed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const image = join(box.root, "disk.img");
-  Deno.writeFileSync(image, new Uint8Array(1024 * 1024));
+  Deno.writeFileSync(image, bootSector(1024 * 1024));
   const up = await box.start(["up", "a", "--image", "./disk.img", "--ready", "ssh", "--egress", "off"], {
     cwd: box.root,
   }).done;
   assert.equal(up.code, 0, told(up));
   assert.equal(box.store.config("a")!.image, image);
   await box.ok("stop", "a");
-  Deno.writeFileSync(image, new Uint8Array(2 * 1024 * 1024));
+  Deno.writeFileSync(image, bootSector(2 * 1024 * 1024));
   await box.fails(1, /The image .*disk\.img has changed since the member's disk was made/, "up", "a");
   assert.equal(await box.states(), "a=stopped");
   assert.ok(exists(box.store.member("a").disk), "a member that existed lost its disk");
