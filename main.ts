@@ -40,7 +40,7 @@ const CLI = {
 export const MODULES: Record<string, () => Promise<unknown>> = {
   ...CLI,
   "src/holder.ts": () => import("./src/holder.ts"),
-  "src/wire.ts": () => import("./src/wire.ts"),
+  "src/wire/constants.ts": () => import("./src/wire/constants.ts"),
 };
 
 if (import.meta.main) {

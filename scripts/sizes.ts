@@ -11,7 +11,6 @@ const ONE_FILE_EACH = "src/cli/commands";
 
 /** Files that are over the limit today, with the lines that they may have until they are divided. */
 const ALLOWED: Record<string, number> = {
-  "src/store.ts": 680,
   "src/holder/group/group.ts": 640,
 };
 

@@ -22,7 +22,7 @@ export async function start(args: string[], root: string): Promise<void> {
 }
 
 async function holderOrCommandLine(args: string[]): Promise<number> {
-  const { RUNNER_FLAG } = await lazyModule<typeof import("./wire.ts")>("src/wire.ts");
+  const { RUNNER_FLAG } = await lazyModule<typeof import("./wire/constants.ts")>("src/wire/constants.ts");
   if (args[0] !== RUNNER_FLAG) return await commandLine(args);
   const { runHolder } = await lazyModule<typeof import("./holder.ts")>("src/holder.ts");
   return await runHolder(args[1] ?? "");

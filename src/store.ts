@@ -20,7 +20,6 @@
 
 import { FleetboxError, isNotFound, messageOf } from "./core/errors.ts";
 import { clusterOf, isName } from "./core/names.ts";
-import type { Fixture, KeptUse, PortForward, RecordedUse } from "./core/options.ts";
 import { join, resolveFrom } from "./core/paths.ts";
 import {
   entriesOf,
@@ -33,69 +32,14 @@ import {
   writerOf,
 } from "./system/files.ts";
 import { withLock } from "./system/locks.ts";
-import { identify, type ProcessIdentity } from "./system/process.ts";
+import { identify } from "./system/process.ts";
 import { sha256 } from "./core/sha256.ts";
 import { byteLength } from "./core/bytes.ts";
+import { damaged, type MemberConfig, parseConfig, type StoredMember } from "./store/config.ts";
+import { type GroupRecord, parseGroupRecord } from "./store/records.ts";
 
-/** What a member is: `config.json`. */
-export interface MemberConfig extends KeptUse {
-  name: string;
-  /** `52:54:…`, lower case; derived from the name. */
-  mac: string;
-  cpus: number;
-  memory_mb: number;
-  /** Virtual size of the disk, MiB. */
-  disk_mb: number;
-  /** What the user asked for: an alias or an absolute path. */
-  image: string;
-  /** What it was when the member was made: the image's identity, which its disk is backed by. */
-  image_id: string;
-  /** What the machine is, when it is not the host's own kind. */
-  arch?: "x86_64" | "aarch64";
-  /** What starts its disk, when the user chose. */
-  firmware?: "bios" | "uefi";
-  /** ISO 8601. */
-  created_at: string;
-  /** Fresh for each member that is made anew, even under an old name. */
-  instance_id: string;
-  fixtures: Fixture[];
-  /** The user's own user-data: the same at every boot. */
-  user_data?: string;
-  /** Ports of this host that lead to its own, while it runs. */
-  forwards?: PortForward[];
-  /** The address on the group's network. */
-  ip: string;
-  /** The guest's user that has our key. */
-  user: string;
-  /** The client to which it belongs: it is removed, disk and all, when that process is gone. */
-  owner?: ProcessIdentity;
-  /** {@link GroupRecord.id} of the group that it last booted in: while that lives, it belongs there. */
-  group?: string;
-}
-
-/** What a holder notes of its group, so that the next holder can take it back (design §3, adoption). */
-export interface GroupRecord extends RecordedUse {
-  /** `<g>`: 12 random hexadecimal digits; a group's name can be that of another group's first member. */
-  id: string;
-  /** The group's name: that of its first member. */
-  group: string;
-  /** Who belongs to the group: who runs, and who was stopped and will be back on this network after an `up`. */
-  members: string[];
-  /** Those of them that the holder serves, in whatever state. */
-  served: string[];
-  /** Who answered on SSH already. */
-  running: string[];
-  /** Since when each machine is running, ISO 8601: also while a new holder is only taking it over. Older records lack it. */
-  since?: Record<string, string>;
-  holder: ProcessIdentity;
-  /** Takes the group back when the holder is killed, and is its holder then. */
-  guardian?: ProcessIdentity;
-  bound: boolean;
-  hypervisors: Record<string, ProcessIdentity>;
-  gateway?: ProcessIdentity;
-  /** Host ports forwarded to each member's SSH port. */
-  ssh_ports: Record<string, number>;
-}
+export { type MemberConfig, parseConfig, type StoredMember } from "./store/config.ts";
+export { type GroupRecord, parseGroupRecord } from "./store/records.ts";
 
 /** The paths of one member. */
 export interface MemberPaths {
@@ -115,9 +59,6 @@ export interface MemberPaths {
   lock: string;
   socket: string;
 }
-
-/** A member as the store knows it: its config, or why there is none. */
-export type StoredMember = { name: string; config: MemberConfig } | { name: string; damage: FleetboxError };
 
 /** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a NUL at the end; the smaller one everywhere. */
 const SOCKET_PATH_BYTES = 104;
@@ -417,113 +358,4 @@ export function makeMemberDirectory(store: Store, name: string): void {
 
 function directoriesIn(path: string): string[] {
   return entriesOf(path).filter((entry) => entry.isDirectory).map((entry) => entry.name);
-}
-
-type Check = [isRight: (value: unknown) => boolean, expected: string];
-
-const string: Check = [(value) => typeof value === "string", "a string"];
-const whole: Check = [(value) => Number.isSafeInteger(value) && (value as number) > 0, "a whole number above 0"];
-const shaped = (pattern: RegExp, expected: string): Check => [
-  (value) => typeof value === "string" && pattern.test(value),
-  expected,
-];
-const optional = ([isRight, expected]: Check): Check => [(value) => value === undefined || isRight(value), expected];
-
-/** What each value of a config must be: they become arguments, addresses and paths. */
-const CONFIG: Record<keyof MemberConfig, Check> = {
-  name: string,
-  mac: shaped(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "a MAC address"),
-  cpus: whole,
-  memory_mb: whole,
-  disk_mb: whole,
-  image: string,
-  image_id: string,
-  arch: optional(shaped(/^(x86_64|aarch64)$/, "x86_64 or aarch64")),
-  firmware: optional(shaped(/^(bios|uefi)$/, "bios or uefi")),
-  created_at: string,
-  instance_id: string,
-  fixtures: [
-    (value) => Array.isArray(value) && value.every(isFixture),
-    "a list of {host_path, guest_path}",
-  ],
-  user_data: optional(string),
-  forwards: optional([
-    (value) => Array.isArray(value) && value.every(isForward),
-    "a list of {host_port, guest_port}",
-  ]),
-  ip: shaped(/^\d{1,3}(\.\d{1,3}){3}$/, "an address"),
-  user: shaped(/^[a-z_][a-z0-9_-]*$/, "a user's name"),
-  owner: optional([isProcess, "a process"]),
-  group: optional(string),
-  egress: optional(shaped(/^(on|off)$/, '"on" or "off"')),
-  host_access: optional([(value) => typeof value === "boolean", "true or false"]),
-};
-
-function isFixture(value: unknown): boolean {
-  const { host_path, guest_path } = (value ?? {}) as Record<string, unknown>;
-  return typeof host_path === "string" && typeof guest_path === "string";
-}
-
-function isForward(value: unknown): boolean {
-  const { host_port, guest_port } = (value ?? {}) as Record<string, unknown>;
-  return isPort(host_port) && isPort(guest_port);
-}
-
-function isTime(value: unknown): boolean {
-  return typeof value === "string" && !Number.isNaN(Date.parse(value));
-}
-
-function isPort(port: unknown): boolean {
-  return Number.isInteger(port) && (port as number) > 0 && (port as number) < 65_536;
-}
-
-function isProcess(value: unknown): value is ProcessIdentity {
-  const { pid, startTime } = (value ?? {}) as Record<string, unknown>;
-  return Number.isSafeInteger(pid) && (pid as number) > 0 && typeof startTime === "string";
-}
-
-/** The config in a file's text. @throws {Error} why it is none; what it may be is any JSON, or none. */
-export function parseConfig(text: string, name: string): MemberConfig {
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError("it is not a JSON object");
-  }
-  for (const [key, [isRight, expected]] of Object.entries(CONFIG)) {
-    const found = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-    if (isRight(found)) continue;
-    const shown = JSON.stringify(found) ?? "missing";
-    throw new TypeError(
-      `its "${key}" is ${shown.length > 80 ? `${shown.slice(0, 79)}…` : shown}, expected ${expected}`,
-    );
-  }
-  const config = value as MemberConfig;
-  if (config.name !== name) throw new TypeError(`it is of "${config.name}"`);
-  return config;
-}
-
-/** A group's record in a file's text, or undefined when it is none. Never throws. */
-export function parseGroupRecord(text: string): GroupRecord | undefined {
-  try {
-    const value = JSON.parse(text);
-    return isGroupRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isGroupRecord(value: unknown): value is GroupRecord {
-  const { id, group, members, served, running, since, hypervisors, ssh_ports, ...rest } = value as GroupRecord;
-  const byName = (map: unknown, isRight: (value: unknown) => boolean) =>
-    typeof map === "object" && map !== null && Object.entries(map).every(([name, one]) => isName(name) && isRight(one));
-  return typeof id === "string" && /^[0-9a-f]{12}$/.test(id) && isName(group) &&
-    [members, served, running].every((list) => Array.isArray(list) && list.every(isName)) &&
-    byName(hypervisors, isProcess) && byName(ssh_ports, isPort) && (since === undefined || byName(since, isTime)) &&
-    isProcess(rest.holder) && [rest.guardian, rest.gateway].every((one) => one === undefined || isProcess(one));
-}
-
-function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {
-  return new FleetboxError("damaged", `The config of "${name}" cannot be read: ${why} (${path})`, {
-    cause,
-    hint: `Repair ${path}, or remove the member with its disk: fleetbox rm ${name}`,
-  });
 }

@@ -4,7 +4,8 @@ import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import type { ForwardWish, Options, PortForward } from "../core/options.ts";
 import type { Store } from "../store.ts";
-import * as wire from "../wire.ts";
+import type * as wire from "../wire.ts";
+import { decodeStatus } from "../wire/replies.ts"; // not all of the protocol: `ls` loads this
 import { ask, request, stream } from "./requests.ts";
 
 /** A member's status, or undefined when nobody serves it. @throws {FleetboxError} `timeout`, `protocol` */
@@ -12,7 +13,7 @@ export async function getStatus(store: Store, name: string, timeoutMs = 5_000): 
   const text = await ask(store, name, "status\n", timeoutMs);
   if (text === undefined) return undefined;
   try {
-    return wire.decodeStatus(text);
+    return decodeStatus(text);
   } catch (cause) {
     throw new FleetboxError("protocol", `The holder of "${name}" did not answer with a status`, { cause });
   }

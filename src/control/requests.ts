@@ -9,17 +9,8 @@ import { FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import { connectUnix, readLines } from "../system/sockets.ts";
 import type { Store } from "../store.ts";
-import {
-  decodeEvent,
-  decodeReply,
-  encodeLine,
-  type Event,
-  type FieldsOf,
-  type Op,
-  type OpOf,
-  type ReplyOf,
-  throwIfError,
-} from "../wire.ts";
+import type { Event, FieldsOf, Op, OpOf, ReplyOf } from "../wire.ts";
+import { decodeEvent, decodeReply, encodeLine, throwIfError } from "../wire/replies.ts"; // `ls` loads this
 
 /** The events of a verb; ends quietly when nobody serves the member (any more) or the signal fires. */
 export async function* stream<O extends OpOf<"events" | "stream">>(

@@ -1,0 +1,122 @@
+/** What a member is, as `config.json` has it, and the check of every value that is read back. */
+
+import { FleetboxError } from "../core/errors.ts";
+import type { Fixture, KeptUse, PortForward } from "../core/options.ts";
+import type { ProcessIdentity } from "../system/process.ts";
+import { isPort, isProcess } from "./checks.ts";
+
+/** What a member is: `config.json`. */
+export interface MemberConfig extends KeptUse {
+  name: string;
+  /** `52:54:…`, lower case; derived from the name. */
+  mac: string;
+  cpus: number;
+  memory_mb: number;
+  /** Virtual size of the disk, MiB. */
+  disk_mb: number;
+  /** What the user asked for: an alias or an absolute path. */
+  image: string;
+  /** What it was when the member was made: the image's identity, which its disk is backed by. */
+  image_id: string;
+  /** What the machine is, when it is not the host's own kind. */
+  arch?: "x86_64" | "aarch64";
+  /** What starts its disk, when the user chose. */
+  firmware?: "bios" | "uefi";
+  /** ISO 8601. */
+  created_at: string;
+  /** Fresh for each member that is made anew, even under an old name. */
+  instance_id: string;
+  fixtures: Fixture[];
+  /** The user's own user-data: the same at every boot. */
+  user_data?: string;
+  /** Ports of this host that lead to its own, while it runs. */
+  forwards?: PortForward[];
+  /** The address on the group's network. */
+  ip: string;
+  /** The guest's user that has our key. */
+  user: string;
+  /** The client to which it belongs: it is removed, disk and all, when that process is gone. */
+  owner?: ProcessIdentity;
+  /** {@link GroupRecord.id} of the group that it last booted in: while that lives, it belongs there. */
+  group?: string;
+}
+
+/** A member as the store knows it: its config, or why there is none. */
+export type StoredMember = { name: string; config: MemberConfig } | { name: string; damage: FleetboxError };
+
+type Check = [isRight: (value: unknown) => boolean, expected: string];
+
+const string: Check = [(value) => typeof value === "string", "a string"];
+const whole: Check = [(value) => Number.isSafeInteger(value) && (value as number) > 0, "a whole number above 0"];
+const shaped = (pattern: RegExp, expected: string): Check => [
+  (value) => typeof value === "string" && pattern.test(value),
+  expected,
+];
+const optional = ([isRight, expected]: Check): Check => [(value) => value === undefined || isRight(value), expected];
+
+/** What each value of a config must be: they become arguments, addresses and paths. */
+const CONFIG: Record<keyof MemberConfig, Check> = {
+  name: string,
+  mac: shaped(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "a MAC address"),
+  cpus: whole,
+  memory_mb: whole,
+  disk_mb: whole,
+  image: string,
+  image_id: string,
+  arch: optional(shaped(/^(x86_64|aarch64)$/, "x86_64 or aarch64")),
+  firmware: optional(shaped(/^(bios|uefi)$/, "bios or uefi")),
+  created_at: string,
+  instance_id: string,
+  fixtures: [
+    (value) => Array.isArray(value) && value.every(isFixture),
+    "a list of {host_path, guest_path}",
+  ],
+  user_data: optional(string),
+  forwards: optional([
+    (value) => Array.isArray(value) && value.every(isForward),
+    "a list of {host_port, guest_port}",
+  ]),
+  ip: shaped(/^\d{1,3}(\.\d{1,3}){3}$/, "an address"),
+  user: shaped(/^[a-z_][a-z0-9_-]*$/, "a user's name"),
+  owner: optional([isProcess, "a process"]),
+  group: optional(string),
+  egress: optional(shaped(/^(on|off)$/, '"on" or "off"')),
+  host_access: optional([(value) => typeof value === "boolean", "true or false"]),
+};
+
+function isFixture(value: unknown): boolean {
+  const { host_path, guest_path } = (value ?? {}) as Record<string, unknown>;
+  return typeof host_path === "string" && typeof guest_path === "string";
+}
+
+function isForward(value: unknown): boolean {
+  const { host_port, guest_port } = (value ?? {}) as Record<string, unknown>;
+  return isPort(host_port) && isPort(guest_port);
+}
+
+/** The config in a file's text. @throws {Error} why it is none; what it may be is any JSON, or none. */
+export function parseConfig(text: string, name: string): MemberConfig {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError("it is not a JSON object");
+  }
+  for (const [key, [isRight, expected]] of Object.entries(CONFIG)) {
+    const found = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+    if (isRight(found)) continue;
+    const shown = JSON.stringify(found) ?? "missing";
+    throw new TypeError(
+      `its "${key}" is ${shown.length > 80 ? `${shown.slice(0, 79)}…` : shown}, expected ${expected}`,
+    );
+  }
+  const config = value as MemberConfig;
+  if (config.name !== name) throw new TypeError(`it is of "${config.name}"`);
+  return config;
+}
+
+/** The error for a config that cannot be read. Nothing is deleted because of it. */
+export function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {
+  return new FleetboxError("damaged", `The config of "${name}" cannot be read: ${why} (${path})`, {
+    cause,
+    hint: `Repair ${path}, or remove the member with its disk: fleetbox rm ${name}`,
+  });
+}
