@@ -34,6 +34,9 @@ import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
 import { GroupNetwork } from "../network/group_network.ts";
 import { checkAllFixtures } from "../member/prepare.ts";
+import { GroupLife } from "./life.ts";
+import { removeOwned } from "./owned.ts";
+import { RecordWriter } from "./record_writer.ts";
 import { recover, type Recovery } from "./recovery.ts";
 
 export interface GroupOptions {
@@ -66,7 +69,7 @@ export class Group {
   readonly #adopting = new Map<string, ProcessIdentity>();
   #before: GroupRecord | undefined;
   readonly #end = Promise.withResolvers<void>();
-  #isEnding = false;
+  readonly #life = new GroupLife();
   /** Members that are on their way out, by name: their names are still claimed. */
   readonly #leaves = new Map<string, Promise<void>>();
   readonly firstBoot: FirstBoot = new FirstBoot({
@@ -75,8 +78,7 @@ export class Group {
     discard: (member) => this.#discard(member, { stays: true }),
     leave: (member) => this.#leave(member),
   });
-  #recordWritten: Promise<void> = Promise.resolve();
-  #recordWanted = false;
+  readonly #record: RecordWriter;
   /** Resolved when every member that the group began with is being taken over or booted. */
   readonly #begun = Promise.withResolvers<void>();
 
@@ -107,9 +109,8 @@ export class Group {
     for (const name of [...(record?.members ?? []), ...all]) this.#belongs.add(name);
     // Before anything is claimed: from here on, whoever kills us leaves a record of what is to be swept.
     if (!record) {
-      this.#hasRecord = true;
-      this.#recordWritten = store.writeGroupRecord(this.#record());
-      await this.#recordWritten;
+      this.#life.hold("record");
+      await this.#record.write();
     }
     try {
       await this.#claims.take([...all]);
@@ -121,13 +122,13 @@ export class Group {
       await this.#claims.releaseAll();
       throw takenBackByOthers(this.name);
     }
-    this.#hasClaimed = true;
+    this.#life.hold("members");
     this.#before = record;
     for (const { name, process } of adopt) this.#adopting.set(name, process);
     for (const name of all) this.#members.set(name, new Member(name, this.#context));
     // Nobody is to take them for stopped until their turn comes.
     for (const { name, process } of adopt) this.#members.get(name)!.phases.to({ kind: "orphaned", process });
-    if (!this.#isEnding) return;
+    if (this.#life.isOpen) return;
     this.#begun.resolve();
     await this.shutDown({ force: true, graceMs: 0 });
     throw ending(this.name);
@@ -139,6 +140,7 @@ export class Group {
     this.id = before?.id ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
     this.ended = this.#end.promise;
     this.#host = host;
+    this.#record = new RecordWriter(store, () => this.#recorded());
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
     const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
     this.#network = new GroupNetwork({
@@ -154,7 +156,7 @@ export class Group {
       lookup: (name) => this.#activeAddress(name),
       nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
       publishedPorts: () => this.#publishedPorts(),
-      onChange: () => void this.#note(),
+      onChange: () => void this.#record.note(),
       onNote: (message) => this.hub.tell({ event: "note", message }),
     });
     this.#uses = new GroupUses(store, this.#belongs, before, (name) => this.#members.get(name)?.config);
@@ -170,7 +172,7 @@ export class Group {
       onDetail: (detail) => this.hub.tell(detail),
       onChange: (member) => {
         this.hub.tell({ event: "member", member: member.report() });
-        void this.#note();
+        void this.#record.note();
       },
       onPowerOff: (member) => void this.#leave(member),
     };
@@ -190,7 +192,7 @@ export class Group {
   /** Who takes the group back if this process is killed; undefined: nobody. */
   guardedBy(guardian: ProcessIdentity | undefined): void {
     this.#guardian = guardian;
-    void this.#note();
+    void this.#record.note();
   }
   #guardian: ProcessIdentity | undefined;
 
@@ -224,12 +226,12 @@ export class Group {
     }
     for (const { name, wasRunning } of adopt) if (wasRunning) this.#plugEarly(name);
     this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
-    await this.#note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
-    if (this.#isEnding) return;
+    await this.#record.note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
+    if (!this.#life.isOpen) return;
     this.#network.open(ips, record && { process: record.gateway, ports, restricted: wasRestricted(record) });
     // All of them begin in this very turn: a stop that was waiting finds something to stop.
     const begun = adopt.map((one) => this.#adopt(one));
-    if (!this.#isEnding) begun.push(this.firstBoot.run(boot.map((name) => this.#members.get(name)!)));
+    if (this.#life.isOpen) begun.push(this.firstBoot.run(boot.map((name) => this.#members.get(name)!)));
     this.#begun.resolve();
     await Promise.all(begun);
   }
@@ -249,7 +251,7 @@ export class Group {
       log(`${name}: cannot adopt it: ${describe(thrown)}`);
     }
     this.#adopting.delete(name);
-    void this.#note();
+    void this.#record.note();
   }
 
   async #adoptMachine(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
@@ -311,7 +313,7 @@ export class Group {
   async add(given: string, options: Options = {}): Promise<void> {
     const name = checkName(given);
     await this.#begun.promise;
-    if (this.#isEnding) throw ending(this.name);
+    if (!this.#life.isOpen) throw ending(this.name);
     const underWay = this.#adding.get(name);
     if (underWay) {
       await underWay;
@@ -346,7 +348,7 @@ export class Group {
     }
     this.#belongs.add(name);
     this.options.store.sweepTemporary([name]);
-    await this.#note();
+    await this.#record.note();
     if (this.#members.get(name) !== member) { // the group was ended while we waited
       await this.#claims.release(name);
       throw ending(this.name);
@@ -401,7 +403,7 @@ export class Group {
 
   /** Ends the group: every member at once, `force` without asking the guests. */
   async shutDown(request: StopRequest): Promise<void> {
-    this.#isEnding = true;
+    this.#life.advance("ending");
     await Promise.all(this.members.map((member) => this.stop(member.name, request).catch(() => this.#leave(member))));
     await this.ended;
   }
@@ -416,25 +418,9 @@ export class Group {
    * For when the client is gone and the group has ended; a member that somebody else has started meanwhile stays.
    */
   async removeOwned(): Promise<void> {
-    const { store, names, options } = this.options;
+    const { store, names, options: { owner } } = this.options;
     await this.discarded();
-    if (!options.owner) return;
-    const owned = (name: string) => {
-      const stored = store.readMember(name);
-      if (!stored) return exists(store.member(name).dir); // it did not come as far as a config
-      const owner = "config" in stored ? stored.config.owner : undefined;
-      return owner?.pid === options.owner!.pid && owner.startTime === options.owner!.startTime;
-    };
-    await Promise.all(
-      [...this.#belongs].filter(owned).map(async (name) => {
-        try {
-          await removeMember(store, name, { isStillWanted: () => owned(name) });
-        } catch (thrown) {
-          log(`${name}: cannot remove it: ${describe(thrown)}`);
-        }
-      }),
-    );
-    if (![...this.#belongs].some((name) => store.readMember(name))) removeIfThere(store.holderLog(names[0]));
+    if (owner) await removeOwned(store, [...this.#belongs], { owner, holderLog: store.holderLog(names[0]) });
   }
 
   /** Lets a member go; returns when its name is free. */
@@ -450,7 +436,7 @@ export class Group {
   async #letGo(member: Member): Promise<void> {
     const ip = this.#addresses.get(member.name);
     this.#addresses.delete(member.name);
-    if (ip && this.#members.size > 0 && !this.#isEnding) await this.#network.unforward(ip);
+    if (ip && this.#members.size > 0 && this.#life.isOpen) await this.#network.unforward(ip);
     await this.#claims.release(member.name);
     await removeIfUnmade(this.options.store, member.name).catch((thrown) => log(`${member.name}: ${describe(thrown)}`));
     if (!exists(member.paths.dir)) this.#belongs.delete(member.name);
@@ -458,48 +444,51 @@ export class Group {
     this.hub.tell({ event: "gone", name: member.name });
     // Of several that leave together the last one to be let go of ends the group.
     if (this.#members.size === 0 && this.#leaves.size === 0) await this.#finish();
-    else void this.#note();
+    else void this.#record.note();
   }
 
   async #finish(): Promise<void> {
-    if (this.#isFinished) return;
-    this.#isFinished = true;
-    this.#isEnding = true;
+    if (!this.#life.advance("ended")) return;
+    this.#record.end();
     await this.#network.close();
-    await this.#recordWritten.catch(() => {});
+    await this.#record.written();
     await this.#claims.releaseAll(); // others may be on their way out still
     this.#remove(Object.values(this.options.store.group(this.id)));
     this.#end.resolve();
   }
-  #isFinished = false;
+
   /** Whether the members are this group's: before, it holds nothing but its record. */
   get hasClaimed(): boolean {
-    return this.#hasClaimed;
+    return this.#life.holds === "members";
   }
-  #hasClaimed = false;
-  #hasRecord = false;
 
   /** Resolves when the record is written, if it is just being written. Never rejects. */
   async written(): Promise<void> {
-    await this.#recordWritten.catch(() => {});
+    await this.#record.written();
   }
 
   /** Takes away, at once, whatever the group still has in the store's `run`. For the moment before this process exits. */
   sweep(): void {
-    this.#isFinished = true;
-    const names = this.#claims.abandon();
-    this.options.store.sweepTemporary(names, Deno.pid);
-    if (!this.#hasClaimed) { // what is in `run` is others', but for the record of what we were about to claim
-      if (this.#hasRecord) this.#remove([this.options.store.group(this.id).record]);
-      return;
-    }
     const { store } = this.options;
-    const sockets = names.map((name) => store.member(name)).flatMap((paths) => [
-      paths.qmpSocket,
-      paths.netSocket,
-      paths.consoleSocket,
-    ]);
-    this.#remove([...sockets, ...Object.values(store.group(this.id))]);
+    const paths = store.group(this.id);
+    this.#life.advance("ended");
+    this.#record.end();
+    const names = this.#claims.abandon();
+    store.sweepTemporary(names, Deno.pid);
+    switch (this.#life.holds) {
+      case "nothing":
+        return;
+      case "record": // what else is in `run` belongs to others
+        return this.#remove([paths.record]);
+      case "members": {
+        const sockets = names.map((name) => store.member(name)).flatMap((member) => [
+          member.qmpSocket,
+          member.netSocket,
+          member.consoleSocket,
+        ]);
+        return this.#remove([...sockets, ...Object.values(paths)]);
+      }
+    }
   }
 
   #remove(paths: readonly string[]): void {
@@ -566,23 +555,7 @@ export class Group {
     };
   }
 
-  /** Writes the record, soon: changes that come together are written once. Resolves when it is written. */
-  #note(): Promise<void> {
-    if (this.#recordWanted || this.#isFinished) return this.#recordWritten;
-    this.#recordWanted = true;
-    this.#recordWritten = this.#recordWritten.catch(() => {}).then(async () => {
-      this.#recordWanted = false;
-      if (this.#isFinished) return;
-      try {
-        await this.options.store.writeGroupRecord(this.#record());
-      } catch (thrown) {
-        log(`cannot write the group's record: ${describe(thrown)}`);
-      }
-    });
-    return this.#recordWritten;
-  }
-
-  #record(): GroupRecord {
+  #recorded(): GroupRecord {
     const hypervisors: Record<string, ProcessIdentity> = {};
     const ports: Record<string, number> = {};
     const since: Record<string, string> = {};
