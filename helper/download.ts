@@ -7,7 +7,7 @@
  * interrupted download left is deleted by the next, which begins anew. `FLEETBOX_OFFLINE` opens no connection.
  */
 
-import { pause, unlessAborted } from "../src/core/deadline.ts";
+import { Limit, pause, unlessAborted } from "../src/core/deadline.ts";
 import { createHash, type Hash } from "node:crypto";
 import { isOffline, OFFLINE_VARIABLE } from "../src/core/environment.ts";
 import { FleetboxError, messageOf } from "../src/core/errors.ts";
@@ -79,12 +79,12 @@ class Broken extends Error {
 
 async function fetchTo(program: string, wanted: Wanted, { stallMs = 30_000, signal }: DownloadOptions): Promise<void> {
   const part = `${program}.part`;
-  const stall = new Stall(stallMs);
+  using stall = new Limit(stallMs);
   const abort = signal ? AbortSignal.any([signal, stall.signal]) : stall.signal;
   try {
     removeIfThere(part);
     const body = await open(wanted.url, abort);
-    await write(part, body, wanted, abort, () => stall.progress());
+    await write(part, body, wanted, abort, () => stall.restart());
     await Deno.chmod(part, 0o700);
     await Deno.rename(part, program);
   } catch (thrown) {
@@ -93,7 +93,6 @@ async function fetchTo(program: string, wanted: Wanted, { stallMs = 30_000, sign
     if (thrown instanceof FleetboxError || thrown instanceof Broken) throw thrown;
     throw storeError(`Cannot keep the helper ${program}`, thrown);
   } finally {
-    stall.stop();
     if (exists(part)) removeIfThere(part);
   }
 }
@@ -178,26 +177,6 @@ async function digestOf(file: Deno.FsFile, hash: Hash): Promise<string> {
     hash.update(buffer.subarray(0, count));
   }
   return hash.digest("hex");
-}
-
-/** Aborts when nothing has happened for a while. */
-class Stall {
-  readonly #abort = new AbortController();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(readonly limitMs: number) {
-    this.progress();
-  }
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-  progress(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#abort.abort(), this.limitMs);
-  }
-  stop(): void {
-    clearTimeout(this.#timer);
-  }
 }
 
 function refused({ url }: Wanted, found: string, expected: string): FleetboxError {

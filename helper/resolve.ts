@@ -5,6 +5,7 @@
  * only when the decision comes to that. What was found is kept for the life of this process.
  */
 
+import { Limit } from "../src/core/deadline.ts";
 import { run, which } from "../src/system/process.ts";
 import { type Executable, isFleetbox, ownPath, sourceExecutable } from "../src/system/program_info.ts";
 import type { Store } from "../src/store.ts";
@@ -69,8 +70,9 @@ function gather(catalog: Catalog): Facts {
 
 /** Asks a program which protocol it speaks. Never throws: what does not say is not used. */
 export async function ask(program: string, limitMs = ASK_LIMIT_MS): Promise<Asked> {
+  using limit = new Limit(limitMs);
   try {
-    const said = JSON.parse(await run(program, ["version", "--json"], { signal: AbortSignal.timeout(limitMs) }));
+    const said = JSON.parse(await run(program, ["version", "--json"], { signal: limit.signal }));
     return Number.isInteger(said?.protocol) ? { program, protocol: said.protocol } : { program };
   } catch {
     return { program };

@@ -6,7 +6,7 @@
  * group the holder does this itself (all or nothing); here it is done for interrupts and for members that were added.
  */
 
-import { pause } from "../core/deadline.ts";
+import { Limit, pause } from "../core/deadline.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
 import { addMember, changeMember, getGroup, getReport, reachMember, spawn, stop, waitMembers } from "../control.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
@@ -227,7 +227,10 @@ export class Bringing {
       const late = codeOf(thrown) === "timeout" && !(await isFailed(store, plan.names));
       if (late) await takeDown(store, this.#started);
       // The holder undoes a first boot by itself. Its end is ours: nothing is left when the command returns.
-      else await untilGone(store, this.started, AbortSignal.any([interrupt.signal, AbortSignal.timeout(UNDO_MS)]));
+      else {
+        using limit = new Limit(UNDO_MS);
+        await untilGone(store, this.started, AbortSignal.any([interrupt.signal, limit.signal]));
+      }
       throw thrown;
     }
   }

@@ -7,6 +7,7 @@
  * lies in {@link SIZE_FILE} as well, for a login that opens the line anew (`src/guest/seed.ts`).
  */
 
+import { Limit } from "../core/deadline.ts";
 import { getReport, watch } from "../control.ts";
 import { shellQuote } from "../core/quoting.ts";
 import { SIZE_FILE } from "../guest/seed.ts";
@@ -55,7 +56,8 @@ async function tellSize(store: Store, name: string, signal: AbortSignal): Promis
   const { rows, columns } = terminalSize();
   const script = `echo "$1 $2" >${SIZE_FILE}; exec stty -F /dev/console rows "$1" cols "$2"`;
   const command = ["sudo", "-n", "sh", "-c", script, "sh", String(rows), String(columns)].map(shellQuote).join(" ");
+  using limit = new Limit(LIMIT_MS);
   await run("ssh", ["-o", "BatchMode=yes", ...sshArguments(store, report.ssh, { tty: false, command })], {
-    signal: AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]),
+    signal: AbortSignal.any([signal, limit.signal]),
   });
 }

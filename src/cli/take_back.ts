@@ -3,6 +3,7 @@
  * needs one of them does this first: `up` and `join` by their plan, `ls --repair`, `ssh`, `exec`, `cp`, `stop` and `rm` here.
  */
 
+import { Limit } from "../core/deadline.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
 import { spawn, watch } from "../control.ts";
 import { codeOf } from "../core/errors.ts";
@@ -39,7 +40,8 @@ export function takenBack(names: readonly string[]): string {
 
 /** Waits for a machine that another holder is just taking over, such as the one that its guardian has started. */
 export async function untilTakenOver(store: Store, name: string): Promise<void> {
-  for await (const event of watch(store, name, AbortSignal.timeout(CONNECTED_MS))) {
+  using limit = new Limit(CONNECTED_MS);
+  for await (const event of watch(store, name, limit.signal)) {
     if (event.event !== "member" || event.member.name !== name) continue;
     const { state, stage } = event.member;
     if (state !== "starting" || (stage !== "adoption" && stage !== "boot")) return;
@@ -67,10 +69,10 @@ async function takeGroupsBack(store: Store, names: readonly string[]): Promise<G
 async function untilConnected(store: Store, { machinesAlive, running }: GroupFacts): Promise<void> {
   const pending = new Set(machinesAlive);
   const haveAnswered = machinesAlive.every((name) => running.includes(name));
-  const limit = AbortSignal.timeout(haveAnswered ? CONNECTED_MS : UNKNOWN_MS);
+  using limit = new Limit(haveAnswered ? CONNECTED_MS : UNKNOWN_MS);
   for (const first of machinesAlive) {
     if (pending.size === 0) return;
-    for await (const event of watch(store, first, limit)) {
+    for await (const event of watch(store, first, limit.signal)) {
       if (event.event === "gone") pending.delete(event.name);
       if (event.event !== "member") continue;
       const { name, state } = event.member;

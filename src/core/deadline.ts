@@ -11,9 +11,14 @@ const SLICE_MS = 1_000;
 /** A timer that is later than this was not late because the host is busy. */
 const JUMP_MS = 1_000;
 
+export interface LimitOptions {
+  /** Whether the program may end before it has passed. @default false */
+  unref?: boolean;
+}
+
 /** Calls `onEnd` when the limit has passed. Returns how to take it back. */
-export function startLimit(limitMs: number, onEnd: () => void): () => void {
-  const slices = new Slices(limitMs, onEnd);
+export function startLimit(limitMs: number, onEnd: () => void, options: LimitOptions = {}): () => void {
+  const slices = new Slices(limitMs, onEnd, options);
   return () => slices.end();
 }
 
@@ -27,6 +32,30 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   await promise;
   clearTimeout(timer);
   signal?.removeEventListener("abort", done);
+}
+
+/** A time limit as a signal, which fires when it has passed. Dispose of it when what it limits is over. */
+export class Limit implements Disposable {
+  readonly #over = new AbortController();
+  #endLimit: () => void;
+
+  constructor(private readonly limitMs: number) {
+    this.#endLimit = startLimit(limitMs, () => this.#over.abort());
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** It begins anew, as what it limits shows a sign of life. One that has passed stays passed. */
+  restart(): void {
+    this.#endLimit();
+    this.#endLimit = startLimit(this.limitMs, () => this.#over.abort());
+  }
+
+  [Symbol.dispose](): void {
+    this.#endLimit();
+  }
 }
 
 /** A time limit that can be paused: what a download takes does not count for a boot. */
@@ -65,7 +94,11 @@ class Slices {
   #since = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly limitMs: number, private readonly onEnd: () => void) {
+  constructor(
+    private readonly limitMs: number,
+    private readonly onEnd: () => void,
+    private readonly options: LimitOptions = {},
+  ) {
     this.#leftMs = limitMs;
     this.#next();
   }
@@ -87,6 +120,7 @@ class Slices {
       if (this.#leftMs > 0.5) this.#next();
       else this.onEnd();
     }, this.#sliceMs);
+    if (this.options.unref) Deno.unrefTimer(this.#timer);
   }
 
   #count(): void {

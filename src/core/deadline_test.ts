@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Countdown, startLimit } from "./deadline.ts";
+import { Countdown, Limit, startLimit } from "./deadline.ts";
 
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
@@ -35,7 +35,8 @@ function standStill(ms: number): void {
 }
 
 Deno.test("time in which the whole program stood still does not count", async () => {
-  for (const start of [startLimit, (ms: number, onEnd: () => void) => new Countdown(ms, onEnd)]) {
+  const signal = (ms: number, onEnd: () => void) => new Limit(ms).signal.addEventListener("abort", onEnd);
+  for (const start of [startLimit, (ms: number, onEnd: () => void) => new Countdown(ms, onEnd), signal]) {
     let ended = 0;
     start(400, () => ended++);
     await later(1); // its first slice is under way
@@ -68,4 +69,22 @@ Deno.test("no time is measured with a clock that can be set, but ages for people
     .filter((file) => /Date\.now\(\)|new Date\(\)\.getTime/.test(Deno.readTextFileSync(file)))
     .map((file) => file.slice(root.length));
   assert.deepEqual(measured.filter((file) => !file.startsWith("src/cli/")), []);
+});
+
+Deno.test("a limit as a signal begins anew with each sign of life, and ends with its scope", async () => {
+  const aborted: string[] = [];
+  {
+    using limit = new Limit(300);
+    limit.signal.addEventListener("abort", () => aborted.push("within"));
+    for (let sign = 0; sign < 4; sign++) {
+      await later(100);
+      limit.restart();
+    }
+  }
+  await later(500);
+  assert.deepEqual(aborted, []);
+  using limit = new Limit(20);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  limit.signal.addEventListener("abort", () => resolve());
+  await promise;
 });

@@ -3,6 +3,7 @@
  * the system's `ssh`. The server's identification string is RFC 4253, section 4.2.
  */
 
+import { startLimit } from "../core/deadline.ts";
 import type { SshEndpoint } from "../wire.ts";
 
 /**
@@ -21,7 +22,7 @@ export async function answersSsh(
     } catch { /* closed already */ }
   };
   signal.addEventListener("abort", close);
-  const limit = setTimeout(close, limitMs);
+  const endLimit = startLimit(limitMs, close);
   try {
     conn = await Deno.connect({ hostname: endpoint.host, port: endpoint.port, signal });
     if (signal.aborted) return false;
@@ -36,7 +37,7 @@ export async function answersSsh(
   } catch {
     return false;
   } finally {
-    clearTimeout(limit);
+    endLimit();
     signal.removeEventListener("abort", close);
     close();
   }

@@ -7,7 +7,7 @@
  * be used, or where the file goes afterwards: that is `fetch.ts`.
  */
 
-import { pause } from "../core/deadline.ts";
+import { Limit, pause } from "../core/deadline.ts";
 import { causesOf, FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../system/files.ts";
 import { SparseWriter } from "./sparse.ts";
@@ -102,13 +102,13 @@ class Interrupted extends Error {
 /** One request and its answer. @returns whether it continued a part. */
 async function attempt(request: DownloadRequest, limits: Limits): Promise<boolean> {
   const { part, state } = request;
-  const stall = new Stall(limits.stallMs);
+  using stall = new Limit(limits.stallMs);
   const signal = request.signal ? AbortSignal.any([request.signal, stall.signal]) : stall.signal;
   let writer: SparseWriter | undefined;
   try {
     const known = continuable(request);
     const response = await follow(request.url, rangeHeaders(known), signal, limits.redirects);
-    stall.touch();
+    stall.restart();
     if (response.status === 416 && known) {
       await response.body?.cancel();
       if (known.bytes === totalOf(response)) return true; // it was whole already
@@ -139,7 +139,6 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
     // fetch() itself only says that it failed; why is at the end of the chain.
     throw new Interrupted(causesOf(cause).at(-1) ?? messageOf(cause), "unavailable", { cause });
   } finally {
-    stall.end();
     writer?.close();
   }
 }
@@ -150,14 +149,14 @@ async function receive(
   response: Response,
   writer: SparseWriter,
   total: number | undefined,
-  stall: Stall,
+  stall: Limit,
   onBytes: DownloadRequest["onBytes"],
 ): Promise<void> {
   let toldMs = performance.now();
   onBytes?.(writer.length, total);
   for await (const piece of response.body ?? []) {
     await writer.write(piece);
-    stall.touch();
+    stall.restart();
     if (performance.now() - toldMs < TELL_EVERY_MS) continue;
     toldMs = performance.now();
     onBytes?.(writer.length, total);
@@ -247,27 +246,4 @@ function totalOf(response: Response): number | undefined {
 function startOf(response: Response): number | undefined {
   const start = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
   return start === undefined ? undefined : Number(start);
-}
-
-/** Fires when nothing came for a while. */
-class Stall {
-  readonly #controller = new AbortController();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(private readonly limitMs: number) {
-    this.touch();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  touch(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#controller.abort(), this.limitMs);
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-  }
 }

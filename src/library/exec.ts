@@ -12,7 +12,7 @@ import { FleetboxError, messageOf } from "../core/errors.ts";
 import { clip } from "../core/bytes.ts";
 import type { Lanes } from "./ssh/ssh_pool.ts";
 import { randomWord } from "./naming.ts";
-import { pause } from "../core/deadline.ts";
+import { pause, startLimit } from "../core/deadline.ts";
 import { type Command, commandLine, killLine } from "./shell.ts";
 import type { ExecOptions, ExecResult, ExitStatus, Process, ProcessOptions, Stdin } from "./types.ts";
 
@@ -31,7 +31,7 @@ export async function execute(
   const line = commandLine(command, { ...options, mark });
   const title = describe(lanes, command);
   const late = new AbortController();
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => late.abort(), timeoutMs);
+  const endLimit = timeoutMs === undefined ? () => {} : startLimit(timeoutMs, () => late.abort());
   const ends = [late.signal, ...(signal ? [signal] : [])];
   const end = AbortSignal.any(ends);
   const stdout = new Output(maxOutputBytes);
@@ -70,7 +70,7 @@ export async function execute(
     }
     throw thrown;
   } finally {
-    clearTimeout(timer);
+    endLimit();
   }
 }
 

@@ -7,6 +7,7 @@
  * that is dead, and replaced.
  */
 
+import { startLimit } from "../core/deadline.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
 import {
   addMember,
@@ -333,13 +334,13 @@ export class MachineGroup {
   async #endHolder(): Promise<void> {
     const session = this.#session;
     if (!session) return;
-    const limit = setTimeout(() => {
+    const endLimit = startLimit(HOLDER_END_MS, () => {
       try {
         Deno.kill(session.pid, "SIGKILL");
       } catch { /* it is gone */ }
-    }, HOLDER_END_MS);
+    });
     await session.close();
-    clearTimeout(limit);
+    endLimit();
   }
 
   /** Whether a member is this process's, and not one that somebody else made while we tried. */

@@ -1,6 +1,6 @@
 /** Trying until it works: the loop under every `waitFor`. Knows no machine. */
 
-import { pause } from "../core/deadline.ts";
+import { Limit, pause } from "../core/deadline.ts";
 
 export interface PollOptions {
   limitMs: number;
@@ -22,32 +22,27 @@ export class TimeOver extends Error {
 export async function poll<T>(options: PollOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { limitMs, intervalMs, signal, isFinal } = options;
   signal?.throwIfAborted();
-  const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), limitMs);
+  using over = new Limit(limitMs);
   const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
   const ended = new Promise<never>((_, reject) => {
     either.addEventListener("abort", () => reject(new TimeOver()), { once: true });
   });
   ended.catch(() => {});
   let last: unknown;
-  try {
-    for (;;) {
-      try {
-        const tried = attempt(either);
-        tried.catch(() => {});
-        return await Promise.race([tried, ended]);
-      } catch (thrown) {
-        if (signal?.aborted) throw signal.reason;
-        if (over.signal.aborted) {
-          const cause = last ?? (thrown instanceof TimeOver ? undefined : thrown);
-          throw new TimeOver("the time is over", cause === undefined ? undefined : { cause });
-        }
-        if (isFinal?.(thrown)) throw thrown;
-        last = thrown;
+  for (;;) {
+    try {
+      const tried = attempt(either);
+      tried.catch(() => {});
+      return await Promise.race([tried, ended]);
+    } catch (thrown) {
+      if (signal?.aborted) throw signal.reason;
+      if (over.signal.aborted) {
+        const cause = last ?? (thrown instanceof TimeOver ? undefined : thrown);
+        throw new TimeOver("the time is over", cause === undefined ? undefined : { cause });
       }
-      await pause(intervalMs, either);
+      if (isFinal?.(thrown)) throw thrown;
+      last = thrown;
     }
-  } finally {
-    clearTimeout(timer);
+    await pause(intervalMs, either);
   }
 }

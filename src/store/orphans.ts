@@ -7,7 +7,7 @@
  * holder see the same.
  */
 
-import { pause } from "../core/deadline.ts";
+import { Limit, pause } from "../core/deadline.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
@@ -47,10 +47,11 @@ const DYING_MS = 2_000;
  * who looked between the two would take its machines for nobody's and boot others beside them.
  */
 export async function settledRecords(store: Store, names: readonly string[]): Promise<GroupRecord[]> {
-  for (const end = performance.now() + DYING_MS;;) {
+  using limit = new Limit(DYING_MS);
+  for (;;) {
     const records = completeRecords(store);
     const dying = await Promise.all(records.map((record) => isDying(store, record, names)));
-    if (!dying.includes(true) || performance.now() > end) return records;
+    if (!dying.includes(true) || limit.signal.aborted) return records;
     await pause(10);
   }
 }

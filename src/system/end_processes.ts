@@ -1,5 +1,6 @@
 /** Ending processes that are not our children and that a killed holder left: what nobody shall use any more. */
 
+import { Limit, pause } from "../core/deadline.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { isAlive, type ProcessIdentity } from "./process.ts";
 
@@ -8,16 +9,16 @@ const GONE_LIMIT_MS = 10_000;
 
 /** Kills processes and returns when they are gone. `what` names one of them in the error. @throws {FleetboxError} `failed` */
 export async function endProcesses(processes: readonly ProcessIdentity[], what: string): Promise<void> {
-  const limit = performance.now() + GONE_LIMIT_MS;
+  using limit = new Limit(GONE_LIMIT_MS);
   await Promise.all(processes.map(async (process) => {
     while (isAlive(process)) {
-      if (performance.now() > limit) {
+      if (limit.signal.aborted) {
         throw new FleetboxError("failed", `${what} (process ${process.pid}) does not end, not even by SIGKILL`);
       }
       try {
         Deno.kill(process.pid, "SIGKILL");
       } catch { /* gone in between */ }
-      await new Promise((later) => setTimeout(later, 10)); // not our child: no event tells of its end
+      await pause(10); // not our child: no event tells of its end
     }
   }));
 }

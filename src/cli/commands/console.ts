@@ -1,6 +1,6 @@
 /** `fleetbox console`: a member's serial console, as if a cable led there. */
 
-import { pause } from "../../core/deadline.ts";
+import { Limit, pause } from "../../core/deadline.ts";
 import { Command } from "../arguments/parser.ts";
 import { type ConsoleStream, openConsole, watch } from "../../control.ts";
 import { FleetboxError, fromWireError } from "../../core/errors.ts";
@@ -143,8 +143,8 @@ function screenSize(): { rows: number; columns: number } {
 
 /** A machine that went down in good order is fine. @throws {FleetboxError} what else became of it. */
 async function tellEnd(store: Store, name: string): Promise<void> {
-  const patience = AbortSignal.timeout(AFTERMATH_MS);
-  for await (const event of watch(store, name, patience)) {
+  using patience = new Limit(AFTERMATH_MS);
+  for await (const event of watch(store, name, patience.signal)) {
     if (event.event === "gone" && event.name === name) break;
     if (event.event !== "member" || event.member.name !== name) continue;
     const { state, failure } = event.member;

@@ -10,6 +10,7 @@
  * from that client: one that types faster than the guest reads waits. What is typed while there is no machine is lost.
  */
 
+import { startLimit } from "../../core/deadline.ts";
 import { closeQuietly, dialUnix, writeAll } from "../../system/sockets.ts";
 import { consoleEnd, consoleSize, cutLog } from "./console.ts";
 
@@ -154,7 +155,7 @@ export class SharedConsole {
     const conn = this.#conn;
     if (!conn) return this.#dismiss();
     // What it said last is still on its way, and then its end.
-    Deno.unrefTimer(setTimeout(() => closeQuietly(conn), LAST_BYTES_MS));
+    startLimit(LAST_BYTES_MS, () => closeQuietly(conn), { unref: true });
   }
 
   #dismiss(): void {
@@ -236,19 +237,19 @@ export class Viewer {
   async room(limitMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#hasRoom = resolve;
-    const limit = setTimeout(() => {
+    const endLimit = startLimit(limitMs, () => {
       this.#isSlow = true;
       resolve();
-    }, limitMs);
+    });
     await promise;
-    clearTimeout(limit);
+    endLimit();
   }
 
   /** No more comes: what waits may still be read, for a moment. */
   end(): void {
     this.#isEnding = true;
     if (!this.#isWriting) this.#end.resolve();
-    else Deno.unrefTimer(setTimeout(() => this.#end.resolve(), LAST_BYTES_MS));
+    else startLimit(LAST_BYTES_MS, () => this.#end.resolve(), { unref: true });
   }
 
   #queue(bytes: Uint8Array): void {

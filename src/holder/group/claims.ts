@@ -9,7 +9,7 @@
  * it; what a killed holder left (a dead socket, a pidfile with a number that may be anybody's by now) is swept here.
  */
 
-import { startLimit } from "../../core/deadline.ts";
+import { pause, startLimit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../../system/files.ts";
 import { makeMemberDirectory, type Store } from "../../store.ts";
@@ -149,7 +149,7 @@ export class Claims {
       } catch (thrown) {
         if (this.#listeners.get(name) !== listener) return; // closed by us
         log(`${name}: cannot accept a connection: ${thrown}`);
-        await new Promise((pause) => setTimeout(pause, 50)); // out of file descriptors: let others go first
+        await pause(50); // out of file descriptors: let others go first
       }
     }
   }

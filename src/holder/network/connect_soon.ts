@@ -1,4 +1,4 @@
-import { startLimit } from "../../core/deadline.ts";
+import { pause, startLimit } from "../../core/deadline.ts";
 
 /** A driver MAY open the network socket a moment after the machine answers: on a busy host that takes a while. */
 export async function connectSoon(path: string, limitMs: number): Promise<Deno.UnixConn> {
@@ -12,7 +12,7 @@ export async function connectSoon(path: string, limitMs: number): Promise<Deno.U
         const isEarly = thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.ConnectionRefused;
         if (!isEarly || isLate) throw thrown;
       }
-      await new Promise((later) => setTimeout(later, 10));
+      await pause(10);
     }
   } finally {
     endLimit();

@@ -7,7 +7,7 @@
  */
 
 import { codeOf, FleetboxError } from "../../core/errors.ts";
-import { settles } from "../../core/deadline.ts";
+import { pause, settles } from "../../core/deadline.ts";
 import type { Driver, Forward, Gateway, GatewaySpec } from "../../vmm/contract.ts";
 import type { GatewayRules } from "../../network/guard.ts";
 import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";
@@ -345,7 +345,7 @@ export class GroupNetwork {
   /** A hypervisor that lives accepts again. One that died does not, and its end unplugs the member meanwhile. */
   async #reconnect(path: string, options: PortOptions, key: string, broken: Port, why: string): Promise<void> {
     for (const delayMs of RECONNECT_MS) {
-      await new Promise((later) => setTimeout(later, delayMs));
+      await pause(delayMs);
       if (this.#closing || this.#cables.get(key) !== broken) return;
       if (delayMs === RECONNECT_MS[0]) log(`${key}: its cable broke: ${why}`);
       try {

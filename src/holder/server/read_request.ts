@@ -1,6 +1,7 @@
 /** Reads a request from a connection: a slow, silent or hostile client costs its own connection, and nobody else anything. */
 
 import { FleetboxError } from "../../core/errors.ts";
+import { LATE, Limit, unlessAborted, within } from "../../core/deadline.ts";
 import * as wire from "../../wire.ts";
 
 /**
@@ -9,18 +10,21 @@ import * as wire from "../../wire.ts";
  */
 export async function readRequest(conn: Pick<Deno.UnixConn, "read">): Promise<string | undefined> {
   const reader = new wire.RequestReader();
-  const deadline = performance.now() + wire.REQUEST_TIMEOUT_MS;
+  using limit = new Limit(wire.REQUEST_TIMEOUT_MS);
   const buffer = new Uint8Array(2048);
   let pending: Promise<number | null> | undefined;
   let isLate = false;
   for (let verdict: "more" | "quiet" = "more";;) {
     pending ??= conn.read(buffer);
-    const left = deadline - performance.now();
-    const count = await within(pending, verdict === "quiet" ? Math.min(wire.SILENCE_MS, left) : left);
-    if (count === "silence") {
-      // After a time in which the whole host stood still everything is late: what came meanwhile is read first.
-      if (performance.now() < deadline || !isLate) {
-        isLate = performance.now() >= deadline;
+    const count = await cameWithin(
+      pending,
+      isLate ? 0 : verdict === "quiet" ? wire.SILENCE_MS : undefined,
+      limit.signal,
+    );
+    if (count === LATE) {
+      // On a host that was busy everything is late: what came meanwhile is read first.
+      if (!limit.signal.aborted || !isLate) {
+        isLate = limit.signal.aborted;
         // A JSON request that is not whole yet is not ended by silence: its client has more to say. Looked at once a
         // silence, not once a byte.
         if (verdict === "quiet" && isWhole(reader.text())) return reader.text();
@@ -51,14 +55,15 @@ function isWhole(text: string): boolean {
   }
 }
 
-async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | "silence"> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<"silence">((resolve) => {
-    timer = setTimeout(() => resolve("silence"), Math.max(0, limitMs));
+/** What a promise gives, or {@link LATE}: nothing came for a while, or the limit passed (which is looked at for the first time). */
+async function cameWithin<T>(
+  promise: Promise<T>,
+  silenceMs: number | undefined,
+  limit: AbortSignal,
+): Promise<T | typeof LATE> {
+  if (silenceMs !== undefined) return await within(silenceMs, promise);
+  return await unlessAborted(promise, limit).catch((thrown): typeof LATE => {
+    if (limit.aborted && thrown === limit.reason) return LATE;
+    throw thrown;
   });
-  try {
-    return await Promise.race([promise, silence]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -11,7 +11,7 @@ import { connect } from "node:net";
 import type { Client, ClientChannel, SFTPWrapper } from "./ssh2.d.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { SshEndpoint } from "../../wire.ts";
-import { pause, unlessAborted } from "../../core/deadline.ts";
+import { Limit, pause, unlessAborted } from "../../core/deadline.ts";
 import type { Slots } from "./semaphore.ts";
 
 /** How long a machine may be unreachable before who waits is told so. */
@@ -94,7 +94,7 @@ export class Connection {
     const { name, key } = this.target;
     const { signal } = this.#end;
     const [{ Client }, privateKey] = await Promise.all([loadSsh2(), Deno.readTextFile(key)]);
-    const deadline = performance.now() + CONNECT_LIMIT_MS;
+    using limit = new Limit(CONNECT_LIMIT_MS);
     for (;;) {
       const endpoint = await this.target.endpoint();
       const free = await this.handshakes.take();
@@ -104,7 +104,7 @@ export class Connection {
       } catch (cause) {
         if (signal.aborted) throw new FleetboxError("interrupted", `The connection to "${name}" was closed`);
         const isRefused = (cause as { level?: string }).level === "client-authentication";
-        if (isRefused || performance.now() > deadline) {
+        if (isRefused || limit.signal.aborted) {
           const what = isRefused
             ? `refuses the key ${key} for its user ${endpoint.user}`
             : `did not answer over SSH at ${endpoint.host}:${endpoint.port} within ${CONNECT_LIMIT_MS / 1000} s`;
