@@ -5,6 +5,7 @@
  * only when the decision comes to that. What was found is kept for the life of this process.
  */
 
+import { variable } from "../src/core/environment.ts";
 import { Limit } from "../src/core/deadline.ts";
 import { run, which } from "../src/system/process.ts";
 import { type Executable, isFleetbox, ownPath, sourceExecutable } from "../src/system/program_info.ts";
@@ -54,7 +55,7 @@ export async function resolveHelper(store: Store, options: ResolveOptions = {}):
 }
 
 function gather(catalog: Catalog): Facts {
-  const text = Deno.env.get("FLEETBOX_HELPER");
+  const text = variable("FLEETBOX_HELPER");
   return {
     named: text ? { text, program: which(text) } : undefined,
     self: ownPath(Deno.execPath()),

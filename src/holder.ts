@@ -8,6 +8,7 @@
  * command line or the library.
  */
 
+import { variable } from "./core/environment.ts";
 import { settles } from "./core/deadline.ts";
 import { codeOf, FleetboxError, toWireError } from "./core/errors.ts";
 import { checkNames } from "./core/names.ts";
@@ -49,8 +50,8 @@ export async function runHolder(argument: string): Promise<number> {
     const store = Store.fromEnvironment();
     const names = comeback ? await membersToBringBack(store, comeback) : asked;
     if (names.length === 0) return 0;
-    const options: Options = parseOptions(Deno.env.get(OPTIONS_VARIABLE));
-    const parent = parentOf(Deno.env.get(PARENT_VARIABLE));
+    const options: Options = parseOptions(variable(OPTIONS_VARIABLE));
+    const parent = parentOf(variable(PARENT_VARIABLE));
     if (parent !== undefined) watchParent(parent, (why) => bound.end(`the client is gone: ${why}`));
     store.ensure();
     const prepared = await Group.prepare({
@@ -182,7 +183,7 @@ async function tellLastWords(argument: string, failure: unknown, bound: BoundEnd
     const lastWords = bound.lastWords = new LastWords(store, names, failure);
     endOnSignals(() => lastWords.end());
     if (bound.isEnding || !await lastWords.claim()) return;
-    if (Deno.env.get(PARENT_VARIABLE) && lastWords.serves(names[0])) {
+    if (variable(PARENT_VARIABLE) && lastWords.serves(names[0])) {
       letGo = listenForClient(store.controlSocket(names[0]), () => lastWords.end());
       bound.atExit = letGo;
     }
@@ -194,11 +195,11 @@ async function tellLastWords(argument: string, failure: unknown, bound: BoundEnd
   }
 }
 
-function parentOf(variable: string | undefined): number | undefined {
-  if (!variable) return undefined;
-  const pid = Number(variable);
+function parentOf(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  const pid = Number(text);
   if (Number.isInteger(pid) && pid > 0) return pid;
-  throw new FleetboxError("misuse", `Bad ${PARENT_VARIABLE}: found ${JSON.stringify(variable)}, expected a process id`);
+  throw new FleetboxError("misuse", `Bad ${PARENT_VARIABLE}: found ${JSON.stringify(text)}, expected a process id`);
 }
 
 function endOnSignals(end: (signal: string) => void): void {

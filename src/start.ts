@@ -38,12 +38,10 @@ async function commandLine(args: string[]): Promise<number> {
     if (problem) throw problem;
     return Deno.exitCode;
   } catch (thrown) {
-    const { errorJson, errorText, exitCodeOf, wantsJson } = await lazyModule<typeof import("./cli/error_text.ts")>(
-      "src/cli/error_text.ts",
-    );
-    warn(wantsJson(args) ? errorJson(thrown) : errorText(thrown, errorWidth()));
-    if (Deno.env.get("FLEETBOX_DEBUG")?.split(",").includes("stack")) warn((thrown as Error)?.stack ?? "");
-    return exitCodeOf(thrown);
+    const error = await lazyModule<typeof import("./cli/error_text.ts")>("src/cli/error_text.ts");
+    warn(error.wantsJson(args) ? error.errorJson(thrown) : error.errorText(thrown, errorWidth()));
+    if (error.wantsStack()) warn((thrown as Error)?.stack ?? "");
+    return error.exitCodeOf(thrown);
   }
 }
 

@@ -18,6 +18,7 @@
  * files, `system/locks.ts` locks them. Only `store/remove.ts` deletes a disk.
  */
 
+import { variable } from "./core/environment.ts";
 import { FleetboxError, isNotFound, messageOf } from "./core/errors.ts";
 import { clusterOf, isName } from "./core/names.ts";
 import { join, resolveFrom } from "./core/paths.ts";
@@ -73,7 +74,7 @@ export class Store {
    * belongs to somebody else, who could have us talk to sockets and run disks of theirs.
    */
   static fromEnvironment(): Store {
-    const named = Deno.env.get("FLEETBOX_HOME");
+    const named = variable("FLEETBOX_HOME");
     const home = Deno.env.get("HOME");
     if (!named && !home) {
       throw new FleetboxError("misuse", "Cannot find the store: neither FLEETBOX_HOME nor HOME is set");

@@ -8,6 +8,7 @@
  * With `--json` it is one line instead: `{"event":"error", code, message, causes, hint?}`, on standard error as well.
  */
 
+import { isMirrored } from "../core/environment.ts";
 import { codeOf, EXIT_CODES, hintLine, hintOf, messageOf, newCauses, toWireError } from "../core/errors.ts";
 import { wrapLine } from "./terminal/wrap.ts";
 
@@ -55,4 +56,9 @@ export function wantsJson(args: readonly string[]): boolean {
 
 function indent(text: string): string {
   return text.trimEnd().replaceAll("\n", "\n    ");
+}
+
+/** Whether the stack of an error is wanted as well. */
+export function wantsStack(): boolean {
+  return isMirrored("stack");
 }

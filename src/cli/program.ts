@@ -6,6 +6,7 @@
  * are for help, for completion, and to find the nearest one to a typing mistake.
  */
 
+import { VARIABLES } from "../core/environment.ts";
 import { Command, CommanderError } from "./arguments/parser.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
 import { versionLine } from "../system/program_info.ts";
@@ -110,13 +111,12 @@ Exit codes:
 ssh, exec and cp end with the exit code of what they ran.
 
 Environment:
-  FLEETBOX_HOME   the store (default: ~/.fleetbox)
-  FLEETBOX_IMAGE  the image of new members (default: micro)
-  FLEETBOX_ACCEL  kvm, hvf or tcg, instead of what a dry run finds
-  FLEETBOX_QEMU   the QEMU to run, a path
-  FLEETBOX_DEBUG  what is mirrored to standard error: wire, qmp, stack
-  NO_COLOR        no colours on a terminal
-  FORCE_COLOR     colours without one`;
+${variableLines()}`;
+
+function variableLines(): string {
+  const all = { ...VARIABLES, NO_COLOR: "no colours on a terminal", FORCE_COLOR: "colours without one" };
+  return Object.entries(all).map(([name, meaning]) => `  ${name.padEnd(17)}  ${meaning}`).join("\n");
+}
 
 /** The program, with all its commands or with the one that goes by `word`. */
 export async function buildProgram(word?: string): Promise<Command> {

@@ -1,10 +1,40 @@
-/** Switches in the environment, read in one way: `1`, `true`, `yes` or any other word is on; `0`, `false`, `no`, `off` or nothing is off. */
+/**
+ * The environment variables of fleetbox: the one table, and the one way to read them. An empty one is as one that is not
+ * set. Of a switch `1`, `true`, `yes` or any other word is on; `0`, `false`, `no`, `off` or nothing is off.
+ *
+ * What others define (`HOME`, `PATH`, `TMPDIR`, `TERM`, `NO_COLOR`, …) is read where it is needed. `FLEETBOX_EXEC` is set in
+ * guests alone, as a mark.
+ */
+
+/** For users: what each does, as `fleetbox --help` says it. */
+export const VARIABLES = {
+  FLEETBOX_HOME: "the store (default: ~/.fleetbox)",
+  FLEETBOX_IMAGE: "the image of new members (default: micro)",
+  FLEETBOX_ACCEL: "kvm, hvf or tcg, instead of what a dry run finds",
+  FLEETBOX_QEMU: "the QEMU to run, a path",
+  FLEETBOX_FIRMWARE: "a share directory to look for UEFI firmware in first",
+  FLEETBOX_MICRO: "the directory of a built micro image",
+  FLEETBOX_HELPER: "the program that runs machines for the library",
+  FLEETBOX_OFFLINE: "1: never open a connection to the network",
+  FLEETBOX_KEEP: "1: keep the machines of tests that failed",
+  FLEETBOX_DEBUG: "what is mirrored to standard error: wire, qmp, stack",
+} as const;
+
+/** Between programs: set by the client that starts a holder, or by the holder that starts a guardian. */
+type Internal = "FLEETBOX_OPTS" | "FLEETBOX_PARENT_PID" | "FLEETBOX_GUARDIAN";
+
+export type Variable = keyof typeof VARIABLES | Internal;
+
+/** A variable's value, or undefined. */
+export function variable(name: Variable): string | undefined {
+  return Deno.env.get(name) || undefined;
+}
 
 const OFF = ["", "0", "false", "no", "off"];
 
 /** Whether a switch is on. */
-export function isOn(variable: string): boolean {
-  return !OFF.includes((Deno.env.get(variable) ?? "").trim().toLowerCase());
+export function isOn(name: Variable): boolean {
+  return !OFF.includes((variable(name) ?? "").trim().toLowerCase());
 }
 
 /** Forbids fleetbox to open any connection to the network. */
@@ -12,4 +42,9 @@ export const OFFLINE_VARIABLE = "FLEETBOX_OFFLINE";
 
 export function isOffline(): boolean {
   return isOn(OFFLINE_VARIABLE);
+}
+
+/** Whether this is to be mirrored to standard error. */
+export function isMirrored(what: "wire" | "qmp" | "stack"): boolean {
+  return variable("FLEETBOX_DEBUG")?.split(",").includes(what) ?? false;
 }

@@ -10,6 +10,7 @@
  * third within a minute is the last. Bound groups have no guardian: they end with their holder.
  */
 
+import { variable } from "../core/environment.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { shellQuote } from "../core/quoting.ts";
 import { identify, type ProcessIdentity, which } from "../system/process.ts";
@@ -72,7 +73,7 @@ export function isTooMany(deaths: readonly number[], now: number): boolean {
 
 /** Why this process was started, if a guardian has become it; the death that made it so is among the deaths then. */
 export function comebackFromEnvironment(now = Deno.osUptime()): Comeback | undefined {
-  const text = Deno.env.get(GUARDIAN_VARIABLE);
+  const text = variable(GUARDIAN_VARIABLE);
   if (!text) return undefined;
   Deno.env.delete(GUARDIAN_VARIABLE); // it is nobody else's
   try {

@@ -7,6 +7,7 @@
  * two that unpack at once, or one that is killed, leave a whole image or none.
  */
 
+import { variable } from "../core/environment.ts";
 import { join } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { companion } from "../system/program_info.ts";
@@ -27,7 +28,7 @@ export function currentMicro(): string | undefined {
 }
 
 function source(): string {
-  return Deno.env.get("FLEETBOX_MICRO") ?? companion("build/micro");
+  return variable("FLEETBOX_MICRO") ?? companion("build/micro");
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Whether this host can run machines, told without running one: what a test says when it is skipped. */
 
+import { variable } from "../core/environment.ts";
 import { isAbsolute, join } from "../system/path.ts";
 import { messageOf } from "../core/errors.ts";
 import { DEFAULTS } from "../core/options.ts";
@@ -44,8 +45,8 @@ export function hostProblem(options: { image?: string; store?: string } = {}): s
 function imageProblem(store: Store, image: string): string | undefined {
   if (isAbsolute(image)) return exists(image) ? undefined : `there is no image at ${image}`;
   // A compiled helper brings micro along; an alias that must be downloaded first is no reason to skip.
-  if (image !== "micro" || Deno.env.get("FLEETBOX_HELPER") || Deno.build.standalone) return undefined;
-  const source = Deno.env.get("FLEETBOX_MICRO") ?? companion("build/micro");
+  if (image !== "micro" || variable("FLEETBOX_HELPER") || Deno.build.standalone) return undefined;
+  const source = variable("FLEETBOX_MICRO") ?? companion("build/micro");
   if (exists(join(source, "image.json")) || hasMicro(store)) return undefined;
   return "the micro image is not built (make micro)";
 }

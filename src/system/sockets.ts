@@ -6,6 +6,7 @@
  * `FLEETBOX_DEBUG=wire` mirrors the traffic to standard error.
  */
 
+import { isMirrored } from "../core/environment.ts";
 import { pause } from "../core/deadline.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { host } from "./os.ts";
@@ -114,7 +115,7 @@ export async function* readLines(
   if (rest !== "") yield rest;
 }
 
-const tracing = (Deno.env.get("FLEETBOX_DEBUG") ?? "").split(",").includes("wire");
+const tracing = isMirrored("wire");
 
 function trace(direction: "<" | ">", text: string): void {
   if (tracing) console.error(`wire ${direction} ${text.trimEnd()}`);

@@ -1,5 +1,6 @@
 /** The flags of `up` and `join` that say what a member shall be, and what they become on the wire. */
 
+import { variable } from "../../core/environment.ts";
 import { resolve } from "../../system/path.ts";
 import { Command } from "./parser.ts";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
@@ -73,7 +74,7 @@ export function addMemberFlags(command: Command): Command {
  * The options for the wire. Only what was asked: what is absent is the holder's to choose.
  * @throws {FleetboxError} `misuse`, naming the flag.
  */
-export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = Deno.env.get(IMAGE_VARIABLE)): Options {
+export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable(IMAGE_VARIABLE)): Options {
   const options: Options = {};
   const image = flags.image ?? (env || undefined);
   if (image === "") throw bad("--image", image, "an alias or a path");

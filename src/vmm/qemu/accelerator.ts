@@ -9,6 +9,7 @@
  * {@link decide} is the pure part: plain facts in, a verdict out.
  */
 
+import { variable } from "../../core/environment.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { host } from "../../system/os.ts";
 import type { AcceleratorChoice } from "../contract.ts";
@@ -91,7 +92,7 @@ export interface ChooseOptions {
  */
 export async function chooseAccelerator(options: ChooseOptions): Promise<AcceleratorChoice> {
   const { binary, cacheFile, look = LOOK } = options;
-  const forced = Deno.env.get("FLEETBOX_ACCEL");
+  const forced = variable("FLEETBOX_ACCEL");
   const facts: Facts = {
     forced,
     os: host().name,

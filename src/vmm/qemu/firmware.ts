@@ -3,6 +3,7 @@
  * distributions and QEMU itself put them. The builds without Secure Boot: a disk of one's own need not be signed.
  */
 
+import { variable } from "../../core/environment.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { host } from "../../system/os.ts";
 import type { UefiFirmware } from "../contract.ts";
@@ -35,7 +36,7 @@ export const FIRMWARE_VARIABLE = "FLEETBOX_FIRMWARE";
  * @throws {FleetboxError} `unavailable`, with what to install.
  */
 export function findUefi(arch: "x86_64" | "aarch64", shares = host().shares): UefiFirmware {
-  const own = Deno.env.get(FIRMWARE_VARIABLE);
+  const own = variable(FIRMWARE_VARIABLE);
   for (const share of own ? [own, ...shares] : shares) {
     for (const [code, vars] of FILES[arch]) {
       const found = { code: `${share}/${code}`, vars: `${share}/${vars}` };

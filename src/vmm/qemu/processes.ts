@@ -2,6 +2,7 @@
  * QEMU's processes, as others see them: by their command lines. Small, for `ls` reads it: the driver itself is not loaded.
  */
 
+import { variable } from "../../core/environment.ts";
 import { host } from "../../system/os.ts";
 
 /**
@@ -19,7 +20,7 @@ export function controlSocketTest(args: readonly string[]): ((socket: string) =>
 /** The programs without which no machine of the host's own kind runs. */
 export function requiredPrograms(): { program: string; install: string }[] {
   const arch = Deno.build.arch;
-  const qemu = Deno.env.get("FLEETBOX_QEMU") || `qemu-system-${arch}`;
+  const qemu = variable("FLEETBOX_QEMU") ?? `qemu-system-${arch}`;
   return [
     { program: qemu, install: host().install(arch === "aarch64" ? "qemu-system-arm" : "qemu-system-x86", "qemu") },
     { program: "qemu-img", install: host().install("qemu-utils", "qemu") },

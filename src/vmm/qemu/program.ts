@@ -5,6 +5,7 @@
  * a QEMU that is too old says so when it starts, and `exits.ts` understands. `doctor` asks.
  */
 
+import { variable } from "../../core/environment.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { run, which } from "../../system/process.ts";
 import { installCommand, type QemuPackage } from "./packages.ts";
@@ -19,7 +20,7 @@ const PACKAGES: Record<string, QemuPackage> = { x86_64: "qemu-system-x86", aarch
  * @throws {FleetboxError} `unavailable`, with what to install.
  */
 export function findQemu(arch: string = Deno.build.arch): string {
-  const forced = Deno.env.get("FLEETBOX_QEMU");
+  const forced = variable("FLEETBOX_QEMU");
   if (forced) {
     const found = which(forced);
     // One that says that it emulates another kind of machine is not meant for this one.

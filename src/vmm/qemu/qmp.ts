@@ -14,6 +14,7 @@
  * Reference: docs/interop/qmp-spec.txt in QEMU. `FLEETBOX_DEBUG=qmp` mirrors the traffic to standard error.
  */
 
+import { isMirrored } from "../../core/environment.ts";
 import { FleetboxError, isNotFound, messageOf } from "../../core/errors.ts";
 import { pause, startLimit } from "../../core/deadline.ts";
 import { LineSplitter } from "../../core/lines.ts";
@@ -316,7 +317,7 @@ function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new FleetboxError("interrupted", messageOf(reason));
 }
 
-const tracing = (Deno.env.get("FLEETBOX_DEBUG") ?? "").split(",").includes("qmp");
+const tracing = isMirrored("qmp");
 function trace(direction: "<" | ">", line: string): void {
   if (tracing) console.error(`qmp ${direction} ${line}`);
 }
