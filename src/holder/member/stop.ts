@@ -51,7 +51,7 @@ export async function stopRun(
 
 /**
  * Ends an orphan that does not answer.
- * @throws {FleetboxError} `conflict`: it runs, and its end was not forced. One whose directory was deleted has no disk that a
+ * @throws {FleetboxError} `conflict`: it runs, and its end was not forced. One whose disk was deleted has nothing that a
  * graceful end could save, and needs no force.
  */
 export async function endOrphan(
@@ -60,7 +60,7 @@ export async function endOrphan(
   process: ProcessIdentity,
   force: boolean,
 ): Promise<void> {
-  if (!force && isAlive(process) && exists(paths.config)) {
+  if (!force && isAlive(process) && exists(paths.disk)) {
     throw new FleetboxError("conflict", `Cannot stop "${name}": its machine (process ${process.pid}) does not answer`, {
       hint: `End it, without asking it: fleetbox stop --force ${name}`,
     });
