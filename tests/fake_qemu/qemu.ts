@@ -139,10 +139,21 @@ async function lockDisk(path: string, argument: string): Promise<Deno.FsFile> {
     const why = thrown instanceof Deno.errors.NotFound ? "No such file or directory" : "Permission denied";
     die(`-blockdev ${argument}: Could not open '${path}': ${why}`);
   }
-  if (!await Promise.race([file.lock(true).then(() => true), sleep(100).then(() => false)])) {
+  const locked = file.lock(true).then(() => true);
+  while (!await Promise.race([locked, sleep(100).then(() => false)])) {
+    if (!isLockedByAnother(file)) continue; // a slow host has not come to it yet
     die(`-blockdev ${argument}: Failed to get "write" lock\nIs another process using the image [${path}]?`);
   }
   return file;
+}
+
+/** Whether the kernel's list (proc(5)) has a lock on the file that is held, and not by us. */
+function isLockedByAnother(file: Deno.FsFile): boolean {
+  const { ino } = file.statSync();
+  return Deno.readTextFileSync("/proc/locks").split("\n").some((line) => {
+    const [, kind, , , pid, place] = line.split(/\s+/); // a lock that is waited for has "->" in the place of its kind
+    return kind === "FLOCK" && place.endsWith(`:${ino}`) && Number(pid) !== Deno.pid;
+  });
 }
 
 async function dryRun({ kvm = "works" }: Behaviour, accelerator: string): Promise<never> {
