@@ -9,7 +9,7 @@ import { MAY_MOUNT, sandbox, test, told } from "../support/sandbox.ts";
 test(
   "a guest that fills the host's disk stands, is told as such, goes on when there is room, and no byte is wrong",
   async () => {
-    await using box = await sandbox({ storeKiB: 192 * 1024 });
+    await using box = await sandbox({ storeKiB: 192 * 1024, limitMs: 400_000 });
     await box.up("a,b");
     const ballast = join(box.home, "ballast");
     const df = new Deno.Command("df", { args: ["-Pk", box.home] });
@@ -19,7 +19,7 @@ test(
 
     // 24 MiB of known text, where the host has room for 8.
     const writing = guest(box, "a", "yes fleetbox | head -c 25165824 > big && sync && cat big | sha256sum");
-    await until("a is paused", async () => (await box.status("a"))?.stage === "paused", 60_000);
+    await until("a is paused", async () => (await box.status("a"))?.stage === "paused", 300_000);
     const { error } = (await box.status("a"))!;
     assert.match(error!, /^paused: disk full: write on volume "disk" failed: .*\(.*disk\.qcow2\)$/);
     assert.match((await box.ok("ls")).stdout, /^a: paused: disk full: [^]*try: Free some space on the file system of/m);
