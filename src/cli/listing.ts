@@ -99,7 +99,7 @@ function stateText({ state, stage, not_answering: isSilent }: MemberView): strin
 /** Why members are not as they should be, below the table; who has the same reason is told together. */
 export function reasons(views: readonly MemberView[]): string[] {
   const told = new Map<string, string[]>();
-  for (const { name, state, group, reason, hint } of views) {
+  for (const { name, state, group_id: groupId, reason, hint } of views) {
     if (!reason) continue;
     const text = reason.trim().replace(/\s*\n\s*/g, "; ");
     // Taking one member of a group back takes all of them: one hint is enough.
@@ -107,7 +107,7 @@ export function reasons(views: readonly MemberView[]): string[] {
       ? `orphaned: ${text}`
       : state === "orphaned"
       ? `orphaned: run fleetbox up ${
-        views.find((view) => view.state === state && view.group === group)!.name
+        views.find((view) => view.state === state && view.group_id === groupId)!.name
       } (${text})`
       : hint
       ? `${text}\n  try: ${hint}`

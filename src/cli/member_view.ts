@@ -28,8 +28,11 @@ export interface MemberView {
   not_answering?: true;
   /** When the state began, ISO 8601. */
   since?: string;
-  /** The group that it is served in. */
+  /** What it is called on its group's network, when that is not its name. */
+  host_name?: string;
+  /** The group that it is served in: its name, which another group can have as well, and its id. */
   group?: string;
+  group_id?: string;
   /** Whether the group dies with the program that made it. */
   bound: boolean;
   /** Whether it reaches the outside. Absent: it was made by an earlier version. */
@@ -57,7 +60,15 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
       ...(config.egress && { egress: config.egress, host_access: config.host_access ?? false }),
     };
   const forwards = report?.forwards ?? config?.forwards?.map((one) => ({ ...one, open: false }));
-  const base = { name, ...known, ip: config?.ip ?? "", bound, ...(forwards?.length ? { forwards } : {}) };
+  const hostName = report?.host_name ?? config?.host_name;
+  const base = {
+    name,
+    ...(hostName && { host_name: hostName }),
+    ...known,
+    ip: config?.ip ?? "",
+    bound,
+    ...(forwards?.length ? { forwards } : {}),
+  };
   if (report) {
     return {
       ...base,
@@ -70,6 +81,7 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
       image: report.image,
       since: report.since,
       group: report.group,
+      group_id: report.group_id,
       ...(report.egress && { egress: report.egress, host_access: report.host_access ?? false }),
       ssh: report.ssh,
       ...(report.not_answering
@@ -79,30 +91,29 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
         : {}),
     };
   }
-  const problem = (state: ViewState, reason: string, hint?: string, group?: string): MemberView => ({
+  const problem = (state: ViewState, reason: string, hint?: string, group?: GroupFacts): MemberView => ({
     ...base,
     state,
     running: false,
-    group,
+    group: group?.group,
+    group_id: group?.id,
     reason,
     hint,
   });
   if (silence) return problem("unknown", silence.message, silence.hint);
   const orphans = orphanGroup(groups, name);
   if (orphans?.isComingBack) {
-    return problem("orphaned", "its holder died, its machine runs; it is being taken back", undefined, orphans.group);
+    return problem("orphaned", "its holder died, its machine runs; it is being taken back", undefined, orphans);
   }
-  if (orphans) return problem("orphaned", "its holder is gone, its machine runs", `fleetbox up ${name}`, orphans.group);
+  if (orphans) return problem("orphaned", "its holder is gone, its machine runs", `fleetbox up ${name}`, orphans);
   if (stored && "damage" in stored) return problem("damaged", messageOf(stored.damage), stored.damage.hint);
   return { ...base, state: "stopped", running: false };
 }
 
 export function viewsOf({ members, served, groups }: Everything): MemberView[] {
   return members.map((member) => {
-    const group = member.report?.group;
-    const bound = group === undefined
-      ? false
-      : served.get(group)?.bound ?? groups.find((one) => one.group === group)?.bound ?? false;
+    const id = member.report?.group_id;
+    const bound = served.get(id ?? "")?.bound ?? groups.find((one) => one.id === id)?.bound ?? false;
     return viewOf(member, groups, bound);
   });
 }

@@ -131,7 +131,7 @@ export function silentMachine({ name, hypervisor_pid: pid }: MemberReport): Flee
 /** Everything: each member of the store and of the groups that are served, in natural order. */
 export interface Everything {
   members: MemberFacts[];
-  /** The groups that answered, by name. */
+  /** The groups that answered, by id: two can have the same name. */
   served: Map<string, GroupReport>;
   groups: GroupFacts[];
 }
@@ -149,14 +149,15 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
   const hasSocket = store.socketProbe();
 
   await Promise.all(
-    groups.filter((group) => group.holderAlive).map(async ({ members }) => {
+    groups.filter((group) => group.holderAlive).map(async ({ id, members }) => {
       const via = members.find(hasSocket);
       if (via === undefined) return;
       try {
         const report = await orSilent(timeoutMs, via, getGroup(store, via, timeoutMs));
         if (!report) return;
-        served.set(report.group, report);
-        for (const member of report.members) reports.set(member.name, member);
+        served.set(id, report);
+        // A holder of an earlier version does not tell the id.
+        for (const member of report.members) reports.set(member.name, { ...member, group_id: id });
       } catch (thrown) {
         for (const name of members) silences.set(name, asFleetboxError(thrown));
       }

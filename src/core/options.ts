@@ -76,6 +76,8 @@ export interface Options {
   boot_timeout_ms?: number;
   /** Whether what this spawn created is removed again when its first boot fails. @default true */
   remove_on_failure?: boolean;
+  /** Host names of new members, by name; a member that is not here is called by its name. @default {} */
+  host_names?: Record<string, string>;
   /** Members of the group that must be served (adopted) but not booted: a killed holder's others. @default [] */
   adopt?: string[];
   /**
@@ -132,6 +134,10 @@ const CHECKS: Record<keyof Options, Check> = {
   },
   remove_on_failure: boolean,
   boot_timeout_ms: number(1, 24 * 3600 * 1000, false),
+  host_names: (value, key) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) bad(key, value, "host names by name");
+    for (const word of Object.entries(value).flat()) checkName(word);
+  },
   adopt: (value, key) => {
     if (!Array.isArray(value)) bad(key, value, "a list of names");
     value.forEach(checkName);

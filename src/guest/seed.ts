@@ -39,7 +39,8 @@ const SIZE_PROFILE = lines(
 
 /** Who a guest is. */
 export interface SeedFacts {
-  name: string;
+  /** What it is called on its group's network. */
+  hostName: string;
   instanceId: string;
   user: string;
   /** One line of `authorized_keys`. */
@@ -61,7 +62,7 @@ export interface SeedFacts {
 export function seedFiles(facts: SeedFacts): Record<string, string> {
   const ours = cloudConfig(facts);
   return {
-    "meta-data": lines(`instance-id: ${yaml(facts.instanceId)}`, `local-hostname: ${yaml(facts.name)}`),
+    "meta-data": lines(`instance-id: ${yaml(facts.instanceId)}`, `local-hostname: ${yaml(facts.hostName)}`),
     "user-data": facts.userData === undefined ? lines("#cloud-config", "{}") : beside(facts.userData, ours),
     "vendor-data": ours,
     "network-config": lines(
@@ -86,11 +87,11 @@ export function seedFiles(facts: SeedFacts): Record<string, string> {
 }
 
 function cloudConfig(facts: SeedFacts): string {
-  const { name, domain, user, publicKey, fixtures = [] } = facts;
+  const { hostName, domain, user, publicKey, fixtures = [] } = facts;
   return lines(
     "#cloud-config",
-    `hostname: ${yaml(name)}`,
-    `fqdn: ${yaml(`${name}.${domain}`)}`,
+    `hostname: ${yaml(hostName)}`,
+    `fqdn: ${yaml(`${hostName}.${domain}`)}`,
     // cloud-init would write 127.0.1.1 for the guest's own name, which nobody else reaches: see hostsCommand().
     "manage_etc_hosts: false",
     "users:",
@@ -135,9 +136,9 @@ function cloudConfig(facts: SeedFacts): string {
  * The guest's own name is its address on the group's network, so that what binds to `$(hostname)`, or tells it to others,
  * can be reached. One marked line of /etc/hosts is ours, and an image's own 127.0.1.1 for the name; the rest is the user's.
  */
-function hostsCommand({ name, domain, address }: SeedFacts): string {
-  const line = `${address.split("/")[0]} ${name}.${domain} ${name} # fleetbox`;
-  const old = [`/^127\\.0\\.1\\.1[[:space:]].*${name}/d`, "/ # fleetbox$/d"].map((one) => `-e ${shellQuoted(one)}`);
+function hostsCommand({ hostName, domain, address }: SeedFacts): string {
+  const line = `${address.split("/")[0]} ${hostName}.${domain} ${hostName} # fleetbox`;
+  const old = [`/^127\\.0\\.1\\.1[[:space:]].*${hostName}/d`, "/ # fleetbox$/d"].map((one) => `-e ${shellQuoted(one)}`);
   return `sed -i ${old.join(" ")} /etc/hosts; printf '%s\\n' ${shellQuoted(line)} >>/etc/hosts`;
 }
 

@@ -5,7 +5,7 @@ import { type SeedFacts, seedFiles, SIZE_FILE, writeSeed } from "./seed.ts";
 import { isMimeMessage } from "./user_data.ts";
 
 const FACTS: SeedFacts = {
-  name: "web-1",
+  hostName: "web-1",
   instanceId: "web-1-0b5c",
   user: "fleetbox",
   publicKey: "ssh-ed25519 AAAA fleetbox",
@@ -42,7 +42,7 @@ const trap = fc.oneof(
 
 Deno.test("seed: every value is one double-quoted scalar, whatever is in it", () => {
   fc.assert(fc.property(trap, trap, trap, (name, publicKey, instanceId) => {
-    const files = seedFiles({ ...FACTS, name, publicKey, instanceId });
+    const files = seedFiles({ ...FACTS, hostName: name, publicKey, instanceId });
     const scalars = (text: string) => [...text.matchAll(/"(?:[^"\\]|\\.)*"/g)].map(([scalar]) => JSON.parse(scalar));
     assert.deepEqual(scalars(files["meta-data"]), [instanceId, name]);
     assert.ok(scalars(files["vendor-data"]).includes(publicKey));
@@ -72,7 +72,7 @@ Deno.test({
   fn: async () => {
     const path = trap.map((text) => "/" + text.replace(/\p{Cc}/gu, "x"));
     const samples = fc.sample(
-      fc.record({ name: trap, publicKey: trap, fixtures: fc.array(path, { maxLength: 3 }) }),
+      fc.record({ hostName: trap, publicKey: trap, fixtures: fc.array(path, { maxLength: 3 }) }),
       200,
     );
     const documents = samples.map((sample) => seedFiles({ ...FACTS, ...sample }));
@@ -84,7 +84,7 @@ Deno.test({
     await writer.close();
     const { stdout } = await child.output();
     JSON.parse(new TextDecoder().decode(stdout)).forEach((read: Read, index: number) => {
-      const { name, publicKey, fixtures } = samples[index];
+      const { hostName: name, publicKey, fixtures } = samples[index];
       assert.equal(read["meta-data"]["local-hostname"], name);
       assert.deepEqual(read["vendor-data"].users[0].ssh_authorized_keys, [publicKey]);
       assert.equal(read["vendor-data"].bootcmd!.length, fixtures.length + 3);

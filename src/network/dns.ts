@@ -1,7 +1,7 @@
 /**
  * The holder's answers to DNS questions about members: from one message to another, without sockets or frames.
  *
- * It is the authority for `fleetbox.internal`, for single-label names, and for the reverse of 10.88.0.0/16; nothing of
+ * It is the authority for `fleetbox.internal`, for single-label names, and for the reverse zone around the network; nothing of
  * these ever goes outside. What else is asked goes on to the gateway's DNS, or is refused when the member that asks has no egress. It
  * knows only the present: who is a member is asked anew for each question, and answers live for 0 seconds, so a stop, an
  * `up` or a join is seen at once. The messages come from guests: `dns-packet` reads and writes them behind checks of the
@@ -13,8 +13,8 @@ import { Buffer } from "node:buffer";
 // @ts-types="@types/dns-packet"
 import * as packets from "dns-packet";
 import type { Answer, DecodedPacket, OptAnswer, Question } from "dns-packet";
-import { DOMAIN } from "./addresses.ts";
 import type { DnsHook } from "./dns_frame.ts";
+import { DOMAIN, SUBNET } from "./subnet.ts";
 
 export interface DnsOptions {
   /** The address of a current member of the group; the name is in lower case. */
@@ -28,8 +28,8 @@ const TTL = 0;
 /** The UDP payload that we take, as our OPT record says (what DNS flag day 2020 advises). */
 const UDP_PAYLOAD = 1232;
 const HEADER_BYTES = 12;
-const REVERSE = "88.10.in-addr.arpa";
-const REVERSE_NAME = /^(\d{1,3})\.0\.88\.10\.in-addr\.arpa$/;
+const REVERSE = SUBNET.reverseZone;
+const REVERSE_NAME = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/;
 
 const NOERROR = 0, FORMERR = 1, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5;
 /** An extended code: its upper bits are in the OPT record. */
@@ -91,8 +91,8 @@ export class DnsResponder implements DnsHook {
   }
 
   #reverse(question: Question, name: string): Decision {
-    const octet = REVERSE_NAME.exec(name)?.[1];
-    const member = octet === undefined ? undefined : this.#options.nameOf(`10.88.0.${Number(octet)}`);
+    const octets = REVERSE_NAME.exec(name)?.slice(1).reverse();
+    const member = octets && this.#options.nameOf(octets.map(Number).join("."));
     if (member === undefined) return { code: name === REVERSE ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
     const wanted = question.type === "PTR" || isAny(question);
     return { code: NOERROR, answers: wanted ? [record("PTR", question, `${member}.${DOMAIN}`)] : [], isOurs: true };

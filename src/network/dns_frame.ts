@@ -2,14 +2,15 @@
  * DNS questions as Ethernet frames: which frames are one, what they ask, and the frame that answers.
  *
  * The switch asks {@link isDnsQuestion} of each frame for the gateway, which costs a few comparisons and nothing else.
- * Only UDP to 10.88.0.3:53 in one piece counts; TCP and fragments are not looked at here: the guard drops them.
+ * Only UDP to port 53 of the network's DNS address in one piece counts; TCP and fragments are not looked at here: the guard drops them.
  * Formats: RFC 894 (Ethernet), RFC 791 (IPv4), RFC 768 (UDP; a checksum of 0 was not computed). The hook in between
  * sees DNS messages only, so it can be tested without frames.
  */
 
-import { DNS_MAC, NETWORK_BITS, parseMac } from "./addresses.ts";
 import { encodeFrame } from "./frame.ts";
 import { TYPE_ARP, TYPE_IPV4 } from "./guard.ts";
+import { parseMac } from "./macs.ts";
+import { SUBNET } from "./subnet.ts";
 
 /**
  * Who answers DNS: the message's answer, `pass` (it goes on to the gateway's DNS) or `drop`. Must not throw.
@@ -19,13 +20,13 @@ export interface DnsHook {
   respond(message: Uint8Array, egress: boolean): Uint8Array | "pass" | "drop";
 }
 
-const DNS_ADDRESS = NETWORK_BITS | 3;
+const DNS_ADDRESS = SUBNET.bits | SUBNET.dnsSlot;
 const UDP = 17;
 const PORT = 53;
 const ETHERNET_BYTES = 14, IPV4_BYTES = 20, UDP_BYTES = 8;
 /** Questions are short; what is longer is not for us to look at (RFC 6891 advises 1,232 for whole messages). */
 const MAX_QUESTION = 1232;
-const DNS_MAC_BYTES = parseMac(DNS_MAC);
+const DNS_MAC_BYTES = parseMac(SUBNET.dnsMac);
 
 /** Whether the frame at `[at, end)` is an untagged, unfragmented UDP packet to the DNS address, port 53. */
 export function isDnsQuestion(bytes: Uint8Array, at: number, end: number): boolean {

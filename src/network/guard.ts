@@ -12,9 +12,9 @@
  * or throws, whatever the bytes.
  */
 
-import { NETWORK_BITS } from "./addresses.ts";
 import { Drop, PASS, QUIET, type Verdict } from "./counters.ts";
 import { macHigh, macLow, type MacTable, NOBODY } from "./macs.ts";
+import { SUBNET } from "./subnet.ts";
 
 export const TYPE_IPV4 = 0x0800;
 export const TYPE_ARP = 0x0806;
@@ -24,7 +24,9 @@ const FIRST_TYPE = 0x0600;
 const MAX_TAGS = 2;
 
 const ICMP = 1, TCP = 6, UDP = 17;
-const GATEWAY_OCTET = 1, DNS_OCTET = 3, BROADCAST_OCTET = 255;
+/** Read once: they are compared for every frame. */
+const { bits: NETWORK_BITS, mask: MASK } = SUBNET;
+const { gatewaySlot: GATEWAY_OCTET, dnsSlot: DNS_OCTET, broadcastSlot: BROADCAST_OCTET } = SUBNET;
 const PORT_DNS = 53, PORT_DHCP = 67;
 const TCP_SYN = 0x02, TCP_ACK = 0x10;
 
@@ -79,7 +81,7 @@ export function checkFromGateway(bytes: Uint8Array, at: number, id: number, owne
  */
 export function checkToMember(bytes: Uint8Array, at: number, end: number, rules: GatewayRules): Verdict {
   if (rules.egress || etherType(bytes, at) !== TYPE_IPV4 || !isIpv4(bytes, at + 14, end)) return PASS;
-  return (uint32(bytes, at + 14 + 12) & 0xffffff00) === NETWORK_BITS ? PASS : Drop.egressOff;
+  return (uint32(bytes, at + 14 + 12) & MASK) === NETWORK_BITS ? PASS : Drop.egressOff;
 }
 
 /** Whether an ARP frame (untagged) is gratuitous: it tells its own address. RFC 5227 calls it an announcement. */
@@ -105,7 +107,7 @@ export function checkGateway(bytes: Uint8Array, at: number, end: number, rules: 
   if (total < headerBytes || ip + total > end) return Drop.malformed;
   const to = uint32(bytes, ip + 16);
   const first = to >>> 24;
-  if ((to & 0xffffff00) === NETWORK_BITS || to === -1) {
+  if ((to & MASK) === NETWORK_BITS || to === -1) {
     // Everything but "don't fragment": libslirp takes the reserved bit for a fragment, too.
     const isFragment = (((bytes[ip + 6] & 0xbf) << 8) | bytes[ip + 7]) !== 0;
     const octet = to === -1 ? BROADCAST_OCTET : to & 255;
@@ -168,7 +170,7 @@ function mayUseMac(bytes: Uint8Array, at: number, id: number, owners: Owners): b
 }
 
 function mayUseAddress(address: number, id: number, owners: Owners): boolean {
-  if ((address & 0xffffff00) !== NETWORK_BITS) return true;
+  if ((address & MASK) !== NETWORK_BITS) return true;
   const owner = owners.addresses[address & 255];
   return owner === id || owner === NOBODY;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseMac } from "./addresses.ts";
+import { parseMac } from "./macs.ts";
 import { verdictName } from "./counters.ts";
 import { checkFromGateway, checkGateway, checkSource, checkToMember, isGratuitousArp } from "./guard.ts";
 import { MacTable } from "./macs.ts";

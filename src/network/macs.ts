@@ -20,6 +20,17 @@ export const NOBODY = 0;
 const SLOTS = 4096;
 const SWEEP_SECONDS = 10;
 
+/**
+ * The six octets of a MAC address.
+ * @throws {FleetboxError} `misuse`: it is not six hexadecimal octets with colons.
+ */
+export function parseMac(mac: string): Uint8Array {
+  if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i.test(mac)) {
+    throw new FleetboxError("misuse", `Not a MAC address: ${JSON.stringify(mac)}; expected six octets such as 52:54:…`);
+  }
+  return Uint8Array.from(mac.split(":"), (octet) => parseInt(octet, 16));
+}
+
 /** The two halves of the address at an offset. */
 export function macHigh(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];

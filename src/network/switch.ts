@@ -10,7 +10,6 @@
  */
 
 import { FleetboxError } from "../core/errors.ts";
-import { DNS_MAC, GATEWAY_MAC, lastOctet, parseMac } from "./addresses.ts";
 import { Counters, Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
 import { dnsArpReply, type DnsHook, dnsMessage, dnsReply, isDnsQuestion } from "./dns_frame.ts";
 import { FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
@@ -23,8 +22,9 @@ import {
   type GatewayRules,
   isGratuitousArp,
 } from "./guard.ts";
-import { macHigh, macLow, MacTable, NOBODY } from "./macs.ts";
+import { macHigh, macLow, MacTable, NOBODY, parseMac } from "./macs.ts";
 import { type Duplex, LivePort, type Port, type PortOptions, type PortOwner } from "./port.ts";
+import { SUBNET } from "./subnet.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
 export type { DnsHook } from "./dns_frame.ts";
@@ -39,13 +39,14 @@ export type Activity = "first-frame" | "announcement";
 export type ActivityListener = (activity: Activity) => void;
 
 export interface SwitchOptions {
-  /** Answers DNS questions to 10.88.0.3. Without it they go to the gateway. */
+  /** Answers DNS questions to the network's DNS address. Without it they go to the gateway. */
   dns?: DnsHook;
 }
 
 const GATEWAY_ID = 1;
 const FIRST_MEMBER_ID = 2;
-const MAX_ID = 255;
+/** A port for the gateway, and one for each member that the network has an address for. */
+const MAX_ID = GATEWAY_ID + SUBNET.capacity;
 const DNS_QUESTIONS_PER_SECOND = 2000;
 const ANNOUNCEMENTS_PER_SECOND = 10;
 
@@ -87,15 +88,15 @@ export class Switch {
 
   constructor(options: SwitchOptions = {}) {
     this.#options = options;
-    this.#macs.assign(parseMac(GATEWAY_MAC), GATEWAY_ID);
-    this.#macs.assign(parseMac(DNS_MAC), GATEWAY_ID);
-    this.#owners.addresses[1] = this.#owners.addresses[3] = GATEWAY_ID;
+    this.#macs.assign(parseMac(SUBNET.gatewayMac), GATEWAY_ID);
+    this.#macs.assign(parseMac(SUBNET.dnsMac), GATEWAY_ID);
+    for (const slot of [SUBNET.gatewaySlot, SUBNET.dnsSlot]) this.#owners.addresses[slot] = GATEWAY_ID;
   }
 
   /**
    * Plugs a connection in and begins to read it. A port of the same name is replaced: its connection is closed, its
    * counters go on. The addresses stay the member's until {@link removePort}.
-   * @throws {FleetboxError} `conflict`: the MAC or address is another's, or 254 members are there; `misuse`: it is none.
+   * @throws {FleetboxError} `conflict`: the MAC or address is another's, or the network has no address left; `misuse`: it is none.
    */
   addPort(conn: Duplex, options: PortOptions): Port {
     const seat = this.#seatOf(options);
@@ -154,7 +155,7 @@ export class Switch {
     const isGateway = options.role === "gateway";
     const key = isGateway ? GATEWAY_PORT : options.name;
     const mac = options.mac === undefined ? undefined : parseMac(options.mac);
-    const octet = options.ip === undefined ? undefined : lastOctet(options.ip);
+    const octet = options.ip === undefined ? undefined : SUBNET.slotOf(options.ip);
     if (octet === undefined && options.ip !== undefined) {
       throw new FleetboxError("misuse", `Cannot add "${key}": ${options.ip} is not in the group's network`);
     }
@@ -193,7 +194,7 @@ export class Switch {
 
   #freeId(): number {
     const id = this.#byId.findIndex((seat, index) => index >= FIRST_MEMBER_ID && seat === undefined);
-    if (id < 0) throw new FleetboxError("conflict", "The group is full: its switch has no port left");
+    if (id < 0) throw SUBNET.full();
     return id;
   }
 

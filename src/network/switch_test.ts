@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { GATEWAY_MAC, macOf } from "./addresses.ts";
+import { SUBNET } from "./subnet.ts";
 import type { PortCounters } from "./counters.ts";
 import { FleetboxError } from "../core/errors.ts";
 import process from "node:process";
@@ -286,7 +286,7 @@ Deno.test("addPort() refuses addresses that are another's or none", async () => 
     network.switch.addPort(far, { name: "d", role: "member", ...options });
   const isCode = (code: string) => (thrown: FleetboxError) => thrown.code === code;
   assert.throws(() => add({ mac: MACS.a }), isCode("conflict"));
-  assert.throws(() => add({ mac: GATEWAY_MAC }), isCode("conflict"));
+  assert.throws(() => add({ mac: SUBNET.gatewayMac }), isCode("conflict"));
   assert.throws(() => add({ ip: IPS.a }), isCode("conflict"));
   assert.throws(() => add({ ip: "10.88.0.1" }), isCode("conflict"));
   assert.throws(() => add({ ip: "10.99.0.11" }), isCode("misuse"));
@@ -300,9 +300,9 @@ Deno.test("a member that is called like the gateway's label is just a member", a
   await using network = new Network();
   const gateway = await network.plug("gateway");
   const [near, far] = await socketPair();
-  const port = network.switch.addPort(far, { name: "gateway", role: "member", mac: macOf("gateway"), ip: IPS.c });
+  const port = network.switch.addPort(far, { name: "gateway", role: "member", mac: SUBNET.macOf(IPS.c), ip: IPS.c });
   network.guests.push(new Guest(near));
-  await gateway.send(ethernet(macOf("gateway"), MACS.gateway, 0x88b5, new Uint8Array(30).fill(3)));
+  await gateway.send(ethernet(SUBNET.macOf(IPS.c), MACS.gateway, 0x88b5, new Uint8Array(30).fill(3)));
   assert.equal(mark(await network.guests.at(-1)!.receive()), 3);
   port.close();
   await port.closed;

@@ -6,8 +6,8 @@
  * not import this file.
  */
 
-import { parseMac } from "./addresses.ts";
 import { encodeFrame, FRAME, FrameReader } from "./frame.ts";
+import { parseMac } from "./macs.ts";
 
 export const MACS = {
   a: "52:54:00:00:00:0a",

@@ -1,6 +1,7 @@
 /** What a member is, as `config.json` has it, and the check of every value that is read back. */
 
 import { FleetboxError } from "../core/errors.ts";
+import { isName } from "../core/names.ts";
 import type { Fixture, KeptUse, PortForward } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import { isPort, isProcess } from "./checks.ts";
@@ -8,7 +9,9 @@ import { isPort, isProcess } from "./checks.ts";
 /** What a member is: `config.json`. */
 export interface MemberConfig extends KeptUse {
   name: string;
-  /** `52:54:…`, lower case; derived from the name. */
+  /** What it is called on its group's network. Absent: its name. */
+  host_name?: string;
+  /** `52:54:00:58:00:<slot>`, which follows from the address; in configs of earlier versions, from the name. */
   mac: string;
   cpus: number;
   memory_mb: number;
@@ -57,6 +60,7 @@ const optional = ([isRight, expected]: Check): Check => [(value) => value === un
 /** What each value of a config must be: they become arguments, addresses and paths. */
 const CONFIG: Record<keyof MemberConfig, Check> = {
   name: string,
+  host_name: optional([isName, "a host name"]),
   mac: shaped(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "a MAC address"),
   cpus: whole,
   memory_mb: whole,

@@ -64,8 +64,12 @@ export interface Status {
   ssh?: SshEndpoint;
   /** While it is `downloading`: how far. Bytes; `rate` in bytes a second. */
   download?: { bytes: number; total?: number; rate: number };
-  /** The group's name: that of its first member. */
+  /** What it is called on its group's network. Absent: its name. */
+  host_name?: string;
+  /** The group's name: that of its first member. Two groups can have the same. */
   group?: string;
+  /** The group's id: 12 hexadecimal digits, the same as long as any of its machines runs. Earlier holders do not tell it. */
+  group_id?: string;
 }
 
 /** What the JSON requests tell of a member. */
@@ -115,6 +119,8 @@ export interface PortReport {
 /** The whole group, the reply to `{"op":"group"}`. */
 export interface GroupReport {
   group: string;
+  /** See {@link Status.group_id}. */
+  group_id?: string;
   pid: number;
   /** Version of the program that holds the group. */
   version: string;

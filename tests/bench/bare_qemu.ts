@@ -7,7 +7,7 @@
  * SSH: one process, no switch and no gateway. All that fleetbox does beyond it counts as its cost.
  */
 
-import { DHCP_START, DNS, GATEWAY, NETWORK } from "../../src/network/addresses.ts";
+import { SUBNET } from "../../src/network/subnet.ts";
 import { DEFAULTS } from "../../src/core/options.ts";
 import { machineSpec, prepareMember } from "../../src/holder/member/prepare.ts";
 import type { Store } from "../../src/store.ts";
@@ -43,7 +43,7 @@ export async function prepareBare(store: Store, name: string): Promise<BareMachi
     store,
     name,
     options: {},
-    ip,
+    identity: { hostName: name, ip, mac: SUBNET.macOf(ip) },
     group: "bare",
     onStage: nothing,
     onCreate: nothing,
@@ -54,7 +54,8 @@ export async function prepareBare(store: Store, name: string): Promise<BareMachi
   const { accelerator } = await chooseAccelerator({ binary, cacheFile: store.acceleratorCache });
   const spec = machineSpec(store.member(name), prepared.config, prepared.image, { binary, accelerator, bound: false });
   const sshPort = freePort();
-  const user = `user,id=net0,ipv6=off,net=${NETWORK},host=${GATEWAY},dns=${DNS},dhcpstart=${DHCP_START},restrict=on,` +
+  const user =
+    `user,id=net0,ipv6=off,net=${SUBNET.cidr},host=${SUBNET.gateway},dns=${SUBNET.dns},dhcpstart=${SUBNET.dhcpStart},restrict=on,` +
     `hostfwd=tcp:127.0.0.1:${sshPort}-${ip}:22`;
   const commandLine = qemu.commandLine(spec).map((argument) => argument.startsWith("stream,") ? user : argument);
   if (!commandLine.includes(user)) throw new Error("the driver's command line has no stream netdev to replace");

@@ -1,6 +1,6 @@
 /** How long commands take that boot nothing. */
 
-import { macOf } from "../../src/network/addresses.ts";
+import { SUBNET } from "../../src/network/subnet.ts";
 import { GUEST_USER } from "../../src/holder/member/prepare.ts";
 import { type Bench, DENO, inTurn, median, round, type Row, timeFleetbox } from "./bench.ts";
 
@@ -28,10 +28,11 @@ export async function list(bench: Bench): Promise<Row[]> {
   const store = await bench.store();
   for (let index = 1; index <= MEMBERS; index++) {
     const name = `node-${index}`;
+    const ip = SUBNET.address(10 + index);
     await store.withMemberLock(name, () =>
       store.writeConfig({
         name,
-        mac: macOf(name),
+        mac: SUBNET.macOf(ip),
         cpus: 1,
         memory_mb: 256,
         disk_mb: 10240,
@@ -40,7 +41,7 @@ export async function list(bench: Bench): Promise<Row[]> {
         created_at: new Date().toISOString(),
         instance_id: `${name}-0`,
         fixtures: [],
-        ip: `10.88.0.${10 + index}`,
+        ip,
         user: GUEST_USER,
       }));
   }

@@ -5,7 +5,6 @@
  */
 
 import { getReport } from "../../src/control.ts";
-import { macOf } from "../../src/network/addresses.ts";
 import type { Store } from "../../src/store.ts";
 import { ask, here, stopAll } from "./holders.ts";
 import { type Bench, quantile, round, type Row, sleep, timeFleetbox } from "./bench.ts";
@@ -19,7 +18,11 @@ export async function floodedStatus(bench: Bench): Promise<Row[]> {
   const store = await bench.store();
   const env = { FLEETBOX_QEMU: here("flood/qemu-system-x86_64"), FLEETBOX_ACCEL: "tcg" };
   await timeFleetbox(store, ["up", "a,b", "--egress", "off"], { env });
-  const order: Order = { from: macOf("a"), to: macOf("b"), socket: store.member("a").netSocket };
+  const order: Order = {
+    from: store.config("a")!.mac,
+    to: store.config("b")!.mac,
+    socket: store.member("a").netSocket,
+  };
   await Deno.writeTextFile(`${store.runDir}/flood.new`, JSON.stringify(order));
   await Deno.rename(`${store.runDir}/flood.new`, `${store.runDir}/flood`);
   await sleep(WARM_UP_MS);

@@ -9,7 +9,8 @@
 
 import { encodeFrame, FRAME, FrameReader } from "../../src/network/frame.ts";
 import { Switch } from "../../src/network/switch.ts";
-import { macOf, parseMac } from "../../src/network/addresses.ts";
+import { parseMac } from "../../src/network/macs.ts";
+import { SUBNET } from "../../src/network/subnet.ts";
 
 export interface SwitchFigures {
   gbitPerSecond: number;
@@ -76,7 +77,7 @@ async function runHolder(directory: string): Promise<void> {
   const network = new Switch();
   for (const [name, ip] of [["a", "10.88.0.11"], ["b", "10.88.0.12"]]) {
     const listener = Deno.listen({ transport: "unix", path: `${directory}/${name}.sock` });
-    listener.accept().then((conn) => network.addPort(conn, { name, role: "member", mac: macOf(name), ip }));
+    listener.accept().then((conn) => network.addPort(conn, { name, role: "member", mac: SUBNET.macOf(ip), ip }));
   }
   for await (const conn of Deno.listen({ transport: "unix", path: `${directory}/status.sock` })) {
     answer(conn).catch(() => {});
@@ -98,8 +99,8 @@ async function runHolder(directory: string): Promise<void> {
 async function runSender(directory: string): Promise<void> {
   const conn = await Deno.connect({ transport: "unix", path: `${directory}/a.sock` });
   const frame = new Uint8Array(FRAME_BYTES);
-  frame.set(parseMac(macOf("b")), 0);
-  frame.set(parseMac(macOf("a")), 6);
+  frame.set(parseMac(SUBNET.macOf("10.88.0.12")), 0);
+  frame.set(parseMac(SUBNET.macOf("10.88.0.11")), 6);
   frame.set([0x08, 0x00, 0x45, 0, 0x05, 0xdc, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 88, 0, 11, 10, 88, 0, 12], 12);
   const one = encodeFrame(frame);
   const block = new Uint8Array(one.length * FRAMES_PER_WRITE);

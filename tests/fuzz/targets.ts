@@ -27,7 +27,7 @@ import { checkFromGateway, checkGateway, checkSource, isGratuitousArp } from "..
 import { MacTable } from "../../src/network/macs.ts";
 import { type Duplex, Switch } from "../../src/network/switch.ts";
 import { arp, ethernet, IPS, ipv4, MACS, tcp, udp } from "../../src/network/testing.ts";
-import { parseMac } from "../../src/network/addresses.ts";
+import { parseMac } from "../../src/network/macs.ts";
 import { parseOptions, parseSizeMiB } from "../../src/core/options.ts";
 import { parseConfig, parseGroupRecord } from "../../src/store.ts";
 import { readLines } from "../../src/system/sockets.ts";
@@ -494,7 +494,7 @@ const FACTS = {
 };
 const SCALAR = /"(?:[^"\\]|\\.)*"/g;
 const shapes = new Set(
-  Object.values(seedFiles({ ...FACTS, name: "a", instanceId: "a", publicKey: "k" })).map((file) =>
+  Object.values(seedFiles({ ...FACTS, hostName: "a", instanceId: "a", publicKey: "k" })).map((file) =>
     file.replace(SCALAR, '""')
   ),
 );
@@ -504,7 +504,7 @@ const seed = target({
   share: 40,
   arbitrary: fc.tuple(text, text, text),
   check([name, instanceId, publicKey]) {
-    const files = seedFiles({ ...FACTS, name, instanceId, publicKey });
+    const files = seedFiles({ ...FACTS, hostName: name, instanceId, publicKey });
     const scalars = (file: string) => [...file.matchAll(SCALAR)].map(([scalar]) => JSON.parse(scalar));
     assert.deepEqual(scalars(files["meta-data"]), [instanceId, name]);
     assert.ok(scalars(files["vendor-data"]).includes(publicKey));

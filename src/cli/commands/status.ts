@@ -24,8 +24,8 @@ export function statusCommand(): Command {
     .addHelpText(
       "after",
       `
---json: what its holder reports {"name","state","stage"?,"running","ip","since"?,"group"?,"pid"?,
-"hypervisor_pid"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"failure"?}
+--json: what its holder reports {"name","host_name"?,"state","stage"?,"running","ip","since"?,"group"?,
+"group_id"?,"pid"?,"hypervisor_pid"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"failure"?}
 with the group's "bound","accelerator","gateway_trouble"?, and "config" and "paths" from the store.
 
 Example:
@@ -77,6 +77,7 @@ export function statusLines(
   const since = view.since ? `, for ${ageText(nowMs - Date.parse(view.since))}` : "";
   const entries: [string, string | undefined][] = [
     ["name", view.name],
+    ["host name", view.host_name],
     ["state", `${view.state}${detailOf(view)}${since}`],
     ["download", report?.state === "downloading" && report.download ? transferText(report.download) : undefined],
     ["reason", view.reason],

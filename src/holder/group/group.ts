@@ -10,7 +10,6 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
-import { isMemberAddress, lowestFree } from "../../network/addresses.ts";
 import type { Options } from "../../core/options.ts";
 import { settledRecords } from "../../store/orphans.ts";
 import { removeMember } from "../../store/remove.ts";
@@ -30,10 +29,12 @@ import { HypervisorHost } from "../host.ts";
 import { isOpen, together, wasRestricted } from "./egress.ts";
 import { GroupUses } from "./uses.ts";
 import { describe, log } from "../log.ts";
+import type { Identity } from "../member/identity.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
 import { GroupNetwork } from "../network/group_network.ts";
 import { checkAllFixtures } from "../member/prepare.ts";
+import { checkHostNames, Identities } from "./identities.ts";
 import { GroupLife } from "./life.ts";
 import { removeOwned } from "./owned.ts";
 import { RecordWriter } from "./record_writer.ts";
@@ -57,7 +58,7 @@ export class Group {
   readonly #members = new Map<string, Member>();
   /** Who belongs here, stopped ones included. */
   readonly #belongs = new Set<string>();
-  readonly #addresses = new Map<string, string>();
+  readonly #identities: Identities;
   /** Names that are being added, until they run. */
   readonly #adding = new Map<string, Promise<void>>();
   readonly #discards = new Set<Promise<void>>();
@@ -91,6 +92,7 @@ export class Group {
     const host = new HypervisorHost(store, driver);
     const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
     checkAllFixtures(store, recovery.boot, options.options);
+    checkHostNames(store, recovery.boot, recovery.record?.members ?? [], options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
     return { group: new Group(options, host, recovery.record), recovery };
   }
@@ -141,6 +143,7 @@ export class Group {
     this.ended = this.#end.promise;
     this.#host = host;
     this.#record = new RecordWriter(store, () => this.#recorded());
+    this.#identities = new Identities(store);
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
     const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
     this.#network = new GroupNetwork({
@@ -153,8 +156,8 @@ export class Group {
         name: `gateway-${this.id}`,
       },
       isOpen: () => this.#uses.all().some(isOpen),
-      lookup: (name) => this.#activeAddress(name),
-      nameOf: (address) => [...this.#members.keys()].find((name) => this.#activeAddress(name) === address),
+      lookup: (word) => this.#identities.addressOf(word, (name) => this.#isActive(name)),
+      nameOf: (address) => this.#identities.hostNameAt(address, (name) => this.#isActive(name)),
       publishedPorts: () => this.#publishedPorts(),
       onChange: () => void this.#record.note(),
       onNote: (message) => this.hub.tell({ event: "note", message }),
@@ -183,7 +186,7 @@ export class Group {
   async #boot(member: Member, options: Options): Promise<void> {
     const decided = this.#uses.decide(member.name, options);
     try {
-      await member.boot(this.#assign(member.name), decided);
+      await member.boot(this.#assign(member.name, decided), decided);
     } finally {
       if (!member.booting) this.#uses.decided(member.name);
     }
@@ -214,14 +217,15 @@ export class Group {
   }
 
   async #start({ adopt, boot, record }: Recovery): Promise<void> {
-    const ips = [...adopt.map(({ name }) => name), ...boot].map((name) => this.#assign(name));
+    const adopted = adopt.map(({ name }) => this.#identities.adopt(name) ?? this.#assign(name, {}));
+    const ips = [...adopted, ...boot.map((name) => this.#assign(name, this.options.options))].map(({ ip }) => ip);
     if (record) {
       await this.#uses.settle(record).catch((thrown) => log(`cannot note its members' egress: ${describe(thrown)}`));
     }
     for (const name of boot) this.#uses.decide(name, this.options.options); // before the gateway: it is made for them
     const ports = new Map<string, number>();
     for (const [name, port] of Object.entries(record?.ssh_ports ?? {})) {
-      const ip = this.#addresses.get(name);
+      const ip = this.#identities.of(name)?.ip;
       if (ip) ports.set(ip, port);
     }
     for (const { name, wasRunning } of adopt) if (wasRunning) this.#plugEarly(name);
@@ -434,8 +438,8 @@ export class Group {
   }
 
   async #letGo(member: Member): Promise<void> {
-    const ip = this.#addresses.get(member.name);
-    this.#addresses.delete(member.name);
+    const ip = this.#identities.of(member.name)?.ip;
+    this.#identities.release(member.name);
     if (ip && this.#members.size > 0 && this.#life.isOpen) await this.#network.unforward(ip);
     await this.#claims.release(member.name);
     await removeIfUnmade(this.options.store, member.name).catch((thrown) => log(`${member.name}: ${describe(thrown)}`));
@@ -501,29 +505,9 @@ export class Group {
     }
   }
 
-  /** The address of a member: the one it had, unless another has it here; else the lowest free one. */
-  #assign(name: string): string {
-    const known = this.#addresses.get(name);
-    if (known) return known;
-    const taken = new Set(this.#addresses.values());
-    const stored = this.options.store.readMember(name);
-    const before = stored && "config" in stored ? stored.config.ip : undefined;
-    const ip = before && isMemberAddress(before) && !taken.has(before)
-      ? before
-      : lowestFree([...taken, ...this.#reserved(name)]);
-    this.#addresses.set(name, ip);
-    return ip;
-  }
-
-  /** Addresses of members that belong here and are stopped: kept for them as long as there are others. */
-  #reserved(name: string): string[] {
-    const addresses: string[] = [];
-    for (const other of this.#belongs) {
-      if (other === name || this.#addresses.has(other)) continue;
-      const stored = this.options.store.readMember(other);
-      if (stored && "config" in stored) addresses.push(stored.config.ip);
-    }
-    return addresses;
+  /** Who a member is on this network. @throws why it cannot be what it is asked to be */
+  #assign(name: string, options: Options): Identity {
+    return this.#identities.assign(name, this.#belongs, options);
   }
 
   #publishedPorts(): Set<number> {
@@ -532,9 +516,9 @@ export class Group {
     return new Set(forwards.map(({ host_port }) => host_port));
   }
 
-  #activeAddress(name: string): string | undefined {
+  #isActive(name: string): boolean {
     const state = this.#members.get(name)?.state;
-    return state === "running" || state === "starting" ? this.#addresses.get(name) : undefined;
+    return state === "running" || state === "starting";
   }
 
   /** The whole group, once each hypervisor was asked whether it answers: all at once. */
@@ -543,6 +527,7 @@ export class Group {
     const accelerator = this.#host.report;
     return {
       group: this.name,
+      group_id: this.id,
       pid: Deno.pid,
       version: VERSION,
       protocol: PROTOCOL_VERSION,

@@ -19,6 +19,7 @@ import { describe, log } from "../log.ts";
 import { allowUse } from "./gateway_use.ts";
 import { Hints } from "./hints.ts";
 import type { MemberConfig } from "../../store.ts";
+import type { Identity } from "./identity.ts";
 import { MachineRun } from "./machine_run.ts";
 import type { Member } from "./member.ts";
 import { bootOf, runOf, wireState } from "./phases.ts";
@@ -66,8 +67,8 @@ export class Boot {
   }
 }
 
-/** Boots a member at an address. @throws the cause, when it does not come up. */
-export async function bootMember(boot: Boot, ip: string): Promise<void> {
+/** Boots a member as who it is on its network. @throws the cause, when it does not come up. */
+export async function bootMember(boot: Boot, identity: Identity): Promise<void> {
   const { member, options, signal } = boot;
   const { context, name, paths, phases } = member;
   try {
@@ -78,7 +79,7 @@ export async function bootMember(boot: Boot, ip: string): Promise<void> {
       store: context.store,
       name,
       options,
-      ip,
+      identity,
       group: context.groupId,
       signal,
       onDownload: downloadProgress(boot),

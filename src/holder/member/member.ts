@@ -17,6 +17,7 @@ import { log } from "../log.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import { adoptMember, Boot, bootMember, lastLines, type OrphanedMachine } from "./boot.ts";
 import { Resumer } from "./disk_full_resume.ts";
+import type { Identity } from "./identity.ts";
 import type { MachineRun } from "./machine_run.ts";
 import { bootOf, isActive, type PauseReason, type Phase, Phases, runOf, wireState } from "./phases.ts";
 import { changeUse } from "./gateway_use.ts";
@@ -108,10 +109,10 @@ export class Member {
   }
 
   /**
-   * Boots the member at an address; returns when it runs. While one boot is under way, a second call waits for it.
+   * Boots the member as who it is on its network; returns when it runs. While one boot is under way, a second call waits for it.
    * @throws the cause, when it does not come up; it is `failed` then, or `stopped` when it was stopped meanwhile.
    */
-  boot(ip: string, options: Options): Promise<void> {
+  boot(identity: Identity, options: Options): Promise<void> {
     const underWay = bootOf(this.phases.now);
     if (underWay) return underWay.done;
     if (this.#run) {
@@ -121,7 +122,7 @@ export class Member {
         }),
       );
     }
-    return this.#begin(new Boot(this, options, false), (boot) => bootMember(boot, ip));
+    return this.#begin(new Boot(this, options, false), (boot) => bootMember(boot, identity));
   }
 
   /** Adopts the machine of a holder that died, see {@link adoptMember}. */
@@ -321,10 +322,12 @@ export class Member {
       state,
       since: since.toISOString(),
       group: this.context.group,
+      group_id: this.context.groupId,
       cpus: config?.cpus ?? 0,
       memory_mb: config?.memory_mb ?? 0,
       image: config?.image ?? "",
     };
+    if (config?.host_name) report.host_name = config.host_name;
     if (this.context.bound) report.bound = true;
     if (config?.egress) {
       report.egress = config.egress;

@@ -15,13 +15,14 @@ import { checkUserData, needsNetwork } from "../../guest/user_data.ts";
 import type { FetchProgress } from "../../image/fetch.ts";
 import { type Image, type ImageBoot, resolveImage } from "../../image/image.ts";
 import { createOverlay } from "../../image/overlay.ts";
-import { DNS, DOMAIN, GATEWAY, macOf, PREFIX_LENGTH } from "../../network/addresses.ts";
+import { DOMAIN, SUBNET } from "../../network/subnet.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
 import { exists, writeDurably } from "../../system/files.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import type { BootSource, MachineSpec } from "../../vmm/contract.ts";
 import { driver } from "../../vmm/driver.ts";
 import type { Stage } from "../../wire.ts";
+import type { Identity } from "./identity.ts";
 
 /** The guest's user that has our key. */
 export const GUEST_USER = "fleetbox";
@@ -37,8 +38,8 @@ export interface PrepareRequest {
   store: Store;
   name: string;
   options: Options;
-  /** The address that the group gives it. */
-  ip: string;
+  /** What the group gives it. */
+  identity: Identity;
   /** The group's id. */
   group: string;
   onStage: (stage: Stage) => void;
@@ -55,14 +56,15 @@ export interface PrepareRequest {
  * @throws {FleetboxError} why it cannot be: a damaged config, a missing image, no space, a missing program, …
  */
 export async function prepareMember(request: PrepareRequest): Promise<Prepared> {
-  const { store, name, options, ip, group } = request;
+  const { store, name, options, group } = request;
+  const { hostName, ip, mac } = request.identity;
   const before = await imageFor(request);
   return await store.withMemberLock(name, async () => {
     const existing = store.config(name);
     // Once more, in case that somebody else made the member anew meanwhile; what was downloaded is there now.
     const image = existing?.image_id === before.id || !existing ? before : await imageFor(request);
-    const kept = existing ?? newConfig(name, options, ip, image);
-    let config: MemberConfig = { ...kept, ip, group, ...gatewayUse(kept, options) };
+    const kept = existing ?? newConfig(name, options, request.identity, image);
+    let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options) };
     checkMemory(config, image);
     checkFixtures(config.fixtures);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
@@ -76,14 +78,14 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
       ensureDisk(paths, config, image),
       ensureFirmware(paths, image),
       writeSeed(paths.seed, {
-        name,
+        hostName,
         instanceId: config.instance_id,
         user: config.user,
         publicKey,
         mac: config.mac,
-        address: `${ip}/${PREFIX_LENGTH}`,
-        gateway: GATEWAY,
-        dns: DNS,
+        address: `${ip}/${SUBNET.prefixLength}`,
+        gateway: SUBNET.gateway,
+        dns: SUBNET.dns,
         domain: DOMAIN,
         userData: config.user_data,
         fixtures: config.fixtures.map(({ guest_path }) => guest_path),
@@ -106,7 +108,7 @@ export function gatewayUse(
 }
 
 function isChanged(before: MemberConfig, after: MemberConfig): boolean {
-  return (["ip", "group", "egress", "host_access"] as const).some((key) => before[key] !== after[key]);
+  return (["ip", "mac", "group", "egress", "host_access"] as const).some((key) => before[key] !== after[key]);
 }
 
 /**
@@ -177,10 +179,11 @@ export function machineSpec(
   };
 }
 
-function newConfig(name: string, options: Options, ip: string, image: Image): MemberConfig {
+function newConfig(name: string, options: Options, { hostName, ip, mac }: Identity, image: Image): MemberConfig {
   return {
     name,
-    mac: macOf(name),
+    ...(hostName === name ? {} : { host_name: hostName }),
+    mac,
     cpus: options.cpus ?? DEFAULTS.cpus,
     memory_mb: options.mem === undefined ? image.defaultMemoryMiB : Math.round(options.mem * 1024),
     disk_mb: options.disk === undefined

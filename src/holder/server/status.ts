@@ -3,6 +3,7 @@
 import type { Status } from "../../wire.ts";
 
 export function statusOf(status: Status): Status {
-  const { name, pid, running, ip, state, error, stage, since, download, ssh, group } = status;
-  return { name, pid, running, ip, state, error, stage, since, download, ssh, group };
+  const { name, pid, running, ip, state, error, stage, since, download, ssh } = status;
+  const { host_name, group, group_id } = status;
+  return { name, pid, running, ip, state, error, stage, since, download, ssh, host_name, group, group_id };
 }

@@ -18,7 +18,7 @@ import type { Forward, ForwardRequest, Gateway, GatewaySpec, MachineExit } from 
 import { checkSocketPaths, monitorArguments, option, sandboxArguments, streamNetdev } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
 import { adopt, launch, type QemuProcess } from "./process.ts";
-import { DHCP_START, DNS, GATEWAY, NETWORK } from "../../network/addresses.ts";
+import { SUBNET } from "../../network/subnet.ts";
 
 /** @see Driver.startGateway */
 export async function startGateway(spec: GatewaySpec, signal?: AbortSignal): Promise<Gateway> {
@@ -56,10 +56,10 @@ export function gatewayArguments(spec: GatewaySpec): string[] {
   const user = option("user", {
     id: USER_NETDEV,
     ipv6: "off",
-    net: NETWORK,
-    host: GATEWAY,
-    dns: DNS,
-    dhcpstart: DHCP_START,
+    net: SUBNET.cidr,
+    host: SUBNET.gateway,
+    dns: SUBNET.dns,
+    dhcpstart: SUBNET.dhcpStart,
     restrict: spec.restricted ? "on" : "off",
   });
   return [
@@ -149,7 +149,10 @@ export function parseUsernet(text: string): Forward[] {
 function rule({ ip, port = 22, hostPort = 0 }: ForwardRequest): string {
   const octets = /^\d{1,3}(\.\d{1,3}){3}$/.test(ip) ? ip.split(".").map(Number) : [];
   if (octets.length !== 4 || octets.some((octet) => octet > 255)) {
-    throw new FleetboxError("misuse", `Bad forward: found address ${JSON.stringify(ip)}, expected one like 10.88.0.11`);
+    throw new FleetboxError(
+      "misuse",
+      `Bad forward: found address ${JSON.stringify(ip)}, expected one like ${SUBNET.address(11)}`,
+    );
   }
   checkPort(port, "guest port", 1);
   checkPort(hostPort, "host port", 0);

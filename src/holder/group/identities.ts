@@ -1,0 +1,78 @@
+/** Who is who on the group's network: the identities of the members that the holder serves, and what DNS says of them. */
+
+import type { Options } from "../../core/options.ts";
+import type { MemberConfig, Store } from "../../store.ts";
+import { decideHostName, decideIdentity, type Identity, identityOf, type Neighbour } from "../member/identity.ts";
+
+export class Identities {
+  readonly #served = new Map<string, Neighbour>();
+
+  constructor(private readonly store: Store) {}
+
+  of(name: string): Identity | undefined {
+    return this.#served.get(name);
+  }
+
+  /**
+   * The identity of a member, until it is released.
+   * @param belongs who belongs to the group, stopped ones included: their addresses and host names are kept for them.
+   * @throws {FleetboxError} as {@link decideIdentity} does
+   */
+  assign(name: string, belongs: Iterable<string>, { host_names }: Options): Identity {
+    const known = this.#served.get(name);
+    if (known) return known;
+    const away = [...belongs].filter((other) => other !== name && !this.#served.has(other));
+    const neighbours = away.flatMap((other) => configOf(this.store, other) ?? []).map(identityOf);
+    const before = configOf(this.store, name);
+    const identity = decideIdentity(name, before, host_names?.[name], [...this.#served.values()], neighbours);
+    this.#served.set(name, { name, ...identity });
+    return identity;
+  }
+
+  /** The identity of a machine that runs, as its config says it. */
+  adopt(name: string): Identity | undefined {
+    const config = configOf(this.store, name);
+    if (config) this.#served.set(name, identityOf(config));
+    return this.of(name);
+  }
+
+  release(name: string): void {
+    this.#served.delete(name);
+  }
+
+  /** The address that a word stands for: a host name or a name in the store. */
+  addressOf(word: string, isActive: (name: string) => boolean): string | undefined {
+    const active = [...this.#served.values()].filter(({ name }) => isActive(name));
+    return (active.find(({ hostName }) => hostName === word) ?? active.find(({ name }) => name === word))?.ip;
+  }
+
+  hostNameAt(address: string, isActive: (name: string) => boolean): string | undefined {
+    return [...this.#served.values()].find(({ ip, name }) => ip === address && isActive(name))?.hostName;
+  }
+}
+
+/**
+ * Checks the host names of a group before anything of it is there.
+ * @param names who is to be booted.
+ * @param others who belongs to it besides.
+ * @throws {FleetboxError} as {@link decideHostName} does
+ */
+export function checkHostNames(
+  store: Store,
+  names: readonly string[],
+  others: readonly string[],
+  { host_names }: Options,
+): void {
+  const known = others.filter((name) => !names.includes(name)).flatMap((name) => configOf(store, name) ?? [])
+    .map(identityOf) as Pick<Neighbour, "name" | "hostName">[];
+  for (const name of names) {
+    const hostName = decideHostName(name, configOf(store, name), host_names?.[name], known);
+    known.push({ name, hostName });
+  }
+}
+
+/** A damaged one's own boot tells. */
+function configOf(store: Store, name: string): MemberConfig | undefined {
+  const stored = store.readMember(name);
+  return stored && "config" in stored ? stored.config : undefined;
+}
