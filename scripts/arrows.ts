@@ -48,7 +48,7 @@ const ARROWS: Record<string, string[]> = {
   image: [...BASE, "vmm"],
   guest: [...BASE, "vmm"],
   holder: [...BASE, "vmm", "network", "image", "guest"],
-  library: [...BASE, "control", "vmm", "guest", "helper"],
+  library: [...BASE, "network", "control", "vmm", "guest", "helper"],
   cli: [...BASE, "control", "vmm", "image", "guest", "helper"],
   helper: [...BASE, "control", "holder"],
   main: [...BASE, "holder", "cli"],

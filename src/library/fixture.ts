@@ -7,6 +7,7 @@
 
 import { isOn } from "../core/environment.ts";
 import { FleetboxError } from "../core/errors.ts";
+import { checkNames } from "../core/names.ts";
 import { hostProblem } from "./host.ts";
 import "./hints.ts";
 import { testName, uniqueNames } from "./naming.ts";
@@ -76,7 +77,8 @@ export function withVm<T extends AnyContext = AnyContext>(
 /**
  * A test's body that has a group of machines: {@link withVm} for more than one.
  *
- * @param members How many, or words for them: the machine for `"db"` is named after the test, and ends with `-db`.
+ * @param members How many, or their names: `"db"` is what the machine is called in the group, by its siblings and by itself. The
+ * store calls it after the test, so that tests with the same names run side by side.
  * @param body The test.
  * @param options What the machines are asked to be.
  *
@@ -97,8 +99,10 @@ export function withCluster<T extends AnyContext = AnyContext>(
   return async (context) => {
     const room = typeof members === "number" ? 4 : 1 + Math.max(0, ...members.map((word) => word.length));
     const stem = nameFor(context, room);
-    const names = typeof members === "number" ? uniqueNames(members, stem) : members.map((word) => `${stem}-${word}`);
-    const cluster = await openCluster(names, options);
+    const wanted = typeof members === "number"
+      ? uniqueNames(members, stem).map((name) => ({ name, storeName: name }))
+      : checkNames(members).map((name) => ({ name, storeName: `${stem}-${name}` }));
+    const cluster = await openCluster(wanted, options);
     await run(context, () => cluster.machines, () => cluster.close(), () => body(cluster, context as T));
   };
 }
@@ -136,7 +140,7 @@ export function vmTest(
  * machines, the test is ignored, and its name says why.
  *
  * @param name The test's name.
- * @param members How many machines, or words for them.
+ * @param members How many machines, or their names in the group.
  * @param body The test.
  * @param options What the machines are asked to be.
  *
@@ -214,10 +218,10 @@ async function explain(machine: Machine, title: string | undefined): Promise<str
     if (isOn(KEEP_VARIABLE) && state !== "absent") {
       const { home, paths } = await machine.keep(KEEP_GRACE_MS);
       parts.push(
-        `"${machine.name}" was shut down and is kept, as ${KEEP_VARIABLE} is set:`,
+        `"${machine.storeName}" was shut down and is kept, as ${KEEP_VARIABLE} is set:`,
         ...paths.map(([what, path]) => `  ${what.padEnd(8)} ${path}`),
-        `  boot it  FLEETBOX_HOME=${home} fleetbox up ${machine.name}`,
-        `  remove   FLEETBOX_HOME=${home} fleetbox rm ${machine.name}`,
+        `  boot it  FLEETBOX_HOME=${home} fleetbox up ${machine.storeName}`,
+        `  remove   FLEETBOX_HOME=${home} fleetbox rm ${machine.storeName}`,
       );
     }
   } catch (thrown) {

@@ -126,12 +126,12 @@ export class MachineGroup {
 
   /** Spawns a holder for some members and waits until they run. */
   async #boot(names: string[], options: { signal?: AbortSignal; bootTimeoutMs?: number }): Promise<MemberReport[]> {
-    await this.#serve(names, options.bootTimeoutMs, this.#options.publish);
+    await this.#serve(names, options.bootTimeoutMs, this.#options);
     return await this.#untilRunning(names, options);
   }
 
-  /** @param publish ports of new members; others have theirs with them. */
-  async #serve(names: string[], bootTimeoutMs?: number, publish?: Options["publish"]): Promise<void> {
+  /** @param own what new members are asked to be; others have it with them. */
+  async #serve(names: string[], bootTimeoutMs?: number, own: Options = {}): Promise<void> {
     // The one before is on its way out: its control socket has the same name.
     await this.#session?.close();
     this.#logs.add(names[0]);
@@ -140,8 +140,9 @@ export class MachineGroup {
       names,
       options: {
         ...this.#options,
+        ...own,
         ...(bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs }),
-        publish,
+        publish: own.publish,
       },
       bound: true,
     });
@@ -187,7 +188,7 @@ export class MachineGroup {
       const joining = await this.#inTurn(async () => {
         this.#check(name);
         const via = await this.#anyServed();
-        if (via === undefined) await this.#serve([name], request.bootTimeoutMs, request.options?.publish);
+        if (via === undefined) await this.#serve([name], request.bootTimeoutMs, request.options);
         return via;
       });
       try {

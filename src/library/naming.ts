@@ -16,6 +16,15 @@ export function uniqueName(): string {
   return `vm-${randomWord(10)}`;
 }
 
+/**
+ * A name in the store for a machine whose caller gave it a host name: readable, and one that nothing else has, so that
+ * programs whose machines have the same names run side by side.
+ */
+export function storeNameOf(hostName: string): string {
+  const tail = `-${randomWord(10)}`;
+  return `${hostName.slice(0, MAX_NAME_LENGTH - tail.length).replace(/-+$/, "")}${tail}`;
+}
+
 /** Names of a group: `vm-<random>-1`, `…-2`, and so on, whose directories stand together in the store. */
 export function uniqueNames(count: number, stem: string = uniqueName()): string[] {
   return Array.from({ length: count }, (_, index) => `${stem}-${index + 1}`);

@@ -3,17 +3,15 @@
 import { FleetboxError } from "../core/errors.ts";
 import { checkName, checkNames } from "../core/names.ts";
 import { Store } from "../store.ts";
-import type { MemberReport } from "../wire.ts";
+import type { Options } from "../core/options.ts";
 import { checked, wireOptions } from "./check.ts";
+import { SUBNET } from "../network/subnet.ts";
 import { consoleSize } from "./console_log.ts";
 import { MachineGroup } from "./group.ts";
 import "./hints.ts";
-import { uniqueName, uniqueNames } from "./naming.ts";
+import { storeNameOf, uniqueName, uniqueNames } from "./naming.ts";
 import type { Cluster, MachineOptions, StartOptions, Vm } from "./types.ts";
-import { Machine } from "./vm.ts";
-
-/** More than one network of 10.88.0.0/24 has addresses for. */
-const MAX_MACHINES = 200;
+import { Machine, type Opened } from "./vm.ts";
 
 /**
  * Boots a machine and returns when it answers.
@@ -52,8 +50,8 @@ export async function start(first?: string | StartOptions, second?: StartOptions
 
 /** {@link start}, for the fixtures, which do more to a machine than a test may. */
 export async function openMachine(name: string, options: StartOptions | undefined): Promise<Machine> {
-  const { group, machines } = await open([checkName(name)], "start()", options);
-  return new Machine(group, machines[0].report, machines[0].consoleStart, () => group.close());
+  const { group, machines } = await open([{ name: checkName(name), storeName: name }], "start()", options);
+  return new Machine(group, machines[0], () => group.close());
 }
 
 /**
@@ -77,54 +75,67 @@ export async function openMachine(name: string, options: StartOptions | undefine
 export async function startCluster(members: readonly string[] | number, options?: StartOptions): Promise<Cluster> {
   let names: string[];
   if (typeof members === "number") {
-    if (!Number.isInteger(members) || members < 1 || members > MAX_MACHINES) {
+    if (!Number.isInteger(members) || members < 1 || members > SUBNET.capacity) {
       throw new FleetboxError(
         "misuse",
-        `Not a number of machines: found ${members}, expected a whole number from 1 to ${MAX_MACHINES}`,
+        `Not a number of machines: found ${members}, expected a whole number from 1 to ${SUBNET.capacity}`,
       );
     }
     names = uniqueNames(members);
   } else if (Array.isArray(members)) names = checkNames(members);
   else throw new FleetboxError("misuse", `Not a group: found ${typeof members}, expected names or how many machines`);
-  return await openCluster(names, options);
+  const isInStore = typeof members === "number" || options?.existing !== undefined;
+  return await openCluster(names.map((name) => ({ name, storeName: isInStore ? name : storeNameOf(name) })), options);
 }
 
 /** {@link startCluster}, for the fixtures. */
-export async function openCluster(names: string[], options: StartOptions | undefined): Promise<MachineCluster> {
-  const { group, machines } = await open(names, "startCluster()", options);
-  return new MachineCluster(group, machines);
+export async function openCluster(wanted: Wanted[], options: StartOptions | undefined): Promise<MachineCluster> {
+  const { group, machines } = await open(wanted, "startCluster()", options);
+  return new MachineCluster(group, machines, options?.existing !== undefined);
 }
 
-interface Opened {
-  report: MemberReport;
-  consoleStart: number;
+/** A machine that is wanted: what its caller calls it, which is the host name of a new one, and what the store does. */
+export interface Wanted {
+  name: string;
+  storeName: string;
+}
+
+/** The host names of machines that the store calls something else. */
+function hostNames(wanted: readonly Wanted[]): Pick<Options, "host_names"> {
+  const others = wanted.filter(({ name, storeName }) => name !== storeName);
+  return others.length === 0
+    ? {}
+    : { host_names: Object.fromEntries(others.map(({ name, storeName }) => [storeName, name])) };
 }
 
 async function open(
-  names: string[],
+  wanted: Wanted[],
   call: string,
   given: StartOptions | undefined,
 ): Promise<{ group: MachineGroup; machines: Opened[] }> {
   const options = checked("start", call, given);
   const store = options.store === undefined ? Store.fromEnvironment() : Store.at(options.store);
+  const names = wanted.map(({ storeName }) => storeName);
   const sizes = names.map((name) => consoleSize(store.member(name).serialLog));
   const { group, reports } = await MachineGroup.open({
     store,
     names,
-    options: wireOptions(options),
+    options: { ...wireOptions(options), ...hostNames(wanted) },
     existing: options.existing ?? "refuse",
     signal: options.signal,
   });
-  return { group, machines: reports.map((report, index) => ({ report, consoleStart: sizes[index] })) };
+  const machines = reports.map((report, index) => ({ name: wanted[index].name, report, consoleStart: sizes[index] }));
+  return { group, machines };
 }
 
 export class MachineCluster implements Cluster {
   readonly #group: MachineGroup;
   readonly #machines: Machine[] = [];
 
-  constructor(group: MachineGroup, opened: Opened[]) {
+  /** @param isInStore whether the names of its machines are the store's. */
+  constructor(group: MachineGroup, opened: Opened[], private readonly isInStore: boolean) {
     this.#group = group;
-    for (const { report, consoleStart } of opened) this.#take(report, consoleStart);
+    for (const machine of opened) this.#take(machine);
   }
 
   get vms(): readonly Vm[] {
@@ -137,20 +148,32 @@ export class MachineCluster implements Cluster {
   }
 
   get(name: string): Vm {
-    const machine = this.#machines.find((one) => one.name === name);
+    const machine = this.#machines.find((one) => one.name === name) ??
+      this.#machines.find((one) => one.hostName === name || one.storeName === name);
     if (machine) return machine;
     throw new FleetboxError("not-found", `There is no "${name}" in this group; it has ${this.#names()}`);
   }
 
-  async add(name: string = uniqueName(), options?: MachineOptions): Promise<Vm> {
+  async add(given?: string, options?: MachineOptions): Promise<Vm> {
     const { signal, ...request } = checked("add", "add()", options);
-    const consoleStart = consoleSize(this.#group.store.member(checkName(name)).serialLog);
-    const report = await this.#group.add(name, wireOptions(request), signal);
-    return this.#take(report, consoleStart);
+    const name = given ?? uniqueName();
+    const storeName = given === undefined ? name : this.#newStoreName(name);
+    const consoleStart = consoleSize(this.#group.store.member(storeName).serialLog);
+    const own = { ...wireOptions(request), ...hostNames([{ name, storeName }]) };
+    return this.#take({ name, report: await this.#group.add(storeName, own, signal), consoleStart });
   }
 
-  #take(report: MemberReport, consoleStart: number): Machine {
-    const machine = new Machine(this.#group, report, consoleStart, () => {
+  #newStoreName(name: string): string {
+    if (this.isInStore) return checkName(name);
+    if (this.#machines.every((one) => one.name !== checkName(name))) return storeNameOf(name);
+    throw new FleetboxError(
+      "conflict",
+      `Cannot make the machine "${name}": this process has one of that name already, in this group`,
+    );
+  }
+
+  #take(opened: Opened): Machine {
+    const machine = new Machine(this.#group, opened, () => {
       this.#machines.splice(this.#machines.indexOf(machine), 1);
       return Promise.resolve();
     });

@@ -14,8 +14,19 @@ import { EndWatch } from "./machine_end.ts";
 import { Lanes } from "./ssh/ssh_pool.ts";
 import { waitFor } from "./wait_for.ts";
 
+/** A machine that was opened. */
+export interface Opened {
+  /** What its caller calls it. @default its name in the store */
+  name?: string;
+  report: MemberReport;
+  /** Where the lines of this start begin in its console's log. */
+  consoleStart: number;
+}
+
 export class Machine implements types.Vm {
   readonly name: string;
+  readonly hostName: string;
+  readonly storeName: string;
   readonly #group: MachineGroup;
   readonly #lanes: Lanes;
   readonly #files: Files;
@@ -28,11 +39,13 @@ export class Machine implements types.Vm {
   readonly #onGone: () => Promise<void>;
 
   /**
-   * @param report of the machine, which runs.
+   * @param opened the machine, which runs.
    * @param onGone is called once it was destroyed or let go of.
    */
-  constructor(group: MachineGroup, report: MemberReport, consoleStart: number, onGone: () => Promise<void>) {
-    this.name = report.name;
+  constructor(group: MachineGroup, { name, report, consoleStart }: Opened, onGone: () => Promise<void>) {
+    this.name = name ?? report.name;
+    this.hostName = report.host_name ?? report.name;
+    this.storeName = report.name;
     this.#group = group;
     this.#ip = report.ip;
     this.#endpoint = report.ssh!;
@@ -44,7 +57,7 @@ export class Machine implements types.Vm {
       endpoint: () => this.#whereItAnswers(),
     });
     this.#files = new Files(this.#lanes);
-    this.#endWatch = new EndWatch({ store: group.store, name: this.name }, () => this.#lanes.drop());
+    this.#endWatch = new EndWatch({ store: group.store, name: this.storeName }, () => this.#lanes.drop());
     this.#lanes.warmUp();
   }
 
@@ -113,33 +126,33 @@ export class Machine implements types.Vm {
 
   async forward(guestPort: number, hostPort?: number): Promise<number> {
     const wish = hostPort === undefined ? { guest_port: guestPort } : { guest_port: guestPort, host_port: hostPort };
-    return (await this.#group.forward(this.name, checkWish(wish))).host_port;
+    return (await this.#group.forward(this.storeName, checkWish(wish))).host_port;
   }
 
   async console(options?: types.ConsoleOptions): Promise<string> {
     const { lines, all } = checked("console", this.#call("console"), options);
-    const text = await readConsole(this.#group.store.member(this.name).serialLog, all ? 0 : this.#consoleStart);
+    const text = await readConsole(this.#group.store.member(this.storeName).serialLog, all ? 0 : this.#consoleStart);
     return lines === undefined ? text : lastLines(text, lines);
   }
 
   async state(): Promise<State | "absent"> {
     if (this.#isDestroyed) return "absent";
-    const report = await this.#group.report(this.name);
-    return report?.state ?? (this.#group.store.readMember(this.name) ? "stopped" : "absent");
+    const report = await this.#group.report(this.storeName);
+    return report?.state ?? (this.#group.store.readMember(this.storeName) ? "stopped" : "absent");
   }
 
   async stop(options?: types.StopOptions): Promise<void> {
     const { graceMs, signal } = checked("stop", this.#call("stop"), options);
     await this.#lanes.drop();
-    await this.#group.stop(this.name, { graceMs, signal });
+    await this.#group.stop(this.storeName, { graceMs, signal });
   }
 
   async start(options?: types.RestartOptions): Promise<void> {
     const request = checked("restart", this.#call("start"), options);
     if (await this.state() !== "running") {
-      this.#consoleStart = consoleSize(this.#group.store.member(this.name).serialLog);
+      this.#consoleStart = consoleSize(this.#group.store.member(this.storeName).serialLog);
     }
-    const report = await this.#group.start(this.name, request);
+    const report = await this.#group.start(this.storeName, request);
     this.#ip = report.ip;
     this.#endpoint = report.ssh!;
     this.#lanes.warmUp();
@@ -147,14 +160,14 @@ export class Machine implements types.Vm {
 
   async kill(): Promise<void> {
     await this.#lanes.drop();
-    await this.#group.kill(this.name);
+    await this.#group.kill(this.storeName);
   }
 
   async destroy(): Promise<void> {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     await this.#lanes.close();
-    await this.#group.destroy(this.name);
+    await this.#group.destroy(this.storeName);
     await this.#onGone();
   }
 
@@ -163,16 +176,16 @@ export class Machine implements types.Vm {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     await this.#lanes.close();
-    await this.#group.release(this.name);
+    await this.#group.release(this.storeName);
     await this.#onGone();
   }
 
   /** Shuts it down and keeps it beyond the end of its group, as if the user had made it. Gives where it is. */
   async keep(graceMs: number): Promise<{ home: string; paths: [what: string, path: string][] }> {
     const { store } = this.#group;
-    await this.#group.keep(this.name);
+    await this.#group.keep(this.storeName);
     await this.stop({ graceMs });
-    const { disk, serialLog } = store.member(this.name);
+    const { disk, serialLog } = store.member(this.storeName);
     return { home: store.root, paths: [["disk", disk], ["console", serialLog], ["log", this.#group.holderLog]] };
   }
 
@@ -217,7 +230,7 @@ export class Machine implements types.Vm {
     const refuse = (found: string, cause?: unknown) =>
       new FleetboxError("conflict", `"${this.name}" does not run: it ${found}`, { cause });
     if (this.#isDestroyed) return refuse("was destroyed");
-    const report = await this.#group.report(this.name, reach);
+    const report = await this.#group.report(this.storeName, reach);
     if (!report) return refuse("is down");
     if (report.state === "error") return refuse("failed", report.failure && fromWireError(report.failure));
     if (report.state !== "running" || !report.ssh) return refuse(`is ${report.stage ?? report.state}`);

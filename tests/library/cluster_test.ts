@@ -1,6 +1,7 @@
 /** Groups of real machines: names on their network, members that come and go, two groups at once. */
 
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { type Cluster, FleetboxError, startCluster } from "../../mod.ts";
 import { assertNothingLeft, testStore } from "./support.ts";
 
@@ -74,6 +75,37 @@ Deno.test("two clusters at once do not see each other", async () => {
     await clusters[0].close();
     await clusters[0].close(); // twice
     assert.equal((await other.exec("echo on")).stdout, "on\n");
+  }
+  assertNothingLeft(store);
+});
+
+Deno.test("test files whose machines have the same names run side by side in one store", async () => {
+  {
+    await using mine = await startCluster(["a", "b"], { ...options, memoryMiB: 128 });
+    const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-check", `--config=${path("../../deno.json")}`, path("samples/same_names.ts")],
+      env: { FLEETBOX_HOME: store.root, FLEETBOX_KEEP: "", NO_COLOR: "1" },
+    }).output();
+    const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.equal(code, 0, text);
+    assert.match(text, /^a is a-and-b-once-more-\w{4}-\w{6}-a$/m);
+
+    const [a, b] = mine.vms;
+    assert.deepEqual([a.name, a.hostName, mine.get("a"), mine.get(a.storeName)], ["a", "a", a, a]);
+    assert.match(a.storeName, /^a-\w{10}$/);
+    assert.deepEqual(store.members().map(({ name }) => name), [a.storeName, b.storeName].sort());
+    assert.equal((await a.exec("hostname")).stdout, "a\n");
+    for (const name of ["b", b.storeName, `b.fleetbox.internal`]) assert.ok(await reaches(mine, "a", name), name);
+    const reverse = await b.exec(["nslookup", a.ip]);
+    assert.match(reverse.stdout, /name = a\.fleetbox\.internal/);
+    assert.match((await a.exec("cat /etc/hosts /sys/class/net/eth0/address")).stdout, /52:54:00:58:00:0b/);
+
+    await assert.rejects(mine.add("b"), /this process has one of that name already, in this group/);
+    await Promise.all(mine.vms.map((vm) => vm.stop()));
+    const c = await mine.add("c", { memoryMiB: 160 }); // nobody serves the group: a holder is made for it
+    assert.equal((await c.exec("hostname")).stdout, "c\n");
+    assert.equal(store.config(c.storeName)!.memory_mb, 160);
   }
   assertNothingLeft(store);
 });

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { FleetboxError } from "../../core/errors.ts";
 import { Store } from "../../store.ts";
-import type { MemberReport } from "../../wire.ts";
+import type { GroupReport, MemberReport } from "../../wire.ts";
 import { summary } from "../bring_members_up.ts";
 import { shortReason } from "../bring_up.ts";
 import { colourful, paintFor, plain } from "./colour.ts";
 import { errorJson, errorText, exitCodeOf, wantsJson } from "../error_text.ts";
 import { listRows, reasons } from "../listing.ts";
 import type { MemberView } from "../member_view.ts";
-import { viewOf } from "../member_view.ts";
+import { viewOf, viewsOf } from "../member_view.ts";
 import { frame, phaseOf, type Row } from "./progress.ts";
 import { sshArguments, sshConfigBlock } from "../arguments/ssh_arguments.ts";
 import { tableLines } from "./table.ts";
@@ -207,6 +207,20 @@ Deno.test("reasons are told once for all that share them", () => {
     "x: it is; not JSON\n  try: repair it",
   ]);
   assert.deepEqual(reasons([view("y", {})]), []);
+});
+
+Deno.test("two groups of the same name are two: each is told how to take it back, and which is bound", () => {
+  const orphan = (name: string, id: string) =>
+    view(name, { state: "orphaned", group: "a", group_id: id, reason: "its holder is gone", hint: `up ${name}` });
+  assert.deepEqual(reasons([orphan("a", "1"), orphan("b", "2"), orphan("c", "2")]), [
+    "",
+    "a: orphaned: run fleetbox up a (its holder is gone)",
+    "b, c: orphaned: run fleetbox up b (its holder is gone)",
+  ]);
+  const member = (name: string, id: string) => ({ name, report: { name, group: "a", group_id: id } as MemberReport });
+  const served = new Map(["1", "2"].map((id) => [id, { group: "a", group_id: id, bound: id === "2" } as GroupReport]));
+  const views = viewsOf({ members: [member("a", "1"), member("b", "2")], served, groups: [] });
+  assert.deepEqual(views.map(({ bound }) => bound), [false, true]);
 });
 
 Deno.test("a member's state is its holder's word, else what the store and the processes show", () => {

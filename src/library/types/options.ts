@@ -100,7 +100,8 @@ export interface StartOptions extends MachineOptions {
   /**
    * What a name means that the store has already. `"refuse"`: an error. `"reuse"`: that machine is booted as it is, with
    * its disk and its size; it is stopped at the end, and stays. To ask for another image or size than it has is refused.
-   * @default "refuse"
+   * With either, the names of a `startCluster()` are the store's, too.
+   * @default "refuse" for `start()`; the machines of a `startCluster()` have names in the store that nothing else has
    */
   existing?: "refuse" | "reuse";
 }

@@ -30,8 +30,12 @@ import type {
  * ```
  */
 export interface Vm extends AsyncDisposable {
-  /** Its name: its host name, and its name in the DNS of its group. */
+  /** What it was called when it was started: `"web"` for `start("web")`, `"a"` and `"b"` for `startCluster(["a", "b"])`. */
   readonly name: string;
+  /** Its host name, under which the other machines of its group find it: its `name`, unless a machine that was there already has another. */
+  readonly hostName: string;
+  /** What the store and the command line call it: `fleetbox ssh <storeName>`. Of a group's machines, one that nothing else has. */
+  readonly storeName: string;
   /** Its address on the group's network, which the other machines of the group reach; this host reaches it over SSH. */
   readonly ip: string;
   /** How to reach it with any SSH client. */

@@ -1,0 +1,13 @@
+/** Machines called a and b, for `cluster_test.ts` to run beside its own of the same names, in the same store. */
+
+import assert from "node:assert/strict";
+import { clusterTest } from "@fleetbox/testing";
+
+clusterTest("a and b, once more", ["a", "b"], async (cluster) => {
+  for (const [one, other] of [["a", "b"], ["b", "a"]]) {
+    const vm = cluster.get(one);
+    assert.equal((await vm.exec("hostname", { check: true })).stdout, `${one}\n`);
+    await vm.exec(["ping", "-c", "1", other], { check: true });
+    console.log(`${vm.hostName} is ${vm.storeName}`);
+  }
+}, { egress: "off", memoryMiB: 128 });
