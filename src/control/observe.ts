@@ -149,12 +149,13 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
   const hasSocket = store.socketProbe();
 
   await Promise.all(
-    groups.filter((group) => group.holderAlive).map(async ({ id, members }) => {
-      const via = members.find(hasSocket);
+    groups.filter((group) => group.holderAlive).map(async ({ id, members, served: servedNames }) => {
+      const via = servedNames.find(hasSocket) ?? members.find(hasSocket);
       if (via === undefined) return;
       try {
         const report = await orSilent(timeoutMs, via, getGroup(store, via, timeoutMs));
-        if (!report) return;
+        // A member that was removed may have been made again since, in another group.
+        if (!report || (report.group_id ?? id) !== id) return;
         served.set(id, report);
         // A holder of an earlier version does not tell the id.
         for (const member of report.members) reports.set(member.name, { ...member, group_id: id });
