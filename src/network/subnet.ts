@@ -55,10 +55,10 @@ export class Subnet {
   }
   /** What the gateway and DNS answer to ARP with: libslirp's `52:55` and the four octets (`special_ethaddr` in slirp.h). */
   get gatewayMac(): string {
-    return this.#slirpMac(GATEWAY_SLOT);
+    return this.#serviceMac(GATEWAY_SLOT);
   }
   get dnsMac(): string {
-    return this.#slirpMac(DNS_SLOT);
+    return this.#serviceMac(DNS_SLOT);
   }
   /** The reverse zone that DNS keeps to itself, of the 65,536 addresses around this network: `88.10.in-addr.arpa`. */
   get reverseZone(): string {
@@ -109,7 +109,7 @@ export class Subnet {
     });
   }
 
-  #slirpMac(slot: number): string {
+  #serviceMac(slot: number): string {
     return ["52", "55", ...[...this.#octets.slice(0, 3), slot].map(octet)].join(":");
   }
 }

@@ -458,6 +458,7 @@ const OPTIONS = {
   fixtures: [{ host_path: "/a", guest_path: "/b" }],
   egress: "off",
   adopt: ["b"],
+  host_names: { "a-x7": "a" },
   owner: { pid: 7, startTime: "8" },
 };
 

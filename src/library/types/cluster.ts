@@ -18,7 +18,7 @@ export interface Cluster extends AsyncDisposable {
   /** Its machines, in the order in which they were named, then added. */
   readonly vms: readonly Vm[];
   /**
-   * The machine of a name.
+   * The machine of a name, in the group: `"b"` of `startCluster(["a", "b"])`. The store's name for it (`vm.storeName`) is understood, too.
    *
    * @throws {FleetboxError} `not-found`
    *
