@@ -193,3 +193,10 @@ function tryPort(port: number): unknown {
     return thrown;
   }
 }
+
+/** The ports of this host that lead to any of these members, whether they run or not. */
+export function publishedPorts(store: Store, names: Iterable<string>): Set<number> {
+  const forwards = [...names].map((name) => store.readMember(name))
+    .flatMap((stored) => stored && "config" in stored ? stored.config.forwards ?? [] : []);
+  return new Set(forwards.map(({ host_port }) => host_port));
+}

@@ -8,25 +8,22 @@
  * from their states, never kept.
  */
 
-import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import type { Options } from "../../core/options.ts";
+import { publishedPorts } from "../../store/forwards.ts";
 import { settledRecords } from "../../store/orphans.ts";
-import { removeMember } from "../../store/remove.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { removeIfUnmade } from "../../store/unmade.ts";
-import { identify, isAlive, type ProcessIdentity } from "../../system/process.ts";
-import { VERSION } from "../../system/program_info.ts";
+import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
 import type { GroupRecord, Store } from "../../store.ts";
-import { resolveImage } from "../../image/image.ts";
 import { driver } from "../../vmm/driver.ts";
-import { type GroupReport, PROTOCOL_VERSION } from "../../wire.ts";
+import type { GroupReport } from "../../wire.ts";
 import { Claims } from "./claims.ts";
 import { FirstBoot } from "./first_boot.ts";
 import { EventHub } from "../server/events.ts";
 import { HypervisorHost } from "../host.ts";
-import { isOpen, together, wasRestricted } from "./egress.ts";
+import { isOpen, wasRestricted } from "./egress.ts";
 import { GroupUses } from "./uses.ts";
 import { describe, log } from "../log.ts";
 import type { Identity } from "../member/identity.ts";
@@ -35,8 +32,12 @@ import type { StopRequest } from "../member/stop.ts";
 import { GroupNetwork } from "../network/group_network.ts";
 import { checkAllFixtures } from "../member/prepare.ts";
 import { checkHostNames, Identities } from "./identities.ts";
+import { adoptedByOthers, Adoptions, isUnchanged } from "./adoptions.ts";
+import { ending, Joins } from "./joins.ts";
 import { GroupLife } from "./life.ts";
-import { removeOwned } from "./owned.ts";
+import { removeQuietly, sweepGroup } from "./sweep.ts";
+import { type GroupFacts, groupRecord, groupReport } from "./reports.ts";
+import { removeCreated, removeOwned } from "./owned.ts";
 import { RecordWriter } from "./record_writer.ts";
 import { recover, type Recovery } from "./recovery.ts";
 
@@ -59,16 +60,14 @@ export class Group {
   /** Who belongs here, stopped ones included. */
   readonly #belongs = new Set<string>();
   readonly #identities: Identities;
-  /** Names that are being added, until they run. */
-  readonly #adding = new Map<string, Promise<void>>();
+  readonly #uses: GroupUses;
   readonly #discards = new Set<Promise<void>>();
   readonly #claims: Claims;
   readonly #host: HypervisorHost;
   readonly #network: GroupNetwork;
   readonly #context: MemberContext;
-  /** Machines that are being taken over, and the record that tells of them: it stays true when we are killed as well. */
-  readonly #adopting = new Map<string, ProcessIdentity>();
-  #before: GroupRecord | undefined;
+  readonly #adoptions: Adoptions;
+  #guardian: ProcessIdentity | undefined;
   readonly #end = Promise.withResolvers<void>();
   readonly #life = new GroupLife();
   /** Members that are on their way out, by name: their names are still claimed. */
@@ -80,6 +79,7 @@ export class Group {
     leave: (member) => this.#leave(member),
   });
   readonly #record: RecordWriter;
+  readonly #joins: Joins;
   /** Resolved when every member that the group began with is being taken over or booted. */
   readonly #begun = Promise.withResolvers<void>();
 
@@ -117,16 +117,15 @@ export class Group {
     try {
       await this.#claims.take([...all]);
     } catch (thrown) {
-      if (!record) this.#remove([store.group(this.id).record]);
+      if (!record) removeQuietly([store.group(this.id).record]);
       throw thrown;
     }
     if (record && !isUnchanged(store, record)) {
       await this.#claims.releaseAll();
-      throw takenBackByOthers(this.name);
+      throw adoptedByOthers(this.name);
     }
     this.#life.hold("members");
-    this.#before = record;
-    for (const { name, process } of adopt) this.#adopting.set(name, process);
+    this.#adoptions.begin(adopt, record);
     for (const name of all) this.#members.set(name, new Member(name, this.#context));
     // Nobody is to take them for stopped until their turn comes.
     for (const { name, process } of adopt) this.#members.get(name)!.phases.to({ kind: "orphaned", process });
@@ -142,8 +141,9 @@ export class Group {
     this.id = before?.id ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
     this.ended = this.#end.promise;
     this.#host = host;
-    this.#record = new RecordWriter(store, () => this.#recorded());
+    this.#record = new RecordWriter(store, () => groupRecord(this, this.#facts));
     this.#identities = new Identities(store);
+    this.#adoptions = new Adoptions(store, options.options);
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
     const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
     this.#network = new GroupNetwork({
@@ -158,7 +158,7 @@ export class Group {
       isOpen: () => this.#uses.all().some(isOpen),
       lookup: (word) => this.#identities.addressOf(word, (name) => this.#isActive(name)),
       nameOf: (address) => this.#identities.hostNameAt(address, (name) => this.#isActive(name)),
-      publishedPorts: () => this.#publishedPorts(),
+      publishedPorts: () => publishedPorts(store, this.#belongs),
       onChange: () => void this.#record.note(),
       onNote: (message) => this.hub.tell({ event: "note", message }),
     });
@@ -179,9 +179,22 @@ export class Group {
       },
       onPowerOff: (member) => void this.#leave(member),
     };
+    this.#joins = new Joins({
+      store,
+      context: this.#context,
+      options: options.options,
+      roster: this.#members,
+      belongs: this.#belongs,
+      claims: this.#claims,
+      life: this.#life,
+      record: this.#record,
+      firstBoot: this.firstBoot,
+      adoptions: this.#adoptions,
+      boot: (member, options) => this.#boot(member, options),
+      discard: (member) => this.#discard(member),
+      finish: () => this.#finish(),
+    });
   }
-
-  readonly #uses: GroupUses;
 
   async #boot(member: Member, options: Options): Promise<void> {
     const decided = this.#uses.decide(member.name, options);
@@ -197,7 +210,6 @@ export class Group {
     this.#guardian = guardian;
     void this.#record.note();
   }
-  #guardian: ProcessIdentity | undefined;
 
   get members(): Member[] {
     return [...this.#members.values()];
@@ -228,7 +240,7 @@ export class Group {
       const ip = this.#identities.of(name)?.ip;
       if (ip) ports.set(ip, port);
     }
-    for (const { name, wasRunning } of adopt) if (wasRunning) this.#plugEarly(name);
+    for (const { name, wasRunning } of adopt) if (wasRunning) this.#adoptions.plugEarly(name, this.#network);
     this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
     await this.#record.note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
     if (!this.#life.isOpen) return;
@@ -240,51 +252,14 @@ export class Group {
     await Promise.all(begun);
   }
 
-  /** The network first: whatever else a machine is asked, the connections of its guest wait for this alone. */
-  #plugEarly(name: string): void {
-    const stored = this.options.store.readMember(name);
-    if (!stored || !("config" in stored)) return; // its adoption tells
-    const { mac, ip } = stored.config;
-    this.#network.plugEarly({ name, mac, ip, netSocket: this.options.store.member(name).netSocket });
-  }
-
-  async #adopt({ name, process, wasRunning }: Recovery["adopt"][number]): Promise<void> {
-    try {
-      await this.#adoptMachine(this.#members.get(name)!, process, wasRunning);
-    } catch (thrown) {
-      log(`${name}: cannot adopt it: ${describe(thrown)}`);
-    }
-    this.#adopting.delete(name);
+  async #adopt(orphan: Recovery["adopt"][number]): Promise<void> {
+    await this.#adoptions.run(this.#members.get(orphan.name)!, orphan);
     void this.#record.note();
-  }
-
-  async #adoptMachine(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
-    const { store, options } = this.options;
-    const { name } = member;
-    const since = this.#sinceBefore(name, process);
-    const orphan = { process, wasRunning, since: since === undefined ? undefined : new Date(since) };
-    await member.adopt(orphan, async () => {
-      const config = store.config(name);
-      if (!config) {
-        throw new FleetboxError("not-found", `The directory of "${name}" was deleted, and its machine runs`, {
-          hint: `End it: fleetbox stop ${name}`,
-        });
-      }
-      return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
-    }, options);
-    log(`${name}: adopted, process ${process.pid}`);
-  }
-
-  /** Since when a machine was running under the holder that died, ISO 8601. */
-  #sinceBefore(name: string, process: ProcessIdentity | undefined): string | undefined {
-    const known = this.#before?.hypervisors[name];
-    const isSame = known !== undefined && known.pid === process?.pid && known.startTime === process.startTime;
-    return isSame ? this.#before?.since?.[name] : undefined;
   }
 
   /** Removes what a failed boot created (its directory alone, it may be); lets the member go unless it `stays` to tell why. */
   async #discard(member: Member, { stays = false } = {}): Promise<void> {
-    const done = this.#removeAgain(member).then(async () => {
+    const done = this.#removeCreated(member).then(async () => {
       if (!stays) return await this.#leave(member);
       await this.#claims.writePid(member.name).catch((thrown) => log(`${member.name}: ${describe(thrown)}`));
     });
@@ -292,108 +267,18 @@ export class Group {
     await done;
   }
 
-  async #removeAgain(member: Member): Promise<void> {
+  async #removeCreated(member: Member): Promise<void> {
     if (this.#members.get(member.name) !== member) return;
-    const { store, options } = this.options;
-    const isBlank = !exists(member.paths.config) && !exists(member.paths.disk);
-    if (isBlank || (member.created && options.remove_on_failure !== false)) {
-      try {
-        await removeMember(store, member.name, { isServedHere: true });
-        this.#uses.decided(member.name);
-        member.config = undefined;
-        log(`${member.name}: removed again`);
-        this.#network.settle();
-      } catch (thrown) {
-        log(`${member.name}: cannot remove it: ${describe(thrown)}`);
-      }
-    }
+    const { store, options: { remove_on_failure: isWanted = true } } = this.options;
+    if (!await removeCreated(store, member, isWanted)) return;
+    this.#uses.decided(member.name);
+    this.#network.settle();
   }
 
-  /**
-   * Boots a member onto this network: a new name, a stopped member, or one of ours that is in `error`. One that runs or
-   * boots here already is waited for.
-   * @throws {FleetboxError} why it did not come up; the group is as it was then.
-   */
-  async add(given: string, options: Options = {}): Promise<void> {
-    const name = checkName(given);
+  /** Boots a member onto this network, see {@link Joins.add}. */
+  async add(name: string, options: Options = {}): Promise<void> {
     await this.#begun.promise;
-    if (!this.#life.isOpen) throw ending(this.name);
-    const underWay = this.#adding.get(name);
-    if (underWay) {
-      await underWay;
-      return await this.#members.get(name)?.change(options);
-    }
-    const { members } = this;
-    const isOver = members.length > 0 && members.every((member) => member.isLeaving);
-    if (isOver || this.#members.get(name)?.isLeaving) {
-      // Nobody needs to be told any more: the next start is there.
-      this.firstBoot.end();
-      await this.firstBoot.ended;
-      return await this.add(name, options);
-    }
-    const present = this.#members.get(name);
-    if (present) return await this.#again(present, options);
-    const done = this.#addNew(name, options).finally(() => this.#adding.delete(name));
-    this.#adding.set(name, done);
-    await done;
-  }
-
-  async #addNew(name: string, options: Options): Promise<void> {
-    const merged = { ...this.#inherited(), ...options };
-    this.#forgetRemoved();
-    const member = new Member(name, this.#context);
-    this.#members.set(name, member);
-    try {
-      await this.#claims.take([name]);
-    } catch (thrown) {
-      this.#members.delete(name);
-      if (this.#members.size === 0) void this.#finish();
-      throw thrown;
-    }
-    this.#belongs.add(name);
-    this.options.store.sweepTemporary([name]);
-    await this.#record.note();
-    if (this.#members.get(name) !== member) { // the group was ended while we waited
-      await this.#claims.release(name);
-      throw ending(this.name);
-    }
-    try {
-      await this.#boot(member, merged);
-    } catch (thrown) {
-      if (!member.isStopping) await this.#discard(member);
-      throw thrown;
-    }
-  }
-
-  /** Members that were removed belong here no more: a group that lives long must not remember all that ever were. */
-  #forgetRemoved(): void {
-    for (const name of this.#belongs) {
-      if (!this.#members.has(name) && !exists(this.options.store.member(name).dir)) this.#belongs.delete(name);
-    }
-  }
-
-  /** What the group was asked for, as far as it holds for those who come later: a port, and egress, is one member's. */
-  #inherited(): Options {
-    return { ...this.options.options, publish: undefined, egress: undefined, host_access: undefined };
-  }
-
-  async #again(member: Member, options: Options): Promise<void> {
-    if (member.isStopping) {
-      throw new FleetboxError("conflict", `"${member.name}" is being stopped`, { hint: "Try again when it is down." });
-    }
-    if (member.state === "running") return await member.change(options);
-    if (member.booting) {
-      await member.booting;
-      return await member.change(options);
-    }
-    member.created = false;
-    // A machine that could not be taken over, and runs: it is tried again, never doubled.
-    const { stray } = member;
-    if (stray && isAlive(stray)) {
-      await this.#adoptMachine(member, stray, false);
-      return await member.change(options);
-    }
-    await this.#boot(member, { ...this.#inherited(), ...options });
+    await this.#joins.add(checkName(name), options);
   }
 
   /** Stops a member; returns when its machine is gone and its name is free. */
@@ -457,7 +342,7 @@ export class Group {
     await this.#network.close();
     await this.#record.written();
     await this.#claims.releaseAll(); // others may be on their way out still
-    this.#remove(Object.values(this.options.store.group(this.id)));
+    removeQuietly(Object.values(this.options.store.group(this.id)));
     this.#end.resolve();
   }
 
@@ -467,53 +352,23 @@ export class Group {
   }
 
   /** Resolves when the record is written, if it is just being written. Never rejects. */
-  async written(): Promise<void> {
-    await this.#record.written();
+  written(): Promise<void> {
+    return this.#record.written();
   }
 
   /** Takes away, at once, whatever the group still has in the store's `run`. For the moment before this process exits. */
   sweep(): void {
     const { store } = this.options;
-    const paths = store.group(this.id);
     this.#life.advance("ended");
     this.#record.end();
     const names = this.#claims.abandon();
     store.sweepTemporary(names, Deno.pid);
-    switch (this.#life.holds) {
-      case "nothing":
-        return;
-      case "record": // what else is in `run` belongs to others
-        return this.#remove([paths.record]);
-      case "members": {
-        const sockets = names.map((name) => store.member(name)).flatMap((member) => [
-          member.qmpSocket,
-          member.netSocket,
-          member.consoleSocket,
-        ]);
-        return this.#remove([...sockets, ...Object.values(paths)]);
-      }
-    }
-  }
-
-  #remove(paths: readonly string[]): void {
-    for (const path of paths) {
-      try {
-        removeIfThere(path);
-      } catch (thrown) {
-        log(`cannot remove ${path}: ${thrown}`);
-      }
-    }
+    sweepGroup(store, this.id, names, this.#life.holds);
   }
 
   /** Who a member is on this network. @throws why it cannot be what it is asked to be */
   #assign(name: string, options: Options): Identity {
     return this.#identities.assign(name, this.#belongs, options);
-  }
-
-  #publishedPorts(): Set<number> {
-    const configs = [...this.#belongs].map((name) => this.options.store.readMember(name));
-    const forwards = configs.flatMap((stored) => stored && "config" in stored ? stored.config.forwards ?? [] : []);
-    return new Set(forwards.map(({ host_port }) => host_port));
   }
 
   #isActive(name: string): boolean {
@@ -524,74 +379,17 @@ export class Group {
   /** The whole group, once each hypervisor was asked whether it answers: all at once. */
   async askedReport(): Promise<GroupReport> {
     const members = await Promise.all(this.members.map((member) => member.askedReport()));
-    const accelerator = this.#host.report;
-    return {
-      group: this.name,
-      group_id: this.id,
-      pid: Deno.pid,
-      version: VERSION,
-      protocol: PROTOCOL_VERSION,
-      bound: this.options.bound,
-      ...together(this.#uses.all()),
-      ...(accelerator ? { accelerator } : {}),
-      members,
-      gateway: this.#network.counters(),
-      ...(this.#network.gatewayTrouble ? { gateway_trouble: this.#network.gatewayTrouble } : {}),
-    };
+    return groupReport(this, this.#facts, this.#host.report, members);
   }
 
-  #recorded(): GroupRecord {
-    const hypervisors: Record<string, ProcessIdentity> = {};
-    const ports: Record<string, number> = {};
-    const since: Record<string, string> = {};
-    for (const member of this.members) {
-      const { name, phases } = member;
-      const process = member.process ?? this.#adopting.get(name);
-      if (process) hypervisors[name] = process;
-      const running = member.state === "running" ? phases.since.toISOString() : this.#sinceBefore(name, process);
-      if (running) since[name] = running;
-      const port = member.sshPort ?? this.#before?.ssh_ports[name];
-      if (port) ports[name] = port;
-    }
+  get #facts(): GroupFacts {
     return {
-      id: this.id,
-      group: this.name,
-      members: [...this.#belongs],
-      served: [...this.#members.keys()],
-      running: this.members.filter((member) => this.#hasAnswered(member)).map((member) => member.name),
-      since,
-      holder: identify(Deno.pid)!,
+      bound: this.options.bound,
+      belongs: this.#belongs,
+      uses: this.#uses.all(),
+      network: this.#network,
+      adoptions: this.#adoptions,
       guardian: this.#guardian,
-      bound: this.options.bound,
-      ...together(this.#uses.all()),
-      gateway_restricted: this.#network.restricted,
-      hypervisors,
-      gateway: this.#network.gatewayProcess,
-      ssh_ports: ports,
     };
   }
-
-  /** Whether its guest runs: it has told us, or the holder from which it is just being taken over. */
-  #hasAnswered({ name, state }: Member): boolean {
-    return state === "running" || (this.#adopting.has(name) && this.#before!.running.includes(name));
-  }
-}
-
-function ending(group: string): FleetboxError {
-  return new FleetboxError("conflict", `The group of "${group}" is ending`, { hint: "Try again when it is gone." });
-}
-
-/**
- * Whether a group that is to be taken back is as it was when that was decided: between the look and the claim another
- * holder may have taken it back, and even have ended it.
- */
-function isUnchanged(store: Store, { id, holder }: GroupRecord): boolean {
-  const now = store.groupRecords().find((record) => record.id === id)?.holder;
-  return now?.pid === holder.pid && now.startTime === holder.startTime;
-}
-
-function takenBackByOthers(group: string): FleetboxError {
-  return new FleetboxError("conflict", `The group of "${group}" was taken back by somebody else meanwhile`, {
-    hint: "Try again.",
-  });
 }

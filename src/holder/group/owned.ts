@@ -1,10 +1,11 @@
-/** The members of a bound group, once its client is gone: they go with it, disk and all. */
+/** Members that go with what made them: a boot that failed, or a client that is gone. */
 
 import { removeMember } from "../../store/remove.ts";
 import type { Store } from "../../store.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
+import type { Member } from "../member/member.ts";
 
 /**
  * Removes the members of these that belong to a client, and the holder's log when none is left. A member that somebody else has
@@ -31,4 +32,23 @@ export async function removeOwned(
     }),
   );
   if (!names.some((name) => store.readMember(name))) removeIfThere(holderLog);
+}
+
+/**
+ * Removes what a failed boot created: its directory alone, it may be. A failure is in the log.
+ * @param isWanted false: a member that the boot made stays, as its client asked
+ */
+export async function removeCreated(store: Store, member: Member, isWanted: boolean): Promise<boolean> {
+  const { name, paths } = member;
+  const isBlank = !exists(paths.config) && !exists(paths.disk);
+  if (!isBlank && !(member.created && isWanted)) return false;
+  try {
+    await removeMember(store, name, { isServedHere: true });
+    member.config = undefined;
+    log(`${name}: removed again`);
+    return true;
+  } catch (thrown) {
+    log(`${name}: cannot remove it: ${describe(thrown)}`);
+    return false;
+  }
 }

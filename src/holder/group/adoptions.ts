@@ -1,0 +1,101 @@
+/** Machines of an earlier holder that this one adopts, and what that holder's record says of them until they are adopted. */
+
+import { FleetboxError } from "../../core/errors.ts";
+import type { Options } from "../../core/options.ts";
+import { resolveImage } from "../../image/image.ts";
+import type { GroupRecord, Store } from "../../store.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
+import { describe, log } from "../log.ts";
+import type { Member } from "../member/member.ts";
+import type { GroupNetwork } from "../network/group_network.ts";
+import type { Recovery } from "./recovery.ts";
+
+type Orphan = Recovery["adopt"][number];
+
+export class Adoptions {
+  /** Machines whose adoption is not over: the group's record goes on telling of them, for this holder may be killed, too. */
+  readonly #pending = new Map<string, ProcessIdentity>();
+  #before: GroupRecord | undefined;
+
+  /** @param options of the group: how long a guest may take, and what is waited for. */
+  constructor(private readonly store: Store, private readonly options: Options) {}
+
+  /** What is to be adopted, and the record of the group. */
+  begin(orphans: readonly Orphan[], record: GroupRecord | undefined): void {
+    this.#before = record;
+    for (const { name, process } of orphans) this.#pending.set(name, process);
+  }
+
+  /** The network first: whatever else a machine is asked, the connections of its guest wait for this alone. */
+  plugEarly(name: string, network: GroupNetwork): void {
+    const stored = this.store.readMember(name);
+    if (!stored || !("config" in stored)) return; // its adoption tells
+    const { mac, ip } = stored.config;
+    network.plugEarly({ name, mac, ip, netSocket: this.store.member(name).netSocket });
+  }
+
+  /** Adopts one. A failure is in the member's phase, and in the log. */
+  async run(member: Member, { process, wasRunning }: Orphan): Promise<void> {
+    try {
+      await this.adopt(member, process, wasRunning);
+    } catch (thrown) {
+      log(`${member.name}: cannot adopt it: ${describe(thrown)}`);
+    }
+    this.#pending.delete(member.name);
+  }
+
+  /** @throws {FleetboxError} why it cannot be adopted; its machine goes on. */
+  async adopt(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
+    const { store } = this;
+    const { name } = member;
+    const since = this.sinceBefore(name, process);
+    const orphan = { process, wasRunning, since: since === undefined ? undefined : new Date(since) };
+    await member.adopt(orphan, async () => {
+      const config = store.config(name);
+      if (!config) {
+        throw new FleetboxError("not-found", `The directory of "${name}" was deleted, and its machine runs`, {
+          hint: `End it: fleetbox stop ${name}`,
+        });
+      }
+      return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
+    }, this.options);
+    log(`${name}: adopted, process ${process.pid}`);
+  }
+
+  /** The process of a machine whose adoption is not over. */
+  pending(name: string): ProcessIdentity | undefined {
+    return this.#pending.get(name);
+  }
+
+  /** Whether its guest had answered the earlier holder, and its adoption is not over. */
+  hadAnswered(name: string): boolean {
+    return this.#pending.has(name) && this.#before!.running.includes(name);
+  }
+
+  /** Since when a machine was running under the earlier holder, ISO 8601. */
+  sinceBefore(name: string, process: ProcessIdentity | undefined): string | undefined {
+    const known = this.#before?.hypervisors[name];
+    const isSame = known !== undefined && known.pid === process?.pid && known.startTime === process.startTime;
+    return isSame ? this.#before?.since?.[name] : undefined;
+  }
+
+  /** The port of this host that led to its SSH server. */
+  sshPortBefore(name: string): number | undefined {
+    return this.#before?.ssh_ports[name];
+  }
+}
+
+/**
+ * Whether a group that is to be adopted is as it was when that was decided: between the look and the claim another
+ * holder may have adopted it, and even have ended it.
+ */
+export function isUnchanged(store: Store, { id, holder }: GroupRecord): boolean {
+  const now = store.groupRecords().find((record) => record.id === id)?.holder;
+  return now?.pid === holder.pid && now.startTime === holder.startTime;
+}
+
+export function adoptedByOthers(group: string): FleetboxError {
+  return new FleetboxError("conflict", `The group of "${group}" was adopted by somebody else meanwhile`, {
+    hint: "Try again.",
+  });
+}

@@ -1,0 +1,135 @@
+/** Members that come onto a network that is there: new ones, stopped ones, and those of the group that failed. */
+
+import { FleetboxError } from "../../core/errors.ts";
+import type { Options } from "../../core/options.ts";
+import type { Store } from "../../store.ts";
+import { exists } from "../../system/files.ts";
+import { isAlive } from "../../system/process.ts";
+import { Member, type MemberContext } from "../member/member.ts";
+import type { Adoptions } from "./adoptions.ts";
+import type { Claims } from "./claims.ts";
+import type { FirstBoot } from "./first_boot.ts";
+import type { GroupLife } from "./life.ts";
+import type { RecordWriter } from "./record_writer.ts";
+
+/** What a join needs of its group. */
+export interface JoinContext {
+  store: Store;
+  context: MemberContext;
+  /** What the group was asked for. */
+  options: Options;
+  /** The members that are served. */
+  roster: Map<string, Member>;
+  /** The names of all that belong here, stopped ones included. */
+  belongs: Set<string>;
+  claims: Claims;
+  life: GroupLife;
+  record: RecordWriter;
+  firstBoot: FirstBoot;
+  adoptions: Adoptions;
+  boot(member: Member, options: Options): Promise<void>;
+  /** Removes what a failed boot created, and lets the member go. */
+  discard(member: Member): Promise<void>;
+  /** Ends a group without members. */
+  finish(): Promise<void>;
+}
+
+export class Joins {
+  /** Names that are being added, until they run. */
+  readonly #adding = new Map<string, Promise<void>>();
+
+  constructor(private readonly group: JoinContext) {}
+
+  /**
+   * Boots a member onto this network: a new name, a stopped member, or one of ours that is in `error`. One that runs or
+   * boots here already is waited for.
+   * @throws {FleetboxError} why it did not come up; the group is as it was then.
+   */
+  async add(name: string, options: Options): Promise<void> {
+    const { context, life, roster, firstBoot } = this.group;
+    if (!life.isOpen) throw ending(context.group);
+    const underWay = this.#adding.get(name);
+    if (underWay) {
+      await underWay;
+      return await roster.get(name)?.change(options);
+    }
+    const members = [...roster.values()];
+    const isOver = members.length > 0 && members.every((member) => member.isLeaving);
+    if (isOver || roster.get(name)?.isLeaving) {
+      // Nobody needs to be told any more: the next start is there.
+      firstBoot.end();
+      await firstBoot.ended;
+      return await this.add(name, options);
+    }
+    const present = roster.get(name);
+    if (present) return await this.#again(present, options);
+    const done = this.#addNew(name, options).finally(() => this.#adding.delete(name));
+    this.#adding.set(name, done);
+    await done;
+  }
+
+  async #addNew(name: string, options: Options): Promise<void> {
+    const { store, context, roster, belongs, claims, record } = this.group;
+    const merged = { ...this.#inherited(), ...options };
+    this.#forgetRemoved();
+    const member = new Member(name, context);
+    roster.set(name, member);
+    try {
+      await claims.take([name]);
+    } catch (thrown) {
+      roster.delete(name);
+      if (roster.size === 0) void this.group.finish();
+      throw thrown;
+    }
+    belongs.add(name);
+    store.sweepTemporary([name]);
+    await record.note();
+    if (roster.get(name) !== member) { // the group was ended while we waited
+      await claims.release(name);
+      throw ending(context.group);
+    }
+    try {
+      await this.group.boot(member, merged);
+    } catch (thrown) {
+      if (!member.isStopping) await this.group.discard(member);
+      throw thrown;
+    }
+  }
+
+  /** Members that were removed belong here no more: a group that lives long must not remember all that ever were. */
+  #forgetRemoved(): void {
+    const { store, roster, belongs } = this.group;
+    for (const name of belongs) {
+      if (!roster.has(name) && !exists(store.member(name).dir)) belongs.delete(name);
+    }
+  }
+
+  /** What the group was asked for, as far as it holds for those who come later: a port, and egress, is one member's. */
+  #inherited(): Options {
+    return { ...this.group.options, publish: undefined, egress: undefined, host_access: undefined };
+  }
+
+  async #again(member: Member, options: Options): Promise<void> {
+    if (member.isStopping) {
+      throw new FleetboxError("conflict", `"${member.name}" is being stopped`, { hint: "Try again when it is down." });
+    }
+    if (member.state === "running") return await member.change(options);
+    if (member.booting) {
+      await member.booting;
+      return await member.change(options);
+    }
+    member.created = false;
+    // A machine that could not be taken over, and runs: it is tried again, never doubled.
+    const { stray } = member;
+    if (stray && isAlive(stray)) {
+      await this.group.adoptions.adopt(member, stray, false);
+      return await member.change(options);
+    }
+    await this.group.boot(member, { ...this.#inherited(), ...options });
+  }
+}
+
+/** The error for a group that takes nobody any more. */
+export function ending(group: string): FleetboxError {
+  return new FleetboxError("conflict", `The group of "${group}" is ending`, { hint: "Try again when it is gone." });
+}
