@@ -94,18 +94,26 @@ export function ineffective(
       continue;
     }
     if (!config || isTheSame(option, value, config)) continue;
-    const has = had(option, config);
     found.push({
       option,
-      message:
-        `${name} keeps ${flag} ${
-          has === undefined ? option === "user_data" ? "(none)" : "(its image's)" : wording.value(option, has)
-        }, ` +
-        `with which it was made (asked: ${wording.value(option, value)})`,
+      message: keeps(name, option, had(option, config), value, wording),
       hint: `To make it anew, without its disk: fleetbox rm ${name}, then again`,
     });
   }
   return found;
+}
+
+/** What the member has instead, and why. */
+function keeps(name: string, option: MemberOption, has: unknown, asked: unknown, wording: Wording): string {
+  const flag = wording.option(option);
+  // A text of up to 32 KiB, which no sentence can show.
+  if (option === "user_data") {
+    return has === undefined
+      ? `${name} was made without ${flag}, and keeps none`
+      : `${name} keeps the ${flag} with which it was made`;
+  }
+  const value = (given: unknown) => given === undefined ? "(its image's)" : wording.value(option, given);
+  return `${name} keeps ${flag} ${value(has)}, with which it was made (asked: ${value(asked)})`;
 }
 
 function isTheSame(option: MemberOption, value: unknown, config: MemberConfig): boolean {

@@ -197,7 +197,6 @@ export const FLAG_WORDING: Wording = {
   option: (option) => FLAGS[option],
   value: (option, value) => {
     if (option === "mem" || option === "disk") return sizeText(Math.round(Number(value) * 1024));
-    if (option === "user_data") return value === undefined ? "(none)" : "(another)";
     if (option === "fixtures") {
       return (value as Fixture[]).map(({ host_path, guest_path }) => `${host_path}:${guest_path}`).join(" ") ||
         "(none)";

@@ -40,7 +40,7 @@ Deno.test("every flag that has no effect on a running member is named with what 
       ["arch", "a keeps --arch amd64, with which it was made (asked: arm64)"],
       ["disk", "a keeps --disk 10G, with which it was made (asked: 1G)"],
       ["fixtures", "a keeps --fixture /w/site:/srv, with which it was made (asked: (none))"],
-      ["user_data", "a keeps --user-data (none), with which it was made (asked: (another))"],
+      ["user_data", "a was made without --user-data, and keeps none"],
       ["ready", "a runs already: --ready ssh is for a boot"],
     ] satisfies [MemberOption, string][],
   );
