@@ -8,7 +8,7 @@
 #   FLEETBOX_DOWNLOADS     where releases lie (default: this project's)
 #
 # Nothing is changed before the download is whole and verified, and has run; then one rename puts it into place. A release
-# fills in the project's name; see docs/releasing.md.
+# fills in the project's name; see docs/internals/releasing.md.
 set -eu
 
 repository='@REPOSITORY@'

@@ -6,7 +6,7 @@
  *     make bench BENCH=--json                 the numbers, each run's included
  *     make bench BENCH=--strict               exit code 1 when a figure misses its limit; else 0
  *
- * How each row is measured is told in `docs/bench.md` and beside the code that does it.
+ * How each row is measured is told in `docs/internals/bench.md` and beside the code that does it.
  */
 
 import { flagsOr, parseArgs } from "../../scripts/flags.ts";
