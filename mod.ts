@@ -8,7 +8,7 @@
  * const { stdout } = await vm.exec("uname -r");
  * ```
  *
- * Nothing of a machine is left when it goes out of scope, nor when this process is killed. The fixtures for test runners
+ * A machine is removed when it goes out of scope, and also when this process is killed. The fixtures for test runners
  * are in `testing.ts`.
  *
  * @module

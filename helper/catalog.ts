@@ -5,7 +5,7 @@ import content from "./catalog.json" with { type: "json" };
 
 /** One program. */
 export interface CatalogEntry {
-  /** `https:` or `http:`; whose bytes are not those of the digest is refused, wherever they come from. */
+  /** `https:` or `http:`; a download with another digest is refused. */
   url: string;
   /** SHA-256 of the program, 64 hexadecimal digits, lower case. */
   sha256: string;
@@ -14,7 +14,7 @@ export interface CatalogEntry {
 }
 
 export interface Catalog {
-  /** The helpers' version; part of the name under which one is kept. */
+  /** The helpers' version, a part of their file names in the store. */
   version: string;
   /** The version of the protocol that they speak. */
   protocol: number;

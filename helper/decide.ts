@@ -3,36 +3,36 @@
  *
  * | what is found                                                | what is spawned                                   |
  * | ------------------------------------------------------------ | ------------------------------------------------- |
- * | `FLEETBOX_HELPER`                                            | that; refused when it is no program               |
+ * | `FLEETBOX_HELPER`                                            | that; refused when it is not a program            |
  * | this program is a compiled fleetbox                          | this program again                                |
  * | this is Deno, and fleetbox's main module is there            | the same Deno with that module                    |
  * | a `fleetbox` on `PATH` that speaks our protocol              | that                                              |
  * | the catalogue has a helper for this platform                 | that, from the store's `bin/` or downloaded there |
  * | nothing of this                                              | refused, with what to set                         |
  *
- * A program that somebody compiled, and that imports `mod.ts`, is not fleetbox: spawned again it would be itself.
+ * A compiled program that imports `mod.ts` is not fleetbox: spawned again it would be itself.
  */
 
 import type { Executable } from "../src/system/program_info.ts";
 import { FleetboxError } from "../src/core/errors.ts";
 import type { Catalog, CatalogEntry } from "./catalog.ts";
 
-/** What a program on `PATH` said of itself. */
+/** The version that a program on `PATH` reports. */
 export interface Asked {
   program: string;
-  /** Absent: it did not say. */
+  /** Absent: it did not report one. */
   protocol?: number;
 }
 
 export interface Facts {
-  /** `FLEETBOX_HELPER`, when it is set, and the program that it leads to. */
+  /** `FLEETBOX_HELPER`, when it is set, and the program that it names. */
   named?: { text: string; program?: string };
-  /** The executable that runs, and whether it is one that `deno compile` made. */
+  /** The running executable, and whether `deno compile` made it. */
   self: string;
   isCompiled: boolean;
-  /** Whether the program is fleetbox or its helper, by its own word. */
+  /** Whether the program is fleetbox or its helper: their main modules register themselves. */
   isFleetbox: boolean;
-  /** How this Deno runs fleetbox's main module; absent when that is not there. */
+  /** How this Deno runs fleetbox's main module; absent when there is none. */
   source?: Executable;
   /** The `fleetbox` on `PATH`; absent: there is none. It is asked only when it matters. */
   onPath?: string;
@@ -46,7 +46,7 @@ export interface Facts {
 
 export type Decision =
   | { step: "use"; executable: Executable }
-  /** Find out what this program speaks, and decide again. */
+  /** Ask this program for its protocol, and decide again. */
   | { step: "ask"; program: string }
   | { step: "download"; entry: CatalogEntry }
   | { step: "refuse"; error: FleetboxError };
@@ -82,7 +82,7 @@ function nowhere({ isCompiled, onPath, asked, protocol, target }: Facts): Fleetb
   const path = onPath ? `${onPath} ${spoken}, expected ${protocol}` : "no fleetbox is on PATH";
   return new FleetboxError(
     "unavailable",
-    `Cannot find a program that holds machines: ${self}; ${path}; and there is none to download for ${target}`,
+    `Cannot find a fleetbox executable to start the holder: ${self}; ${path}; and there is none to download for ${target}`,
     { hint: NEXT },
   );
 }

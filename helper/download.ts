@@ -3,8 +3,8 @@
  * before it is used.
  *
  * Under `bin/.lock`: of several clients one downloads and the others wait for it. The bytes go to `….part`; they become
- * the program (0700, renamed) when size and SHA-256 are those of the catalogue, and are deleted otherwise. What an
- * interrupted download left is deleted by the next, which begins anew. `FLEETBOX_OFFLINE` opens no connection.
+ * the program (0700, renamed) when size and SHA-256 are those of the catalogue, and are deleted otherwise. The next
+ * download deletes what an interrupted one left, and starts again. `FLEETBOX_OFFLINE` opens no connection.
  */
 
 import { Limit, pause, unlessAborted } from "../src/core/deadline.ts";
@@ -23,12 +23,12 @@ export interface Wanted extends CatalogEntry {
 export interface DownloadOptions {
   /** @default {@link isOffline} */
   offline?: boolean;
-  /** How long a download may stand still, in milliseconds. @default 30000 */
+  /** How long a download may receive no bytes, in milliseconds. @default 30000 */
   stallMs?: number;
   signal?: AbortSignal;
 }
 
-/** How often a download that broke is begun anew, and the waits between. */
+/** How often a broken download is started again, and the waits between. */
 const RETRY_MS = [200, 1_000];
 const MAX_REDIRECTS = 5;
 
@@ -47,7 +47,7 @@ export async function downloadHelper(store: Store, wanted: Wanted, options: Down
     });
   }
   return await store.withBinLock(async () => {
-    if (await isWhole(program, wanted)) return program; // whoever we waited for has it done
+    if (await isWhole(program, wanted)) return program; // the process that we waited for has downloaded it
     removeIfThere(program);
     for (let attempt = 0;; attempt++) {
       try {
@@ -63,7 +63,7 @@ export async function downloadHelper(store: Store, wanted: Wanted, options: Down
   });
 }
 
-/** A download that may go better the next time. */
+/** A failed download that is worth another try. */
 class Broken extends Error {
   constructor(readonly code: "failed" | "timeout", message: string, cause?: unknown) {
     super(message, { cause });
@@ -89,7 +89,7 @@ async function fetchTo(program: string, wanted: Wanted, { stallMs = 30_000, sign
     await Deno.rename(part, program);
   } catch (thrown) {
     if (signal?.aborted) throw interrupted(wanted.url);
-    if (stall.signal.aborted) throw new Broken("timeout", `nothing came for ${stallMs / 1000} s`);
+    if (stall.signal.aborted) throw new Broken("timeout", `received no bytes for ${stallMs / 1000} s`);
     if (thrown instanceof FleetboxError || thrown instanceof Broken) throw thrown;
     throw storeError(`Cannot keep the helper ${program}`, thrown);
   } finally {
@@ -111,7 +111,7 @@ async function open(url: string, signal: AbortSignal): Promise<ReadableStream<Ui
     if (status >= 300 && status < 400 && location) {
       at = new URL(location, at).href;
       if (/^https?:/.test(at)) continue;
-      throw unavailable(url, `it leads to ${at}, expected http or https`);
+      throw unavailable(url, `it redirects to ${at}, expected http or https`);
     }
     if (status >= 500 || status === 429) throw new Broken("failed", `the server answered ${status}`);
     throw unavailable(url, `the server answered ${status}, expected 200`);
@@ -119,7 +119,7 @@ async function open(url: string, signal: AbortSignal): Promise<ReadableStream<Ui
   throw unavailable(url, `more than ${MAX_REDIRECTS} redirects`);
 }
 
-/** Writes a body to a file, and is satisfied only with the bytes that are wanted. */
+/** Writes a body to a file. @throws when the bytes are not the expected ones. */
 async function write(
   path: string,
   body: ReadableStream<Uint8Array>,
@@ -127,7 +127,7 @@ async function write(
   signal: AbortSignal,
   onProgress: () => void,
 ): Promise<void> {
-  // A fetch that is aborted after its headers came may go on reading its body: whoever reads must look, too.
+  // An aborted fetch may still read its body after the headers came, so the reader checks the signal, too.
   const hash = createHash("sha256");
   const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
   const reader = body.getReader();
@@ -150,11 +150,11 @@ async function write(
     await file.syncData();
   } finally {
     file.close();
-    reader.cancel().catch(() => {}); // a connection that stands still is not waited for
+    reader.cancel().catch(() => {}); // a stalled connection is not waited for
   }
 }
 
-/** Whether a file is there that is the wanted program, byte for byte. */
+/** Whether the file is the expected program, byte for byte. */
 async function isWhole(path: string, wanted: Wanted): Promise<boolean> {
   let file: Deno.FsFile;
   try {

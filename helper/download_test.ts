@@ -180,7 +180,7 @@ Deno.test("download: a slow one is waited for while it goes on, one that stands 
     assert.ok(performance.now() - started > 550, "longer than the limit, all in all");
   });
   await scene(pieces(1_500), async ({ get }) => {
-    await refuses(get({ stallMs: 200 }), "timeout", /nothing came for 0.2 s, 3 times/);
+    await refuses(get({ stallMs: 200 }), "timeout", /received no bytes for 0.2 s, 3 times/);
   });
 });
 
@@ -195,7 +195,7 @@ Deno.test("download: redirects are followed, but not round and round, nor out of
     assert.equal(asked.length, 6);
   });
   await scene(() => to("file:///etc/passwd"), async ({ get }) => {
-    await refuses(get(), "unavailable", /it leads to file:\/\/\/etc\/passwd, expected http or https/);
+    await refuses(get(), "unavailable", /it redirects to file:\/\/\/etc\/passwd, expected http or https/);
   });
 });
 

@@ -1,8 +1,8 @@
 /**
- * Finds the executable that a client spawns as its holder: gathers the facts, lets `decide.ts` decide, does what it says.
+ * Finds the executable that a client spawns as its holder: gathers the facts, lets `decide.ts` decide, and does it.
  *
  * Cheap facts are gathered at once; a program on `PATH` is asked for its version, and the catalogue's helper downloaded,
- * only when the decision comes to that. What was found is kept for the life of this process.
+ * only when the decision needs that. The result is kept for the life of this process.
  */
 
 import { variable } from "../src/core/environment.ts";
@@ -15,19 +15,19 @@ import { CATALOG, type Catalog } from "./catalog.ts";
 import { type Asked, decide, type Facts } from "./decide.ts";
 import type { DownloadOptions } from "./download.ts";
 
-/** How long a program on `PATH` may take to say its version. */
+/** How long a program on `PATH` may take to print its version. */
 const ASK_LIMIT_MS = 10_000;
 
 export interface ResolveOptions extends DownloadOptions {
-  /** Facts to put in the place of those that are found. */
+  /** Replaces the facts that are found; for tests. */
   facts?: Partial<Facts>;
   catalog?: Catalog;
 }
 
 /**
  * The executable that becomes a holder for this process.
- * @throws {FleetboxError} `misuse`: FLEETBOX_HELPER is no program; `unavailable`: there is none; or why it could not be
- * downloaded.
+ * @throws {FleetboxError} `misuse`: FLEETBOX_HELPER is not a program; `unavailable`: there is none; or why it could not
+ * be downloaded.
  */
 export async function resolveHelper(store: Store, options: ResolveOptions = {}): Promise<Executable> {
   const { catalog = CATALOG } = options;
@@ -69,7 +69,7 @@ function gather(catalog: Catalog): Facts {
   };
 }
 
-/** Asks a program which protocol it speaks. Never throws: what does not say is not used. */
+/** Asks a program for its protocol. Never throws: a program without an answer is not used. */
 export async function ask(program: string, limitMs = ASK_LIMIT_MS): Promise<Asked> {
   using limit = new Limit(limitMs);
   try {

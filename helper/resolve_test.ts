@@ -102,6 +102,9 @@ Deno.test("resolve: where nothing else is, the catalogue's helper is downloaded,
     } finally {
       await server.shutdown();
     }
-    await assert.rejects(resolveHelper(store, { facts: bare, catalog }), /Cannot find a program that holds machines/);
+    await assert.rejects(
+      resolveHelper(store, { facts: bare, catalog }),
+      /Cannot find a fleetbox executable to start the holder/,
+    );
   });
 });

@@ -2,8 +2,7 @@
  * The client half of the protocol: spawn a holder, ask members, watch them, stop them, add one.
  *
  * The command line and the library are built on it. It knows sockets and the store, never a hypervisor, a network or an
- * image (those live in the holder, behind the protocol). Waiting is listening: {@link watch} streams every change, so nothing
- * here polls.
+ * image (those live in the holder, behind the protocol). {@link watch} streams every change, so nothing here polls.
  */
 
 export * from "./control/console.ts";

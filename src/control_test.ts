@@ -87,7 +87,7 @@ Deno.test("control: a holder of a version that does not know a request is told o
     for (const call of calls) {
       await assert.rejects(call, (thrown: FleetboxError) => {
         assert.equal(thrown.code, "protocol");
-        assert.equal(thrown.message, "The holder does not know console: it is an older fleetbox than this one");
+        assert.equal(thrown.message, "The holder does not know console: it is from an older fleetbox");
         assert.match(thrown.hint!, /stop the group and start it again/);
         return true;
       });
@@ -119,7 +119,7 @@ Deno.test("control: a status is read whole, however it is split", async () => {
 
 Deno.test("control: a holder that answers nonsense, or not at all, is an error that says so", async () => {
   await withHolder(() => "nonsense", async (store) => {
-    await assert.rejects(control.getStatus(store, "a"), /did not answer with a status/);
+    await assert.rejects(control.getStatus(store, "a"), /sent a malformed status/);
     await assert.rejects(control.getReport(store, "a"), /sent a malformed reply/);
   });
   await withHolder(() => undefined, async (store) => {
@@ -380,7 +380,7 @@ Deno.test("control: what is no holder at all is told from one, and does not stay
       "protocol",
       /The program that was started is not a fleetbox holder/,
     ],
-    ["exec sleep 60", "timeout", /does not serve after 2 s/],
+    ["exec sleep 60", "timeout", /was not ready after 2 s/],
     ["exec >&-; exec sleep 60", "failed", /closed its output/],
     ["exit 3", "failed", /ended before it served, with code 3/],
     ["kill -9 $$", "failed", /ended before it served, (SIGKILL|with code 137)/],

@@ -1,11 +1,11 @@
 /**
- * The holder: the process that owns a group. The server half of the protocol; `start.ts` becomes it when it finds
+ * The holder: the process that owns a group, and the server half of the protocol. `start.ts` becomes it with
  * `--fleetbox-runner`.
  *
- * It claims its members' sockets, says on standard output that it serves (one line of JSON, or the error that kept it
- * from it), boots the members, and lives until the last one has left. Detached, it is a session leader and nobody's
- * child, and a guardian starts the next one if it is killed; bound, it ends its group when its client is gone. Its parts are in `src/holder/`; it must not import the
- * command line or the library.
+ * It claims its members' sockets, says on standard output that it serves (one line of JSON, or the error that prevented
+ * it), boots the members, and lives until the last one has left. A detached holder is a session leader, and a guardian
+ * starts the next one if it is killed; a bound one ends its group when its client is gone. Its parts are in
+ * `src/holder/`; it must not import the command line or the library.
  */
 
 import { variable } from "./core/environment.ts";
@@ -25,7 +25,7 @@ import { serve } from "./holder/server/serve.ts";
 
 /** How long guests may take to shut down when a detached holder itself is told to end. */
 const SIGNAL_GRACE_MS = 10_000;
-/** How long replies that are under way may take once the group has ended. */
+/** How long pending replies may take once the group has ended. */
 const LAST_REPLIES_MS = 2_000;
 const BOUND_REPLIES_MS = 100;
 /** How long a bound group may take to end once its client is gone: its hypervisors to quit, and what it holds to be let go of. */
@@ -89,7 +89,7 @@ export async function runHolder(argument: string): Promise<number> {
     }
   } catch (thrown) {
     if (comeback && codeOf(thrown) === "conflict") {
-      log(`guardian: ${describe(thrown)}`); // a command was quicker, and nothing is missing
+      log(`guardian: ${describe(thrown)}`); // a command was faster and serves the group
       bound.group?.sweep();
       return 0;
     }
@@ -111,18 +111,18 @@ export async function runHolder(argument: string): Promise<number> {
 }
 
 /**
- * The end of a bound holder whose client is gone, or that was told to end: in good order while that is quick, by force
- * when it is not. Within little more than a second this process is gone, with all that its group has in the store's `run`.
+ * Ends a bound holder whose client is gone, or that was told to end: in order if that is quick, else by force. Within
+ * little more than a second this process is gone, with its group's files in the store's `run`.
  */
 class BoundEnd {
   group: Group | undefined;
   /** What is served of a start that failed before there was a group. */
   lastWords: LastWords | undefined;
-  /** Lets go of what is not the group's. */
+  /** Releases what does not belong to the group. */
   atExit = () => {};
   isEnding = false;
 
-  /** Twice is fine. */
+  /** Calling it twice is fine. */
   end(why: string): void {
     if (this.isEnding) return;
     this.isEnding = true;
@@ -139,14 +139,14 @@ class BoundEnd {
     if (group?.hasClaimed) {
       void group.shutDown({ force: true, graceMs: 0 });
       if (await settles(group.ended, QUIT_MS)) return; // runHolder goes on from here
-      log("not down yet: killing what still runs");
+      log("not down yet: killing the remaining processes");
       const killed = endChildren();
       if (await settles(group.ended, LET_GO_MS)) return;
       await settles(Promise.all([killed, group.written()]), LET_GO_MS);
       group.sweep();
       this.atExit();
       await settles(group.removeOwned(), LET_GO_MS);
-    } else if (group) { // it waits for others, or is just taking the first name
+    } else if (group) { // it waits for others, or is claiming the first name
       await settles(group.written(), LET_GO_MS);
       group.sweep();
     }
@@ -204,13 +204,13 @@ function parentOf(text: string | undefined): number | undefined {
 
 function endOnSignals(end: (signal: string) => void): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => end(signal));
-  Deno.addSignalListener("SIGHUP", () => {}); // a terminal that closes is no reason to end
+  Deno.addSignalListener("SIGHUP", () => {}); // a closed terminal does not end it
 }
 
-/** One line on standard output, for the client that waits for it. Nobody has to. */
+/** One line on standard output, for a client that waits for it. */
 async function announce(line: object): Promise<void> {
   try {
     const bytes = new TextEncoder().encode(JSON.stringify(line) + "\n");
     for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
-  } catch { /* nobody waits */ }
+  } catch { /* no client waits */ }
 }

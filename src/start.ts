@@ -2,9 +2,9 @@
  * The program, behind both of its main modules: a group's holder when its first argument is `--fleetbox-runner`, else the
  * command line.
  *
- * Everything is loaded where it is needed ({@link lazyModule}), for a command is as quick as what it loads; the two that scripts
- * ask most often, `version` and `ls`, do without the argument parser. This is the one place that prints errors and chooses
- * exit codes (0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted).
+ * Modules are loaded where they are needed ({@link lazyModule}), because loading takes most of a command's time. The
+ * two commands that scripts run most, `version` and `ls`, do without the argument parser. This is the one place that
+ * prints errors and chooses exit codes (0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted).
  */
 
 import { lazyModule } from "./core/lazy_modules.ts";

@@ -1,14 +1,14 @@
 /**
- * The store: every path that fleetbox writes, and the ways in which it writes them.
+ * The store: every path that fleetbox writes, and how it writes them.
  *
  *     ~/.fleetbox/                     0700; or $FLEETBOX_HOME
  *       clusters/<cluster>/<member>/   config.json disk.qcow2 seed.img serial.log pid .lock; fixture-<n>.img;
  *                                      qmp.sock and net.sock (links)
  *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
  *       run/<h>.qmp .net .con          the hypervisor's QMP, network and console sockets
- *       run/<g>.json                   a group's record: who serves it, which hypervisors run
+ *       run/<g>.json                   a group's record: its holder, its running hypervisors
  *       run/<g>.gwq   run/<g>.gwn      the gateway's QMP and network sockets
- *       images/  bin/                  caches, written once, renamed into place
+ *       images/ bin/ caches, written once, renamed into place
  *       id_ed25519  id_ed25519.pub     the installation's own key
  *       runner-<first member>.log      a holder's output
  *
@@ -50,7 +50,7 @@ export interface MemberPaths {
   seed: string;
   /** The variables of its UEFI firmware, when it has one. */
   efiVars: string;
-  /** The image of the n-th fixture: replaced at each boot. */
+  /** The image of the n-th shared directory: replaced at each boot. */
   fixture: (index: number) => string;
   serialLog: string;
   qmpSocket: string;
@@ -71,7 +71,7 @@ export class Store {
   /**
    * The user's store: `$FLEETBOX_HOME`, else `~/.fleetbox`. Touches nothing.
    * @throws {FleetboxError} `misuse`: neither variable is set, or the path is too deep for unix sockets; `denied`: it
-   * belongs to somebody else, who could have us talk to sockets and run disks of theirs.
+   * belongs to another user, who could make us use their sockets and disks.
    */
   static fromEnvironment(): Store {
     const named = variable("FLEETBOX_HOME");
@@ -119,11 +119,11 @@ export class Store {
   get claimLock(): string {
     return join(this.runDir, ".lock");
   }
-  /** What the dry run of accelerators found on this boot of the host. */
+  /** The result of the accelerators' dry run in this boot of the host. */
   get acceleratorCache(): string {
     return join(this.root, "accelerator.json");
   }
-  /** What the command line has told this user of the host, and does not tell again. */
+  /** Notices about the host that the command line has shown, and does not repeat. */
   get saidOnce(): string {
     return join(this.root, "said-once.json");
   }
@@ -160,7 +160,8 @@ export class Store {
       serialLog: `${dir}/serial.log`,
       pid: `${dir}/pid`,
       lock: `${dir}/.lock`,
-      // A digest takes longer than reading the member's config: who asks for no socket, as `ls` does not, has none made.
+      // A digest takes longer than reading the member's config, so it is made only for callers that use a socket; `ls`
+      // does not.
       get socket() {
         return `${run()}.sock`;
       },
@@ -177,8 +178,8 @@ export class Store {
   }
 
   /**
-   * Makes the store's directories, 0700 whatever the umask, when they are missing.
-   * @throws {FleetboxError} `denied`: it cannot be written, or belongs to somebody else; `no-space`.
+   * Makes the store's missing directories, with mode 0700 under any umask.
+   * @throws {FleetboxError} `denied`: it cannot be written, or belongs to another user; `no-space`.
    */
   ensure(): void {
     try {
@@ -191,13 +192,13 @@ export class Store {
     if (mode !== null && (mode & 0o077) !== 0) Deno.chmodSync(this.root, 0o700);
   }
 
-  /** @throws {FleetboxError} `denied`: it is there, and another user's. */
+  /** @throws {FleetboxError} `denied`: it exists and belongs to another user. */
   #checkOwner(path: string): void {
     let uid: number | null;
     try {
       uid = Deno.statSync(path).uid;
     } catch {
-      return; // not there, or not for us to see: whoever needs it says so
+      return; // missing or invisible: the code that needs it reports that
     }
     if (uid === null || uid === Deno.uid()) return;
     const what = path === this.root ? `The store ${path}` : `${path}, in the store,`;
@@ -228,7 +229,7 @@ export class Store {
     } catch (cause) {
       if (cause instanceof Deno.errors.NotADirectory) return undefined;
       if (!isNotFound(cause)) return { name, damage: damaged(name, paths.config, messageOf(cause), cause) };
-      // A directory with a disk and no config is damage, one without a disk is a start that was interrupted.
+      // A directory with a disk and no config is damaged; one without a disk is an interrupted start.
       if (!exists(paths.disk)) return undefined;
       return { name, damage: damaged(name, paths.config, "it is missing, and there is a disk", cause) };
     }
@@ -255,7 +256,7 @@ export class Store {
     }
   }
 
-  /** Whether anything is at a member's socket: one look at the directory answers for all members together. */
+  /** Whether a member's socket exists: one read of the directory answers for all members. */
   socketProbe(): (name: string) => boolean {
     const sockets = new Set(namesIn(this.runDir).filter((file) => file.endsWith(".sock")));
     return (name) => sockets.size > 0 && sockets.has(`${digestOf(name)}.sock`);
@@ -266,7 +267,7 @@ export class Store {
     const records: GroupRecord[] = [];
     for (const file of namesIn(this.runDir)) {
       if (!file.endsWith(".json")) continue;
-      // Half a record is no record: it only ever speeds recovery up, sockets and processes decide.
+      // Half a record counts as missing: records only speed adoption up, sockets and processes decide.
       const record = parseGroupRecord(readIfThere(join(this.runDir, file)) ?? "");
       if (record) records.push(record);
     }
@@ -278,8 +279,8 @@ export class Store {
   }
 
   /**
-   * Deletes what a killed process left half-made in the store's root, in `run`, in `images` and among these members' files, and what it left
-   * half-removed in `clusters`; and what `ending` has made, a process that is just about to end.
+   * Deletes files that a killed process left half-made in the root, in `run`, `images` and among these members' files, and
+   * directories that it left half-removed in `clusters`; also those of `ending`, a process that is about to end.
    */
   sweepTemporary(names: readonly string[], ending?: number): void {
     for (
@@ -296,25 +297,25 @@ export class Store {
         if (writer === undefined || (writer !== ending && identify(writer))) continue;
         try {
           Deno.removeSync(join(dir, file), { recursive: true });
-        } catch { /* somebody else swept it */ }
+        } catch { /* another process swept it */ }
       }
     }
   }
 
   /**
-   * Runs `work` while the member's `.lock` is held; waits for whoever holds it. Makes the member's directory.
-   * A directory that was removed while we waited is made again, so that the lock is always one on the visible file.
+   * Runs `work` while holding the member's `.lock`; waits for its present holder. Makes the member's directory. A
+   * directory that was removed during the wait is made again, so that the lock is always on the visible file.
    */
   async withMemberLock<T>(name: string, work: () => Promise<T>): Promise<T> {
     return await withLock(this.member(name).lock, work, { prepare: () => makeMemberDirectory(this, name) });
   }
 
-  /** Runs `work` while the claim lock is held. */
+  /** Runs `work` while holding the claim lock. */
   async withClaimLock<T>(work: () => Promise<T>): Promise<T> {
     return await withLock(this.claimLock, work);
   }
 
-  /** Runs `work` while `bin/.lock` is held: one download at a time. Makes `bin`. */
+  /** Runs `work` while holding `bin/.lock`: one download at a time. Makes `bin`. */
   async withBinLock<T>(work: () => Promise<T>): Promise<T> {
     this.ensure();
     return await withLock(join(this.binDir, ".lock"), work, {
@@ -340,7 +341,7 @@ export function naturalOrder(a: string, b: string): number {
   for (let at = 0; at < left.length && at < right.length; at++) {
     if (left[at] === right[at]) continue;
     const difference = Number(left[at]) - Number(right[at]);
-    if (difference) return difference; // NaN where one is no number, 0 for 1 and 01
+    if (difference) return difference; // NaN if one is not a number, 0 for 1 and 01
     return left[at] < right[at] ? -1 : 1;
   }
   return left.length - right.length;

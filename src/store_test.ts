@@ -105,7 +105,7 @@ Deno.test("store: a config of another name, or a disk without one, is damage", (
   withStore(async (store) => {
     await addMember(store, "a");
     Deno.writeTextFileSync(store.member("a").config, JSON.stringify(CONFIG));
-    assert.throws(() => store.config("a"), /it is of "web-1"/);
+    assert.throws(() => store.config("a"), /it belongs to "web-1"/);
     Deno.removeSync(store.member("a").config);
     assert.equal(store.config("a"), undefined); // no disk: an interrupted start
     Deno.writeTextFileSync(store.member("a").disk, "");

@@ -1,5 +1,5 @@
 /**
- * The protocol, version 1: the document and the codec in one. Both halves import it; neither has a literal of its own.
+ * The protocol, version 1: its document and its codec. Both halves import it; neither has a literal of its own.
  *
  * A holder listens on one unix socket per member (`run/<h>.sock`), and in bound mode on one control socket
  * (`run/<h>.ctl`). One request per connection; the reply; the end of the connection.
@@ -14,10 +14,10 @@
  * | anything else      | `err: unknown command "…"`                                                                |
  * | `bind` (control)   | `1`, the version; the client sends `ack` and holds the connection; its end ends the group |
  *
- * A text request may end with a newline or not. Without one, the request is what has arrived when the client closes its
- * write side or falls silent for {@link SILENCE_MS}; a whole `status`, `stop` or `bind` needs no silence. Replies are
- * written in one piece, without a newline for the text requests. A request that is longer than {@link MAX_REQUEST_BYTES}
- * or not finished within {@link REQUEST_TIMEOUT_MS} is refused and its connection closed.
+ * A text request may end with a newline or not. Without one, the request ends when the client closes its write side or
+ * is silent for {@link SILENCE_MS}; a whole `status`, `stop` or `bind` needs no silence. Replies are written in one
+ * piece, without a newline for the text requests. A request that is longer than {@link MAX_REQUEST_BYTES} or not
+ * finished within {@link REQUEST_TIMEOUT_MS} is refused and its connection closed.
  */
 
 export * from "./wire/constants.ts";

@@ -97,7 +97,7 @@ Deno.test("a holder that does not know a request yet is told to be an older one,
   const reply = JSON.parse(unknownVerb(request.reason, request.op));
   assert.throws(() => throwIfError(reply), {
     code: "protocol",
-    message: "The holder does not know frobnicate: it is an older fleetbox than this one",
+    message: "The holder does not know frobnicate: it is from an older fleetbox",
     hint: /can be listed, stopped and joined/,
   });
 });

@@ -1,4 +1,4 @@
-/** What `up` and `join` share on the user's side: flags, progress, interrupts, the result. */
+/** The common part of `up` and `join`: flags, progress, interrupts, the result. */
 
 import { forward, getReport } from "../control.ts";
 import { fromWireError } from "../core/errors.ts";
@@ -51,7 +51,7 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   throwProblems(reports);
 }
 
-/** Those that ran already get their forwards now; those that this command started have them from their boot. */
+/** Members that already ran get their forwards now; members that this command started have them from their boot. */
 async function publish(
   store: Store,
   reports: MemberReport[],
@@ -66,7 +66,7 @@ async function publish(
   }));
 }
 
-/** For members that run, but not as they should: cloud-init failed in them, or they stand still for want of space. */
+/** The errors of running members: cloud-init failed in them, or the host's full disk pauses them. */
 export function throwProblems(reports: readonly MemberReport[]): void {
   const problems = reports.flatMap(({ state, failure }) => state === "running" && failure ? [failure] : []);
   if (problems.length === 0) return;
@@ -75,8 +75,8 @@ export function throwProblems(reports: readonly MemberReport[]): void {
 }
 
 /**
- * Name, address, and how to reach it, a line a member. On a terminal for which that is too wide, how to reach them is told
- * once, below, where that helps.
+ * Name, address and command, one line for each member. On a terminal that is too narrow the command is printed once,
+ * below.
  */
 export function summary(reports: readonly MemberReport[], width = terminalWidth()): string[] {
   const lines = summaryLines(reports, ({ name }) => `fleetbox ssh ${name}`);

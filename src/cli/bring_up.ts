@@ -1,9 +1,9 @@
 /**
- * Brings members up: looks, plans ({@link planUp}), acts, and looks again until they run. The body of `up` and `join`.
+ * Brings members up: observes, plans ({@link planUp}), acts, and repeats until they run. The body of `up` and `join`.
  *
- * It undoes what it did when it fails or is interrupted: members that this command started are taken down again, and
- * those that did not exist before are removed. Members that others started are never touched. For the first boot of a
- * group the holder does this itself (all or nothing); here it is done for interrupts and for members that were added.
+ * After a failure or an interrupt it undoes its work: members that this command started are stopped again, and new ones
+ * are removed. Members that other commands started are never touched. For the first boot of a group the holder does
+ * this itself (all or nothing); here it is done for interrupts and for members that were added.
  */
 
 import { Limit, pause } from "../core/deadline.ts";
@@ -21,21 +21,21 @@ import { ineffective, standingOf } from "../control/option_effects.ts";
 import type { Progress } from "./terminal/progress.ts";
 import { isNews } from "./said_once.ts";
 import { removeLogs, removeStopped } from "../control/remove.ts";
-import { takenBack } from "./take_back.ts";
+import { adoptedNote } from "./adopt.ts";
 import { untilGone } from "../control/until_gone.ts";
 import type { Plan } from "../control/plan.ts";
 
 export interface BringUp {
-  /** The members that shall run. */
+  /** The members to bring up. */
   names: string[];
-  /** Members that are looked at for the plan as well, such as `via`. @default [] */
+  /** Other members for the plan, such as `via`. @default [] */
   context?: string[];
   options: Options;
-  /** Those of them that a user asked for: what of these has no effect is told. */
+  /** The options that the user gave: those without an effect are reported. */
   asked: Options;
   /** Whether to return when they run, or already when a holder serves them. */
   wait: boolean;
-  /** Whether each step is told. */
+  /** Whether each step is shown. */
   verbose?: boolean;
   /** The limit for one boot, in milliseconds. */
   timeoutMs: number;
@@ -49,13 +49,13 @@ interface Started {
   isNew: boolean;
 }
 
-/** How often a plan may come to nothing because another command was faster. */
+/** How often a plan may fail because another command was faster. */
 const MAX_ATTEMPTS = 12;
-/** What the holder's own limit gets on top before we stop believing in it. */
+/** The extra time for the holder's own limit, before ours applies. */
 const HOLDER_SLACK_MS = 20_000;
-/** How long the holder may take to undo a first boot that failed. */
+/** How long the holder may take to undo a failed first boot. */
 const UNDO_MS = 60_000;
-/** What a guest that ran already gets to shut down in when its command is undone. */
+/** How long a guest that already ran may take to shut down when its command is undone. */
 const UNDO_GRACE_MS = 10_000;
 
 export class Bringing {
@@ -71,7 +71,7 @@ export class Bringing {
     readonly interrupt: Interrupt,
   ) {}
 
-  /** The members that this command started and that are not taken down again. */
+  /** The members that this command started and that still run. */
   get started(): string[] {
     return this.#started.map(({ name }) => name);
   }
@@ -90,7 +90,7 @@ export class Bringing {
     }
   }
 
-  /** Looks, plans and acts; true when there is nothing left to do. */
+  /** Observes, plans and acts; true when nothing is left to do. */
   async #step(): Promise<boolean> {
     const { store, request, progress, interrupt } = this;
     this.#attempt++;
@@ -99,7 +99,7 @@ export class Bringing {
     const plan = request.plan(facts, observeGroups(store));
     interrupt.signal.throwIfAborted();
     for (const { report } of members) if (report) this.#tell({ event: "member", member: report });
-    // A host that is busy may keep a hypervisor from answering for a moment: it is asked once more.
+    // On a busy host a hypervisor may not answer for a moment, so it is asked once more.
     if (this.#attempt === 1 && members.some(({ report }) => report?.not_answering)) return false;
 
     switch (plan.step) {
@@ -130,7 +130,7 @@ export class Bringing {
 
   /** False when another command was faster and the plan must be made again. */
   async #spawn(plan: Plan & { step: "spawn" }, facts: Map<string, MemberFacts>): Promise<boolean> {
-    // Nobody would read of a failure that is cleared away: without somebody who waits, it stays to be looked at.
+    // If no command waits for the result, failed members stay, so that users can see the failure.
     const options = { ...this.request.options, remove_on_failure: this.request.wait };
     try {
       const exe = await resolveHelper(this.store);
@@ -143,14 +143,14 @@ export class Bringing {
     }
     this.#tellIneffective(facts);
     const back = [...plan.taken, ...plan.strays];
-    if (back.length > 0) this.progress.note(takenBack(back));
+    if (back.length > 0) this.progress.note(adoptedNote(back));
     for (const name of plan.names) {
       if (!plan.taken.includes(name)) this.#started.push({ name, isNew: facts.get(name)?.stored === undefined });
     }
     return true;
   }
 
-  /** Returns when members that run can be reached: a gateway that has just died is waited for. False: one has left. */
+  /** Returns when running members can be reached: a gateway that has just died is waited for. False: one has left. */
   async #areReachable(names: readonly string[]): Promise<boolean> {
     try {
       const reports = await Promise.all(names.map((name) => reachMember(this.store, name)));
@@ -161,7 +161,7 @@ export class Bringing {
     }
   }
 
-  /** What a member that this command does not boot can be given all the same. */
+  /** Applies the options that take effect on a member without a boot. */
   async #change(names: readonly string[]): Promise<void> {
     const { egress, host_access } = this.request.options;
     if (egress === undefined && host_access === undefined) return;
@@ -183,7 +183,7 @@ export class Bringing {
     }
   }
 
-  /** What was asked of members and has no effect on them, once each. */
+  /** Reports options without an effect, once each. */
   #tellIneffective(facts: Map<string, MemberFacts>): void {
     const groups = observeGroups(this.store);
     for (const name of this.request.names) {
@@ -198,7 +198,7 @@ export class Bringing {
     }
   }
 
-  /** After a conflict: whether to plan again. Somebody who serves them now is a reason, and so is a little patience. */
+  /** After a conflict: whether to plan again, because another holder serves them now, or may soon. */
   async #shouldLookAgain(names: readonly string[]): Promise<boolean> {
     const served = (await observeMembers(this.store, names)).some((member) => member.report || member.silence);
     if (served) return this.#attempt < MAX_ATTEMPTS;
@@ -226,7 +226,8 @@ export class Bringing {
       if (interrupt.happened) throw thrown;
       const late = codeOf(thrown) === "timeout" && !(await isFailed(store, plan.names));
       if (late) await takeDown(store, this.#started);
-      // The holder undoes a first boot by itself. Its end is ours: nothing is left when the command returns.
+      // The holder undoes a first boot by itself. Wait for its end, so that everything is undone when the command
+      // returns.
       else {
         using limit = new Limit(UNDO_MS);
         await untilGone(store, this.started, AbortSignal.any([interrupt.signal, limit.signal]));
@@ -255,7 +256,7 @@ export class Bringing {
         });
         added.push(mine);
       } catch (thrown) {
-        // After an interrupt it may be booting all the same, and stays ours; otherwise the holder has undone it.
+        // After an interrupt it may still boot, and stays ours; otherwise the holder has undone it.
         if (!interrupt.happened) this.#started.splice(this.#started.indexOf(mine), 1);
         throw thrown;
       }
@@ -283,7 +284,7 @@ export class Bringing {
     this.progress.note(`interrupted: taking ${listed(names)} down again`);
     await takeDown(this.store, this.#started);
     this.#started = [];
-    return new FleetboxError("interrupted", `Interrupted; taken down again: ${listed(names)}${left}`);
+    return new FleetboxError("interrupted", `Interrupted; stopped again: ${listed(names)}${left}`);
   }
 
   #tell(event: Event): void {
@@ -303,12 +304,12 @@ export class Bringing {
       const accelerator = (await getGroup(this.store, via))?.accelerator;
       if (!accelerator?.fallback) return;
       if (await isNews(this.store, accelerator.reason)) this.progress.note(shortReason(accelerator.reason));
-    } catch { /* the wait tells what is wrong with the holder */ }
+    } catch { /* the wait reports the holder's problem */ }
   }
 
   async #reports(): Promise<MemberReport[]> {
     return await Promise.all(this.request.names.map(async (name) => {
-      // What is called running can be reached: a gateway that has just died is waited for.
+      // A running member can be reached: wait for a gateway that has just died.
       const report = this.request.wait ? await reachMember(this.store, name) : await getReport(this.store, name);
       if (report) return report;
       throw new FleetboxError("failed", `"${name}" was stopped while this command waited for it`);
@@ -316,7 +317,7 @@ export class Bringing {
   }
 }
 
-/** Whether what the plan was made on is no longer so: its `via` left, or somebody else has taken on what we wanted to. */
+/** Whether the plan is outdated: its `via` left, or another command has added a member of it. */
 async function standsOtherwise(store: Store, plan: Plan & { step: "add" }): Promise<boolean> {
   const [via, ...others] = await observeMembers(store, [plan.via, ...plan.add]);
   return !via.report || via.report.stage === "stopping" || others.some(({ report }) => report?.running);
@@ -326,26 +327,26 @@ async function standsOtherwise(store: Store, plan: Plan & { step: "add" }): Prom
 async function takeDown(store: Store, started: readonly Started[]): Promise<void> {
   const results = await Promise.allSettled(started.map(async ({ name, isNew }) => {
     const running = (await getReport(store, name).catch(() => undefined))?.state === "running";
-    // A disk that mattered before and a guest that is up: it gets its moment. All else is ended at once.
+    // A guest that is up on an older disk gets time to shut down. Others are ended at once.
     await stop(store, name, { force: isNew || !running, graceMs: UNDO_GRACE_MS });
     if (isNew) await removeStopped(store, name);
   }));
   removeLogs(store, started.map(({ name }) => name));
   const failure = results.find((result) => result.status === "rejected");
   if (failure) {
-    throw new FleetboxError("failed", `Not all of ${listed(started.map(({ name }) => name))} could be taken down`, {
+    throw new FleetboxError("failed", `Not all of ${listed(started.map(({ name }) => name))} could be stopped`, {
       cause: failure.reason,
-      hint: "See what is left: fleetbox ls",
+      hint: "List the members: fleetbox ls",
     });
   }
 }
 
 /** A reason in one line: what the hypervisor said is left to `doctor` and `status` when it takes more. */
 export function shortReason(reason: string): string {
-  return reason.length <= 79 ? reason : reason.replace(/ \(.*$/s, "");
+  return reason.length <= 79 ? reason : reason.replace(/(: .*?) \(.*$/s, "$1");
 }
 
-/** Whether a member is so far that its accelerator has been chosen. */
+/** Whether a member's accelerator has been chosen. */
 function hasMachine({ state, stage }: MemberReport): boolean {
   return state === "running" || (state === "starting" && stage !== "image" && stage !== "disk");
 }

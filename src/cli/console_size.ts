@@ -1,10 +1,10 @@
 /**
- * Tells a guest the size of the terminal that shows its console: a serial line has no word for that.
+ * Tells a guest the size of the terminal that shows its console, because a serial line cannot.
  *
- * Nothing is typed and nothing is asked on the line itself, where it could reach a program that does not expect it. It is
- * told over SSH, beside the console, by stty(1) in the guest: when the console is attached, when its member begins to run, and
- * when the terminal's size changes. A guest that SSH does not reach keeps what it has; nobody waits for it. What was told
- * lies in {@link SIZE_FILE} as well, for a login that opens the line anew (`src/guest/seed.ts`).
+ * Nothing is sent on the line itself, where it could reach a program that does not expect it. stty(1) in the guest, run
+ * over SSH, sets the size: when the console is attached, when its member begins to run, and when the terminal's size
+ * changes. A guest that SSH does not reach keeps its size. {@link SIZE_FILE} has the size, too, for a login that opens
+ * the line again (`src/guest/seed.ts`).
  */
 
 import { Limit } from "../core/deadline.ts";
@@ -16,10 +16,10 @@ import { run } from "../system/process.ts";
 import { sshArguments } from "./arguments/ssh_arguments.ts";
 import { terminalSize } from "./terminal/output.ts";
 
-/** A guest whose SSH server does not answer is not told this time. */
+/** How long a guest's SSH server may take; otherwise this size is skipped. */
 const LIMIT_MS = 15_000;
 
-/** Keeps a member's console at the size of this terminal until the signal fires. It fails in silence. */
+/** Keeps a member's console at the size of this terminal until the signal fires. Failures are silent. */
 export function keepConsoleSize(store: Store, name: string, signal: AbortSignal): void {
   let work: Promise<void> | undefined;
   let isDue = false;

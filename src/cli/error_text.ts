@@ -1,5 +1,5 @@
 /**
- * An error as text: what `start.ts` prints, in its one place, and the exit code that goes with it.
+ * An error as text, for `start.ts`, the one place that prints errors, and its exit code.
  *
  *     fleetbox: Cannot boot "a": its image is missing
  *       because: No such file or directory (os error 2)
@@ -13,8 +13,8 @@ import { codeOf, EXIT_CODES, hintLine, hintOf, messageOf, newCauses, toWireError
 import { wrapLine } from "./terminal/wrap.ts";
 
 /**
- * The error for people. Several errors (an `AggregateError`) come one below the other.
- * @param columns what its lines must fit into @default any width: in a pipe or a log each sentence is one line
+ * The error for people. Several errors (an `AggregateError`) are printed one below the other.
+ * @param columns the width of its lines @default any: in a pipe or a log each sentence is one line
  */
 export function errorText(thrown: unknown, columns = Infinity): string {
   if (thrown instanceof AggregateError) return thrown.errors.map((one) => errorText(one, columns)).join("\n");
@@ -29,13 +29,13 @@ export function errorText(thrown: unknown, columns = Infinity): string {
   }).join("\n");
 }
 
-/** The error for programs: one line an error. */
+/** The error for programs: one line for each error. */
 export function errorJson(thrown: unknown): string {
   if (thrown instanceof AggregateError) return thrown.errors.map(errorJson).join("\n");
   return JSON.stringify({ event: "error", ...toWireError(thrown) });
 }
 
-/** The exit code. Of several errors, the first that is more telling than `failed` decides. */
+/** The exit code. Of several errors, the first with another code than `failed` decides. */
 export function exitCodeOf(thrown: unknown): number {
   if (!(thrown instanceof AggregateError)) return EXIT_CODES[codeOf(thrown)];
   const codes = thrown.errors.map(exitCodeOf);
@@ -48,7 +48,7 @@ export function throwAll(errors: unknown[]): void {
   if (errors.length > 1) throw new AggregateError(errors);
 }
 
-/** Whether errors are to be told as JSON. What stands after `--`, or is a guest's command, is not ours. */
+/** Whether errors are printed as JSON. Words after `--`, or in a guest's command, do not count. */
 export function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return !["ssh", "shell", "exec"].includes(args[0]) && (end < 0 ? args : args.slice(0, end)).includes("--json");

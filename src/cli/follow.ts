@@ -1,5 +1,5 @@
 /**
- * Reading a file that grows: what is there, then what is appended, as the system reports changes.
+ * Reads a growing file: its content, then appended bytes, as the system reports changes.
  *
  * A file that is truncated, or replaced by a new one, is read from its beginning; one that does not exist yet is
  * waited for.
@@ -10,28 +10,28 @@ import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { exists } from "../system/files.ts";
 
 const CHUNK = 64 * 1024;
-/** How soon it is noticed that a file is gone with its directory. */
+/** How often it is checked whether a file is gone with its directory. */
 const DIRECTORY_MS = 500;
 
 export interface FollowOptions {
   /** Start with this many of the last lines; undefined: with all. */
   lines?: number;
-  /** Go on with what is appended, until the signal fires or the file's directory is gone. @default false */
+  /** Continue with appended bytes, until the signal fires or the file's directory is gone. @default false */
   follow?: boolean;
   signal?: AbortSignal;
 }
 
-/** The file's bytes. A file that does not exist gives nothing (and is waited for when following). */
+/** The file's bytes. A missing file has none (and is waited for when following). */
 export async function* followFile(path: string, options: FollowOptions = {}): AsyncGenerator<Uint8Array> {
-  // The watch stands before the first read: nothing that is written in between is missed.
+  // The watch begins before the first read, so that no write in between is missed.
   const watcher = options.follow ? watchDirectory(path) : undefined;
   const close = () => {
     try {
       watcher?.close();
-    } catch { /* closed already */ }
+    } catch { /* it is already closed */ }
   };
   options.signal?.addEventListener("abort", close);
-  // Deno does not reliably tell that a watched directory is gone (2.9.6 drops events of paths that do not exist).
+  // Deno does not reliably report that a watched directory is gone (2.9.6 drops events of missing paths).
   const isThere = watcher && setInterval(() => exists(dirname(path)) || close(), DIRECTORY_MS);
   let file: Open | undefined;
   try {
@@ -84,7 +84,7 @@ function* readFrom(file: Deno.FsFile, offset: number): Generator<Uint8Array> {
   for (let count = file.readSync(buffer); count; count = file.readSync(buffer)) yield buffer.slice(0, count);
 }
 
-/** The offset at which the last lines start; a newline at the very end ends the last line, it begins none. */
+/** The offset of the last lines; a newline at the very end ends the last line and begins no new one. */
 function startOfLastLines(file: Deno.FsFile, lines: number): number {
   const size = file.statSync().size;
   const buffer = new Uint8Array(CHUNK);

@@ -1,11 +1,11 @@
 /**
- * What a crash may have left in the store and no member needs: found first, removed when the user has agreed.
+ * Leftovers of a crash in the store that no member needs: found first, removed when the user agrees.
  *
- * Never a disk, and nothing of a group that lives or whose machines run. Each thing is looked at again in the moment in
- * which it is removed, under the lock under which somebody could come to need it: the claim lock for what is in `run`
- * and for pidfiles (a holder writes its record before it claims its members, and claims them under that lock), the
- * member's own for its directory, the image's for a download. A member's directory is taken apart file by file, by names
- * that are known not to be disks, and its removal fails when anything else is in it.
+ * Never a disk, and nothing of a living group or one with running machines. Each leftover is checked again at its
+ * removal, under the lock of those that could need it: the claim lock for files in `run` and for pidfiles (a holder
+ * writes its record before it claims its members, and claims them under that lock), the member's own for its directory,
+ * the image's for a download. A member's directory is removed file by file, by names that are not disks, and its
+ * removal fails when other files are in it.
  */
 
 import { LATE, pause, within } from "../core/deadline.ts";
@@ -38,27 +38,27 @@ export interface Leftover {
   kind: LeftoverKind;
   /** In the store, relative to it. */
   path: string;
-  /** What it takes up on the disk. */
+  /** Its size on the disk. */
   bytes: number;
   /** The process, of a gateway. */
   pid?: number;
 }
 
-/** Something that is found, and how it is removed. */
+/** A leftover, and how it is removed. */
 interface Found extends Leftover {
-  /** False when somebody needs it now, or it is gone. */
+  /** False when it is needed now, or gone. */
   remove: () => Promise<boolean> | boolean;
 }
 
-/** How long a lock is waited for: who holds one is at work on what we found. */
+/** How long to wait for a lock: its holder is using the leftover. */
 const LOCK_MS = 500;
-/** What a member's directory may have without a disk or a config, when a start was interrupted. */
+/** The files of a member's directory without a disk or a config, after an interrupted start. */
 const HALF_MADE = /^(\.lock|pid|seed\.img|efivars\.fd|fixture-\d+\.img|qmp\.sock|net\.sock|.*\.\d+-[0-9a-f]{8}\.tmp)$/;
 const TEMPORARY = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/;
 const MEMBER_SOCKET = /^([0-9a-f]{16})\.(sock|ctl|qmp|net|con)$/;
 const GROUP_FILE = /^([0-9a-f]{12})\.(json|gwq|gwn)$/;
 
-/** Everything that is left, in the order in which it is told. Removes nothing. */
+/** All leftovers, in the order in which they are listed. Removes nothing. */
 export async function findLeftovers(store: Store): Promise<Found[]> {
   const live = new Live(store);
   return [
@@ -73,7 +73,7 @@ export async function findLeftovers(store: Store): Promise<Found[]> {
   ];
 }
 
-/** The groups that live, or of which machines run, as they are now. */
+/** The groups that live or have running machines now. */
 class Live {
   readonly records: readonly GroupRecord[];
   readonly #groups: ReadonlySet<string>;
@@ -103,7 +103,7 @@ function isLive(record: GroupRecord): boolean {
   return isAlive(record.holder) || liveMembers(record).length > 0;
 }
 
-/** Gateways whose holder and machines are gone: they lead nowhere, and hold ports of the host. */
+/** Gateways without a holder and machines, which keep ports of the host busy. */
 function gateways(store: Store): Found[] {
   const dead = (id: string): ProcessIdentity | undefined => {
     const record = completeRecords(store).find((one) => one.id === id);
@@ -115,7 +115,7 @@ function gateways(store: Store): Found[] {
     const remove = () =>
       store.withClaimLock(async () => {
         const now = dead(id);
-        if (now) unlessGone(() => Deno.kill(now.pid, "SIGKILL")); // it keeps nothing
+        if (now) unlessGone(() => Deno.kill(now.pid, "SIGKILL")); // it has no state
         while (now && isAlive(now)) await pause(10);
         return now !== undefined;
       });
@@ -123,7 +123,7 @@ function gateways(store: Store): Found[] {
   });
 }
 
-/** Sockets that nobody answers, and records of groups of which nothing runs. */
+/** Sockets without a listener, and records of groups without a process. */
 async function runFiles(store: Store, live: Live): Promise<Found[]> {
   const all: Found[] = [];
   for (const file of names(store.runDir)) {
@@ -140,22 +140,22 @@ async function runFiles(store: Store, live: Live): Promise<Found[]> {
 async function isDead(store: Store, file: string, live: Live): Promise<boolean> {
   const [, digest] = MEMBER_SOCKET.exec(file) ?? [];
   if (digest !== undefined) {
-    // A hypervisor of which no record tells answers on one of them: then all of them are its.
+    // A hypervisor without a record answers on one of them: then all of them belong to it.
     const suffixes = ["sock", "ctl", "qmp", "net", "con"];
     return !live.hasDigest(digest) && await nobody(suffixes.map((suffix) => join(store.runDir, `${digest}.${suffix}`)));
   }
   const [, id, suffix] = GROUP_FILE.exec(file) ?? [];
   if (id === undefined || live.hasGroup(id)) return false;
   if (suffix !== "json") {
-    // Of a group that is known to be gone: its gateway goes, too, and before them.
+    // The group is known to be gone: its gateway is removed, too, before them.
     return live.records.some((one) => one.id === id) || await nobody([join(store.runDir, file)]);
   }
-  // Half a record says nothing of who wrote it: it is dead when nobody answers for its group.
+  // A damaged record does not name its writer: it is a leftover when no process answers for its group.
   const record = parseGroupRecord(read(join(store.runDir, file)));
   return record !== undefined || await nobody([store.group(id).gatewayQmpSocket]);
 }
 
-/** Pidfiles of members that nobody serves. */
+/** Pidfiles of members that no holder serves. */
 async function pidfiles(store: Store, live: Live): Promise<Found[]> {
   const isStale = async (name: string, now: Live) => !now.has(name) && await nobody([store.memberSocket(name)]);
   const all: Found[] = [];
@@ -168,7 +168,7 @@ async function pidfiles(store: Store, live: Live): Promise<Found[]> {
   return all;
 }
 
-/** Directories of members of which there is neither a config nor a disk: a start that was interrupted. */
+/** Members' directories without a config and a disk: interrupted starts. */
 function directories(store: Store, live: Live): Found[] {
   const isHalfMade = (name: string, now: Live) => {
     const { dir, config, disk } = store.member(name);
@@ -192,7 +192,7 @@ function directories(store: Store, live: Live): Found[] {
   return [...halfMade, ...clusters];
 }
 
-/** What a process that is gone was just writing. Where a member's disk is in it (a broken-off `rm`), it stays. */
+/** Temporary files of dead processes. Those with a member's disk (an interrupted `rm`) stay. */
 function temporaries(store: Store): Found[] {
   const dirs = [
     ...[store.root, store.runDir, store.binDir, store.clustersDir, store.imagesDir, join(store.imagesDir, "refs")],
@@ -212,14 +212,14 @@ function temporaries(store: Store): Found[] {
   );
 }
 
-/** Parts of downloads that nobody writes, and locks that nobody holds. */
+/** Parts of downloads without a writer, and locks without a holder. */
 async function downloads(store: Store): Promise<Found[]> {
   const all: Found[] = [];
   for (const file of names(store.imagesDir)) {
     const [, key, suffix] = /^([0-9a-f]{16})\.(part|part\.json|lock)$/.exec(file) ?? [];
     if (key === undefined || (suffix === "lock" && exists(join(store.imagesDir, `${key}.part`)))) continue;
     const [path, lock] = [join(store.imagesDir, file), join(store.imagesDir, `${key}.lock`)];
-    // Made for it, the lock goes with it.
+    // The lock was made for it, and is removed with it.
     const remove = async () =>
       await underLock(lock, () => {
         const done = suffix === "lock" ? exists(path) : removeFile(path);
@@ -237,7 +237,7 @@ async function downloads(store: Store): Promise<Found[]> {
   return all;
 }
 
-/** Logs of holders that are gone, called after members that are. */
+/** Logs of holders that are gone, named after members that are gone. */
 function logs(store: Store, live: Live): Found[] {
   const isUsed = (name: string, now: Live) =>
     now.has(name) || now.records.some((record) => record.group === name && isLive(record)) ||
@@ -250,23 +250,23 @@ function logs(store: Store, live: Live): Found[] {
   });
 }
 
-/** Whether a holder of that name has just been started: it has its log open before it has a record. */
+/** Whether a holder of that name has just started: it opens its log before it has a record. */
 function isStarting(name: string): boolean {
   for (const { args } of host().commandLines()) {
-    // In one text, where the system tells no more than that.
+    // In one text, where the system does not separate arguments.
     const [, first] = args.join(" ").split(`${RUNNER_FLAG} `);
     if (first !== undefined && /^[a-z0-9-]*/.exec(first)![0] === name) return true;
   }
   return false;
 }
 
-/** micro as other versions of fleetbox unpacked it, on which no member's disk is made. */
+/** micro images of other versions of fleetbox that no member's disk is based on. */
 function images(store: Store): Found[] {
   const current = currentMicro();
-  if (current === undefined) return []; // nobody knows which is the older one
+  if (current === undefined) return []; // the older one is unknown
   const isUnused = (id: string) => {
     const members = store.members();
-    // What a member is made on that cannot be read, or is just being made, is not known.
+    // The image of a member that cannot be read, or is being made, is unknown.
     const isSure = members.every((one) => "config" in one) &&
       completeRecords(store).every((record) =>
         !isAlive(record.holder) || record.served.every((name) => store.readMember(name))
@@ -281,7 +281,7 @@ function images(store: Store): Found[] {
     const remove = async () => {
       if (!isUnused(id)) return false;
       const doomed = temporaryOf(place);
-      // Who has not found it by now unpacks its own.
+      // Processes that did not find it before unpack their own.
       if (!unlessGone(() => Deno.renameSync(place, doomed))) return false;
       if (isUnused(id)) return removeTree(doomed);
       await Deno.rename(doomed, place);
@@ -307,7 +307,7 @@ async function nobody(sockets: readonly string[]): Promise<boolean> {
   return true;
 }
 
-/** Does something while a lock is held; undefined when somebody else holds it, or there is none and none is made. */
+/** Runs work while holding a lock; undefined when another process holds it, or there is none and none is made. */
 async function underLock<T>(path: string, work: () => T, options: { make?: boolean } = {}): Promise<T | undefined> {
   if (!options.make && !exists(path)) return undefined;
   const lock = lockFile(path).catch((thrown) => {
@@ -316,10 +316,10 @@ async function underLock<T>(path: string, work: () => T, options: { make?: boole
   });
   const held = await within(LOCK_MS, lock);
   if (held === LATE) {
-    void lock.then((file) => file?.close(), () => {}); // nobody can stop waiting for one
+    void lock.then((file) => file?.close(), () => {}); // waiting for a lock cannot be aborted
     return undefined;
   }
-  if (!held) return undefined; // it was replaced while we waited: somebody is at work
+  if (!held) return undefined; // it was replaced while we waited: another process uses it
   try {
     return work();
   } finally {
@@ -331,7 +331,7 @@ async function isFree(lock: string): Promise<boolean> {
   return !exists(lock) || await underLock(lock, () => true) === true;
 }
 
-/** False when somebody else, who swept what it found in its way, was faster. */
+/** False when another process swept it first. */
 function removeFile(path: string): boolean {
   return unlessGone(() => Deno.removeSync(path));
 }
@@ -351,7 +351,7 @@ function removeEmpty(path: string): boolean {
     Deno.removeSync(path);
     return true;
   } catch {
-    return false; // something is in it, by now
+    return false; // it has files by now
   }
 }
 
@@ -383,7 +383,7 @@ function read(path: string): string {
   }
 }
 
-/** What a file, or a directory with all in it, takes up on the disk. */
+/** The size on the disk of a file, or of a directory with its content. */
 function bytesOf(path: string): number {
   try {
     const { isDirectory, blocks, size } = Deno.lstatSync(path);

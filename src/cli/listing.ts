@@ -1,6 +1,6 @@
 /**
- * What `fleetbox ls` prints. Without the argument parser, which takes longer to load than 50 members to look at: `start.ts`
- * comes here directly.
+ * The output of `fleetbox ls`. It does not use the argument parser, which takes longer to load than observing 50
+ * members: `start.ts` calls it directly.
  */
 
 import { type Colour, paintFor } from "./terminal/colour.ts";
@@ -25,7 +25,7 @@ export interface ListFlags {
   quiet?: boolean;
 }
 
-/** Every member, whatever state it is in, observed now. */
+/** Every member in any state, observed now. */
 export async function list(flags: ListFlags): Promise<void> {
   const store = openStore();
   const failures = flags.repair ? await repair(store) : [];
@@ -96,13 +96,13 @@ function stateText({ state, stage, not_answering: isSilent }: MemberView): strin
   return state;
 }
 
-/** Why members are not as they should be, below the table; who has the same reason is told together. */
+/** The problems of members, below the table; members with the same problem share a line. */
 export function reasons(views: readonly MemberView[]): string[] {
   const told = new Map<string, string[]>();
   for (const { name, state, group_id: groupId, reason, hint } of views) {
     if (!reason) continue;
     const text = reason.trim().replace(/\s*\n\s*/g, "; ");
-    // Taking one member of a group back takes all of them: one hint is enough.
+    // Adopting one member adopts its whole group: one hint is enough.
     const key = state === "orphaned" && !hint
       ? `orphaned: ${text}`
       : state === "orphaned"

@@ -1,8 +1,8 @@
 /**
- * The manual page, `fleetbox(1)`, written from the commands themselves: what `fleetbox help` tells, as man(7) wants it.
+ * The manual page, `fleetbox(1)`, made from the commands: the text of `fleetbox help` in man(7)'s format.
  *
- * A help text's own part (what stands after its options) is taken as it is: paragraphs are filled by the formatter, lines
- * that are indented or tables are kept as they stand. `groff -ww` has nothing to say about the result.
+ * A help text's own part (after its options) is used as it is: the formatter fills paragraphs and keeps indented lines
+ * and tables. `groff -ww` has no complaints about the result.
  */
 
 import type { Command, Option } from "./arguments/parser.ts";
@@ -33,7 +33,7 @@ export function manual(program: Command): string {
       "The store, or $FLEETBOX_HOME: members with their disks, images, the installation's own key.",
     ),
     ...entry("~/.fleetbox/clusters/*/NAME/serial.log", "What a member wrote to its console: fleetbox logs NAME."),
-    ...entry("~/.fleetbox/runner-NAME.log", "What a group's holder has to say: fleetbox logs --holder NAME."),
+    ...entry("~/.fleetbox/runner-NAME.log", "The log of a group's holder: fleetbox logs --holder NAME."),
     ".SH SEE ALSO",
     ".BR qemu-system-x86_64 (1),",
     ".BR ssh (1)",
@@ -77,7 +77,7 @@ function entry(term: string, description: string): string[] {
   return [".TP", `.B ${escaped(term)}`, escaped(description)];
 }
 
-/** What a command's help says after its options. */
+/** A command's help after its options. */
 export function afterText(command: Command): string {
   let help = "";
   const { writeOut } = command.configureOutput();
@@ -87,7 +87,7 @@ export function afterText(command: Command): string {
   return help.slice(command.helpInformation().length);
 }
 
-/** The program's own text: what stands below a `Heading:` becomes a section. */
+/** The program's own text: lines below a `Heading:` become a section. */
 function parts(after: string): string[] {
   return after.trim().split(/\n\n+|\n(?=[A-Z][a-z ]+:\n)/).flatMap((part) => {
     const [, heading, rest] = /^([A-Z][a-z ]+):\n([^]*)$/.exec(part) ?? [];
@@ -113,8 +113,8 @@ function text(free: string): string[] {
 }
 
 /**
- * Text that is text to the formatter: no macro at a line's start, no escape, hyphens and quotes that can be copied, and JSON
- * that may be broken after a comma.
+ * Escapes text for the formatter: no macro at a line's start, no escape, hyphens and quotes that can be copied, and
+ * JSON that may be broken after a comma.
  */
 function escaped(plain: string): string {
   return plain

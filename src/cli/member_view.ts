@@ -1,8 +1,8 @@
 /**
- * A member as `ls` and `status` show it: what its holder tells, else what the store and the processes tell.
+ * A member as `ls` and `status` show it: from its holder, else from the store and the processes.
  *
- * To the protocol's states come three that only an observer knows: `orphaned` (the machine runs, its holder was
- * killed), `damaged` (the config cannot be read) and `unknown` (its holder does not answer). This shape is what
+ * Besides the protocol's states there are three that only an observer knows: `orphaned` (the machine runs, its holder
+ * was killed), `damaged` (the config cannot be read) and `unknown` (its holder does not answer). This shape is what
  * `fleetbox ls --json` prints; keys may be added, none changes its meaning.
  */
 
@@ -24,7 +24,7 @@ export interface MemberView {
   memory_mb?: number;
   disk_mb?: number;
   image?: string;
-  /** Its hypervisor does not answer, although it runs. Absent: it does. */
+  /** Its hypervisor runs but does not answer. Absent: it answers. */
   not_answering?: true;
   /** When the state began, ISO 8601. */
   since?: string;
@@ -33,16 +33,16 @@ export interface MemberView {
   /** The group that it is served in: its name, which another group can have as well, and its id. */
   group?: string;
   group_id?: string;
-  /** Whether the group dies with the program that made it. */
+  /** Whether the group ends with the program that made it. */
   bound: boolean;
   /** Whether it reaches the outside. Absent: it was made by an earlier version. */
   egress?: "on" | "off";
   /** Whether it reaches services on the host's own loopback. */
   host_access?: boolean;
   ssh?: SshEndpoint;
-  /** Ports of 127.0.0.1 that lead to its own, or will when it runs. */
+  /** Port forwards to the member, open while it runs. */
   forwards?: ForwardReport[];
-  /** Why it is `error`, `orphaned`, `damaged` or `unknown`, or what is wrong with it although it runs. */
+  /** Why it is `error`, `orphaned`, `damaged` or `unknown`, or the problem of a running member. */
   reason?: string;
   /** What to do about it. */
   hint?: string;
@@ -103,7 +103,7 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
   if (silence) return problem("unknown", silence.message, silence.hint);
   const orphans = orphanGroup(groups, name);
   if (orphans?.isComingBack) {
-    return problem("orphaned", "its holder died, its machine runs; it is being taken back", undefined, orphans);
+    return problem("orphaned", "its holder died, its machine runs; it is being adopted", undefined, orphans);
   }
   if (orphans) return problem("orphaned", "its holder is gone, its machine runs", `fleetbox up ${name}`, orphans);
   if (stored && "damage" in stored) return problem("damaged", messageOf(stored.damage), stored.damage.hint);

@@ -1,6 +1,6 @@
 /**
- * The preflight list: what machines need from this host. Each check gives a sentence about what it found, or throws
- * with what is wrong; nothing is left behind but the store's directories and the unpacked image.
+ * The preflight list: what machines need from this host. Each check returns a sentence about the host, or throws the
+ * problem. It makes nothing but the store's directories and the unpacked image.
  */
 
 import { FleetboxError, isNotFound } from "../core/errors.ts";
@@ -22,7 +22,7 @@ export interface Finding {
   hint?: string;
 }
 
-/** Room for an image, a few overlays and logs. */
+/** Space for an image, a few overlays and logs. */
 const MIN_DISK_BYTES = 1024 ** 3;
 /** One small machine, its hypervisor, the gateway and the holder. */
 const MIN_MEMORY_MIB = DEFAULTS.memoryMiB + 192;
@@ -79,7 +79,7 @@ function program(name: string, debianPackage: string, fatal: boolean): Requireme
   };
 }
 
-/** Writable, ours, private; its depth is checked when it is opened. */
+/** The store is writable, ours and private; its depth is checked when it is opened. */
 function checkStore(store: Store): string {
   store.ensure();
   const probe = Deno.makeTempFileSync({ dir: store.runDir, prefix: ".doctor-" });
@@ -99,7 +99,7 @@ async function freeBytes(path: string): Promise<number> {
   const columns = (await run("df", ["-Pk", path])).split("\n")[1]?.split(/\s+/) ?? [];
   const kib = Number(columns[3]);
   if (Number.isFinite(kib)) return kib * 1024;
-  throw new FleetboxError("failed", "Cannot read what df tells");
+  throw new FleetboxError("failed", "Cannot read the output of df");
 }
 
 function nearestDirectory(path: string): string {
@@ -122,7 +122,7 @@ function checkMemory(): string {
   return text;
 }
 
-/** The accelerator's cache, when there is a store to keep it in. */
+/** The file with the accelerator's verdict, if there is a store. */
 function cacheIn(store: () => Store): string | undefined {
   try {
     store().ensure();
@@ -132,7 +132,7 @@ function cacheIn(store: () => Store): string | undefined {
   }
 }
 
-/** A value that is made when it is first asked for; a failure is made again for each who asks. */
+/** A value that is made at its first use; a failure is not kept. */
 function lazily<T>(make: () => T): () => T {
   let made: { value: T } | undefined;
   return () => (made ??= { value: make() }).value;

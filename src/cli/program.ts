@@ -1,9 +1,9 @@
 /**
- * The command line as a whole: every command, and the argument parser's ways bent to ours.
+ * The command line as a whole: every command, and the settings of the argument parser.
  *
- * Commander neither prints errors nor exits: what it finds wrong becomes a `misuse`, printed by `start.ts` like every
- * other error. Of all commands the one that was asked for is loaded, so that `status` does not wait for `image`; all of them
- * are for help, for completion, and to find the nearest one to a typing mistake.
+ * Commander neither prints errors nor exits: its errors become `misuse`, and `start.ts` prints them like all others.
+ * Only the requested command is loaded, so that `status` does not wait for `image`. Help, completion and suggestions
+ * for mistyped commands load all of them.
  */
 
 import { VARIABLES } from "../core/environment.ts";
@@ -14,7 +14,7 @@ import { misuse, unknownCommand } from "./arguments/parser_errors.ts";
 import { terminalWidth, write } from "./terminal/output.ts";
 import { wrapHelp } from "./terminal/wrap.ts";
 
-/** A command: what it is called, under which head help lists it, and how it is loaded. */
+/** A command: its names, its heading in help, and how it is loaded. */
 interface Entry {
   /** Its name, then its aliases. */
   words: string[];
@@ -118,7 +118,7 @@ function variableLines(): string {
   return Object.entries(all).map(([name, meaning]) => `  ${name.padEnd(17)}  ${meaning}`).join("\n");
 }
 
-/** The program, with all its commands or with the one that goes by `word`. */
+/** The program, with all its commands or with the one named `word`. */
 export async function buildProgram(word?: string): Promise<Command> {
   const asked = COMMANDS.filter(({ words }) => word !== undefined && words.includes(word));
   const program = new Command("fleetbox")
@@ -144,7 +144,7 @@ export async function buildProgram(word?: string): Promise<Command> {
   return program;
 }
 
-/** A list of commands is without aliases, so that it has room for what they do. */
+/** A list of commands has no aliases, to leave space for descriptions. */
 function subcommandTerm(command: Command): string {
   const words = command.registeredArguments.map((argument) => {
     const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
@@ -186,12 +186,12 @@ function helpWidth(): number {
   return terminalWidth() ?? 80;
 }
 
-/** What commander would have printed. */
+/** The text that commander would have printed. */
 let lastError = "";
 
 /**
- * Runs one command. Its exit code, when it is not 0 and no error, is in `Deno.exitCode`.
- * @throws {FleetboxError} and whatever else went wrong.
+ * Runs one command. An exit code that is not an error is in `Deno.exitCode`.
+ * @throws {FleetboxError} or any other error.
  */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
   const program = await buildProgram(args[0]);

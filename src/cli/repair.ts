@@ -1,15 +1,15 @@
-/** `fleetbox ls --repair`: takes back whatever runs without a holder, and clears away what is left of dead groups. */
+/** `fleetbox ls --repair`: adopts all orphaned machines, and removes the remains of dead groups. */
 
 import type { Store } from "../store.ts";
 import { observeGroups, orphansOf } from "../control/observe.ts";
 import { warn } from "./terminal/output.ts";
-import { takeBackAndConnect, takenBack } from "./take_back.ts";
+import { adoptAndConnect, adoptedNote } from "./adopt.ts";
 
-/** @returns what went wrong: the list is told all the same. */
+/** @returns the errors, so that the list is still printed. */
 export async function repair(store: Store): Promise<unknown[]> {
   try {
-    const taken = await takeBackAndConnect(store, orphansOf(observeGroups(store)));
-    if (taken.length > 0) warn(takenBack(taken));
+    const taken = await adoptAndConnect(store, orphansOf(observeGroups(store)));
+    if (taken.length > 0) warn(adoptedNote(taken));
     return [];
   } catch (thrown) {
     return [thrown];

@@ -1,19 +1,21 @@
 /**
- * What a user hears once on a host, and not at every start: that machines are emulated. `doctor` tells it at any time.
+ * Notices that are shown once on a host, not at every start: that machines run without KVM. `doctor` always shows it.
  *
- * What was said lies in the store, with the host's name, as a home directory may be shared by several hosts. Another text
- * is news.
+ * The last notice is in the store, with the host's name, because several hosts may share a home directory. Another text
+ * is shown again.
  */
 
 import { writeDurably } from "../system/files.ts";
 import type { Store } from "../store.ts";
 
-/** Whether a sentence has not been said on this host; from now on it has. A store that cannot be written costs a repetition. */
+/**
+ * Whether a notice is new on this host; afterwards it is not. If the store cannot be written, the notice is repeated.
+ */
 export async function isNews(store: Store, sentence: string): Promise<boolean> {
   const said = JSON.stringify({ host: Deno.hostname(), sentence }) + "\n";
   try {
     if (Deno.readTextFileSync(store.saidOnce) === said) return false;
-  } catch { /* nothing was said */ }
+  } catch { /* no notice was shown yet */ }
   await writeDurably(store.saidOnce, said, { sync: false }).catch(() => {});
   return true;
 }

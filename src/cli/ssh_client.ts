@@ -2,11 +2,11 @@
  * Runs the system's OpenSSH programs on our own standard input, output and error.
  *
  * A machine that ends closes no connection: its packets only stop coming. So the member is watched meanwhile, and the
- * program is ended with its machine. What no event tells (a guest or a hypervisor that hangs), the program's own
- * keep-alive notices (`arguments/ssh_arguments.ts`); it says nothing then, so the reason is looked for here.
+ * program is ended with its machine. A guest or a hypervisor that hangs causes no event; the program's own keep-alive
+ * notices it (`arguments/ssh_arguments.ts`), without a message, so the reason is found here.
  */
 
-import { startLimit } from "../core/deadline.ts";
+import { startLimit, within } from "../core/deadline.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { untilMachineEnds } from "../control/machine_end.ts";
 import { getReport } from "../control/members.ts";
@@ -16,29 +16,33 @@ import type { Store } from "../store.ts";
 import { errorText } from "./error_text.ts";
 import { warn } from "./terminal/output.ts";
 
-/** What OpenSSH's programs end with when the connection failed, and we when it is over. */
+/** The exit code of OpenSSH's programs when the connection failed, and ours when it ended. */
 const BROKEN = 255;
-/** How long a program may take to end by itself when the machine has: the command's last words may be on their way. */
+/** How long a program may take to end by itself after the machine: the command's last output may still arrive. */
 const LAST_WORDS_MS = 500;
 /** How long a program may take to end when it is told to. */
 const TERM_MS = 500;
-/** How long an SSH server may take to say what it is. */
+/** How long an SSH server may take to identify itself. */
 const PROBE_MS = 2_000;
 /** How long a holder may take to answer. */
 const ANSWER_MS = 2_000;
+/** How much of a program's errors is kept, in characters: its last ones. */
+const MAX_COMPLAINTS = 65_536;
 
 /**
  * Runs a client on members until it ends, or until the machine of one of them does.
- * @returns the client's exit code; {@link BROKEN} when the connection is over, the reason on standard error. While it runs it
- * decides about Ctrl-C; what ends us ends it.
+ * @returns the client's exit code; {@link BROKEN} when the connection ended, with the reason on standard error. The
+ * running client handles Ctrl-C; signals that end us end it, too.
  */
 export async function runClient(
   program: "ssh" | "scp",
   args: string[],
   store: Store,
   names: readonly string[],
+  failure?: string,
 ): Promise<number> {
-  const child = spawnClient(program, args);
+  const child = spawnClient(program, args, failure === undefined ? "inherit" : "piped");
+  const complaints = failure === undefined ? undefined : collect(child.stderr);
   const ignore = () => {};
   const pass = (signal: Deno.Signal) => () => kill(child, signal);
   Deno.addSignalListener("SIGINT", ignore);
@@ -65,15 +69,32 @@ export async function runClient(
   const { code } = await child.status;
   over.abort();
   endLimit();
-  if (!isCut && code !== BROKEN) return code;
-  const why = end ?? await whyBroken(store, names);
-  if (why) warn(errorText(why));
-  return BROKEN;
+  const isBroken = isCut || code === BROKEN;
+  const why = isBroken ? end ?? await whyBroken(store, names) : undefined;
+  if (why && !failure) warn(errorText(why));
+  if (complaints) {
+    if (isBroken || code !== 0) warn(errorText(new FleetboxError("failed", failure!, { cause: why })));
+    const text = (await complaints()).trimEnd();
+    if (text !== "") warn(text);
+  }
+  return isBroken ? BROKEN : code;
 }
 
-function spawnClient(program: "ssh" | "scp", args: string[]): Deno.ChildProcess {
+/** Reads a stream to its end. Returns the function that gives its text, also when a grandchild keeps it open. */
+function collect(stream: ReadableStream<Uint8Array>): () => Promise<string> {
+  let text = "";
+  const whole = (async () => {
+    for await (const piece of stream.pipeThrough(new TextDecoderStream())) text = (text + piece).slice(-MAX_COMPLAINTS);
+  })();
+  return async () => {
+    await within(LAST_WORDS_MS, whole);
+    return text;
+  };
+}
+
+function spawnClient(program: "ssh" | "scp", args: string[], stderr: "inherit" | "piped"): Deno.ChildProcess {
   try {
-    return new Deno.Command(program, { args, stdin: "inherit", stdout: "inherit", stderr: "inherit" }).spawn();
+    return new Deno.Command(program, { args, stdin: "inherit", stdout: "inherit", stderr }).spawn();
   } catch (cause) {
     if (!isNotFound(cause)) throw new FleetboxError("failed", `Cannot start ${program}`, { cause });
     throw new FleetboxError("unavailable", `The program ${program} is not installed, or not on PATH`, {
@@ -86,10 +107,10 @@ function spawnClient(program: "ssh" | "scp", args: string[]): Deno.ChildProcess 
 function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
-  } catch { /* it is gone: so are we, in a moment */ }
+  } catch { /* it has ended, and we end in a moment */ }
 }
 
-/** What is wrong with the members now; undefined: nothing is, and the client has said itself what was. */
+/** The members' problem now; undefined: there is none, and the client has printed the reason itself. */
 async function whyBroken(store: Store, names: readonly string[]): Promise<FleetboxError | undefined> {
   const found = await Promise.all(names.map((name) => whatIsWrong(store, name)));
   return found.find((one) => one !== undefined);
@@ -104,7 +125,7 @@ async function whatIsWrong(store: Store, name: string): Promise<FleetboxError | 
     if (report?.not_answering) return silentMachine(report);
     const { state, stage, failure } = report ?? { state: "down" };
     if (stage === "paused" && failure) return isOver(name, failure.message, failure.hint ?? `fleetbox status ${name}`);
-    if (state !== "running") return isOver(name, `it is ${state}`, `See what became of it: fleetbox status ${name}`);
+    if (state !== "running") return isOver(name, `it is ${state}`, `See its state: fleetbox status ${name}`);
     return isOver(name, "its SSH server does not answer", `Look at its console: fleetbox logs ${name}`);
   } catch (thrown) {
     return thrown instanceof FleetboxError ? thrown : undefined;

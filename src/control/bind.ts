@@ -1,4 +1,4 @@
-/** The client's side of the bound lifetime: a connection that is held until the client ends, whatever ends it. */
+/** The client's side of the bound lifetime: a connection that stays open until the client ends for any reason. */
 
 import { clip } from "../core/bytes.ts";
 import { LATE, within } from "../core/deadline.ts";
@@ -8,13 +8,13 @@ import { connectUnix, type UnixConnection } from "../system/sockets.ts";
 import type { Store } from "../store.ts";
 import { PROTOCOL_VERSION } from "../wire.ts";
 
-/** The control socket is there before the holder says that it serves; a helper of others may be a moment late. */
+/** The control socket exists before the holder says that it serves; foreign helpers may be a moment late. */
 const CONTROL_TRIES = 10;
 const CONTROL_RETRY_MS = 50;
 
 /**
- * The handshake of the bound lifetime: `bind`, the version, `ack`, and the connection is held. Undefined when there is
- * no control socket: the holder still watches the process id of its parent.
+ * The handshake of the bound lifetime: `bind`, the version, `ack`; then the connection stays open. Undefined when there
+ * is no control socket: the holder still watches the process id of its parent.
  */
 export async function bind(
   store: Store,
@@ -31,7 +31,7 @@ export async function bind(
   try {
     await connection.write("bind\n");
     const version = await within(limitMs, connection.read());
-    // A group that failed at once is gone already, and its holder with it: whoever waits for its members hears of it.
+    // A group that failed at once is gone with its holder; waiting for its members reports the failure.
     if (version === "" && await within(limitMs, holder.exited) !== LATE) return undefined;
     if (version !== LATE && version.trim() === String(PROTOCOL_VERSION)) {
       await connection.write("ack\n");
@@ -47,6 +47,6 @@ export async function bind(
     connection.close();
     if (thrown instanceof FleetboxError) throw thrown;
     if (await within(limitMs, holder.exited) !== LATE) return undefined;
-    throw new FleetboxError("protocol", "The holder broke its control connection off", { cause: thrown });
+    throw new FleetboxError("protocol", "The holder closed its control connection", { cause: thrown });
   }
 }

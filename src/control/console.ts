@@ -1,4 +1,4 @@
-/** A member's serial console, over its holder: a greeting with what was said before, then bytes both ways. */
+/** A member's serial console, through its holder: a greeting with past output, then bytes both ways. */
 
 import { checkName } from "../core/names.ts";
 import { closeQuietly, dialUnix, writeAll } from "../system/sockets.ts";
@@ -8,18 +8,18 @@ import { decodedReply } from "./requests.ts";
 
 /** A member's serial console. */
 export interface ConsoleStream extends Disposable {
-  /** The end of what the guest said before. */
+  /** The end of the past output. */
   readonly replay: Uint8Array;
-  /** What the guest says next; undefined when its machine, or its holder, is gone. */
+  /** The next output; undefined when the machine or its holder is gone. */
   read(): Promise<Uint8Array | undefined>;
-  /** Types. It waits when the guest does not read. @throws when the machine, or its holder, is gone. */
+  /** Types. Waits while the guest does not read. @throws when the machine or its holder is gone. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
 /**
- * Attaches to a member's serial console; one that is just being started says nothing until its machine runs. Undefined
- * when nobody serves it.
- * @throws {FleetboxError} `conflict`: it has no machine; `protocol`: its holder is of a version without consoles.
+ * Attaches to a member's serial console; a starting member is silent until its machine runs. Undefined when no holder
+ * serves it.
+ * @throws {FleetboxError} `conflict`: it has no machine; `protocol`: its holder is a version without consoles.
  */
 export async function openConsole(store: Store, name: string): Promise<ConsoleStream | undefined> {
   const conn = await dialUnix(store.memberSocket(checkName(name)));

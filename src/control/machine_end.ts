@@ -1,9 +1,8 @@
 /**
- * The end of a machine, for those who hold a connection into it: nothing comes over that connection any more, and nobody
- * closes it.
+ * The end of a machine, for clients with a connection into it: such a connection goes silent, and is never closed.
  *
- * The member's holder tells the end as an event. A holder that is killed takes its stream with it: of a bound group the
- * machine ends, too; of a detached one it goes on, and the next holder tells of it.
+ * The member's holder reports the end as an event. When the holder is killed, its stream ends. A bound group's machine
+ * then ends too; a detached one runs on, and the next holder reports on it.
  */
 
 import { pause } from "../core/deadline.ts";
@@ -14,18 +13,18 @@ import { hasMachine } from "../store/orphans.ts";
 import type { MemberReport } from "../wire.ts";
 import { watch } from "./members.ts";
 
-/** How often a machine without a holder is looked at: no event tells of its end, nor of a new holder. */
+/** How often a machine without a holder is checked: no event reports its end, or a new holder. */
 const LOOK_AGAIN_MS = 250;
 
-/** Why a machine is over, as the end of a sentence about it, and what its holder says was the cause. */
+/** Why a machine has ended, as the end of a sentence, and the cause that its holder reports. */
 export interface MachineEnd {
   why: string;
   cause?: FleetboxError;
 }
 
 /**
- * Waits for the end of the machine that a member has now.
- * @returns why it is over; undefined when the signal fires first. Never rejects.
+ * Waits for the end of the member's present machine.
+ * @returns why it has ended; undefined when the signal fires first. Never rejects.
  */
 export async function untilMachineEnds(
   store: Store,
@@ -44,13 +43,13 @@ export async function untilMachineEnds(
   return undefined;
 }
 
-/** The machine, as the holders told of it so far. */
+/** The machine, from the holders' reports so far. */
 interface Known {
   name: string;
   process?: ProcessIdentity;
 }
 
-/** The end as a holder tells it; undefined when the holder goes without a word. */
+/** The end that a holder reports; undefined when the holder ends without a report. */
 async function endInStream(store: Store, machine: Known, signal: AbortSignal): Promise<MachineEnd | undefined> {
   const { name } = machine;
   let last: MemberReport | undefined;
@@ -61,12 +60,12 @@ async function endInStream(store: Store, machine: Known, signal: AbortSignal): P
     if (state === "error") return { why: "its machine failed", cause: failure && fromWireError(failure) };
     if (state === "stopped") {
       if (last) return whyDown(last);
-      continue; // a holder that has only just come says so of a machine that it has not looked at yet
+      continue; // a new holder reports this of a machine that it has not looked at yet
     }
     last = event.member;
     if (pid === undefined) continue;
     machine.process ??= identify(pid);
-    if (machine.process && machine.process.pid !== pid) return { why: "it was started anew" };
+    if (machine.process && machine.process.pid !== pid) return { why: "it was started again" };
   }
   return undefined;
 }

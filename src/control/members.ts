@@ -1,4 +1,4 @@
-/** What a client asks of a member: its status and reports, to stop, to add another, its ports, and what changes. */
+/** A client's requests to a member: status and reports, stop, add, port forwards, and changes. */
 
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
@@ -8,14 +8,14 @@ import type * as wire from "../wire.ts";
 import { decodeStatus } from "../wire/replies.ts"; // not all of the protocol: `ls` loads this
 import { ask, request, stream } from "./requests.ts";
 
-/** A member's status, or undefined when nobody serves it. @throws {FleetboxError} `timeout`, `protocol` */
+/** A member's status, or undefined when no holder serves it. @throws {FleetboxError} `timeout`, `protocol` */
 export async function getStatus(store: Store, name: string, timeoutMs = 5_000): Promise<wire.Status | undefined> {
   const text = await ask(store, name, "status\n", timeoutMs);
   if (text === undefined) return undefined;
   try {
     return decodeStatus(text);
   } catch (cause) {
-    throw new FleetboxError("protocol", `The holder of "${name}" did not answer with a status`, { cause });
+    throw new FleetboxError("protocol", `The holder of "${name}" sent a malformed status`, { cause });
   }
 }
 
@@ -24,7 +24,7 @@ export async function isRunning(store: Store, name: string): Promise<boolean> {
   return (await getStatus(store, name))?.running ?? false;
 }
 
-/** All that a member's holder tells of it, or undefined when nobody serves it. */
+/** The full report of a member, or undefined when no holder serves it. */
 export async function getReport(
   store: Store,
   name: string,
@@ -34,14 +34,14 @@ export async function getReport(
   return await request(store, name, "report", { verbose }, timeoutMs);
 }
 
-/** All that a member's holder tells of its group, or undefined when nobody serves it. */
+/** The full report of a member's group, or undefined when no holder serves it. */
 export async function getGroup(store: Store, name: string, timeoutMs = 5_000): Promise<wire.GroupReport | undefined> {
   return await request(store, name, "group", {}, timeoutMs);
 }
 
 /**
  * What a member's holder tells of it, once its SSH port is open: a gateway that died is waited for until it is back.
- * Undefined when nobody serves it; one that does not run is told of as it is.
+ * Undefined when no holder serves it; one that does not run is reported as it is.
  * @throws {FleetboxError} why the gateway does not come back
  */
 export async function reachMember(store: Store, name: string): Promise<wire.MemberReport | undefined> {
@@ -76,14 +76,14 @@ export interface StopOptions {
   force?: boolean;
   /** How long the guest may take to shut down before it is ended, in milliseconds. @default 30000 */
   graceMs?: number;
-  /** Told each step. */
+  /** Called for each step. */
   onDetail?: (detail: wire.Detail) => void;
   signal?: AbortSignal;
 }
 
 /**
- * Stops a member and returns when its machine is gone. False when nobody served it.
- * @throws {FleetboxError} what kept the machine from stopping.
+ * Stops a member and returns when its machine is gone. False when no holder served it.
+ * @throws {FleetboxError} why the machine did not stop.
  */
 export async function stop(store: Store, name: string, options: StopOptions = {}): Promise<boolean> {
   const fields = { force: options.force, grace_ms: options.graceMs, ...(options.onDetail && { verbose: true }) };
@@ -93,9 +93,9 @@ export async function stop(store: Store, name: string, options: StopOptions = {}
     if (event.event === "detail") options.onDetail?.(event);
     if (event.event === "done") return true;
   }
-  // The holder may die with its last member's reply still to write: a socket that nobody answers is as good a proof.
+  // The holder may end before it writes its last member's reply: a socket without an answer proves the same.
   if (served && (await getStatus(store, name))?.running) {
-    throw new FleetboxError("failed", `The holder of "${name}" went silent before the machine was down`);
+    throw new FleetboxError("failed", `The holder of "${name}" closed the connection before the machine was down`);
   }
   return served;
 }
@@ -105,14 +105,14 @@ export interface AddOptions {
   /** Returns when the holder has taken the member on, not when it runs. @default true */
   wait?: boolean;
   onEvent?: (event: wire.Event) => void;
-  /** Whether `onEvent` is told each step, too. @default false */
+  /** Whether `onEvent` also gets each step. @default false */
   verbose?: boolean;
   signal?: AbortSignal;
 }
 
 /**
  * Boots a member onto the network that `via` is on, and returns when it runs.
- * @throws {FleetboxError} `not-found`: nobody serves `via`; or why the member did not come up.
+ * @throws {FleetboxError} `not-found`: no holder serves `via`; or why the member did not come up.
  */
 export async function addMember(store: Store, via: string, name: string, add: AddOptions = {}): Promise<void> {
   checkName(name);
@@ -130,8 +130,8 @@ export async function addMember(store: Store, via: string, name: string, add: Ad
 }
 
 /**
- * Every member of the group that `name` is in, as it is now, then every change, until the group ends. Nothing when
- * nobody serves `name`.
+ * Every member of the group of `name` as it is now, then every change, until the group ends. Nothing when no holder
+ * serves `name`.
  */
 export function watch(
   store: Store,
@@ -143,17 +143,18 @@ export function watch(
 }
 
 /**
- * Makes a port of this host's loopback lead to a member's, now and whenever it runs. Undefined when nobody serves it.
+ * Makes a port of this host's loopback lead to a member's, now and whenever it runs. Undefined when no holder serves
+ * it.
  * @throws {FleetboxError} `conflict`: the port is another member's or another program's; `denied`; `not-found`
  */
 export async function forward(store: Store, name: string, wish: ForwardWish): Promise<PortForward | undefined> {
   return await request(store, name, "forward", wish, FORWARD_MS);
 }
 
-/** Takes a forward away, and gives what it was. Undefined when nobody serves the member. @throws {FleetboxError} `not-found` */
+/** Removes a forward and returns it. Undefined when no holder serves the member. @throws {FleetboxError} `not-found` */
 export async function unforward(store: Store, name: string, hostPort: number): Promise<PortForward | undefined> {
   return await request(store, name, "unforward", { host_port: hostPort }, FORWARD_MS);
 }
 
-/** A member that is just being made is waited for, and a gateway that is just being started. */
+/** Includes waiting for a member that is being made, and for a gateway that is being started. */
 const FORWARD_MS = 60_000;

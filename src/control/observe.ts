@@ -1,8 +1,9 @@
 /**
- * What is there, asked and not remembered: the store's members, the holders that answer, the machines that run.
+ * Observes the present state, never a remembered one: the store's members, the holders that answer, the machines that
+ * run.
  *
  * A holder that does not answer in time costs only its own members an answer. A machine whose holder is gone is found
- * through its group's record (the process's id and start time); it is an orphan until a new holder takes it back.
+ * through its group's record (the process's id and start time); it is an orphan until a new holder adopts it.
  */
 
 import { getGroup, getReport } from "./members.ts";
@@ -13,12 +14,12 @@ import { isAlive } from "../system/process.ts";
 import { naturalOrder, type Store, type StoredMember } from "../store.ts";
 import type { GroupReport, MemberReport } from "../wire.ts";
 
-/** A group as its record and the processes tell it. */
+/** A group, by its record and the processes. */
 export interface GroupFacts {
-  /** {@link GroupRecord.id}: names of groups can be the same. */
+  /** {@link GroupRecord.id}: two groups can have the same name. */
   id: string;
   group: string;
-  /** In the record's order, first one first. */
+  /** In the record's order. */
   members: string[];
   /** The process that wrote the record. */
   holder: number;
@@ -35,27 +36,27 @@ export interface GroupFacts {
   bound: boolean;
 }
 
-/** A member as the store and its holder tell it. */
+/** A member, by the store and its holder. */
 export interface MemberFacts {
   name: string;
-  /** Absent: the store has none of that name. */
+  /** Absent: the store has no member of that name. */
   stored?: StoredMember;
-  /** Absent: nobody serves it. */
+  /** Absent: no holder serves it. */
   report?: MemberReport;
-  /** Its socket is there, and whoever holds it did not answer as a holder does. */
+  /** Its socket accepts connections, but gave no holder's answer. */
   silence?: FleetboxError;
 }
 
 /** How long a holder may take to answer. */
 export const ANSWER_MS = 5_000;
 
-/** One member. Never throws for what it finds. */
+/** One member. Never throws for the member's state. */
 export async function observeMember(store: Store, name: string, timeoutMs = ANSWER_MS): Promise<MemberFacts> {
   const stored = store.readMember(name);
   try {
     return { name, stored, report: await orSilent(timeoutMs, name, getReport(store, name, timeoutMs)) };
   } catch (thrown) {
-    if (isNotFound(thrown)) return { name, stored }; // its holder is just letting go of it
+    if (isNotFound(thrown)) return { name, stored }; // its holder is releasing it
     return { name, stored, silence: asFleetboxError(thrown) };
   }
 }
@@ -94,22 +95,22 @@ export function orphansOf(groups: readonly GroupFacts[]): string[] {
 }
 
 /**
- * The members, of those given, that belong to a program which runs (a test, say): they end with it, and nobody who does
- * not name them stops or removes them.
+ * The members among those given that a running program owns (a test, say): they end with that program, and `--all`
+ * neither stops nor removes them.
  */
 export function ofPrograms(members: readonly MemberFacts[], groups: readonly GroupFacts[]): string[] {
   const bound = new Set(groups.filter((group) => group.bound && group.holderAlive).flatMap((group) => group.members));
   return members.filter(({ name, report }) => report ? report.bound : bound.has(name)).map(({ name }) => name);
 }
 
-/** What is said of members that `--all` does not mean. */
+/** The note about members that `--all` skips. */
 export function leftAlone(names: readonly string[]): string {
-  return `left alone, for a program that runs has started them: ${names.join(", ")}`;
+  return `skipped: a running program owns ${names.join(", ")}`;
 }
 
 /**
- * The group to which a stopped member belongs: the one that it last booted in, while others of it are served, or run
- * without their holder. It is not taken back into one that dies with a program; for that, somebody has to ask.
+ * The group to which a stopped member belongs: the one that it last booted in, while other members of it are served, or
+ * run without their holder. A bound group does not count: it ends with its program.
  */
 export function homeGroup(groups: readonly GroupFacts[], { stored, report }: MemberFacts): GroupFacts | undefined {
   if (report || !stored || !("config" in stored)) return undefined;
@@ -120,7 +121,7 @@ export function homeGroup(groups: readonly GroupFacts[], { stored, report }: Mem
   );
 }
 
-/** What is said of a member that runs while its hypervisor does not answer. */
+/** The error about a running member whose hypervisor does not answer. */
 export function silentMachine({ name, hypervisor_pid: pid }: MemberReport): FleetboxError {
   return new FleetboxError("timeout", `"${name}" runs, but its hypervisor (process ${pid}) does not answer`, {
     hint: `Wait until it does, or end it without asking it and boot it again: ` +
@@ -128,7 +129,7 @@ export function silentMachine({ name, hypervisor_pid: pid }: MemberReport): Flee
   });
 }
 
-/** Everything: each member of the store and of the groups that are served, in natural order. */
+/** Each member of the store and of the served groups, in natural order. */
 export interface Everything {
   members: MemberFacts[];
   /** The groups that answered, by id: two can have the same name. */
@@ -137,8 +138,8 @@ export interface Everything {
 }
 
 /**
- * Asks every holder once for its whole group; members of no recorded group are asked one by one.
- * @param timeoutMs how long one holder may take; its members get a `silence` then.
+ * Asks every holder once for its whole group; members without a recorded group are asked one by one.
+ * @param timeoutMs how long one holder may take; after that its members get a `silence`.
  */
 export async function observeAll(store: Store, timeoutMs: number): Promise<Everything> {
   const stored = new Map(store.members().map((member) => [member.name, member]));
@@ -181,7 +182,7 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
   return { members, served, groups };
 }
 
-/** A holder that cannot even take a connection (stopped, its backlog full) is late like one that does not reply. */
+/** A holder that accepts no connection (stopped, its backlog full) counts as one that does not reply. */
 async function orSilent<T>(timeoutMs: number, name: string, answer: Promise<T>): Promise<T> {
   const given = await within(timeoutMs + 100, answer);
   if (given === LATE) throw silent(name, timeoutMs);

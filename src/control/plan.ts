@@ -1,18 +1,18 @@
 /**
- * What `up` and `join` do next: a verdict on observed facts. Pure; the table in `up_plan_test.ts` says it in cases.
+ * The next step of `up` and `join`, from observed facts. Pure; `plan_test.ts` has the cases.
  *
  * | what is found                                         | `up` does                                               |
  * | ----------------------------------------------------- | ------------------------------------------------------- |
  * | a name's config is damaged, or its holder is silent   | refuse, with that error                                 |
- * | a member that runs, and whose hypervisor is silent    | refuse: it is not as it should be                       |
+ * | a member that runs, and whose hypervisor is silent    | refuse, with what to do                                 |
  * | a member that is being stopped                        | wait until it is gone, look again                       |
  * | a member of a program's bound group                   | refuse: it ends with that program                       |
  * | members of two groups                                 | refuse: two networks cannot merge                       |
  * | some are served, by one holder                        | add the others there; wait for those that boot          |
- * | none is served, and some belong to a group that lives | add all there: they come back to their network          |
- * | none is served, and none belongs anywhere             | spawn one holder for all                                |
- * | … and machines of a killed holder run                 | the new holder takes that holder's machines back        |
- * | … or of the group that a stopped one belongs to       | the same: it comes back to its network                  |
+ * | none is served, and some belong to a group that lives | add all there: they return to their network             |
+ * | none is served, and none belongs to a group           | spawn one holder for all                                |
+ * | … and orphans of a killed holder run                  | the new holder adopts them                              |
+ * | … or of the group that a stopped one belongs to       | the same: it returns to its network                     |
  */
 
 import { FleetboxError } from "../core/errors.ts";
@@ -21,14 +21,14 @@ import { type GroupFacts, homeGroup, type MemberFacts, orphanGroup, silentMachin
 export type Plan =
   /** It cannot be done. */
   | { step: "refuse"; error: FleetboxError }
-  /** These are on their way down: wait until nobody serves them, look again. */
+  /** These are stopping: wait until no holder serves them, look again. */
   | { step: "await-end"; names: string[] }
-  /** One new holder for `names`. It takes a killed holder's machines back: `taken` of those named, `strays` besides. */
+  /** One new holder for `names`. It adopts a killed holder's machines: `taken` of those named, `strays` besides. */
   | { step: "spawn"; names: string[]; taken: string[]; strays: string[] }
   /** Via a served member: boot `add`, wait for `pending`, leave `running`. Each name that was asked is in one list. */
   | { step: "add"; via: string; group: string; add: string[]; pending: string[]; running: string[] };
 
-/** The next step of `up` for these members, which are in the order in which the user named them. */
+/** The next step of `up` for these members, in the order in which the user named them. */
 export function planUp(members: readonly MemberFacts[], groups: readonly GroupFacts[]): Plan {
   return silentBlock(members) ?? planGroup(members, groups);
 }
@@ -45,7 +45,7 @@ function planGroup(members: readonly MemberFacts[], groups: readonly GroupFacts[
     const orphans = orphanGroup(groups, name);
     return orphans && { key: `record ${orphans.id}`, group: orphans.group };
   });
-  // Whoever runs decides which network it is; those that are stopped follow, and decide only among themselves.
+  // Running members decide the network; stopped ones follow, and decide only if no member runs.
   const homes = running.size > 0 ? running : homesOf(members, (member) => {
     const home = homeGroup(groups, member);
     if (!home) return undefined;
@@ -55,7 +55,7 @@ function planGroup(members: readonly MemberFacts[], groups: readonly GroupFacts[
   if (homes.size > 1) return { step: "refuse", error: cannotMerge([...homes.values()]) };
 
   const standing = (wanted: Standing) => members.filter((one) => standingOf(one) === wanted).map(({ name }) => name);
-  // One that lives is asked before one that failed: the holder may be letting go of the latter.
+  // A living member is asked before a failed one, because the holder may be releasing the latter.
   const asked = served.find((member) => member.report!.running) ?? served[0];
   const [home] = homes.values();
   const via = asked?.name ?? home?.via?.find((name) => !members.some((member) => member.name === name));
@@ -77,7 +77,7 @@ interface Home {
   group: string;
   /** Members through which the group can be asked. */
   via?: string[];
-  /** One of its machines, when its holder was killed: who starts a holder for it takes the group back. */
+  /** One of its machines, when its holder was killed: a holder for it adopts the group. */
   orphan?: string;
 }
 
@@ -99,7 +99,7 @@ export function planJoin(member: MemberFacts, via: MemberFacts, groups: readonly
   if (blocked) return blocked;
   const orphans = orphanGroup(groups, via.name);
   if (!via.report && orphans) {
-    // Its holder was killed, its machine runs: a new holder takes the group back first, then `member` is added.
+    // Its holder was killed and its machine runs: a new holder first adopts the group, then `member` is added.
     return planSpawn([via.name], groups);
   }
   if (!via.report?.running) return { step: "refuse", error: viaNotRunning(member.name, via) };
@@ -148,7 +148,7 @@ function groupOf(report: { group?: string; name: string }): string {
 function ofAProgram(name: string): FleetboxError {
   return new FleetboxError(
     "conflict",
-    `"${name}" belongs to a program that runs, and ends with it: nobody else can bring it up or join its network`,
+    `"${name}" belongs to a running program, and ends with it: no other program can start it or join its network`,
     { hint: "Use another name, or a store of your own: FLEETBOX_HOME=DIRECTORY" },
   );
 }

@@ -114,7 +114,7 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
   ["a damaged member is refused with its damage", [absent("a"), damaged("b")], [], "refuse: damaged: b is damaged"],
   ["one whose holder is silent is refused", [silent("a")], [], "refuse: timeout: silent"],
   [
-    "a killed holder's machines are taken back, those that nobody named as well",
+    "a killed holder's machines are adopted, those that nobody named as well",
     [stopped("b"), absent("n")],
     [killed("a", ["a", "b", "c"])],
     "spawn b,n; taken b; strays a,c",
@@ -156,7 +156,7 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
     "via c: add a; pending ; running c",
   ],
   [
-    "a stopped member comes back to its own network when that lost its holder: it is taken back",
+    "a stopped member comes back to its own network when that lost its holder: it is adopted",
     [stopped("a", "id-g"), absent("n")],
     [killed("g", ["b", "c"])],
     "spawn a,n,b; taken b; strays c",
@@ -202,7 +202,7 @@ const JOIN: [what: string, member: MemberFacts, via: MemberFacts, groups: GroupF
   ["via an unknown one", absent("d"), absent("b"), [], /^refuse: not-found: .* there is no such member$/],
   ["via one that is being stopped", absent("d"), served("b", "a", { stage: "stopping" }), [], "await-end b"],
   [
-    "via a killed holder's machine: its group is taken back first",
+    "via a killed holder's machine: its group is adopted first",
     absent("d"),
     stopped("b"),
     [killed("a", ["a", "b"])],

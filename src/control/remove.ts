@@ -1,4 +1,4 @@
-/** Removing members, for the command line and the library: what is left of a bound group first, then the disk, then logs. */
+/** Removes members, for the command line and the library: remains of a bound group first, then the disk, then logs. */
 
 import { exists, removeIfThere } from "../system/files.ts";
 import type { Store } from "../store.ts";
@@ -7,14 +7,14 @@ import { removeMember } from "../store/remove.ts";
 import { endProcesses } from "../system/end_processes.ts";
 import { observeGroups } from "./observe.ts";
 
-/** Whether the store holds anything of a member: a config, a disk, or what a start left that was interrupted. */
+/** Whether the store has anything of a member: a config, a disk, or remains of an interrupted start. */
 export function isInStore(store: Store, name: string): boolean {
   return exists(store.member(name).dir);
 }
 
 /**
- * Deletes a member that nobody serves, disk and all; one that is not there is fine.
- * @throws {FleetboxError} `conflict`: somebody serves it, or its machine still runs.
+ * Deletes a member that no holder serves, with its disk, if it exists.
+ * @throws {FleetboxError} `conflict`: a holder serves it, or its machine still runs.
  */
 export async function removeStopped(store: Store, name: string): Promise<void> {
   if (!isInStore(store, name)) return;
@@ -22,7 +22,7 @@ export async function removeStopped(store: Store, name: string): Promise<void> {
   await removeMember(store, name);
 }
 
-/** A machine of a bound group dies with its holder: one that is still dying, or that no system ends with it, is ended. */
+/** A bound group's machines die with their holder: ends those that are still dying, or that the system does not end. */
 async function endDoomed(store: Store, name: string): Promise<void> {
   const doomed = completeRecords(store).filter((record) =>
     record.bound && fateOf(record) === "sweep" && liveMembers(record).includes(name)
@@ -30,13 +30,13 @@ async function endDoomed(store: Store, name: string): Promise<void> {
   await endProcesses(doomed.map(({ hypervisors }) => hypervisors[name]), `The machine of "${name}"`);
 }
 
-/** The names after which logs of holders may be called that served these members. Asked before anything is stopped. */
+/** The names of the logs of holders that served these members. Call it before anything is stopped. */
 export function logNames(store: Store, names: readonly string[]): string[] {
   const groups = observeGroups(store).filter(({ members }) => members.some((name) => names.includes(name)));
   return [...new Set([...names, ...groups.flatMap(({ group, members }) => [group, ...members])])];
 }
 
-/** Deletes the logs of holders that are called so, where the member is gone and no live group may be writing. */
+/** Deletes holders' logs with these names, where the member is gone and no live group may be writing. */
 export function removeLogs(store: Store, names: readonly string[]): void {
   const live = observeGroups(store).filter(({ holderAlive }) => holderAlive);
   for (const name of names) {

@@ -1,7 +1,7 @@
 /**
  * Requests to holders, by verb: one connection each, over the socket of a member.
  *
- * "Nobody serves this member" is an answer (`undefined`, an empty stream), not an error: the socket is the proof of life.
+ * A member that no holder serves is a result (`undefined`, an empty stream), not an error.
  */
 
 import { startLimit } from "../core/deadline.ts";
@@ -12,7 +12,7 @@ import type { Store } from "../store.ts";
 import type { Event, FieldsOf, Op, OpOf, ReplyOf } from "../wire.ts";
 import { decodeEvent, decodeReply, encodeLine, throwIfError } from "../wire/replies.ts"; // `ls` loads this
 
-/** The events of a verb; ends quietly when nobody serves the member (any more) or the signal fires. */
+/** The events of a verb; ends quietly when no holder serves the member (any more) or the signal fires. */
 export async function* stream<O extends OpOf<"events" | "stream">>(
   store: Store,
   name: string,
@@ -31,7 +31,7 @@ export async function* stream<O extends OpOf<"events" | "stream">>(
       yield decoded(() => decodeEvent(line), name);
     }
   } catch (thrown) {
-    // A holder that ends resets the connections that it has not accepted yet: that is its end, and no more.
+    // An ending holder resets connections that it has not accepted: that is an end like any other.
     const ended = thrown instanceof Deno.errors.ConnectionReset || thrown instanceof Deno.errors.BrokenPipe;
     if (!ended && !signal?.aborted) throw thrown;
   } finally {
@@ -43,7 +43,7 @@ export async function* stream<O extends OpOf<"events" | "stream">>(
 /** The longest reply that is read: the report of the largest group has a tenth of it. */
 const MAX_REPLY = 4 * 1024 * 1024;
 
-/** One text request and its whole reply; undefined when nobody serves the member. */
+/** One text request and its whole reply; undefined when no holder serves the member. */
 export async function ask(store: Store, name: string, request: string, timeoutMs: number): Promise<string | undefined> {
   const connection = await connectUnix(store.memberSocket(checkName(name)));
   if (!connection) return undefined;
@@ -63,9 +63,13 @@ export async function ask(store: Store, name: string, request: string, timeoutMs
     }
   } catch (cause) {
     if (cause instanceof FleetboxError) throw cause;
-    // A holder that ends between our connect and its reply resets the connection: nobody serves it any more.
+    // A holder that ends between our connect and its reply resets the connection: the member is no longer served.
     if (!late && text === "") return undefined;
-    if (!late) throw new FleetboxError("protocol", `The holder of "${name}" broke off its reply`, { cause });
+    if (!late) {
+      throw new FleetboxError("protocol", `The holder of "${name}" closed the connection in the middle of its reply`, {
+        cause,
+      });
+    }
   } finally {
     endLimit();
     connection.close();
@@ -78,7 +82,7 @@ export async function ask(store: Store, name: string, request: string, timeoutMs
   return text === "" ? undefined : text;
 }
 
-/** A verb that is answered with one line; undefined when nobody serves the member. @throws what the holder tells */
+/** A verb with a reply of one line; undefined when no holder serves the member. @throws the error in the reply */
 export async function request<O extends OpOf<"one">>(
   store: Store,
   name: string,
@@ -90,7 +94,7 @@ export async function request<O extends OpOf<"one">>(
   return text === undefined ? undefined : decodedReply(text, name, op);
 }
 
-/** A reply of one line. @throws what it tells, when it is an error. */
+/** A reply of one line. @throws the error in it. */
 export function decodedReply<O extends Op>(line: string, name: string, _op: O): ReplyOf<O> {
   return decoded(() => {
     const value = decodeReply(line);
@@ -99,7 +103,7 @@ export function decodedReply<O extends Op>(line: string, name: string, _op: O): 
   }, name);
 }
 
-/** What a decoder gives, or the error that was told; what is none of ours is told with the name of its holder. */
+/** A decoder's result. @throws the error in the reply; for a malformed reply one that names the holder. */
 export function decoded<T>(decode: () => T, name: string): T {
   try {
     return decode();

@@ -1,5 +1,5 @@
 /**
- * Spawns a holder, and holds the session with it.
+ * Spawns a holder, and keeps the session with it.
  *
  * Detached, the holder is let go of as soon as it serves. Bound, it lives as long as this process (`bind.ts`).
  */
@@ -19,14 +19,14 @@ import { bind } from "./bind.ts";
 
 export interface SpawnOptions {
   exe: Executable;
-  /** The group's members, first one first. */
+  /** The group's members, in order. */
   names: string[];
   options?: Options;
   /** Bound: the holder dies with this process. @default false */
   bound?: boolean;
 }
 
-/** A holder that we spawned. */
+/** A holder that this process spawned. */
 export interface Session extends AsyncDisposable {
   readonly pid: number;
   readonly names: readonly string[];
@@ -34,29 +34,30 @@ export interface Session extends AsyncDisposable {
   /** Resolved when the holder is gone. Does not keep this process alive. */
   readonly ended: Promise<void>;
   /**
-   * Bound: ends the group and returns when the holder is gone, machines and all. Detached: lets it go. Twice is fine.
+   * Bound: ends the group and returns when the holder and its machines are gone. Detached: lets it go. Calling it twice
+   * is fine.
    */
   close(): Promise<void>;
 }
 
 /** How long a holder may take for its part, in milliseconds. */
 export interface SpawnLimits {
-  /** Until it serves. It may wait for another holder that is just claiming. @default 60000 */
+  /** Until it serves. It may wait for another holder that is claiming. @default 60000 */
   servingMs?: number;
   /** For each answer of the handshake. @default 10000 */
   handshakeMs?: number;
-  /** To end, when it was told to or has said that it cannot serve; it is killed then. @default 15000 */
+  /** Until it ends, after it was told to, or said that it cannot serve; then it is killed. @default 15000 */
   endMs?: number;
 }
 
 /**
  * Spawns a holder for members and returns when it serves them; they boot from then on.
  *
- * Bound, the holder lives as long as this process, whatever ends that: it holds a connection to the holder, which is
- * closed with it. Nothing of a session keeps the event loop going: a program that ends without `close()` ends its group.
- * @throws {FleetboxError} `conflict`: another holder serves one of them (or just claimed it); `protocol`: the program is
- * a holder of another version, or none at all; or what else the holder found wrong before it served: bad options, a
- * store that cannot be written, a program that is missing. Nothing that was spawned is left then.
+ * A bound holder lives as long as this process: they share a connection that closes when this process ends for any
+ * reason. A session does not keep the event loop alive: a program that ends without `close()` ends its group.
+ * @throws {FleetboxError} `conflict`: another holder serves one of them (or just claimed it); `protocol`: the program
+ * is not a fleetbox holder, or one of another version; or another problem that the holder found before it served: bad
+ * options, a store that cannot be written, a missing program. The spawned process is gone then.
  */
 export async function spawn(store: Store, request: SpawnOptions, limits: SpawnLimits = {}): Promise<Session> {
   const { servingMs = 60_000, handshakeMs = 10_000, endMs = 15_000 } = limits;
@@ -94,7 +95,7 @@ export async function spawn(store: Store, request: SpawnOptions, limits: SpawnLi
     holder.hold();
     control?.close();
     if (!control) holder.kill("SIGTERM");
-    if (await within(endMs, ended) === LATE) holder.kill("SIGKILL"); // nothing of a bound group survives its holder
+    if (await within(endMs, ended) === LATE) holder.kill("SIGKILL"); // a bound group ends with its holder
     await ended;
   };
   return { pid: holder.pid, names, bound, ended, close, [Symbol.asyncDispose]: close };
@@ -104,12 +105,12 @@ async function untilServing(holder: HolderProcess, log: string, limitMs: number,
   const hint = `Its output is in ${log}`;
   const line = await within(limitMs, holder.firstLine);
   if (line === LATE) {
-    throw new FleetboxError("timeout", `The holder does not serve after ${limitMs / 1000} s`, { hint });
+    throw new FleetboxError("timeout", `The holder was not ready after ${limitMs / 1000} s`, { hint });
   }
   let greeting: { serving?: unknown } = {};
   try {
     greeting = line === undefined ? {} : JSON.parse(line);
-  } catch { /* not ours: told below */ }
+  } catch { /* not a holder's line: reported below */ }
   if (greeting?.serving) return;
   const wrote = line === undefined ? undefined : new Error(`it wrote: ${clip(line, 200)}`);
   const isError = wire.isError(greeting);

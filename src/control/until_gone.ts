@@ -1,12 +1,12 @@
-/** Waiting for the end of members, which the `watch` stream tells. */
+/** Waits for the end of members, which the `watch` stream reports. */
 
 import { getReport, watch } from "./members.ts";
 import type { Store } from "../store.ts";
 
-/** What happened between the question and the stream is not told by the stream: it is asked again so often. */
+/** The stream does not report what happened before it was opened, so the state is asked again this often. */
 const ASK_AGAIN_MS = 2_000;
 
-/** Waits until nobody serves the members, or the signal fires. */
+/** Waits until no holder serves the members, or the signal fires. */
 export async function untilGone(store: Store, names: readonly string[], signal: AbortSignal): Promise<void> {
   await Promise.all(names.map(async (name) => {
     while (!signal.aborted && await getReport(store, name).catch(() => undefined)) {

@@ -1,4 +1,4 @@
-/** Waits for members to run: one stream of events a group, one limit, in which downloads do not count. */
+/** Waits for members to run: one stream of events for each group, and one limit that does not count downloads. */
 
 import { Countdown } from "../core/deadline.ts";
 import { FleetboxError, fromWireError } from "../core/errors.ts";
@@ -7,10 +7,10 @@ import type * as wire from "../wire.ts";
 import { watch } from "./members.ts";
 
 export interface WaitOptions {
-  /** The limit in milliseconds, in which time spent downloading does not count. @default 180000 */
+  /** The limit in milliseconds; downloads do not count. @default 180000 */
   timeoutMs?: number;
   onEvent?: (event: wire.Event) => void;
-  /** Whether `onEvent` is told each step, too. @default false */
+  /** Whether `onEvent` also gets each step. @default false */
   verbose?: boolean;
   /** Called once, with the first member that has to download something. */
   onDownload?: (name: string) => void;
@@ -18,9 +18,9 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until every named member runs, and gives their reports in that order.
- * @throws {FleetboxError} the cause as soon as one of them is in `error` or leaves; `not-found`: nobody serves one;
- * `timeout`, naming who is missing and at which stage.
+ * Waits until every named member runs, and returns their reports in that order.
+ * @throws {FleetboxError} the cause as soon as one of them is in `error` or leaves; `not-found`: no holder serves one;
+ * `timeout`, naming the missing members and their stages.
  */
 export async function waitMembers(
   store: Store,
@@ -53,7 +53,7 @@ export async function waitMembers(
         announced = true;
         options.onDownload?.(member.name);
       }
-      // Time that a download takes does not count.
+      // Downloads do not count.
       if (names.some((name) => seen.get(name)?.state === "downloading")) clock.pause();
       else clock.resume();
       if (pending().length === 0) return;

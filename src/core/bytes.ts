@@ -1,4 +1,4 @@
-/** Text within limits: of bytes, as sockets and files count, and of characters, as people do. Imports nothing. */
+/** Text within limits: of bytes, for sockets and files, and of characters, for people. Imports nothing. */
 
 const encoder = new TextEncoder();
 

@@ -1,14 +1,14 @@
 /**
  * Time limits that count only the time in which this program ran.
  *
- * A laptop that sleeps, a CI host that is frozen, a SIGSTOP to everything: when it is over, every plain timer is due at
- * once, although nobody had a moment of that time; machines that only need to be asked again would be given up. So a limit
- * is waited for in slices, and of a slice that took far longer than it should only half is counted. A host that is
- * merely busy is late by less than that. Clocks that are set change nothing: all of it is monotonic.
+ * A laptop that sleeps, a CI host that is frozen, a SIGSTOP to everything: afterwards every plain timer is due at once,
+ * although no program could run in that time, and machines that only need to be asked again would be given up. So a
+ * limit is waited for in slices, and a slice that took far too long counts half. A busy host is late by less than that.
+ * Setting the clock changes nothing: all of it is monotonic.
  */
 
 const SLICE_MS = 1_000;
-/** A timer that is later than this was not late because the host is busy. */
+/** A timer that is later than this is late because the host stood still, not because it is busy. */
 const JUMP_MS = 1_000;
 
 export interface LimitOptions {
@@ -16,7 +16,7 @@ export interface LimitOptions {
   unref?: boolean;
 }
 
-/** Calls `onEnd` when the limit has passed. Returns how to take it back. */
+/** Calls `onEnd` when the limit has passed. Returns the function that cancels it. */
 export function startLimit(limitMs: number, onEnd: () => void, options: LimitOptions = {}): () => void {
   const slices = new Slices(limitMs, onEnd, options);
   return () => slices.end();
@@ -58,7 +58,7 @@ export class Limit implements Disposable {
   }
 }
 
-/** A time limit that can be paused: what a download takes does not count for a boot. */
+/** A time limit that can be paused: a boot's limit does not count downloads. */
 export class Countdown {
   #leftMs: number;
   #slices: Slices | undefined;
@@ -69,19 +69,19 @@ export class Countdown {
     this.#slices = new Slices(limitMs, onEnd);
   }
 
-  /** Nothing counts from here on. Twice is fine. */
+  /** Stops counting. Calling it twice is fine. */
   pause(): void {
     if (this.#slices === undefined) return;
     this.#leftMs = this.#slices.end();
     this.#slices = undefined;
   }
 
-  /** It counts again. Twice is fine. */
+  /** Counts again. Calling it twice is fine. */
   resume(): void {
     if (this.#slices === undefined && !this.#isOver) this.#slices = new Slices(this.#leftMs, this.onEnd);
   }
 
-  /** For good. */
+  /** Stops counting for good. */
   end(): void {
     this.#isOver = true;
     this.pause();
@@ -103,7 +103,7 @@ class Slices {
     this.#next();
   }
 
-  /** Ends it; gives what was left. */
+  /** Ends it; returns the time that was left. */
   end(): number {
     if (this.#timer !== undefined) this.#count();
     clearTimeout(this.#timer);
@@ -129,10 +129,10 @@ class Slices {
   }
 }
 
-/** What {@link within} gives when the promise took longer. */
+/** The result of {@link within} when the promise took longer. */
 export const LATE = Symbol("late");
 
-/** What a promise gives, or {@link LATE} when that takes longer than the limit. The promise goes on. */
+/** A promise's value, or {@link LATE} when that takes longer than the limit. The promise goes on. */
 export async function within<T>(limitMs: number, promise: Promise<T>): Promise<T | typeof LATE> {
   let endLimit = () => {};
   const late = new Promise<typeof LATE>((resolve) => endLimit = startLimit(limitMs, () => resolve(LATE)));
@@ -148,7 +148,7 @@ export async function settles(promise: Promise<unknown>, limitMs: number): Promi
   return await within(limitMs, promise.then(() => true, () => true)) === true;
 }
 
-/** What a promise gives; the signal's reason, thrown, when that fires first. The promise goes on. */
+/** A promise's value. @throws the signal's reason, when that fires first; the promise continues. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return await promise;
   promise.catch(() => {});

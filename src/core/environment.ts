@@ -37,7 +37,7 @@ export function isOn(name: Variable): boolean {
   return !OFF.includes((variable(name) ?? "").trim().toLowerCase());
 }
 
-/** Forbids fleetbox to open any connection to the network. */
+/** Forbids all connections to the network. */
 export const OFFLINE_VARIABLE = "FLEETBOX_OFFLINE";
 
 export function isOffline(): boolean {

@@ -1,7 +1,7 @@
 /**
  * The few error classes of fleetbox, and how an error crosses a socket.
  *
- * Every floor may import this file; it imports nothing. An error says what failed, what was found, what was expected
+ * Every room may import this file; it imports nothing. An error says what failed, what was found, what was expected
  * and, in `hint`, what to do next. Over the wire an error is `{code, message, causes, hint?}` and becomes a chain of
  * `cause` again on the other side, so that the chain is printed once, by `start.ts`, which also picks the exit code.
  */
@@ -26,8 +26,8 @@ export type ErrorCode =
   | "not-found" // a member, image, file or program does not exist
   | "timeout" // a limit given in milliseconds passed
   | "interrupted" // the user, or an AbortSignal, ended it
-  | "conflict" // the state of things forbids it: running elsewhere, two groups, in use
-  | "unavailable" // a program or power that the host lacks
+  | "conflict" // the present state forbids it: running elsewhere, two groups, in use
+  | "unavailable" // a program or feature that the host lacks
   | "no-space" // a disk, or the host's memory, is too small
   | "damaged" // something on disk cannot be read as what it should be
   | "denied" // permissions
@@ -57,11 +57,11 @@ export interface WireError {
   hint?: string;
 }
 
-/** How a program says errors: the command line prints them itself, the library hands them to whatever test runner there is. */
+/** How a program reports errors: the command line prints them itself, the library leaves that to the test runner. */
 export interface Speaker {
   /** A hint in the program's own words. */
   hint(hint: string): string;
-  /** Whether a hint is at the end of the message, too, where it is printed whoever prints the error. */
+  /** Whether the message also ends with the hint, for programs that print only the message. */
   isInMessage: boolean;
 }
 
@@ -70,7 +70,7 @@ let speaker: Speaker = { hint: (hint) => hint, isInMessage: false };
 /** The messages without their hints, where those are in them. */
 const SENTENCES = new WeakMap<Error, string>();
 
-/** Says how this process says errors, from now on; for the library. Gives what was said before. */
+/** Sets how this process reports errors, for the library. Returns the previous setting. */
 export function speakFor(next: Speaker): Speaker {
   const before = speaker;
   speaker = next;
@@ -78,8 +78,8 @@ export function speakFor(next: Speaker): Speaker {
 }
 
 /**
- * The one error that fleetbox throws on purpose. Where it comes from the library, its message ends with the hint, on a line
- * of its own: test runners print the message and little else.
+ * The one error that fleetbox throws on purpose. Where it comes from the library, its message ends with the hint, on a
+ * line of its own: test runners print little more than the message.
  *
  * @example
  * ```ts
@@ -94,14 +94,14 @@ export function speakFor(next: Speaker): Speaker {
  * ```
  */
 export class FleetboxError extends Error {
-  /** Always this, also where `instanceof` does not reach. */
+  /** Always the same, for code where `instanceof` does not work. */
   override readonly name = "FleetboxError";
   /** What kind of failure it was. */
   readonly code: ErrorCode;
-  /** The user's next step, a sentence: its own, else the nearest one of its causes. */
+  /** The user's next step, a sentence: the error's own hint, else that of its nearest cause. */
   readonly hint?: string;
 
-  /** Takes the kind, a sentence, what it was caused by, and what the user can do. */
+  /** Takes the kind, a sentence, the cause, and what the user can do. */
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
     const { cause } = options;
     const hint = options.hint === undefined ? hintOf(cause) : speaker.hint(options.hint);
@@ -109,11 +109,24 @@ export class FleetboxError extends Error {
     super(isPrinted ? `${message}\n  ${hintLine(hint)}` : message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
-    if (isPrinted) SENTENCES.set(this, message);
+    if (!isPrinted) return;
+    SENTENCES.set(this, message);
+    if (options.hint === undefined) leaveHintTo(this);
   }
 }
 
-/** A hint as it is printed: a next step has a mark; a question or a list, which are none, speak for themselves. */
+/** Takes an inherited hint out of the messages of the causes: a test runner prints these, too. */
+function leaveHintTo(outer: FleetboxError): void {
+  for (const at of chain(outer.cause)) {
+    const sentence = at instanceof FleetboxError && at.hint === outer.hint ? SENTENCES.get(at) : undefined;
+    if (sentence === undefined) continue;
+    const cause = at as FleetboxError;
+    cause.stack = cause.stack?.replace(cause.message, () => sentence);
+    cause.message = sentence;
+  }
+}
+
+/** A hint as it is printed: a next step starts with `try:`; a question or a list stands alone. */
 export function hintLine(hint: string): string {
   return /^(Did you mean|There (is|are)\b)/.test(hint) ? hint : `try: ${hint}`;
 }
@@ -124,7 +137,7 @@ export function messageOf(thrown: unknown): string {
   return SENTENCES.get(thrown) ?? thrown.message;
 }
 
-/** An error and its causes, nearest first: at most 16, so that a chain that bites its own tail ends. */
+/** An error and its causes, nearest first: at most 16, so that a cyclic chain ends. */
 function* chain(thrown: unknown): Generator<unknown> {
   let at = thrown;
   for (let depth = 0; at !== undefined && depth < 16; depth++) {
@@ -140,15 +153,15 @@ export function causesOf(thrown: unknown): string[] {
 }
 
 /**
- * The causes that say more than what was said above them, nearest first, each once.
+ * The causes that say more than the messages above them, nearest first, each once.
  *
- * The message often says in words what its cause says as the system's error: that there is no such file, or no room.
+ * The message often already says in words what the system's error says: there is no such file, or no space.
  */
 export function newCauses(thrown: unknown): string[] {
   const causes: string[] = [];
   let told = messageOf(thrown);
   for (const cause of causesOf(thrown)) {
-    // What a cause repeats at its beginning is left away.
+    // A cause often repeats the message at its beginning.
     const fresh = cause.startsWith(`${messageOf(thrown)}: `) ? cause.slice(messageOf(thrown).length + 2) : cause;
     if (isSaid(fresh, told)) continue;
     told += `\n${fresh}`;
@@ -157,7 +170,7 @@ export function newCauses(thrown: unknown): string[] {
   return causes;
 }
 
-/** Errors of the system, each with the words in which a message has said it already. */
+/** Errors of the system, each with the words by which a message already says the same. */
 const SAID: [cause: RegExp, said: RegExp][] = [
   [
     /^No such file or directory\b|\(os error 2\)/,
@@ -201,12 +214,12 @@ export function toWireError(thrown: unknown): WireError {
   };
 }
 
-/** The longest chain of causes that is believed to be one. */
+/** The longest chain of causes that is accepted. */
 const MAX_CAUSES = 16;
 
 /**
  * The chain that {@link toWireError} flattened, as errors again. It came from another process: unknown codes become
- * `failed`, and what is no text is left out.
+ * `failed`, and values that are no text are left out.
  */
 export function fromWireError(wire: { [key in keyof WireError]?: unknown }): FleetboxError {
   const { code, message, causes, hint } = wire;
@@ -217,12 +230,12 @@ export function fromWireError(wire: { [key in keyof WireError]?: unknown }): Fle
   );
   return new FleetboxError(
     typeof code === "string" && Object.hasOwn(EXIT_CODES, code) ? code as ErrorCode : "failed",
-    typeof message === "string" ? message : "it failed, and did not say why",
+    typeof message === "string" ? message : "it failed without a message",
     { cause, hint: typeof hint === "string" ? hint : undefined },
   );
 }
 
-/** Whether a thrown value says that a file, directory or program is not there. */
+/** Whether a thrown value says that a file, directory or program does not exist. */
 export function isNotFound(thrown: unknown): boolean {
   return thrown instanceof Deno.errors.NotFound || (thrown instanceof FleetboxError && thrown.code === "not-found");
 }

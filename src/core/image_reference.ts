@@ -1,11 +1,14 @@
-/** What a user's word for an image is: a path, which the holder needs absolute, or an alias, an id or an address. */
+/** The kind of an image reference: a path, which the holder needs absolute, or an alias, an id or an address. */
 
 import { resolveFrom } from "./paths.ts";
 
-/** A word with a slash, a leading dot or a disk's ending is a path. */
+/** A reference with a slash, a leading dot or a disk's extension is a path. */
 const FILE_NAME = /\.(qcow2|img|raw)(\.(gz|xz))?$/i;
 
-/** The word as the holder wants it, whose working directory is another one. The command line and the library ask here. */
+/**
+ * The reference with an absolute path, because the holder has another working directory. For the command line and the
+ * library.
+ */
 export function imageReference(image: string, cwd: () => string): string {
   if (isImageAddress(image)) return image;
   const isPath = image.includes("/") || image.startsWith(".") || FILE_NAME.test(image);

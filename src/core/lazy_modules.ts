@@ -1,16 +1,16 @@
 /**
- * Modules that are loaded when they are needed, and not a moment earlier.
+ * Modules that are loaded when they are needed.
  *
- * Before a program's first line Deno reads every module that an `import()` of a literal names anywhere in it, executed or
- * not: `fleetbox version` would read all 130 of them, and take half as long again. What it cannot see it does not read:
- * here a module is named by a value, its path in this checkout. The type argument, which `arrows` and the type checker
- * read, names it once more. `deno compile` and bundlers do not see it either: for them `main.ts` names all of them, and
- * {@link provide}s them.
+ * Before a program's first line Deno reads every module that an `import()` of a literal names anywhere in it, executed
+ * or not: `fleetbox version` would read all 130 of them, and take half as long again. Here a module is named by a
+ * value, its path in this checkout, which Deno does not see. The type argument, which `arrows` and the type checker
+ * read, names it once more. `deno compile` and bundlers do not see it either: for them `main.ts` names all of these
+ * modules, and {@link provide}s them.
  */
 
 let provided: Record<string, () => Promise<unknown>> = {};
 
-/** Gives the modules that are in the program itself: a compiled one has no checkout. */
+/** Provides the modules of a compiled program, which has no checkout. */
 export function provide(modules: Record<string, () => Promise<unknown>>): void {
   provided = modules;
 }

@@ -1,18 +1,18 @@
 /**
  * Text that arrives in pieces, as lines: for every stream whose other end we do not trust (sockets, consoles, QMP).
  *
- * A line has a limit, and a piece is looked at once: what a peer sends without ever ending a line costs neither memory
- * nor time that grows with it. What happens to a longer one is the reader's choice: it is an error, or it is cut.
+ * A line has a limit, and each piece is scanned once, so a peer that never ends a line costs no growing memory or time.
+ * The reader chooses whether a longer line is an error, or is cut.
  */
 
 import { FleetboxError } from "./errors.ts";
 
 export interface LineOptions {
-  /** Characters that one line may have. */
+  /** The most characters of one line. */
   max: number;
-  /** What becomes of a longer one: `refuse` throws, `cut` gives its beginning and passes over the rest. @default "refuse" */
+  /** What happens to a longer line: `refuse` throws, `cut` keeps its beginning and skips the rest. @default "refuse" */
   overlong?: "refuse" | "cut";
-  /** Who sends them, for the error: `The holder`. @default "The other side" */
+  /** The sender's name for the error: `The holder`. @default "The other side" */
   who?: string;
 }
 
@@ -22,7 +22,7 @@ export class LineSplitter {
 
   constructor(private readonly options: LineOptions) {}
 
-  /** The lines that this piece ends, without their newlines. @throws {FleetboxError} `protocol`: one is too long. */
+  /** The lines that this piece completes, without newlines. @throws {FleetboxError} `protocol`: a line is too long. */
   *push(piece: string): Generator<string> {
     let from = 0;
     for (let end = piece.indexOf("\n"); end >= 0; end = piece.indexOf("\n", from)) {
@@ -33,7 +33,7 @@ export class LineSplitter {
     this.#add(piece.slice(from));
   }
 
-  /** What has come since the last newline; forgotten with this. */
+  /** Takes the text since the last newline. */
   rest(): string {
     const line = this.#parts.join("");
     this.#parts = [];

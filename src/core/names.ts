@@ -1,8 +1,8 @@
 /**
- * Member names: the one check, used at every door (command line, library, socket, file names read back).
+ * Member names: the one check, used at every entry (command line, library, socket, file names read back).
  *
- * A name becomes a directory, a host name and an argument, so it is what all three allow: 1 to 63 of `a-z 0-9 -`,
- * starting and ending with a letter or digit (RFC 1123 label, lower case).
+ * A name becomes a directory, a host name and an argument, so it has only characters that all three allow: 1 to 63 of
+ * `a-z 0-9 -`, starting and ending with a letter or digit (RFC 1123 label, lower case).
  */
 
 import { FleetboxError } from "./errors.ts";
@@ -30,7 +30,7 @@ export function checkName(value: unknown): string {
  * @throws {FleetboxError} `misuse` for a bad name, a name given twice, or no name at all.
  */
 export function checkNames(values: readonly unknown[]): string[] {
-  if (values.length === 0) throw new FleetboxError("misuse", "No member named: expected at least one name");
+  if (values.length === 0) throw new FleetboxError("misuse", "No member name given: expected at least one");
   const names = values.map(checkName);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new FleetboxError("misuse", `The name "${twice}" is given twice`);

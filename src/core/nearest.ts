@@ -1,11 +1,11 @@
-/** "Did you mean": the nearest of some words; and what there is, where no word is near. */
+/** "Did you mean": the nearest of some words, or all of them where no word is near. */
 
 /** How many words a sentence lists before it says how many more there are. */
 const MAX_LISTED = 10;
 
 /**
  * The most similar candidate, when it is a likely typing mistake: one edit for every four letters, so none in a word of
- * three. `web-4` is no mistake for `web-1`: names that differ in their numbers alone are different on purpose.
+ * three. `web-4` is not a mistyped `web-1`: names that differ only in their numbers are different on purpose.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
@@ -24,9 +24,9 @@ function withoutNumbers(word: string): string {
 }
 
 /**
- * The hint for a word that is not among the candidates: the one that was meant, else all that there are; undefined when
- * there are none.
- * @param quoted names of members are quoted, words of the program are not.
+ * The hint for a word that is not among the candidates: the likely one, else all of them; undefined when there are
+ * none.
+ * @param quoted true for names of members, false for words of the program.
  */
 export function suggestion(word: string, candidates: readonly string[], quoted = false): string | undefined {
   const near = nearest(word, candidates);

@@ -1,5 +1,5 @@
 /**
- * What a member or a group is asked to be: `FLEETBOX_OPTS` and its checks.
+ * The options of a member or a group: `FLEETBOX_OPTS` and its checks.
  *
  * The keys `image`, `cpus`, `mem` (GiB), `disk` (GiB) and `fixtures` are fixed by the protocol (design §4); the others
  * are ours. Everything is optional. Both halves read this file: control writes the JSON, the holder parses it, the
@@ -9,7 +9,7 @@
 import { FleetboxError } from "./errors.ts";
 import { checkName } from "./names.ts";
 
-/** A host directory shown to the guest. */
+/** A shared directory: a directory of the host, read-only in the guest. */
 export interface Fixture {
   host_path: string;
   guest_path: string;
@@ -21,7 +21,7 @@ export interface PortForward {
   guest_port: number;
 }
 
-/** A forward that is wanted. */
+/** A requested port forward. */
 export interface ForwardWish {
   /** @default any free one */
   host_port?: number;
@@ -42,7 +42,7 @@ export interface RecordedUse {
   egress: "on" | "off";
   /** The same for access to the host. */
   host_access: boolean;
-  /** Whether the gateway lets nobody out. Absent: by the two above. */
+  /** Whether the gateway lets no member out. Absent: by the two above. */
   gateway_restricted?: boolean;
 }
 
@@ -50,9 +50,9 @@ export interface RecordedUse {
 export interface Options {
   /** An alias (`micro`), a path or a URL. @default "micro" */
   image?: string;
-  /** What the machine is: `arm64` on an x86 host is emulated. @default the image's, else the host's */
+  /** The machine's architecture; another than the host's is emulated. @default the image's, else the host's */
   arch?: "x86_64" | "aarch64";
-  /** What starts a disk with a boot loader. @default the image's, else BIOS on x86_64 and UEFI on arm64 */
+  /** The firmware that starts a disk with a boot loader. @default the image's, else BIOS on x86_64 and UEFI on arm64 */
   firmware?: "bios" | "uefi";
   /** Virtual CPUs, 1 to 64. @default 1 */
   cpus?: number;
@@ -60,13 +60,15 @@ export interface Options {
   mem?: number;
   /** Virtual size of the disk in GiB; may be a fraction. @default 10 */
   disk?: number;
-  /** Directories of the host that the guest sees as they are when it boots, read-only. @default [] */
+  /** Shared directories: the guest gets their content at boot, read-only. @default [] */
   fixtures?: Fixture[];
-  /** What cloud-init in the guest is to do besides: `#cloud-config`, a script, a MIME message. Kept with the member. */
+  /** User-data for cloud-init in the guest: `#cloud-config`, a script, a MIME message. Kept with the member. */
   user_data?: string;
-  /** Ports of this host that shall lead to the member's, from now on. Kept with it. @default [] */
+  /** Port forwards to make. Kept with the member. @default [] */
   publish?: ForwardWish[];
-  /** What `running` means for a guest with cloud-init: it has finished, or SSH answers. @default "cloud-init" */
+  /**
+   * What `running` means for a guest with cloud-init: cloud-init has finished, or SSH answers. @default "cloud-init"
+   */
   ready?: "ssh" | "cloud-init";
   /** Whether the member reaches the outside through the gateway. Kept with it. @default as its group, a new one "on" */
   egress?: "on" | "off";
@@ -74,7 +76,7 @@ export interface Options {
   host_access?: boolean;
   /** The limit for one boot, in milliseconds, downloads not counted. @default 180000 */
   boot_timeout_ms?: number;
-  /** Whether what this spawn created is removed again when its first boot fails. @default true */
+  /** Whether members that this spawn created are removed again when their first boot fails. @default true */
   remove_on_failure?: boolean;
   /** Host names of new members, by name; a member that is not here is called by its name. @default {} */
   host_names?: Record<string, string>;
@@ -196,8 +198,7 @@ export function parseOptions(json: string | undefined): Options {
   return checkOptions(value);
 }
 
-/**
- * A size as people type it, in MiB: `512`, `512M`, `2G`, `1.5G`, `1T` (also `MiB`, `MB`, `GiB`, …; all binary).
+/** A size as people type it, in MiB: `512`, `512M`, `2G`, `1.5G`, `1T` (also `MiB`, `MB`, `GiB`, …; all binary).
  * A bare number is MiB.
  * @throws {FleetboxError} `misuse`
  */

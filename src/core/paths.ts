@@ -1,8 +1,8 @@
 /**
- * Paths for the store, which every command has: `join` and `resolve` as `node:path` has them for POSIX paths.
+ * Paths for the store, which every command uses: `join` and `resolve` as in `node:path` for POSIX paths.
  *
- * They are our own for the sake of time: the first `node:` module that a program loads costs it 6 ms, a sixth of what `ls`
- * takes. Modules that only some commands load use `node:path`. Imports nothing.
+ * They are our own to save time: the first `node:` module that a program loads takes 6 ms, a sixth of an `ls`. Modules
+ * that only some commands load use `node:path`. Imports nothing.
  */
 
 /** Parts joined by slashes, `.` and `..` and empty ones resolved; an absolute path stays one. */
@@ -19,7 +19,7 @@ export function join(...parts: string[]): string {
   return (isAbsolute ? "/" : "") + kept.join("/") || ".";
 }
 
-/** A path from a directory, which is absolute; an absolute path is itself. */
+/** A path seen from an absolute directory; an absolute path stays as it is. */
 export function resolveFrom(directory: string, path: string): string {
   return path.startsWith("/") ? join(path) : join(directory, path);
 }

@@ -6,8 +6,8 @@ export function shellQuote(word: string): string {
 }
 
 /**
- * The command line for the guest's shell. One word is a command line of its own and passed as it is, like ssh does;
- * of several each reaches the guest's program as the very word that was given.
+ * The command line for the guest's shell. One word is a command line of its own and passed as it is, like ssh does.
+ * Several words each reach the guest's program exactly.
  */
 export function remoteCommand(words: readonly string[]): string | undefined {
   if (words.length <= 1) return words[0];

@@ -1,8 +1,8 @@
 /**
  * SHA-256 (FIPS 180-4) of short texts, at once: file names and hardware addresses are derived from members' names.
  *
- * Web Crypto's digest is asynchronous, which would make every path in `store.ts` a promise; `node:crypto` is not, and
- * costs each process 20 ms and several MiB at its start, a third of what a command takes. For files, Web Crypto.
+ * Web Crypto's digest is asynchronous, which would make every path in `store.ts` a promise; `node:crypto` costs each
+ * process 20 ms and several MiB at its start, a third of a command's time. Files use Web Crypto.
  */
 
 const encoder = new TextEncoder();

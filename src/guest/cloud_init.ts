@@ -1,10 +1,10 @@
 /**
- * Whether a guest's cloud-init has finished, and what of it failed: asked over SSH, with nothing of ours in the guest.
+ * Whether a guest's cloud-init has finished, and its failures: asked over SSH, without a program of ours in the guest.
  *
  * One session waits in the guest for `/run/cloud-init/result.json`, which cloud-init writes when its last stage has
- * ended (cloud-init's manual, "Status"). It looks each time that we send it a line, which we do when the console says that
- * cloud-init has finished, and for guests whose console says nothing every now and then: looking takes the guest's shell
- * and no process. Before cloud-init has made our user no session is let in; then another one is tried.
+ * ended (cloud-init's manual, "Status"). It checks each time that we send it a line: when the console says that
+ * cloud-init has finished, and now and then for guests with a silent console. A check runs in the guest's shell and
+ * starts no process. Before cloud-init has made our user the session is refused; then another one is tried.
  */
 
 import { host } from "../system/os.ts";
@@ -12,7 +12,7 @@ import { type Child, start } from "../system/process.ts";
 import type { SshEndpoint } from "../wire.ts";
 import { sshArguments } from "./ssh_probe.ts";
 
-/** What cloud-init came to. `absent`: the guest has none, or it is switched off there. */
+/** The result of cloud-init. `absent`: the guest has none, or it is disabled there. */
 export type CloudInitResult = { kind: "absent" } | { kind: "finished"; errors: string[] };
 
 export interface CloudInitOptions {
@@ -22,11 +22,11 @@ export interface CloudInitOptions {
   signal: AbortSignal;
   /** Registers the function to call when the guest's console says that cloud-init has finished. */
   onHint: (hint: () => void) => () => void;
-  /** Told why a session could not be had; true gives up: a guest without our user, by all signs. */
+  /** Called with the reason why a session was refused; true gives up, because the guest seems to lack our user. */
   onDenied?: (message: string) => boolean;
 }
 
-/** What the session runs. The first word that it prints says that it was let in. */
+/** The session's script. Its first printed word says that the session was accepted. */
 const SCRIPT = [
   "echo in",
   "command -v cloud-init >/dev/null 2>&1 || { echo absent; exit 0; }",
@@ -35,9 +35,9 @@ const SCRIPT = [
   "echo result; cat /run/cloud-init/result.json; echo; echo end",
 ].join("\n");
 
-/** Waits between looks after a hint: the file is written a moment after the last line on the console. */
+/** The waits between checks after a hint: the file is written a moment after the last line on the console. */
 const LOOK_AGAIN_MS = [50, 100, 200, 400, 800];
-/** The wait between looks otherwise. */
+/** The wait between checks otherwise. */
 const QUIET_MS = 2_000;
 const RETRY_MS = 1_000;
 const MAX_OUTPUT = 256 * 1024;
@@ -99,7 +99,7 @@ async function session(endpoint: SshEndpoint, { key, signal, onHint }: CloudInit
   return { output, told: child.tail() };
 }
 
-/** What a session printed, if it came to its end. Pure. */
+/** A session's result, if it is complete. Pure. */
 export function parseSession(output: string): CloudInitResult | undefined {
   const lines = output.split("\n").map((line) => line.trimEnd());
   if (lines.includes("absent")) return { kind: "absent" };

@@ -1,8 +1,8 @@
 /**
  * The installation's own SSH key, made once by `ssh-keygen`; `~/.ssh` is never touched.
  *
- * Two that need it at once both get the same one: each makes a pair aside, and the first to link its private key into
- * place wins. A public key that went missing is derived from the private one again.
+ * Two processes that need it at once get the same one: each makes a temporary pair, and the first to link its private
+ * key into place wins. A missing public key is derived from the private one again.
  */
 
 import { join } from "../system/path.ts";
@@ -16,7 +16,7 @@ import { withDirectoryBeside } from "../system/files.ts";
 const hint = () => `Install the OpenSSH client: ${host().install("openssh-client")}`;
 
 /**
- * The public key, one line without a newline (`ssh-ed25519 AAAA… fleetbox`); the pair is made when there is none.
+ * The public key, one line without a newline (`ssh-ed25519 AAAA… fleetbox`); the pair is made when it is missing.
  * @throws {FleetboxError} `unavailable`: no `ssh-keygen`; `denied`, `no-space`: the store cannot be written.
  */
 export async function ensureKey(store: Store): Promise<string> {
@@ -27,13 +27,13 @@ export async function ensureKey(store: Store): Promise<string> {
   return await made;
 }
 
-/** Keys that are being made in this process, by place: members that boot together share one. */
+/** Keys that are being made in this process, by path: members that boot together share one. */
 const making = new Map<string, Promise<string>>();
 
 function readPublic(store: Store): string | undefined {
   try {
     const { mode } = Deno.statSync(store.key);
-    if (mode !== null && (mode & 0o077) !== 0) Deno.chmodSync(store.key, 0o600); // else ssh does not take it
+    if (mode !== null && (mode & 0o077) !== 0) Deno.chmodSync(store.key, 0o600); // else ssh refuses it
     const text = Deno.readTextFileSync(store.publicKey).trim();
     return text === "" ? undefined : text;
   } catch (thrown) {
@@ -59,7 +59,7 @@ async function makeKey(store: Store): Promise<string> {
       .trim();
     if (!publicKey.startsWith("ssh-")) {
       throw new FleetboxError("damaged", `The key ${store.key} cannot be read`, {
-        hint: "Move it away; a new one is made.",
+        hint: "Move it away; fleetbox makes a new one.",
       });
     }
     const line = publicKey.split(" ").length > 2 ? publicKey : `${publicKey} fleetbox`;

@@ -1,13 +1,13 @@
 /**
- * The NoCloud seed: the small volume, labelled `cidata`, that tells a guest who it is.
+ * The NoCloud seed: the small volume, labelled `cidata`, with a guest's identity and settings.
  *
  * The same for every image (cloud-init's NoCloud data source, https://cloudinit.readthedocs.io, "NoCloud"): meta-data,
- * user-data, vendor-data and network-config version 2; and `fixtures`, which cloud-init steps over and `micro` reads.
+ * user-data, vendor-data and network-config version 2; and `fixtures`, which cloud-init ignores and `micro` reads.
  * Every value is written as a double-quoted YAML scalar, which is what JSON strings are, so that no name or path can
  * become YAML. The driver's tools make the volume, no file system code of ours.
  *
- * What is ours is in vendor-data, which a user's own user-data overrides. cloud-init replaces lists whole, though: one
- * `users:` there, and nobody has our key. So user-data is then a MIME message of two parts, the user's and ours once
+ * Our settings are in vendor-data, which a user's own user-data overrides. But cloud-init replaces whole lists: after
+ * one `users:` there, no user has our key. So user-data is then a MIME message of two parts, the user's and ours once
  * more, with a Merge-Type by which ours adds to lists and replaces nothing (cloud-init's manual, "Merging user-data").
  */
 
@@ -23,8 +23,8 @@ import { isMimeMessage } from "./user_data.ts";
 export const SIZE_FILE = "/run/fleetbox-console-size";
 
 /**
- * A login on the serial line opens it anew, and its size is forgotten. This sets it again, from what was told: nothing is
- * asked on the line, so nothing can hang or swallow what a user types ahead.
+ * A login on the serial line opens it again, and its size is lost. This sets it again from the file: it asks nothing on
+ * the line, so it cannot hang, or swallow the user's keys.
  */
 const SIZE_PROFILE = lines(
   `if [ -r ${SIZE_FILE} ]; then`,
@@ -37,7 +37,7 @@ const SIZE_PROFILE = lines(
   "fi",
 );
 
-/** Who a guest is. */
+/** A guest's identity and settings. */
 export interface SeedFacts {
   /** What it is called on its group's network. */
   hostName: string;
@@ -54,7 +54,7 @@ export interface SeedFacts {
   domain: string;
   /** The user's own user-data, as it was given. */
   userData?: string;
-  /** Where the guest mounts its fixtures, in the order of their volumes. @default [] */
+  /** The mount points of the shared directories, in the order of their volumes. @default [] */
   fixtures?: string[];
 }
 
@@ -81,7 +81,7 @@ export function seedFiles(facts: SeedFacts): Record<string, string> {
       `      search: [${yaml(facts.domain)}]`,
       `      addresses: [${yaml(facts.dns)}]`,
     ),
-    // A line each, the n-th for the volume with the n-th label: a path holds no line break.
+    // One line each, the n-th for the volume with the n-th label: a path has no line break.
     ...(facts.fixtures?.length ? { "fixtures": lines(...facts.fixtures) } : {}),
   };
 }
@@ -92,7 +92,7 @@ function cloudConfig(facts: SeedFacts): string {
     "#cloud-config",
     `hostname: ${yaml(hostName)}`,
     `fqdn: ${yaml(`${hostName}.${domain}`)}`,
-    // cloud-init would write 127.0.1.1 for the guest's own name, which nobody else reaches: see hostsCommand().
+    // cloud-init would write 127.0.1.1 for the guest's own name, which no other machine reaches: see hostsCommand().
     "manage_etc_hosts: false",
     "users:",
     `  - name: ${yaml(user)}`,
@@ -103,21 +103,22 @@ function cloudConfig(facts: SeedFacts): string {
     "    ssh_authorized_keys:",
     `      - ${yaml(publicKey)}`,
     "ssh_pwauth: false",
-    // One host key, the kind that is made in no time; RSA takes an emulated processor seconds.
+    // One host key, of the kind that is made fastest; RSA takes an emulated processor seconds.
     `ssh_genkeytypes: [${yaml("ed25519")}]`,
-    // By default the network is only written for a new instance, and a member that changes its group keeps its disk.
+    // By default cloud-init writes the network only for a new instance, but a member that changes its group keeps its
+    // disk.
     "updates:",
     "  network:",
     `    when: [${yaml("boot-new-instance")}, ${yaml("boot")}]`,
-    // At every boot, before SSH: its own name, and the fixtures. A mount that fails makes the module fail, which cloud-init
-    // then reports. Here and below a user's own commands stand before ours, and what they ended with must stay.
+    // At every boot, before SSH: its own name, and the shared directories. A failed mount makes the module fail, which
+    // cloud-init reports. Here and below a user's own commands come before ours, and their exit code must stay.
     "bootcmd:",
     `  - ${yaml("fleetbox_status=$?")}`,
     `  - ${yaml(hostsCommand(facts))}`,
     ...fixtures.map((path, index) => `  - ${yaml(mountCommand(path, index))}`),
     `  - ${yaml("(exit $fleetbox_status)")}`,
-    // What takes an emulated processor seconds and a machine for tests does not need: generating a locale, asking GRUB's
-    // package where it is installed, keys on the console.
+    // These take an emulated processor seconds, and tests do not need them: generating a locale, asking GRUB's package
+    // for its disk, keys on the console.
     "locale: false",
     "grub_dpkg: {enabled: false}",
     "ssh: {emit_keys_to_console: false}",
@@ -126,15 +127,16 @@ function cloudConfig(facts: SeedFacts): string {
     `  - path: ${yaml("/etc/profile.d/fleetbox-console-size.sh")}`,
     `    permissions: ${yaml("0644")}`,
     `    content: ${yaml(SIZE_PROFILE)}`,
-    // Interactive shells have a history where there is one that has.
+    // Use a shell with a history where there is one.
     "runcmd:",
     `  - ${yaml(`fleetbox_status=$?; test ! -x /bin/bash || usermod -s /bin/bash ${user}; (exit $fleetbox_status)`)}`,
   );
 }
 
 /**
- * The guest's own name is its address on the group's network, so that what binds to `$(hostname)`, or tells it to others,
- * can be reached. One marked line of /etc/hosts is ours, and an image's own 127.0.1.1 for the name; the rest is the user's.
+ * The guest's own name is its address on the group's network, so that a server that binds to `$(hostname)`, or tells it
+ * to others, can be reached. We own one marked line of /etc/hosts and the image's 127.0.1.1 for the name; the rest is
+ * the user's.
  */
 function hostsCommand({ hostName, domain, address }: SeedFacts): string {
   const line = `${address.split("/")[0]} ${hostName}.${domain} ${hostName} # fleetbox`;
@@ -152,7 +154,7 @@ function mountCommand(path: string, index: number): string {
   return `mkdir -p ${quoted} && mount -t ext4 -o ro LABEL=${label} ${quoted} || fleetbox_status=1`;
 }
 
-/** User-data with ours behind it (RFC 2046; cloud-init finds out what a part of text/plain is by its first line). */
+/** User-data followed by ours (RFC 2046; cloud-init recognises a part of text/plain by its first line). */
 function beside(userData: string, ours: string): string {
   const boundary = `fleetbox-${sha256(userData).toHex().slice(0, 24)}`;
   return lines(
@@ -171,7 +173,7 @@ function beside(userData: string, ours: string): string {
 }
 
 function part(userData: string): string {
-  if (isMimeMessage(userData)) return userData; // a message is a part as it stands
+  if (isMimeMessage(userData)) return userData; // a message is a part already
   // deno-lint-ignore no-control-regex
   if (/^[\x09\x0a\x20-\x7e]*$/.test(userData)) return `Content-Type: text/plain\n\n${userData}`;
   const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(userData)));
@@ -188,7 +190,7 @@ function yaml(value: string): string {
 }
 
 /**
- * Makes the seed volume at `path`, replacing one that is there. About 3 MB of FAT.
+ * Makes or replaces the seed volume at `path`. About 3 MB of FAT.
  * @throws {FleetboxError} `unavailable`: a program is missing; `no-space`; `failed`.
  */
 export async function writeSeed(path: string, facts: SeedFacts): Promise<void> {

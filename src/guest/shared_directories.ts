@@ -1,10 +1,10 @@
 /**
- * Fixtures: directories of the host that a guest sees as they were when it booted, read-only.
+ * Shared directories: a guest sees a directory of the host as it was at boot, read-only.
  *
  * Each becomes an ext4 image (`mke2fs -d`: owners, modes, links, holes and names of any kind are kept), a disk that the
- * guest finds by its label. The seed tells the guest where to mount it (`seed.ts`). The features are the ones that every
- * guest's kernel knows, whatever the host's own defaults are. Sizes are estimated and then tried: the image is sparse,
- * so that room in it costs nothing.
+ * guest finds by its label. The seed tells the guest where to mount it (`seed.ts`). The file system has only features
+ * that every guest's kernel knows, whatever the host's defaults are. Sizes are estimated and then tried: the image is
+ * sparse, so free space in it costs nothing.
  */
 
 import { FleetboxError, isNoSpace, isNotFound } from "../core/errors.ts";
@@ -17,19 +17,19 @@ import { replaceFile } from "../system/files.ts";
 /** Each is a device on the machine's bus. */
 export const MAX_FIXTURES = 16;
 
-/** The label of the n-th fixture's file system; at most 16 bytes (ext4). */
+/** The label of the n-th shared directory's file system; at most 16 bytes (ext4). */
 export function fixtureLabel(index: number): string {
   return `fb-fixture-${index}`;
 }
 
 /**
- * Checks that fixtures can be handed over: the directories are there and can be read, the guest's paths can be
- * mounted on. Cheap; looks at no file in them.
+ * Checks shared directories: the host's directories exist and can be read, and the guest's paths can be mount points.
+ * Cheap: does not read their files.
  * @throws {FleetboxError} `misuse`: a guest's path; `not-found`, `denied`, `misuse`: the host's directory.
  */
 export function checkFixtures(fixtures: readonly Fixture[]): void {
   if (fixtures.length > MAX_FIXTURES) {
-    throw new FleetboxError("misuse", `Found ${fixtures.length} fixtures, expected at most ${MAX_FIXTURES}`);
+    throw new FleetboxError("misuse", `Found ${fixtures.length} shared directories, expected at most ${MAX_FIXTURES}`);
   }
   const taken: string[] = [];
   for (const { guest_path } of fixtures) {
@@ -38,8 +38,10 @@ export function checkFixtures(fixtures: readonly Fixture[]): void {
       `${path}/`.startsWith(`${guest_path}/`) || `${guest_path}/`.startsWith(`${path}/`)
     );
     if (other !== undefined) {
-      const how = other === guest_path ? `two fixtures at ${shown(other)}` : `${shown(guest_path)} and ${shown(other)}`;
-      throw new FleetboxError("misuse", `Cannot mount fixtures one over another: found ${how}`);
+      const how = other === guest_path
+        ? `two shared directories at ${shown(other)}`
+        : `${shown(guest_path)} and ${shown(other)}`;
+      throw new FleetboxError("misuse", `Cannot mount one shared directory over another: found ${how}`);
     }
     taken.push(guest_path);
   }
@@ -51,7 +53,7 @@ export function checkGuestPath(path: string): void {
   const bad = (expected: string) => {
     throw new FleetboxError(
       "misuse",
-      `Bad directory for a fixture in the guest: found ${shown(path)}, expected ${expected}`,
+      `Bad mount point of a shared directory in the guest: found ${shown(path)}, expected ${expected}`,
     );
   };
   if (!path.startsWith("/")) bad("an absolute path");
@@ -67,9 +69,9 @@ export function checkGuestPath(path: string): void {
 
 function checkHostDirectory(path: string): void {
   const failure = (code: "not-found" | "denied" | "misuse", found: string, cause?: unknown) =>
-    new FleetboxError(code, `Cannot use ${shown(path)} as a fixture: ${found}`, {
+    new FleetboxError(code, `Cannot share the directory ${shown(path)}: ${found}`, {
       cause,
-      hint: "A fixture is a directory on this host that you can read: --fixture HOST_DIR:GUEST_DIR",
+      hint: "Share a directory of this host that you can read: --fixture HOST_DIR:GUEST_DIR",
     });
   if (!path.startsWith("/")) throw failure("misuse", "it is not an absolute path");
   let info: Deno.FileInfo;
@@ -85,26 +87,26 @@ function checkHostDirectory(path: string): void {
   }
 }
 
-/** What a directory holds, as far as an image's size depends on it. */
+/** The facts of a directory that decide its image's size. */
 export interface Survey {
   entries: number;
   directories: number;
-  /** What names and their records take in directories. */
+  /** The bytes of names and their records in directories. */
   nameBytes: number;
-  /** Blocks of {@link BLOCK} bytes for the files' content: what is stored, without holes. */
+  /** Blocks of {@link BLOCK} bytes of the files' content, without holes. */
   storedBlocks: number;
-  /** The same with holes filled, as for a file system that stores less than it holds (compression). */
+  /** The same with holes filled, for file systems that compress. */
   wholeBlocks: number;
 }
 
 const BLOCK = 4096;
 
 /**
- * Looks through a directory with `find`.
- * @throws {FleetboxError} `denied`: something in it cannot be read.
+ * Measures a directory with `find`.
+ * @throws {FleetboxError} `denied`: a file in it cannot be read.
  */
 export async function survey(path: string): Promise<Survey> {
-  // For each entry: its kind, size, 512-byte blocks and name's length. What cannot be read is named, and is the end.
+  // For each entry: its kind, size, 512-byte blocks and name's length. A file that cannot be read is an error.
   const unreadable = ["(", "-type", "f", "-o", "-type", "d", ")", "!", "-readable", "-printf", "?%p\\0", "-quit"];
   let text: string;
   try {
@@ -123,9 +125,9 @@ export async function survey(path: string): Promise<Survey> {
       hint: `Install it: ${host().install("findutils")}`,
     });
   } catch (cause) {
-    // Something that vanished meanwhile is no matter here.
+    // A file that vanished meanwhile does not matter.
     if (!(cause instanceof ProcessError) || !/Permission denied/.test(cause.stderr)) throw cause;
-    throw cannotRead(path, /find: '?(.*?)'?: Permission denied/.exec(cause.stderr)?.[1] ?? "something in it", cause);
+    throw cannotRead(path, /find: '?(.*?)'?: Permission denied/.exec(cause.stderr)?.[1] ?? "a file in it", cause);
   }
   const found: Survey = { entries: 0, directories: 1, nameBytes: 0, storedBlocks: 0, wholeBlocks: 0 };
   for (const record of text.split("\0")) {
@@ -134,7 +136,7 @@ export async function survey(path: string): Promise<Survey> {
     const [kind, size, blocks] = record.split(" ", 3);
     const name = record.length - kind.length - size.length - blocks.length - 3;
     found.entries++;
-    found.nameBytes += 12 + 3 * name; // a character is up to three bytes, or was one that is no UTF-8
+    found.nameBytes += 12 + 3 * name; // a character has up to three bytes, or replaces a byte that is not UTF-8
     if (kind === "d") found.directories++;
     if (kind === "l") found.storedBlocks++, found.wholeBlocks++;
     if (kind !== "f") continue;
@@ -146,13 +148,13 @@ export async function survey(path: string): Promise<Survey> {
 }
 
 function cannotRead(path: string, what: string, cause?: unknown): FleetboxError {
-  return new FleetboxError("denied", `Cannot use ${shown(path)} as a fixture: ${shown(what)} cannot be read`, {
+  return new FleetboxError("denied", `Cannot share the directory ${shown(path)}: ${shown(what)} cannot be read`, {
     cause,
-    hint: "Make it readable for you, or hand over a directory without it.",
+    hint: "Make it readable for you, or share a directory without it.",
   });
 }
 
-/** The blocks of an image for what was found; `filled` counts holes as content. Pure. */
+/** The blocks of an image for these facts; `filled` counts holes as content. Pure. */
 export function imageBlocks(found: Survey, filled: boolean): number {
   const content = filled ? found.wholeBlocks : found.storedBlocks;
   // Large files have a block of extents for every 340 of them; directories are two thirds full.
@@ -162,7 +164,7 @@ export function imageBlocks(found: Survey, filled: boolean): number {
 }
 
 /**
- * Makes the image of a directory as it is now, replacing one that is there.
+ * Makes or replaces the image of a directory as it is now.
  * @throws {FleetboxError} `denied`: it cannot be read whole; `no-space`: the store is full; `unavailable`: no mke2fs.
  */
 export async function writeFixtureImage(path: string, host: string, index: number): Promise<void> {
@@ -176,7 +178,7 @@ export async function writeFixtureImage(path: string, host: string, index: numbe
           await makeImage(aside, root, fixtureLabel(index), blocks, found.entries + 64);
           return;
         } catch (cause) {
-          // The file system in the image is full, not the host's: it was estimated too small.
+          // The file system in the image is full, not the host's: the estimate was too small.
           const isTight = cause instanceof ProcessError && /Could not allocate (block|inode)/.test(cause.stderr);
           if (!isTight || attempt === 3) throw cause;
           blocks = Math.max(blocks * 2, imageBlocks(found, true));
@@ -184,9 +186,11 @@ export async function writeFixtureImage(path: string, host: string, index: numbe
       }
     });
   } catch (cause) {
-    if (isNoSpace(cause)) throw storeError(`Cannot write the image of the fixture ${shown(host)} (${path})`, cause);
+    if (isNoSpace(cause)) {
+      throw storeError(`Cannot write the image of the shared directory ${shown(host)} (${path})`, cause);
+    }
     if (!(cause instanceof ProcessError)) throw cause;
-    throw new FleetboxError("failed", `Cannot make an image of the fixture ${shown(host)}`, { cause });
+    throw new FleetboxError("failed", `Cannot make an image of the shared directory ${shown(host)}`, { cause });
   }
 }
 
@@ -200,7 +204,7 @@ async function makeImage(path: string, root: string, label: string, blocks: numb
     ...["-q", "-F", "-t", "ext4", "-O", features, "-b", String(BLOCK), "-I", "256", "-m", "0", "-N", String(inodes)],
     ...["-E", "lazy_itable_init=1,nodiscard", "-L", label, "-d", root, path, `${blocks * BLOCK / 1024}K`],
   ], options);
-  // The root directory is the one that mke2fs does not copy, and lost+found the one that nobody asked for.
+  // mke2fs does not copy the root directory, and adds lost+found.
   const commands = [
     `sif <2> mode 0${((mode ?? 0o755) & 0o7777 | 0o40000).toString(8)}`,
     `sif <2> uid ${uid ?? 0}`,

@@ -47,13 +47,13 @@ Deno.test("fixtures: paths in the guest that cannot be mounted on are refused", 
 });
 
 Deno.test("fixtures: two at one place, or one within another, are refused", () => {
-  refused("misuse", /two fixtures at \/a/, "/tmp", "/a", "/b", "/a");
-  refused("misuse", /one over another/, "/tmp", "/a/b", "/a");
-  refused("misuse", /one over another/, "/tmp", "/a", "/a/b");
+  refused("misuse", /two shared directories at \/a/, "/tmp", "/a", "/b", "/a");
+  refused("misuse", /one shared directory over another/, "/tmp", "/a/b", "/a");
+  refused("misuse", /one shared directory over another/, "/tmp", "/a", "/a/b");
   checkFixtures([{ host_path: "/tmp", guest_path: "/a" }, { host_path: "/tmp", guest_path: "/ab" }]);
   refused(
     "misuse",
-    /found 17 fixtures, expected at most 16/i,
+    /found 17 shared directories, expected at most 16/i,
     "/tmp",
     ...Array.from({ length: MAX_FIXTURES + 1 }, (_, i) => `/${i}`),
   );

@@ -1,6 +1,6 @@
 /**
- * SSH from the host to a guest, as far as fleetbox itself speaks it: whether a server answers, and the arguments for
- * the system's `ssh`. The server's identification string is RFC 4253, section 4.2.
+ * SSH from the host to a guest: whether a server answers, and the arguments for the system's `ssh`. The server's
+ * identification string is RFC 4253, section 4.2.
  */
 
 import { startLimit } from "../core/deadline.ts";
@@ -8,7 +8,7 @@ import type { SshEndpoint } from "../wire.ts";
 
 /**
  * Whether an SSH server answers at an endpoint, with its identification string. False when it does not, when the
- * connection ends first, when `signal` fires, or when nothing came within `limitMs`.
+ * connection ends first, when `signal` fires, or when no answer came within `limitMs`.
  */
 export async function answersSsh(
   endpoint: { host: string; port: number },
@@ -19,7 +19,7 @@ export async function answersSsh(
   const close = () => {
     try {
       conn?.close();
-    } catch { /* closed already */ }
+    } catch { /* it is already closed */ }
   };
   signal.addEventListener("abort", close);
   const endLimit = startLimit(limitMs, close);
@@ -67,8 +67,8 @@ export function sshArguments(endpoint: SshEndpoint, key: string): string[] {
 }
 
 /**
- * A path as a value of ssh_config(5), in a file or behind `-o`: in double quotes where it holds anything that OpenSSH
- * could read otherwise (blanks, quotes, a comment), with `%`, which begins its tokens, doubled.
+ * A path as a value of ssh_config(5), in a file or behind `-o`: in double quotes where OpenSSH could misread it
+ * (blanks, quotes, a comment), with `%`, which begins its tokens, doubled.
  */
 export function sshConfigValue(value: string): string {
   const escaped = value.replaceAll("%", "%%");

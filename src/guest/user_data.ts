@@ -1,8 +1,8 @@
 /**
- * A user's own user-data: what cloud-init takes, checked before anything boots, because what it does not know it steps
- * over with a line in a log that nobody reads.
+ * A user's own user-data, checked before anything boots, because cloud-init only logs a warning about an unknown
+ * format.
  *
- * It is told by its first line (cloud-init's manual, "User-data formats"), and is text: it travels in a request's
+ * The first line tells its format (cloud-init's manual, "User-data formats"). It is text: it travels in a request's
  * JSON and is kept in the member's `config.json`. The limit leaves room for both, and is twice that of the clouds.
  */
 
@@ -25,8 +25,8 @@ const FIRST_WORDS = [
 ];
 
 /**
- * User-data that cloud-init takes: the text itself.
- * @throws {FleetboxError} `misuse`: too long, binary, or of no format that cloud-init knows.
+ * Checks user-data and returns its text.
+ * @throws {FleetboxError} `misuse`: too long, binary, or of a format that cloud-init does not know.
  */
 export function checkUserData(text: string, what = "The user-data"): string {
   const bytes = new TextEncoder().encode(text).length;
@@ -34,7 +34,7 @@ export function checkUserData(text: string, what = "The user-data"): string {
     throw new FleetboxError(
       "misuse",
       `${what} is too long: found ${bytes} bytes, expected at most ${MAX_USER_DATA_BYTES}`,
-      { hint: "Put what is large into a directory and hand that over: --fixture HOST_DIR:GUEST_DIR" },
+      { hint: "Put large files into a shared directory: --fixture HOST_DIR:GUEST_DIR" },
     );
   }
   if (text.includes("\0")) throw new FleetboxError("misuse", `${what} is binary: found a NUL in it, expected text`);
@@ -47,7 +47,7 @@ export function checkUserData(text: string, what = "The user-data"): string {
     const shown = first.length > 60 ? `${first.slice(0, 59)}…` : first;
     throw new FleetboxError(
       "misuse",
-      `${what} is of no format that cloud-init knows: found the first line ${JSON.stringify(shown)}, ` +
+      `${what} has a format that cloud-init does not know: found the first line ${JSON.stringify(shown)}, ` +
         'expected "#cloud-config", "#!" and an interpreter, or a MIME message',
       { hint: 'Begin it with the line "#cloud-config", at the very start.' },
     );
@@ -56,14 +56,14 @@ export function checkUserData(text: string, what = "The user-data"): string {
 }
 
 /**
- * Whether cloud-init may need the network for user-data before its last stage: for what it must fetch, what it runs in
- * between, and what it mounts. When in doubt, yes. Pure.
+ * Whether cloud-init may need the network for user-data before its last stage: to fetch, run or mount something. When
+ * in doubt, yes. Pure.
  */
 export function needsNetwork(userData: string | undefined): boolean {
   if (userData === undefined) return false;
   const first = userData.split(/\r?\n/, 1)[0].trimEnd();
   if (isMimeMessage(userData)) return true;
-  if (first.startsWith("#!")) return false; // a script, which is run last
+  if (first.startsWith("#!")) return false; // a script runs last
   return first !== "#cloud-config" || /bootcmd|mounts|include|cloud_[a-z]+_modules/.test(userData);
 }
 

@@ -33,7 +33,7 @@ Deno.test("user-data: what cloud-init would step over is refused, with its first
   for (
     const text of ["", "\n#cloud-config", "\ufeff#cloud-config", "cloud-config", "#cloud-configs", "users: []", " #!x"]
   ) {
-    assert.match(refused(text).message, /no format that cloud-init knows.*first line/);
+    assert.match(refused(text).message, /a format that cloud-init does not know.*first line/);
   }
   assert.match(refused(`${"x".repeat(500)}\n`).message, /…/);
 });

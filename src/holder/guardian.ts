@@ -1,13 +1,13 @@
 /**
- * The guardian of a detached group, and how a killed holder comes back.
+ * The guardian of a detached group, which brings a killed holder back.
  *
- * The holder's death ends the switch, and with it every connection between the members. So each detached holder starts a
- * shell that waits on a pipe from it: 2 MiB that do nothing. At the pipe's end without a farewell the shell becomes
- * (exec) the same program as a new holder, which takes the group back before TCP has given anything up. A holder that
- * ends in good order says farewell. The guardian is a session of its own; it holds neither terminal nor log nor lock.
+ * The holder's death ends the switch, and with it every connection between the members. So each detached holder starts
+ * a shell of 2 MiB that waits on a pipe from it. If the pipe ends without a farewell, the shell becomes (exec) the same
+ * program as a new holder, which adopts the group before TCP connections fail. A holder that ends in order says
+ * farewell. The guardian is a session of its own; it holds no terminal, log or lock.
  *
- * A program that dies at each start must not be started for ever: deaths are handed on from holder to holder, and the
- * third within a minute is the last. Bound groups have no guardian: they end with their holder.
+ * A program that dies at each start must not be started for ever: each holder passes the times of deaths on to the
+ * next, and after the third within a minute none is started. Bound groups have no guardian: they end with their holder.
  */
 
 import { variable } from "../core/environment.ts";
@@ -23,10 +23,10 @@ import { log } from "./log.ts";
 
 /** The environment variable of a holder that a guardian became: {@link Comeback}, JSON. */
 const GUARDIAN_VARIABLE = "FLEETBOX_GUARDIAN";
-/** What a guardian is called in the list of processes. */
+/** A guardian's name in the list of processes. */
 export const GUARDIAN_NAME = "fleetbox-guardian";
 
-/** So many deaths within so many seconds end it. */
+/** This many deaths within this many seconds end it. */
 const DEATHS = 3;
 const WITHIN_S = 60;
 /** How long a guardian may take to leave after the farewell. */
@@ -34,8 +34,8 @@ const LEAVE_MS = 2_000;
 
 const FAREWELL = "farewell";
 /**
- * What to become, quoted for a shell, and where its log is: in the environment, so that whoever looks for holders in the
- * list of processes finds holders alone.
+ * The command to become, quoted for a shell, and the path of its log: in the environment, so that a search for holders
+ * in the list of processes finds holders only.
  */
 const COMMAND_VARIABLE = "FLEETBOX_GUARDIAN_COMMAND";
 const LOG_VARIABLE = "FLEETBOX_GUARDIAN_LOG";
@@ -47,17 +47,17 @@ if true 2>>"$${LOG_VARIABLE}"; then exec 2>>"$${LOG_VARIABLE}"; fi
 eval "set -- $${COMMAND_VARIABLE}"
 unset ${LOG_VARIABLE} ${COMMAND_VARIABLE}
 if ! command -v "$1" >/dev/null; then
-  echo "guardian: $1 is gone, so nobody holds the group now; take it back with fleetbox up" >&2
+  echo "guardian: $1 is gone, so the group has no holder; adopt it with fleetbox up" >&2
   exit 1
 fi
 exec "$@" </dev/null >/dev/null
 `;
 
-/** What a guardian hands to the holder that it becomes. */
+/** The facts that a guardian passes to the holder that it becomes. */
 export interface Comeback {
   /** {@link GroupRecord.id} */
   group: string;
-  /** When holders of this group died, in seconds since the host's boot, without the one that is just dead. */
+  /** When holders of this group died, in seconds since the host's boot, without the latest death. */
   deaths: number[];
 }
 
@@ -71,11 +71,11 @@ export function isTooMany(deaths: readonly number[], now: number): boolean {
   return recentDeaths(deaths, now).length >= DEATHS;
 }
 
-/** Why this process was started, if a guardian has become it; the death that made it so is among the deaths then. */
+/** The facts from the guardian that became this process, if one did; the latest death is among the deaths. */
 export function comebackFromEnvironment(now = Deno.osUptime()): Comeback | undefined {
   const text = variable(GUARDIAN_VARIABLE);
   if (!text) return undefined;
-  Deno.env.delete(GUARDIAN_VARIABLE); // it is nobody else's
+  Deno.env.delete(GUARDIAN_VARIABLE); // children must not inherit it
   try {
     const { group, deaths } = JSON.parse(text) as Comeback;
     if (typeof group !== "string" || !deaths.every(Number.isFinite)) throw new TypeError("it is malformed");
@@ -85,7 +85,7 @@ export function comebackFromEnvironment(now = Deno.osUptime()): Comeback | undef
   }
 }
 
-/** The members that are to be taken back; none when there is nothing to do, or nothing may be done: the log says which. */
+/** The members to adopt; none when there is nothing to do, or it is not allowed: the log says which. */
 export async function membersToBringBack(store: Store, { group, deaths }: Comeback): Promise<string[]> {
   const find = (records: GroupRecord[]) => records.find(({ id }) => id === group);
   const before = find(store.groupRecords());
@@ -93,18 +93,18 @@ export async function membersToBringBack(store: Store, { group, deaths }: Comeba
   if (isTooMany(deaths, deaths.at(-1)!)) {
     log(
       `guardian: the holder of "${before.group}" died ${DEATHS} times within a minute: not started again; ` +
-        `take the group back with fleetbox up ${before.served[0] ?? before.group}`,
+        `adopt the group with fleetbox up ${before.served[0] ?? before.group}`,
     );
     return [];
   }
-  log(`guardian: the holder of "${before.group}", process ${before.holder.pid}, died: taking the group back`);
+  log(`guardian: the holder of "${before.group}", process ${before.holder.pid}, died: adopting the group`);
   const record = find(await settledRecords(store, before.served));
   if (!record || fateOf(record) === "served") {
-    log("guardian: somebody else has taken it back");
+    log("guardian: another process has adopted it");
     return [];
   }
   if (fateOf(record) === "adopt") return liveMembers(record);
-  log("guardian: none of its machines runs any more");
+  log("guardian: its machines have ended");
   sweepGroups(store);
   return [];
 }
@@ -113,12 +113,12 @@ export interface GuardianOptions {
   store: Store;
   /** {@link GroupRecord.id} */
   group: string;
-  /** The holder's own `--fleetbox-runner` argument, and its first name, which its log is called after. */
+  /** The holder's own `--fleetbox-runner` argument, and its first name, which names its log. */
   argument: string;
   first: string;
   /** {@link Comeback.deaths} */
   deaths: readonly number[];
-  /** Told which process it is; undefined: there is none. */
+  /** Called with the guardian's process; undefined: there is none. */
   onChange(guardian: ProcessIdentity | undefined): void;
 }
 
@@ -128,7 +128,7 @@ export class Guardian {
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #deaths: number[] = [];
   #isOver = false;
-  readonly #shell = which("dash") ?? "/bin/sh"; // where both are there, it is the smaller one
+  readonly #shell = which("dash") ?? "/bin/sh"; // dash is smaller
   readonly #command: string;
 
   constructor(private readonly options: GuardianOptions) {
@@ -160,12 +160,12 @@ export class Guardian {
     }
     this.#child = child;
     this.#writer = child.stdin.getWriter();
-    this.#writer.closed.catch(() => {}); // it died: its status says so
+    this.#writer.closed.catch(() => {}); // it died: its status reports that
     onChange(identify(child.pid));
     void child.status.then(() => this.#onEnd(child));
   }
 
-  /** The group ends in good order. Resolves when the guardian has left. */
+  /** The group ends in order. Resolves when the guardian has left. */
   async farewell(): Promise<void> {
     this.#isOver = true;
     const child = this.#child;
@@ -173,11 +173,11 @@ export class Guardian {
     try {
       await this.#writer!.write(new TextEncoder().encode(`${FAREWELL}\n`));
       await this.#writer!.close();
-    } catch { /* it is gone already */ }
+    } catch { /* it has already ended */ }
     if (await settles(child.status, LEAVE_MS)) return;
     try {
       child.kill("SIGKILL");
-    } catch { /* gone in between */ }
+    } catch { /* it has just ended */ }
   }
 
   #onEnd(child: Deno.ChildProcess): void {

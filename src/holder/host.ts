@@ -18,7 +18,7 @@ export class HypervisorHost {
   /** The program that runs gateways, and machines of the host's own kind. */
   readonly binary: string;
 
-  /** @throws {FleetboxError} `unavailable`: there is no such program; `misuse`: the user's own choice is none. */
+  /** @throws {FleetboxError} `unavailable`: there is no such program; `misuse`: the user's choice is not a program. */
   constructor(private readonly store: Store, private readonly driver: Driver) {
     this.binary = driver.findProgram(Deno.build.arch);
   }
@@ -29,8 +29,8 @@ export class HypervisorHost {
   }
 
   /**
-   * The choice for machines of a kind, made at the first call.
-   * @throws {FleetboxError} `misuse`: the user's own choice is none; `unavailable`: no hypervisor for them.
+   * The choice for an architecture, made at the first call.
+   * @throws {FleetboxError} `misuse`: the user's choice is not a program; `unavailable`: no hypervisor for them.
    */
   choice(arch: Architecture = Deno.build.arch): Promise<HypervisorChoice> {
     let choice = this.#choices.get(arch);

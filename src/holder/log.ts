@@ -1,6 +1,6 @@
 /**
- * The holder's log: its standard error, which its client pointed at `runner-<first member>.log`. One line an event, with
- * the time in front. Not a logger framework: people read it with `fleetbox logs --holder`.
+ * The holder's log: its standard error, which its client redirected to `runner-<first member>.log`. One line for each
+ * event, with the time in front. People read it with `fleetbox logs --holder`.
  */
 
 import { causesOf, messageOf } from "../core/errors.ts";
@@ -8,7 +8,7 @@ import { causesOf, messageOf } from "../core/errors.ts";
 export function log(message: string): void {
   try {
     console.error(`${new Date().toISOString()} ${message}`);
-  } catch { /* the disk is full: the machines go on, and whoever asks is still answered */ }
+  } catch { /* the disk is full: the machines run on, and clients still get answers */ }
 }
 
 /** An error in one line, with its causes. */

@@ -1,9 +1,9 @@
 /**
  * Whether a disk image has anything that firmware could boot: a boot sector, a partition table or a file system.
  *
- * Looked at before a machine is made, because firmware that finds nothing says so on a console and waits for ever. Raw
- * images are read as they are; a qcow2's first clusters through its tables (QEMU's docs/interop/qcow2.txt). What cannot be told by
- * that (a compressed or encrypted cluster, a backing file, newer features) counts as bootable: the firmware has the last word.
+ * Checked before a machine is made, because firmware that finds nothing to boot waits for ever. Raw images are read as
+ * they are; a qcow2's first clusters through its tables (QEMU's docs/interop/qcow2.txt). Images that cannot be judged
+ * this way (a compressed or encrypted cluster, a backing file, newer features) count as bootable: the firmware decides.
  */
 
 import { FleetboxError } from "../core/errors.ts";
@@ -23,7 +23,7 @@ const SIGNS: [at: number, sign: string][] = [
   [1024, "\xe2\xe1\xf5\xe0"], // EROFS
 ];
 
-/** @throws {FleetboxError} `damaged`: there is nothing to boot on it */
+/** @throws {FleetboxError} `damaged`: it has nothing to boot */
 export function checkBootable(path: string, format: DiskFormat, name = path): void {
   using file = Deno.openSync(path);
   const read = format === "raw" ? (at: number, length: number) => readAt(file, at, length) : qcow2Reader(file);
@@ -54,7 +54,7 @@ const OFFSET = 0x00ff_ffff_ffff_fe00n;
 const COMPRESSED = 1n << 62n;
 const READS_AS_ZERO = 1n;
 
-/** Reads what a guest sees of a qcow2; undefined, whole or for a place: that cannot be told. */
+/** Reads a qcow2 as a guest sees it; undefined, for the image or an offset: unknown. */
 function qcow2Reader(file: Deno.FsFile): ((at: number, length: number) => Uint8Array | undefined) | undefined {
   const head = view(readAt(file, 0, 104));
   if (head.byteLength < 72) return undefined;
@@ -75,7 +75,7 @@ function qcow2Reader(file: Deno.FsFile): ((at: number, length: number) => Uint8A
     const index = Math.floor(at / cluster);
     const perTable = cluster / 8;
     const l1Index = Math.floor(index / perTable);
-    if (l1Index >= l1Size) return new Uint8Array(length); // behind the disk's end
+    if (l1Index >= l1Size) return new Uint8Array(length); // beyond the disk's end
     const l1 = entry(l1Offset + l1Index * 8);
     if (l1 === undefined) return undefined;
     const table = Number(l1 & OFFSET);

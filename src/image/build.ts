@@ -1,11 +1,10 @@
 /**
  * Makes an image of a real distribution from packages: `mmdebstrap`, `mke2fs -d`, a conversion to qcow2; about a minute.
  *
- * Needs no root where `mmdebstrap` needs none (user namespaces with subordinate ids), and mounts nothing itself. The
- * packages come from the host's own sources, which must have the release.
- * Everything happens in a directory aside, which is gone afterwards, however it ends; what a killed build left is
- * cleared by the next one. The result is a directory with `image.json`, `kernel`, `initrd` and `root.qcow2`, as
- * `micro` is one: it boots by its kernel, without a boot loader.
+ * Needs root only where `mmdebstrap` does (without user namespaces and subordinate ids), and mounts nothing itself. The
+ * packages come from the host's own sources, which must have the release. It works in a temporary directory, which is
+ * removed at the end in any case; the next build removes that of a killed one. The result is a directory with
+ * `image.json`, `kernel`, `initrd` and `root.qcow2`, as `micro` is one: it boots by its kernel, without a boot loader.
  */
 
 import { driver } from "../vmm/driver.ts";
@@ -26,10 +25,10 @@ import { unpackKernel } from "./vmlinux.ts";
 export interface BuildRequest {
   row: CatalogRow;
   arch: Architecture;
-  /** Where the image shall be: a directory that is not there yet, on the file system of its parent. */
+  /** The image's directory, which must not exist yet; on the file system of its parent. */
   place: (version: string) => string;
   signal?: AbortSignal;
-  /** Told what it does now, in a few words. */
+  /** Called with each step, in a few words. */
   onStep?: (step: string) => void;
 }
 
@@ -38,9 +37,9 @@ const ROOT_SIZE = "3G";
 const PREFIX = "fleetbox-build-";
 
 /**
- * Builds an image, and gives the directory in which it is.
+ * Builds an image and returns its directory.
  * @throws {FleetboxError} `misuse`: the row cannot be built; `unavailable`: a program is missing; `no-space`;
- *   `interrupted`; `failed`, with the last words of the program that did.
+ *   `interrupted`; `failed`, with the last output of the failed program.
  */
 export async function buildImage(request: BuildRequest): Promise<string> {
   const { row, arch, signal, onStep = () => {} } = request;
@@ -80,7 +79,7 @@ export async function buildImage(request: BuildRequest): Promise<string> {
   }
 }
 
-/** Converts the disk, unpacks the kernel, writes image.json, and renames all of it to its place. */
+/** Converts the disk, unpacks the kernel, writes image.json, and renames the directory to its place. */
 async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work: string): Promise<string> {
   const aside = temporaryOf(place("new"));
   try {
@@ -166,7 +165,7 @@ function requirePrograms(): void {
   });
 }
 
-/** On `PATH`, or where administrators' programs are, which is not on everybody's `PATH`. */
+/** On `PATH`, or in the directories of administrators' programs, which may be missing there. */
 function findProgram(program: string): string | undefined {
   return which(program) ?? ["/usr/sbin", "/sbin"].map((dir) => which(`${dir}/${program}`)).find(Boolean);
 }
@@ -198,7 +197,7 @@ async function bootstrap({ work, root, build, arch, signal, onStep }: Bootstrap)
   const args = [
     ...["--mode=auto", "--variant=minbase", "--format=directory", `--architectures=${debian}`],
     ...aptOptions.map((line) => `--aptopt=${line}`),
-    // The disk is made at the end: a power failure in between leaves nothing that would be used.
+    // The disk is made at the end, so a power failure in between leaves no usable image.
     ...["force-unsafe-io", ...excludes()].map((line) => `--dpkgopt=${line}`),
     `--include=${[...build.packages, build.kernel[debian]].join(",")}`,
     `--extract-hook=sh ${join(work, "first")} "$1"`,
@@ -208,7 +207,7 @@ async function bootstrap({ work, root, build, arch, signal, onStep }: Bootstrap)
   ];
   const { deathSignal } = host();
   const setpriv = deathSignal && which(deathSignal.program);
-  // When we are killed, it ends too, and clears up behind itself.
+  // When we are killed, it ends too, and removes its files.
   const [program, ...rest] = [...(setpriv ? [setpriv, ...deathSignal.args("TERM")] : []), "mmdebstrap", ...args];
   const child = start(program, rest, {
     env: { TMPDIR: work, LC_ALL: "C" },
@@ -232,14 +231,14 @@ async function bootstrap({ work, root, build, arch, signal, onStep }: Bootstrap)
   );
 }
 
-/** What mmdebstrap says that it does: `I: installing essential packages...` */
+/** mmdebstrap's progress lines: `I: installing essential packages...` */
 function steps(text: string): string[] {
   return [...text.matchAll(/^I: ((?:running(?! --)|downloading|extracting|installing|cleaning)[^\n]*?)\.*$/gm)].map((
     match,
   ) => match[1]);
 }
 
-/** Of its last words, the complaints; all of them when none is marked as one. */
+/** The complaints in its last output; all of the output when no line is marked as one. */
 function complaint(tail: string): string {
   const lines = tail.split("\n").map((line) => line.trim()).filter(Boolean);
   const marked = lines.filter((line) => /^(E|W|Err|dpkg|mmdebstrap):? /.test(line));
@@ -251,7 +250,7 @@ function bootstrapHint(tail: string): string | undefined {
     return "Without root it needs user namespaces: apt-get install uidmap, and a range for you in /etc/subuid and /etc/subgid.";
   }
   if (/Could not resolve|Unable to connect|Failed to fetch|Temporary failure|Connection/i.test(tail)) {
-    return "See whether the host reaches its own package sources: apt-get update";
+    return "Check that the host reaches its own package sources: apt-get update";
   }
   if (/NO_PUBKEY|not signed|signed-by|keyring/i.test(tail)) {
     return "Install the keys of the distribution: apt-get install debian-archive-keyring";
@@ -277,14 +276,14 @@ async function proxies(): Promise<string[]> {
   return found;
 }
 
-/** The lines of sources.list: what the host's own sources have of these suites. */
+/** The lines of sources.list for these suites, from the host's own sources. */
 async function packageSources(build: BuildRow): Promise<string[]> {
   const format = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(SIGNED_BY)";
   const text = await run("apt-get", ["indextargets", "--format", format]).catch(() => "");
   const own = sourcesFrom(text, build);
   if (own.some((line) => line.includes(` ${build.suites[0]} `))) return own;
   throw new FleetboxError("unavailable", `This host's package sources have no ${build.origin} ${build.suites[0]}`, {
-    hint: `Add it to apt's sources, then apt-get update; or take a host that runs ${build.origin} ${build.suites[0]}.`,
+    hint: `Add it to apt's sources, then apt-get update; or use a host that runs ${build.origin} ${build.suites[0]}.`,
   });
 }
 
@@ -301,7 +300,7 @@ export function sourcesFrom(targets: string, build: Pick<BuildRow, "suites" | "o
   return [...lines].map(([key, components]) => `${key} ${[...components].join(" ")}`);
 }
 
-/** A directory that the namespace's root can use too; its name says whose it is. */
+/** A directory that the namespace's root can use too; its name has our process id. */
 function makeWorkDirectory(): string {
   const { pid, startTime } = identify(Deno.pid) ?? { pid: Deno.pid, startTime: "0" };
   const path = join(temporary(), `${PREFIX}${pid}-${startTime}-${crypto.randomUUID().slice(0, 8)}`);
@@ -312,7 +311,7 @@ function makeWorkDirectory(): string {
   } catch (cause) {
     throw new FleetboxError(isNoSpace(cause) ? "no-space" : "denied", `Cannot build in ${path}`, {
       cause,
-      hint: "Set TMPDIR to a directory with 2 GB of room that other users may enter.",
+      hint: "Set TMPDIR to a directory with 2 GB of space that other users may enter.",
     });
   }
 }
@@ -336,7 +335,7 @@ function namesIn(directory: string): string[] {
   try {
     return [...Deno.readDirSync(directory)].map(({ name }) => name);
   } catch {
-    return []; // making one of our own there will say why
+    return []; // making our own directory there reports the reason
   }
 }
 

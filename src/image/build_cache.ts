@@ -1,4 +1,4 @@
-/** Builds into the store, one at a time: who waits for a build of the same image takes what it made. */
+/** Builds into the store, one at a time: a process that waited for a build of the same image uses its result. */
 
 import { dirname } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
@@ -11,22 +11,22 @@ import { type Architecture, CATALOG, type CatalogRow, catalogRow } from "./catal
 
 export interface KeepOptions {
   arch?: Architecture;
-  /** A directory for the image, instead of the store; it must not be there yet. */
+  /** A directory for the image, instead of the store; it must not exist yet. */
   output?: string;
   signal?: AbortSignal;
   onStep?: (step: string) => void;
 }
 
 /**
- * Builds an alias from packages. Ends in the store, and the alias stands for it from then on; or at `output`.
+ * Builds an alias from packages, into the store, where the alias then means it; or at `output`.
  * @returns the image's directory
- * @throws {FleetboxError} `misuse`: it cannot be built; and why it was not
+ * @throws {FleetboxError} `misuse`: it cannot be built; or why the build failed
  */
 export async function buildAlias(store: Store, alias: string, options: KeepOptions = {}): Promise<string> {
   const { arch = Deno.build.arch, output, signal, onStep } = options;
   const row = buildable(alias);
   if (output !== undefined && exists(output)) {
-    throw new FleetboxError("conflict", `${output} is there already, expected a new directory`, {
+    throw new FleetboxError("conflict", `${output} already exists, expected a new directory`, {
       hint: "Remove it first, or choose another.",
     });
   }
@@ -57,7 +57,7 @@ export async function buildAlias(store: Store, alias: string, options: KeepOptio
   });
 }
 
-/** A build takes a minute: that its result has no place is told before. */
+/** A build takes a minute, so a missing place for its result is an error before it. */
 function requireRoomFor(output: string): void {
   const parent = dirname(output);
   try {
@@ -65,7 +65,7 @@ function requireRoomFor(output: string): void {
   } catch (cause) {
     throw new FleetboxError(isNotFound(cause) ? "not-found" : "denied", `Cannot make ${output} in ${parent}`, {
       cause,
-      hint: "Name a new directory in one that is there and that you may write to: --output DIR",
+      hint: "Name a new directory in an existing one that you may write to: --output DIR",
     });
   }
 }

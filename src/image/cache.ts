@@ -1,5 +1,5 @@
 /**
- * The images in the store: `images/` and what lies there.
+ * The images in the store: the directory `images/`.
  *
  *     images/
  *       <name>-<version>/   an image, whole and for ever: image.json and its files. The version is a digest
@@ -7,8 +7,9 @@
  *       <key>.part  .json   a download that has not come to its end, and what is known of it
  *       <key>.lock          held (flock) by who downloads, unpacks or builds what the key stands for
  *
- * An image is made aside and renamed to its place; two that make the same one end with one. A member remembers its
- * image by the directory's name, so that an alias can move on to a newer one while old overlays keep their base.
+ * An image is made in a temporary directory and renamed to its place; two processes that make the same one end with
+ * one. A member remembers its image by the directory's name, so that an alias can move to a newer image while old
+ * overlays keep their base.
  */
 
 import { unlessAborted } from "../core/deadline.ts";
@@ -24,7 +25,7 @@ export interface Origin {
   kind: "built" | "downloaded" | "unpacked";
   /** When, ISO 8601. */
   at: string;
-  /** The address or file that it was. */
+  /** Its address or file. */
   from?: string;
   /** The version of fleetbox that built it. */
   by?: string;
@@ -40,20 +41,20 @@ export interface Manifest {
   initrd?: string;
   disk: string;
   cmdline?: string;
-  /** What is added to it where cloud-init is given nothing for which it needs a network early. */
+  /** Added to it where cloud-init does not need the network early. */
   cmdlineOffline?: string;
-  /** What starts a disk with a boot loader. @default "bios" on x86_64, "uefi" on arm64 */
+  /** The firmware that starts a disk with a boot loader. @default "bios" on x86_64, "uefi" on arm64 */
   firmware?: "bios" | "uefi";
   minMemoryMiB?: number;
   defaultMemoryMiB?: number;
-  /** Whether the guest runs cloud-init; absent: nobody knows. */
+  /** Whether the guest runs cloud-init; absent: unknown. */
   cloud_init?: boolean;
   /** Digests, by part; of a download: of the file as it was downloaded. */
   sha256?: Partial<Record<"kernel" | "initrd" | "disk" | "download", string>>;
   origin?: Origin;
 }
 
-/** What a word for an image stands for. */
+/** The target of an image's name. */
 export interface Reference {
   /** The alias, the address, or the compressed file. */
   ref: string;
@@ -66,15 +67,15 @@ export interface Reference {
 export interface CachedImage {
   id: string;
   manifest: Manifest;
-  /** What it takes up on the disk. */
+  /** Its size on the disk. */
   bytes: number;
-  /** When it came here. */
+  /** When it was added. */
   since: Date;
-  /** The words that stand for it now. */
+  /** Its names now. */
   refs: Reference[];
 }
 
-/** A key for files about something that has a name of any kind. */
+/** A key for files, from a name of any kind. */
 export function keyOf(...words: string[]): string {
   return digestOf(words.join("\0"));
 }
@@ -99,13 +100,13 @@ function referencePath(store: Store, ref: string, arch: Architecture): string {
   return join(store.imagesDir, "refs", `${keyOf(ref, arch)}.json`);
 }
 
-/** The image that a word stands for, if it is in the store. */
+/** The image that a name means, if it is in the store. */
 export function lookUp(store: Store, ref: string, arch: Architecture): string | undefined {
   const found = readReference(referencePath(store, ref, arch));
   return found && found.ref === ref && hasImage(store, found.id) ? found.id : undefined;
 }
 
-/** Lets a word stand for an image from now on. */
+/** Makes a name mean an image from now on. */
 export async function point(store: Store, reference: Reference): Promise<void> {
   const path = referencePath(store, reference.ref, reference.arch);
   try {
@@ -116,7 +117,7 @@ export async function point(store: Store, reference: Reference): Promise<void> {
   await writeDurably(path, JSON.stringify(reference) + "\n", { sync: false });
 }
 
-/** Takes a word's meaning away. */
+/** Removes a name. */
 export function unpoint(store: Store, { ref, arch }: Reference): void {
   try {
     Deno.removeSync(referencePath(store, ref, arch));
@@ -125,7 +126,7 @@ export function unpoint(store: Store, { ref, arch }: Reference): void {
   }
 }
 
-/** Every word that stands for something. */
+/** Every name. */
 export function references(store: Store): Reference[] {
   const dir = join(store.imagesDir, "refs");
   return readableNames(dir).flatMap((name) => {
@@ -140,7 +141,7 @@ function readReference(path: string): Reference | undefined {
     const sound = [value.ref, value.arch, value.id].every((one) => typeof one === "string") && isImageName(value.id);
     return sound ? value : undefined;
   } catch {
-    return undefined; // half a reference is none: the image is found, or fetched, again
+    return undefined; // a damaged reference counts as missing: the image is found, or fetched, again
   }
 }
 
@@ -161,20 +162,20 @@ export function cachedImages(store: Store): CachedImage[] {
   });
 }
 
-/** A directory's name that is an image's: not a temporary one, nor one of ours. */
+/** Whether a directory's name is an image's, not a temporary or internal one. */
 export function isImageName(name: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) && name !== "refs" && !/\.(tmp|part|json|lock)$/.test(name);
 }
 
 /**
- * Deletes an image and the words for it. The caller knows that no member uses it.
+ * Deletes an image and its names. The caller knows that no member uses it.
  * @throws {FleetboxError} `denied`, `failed`
  */
 export async function removeImage(store: Store, id: string): Promise<void> {
   for (const reference of references(store)) if (reference.id === id) unpoint(store, reference);
   const doomed = temporaryOf(imageDirectory(store, id));
   try {
-    await Deno.rename(imageDirectory(store, id), doomed); // from here on it is gone
+    await Deno.rename(imageDirectory(store, id), doomed); // from now on it is gone
     await Deno.remove(doomed, { recursive: true });
   } catch (cause) {
     if (!isNotFound(cause)) throw storeError(`Cannot remove the image ${id}`, cause);
@@ -182,8 +183,8 @@ export async function removeImage(store: Store, id: string): Promise<void> {
 }
 
 /**
- * Runs `work` while nobody else works on what the key stands for.
- * @param onWait called every {@link WAIT_MS} while somebody else does
+ * Runs `work` while no other process works on the key's image.
+ * @param onWait called every {@link WAIT_MS} while another process does
  */
 export async function withImageLock<T>(
   store: Store,
@@ -202,7 +203,7 @@ export async function withImageLock<T>(
 
 export const WAIT_MS = 250;
 
-/** The lock, when it comes; nobody can stop waiting for one, so it is let go of when it comes too late. */
+/** The lock. Waiting for it cannot be aborted, so a lock that comes too late is released. */
 async function patiently(
   lock: Promise<Deno.FsFile | undefined>,
   { signal, onWait }: { signal?: AbortSignal; onWait?: () => void },
@@ -235,7 +236,7 @@ export function readManifest(directory: string): Manifest {
   };
   if (typeof value !== "object" || value === null) throw new FleetboxError("damaged", `${path} is not a JSON object`);
   for (const key of ["name", "version", "disk"]) if (!isPlain(value[key])) bad(key, "a plain string");
-  // A kernel needs all three of them; without a kernel the disk has a boot loader.
+  // A kernel needs all three; without a kernel the disk has a boot loader.
   if (value.kernel !== undefined || value.cmdline !== undefined) {
     for (const key of ["kernel", "initrd"]) if (!isPlain(value[key])) bad(key, "a plain string");
     if (typeof value.cmdline !== "string" || value.cmdline.includes("\0")) bad("cmdline", "a string");

@@ -1,6 +1,6 @@
 /**
- * The catalogue: the distributions that have an alias. All of it is data, in `catalog.json`; adding a distribution is
- * adding a row there, and no code knows one by name.
+ * The catalogue: the distributions that have an alias. It is data, in `catalog.json`: adding a distribution is adding a
+ * row there, and the code has no special cases.
  *
  * A row pins a file per architecture by address and SHA-256, as its publisher names them (`amd64`, `arm64`). A row with
  * `build` can also be made on the spot, from the package sources of a Debian host (`build.ts`).
@@ -14,7 +14,7 @@ export type Architecture = "x86_64" | "aarch64";
 /** A pinned file. */
 export interface CatalogFile {
   url: string;
-  /** Of the file as it is downloaded. */
+  /** Of the downloaded file. */
   sha256: string;
   /** The publisher's snapshot, `2026-06-01`. */
   date: string;
@@ -24,7 +24,7 @@ export interface CatalogFile {
 export interface BuildRow {
   /** The release, and the suites beside it, as a `sources.list` names them; the first is the release itself. */
   suites: string[];
-  /** Whose packages they must be: `Origin` of the suites' Release files. */
+  /** The required `Origin` of the suites' Release files. */
   origin: string;
   kernel: Partial<Record<DebianArchitecture, string>>;
   packages: string[];
@@ -38,7 +38,7 @@ export interface CatalogRow {
   cloudInit: boolean;
   minMemoryMiB: number;
   defaultMemoryMiB: number;
-  /** What starts the downloaded disk on x86_64; arm64 is always UEFI. @default "bios" */
+  /** The firmware that starts the downloaded disk on x86_64; arm64 always uses UEFI. @default "bios" */
   firmware?: "bios" | "uefi";
   files: Partial<Record<DebianArchitecture, CatalogFile>>;
   build?: BuildRow;
@@ -60,7 +60,7 @@ export function debianArchitecture(arch: Architecture): DebianArchitecture {
   return DEBIAN[arch];
 }
 
-/** An architecture as people write it: `amd64`, `x86_64`, `arm64`, `aarch64`; undefined when it is none of them. */
+/** An architecture as people write it: `amd64`, `x86_64`, `arm64`, `aarch64`; undefined for other words. */
 export function parseArchitecture(text: string): Architecture | undefined {
   switch (text.toLowerCase()) {
     case "amd64":

@@ -1,5 +1,5 @@
 /**
- * Compressed images: gzip by Deno itself, xz by the host's program. What a file is says its content, not its name.
+ * Compressed images: gzip by Deno itself, xz by the host's program. The content tells the kind of a file, not its name.
  */
 
 import { FleetboxError, isNoSpace } from "../core/errors.ts";
@@ -10,14 +10,17 @@ import { SparseWriter } from "./sparse.ts";
 
 export type Compression = "gzip" | "xz";
 
-/** How a file is compressed, by its first bytes (RFC 1952, 2.3.1; the xz file format, 2.1.1.1); undefined: it is not. */
+/**
+ * How a file is compressed, by its first bytes (RFC 1952, 2.3.1; the xz file format, 2.1.1.1); undefined: it is not
+ * compressed.
+ */
 export function compressionOf(head: Uint8Array): Compression | undefined {
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
   return [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00].every((byte, at) => head[at] === byte) ? "xz" : undefined;
 }
 
 /**
- * Unpacks a file; what is zero becomes a hole.
+ * Unpacks a file; zeros become holes.
  * @throws {FleetboxError} `damaged`: it is cut off or broken; `unavailable`: there is no `xz`; `no-space`
  */
 export async function unpackFile(from: string, to: string, how: Compression, signal?: AbortSignal): Promise<void> {
@@ -28,7 +31,7 @@ export async function unpackFile(from: string, to: string, how: Compression, sig
     signal?.throwIfAborted();
     if (cause instanceof FleetboxError && cause.code === "unavailable") throw cause;
     if (isNoSpace(cause)) throw storeError(`Cannot unpack ${from}`, cause);
-    throw new FleetboxError("damaged", `Cannot unpack ${from}: it is no whole ${how} file`, { cause });
+    throw new FleetboxError("damaged", `Cannot unpack ${from}: it is not a whole ${how} file`, { cause });
   }
 }
 
@@ -46,7 +49,7 @@ async function unpackGzip(from: string, to: string, signal?: AbortSignal): Promi
   }
 }
 
-/** Beside its target `xz` makes the file itself, with holes: it takes the name from a link whose name ends in `.xz`. */
+/** `xz` writes the file itself, with holes: it derives the name from a link that ends in `.xz`. */
 async function unpackXz(from: string, to: string, signal?: AbortSignal): Promise<void> {
   const link = `${to}.xz`;
   try {

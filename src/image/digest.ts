@@ -1,6 +1,6 @@
-/** SHA-256 of a file, in pieces: Web Crypto's digest wants the whole of it in memory. */
+/** SHA-256 of a file, in pieces: Web Crypto's digest needs the whole file in memory. */
 export async function digestOfFile(path: string, signal?: AbortSignal): Promise<string> {
-  const { createHash } = await import("node:crypto"); // only when it is needed: it costs each process some MiB
+  const { createHash } = await import("node:crypto"); // lazily: it costs each process some MiB
   const hash = createHash("sha256");
   using file = await Deno.open(path);
   const buffer = new Uint8Array(1024 * 1024);

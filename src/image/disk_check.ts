@@ -1,13 +1,13 @@
 /**
- * Whether a file that came from elsewhere is a disk image that may be used: qcow2 or raw, and on its own.
+ * Whether a foreign file is a disk image that may be used: qcow2 or raw, and without references to other files.
  *
- * A qcow2 can name further files: a backing file, or a file with its data. QEMU would open them by their names on this
- * host, whatever they are. The header: QEMU's docs/interop/qcow2.txt.
+ * A qcow2 can name further files: a backing file, or a file with its data. QEMU would open these paths on this host.
+ * The header: QEMU's docs/interop/qcow2.txt.
  */
 
 import { FleetboxError } from "../core/errors.ts";
 
-/** Beginnings of what people take for a disk image, by offset. */
+/** Signatures of files that people mistake for a disk image, by offset. */
 const OTHERS: [at: number, text: string, what: string][] = [
   [0, "KDMV", "a VMDK disk"],
   [0, "COWD", "a VMDK disk"],
@@ -23,7 +23,7 @@ const OTHERS: [at: number, text: string, what: string][] = [
   [257, "ustar", "a tar archive"],
 ];
 
-/** @throws {FleetboxError} `damaged`: it is something else, or cut off; `denied`: it leads to other files. */
+/** @throws {FleetboxError} `damaged`: it is something else, or cut off; `denied`: it refers to other files. */
 export function checkDisk(path: string, from: string): void {
   const head = new Uint8Array(0x8010);
   const { size } = Deno.statSync(path);
@@ -35,7 +35,7 @@ export function checkDisk(path: string, from: string): void {
   }
   const view = new DataView(head.buffer);
   const refuse = (found: string): never => {
-    throw new FleetboxError("damaged", `${from} is no disk image: found ${found}, expected qcow2 or raw`, {
+    throw new FleetboxError("damaged", `${from} is not a disk image: found ${found}, expected qcow2 or raw`, {
       hint: "Plain, or compressed with gzip or xz. Others: qemu-img convert -O qcow2 FILE disk.qcow2",
     });
   };
@@ -44,12 +44,12 @@ export function checkDisk(path: string, from: string): void {
     if (version < 2 || version > 3) refuse(`qcow2 of version ${version}`);
     const isElsewhere = version === 3 && (view.getBigUint64(72) & 4n) !== 0n;
     if (view.getBigUint64(8) === 0n && !isElsewhere) return;
-    throw new FleetboxError("denied", `The disk image ${from} is not on its own: it leads to another file`, {
-      hint: "Make it one file where it comes from: qemu-img convert -O qcow2 FILE disk.qcow2",
+    throw new FleetboxError("denied", `The disk image ${from} refers to another file, expected a single file`, {
+      hint: "Make it a single file where it was made: qemu-img convert -O qcow2 FILE disk.qcow2",
     });
   }
   for (const [at, text, what] of OTHERS) {
     if ([...text].every((letter, index) => head[at + index] === letter.charCodeAt(0))) refuse(what);
   }
-  if (size < 512 || size % 512 !== 0) refuse(`${size} bytes, which are no whole sectors`);
+  if (size < 512 || size % 512 !== 0) refuse(`${size} bytes, which is not a multiple of 512`);
 }

@@ -1,10 +1,10 @@
 /**
- * Downloads one file over HTTP into a part that outlives an interruption.
+ * Downloads one file over HTTP into a part that survives an interruption.
  *
- * A download goes on where it was broken off, when the server still has the same file: by its validator (a strong ETag,
- * else Last-Modified) in `If-Range`, or by the digest that is checked at the end anyway (RFC 9110, 13.1.5 and 14.2). It
- * tries again by itself while it gets further. What is zero becomes a hole. Nothing here decides whether the network may
- * be used, or where the file goes afterwards: that is `fetch.ts`.
+ * An interrupted download resumes when the server still has the same file: by its validator (a strong ETag, else
+ * Last-Modified) in `If-Range`, or by the digest that is checked at the end anyway (RFC 9110, 13.1.5 and 14.2). It
+ * retries while it makes progress. Zeros become holes. `fetch.ts` decides whether the network may be used, and where
+ * the file goes.
  */
 
 import { Limit, pause } from "../core/deadline.ts";
@@ -14,13 +14,13 @@ import { SparseWriter } from "./sparse.ts";
 
 export interface DownloadRequest {
   url: string;
-  /** The file that grows, and beside it what is known of it. */
+  /** The growing file; its facts are in a file beside it. */
   part: string;
   state: string;
   /** Whether the caller checks the digest, so that a part may be continued on trust. */
   isPinned: boolean;
   signal?: AbortSignal;
-  /** Told now and then, and at the beginning and the end. */
+  /** Called now and then, and at the beginning and the end. */
   onBytes?: (bytes: number, total: number | undefined) => void;
   limits?: Partial<Limits>;
 }
@@ -28,7 +28,7 @@ export interface DownloadRequest {
 export interface Limits {
   /** The longest time without a byte. */
   stallMs: number;
-  /** How often in a row an attempt may bring nothing. */
+  /** How many attempts in a row may fail without progress. */
   attempts: number;
   /** The wait before the second attempt; doubled for each after it. */
   backoffMs: number;
@@ -37,7 +37,7 @@ export interface Limits {
 
 export const LIMITS: Limits = { stallMs: 30_000, attempts: 3, backoffMs: 1_000, redirects: 10 };
 
-/** What is known of a part: beside it, as JSON. */
+/** The facts about a part, kept beside it as JSON. */
 export interface PartState {
   url: string;
   /** A strong ETag or a Last-Modified. */
@@ -46,7 +46,7 @@ export interface PartState {
   total?: number;
 }
 
-/** What a part has and knows; undefined when there is none. */
+/** A part's length and facts; undefined when there is no part. */
 export function readPart(part: string, state: string): { bytes: number; state: PartState } | undefined {
   try {
     const { size } = Deno.statSync(part);
@@ -65,8 +65,9 @@ export function dropPart(paths: { part: string; state: string }): void {
 
 /**
  * Downloads until the part is whole. When it fails, the part stays if it can be continued.
- * @returns whether some of it was there before.
- * @throws {FleetboxError} `not-found`: the server has no such file; `timeout`: it went silent; `no-space`; `unavailable`:
+ * @returns whether it continued an earlier part.
+ * @throws {FleetboxError} `not-found`: the server has no such file; `timeout`: it sent nothing for too long;
+ * `no-space`; `unavailable`:
  *   it cannot be reached; `failed`
  */
 export async function download(request: DownloadRequest): Promise<{ resumed: boolean }> {
@@ -92,7 +93,7 @@ export async function download(request: DownloadRequest): Promise<{ resumed: boo
   }
 }
 
-/** An attempt that another may mend. */
+/** A failed attempt that is worth another. */
 class Interrupted extends Error {
   constructor(message: string, readonly code: "timeout" | "unavailable" | "failed", options?: ErrorOptions) {
     super(message, options);
@@ -111,7 +112,7 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
     stall.restart();
     if (response.status === 416 && known) {
       await response.body?.cancel();
-      if (known.bytes === totalOf(response)) return true; // it was whole already
+      if (known.bytes === totalOf(response)) return true; // it is already whole
       dropPart(request);
       throw new Interrupted("the server no longer has that part of the file", "failed");
     }
@@ -120,7 +121,7 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
     if (continues && startOf(response) !== known.bytes) {
       await response.body?.cancel();
       dropPart(request);
-      throw new Interrupted("the server sent another part of the file than was asked for", "failed");
+      throw new Interrupted("the server sent another part of the file than requested", "failed");
     }
     const total = continues ? totalOf(response) ?? known.state.total : lengthOf(response);
     await writeDurably(state, JSON.stringify({ url: request.url, validator: validatorOf(response), total }) + "\n", {
@@ -136,7 +137,7 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
     if (stall.signal.aborted) {
       throw new Interrupted(`the server sent nothing for ${limits.stallMs / 1000} s`, "timeout");
     }
-    // fetch() itself only says that it failed; why is at the end of the chain.
+    // fetch() only says that it failed; the reason is at the end of the chain.
     throw new Interrupted(causesOf(cause).at(-1) ?? messageOf(cause), "unavailable", { cause });
   } finally {
     writer?.close();
@@ -167,7 +168,7 @@ async function receive(
   onBytes?.(writer.length, total ?? writer.length);
 }
 
-/** The part, when the server can be asked for the rest of it. */
+/** The part, if the server can be asked for its rest. */
 function continuable({ url, part, state, isPinned }: DownloadRequest): { bytes: number; state: PartState } | undefined {
   const known = readPart(part, state);
   if (!known || known.bytes === 0 || known.state.url !== url) return undefined;
@@ -175,14 +176,14 @@ function continuable({ url, part, state, isPinned }: DownloadRequest): { bytes: 
 }
 
 function rangeHeaders(known: { bytes: number; state: PartState } | undefined): HeadersInit {
-  // A transfer that is compressed on the way would be counted and continued wrongly.
+  // A compressed transfer would be counted and continued wrongly.
   const plain = { "accept-encoding": "identity" };
   if (!known) return plain;
   const { validator } = known.state;
   return { ...plain, range: `bytes=${known.bytes}-`, ...(validator === undefined ? {} : { "if-range": validator }) };
 }
 
-/** Follows redirections itself, to count them, and to stay with HTTP. */
+/** Follows redirects itself, to count them, and to allow HTTP only. */
 async function follow(url: string, headers: HeadersInit, signal: AbortSignal, redirects: number): Promise<Response> {
   let at = url;
   for (let hops = 0; hops <= redirects; hops++) {
@@ -191,12 +192,12 @@ async function follow(url: string, headers: HeadersInit, signal: AbortSignal, re
     await response.body?.cancel();
     const next = nextAddress(response.headers.get("location"), at);
     if (next.protocol !== "https:" && (next.protocol !== "http:" || at.startsWith("https:"))) {
-      throw new FleetboxError("failed", `Cannot download ${url}: it leads from ${at} to ${next.href}, expected https`);
+      throw new FleetboxError("failed", `Cannot download ${url}: ${at} redirects to ${next.href}, expected https`);
     }
     at = next.href;
   }
-  throw new FleetboxError("failed", `Cannot download ${url}: it leads on and on, ${redirects} times at least`, {
-    hint: `See where it leads: curl -IL '${url}'`,
+  throw new FleetboxError("failed", `Cannot download ${url}: it redirects more than ${redirects} times`, {
+    hint: `See its redirects: curl -IL '${url}'`,
   });
 }
 
@@ -204,31 +205,35 @@ function nextAddress(location: string | null, base: string): URL {
   try {
     return new URL(location ?? "", base);
   } catch (cause) {
-    throw new FleetboxError("failed", `Cannot download ${base}: it leads to ${JSON.stringify(location)}`, { cause });
+    throw new FleetboxError(
+      "failed",
+      `Cannot download ${base}: it redirects to ${JSON.stringify(location)}, expected an address`,
+      { cause },
+    );
   }
 }
 
-/** The error for an answer that is no file. A server's own trouble may pass. */
+/** The error for an answer without a file. A server's own failure may be temporary. */
 async function refusal(url: string, response: Response): Promise<Error> {
   await response.body?.cancel();
   const said = `the server answered ${response.status}${response.statusText ? ` ${response.statusText}` : ""}`;
   if (response.status >= 500 || response.status === 429) return new Interrupted(said, "unavailable");
   const isAbsent = response.status === 404 || response.status === 410;
   return new FleetboxError(isAbsent ? "not-found" : "failed", `Cannot download ${url}: ${said}`, {
-    hint: isAbsent ? "Its publisher may have removed it: see what is there now." : undefined,
+    hint: isAbsent ? "Its publisher may have removed it: see which files there are now." : undefined,
   });
 }
 
 function gaveUp(url: string, cause: Interrupted, bytes: number): FleetboxError {
   return new FleetboxError(cause.code, `Cannot download ${url}: ${cause.message}`, {
     cause: cause.cause,
-    hint: bytes > 0 ? "Try again: it goes on where it was broken off." : "See whether this host reaches the server.",
+    hint: bytes > 0 ? "Try again: the download resumes." : "Check that this host reaches the server.",
   });
 }
 
 function validatorOf(response: Response): string | undefined {
   const etag = response.headers.get("etag");
-  if (etag && !etag.startsWith("W/")) return etag; // a weak one says nothing about bytes
+  if (etag && !etag.startsWith("W/")) return etag; // a weak one does not identify the bytes
   return response.headers.get("last-modified") ?? undefined;
 }
 
@@ -237,7 +242,7 @@ function lengthOf(response: Response): number | undefined {
   return length !== null && /^\d+$/.test(length) ? Number(length) : undefined;
 }
 
-/** Of `Content-Range: bytes 100-199/200`, or of one that says only how much there is. */
+/** The total of `Content-Range: bytes 100-199/200`, also where it has only the total. */
 function totalOf(response: Response): number | undefined {
   const total = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "")?.[1];
   return total === undefined ? undefined : Number(total);

@@ -1,11 +1,11 @@
 /**
- * Files of an image that comes with fleetbox, as bytes: from a checkout they are plain; in a compiled executable each is
- * compressed with brotli and lies in one of two places.
+ * Files of the image that comes with fleetbox, as bytes. In a checkout they are plain; in a compiled executable each is
+ * compressed with brotli and is in one of two places.
  *
  * In the executable's file, before what Deno put there (Linux): Deno reads all of its own part into memory, twice, at
- * every start, and 18 MB of that would cost each command as much time again as it needs. Where such a file's bytes are
- * says `inside.json` beside the image's manifest. Or as `NAME.br` among the files that Deno carries (elsewhere).
- * `scripts/compile.ts` puts them there.
+ * every start, and 18 MB more would double each command's time. `inside.json`, beside the image's manifest, has the
+ * offsets of these files. Elsewhere they are `NAME.br` among the files that Deno carries. `scripts/compile.ts` puts
+ * them there.
  */
 
 import { host } from "../system/os.ts";
@@ -13,16 +13,16 @@ import { exists } from "../system/files.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
-/** By file: where its bytes begin in the executable, and how many they are. */
+/** By file: its offset and length in the executable. */
 export type Inside = Record<string, [offset: number, length: number]>;
 
-/** A file's bytes, unpacked where it is compressed. A piece is valid until the next one is asked for. */
+/** A file's bytes, unpacked. A piece is valid until the next one is requested. */
 export async function* bytesOf(directory: string, file: string): AsyncGenerator<Uint8Array> {
   const path = `${directory}/${file}`;
   if (exists(path)) return yield* read(path);
   if (exists(`${path}.br`)) return yield* unpacked(read(`${path}.br`, { fresh: true }));
   const place = inside(directory)[file];
-  if (place === undefined) return yield* read(path); // which says that it is not there
+  if (place === undefined) return yield* read(path); // which throws that it does not exist
   const [offset, length] = place;
   yield* unpacked(read(host().ownFile(), { offset, length, fresh: true }));
 }

@@ -1,10 +1,10 @@
 /**
  * Brings an image into the store: from the catalogue, from an address, or out of a compressed file.
  *
- * One process does it while others that want the same wait for its lock and watch its part grow. The file is checked
- * before it is used: its digest when one is known, and in any case that it is a disk, whole, and on its own (a qcow2 that
- * names a backing file would show a guest any file of this host). What it was downloaded as decides its name, so the same
- * file from two addresses is there once.
+ * One process downloads while others that need the same image wait for its lock and watch its part grow. The file is
+ * checked before it is used: its digest when one is known, and always that it is a whole disk without references to
+ * other files (a qcow2 with a backing file could show a guest any file of this host). The digest of the download
+ * decides its name, so the same file from two addresses is stored once.
  */
 
 import { basename, isAbsolute, join } from "../system/path.ts";
@@ -30,7 +30,7 @@ import { download, dropPart, type Limits, readPart } from "./download.ts";
 
 export interface FetchProgress {
   step: "downloading" | "verifying" | "unpacking";
-  /** What has been downloaded, of how much, and how fast (bytes a second, over the last seconds). */
+  /** The downloaded bytes, the total, and the rate (bytes a second, over the last seconds). */
   bytes: number;
   total?: number;
   rate: number;
@@ -39,16 +39,16 @@ export interface FetchProgress {
 export interface FetchOptions {
   /** @default the host's */
   arch?: Architecture;
-  /** The image that it must be, for a member whose disk was made on it: an alias may stand for another one by now. */
+  /** The required image, for a member whose disk was made on it: the alias may mean another one by now. */
   id?: string;
-  /** Fetches what the catalogue says, whatever the alias stands for now. */
+  /** Fetches the catalogue's image, even if the alias means another one now. */
   again?: boolean;
   signal?: AbortSignal;
   onDownload?: (progress: FetchProgress) => void;
   limits?: Partial<Limits>;
 }
 
-/** What is to be fetched. */
+/** The image to fetch. */
 interface Source {
   ref: string;
   arch: Architecture;
@@ -61,10 +61,10 @@ interface Source {
 }
 
 /**
- * The directory of an image in the store; fetched when it is not there yet.
+ * The directory of an image in the store; fetched first when it is missing.
  * @param ref an alias of the catalogue, an address (with `#sha256=…` or without), or the path of a compressed file
- * @throws {FleetboxError} `unavailable`: not reachable, not allowed, or nothing for this architecture; `damaged`: not what
- *   it should be; `not-found`; `no-space`; `timeout`
+ * @throws {FleetboxError} `unavailable`: not reachable, not allowed, or nothing for this architecture; `damaged`: not
+ * the expected file; `not-found`; `no-space`; `timeout`
  */
 export async function fetchImage(store: Store, ref: string, options: FetchOptions = {}): Promise<string> {
   store.ensure();
@@ -87,7 +87,7 @@ export async function fetchImage(store: Store, ref: string, options: FetchOption
     const meanwhile = present();
     if (meanwhile !== undefined) return imageDirectory(store, meanwhile);
     const id = await bringIn(store, source, paths, watch, options);
-    // A member that is bound to an older image does not decide what the alias means to others.
+    // A member with an older image does not change the alias for others.
     if (options.id === undefined) await point(store, { ref: source.ref, arch: source.arch, id });
     return imageDirectory(store, id);
   }, {
@@ -131,7 +131,7 @@ async function bringIn(
     try {
       await place(imageDirectory(store, id), file, !isLocal, { ...source, sha256 }, watch, options.signal);
     } catch (thrown) {
-      // It is whole and still no image: there is nothing to continue.
+      // It is whole but not an image: there is nothing to continue.
       if (!isLocal && !options.signal?.aborted) dropPart(paths);
       throw thrown;
     }
@@ -140,7 +140,7 @@ async function bringIn(
   return id;
 }
 
-/** Downloads to the part and gives its digest, which is the right one. */
+/** Downloads to the part and returns its verified digest. */
 async function downloaded(
   source: Source,
   paths: { part: string; state: string },
@@ -161,14 +161,14 @@ async function downloaded(
     const digest = await digestOfFile(paths.part, options.signal);
     if (source.sha256 === undefined || digest === source.sha256) return digest;
     dropPart(paths);
-    if (resumed && !again) continue; // what was there before was not of this file
+    if (resumed && !again) continue; // the earlier part was of another file
     throw new FleetboxError(
       "damaged",
-      `${source.from} is not what was expected: found SHA-256 ${digest}, expected ${source.sha256}`,
+      `${source.from} has another digest: found SHA-256 ${digest}, expected ${source.sha256}`,
       {
         hint: source.row
-          ? "Its publisher has changed it, or somebody in between has. Do not use it before you know."
-          : "Correct the digest behind #sha256=, or find out who changed the file.",
+          ? "Its publisher has changed it, or it was changed on the way. Find out before you use it."
+          : "Correct the digest after #sha256=, or find out why the file has changed.",
       },
     );
   }
@@ -285,7 +285,7 @@ export function plainName(name: string): string {
   return plain.replace(/^[^A-Za-z0-9]+/, "").replace(/[^A-Za-z0-9]+$/, "") || "disk";
 }
 
-/** How fast it goes, and who is told. */
+/** The rate, and the callback for progress. */
 class Watch {
   #samples: { ms: number; bytes: number }[] = [];
   #bytes = 0;

@@ -1,10 +1,10 @@
 /**
- * Images: what a user's word for one (an alias, a path, an address) stands for on this machine.
+ * Images: resolves a user's reference (an alias, an id, a path, an address) on this host.
  *
  * An image is an immutable base disk, with a kernel and an initial RAM disk when it has no boot loader. `micro` comes
- * with fleetbox; the catalogue's aliases and addresses are downloaded, or built, into the store once (`fetch.ts`). A path
- * is used where it is: a qcow2 or raw file, or a directory with an `image.json` like micro's; a compressed file is
- * unpacked into the store. Since an overlay on a file that changed is a broken disk, a member remembers the identity of
+ * with fleetbox; the catalogue's aliases and addresses are downloaded, or built, into the store once (`fetch.ts`). A
+ * path is used where it is: a qcow2 or raw file, or a directory with an `image.json` like micro's; a compressed file is
+ * unpacked into the store. Because an overlay on a changed file is a broken disk, a member remembers the identity of
  * its image ({@link Image.id}) and is not booted on another one.
  */
 
@@ -29,7 +29,7 @@ export type ImageBoot =
 export type DiskFormat = "qcow2" | "raw";
 
 export interface Image {
-  /** What the user asked for: an alias, an id, an absolute path or an address. */
+  /** The user's reference: an alias, an id, an absolute path or an address. */
   ref: string;
   /** Changes exactly when the image's content does. */
   id: string;
@@ -41,19 +41,19 @@ export interface Image {
   boot: ImageBoot;
   /** The least memory it boots with. */
   minMemoryMiB: number;
-  /** What a member gets when nobody says. */
+  /** The default memory of a member. */
   defaultMemoryMiB: number;
-  /** Whether the guest runs cloud-init, so that it is up when that has finished. Undefined: nobody knows. */
+  /** Whether the guest runs cloud-init, so that it is up when that has finished. Undefined: unknown. */
   cloudInit?: boolean;
 }
 
 export interface ResolveOptions {
   /** @default the image's own, else the host's */
   arch?: Architecture;
-  /** What starts a disk that has a boot loader. @default what the image says, else BIOS on x86_64 and UEFI on arm64 */
+  /** The firmware for a disk with a boot loader. @default the image's, else BIOS on x86_64 and UEFI on arm64 */
   firmware?: "bios" | "uefi";
   signal?: AbortSignal;
-  /** Told of a download as it goes on. Not called at all when there is nothing to download. */
+  /** Called with a download's progress; never when there is nothing to download. */
   onDownload?: (progress: FetchProgress) => void;
 }
 
@@ -61,7 +61,7 @@ export interface ResolveOptions {
 export const ALIASES = [MICRO, ...CATALOG.map(({ alias }) => alias)];
 
 /**
- * Finds the image for what a user asked; downloads or unpacks it into the store when it is not there yet.
+ * Finds the image for a reference; downloads or unpacks it into the store when it is missing.
  * @param id of an existing member: the image must still be this one.
  * @throws {FleetboxError} `not-found`: no such alias or file; `conflict`: it changed since; `damaged`; `unavailable`: it
  *   must be downloaded, and may not or cannot; `no-space`; …
@@ -88,12 +88,12 @@ export async function resolveImage(
 async function locate(store: Store, ref: string, id: string | undefined, options: ResolveOptions): Promise<Image> {
   if (ref === MICRO) return describeDirectory(ref, await microDirectory(store, id));
   const isLocal = isAbsolute(ref);
-  // An image in the store stays what it was, whatever its alias, address or file stands for by now.
+  // An image in the store does not change when its alias, address or file does.
   if (id !== undefined && (!isLocal || isCompressedName(ref)) && hasImage(store, id)) {
     return describeDirectory(ref, imageDirectory(store, id));
   }
   if (!isLocal && !isAddress(ref) && !catalogRow(ref)) {
-    // By its id, as `image ls` prints it: this very image, whatever the alias stands for by now.
+    // By its id, as `image ls` prints it: this very image, even if the alias means another one by now.
     if (id === undefined && isImageName(ref) && hasImage(store, ref)) {
       return describeDirectory(ref, imageDirectory(store, ref));
     }
@@ -105,8 +105,8 @@ async function locate(store: Store, ref: string, id: string | undefined, options
   if (id !== undefined && image.id !== id) {
     throw new FleetboxError("conflict", `The image ${ref} has changed since the member's disk was made on it`, {
       hint: isLocal
-        ? "Put the old file back, or make the member anew: its disk is only valid on the old content."
-        : `The disk is only valid on ${id}, which is not in the store any more: make the member anew.`,
+        ? "Put the old file back, or create the member again: its disk is only valid on the old content."
+        : `The disk is only valid on ${id}, which is no longer in the store: create the member again.`,
     });
   }
   return image;
@@ -116,8 +116,8 @@ function unknownImage(ref: string): FleetboxError {
   const alias = /^(.+)-[0-9a-f]{16}$/.exec(ref)?.[1];
   if (alias !== undefined) {
     const hint = ALIASES.includes(alias)
-      ? `Use the alias: --image ${alias}; see what is in the store: fleetbox image ls`
-      : "See what is in the store: fleetbox image ls";
+      ? `Use the alias: --image ${alias}; list the images in the store: fleetbox image ls`
+      : "List the images in the store: fleetbox image ls";
     return new FleetboxError("not-found", `There is no image ${ref} in the store`, { hint });
   }
   const near = nearest(ref, ALIASES);
@@ -133,7 +133,7 @@ async function fetched(store: Store, ref: string, id: string | undefined, option
   return describeDirectory(ref, await fetchImage(store, ref, { ...options, id }));
 }
 
-/** Whether a word for an image is an address. */
+/** Whether a reference is an address. */
 export function isAddress(ref: string): boolean {
   return /^https?:\/\//i.test(ref);
 }

@@ -1,10 +1,10 @@
 /**
- * The image that comes with fleetbox: `build/micro`, or inside the compiled executable (`embedded.ts`); unpacked once into
- * the store, under a name that holds its digest, so that overlays keep the very base they were made on. `FLEETBOX_MICRO`
- * names another directory like it.
+ * The image that comes with fleetbox: `build/micro`, or inside the compiled executable (`embedded.ts`); unpacked once
+ * into the store, under a name with its digest, so that overlays keep their base. `FLEETBOX_MICRO` names another
+ * directory like it.
  *
- * An executable is somebody's only file: what it unpacks is checked against the digests, made aside and renamed, so that
- * two that unpack at once, or one that is killed, leave a whole image or none.
+ * Unpacked files are checked against the digests, made in a temporary directory and renamed, so that two processes that
+ * unpack at once, or one that is killed, leave a whole image or none.
  */
 
 import { variable } from "../core/environment.ts";
@@ -18,7 +18,7 @@ import { bytesOf } from "./embedded.ts";
 
 export const MICRO = "micro";
 
-/** The name that micro has in the store, as this fleetbox brings it along; undefined when it brings none. */
+/** The store's name of the micro image that comes with this fleetbox; undefined when none does. */
 export function currentMicro(): string | undefined {
   try {
     return `micro-${readManifest(source()).version}`;
@@ -32,7 +32,7 @@ function source(): string {
 }
 
 /**
- * The directory of micro in the store; unpacked when it is not there yet.
+ * The directory of micro in the store; unpacked first when it is missing.
  * @param id of an existing member: it must be this very one.
  * @throws {FleetboxError} `not-found`: it is not built, or another one than the member's; `damaged`; `no-space`
  */
@@ -49,7 +49,7 @@ export async function microDirectory(store: Store, id: string | undefined): Prom
   if (id !== undefined && id !== name) {
     throw new FleetboxError(
       "not-found",
-      `The image ${id} is not in the store any more, and this fleetbox brings ${name}`,
+      `The image ${id} is no longer in the store, and this fleetbox has ${name}`,
       {
         hint: "The disk is only valid on that image: use the fleetbox that made it, or remove the member.",
       },
@@ -60,7 +60,7 @@ export async function microDirectory(store: Store, id: string | undefined): Prom
   return place;
 }
 
-/** What is being unpacked in this process, by place. */
+/** Running unpackings of this process, by path. */
 const unpacking = new Map<string, Promise<void>>();
 
 /** Members that boot together share one unpacking. */
@@ -72,7 +72,7 @@ function unpackOnce(source: string, manifest: Manifest, place: string): Promise<
   return done;
 }
 
-/** Copies an image into the store: aside, digests checked, renamed. Two at once end with one. */
+/** Copies an image into the store: to a temporary directory, digests checked, renamed. Two at once end with one. */
 async function unpack(source: string, manifest: Manifest, place: string): Promise<void> {
   const aside = temporaryOf(place);
   try {
@@ -95,7 +95,7 @@ async function unpack(source: string, manifest: Manifest, place: string): Promis
     try {
       await Deno.rename(aside, place);
     } catch (thrown) {
-      if (!exists(join(place, "image.json"))) throw thrown; // else: somebody else was faster
+      if (!exists(join(place, "image.json"))) throw thrown; // else another process was faster
     }
   } catch (cause) {
     throw storeError(`Cannot unpack the image ${manifest.name} into ${place}`, cause);
@@ -104,9 +104,9 @@ async function unpack(source: string, manifest: Manifest, place: string): Promis
   }
 }
 
-/** Copies a file in pieces, for an image is large, and gives its SHA-256. */
+/** Copies a file in pieces, because an image is large, and returns its SHA-256. */
 async function copy(directory: string, file: string, to: string): Promise<string> {
-  const { createHash } = await import("node:crypto"); // Web Crypto's digest wants the whole file in memory
+  const { createHash } = await import("node:crypto"); // Web Crypto's digest needs the whole file in memory
   const hash = createHash("sha256");
   using target = await Deno.open(to, { write: true, createNew: true, mode: 0o400 });
   for await (const piece of bytesOf(directory, file)) {

@@ -8,7 +8,7 @@ import { driver } from "../vmm/driver.ts";
 import type { DiskFormat } from "./image.ts";
 
 /**
- * Makes an overlay at `path`, which must not exist; it appears whole or not at all.
+ * Makes an overlay at `path`, which must not exist; it appears complete or not at all.
  * @param sizeMiB virtual size; at least that of the image.
  * @throws {FleetboxError} `unavailable`: a program is missing; `no-space`; `misuse`: smaller than the image; `failed`.
  */
@@ -20,7 +20,7 @@ export async function createOverlay(
   if (sizeMiB * 1024 * 1024 < base.virtualBytes) {
     const least = Math.ceil(base.virtualBytes / 1024 / 1024);
     throw new FleetboxError("misuse", `A disk of ${sizeMiB} MiB is too small for its image, which has ${least} MiB`, {
-      hint: `Ask for at least --disk ${least}M.`,
+      hint: `Use at least --disk ${least}M.`,
     });
   }
   try {

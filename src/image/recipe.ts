@@ -1,16 +1,17 @@
 /**
- * What is set in an image that fleetbox builds itself, so that it boots quickly: under emulation, every program that a boot
- * starts costs a tenth of a second. docs/images.md says it in words; every line here has its reason there.
+ * The settings of an image that fleetbox builds itself, for a quick boot: under emulation, starting a program takes a
+ * tenth of a second. docs/images.md has the reason of every line.
  *
- * Shell scripts that `mmdebstrap` runs as (its namespace's) root with the new root directory as `$1`: one before anything in
- * it runs, one before the packages are installed, one after. They know Debian's ways with systemd and cloud-init, not a release. Pure text.
+ * Shell scripts that `mmdebstrap` runs as (its namespace's) root with the new root directory as `$1`: one before
+ * anything in it runs, one before the packages are installed, one after. They depend on Debian's use of systemd and
+ * cloud-init, not on a release. Pure text.
  */
 
 /** The kernel's command line. `net.ifnames=0`: the network card is `eth0` from the beginning, not renamed later. */
 export const CMDLINE = [
   "root=/dev/vda rootfstype=ext4 rootflags=noinit_itable rw fsck.mode=skip quiet loglevel=4 panic=0",
   "net.ifnames=0 lsm=landlock,yama",
-  // As for micro (images/micro/README.md): what an emulator does right is neither tested nor patched.
+  // As for micro (images/micro/README.md): no tests and patches for faults that an emulator does not have.
   "cryptomgr.notests tsc=reliable no_timer_check random.trust_cpu=on mitigations=off init_on_alloc=0 noreplace-smp",
 ].join(" ");
 
@@ -55,7 +56,7 @@ cloud_final_modules: [ssh-import-id, set-passwords, apt-configure, ntp, timezone
 
 const LATE: Record<string, string> = {
   "etc/cloud/cloud.cfg.d/90_fleetbox.cfg": CLOUD_INIT,
-  // The kernel has mounted what there is to mount: an entry for it would only be another remount.
+  // The kernel has mounted all there is: an entry would cause another remount.
   "etc/fstab": "# / is mounted by the initial RAM disk, and grown by systemd-growfs@-.service\n",
   // systemd 252 has no template for this; its fstab generator writes one like it. `/lib` is the path in every release.
   "etc/systemd/system/systemd-growfs@-.service": [
@@ -74,9 +75,9 @@ const LATE: Record<string, string> = {
   "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
   "etc/default/locale": "LANG=C.UTF-8\n",
   "etc/ssh/sshd_config.d/fleetbox.conf": "HostKey /etc/ssh/ssh_host_ed25519_key\n",
-  // What cloud-init would write for `ssh_pwauth: false`, and then restart the server.
+  // cloud-init would write this for `ssh_pwauth: false`, and then restart the server.
   "etc/ssh/sshd_config.d/50-cloud-init.conf": "PasswordAuthentication no\n",
-  // It reads all certificates that there are at its start, for DNS over TLS, which nobody here speaks.
+  // It would read all certificates at its start, for DNS over TLS, which is not used here.
   "etc/systemd/system/systemd-resolved.service.d/fleetbox.conf": "[Service]\nEnvironment=SSL_CERT_FILE=/dev/null\n",
   "etc/systemd/system/cloud-init.service.d/fleetbox.conf": `[Unit]\nConditionKernelCommandLine=!${CMDLINE_OFFLINE}\n`,
   "etc/systemd/resolved.conf.d/fleetbox.conf": "[Resolve]\nLLMNR=no\nMulticastDNS=no\n",
@@ -84,7 +85,7 @@ const LATE: Record<string, string> = {
   // Addresses are static; a link-local one would be waited for.
   "etc/systemd/network/10-cloud-init-eth0.network.d/fleetbox.conf":
     "[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n",
-  // Of a hundred devices that are there from the beginning, those that a rule does something useful for.
+  // Of the hundred devices at boot, those with a useful rule.
   "etc/systemd/system/systemd-udev-trigger.service.d/fleetbox.conf": [
     "[Service]",
     "ExecStart=",
@@ -98,7 +99,7 @@ const LATE: Record<string, string> = {
     "[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --ipv4 --any --timeout=30\n",
 };
 
-/** Units that do nothing for a machine that lives for a test, or that has no such hardware. */
+/** Units that are useless for a short-lived machine, or without their hardware. */
 const MASKED = [
   "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer",
   "getty@tty1.service systemd-pstore.service ldconfig.service systemd-hwdb-update.service systemd-machine-id-commit.service",
@@ -108,11 +109,11 @@ const MASKED = [
   "modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service",
   "proc-sys-fs-binfmt_misc.automount systemd-binfmt.service systemd-update-utmp.service",
   "systemd-update-utmp-runlevel.service systemd-remount-fs.service",
-  // Its modules are in the list of the last stage: one start of Python less.
+  // Its modules are in the list of the last stage, which saves one start of Python.
   "cloud-config.service",
 ].join(" ").split(" ");
 
-/** Programs that look for what is never there, at every boot. cloud-init's own looks for the data source that is known. */
+/** Generators that search in vain at every boot. cloud-init's searches for the data source, which is known. */
 const GENERATORS = [
   "cloud-init-generator systemd-cryptsetup-generator systemd-gpt-auto-generator systemd-hibernate-resume-generator",
   "systemd-integritysetup-generator systemd-rc-local-generator systemd-run-generator",
@@ -122,9 +123,9 @@ const GENERATORS = [
 const PRELOAD = "/usr/lib/fleetbox-eatmydata.so";
 
 /**
- * Runs before anything in the new root does: dpkg waits for the disk thousands of times, for a directory that is thrown
- * away when the power fails. What it calls for that does nothing under `libeatmydata`, which is not installed, and
- * gone at the end. Where it cannot be had, the build takes longer.
+ * Runs before any program in the new root: dpkg syncs to the disk thousands of times, in a temporary directory that
+ * needs no syncs. `libeatmydata` turns these calls into no-ops; it is not installed as a package, and removed at the
+ * end. Without it the build takes longer.
  */
 export function firstScript(): string {
   return script(
@@ -133,7 +134,7 @@ export function firstScript(): string {
     `export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"`,
     `apt-get -qq -o APT::Sandbox::User=root download libeatmydata1 2>/dev/null && dpkg-deb -x libeatmydata1_*.deb . &&`,
     `  cp usr/lib/*/libeatmydata.so "$1${PRELOAD}"`,
-    // A preload that cannot be loaded is told by every program that starts.
+    // Every program prints a warning about a preload that is missing.
     `if [ -e "$1${PRELOAD}" ] && [ -z "$(chroot "$1" env LD_PRELOAD=${PRELOAD} true 2>&1)" ]`,
     `then echo ${PRELOAD} >"$1/etc/ld.so.preload"; else rm -f "$1${PRELOAD}"; fi`,
     `cd / && rm -rf "$there"`,
@@ -154,7 +155,7 @@ export function lateScript(): string {
     ...MASKED.map((unit) => `ln -sf /dev/null "$1/etc/systemd/system/${unit}"`),
     `mkdir -p "$1/etc/systemd/system-generators" "$1/etc/systemd/system/local-fs.target.wants"`,
     ...GENERATORS.map((generator) => `ln -sf /dev/null "$1/etc/systemd/system-generators/${generator}"`),
-    // What cloud-init's generator would do, had it found its data source.
+    // cloud-init's generator would do this after it found its data source.
     `mkdir -p "$1/etc/systemd/system/multi-user.target.wants"`,
     `ln -sf /lib/systemd/system/cloud-init.target "$1/etc/systemd/system/multi-user.target.wants/cloud-init.target"`,
     `ln -sf ../systemd-growfs@-.service "$1/etc/systemd/system/local-fs.target.wants/systemd-growfs@-.service"`,

@@ -1,6 +1,6 @@
 /**
- * Writes a large file in pieces, and leaves holes where there would be nothing but zeros: a disk image of 3 GB has often
- * one of content. Appends when the file is there already.
+ * Writes a large file in pieces, with holes instead of zeros: a disk image of 3 GB often has 1 GB of content. Appends
+ * to an existing file.
  */
 
 /** The smallest hole: a block of the usual file systems. */
@@ -13,12 +13,12 @@ export class SparseWriter {
     this.#length = length;
   }
 
-  /** A new file; one that is there is emptied. */
+  /** A new file; an existing one is emptied. */
   static async create(path: string): Promise<SparseWriter> {
     return new SparseWriter(await Deno.open(path, { create: true, write: true, truncate: true, mode: 0o600 }), 0);
   }
 
-  /** Goes on at the end of a file. */
+  /** Continues at the end of a file. */
   static async append(path: string): Promise<SparseWriter> {
     const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
     return new SparseWriter(file, await file.seek(0, Deno.SeekMode.End));
@@ -30,7 +30,7 @@ export class SparseWriter {
 
   async write(piece: Uint8Array): Promise<void> {
     let dataFrom = 0;
-    // Whole blocks of the file, wherever they lie in the piece.
+    // Whole blocks of the file, at any place in the piece.
     let at = (BLOCK - (this.#length % BLOCK)) % BLOCK;
     while (at + BLOCK <= piece.length) {
       const holeFrom = at;
@@ -55,7 +55,7 @@ export class SparseWriter {
     await this.file.seek(this.#length, Deno.SeekMode.Start);
   }
 
-  /** Brings it to the disk. */
+  /** Syncs it to the disk. */
   async finish(): Promise<void> {
     await this.file.syncData();
   }
@@ -66,7 +66,7 @@ export class SparseWriter {
 }
 
 function isZero(block: Uint8Array): boolean {
-  if (block[0] !== 0 || block[block.length - 1] !== 0) return false; // most are told at once
+  if (block[0] !== 0 || block[block.length - 1] !== 0) return false; // decides most blocks at once
   const head = (8 - (block.byteOffset % 8)) % 8;
   const words = new BigUint64Array(block.buffer, block.byteOffset + head, (block.length - head) >> 3);
   for (let at = 0; at < words.length; at++) if (words[at] !== 0n) return false;

@@ -1,5 +1,5 @@
 /**
- * The kernel itself out of a bzImage.
+ * Extracts the kernel from a bzImage.
  *
  * QEMU starts an ELF image by its PVH entry. Started from a `vmlinuz`, the guest has to unpack itself first, which takes
  * more than half a second under emulation. Pure: bytes in, bytes out.
@@ -13,7 +13,7 @@ const ELF = 0x7f454c46;
 const LZ4_LEGACY = 0x184c2102;
 const LZ4_BLOCK = 8 * 1024 * 1024;
 
-/** The ELF image inside a `vmlinuz`; undefined when it is packed in a way that is not known here: then it is used as it is. */
+/** The ELF image inside a `vmlinuz`; undefined when its compression is unknown: then it is used as it is. */
 export function unpackKernel(vmlinuz: Uint8Array): Uint8Array | undefined {
   const view = new DataView(vmlinuz.buffer, vmlinuz.byteOffset, vmlinuz.byteLength);
   if (vmlinuz.length < 0x250 || view.getUint16(0x1fe, true) !== 0xaa55 || view.getUint32(0x202) !== 0x48647253) {

@@ -1,4 +1,4 @@
-/** What a test author may ask for, checked when it runs, too: unknown options, wrong types, values out of range. */
+/** Checks options at run time, too: unknown options, wrong types, values out of range. */
 
 import { resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
@@ -11,7 +11,7 @@ import type { MachineOptions, StartOptions } from "./types.ts";
 
 type Check = (value: unknown) => string | undefined;
 
-/** Gives what is expected, when a value is something else. */
+/** Returns the expected form when a value has another. */
 const number = (min: number, max: number, isWhole = false): Check => (value) =>
   typeof value === "number" && value >= min && value <= max && (!isWhole || Number.isInteger(value))
     ? undefined
@@ -89,7 +89,7 @@ const CALLS = {
 } satisfies Record<string, Record<string, Check>>;
 
 /**
- * Checks the options of a call, and gives them.
+ * Checks the options of a call, and returns them.
  * @param call in words, for the error: `exec() on "web"`.
  * @throws {FleetboxError} `misuse`: an unknown option, a wrong type, a value out of its range.
  */
@@ -117,7 +117,7 @@ export function checked<T extends object>(kind: keyof typeof CALLS, call: string
   return given as T;
 }
 
-/** `memory` for `memoryMiB`, `timeout` for `timeoutMs`: the unit was left away, or there is a typing mistake. */
+/** `memory` for `memoryMiB`, `timeout` for `timeoutMs`: the unit is missing, or mistyped. */
 function meantOption(key: string, known: string[]): string | undefined {
   const word = key.toLowerCase();
   const meant = known.find((one) => one.toLowerCase().startsWith(word)) ??
@@ -125,14 +125,14 @@ function meantOption(key: string, known: string[]): string | undefined {
   return meant === undefined || word === "" ? undefined : `Did you mean "${meant}"?`;
 }
 
-/** A number of GiB or of seconds, where the option is in MiB or milliseconds and would take that. */
+/** A number of GiB or seconds for an option in MiB or milliseconds. */
 function meantValue(key: string, value: unknown, check: Check): string | undefined {
   if (typeof value !== "number" || !/MiB$/.test(key)) return undefined;
   const meant = value * 1024;
   return check(meant) === undefined ? `Did you mean ${meant} (${value} GiB)? It is in MiB.` : undefined;
 }
 
-/** The options as the protocol has them. What is absent is the holder's to choose. */
+/** The options in the protocol's form. The holder chooses absent ones. */
 export function wireOptions(options: MachineOptions & StartOptions, cwd: () => string = Deno.cwd): Options {
   const { image, arch, firmware, fixtures, userData, ready, cpus, memoryMiB, diskMiB } = options;
   const { bootTimeoutMs, egress, hostAccess } = options;

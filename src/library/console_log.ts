@@ -1,4 +1,4 @@
-/** A machine's console, as the hypervisor keeps it in the store: `serial.log`, one file for all of its starts. */
+/** A machine's console log in the store: `serial.log`, one file for all of its starts. */
 
 const MAX_BYTES = 1024 * 1024;
 
@@ -11,7 +11,7 @@ export function consoleSize(path: string): number {
   }
 }
 
-/** What a console's log holds from an offset on, at most the last MiB of it, printable. */
+/** A console's log from an offset on, at most its last MiB, printable. */
 export async function readConsole(path: string, from: number): Promise<string> {
   let file: Deno.FsFile;
   try {
@@ -21,7 +21,7 @@ export async function readConsole(path: string, from: number): Promise<string> {
   }
   try {
     const { size } = await file.stat();
-    // A log that is shorter than it was has been cut: all of it is newer.
+    // A log that has become shorter was cut: all of it is newer.
     const begin = Math.max(from > size ? 0 : from, size - MAX_BYTES);
     await file.seek(begin, Deno.SeekMode.Start);
     const bytes = new Uint8Array(size - begin);

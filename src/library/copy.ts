@@ -1,8 +1,8 @@
 /**
  * Copying between this host and a guest: files and directories, with their modes, streamed.
  *
- * Symbolic links in a directory are copied as links, the one that was named is followed. Sockets, devices and pipes are
- * refused. A guest is not trusted: its links are made last, so that nothing can be written through one of them.
+ * Symbolic links in a directory are copied as links; a link given as the source is followed. Sockets, devices and pipes
+ * are refused. A guest is not trusted: its links are made last, so that no file can be written through them.
  */
 
 import { basename, join, posix } from "../system/path.ts";
@@ -10,7 +10,7 @@ import { FleetboxError, isNotFound } from "../core/errors.ts";
 import type { FileFacts, Files } from "./files.ts";
 import { Slots } from "./ssh/semaphore.ts";
 
-/** Small files cost round trips: so many at once. */
+/** How many small files are copied at once, because each costs round trips. */
 const FILES_AT_ONCE = 6;
 
 /** Copies into the guest. */

@@ -1,9 +1,9 @@
 /**
  * Running commands on a machine: one channel each on the shared connection.
  *
- * A command that may have to be ended early (it has a limit, a signal, or is streamed) carries a mark in its environment,
- * by which all of its processes are found again, children and background jobs included: closing the channel alone ends
- * nothing, and a signal over SSH reaches one process at best.
+ * A command that may be ended early (with a limit, a signal, or streamed) has a mark in its environment, by which all
+ * of its processes are found, with children and background jobs: closing the channel ends no process, and a signal over
+ * SSH reaches one process at best.
  */
 
 import type { Readable } from "node:stream";
@@ -17,7 +17,7 @@ import { type Command, commandLine, killLine } from "./shell.ts";
 import type { ExecOptions, ExecResult, ExitStatus, Process, ProcessOptions, Stdin } from "./types.ts";
 
 const DEFAULT_MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-/** How long ending a command may take, until its channel is closed over its head. */
+/** How long ending a command may take before its channel is closed. */
 const KILL_LIMIT_MS = 15_000;
 
 /** Runs a command to its end. */
@@ -46,7 +46,7 @@ export async function execute(
     const tooMuch = (what: string) =>
       over.reject(
         new FleetboxError("failed", `${title} wrote more than ${maxOutputBytes} bytes to ${what}`, {
-          hint: "Raise maxOutputBytes, or read it as it comes, with spawn().",
+          hint: "Raise maxOutputBytes, or stream the output with spawn().",
         }),
       );
     channel.on("data", (chunk: Uint8Array) => stdout.add(chunk) || tooMuch("standard output"));
@@ -59,14 +59,14 @@ export async function execute(
     if (options.check && status.code !== 0) throw new CommandError(title, result);
     return result;
   } catch (thrown) {
-    const fate = running ? await running.end() : "it was not started yet";
+    const fate = running ? await running.end() : "it had not started";
     const said = [stdout.text(), stderr.text()].join("").trim();
     const cause = said === "" ? undefined : new Error(`it wrote: ${clip(said.slice(-2_000), 2_000)}`);
     if (signal?.aborted && thrown === signal.reason) {
       throw new FleetboxError("interrupted", `${title} was interrupted; ${fate}`, { cause: signal.reason });
     }
     if (late.signal.aborted && thrown === late.signal.reason) {
-      throw new FleetboxError("timeout", `${title} was not over within ${timeoutMs} ms; ${fate}`, { cause });
+      throw new FleetboxError("timeout", `${title} did not end within ${timeoutMs} ms; ${fate}`, { cause });
     }
     throw thrown;
   } finally {
@@ -74,7 +74,7 @@ export async function execute(
   }
 }
 
-/** Starts a command, whose output is read as it comes. */
+/** Starts a command and streams its output. */
 export async function spawn(lanes: Lanes, command: Command, options: ProcessOptions = {}): Promise<Process> {
   const { signal, stdin } = options;
   const mark = randomWord(16);
@@ -90,7 +90,7 @@ export async function spawn(lanes: Lanes, command: Command, options: ProcessOpti
     if (!signal?.aborted) throw thrown;
     throw new FleetboxError("interrupted", `${title} was interrupted`, { cause: signal.reason });
   });
-  status.catch(() => {}); // whoever asks hears of it
+  status.catch(() => {}); // callers that await it get the error
   if (stdin !== "piped") feed(channel, stdin, running.exited).catch(() => void running.end());
   return {
     stdin: stdin === "piped"
@@ -109,7 +109,7 @@ export async function spawn(lanes: Lanes, command: Command, options: ProcessOpti
 }
 
 /**
- * A command that did not succeed, for those who asked for an error then.
+ * The error of a command that failed, with `check: true`.
  *
  * @example
  * ```ts
@@ -124,7 +124,7 @@ export async function spawn(lanes: Lanes, command: Command, options: ProcessOpti
  * ```
  */
 export class CommandError extends FleetboxError {
-  /** How it ended and what it wrote. */
+  /** How it ended, and its output. */
   readonly result: ExecResult;
 
   /** Takes the command, for people, and how it ended. */
@@ -167,11 +167,11 @@ class Running {
 
   #broken(): FleetboxError {
     return new FleetboxError("failed", `${this.title} ended without a status: the connection to the machine broke`, {
-      hint: "The machine was stopped, or restarted; how far the command came is unknown.",
+      hint: "The machine was stopped or restarted; the command's progress is unknown.",
     });
   }
 
-  /** Signals every process of the command; gives how many there were. */
+  /** Signals every process of the command; returns how many there were. */
   async signal(name: string): Promise<number> {
     const word = name.replace(/^SIG/, "");
     if (!/^[A-Z0-9+]{1,10}$/.test(word)) {
@@ -197,12 +197,12 @@ class Running {
     return Number(text.trim()) || 0;
   }
 
-  /** Ends the command and its channel, whatever that takes; says how that went. */
+  /** Ends the command and its channel by all means; returns how that went. */
   async end(): Promise<string> {
-    if (this.#isOver) return "it was over by then";
+    if (this.#isOver) return "it had already ended";
     let fate = "its channel was closed";
     if (this.mark) {
-      // One that floods its output stands still meanwhile, and leaves the guest's processor to who ends it.
+      // A command that floods its output is blocked meanwhile, and leaves the guest's processor to the kill.
       this.channel.pause();
       this.channel.stderr.pause();
       const killed = await Promise.race([
@@ -219,19 +219,19 @@ class Running {
   }
 }
 
-/** How long a channel may take to close after its command was killed; less when that did not work. */
+/** How long a channel may take to close after its command was killed; less if the kill failed. */
 function killGrace(fate: string): number {
   return fate.startsWith("it was killed") ? 1_000 : 0;
 }
 
-/** Bytes as they come, up to a limit. */
+/** Collects bytes up to a limit. */
 class Output {
   #parts: Uint8Array[] = [];
   #length = 0;
 
   constructor(private readonly limit: number) {}
 
-  /** False when that is more than the limit. */
+  /** False when they exceed the limit. */
   add(chunk: Uint8Array): boolean {
     this.#length += chunk.length;
     if (this.#length > this.limit) return false;
@@ -276,7 +276,7 @@ function writable(channel: ClientChannel): WritableStream<Uint8Array> {
   });
 }
 
-/** A node stream as a web stream: read only as fast as it is taken. */
+/** A Node stream as a web stream, with backpressure. */
 function readable(
   stream: Readable,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -299,7 +299,7 @@ function readable(
     pull: () => void stream.resume(),
     cancel: () => {
       isOver = true;
-      stream.resume(); // read and forgotten, so that the command does not stand still
+      stream.resume(); // discarded, so that the command is not blocked
     },
   }, { highWaterMark: 256 * 1024, size: (chunk) => chunk.byteLength });
 }

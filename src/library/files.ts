@@ -1,9 +1,9 @@
 /**
- * A guest's files over SFTP (protocol version 3, draft-ietf-secsh-filexfer-02): reading, writing, looking.
+ * A guest's files over SFTP (protocol version 3, draft-ietf-secsh-filexfer-02): reading, writing, listing.
  *
- * All go over one channel of the shared connection. What is read or written is never held whole: at most
- * {@link AT_ONCE} pieces of {@link PIECE_BYTES} are under way, so that a large file costs neither memory nor a round
- * trip a piece.
+ * All use one channel of the shared connection. A file is never held in memory as a whole: at most {@link AT_ONCE}
+ * pieces of {@link PIECE_BYTES} are in flight, so that a large file costs little memory and no round trip for each
+ * piece.
  */
 
 import { Buffer } from "node:buffer";
@@ -12,7 +12,7 @@ import { FleetboxError, messageOf } from "../core/errors.ts";
 import { promised } from "./ssh/connection.ts";
 import type { Lanes } from "./ssh/ssh_pool.ts";
 
-/** What every server takes at once. */
+/** The size that every server accepts. */
 const PIECE_BYTES = 32 * 1024;
 const AT_ONCE = 32;
 
@@ -22,7 +22,7 @@ const PERMISSION_DENIED = 3;
 
 export type FileKind = "file" | "directory" | "symlink" | "other";
 
-/** What there is at a path. */
+/** The facts about a file. */
 export interface FileFacts {
   kind: FileKind;
   /** Permission bits alone. */
@@ -33,7 +33,7 @@ export interface FileFacts {
 export class Files {
   constructor(private readonly lanes: Lanes) {}
 
-  /** What there is at a path; undefined when there is nothing. */
+  /** The facts about the file at a path; undefined when there is none. */
   async stat(path: string, options: { follow: boolean; signal?: AbortSignal }): Promise<FileFacts | undefined> {
     const sftp = await this.lanes.files(options.signal);
     try {
@@ -49,7 +49,7 @@ export class Files {
     try {
       const entries = await promised<{ filename: string; attrs: Stats }[]>((done) => sftp.readdir(path, done));
       return entries.filter(({ filename }) => filename !== "." && filename !== "..").map(({ filename, attrs }) => {
-        // The guest is not trusted with where its files go on this host.
+        // A guest must not choose where its files go on this host.
         if (filename.includes("/") || filename.includes("\0")) {
           throw new FleetboxError("protocol", `The guest lists a file of the name ${JSON.stringify(filename)}`);
         }
@@ -69,7 +69,7 @@ export class Files {
     }
   }
 
-  /** Makes a symbolic link, replacing one that is there. */
+  /** Makes or replaces a symbolic link. */
   async link(target: string, path: string): Promise<void> {
     const sftp = await this.lanes.files();
     try {
@@ -81,13 +81,13 @@ export class Files {
     }
   }
 
-  /** Makes a directory; one that is there is fine. Its mode is for the time in which it is filled. */
+  /** Makes a directory, if it is missing. Its mode is for the time in which it is filled. */
   async makeDirectory(path: string): Promise<void> {
     const sftp = await this.lanes.files();
     try {
       await promised<void>((done) => sftp.mkdir(path, { mode: 0o700 }, done));
     } catch (thrown) {
-      // The server says only "Failure" for one that exists.
+      // The server's error for an existing one is just "Failure".
       const there = await this.stat(path, { follow: true }).catch(() => undefined);
       if (there?.kind !== "directory") throw this.#failure("make the directory", path, thrown);
     }
@@ -103,8 +103,8 @@ export class Files {
   }
 
   /**
-   * Writes a file, replacing what it held. The source gives each piece a buffer of its own.
-   * @param exactMode gives an existing file the mode, too, whatever the guest's umask.
+   * Writes a file, replacing its content. The source gives each piece a buffer of its own.
+   * @param exactMode sets the mode of an existing file, too, regardless of the guest's umask.
    */
   async write(
     path: string,
@@ -147,7 +147,7 @@ export class Files {
     const text = `Cannot ${what} ${path} on "${name}"`;
     if (codeIs(cause, NO_SUCH_FILE)) return new FleetboxError("not-found", `${text}: there is no such file`, { cause });
     if (codeIs(cause, PERMISSION_DENIED)) {
-      return new FleetboxError("denied", `${text}: the guest's user may not`, {
+      return new FleetboxError("denied", `${text}: permission denied for the guest's user`, {
         cause,
         hint: "Use a path below the user's home or /tmp, and move it with exec() and sudo.",
       });
@@ -210,7 +210,7 @@ async function* readAll(
       given += piece.length;
       yield piece;
     }
-    // A file that tells no size (/proc), or that grew meanwhile: one piece after the other, to its end.
+    // A file without a size (/proc), or that grew meanwhile: one piece after the other, to its end.
     for (;;) {
       signal?.throwIfAborted();
       const piece = await readPiece(sftp, handle, given, PIECE_BYTES);
@@ -223,7 +223,7 @@ async function* readAll(
   }
 }
 
-/** So many bytes at an offset; fewer at the end of the file. A server may give fewer than asked at any time. */
+/** Bytes at an offset; fewer at the end of the file. A server may return fewer than requested at any time. */
 async function readPiece(sftp: SFTPWrapper, handle: Buffer, at: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
   let filled = 0;
@@ -242,7 +242,7 @@ async function readPiece(sftp: SFTPWrapper, handle: Buffer, at: number, length: 
 }
 
 async function close(sftp: SFTPWrapper, handle: Buffer): Promise<void> {
-  // A connection that broke has closed it.
+  // A broken connection has already closed it.
   await promised<void>((done) => sftp.close(handle, done)).catch(() => {});
 }
 

@@ -1,8 +1,9 @@
 /**
- * Machines for the length of one test, for any test runner: named after the test, gone at its end, explained when it failed.
+ * Machines for one test, in any test runner: named after the test, removed at its end, with their console when it
+ * fails.
  *
- * The name comes from the test's, and is its own for each file, process and call, so that test files which run at the
- * same time, in one store, cannot meet.
+ * The machine's name comes from the test's, and is unique for each file, process and call, so that parallel test files
+ * in one store cannot collide.
  */
 
 import { isOn } from "../core/environment.ts";
@@ -15,15 +16,15 @@ import { openCluster, openMachine } from "./start.ts";
 import type { Cluster, StartOptions, Vm } from "./types.ts";
 import type { Machine } from "./vm.ts";
 
-/** Keeps what a failed test leaves, when it is "1". */
+/** "1" keeps the machines of failed tests. */
 const KEEP_VARIABLE = "FLEETBOX_KEEP";
 const CONSOLE_LINES = 25;
-/** How long the guest of a machine that is kept may take to shut down. */
+/** How long the guest of a kept machine may take to shut down. */
 const KEEP_GRACE_MS = 10_000;
 
 /**
- * What a runner hands to a test: of `Deno.test` a `TestContext`, of `node:test` its context, of Vitest its `{ task }`.
- * The test's name is taken from it, where there is one.
+ * A runner's argument to a test: a `TestContext` of `Deno.test`, the context of `node:test`, `{ task }` of Vitest. It
+ * may have the test's name.
  *
  * @example
  * ```ts
@@ -45,14 +46,15 @@ export interface AnyContext {
 }
 
 /**
- * A test's body that has a machine: it is booted before, and destroyed after. For any runner whose tests are functions.
+ * A test's body with a machine, which is booted before and destroyed after it. For any runner whose tests are
+ * functions.
  *
- * When the body fails, the last lines of the machine's console are printed. With `FLEETBOX_KEEP=1` in the environment the
- * machine is then shut down and kept instead: its disk, its console and its holder's log, whose paths are printed. (It
- * does not run on: no machine of a test outlives the test's process.)
+ * When the body fails, the last lines of the machine's console are printed. With `FLEETBOX_KEEP=1` in the environment
+ * the machine is then shut down and kept instead: its disk, its console and its holder's log, whose paths are printed.
+ * (It does not run on: no machine of a test outlives the test's process.)
  *
- * @param body The test. Its second argument is what the runner hands to a test.
- * @param options What the machine is asked to be.
+ * @param body The test. Its second argument is the runner's argument.
+ * @param options The machine's options.
  *
  * @example `node:test`
  * ```ts
@@ -75,12 +77,12 @@ export function withVm<T extends AnyContext = AnyContext>(
 }
 
 /**
- * A test's body that has a group of machines: {@link withVm} for more than one.
+ * A test's body with a group of machines: {@link withVm} for more than one.
  *
  * @param members How many, or their names: `"db"` is what the machine is called in the group, by its siblings and by itself. The
  * store calls it after the test, so that tests with the same names run side by side.
  * @param body The test.
- * @param options What the machines are asked to be.
+ * @param options The machines' options.
  *
  * @example
  * ```ts
@@ -113,7 +115,7 @@ export function withCluster<T extends AnyContext = AnyContext>(
  *
  * @param name The test's name.
  * @param body The test.
- * @param options What the machine is asked to be.
+ * @param options The machine's options.
  *
  * @example
  * ```ts
@@ -142,7 +144,7 @@ export function vmTest(
  * @param name The test's name.
  * @param members How many machines, or their names in the group.
  * @param body The test.
- * @param options What the machines are asked to be.
+ * @param options The machines' options.
  *
  * @example
  * ```ts
@@ -164,7 +166,7 @@ export function clusterTest(
 
 function register(name: string, fn: (t: Deno.TestContext) => Promise<void>, options: StartOptions = {}): void {
   const problem = hostProblem(options);
-  // Before 2.9, Deno holds the connection's ciphers until it ends, and calls them leaks.
+  // Deno before 2.9 reports the connection's ciphers as leaks.
   const [major, minor] = Deno.version.deno.split(".").map(Number);
   const sanitizeResources = major > 2 || minor >= 9;
   if (problem === undefined) Deno.test({ name, fn, ...(sanitizeResources ? {} : { sanitizeResources }) });
@@ -175,7 +177,7 @@ function nameFor(context: AnyContext | undefined, room: number): string {
   return testName(titleOf(context) ?? "test", context?.origin ?? Deno.mainModule, room);
 }
 
-/** The test's name. Vitest's context is a function, and so has a name that is none; Deno 2.6 throws for `node:test`'s. */
+/** The test's name. Vitest's context is a function, whose name is not the test's; Deno 2.6 throws for `node:test`'s. */
 function titleOf(context: AnyContext | undefined): string | undefined {
   try {
     return context?.task?.name ?? context?.name;
@@ -207,7 +209,7 @@ async function run(
   }
 }
 
-/** What there is to say of a machine whose test failed; keeps it, when that is asked for. */
+/** The report about a machine whose test failed; keeps the machine, if requested. */
 async function explain(machine: Machine, title: string | undefined): Promise<string> {
   const whose = title === undefined ? "" : ` of the test ${JSON.stringify(title)}`;
   const parts: string[] = [];
@@ -226,7 +228,7 @@ async function explain(machine: Machine, title: string | undefined): Promise<str
     }
   } catch (thrown) {
     const why = thrown instanceof FleetboxError ? thrown.message : String(thrown);
-    parts.push(`--- "${machine.name}"${whose}: no more can be said: ${why}`);
+    parts.push(`--- "${machine.name}"${whose}: no more is known: ${why}`);
   }
   return parts.join("\n");
 }

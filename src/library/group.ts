@@ -1,10 +1,10 @@
 /**
- * A group as the library holds it: the bound holder that serves it, who belongs to it, and what must be removed at its end.
+ * A group in the library: the bound holder that serves it, its members, and those to remove at its end.
  *
  * One group has one holder at a time. A holder ends with its last machine; a machine that is started after that gets a
- * new one. What this group created carries this process as its owner, so that a holder whose client was killed removes
- * it, too; and what a killed client left all the same (it was stopped, so that nobody served it) is known by an owner
- * that is dead, and replaced.
+ * new one. Members of this group have this process as their owner, so that a holder whose client was killed removes
+ * them. A stopped member without a holder stays after its client was killed; it is recognised by its dead owner, and
+ * replaced.
  */
 
 import { startLimit } from "../core/deadline.ts";
@@ -31,14 +31,14 @@ import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { checkEffect } from "./option_effects.ts";
 
-/** The holder has its own limit and the better error: ours is for a holder that says nothing. */
+/** The holder has its own limit and the better error: ours is for a silent holder. */
 const LISTEN_LONGER_MS = 15_000;
-/** How long the guest of a machine that stays may take to shut down at the end. */
+/** How long the guest of a kept machine may take to shut down at the end. */
 const LAST_GRACE_MS = 15_000;
 /** How long a holder may take to end when it is told to. */
 const HOLDER_END_MS = 20_000;
 
-/** The members that this process has now, by store and name. */
+/** The present members of this process, by store and name. */
 const HELD = new Set<string>();
 
 export interface GroupRequest {
@@ -56,11 +56,11 @@ export class MachineGroup {
   #session: Session | undefined;
   /** Every member, and whether it is removed at the end. */
   readonly #members = new Map<string, { isOwned: boolean }>();
-  /** Every name that ever was in it. */
+  /** Every name that was ever in it. */
   readonly #names = new Set<string>();
   /** First names of the holders that served this group: their logs are named after those. */
   readonly #logs = new Set<string>();
-  /** What changes who serves the group is done one after the other. */
+  /** Changes of the group's holder run one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #end: Promise<void> | undefined;
 
@@ -73,7 +73,7 @@ export class MachineGroup {
 
   /**
    * Boots a group; returns when every machine answers.
-   * @throws {FleetboxError} why it did not come up; nothing of it is left then.
+   * @throws {FleetboxError} why it did not come up; then its machines are removed.
    */
   static async open(request: GroupRequest): Promise<{ group: MachineGroup; reports: MemberReport[] }> {
     const names = checkNames(request.names);
@@ -89,12 +89,12 @@ export class MachineGroup {
     }
   }
 
-  /** Takes a name in: one that is free, a killed client's, or, when that was asked for, one that is there. */
+  /** Takes a name: a free one, a killed client's, or, if requested, an existing one. */
   async #claim(name: string, options: Options): Promise<void> {
     if (this.#members.has(name) || HELD.has(this.#key(name))) {
       throw new FleetboxError(
         "conflict",
-        `Cannot make the machine "${name}": this process has one of that name already`,
+        `Cannot make the machine "${name}": this process already has one of that name`,
       );
     }
     const config = this.store.config(name);
@@ -132,7 +132,7 @@ export class MachineGroup {
 
   /** @param own what new members are asked to be; others have it with them. */
   async #serve(names: string[], bootTimeoutMs?: number, own: Options = {}): Promise<void> {
-    // The one before is on its way out: its control socket has the same name.
+    // The earlier holder is ending, and its control socket has the same name.
     await this.#session?.close();
     this.#logs.add(names[0]);
     const session = await spawn(this.store, {
@@ -177,7 +177,7 @@ export class MachineGroup {
     }
   }
 
-  /** Boots a member that is down, and gives its report; that of one that runs as it is. */
+  /** Boots a stopped member and returns its report; returns a running member's report as it is. */
   async start(
     name: string,
     request: { signal?: AbortSignal; bootTimeoutMs?: number; options?: Options },
@@ -196,7 +196,7 @@ export class MachineGroup {
         const [report] = await this.#untilRunning([name], request);
         return report;
       } catch (thrown) {
-        // The one that it was to join left in that moment, and the network with it: there is a new one to be made.
+        // The member to join via has just left, and its network is gone: a new one is needed.
         if (joining === undefined || attempt > 2 || await this.#anyServed()) {
           if (signal?.aborted) await this.kill(name);
           throw thrown;
@@ -211,7 +211,7 @@ export class MachineGroup {
     { signal, bootTimeoutMs, options }: { signal?: AbortSignal; bootTimeoutMs?: number; options?: Options },
   ): Promise<void> {
     const limit = bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs };
-    // The options of who joins are its own, the owner is everybody's. What it may reach goes by the group, unless it says.
+    // A joining member has its own options, but the group's owner. By default it may reach what its group may.
     const { owner } = this.#options;
     const { egress, host_access } = this.store.config(name) ? {} as Options : this.#options;
     try {
@@ -225,7 +225,7 @@ export class MachineGroup {
     }
   }
 
-  /** The name of a member that our holder serves, in whatever state. */
+  /** The name of a member that our holder serves, in any state. */
   async #anyServed(): Promise<string | undefined> {
     if (!this.#session) return undefined;
     for (const name of this.#members.keys()) {
@@ -236,14 +236,14 @@ export class MachineGroup {
   }
 
   /**
-   * What the holder tells of a member; undefined when nobody serves it.
-   * @param reach whether a gateway that has just died is waited for, so that what runs can be reached.
+   * The holder's report of a member; undefined when no holder serves it.
+   * @param reach whether to wait for a gateway that has just died, so that a running machine can be reached.
    */
   async report(name: string, reach = false): Promise<MemberReport | undefined> {
     try {
       return await (reach ? reachMember : getReport)(this.store, name);
     } catch (thrown) {
-      if (codeOf(thrown) === "not-found") return undefined; // it left between the question and the answer
+      if (codeOf(thrown) === "not-found") return undefined; // it left between the request and the reply
       throw thrown;
     }
   }
@@ -255,7 +255,7 @@ export class MachineGroup {
     if (options.signal?.aborted) throw interrupted([name], options.signal);
   }
 
-  /** Makes a port of this host lead to a member's; of one that is down, from its next start. */
+  /** Makes a port of this host lead to a member's; a stopped member's forward opens at its next start. */
   async forward(name: string, wish: ForwardWish): Promise<PortForward> {
     this.#check(name);
     const served = await this.#isServed(name);
@@ -263,18 +263,18 @@ export class MachineGroup {
       await this.store.withMemberLock(name, () => forwardStopped(this.store, name, wish));
   }
 
-  /** Takes a member's power away; returns when it is down. */
+  /** Cuts a member's power; returns when it is down. */
   async kill(name: string): Promise<void> {
     if (await this.#isServed(name)) await stop(this.store, name, { force: true });
   }
 
-  /** Whether our holder serves a member. Somebody else's is none of ours, whatever its name. */
+  /** Whether our holder serves a member. Another process's member of the same name does not count. */
   async #isServed(name: string): Promise<boolean> {
     const pid = this.#session?.pid;
     return pid !== undefined && (await this.report(name))?.pid === pid;
   }
 
-  /** Takes a member down and removes it, disk and all. Twice is fine. */
+  /** Stops a member and removes it with its disk. Calling it twice is fine. */
   async destroy(name: string): Promise<void> {
     if (!this.#members.has(name)) return;
     await this.kill(name);
@@ -282,7 +282,7 @@ export class MachineGroup {
     this.#forget(name);
   }
 
-  /** Keeps a member beyond the end: its disk, its logs. It is as if the user had made it. */
+  /** Keeps a member beyond the end, with its disk and logs, as if the user had made it. */
   async keep(name: string): Promise<void> {
     const member = this.#members.get(name);
     if (!member) return;
@@ -295,7 +295,7 @@ export class MachineGroup {
     });
   }
 
-  /** The log of the holder that serves the group, or did last. */
+  /** The log of the group's present or last holder. */
   get holderLog(): string {
     return this.store.holderLog([...this.#logs].at(-1)!);
   }
@@ -309,7 +309,7 @@ export class MachineGroup {
     this.#forget(name);
   }
 
-  /** Ends the group: nothing runs any more, and nothing of what it made is left. Twice is fine. */
+  /** Ends the group: stops all its machines, and removes those that it made. Calling it twice is fine. */
   close(): Promise<void> {
     return this.#end ??= this.#close();
   }
@@ -331,24 +331,26 @@ export class MachineGroup {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Ends the holder, and with it all that runs. One that does not end by itself is killed: its machines die with it. */
+  /**
+   * Ends the holder with its machines. A holder that does not end by itself is killed, and its machines die with it.
+   */
   async #endHolder(): Promise<void> {
     const session = this.#session;
     if (!session) return;
     const endLimit = startLimit(HOLDER_END_MS, () => {
       try {
         Deno.kill(session.pid, "SIGKILL");
-      } catch { /* it is gone */ }
+      } catch { /* it has ended */ }
     });
     await session.close();
     endLimit();
   }
 
-  /** Whether a member is this process's, and not one that somebody else made while we tried. */
+  /** Whether a member is this process's, and not one that another process made meanwhile. */
   #isOurs(name: string): boolean {
     const { owner } = this.#options;
     const stored = this.store.readMember(name);
-    if (!stored) return true; // its boot did not come as far as a config
+    if (!stored) return true; // its boot failed before it had a config
     const found = stored && "config" in stored ? stored.config.owner : undefined;
     return !owner || (found?.pid === owner.pid && found.startTime === owner.startTime);
   }

@@ -1,12 +1,12 @@
 /**
- * Hints in the library's words: what a caller types in a program, where the command line would be told a command.
+ * Hints in the library's words: calls and options instead of command lines.
  *
- * Most hints are written where something fails, in the holder or in the client half, which both faces share, and name the
- * commands and options of the command line. Those are a fixed vocabulary; here is what each is called in the library. What
- * is not listed (`fleetbox rm`, `fleetbox image pull`) is for the command line in either case.
+ * Most hints come from the holder or the client half, which the command line and the library share, and name the
+ * command line's commands and options. This table has the library's name of each. Others (`fleetbox rm`, `fleetbox
+ * image pull`) are for the command line in either case.
  *
- * A test runner prints the message of an error and little else: in a process that uses the library a hint is also at the
- * end of the message.
+ * A test runner prints little more than the message of an error, so in a process that uses the library the message ends
+ * with the hint.
  */
 
 import { speakFor } from "../core/errors.ts";
@@ -15,7 +15,7 @@ const NAME = "[a-z0-9-]+";
 
 const WORDS: [command: RegExp, library: string][] = [
   // The last lines of the console are the cause of a start that timed out; its machine is gone by then.
-  [new RegExp(`,? or look at what it says: fleetbox logs ${NAME}`), "; what it said is in the cause"],
+  [new RegExp(`,? or read its console: fleetbox logs ${NAME}`), "; its console is in the cause"],
   [new RegExp(`fleetbox logs ${NAME}`), "vm.console()"],
   [new RegExp(`fleetbox stop (--force ${NAME}|${NAME} --force)`), "vm.kill()"],
   [new RegExp(`fleetbox stop ${NAME}`), "vm.stop()"],
@@ -34,7 +34,7 @@ const WORDS: [command: RegExp, library: string][] = [
   [/--egress (on|off)\b/, 'egress: "$1"'],
 ];
 
-/** A hint of the command line's, as the library says it. */
+/** A hint of the command line in the library's words. */
 export function libraryHint(hint: string): string {
   return WORDS.reduce((text, [command, library]) => text.replace(command, library), hint);
 }

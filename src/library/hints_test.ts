@@ -8,8 +8,8 @@ import { libraryHint } from "./hints.ts";
 const CASES: [hint: string, said: string][] = [
   ["Look at its console: fleetbox logs web-1", "Look at its console: vm.console()"],
   [
-    "Give it longer with --timeout, or look at what it says: fleetbox logs web-1",
-    "Give it longer with bootTimeoutMs; what it said is in the cause",
+    "Give it longer with --timeout, or read its console: fleetbox logs web-1",
+    "Give it longer with bootTimeoutMs; its console is in the cause",
   ],
   [
     "Give it longer with --timeout, or do not wait for it: --ready ssh",
@@ -22,11 +22,11 @@ const CASES: [hint: string, said: string][] = [
     "Try again (vm.start()), or end it without asking it: vm.kill()",
   ],
   [
-    "See what it said: fleetbox ssh a -- sudo cat /var/log/cloud-init-output.log",
-    'See what it said: vm.exec("sudo cat /var/log/cloud-init-output.log")',
+    "Read its log: fleetbox ssh a -- sudo cat /var/log/cloud-init-output.log",
+    'Read its log: vm.exec("sudo cat /var/log/cloud-init-output.log")',
   ],
-  ["Ask for more: --memory 512M", "Ask for more: memoryMiB: 512"],
-  ["Ask for at least --disk 64M.", "Ask for at least diskMiB: 64."],
+  ["Use more: --memory 512M", "Use more: memoryMiB: 512"],
+  ["Use at least --disk 64M.", "Use at least diskMiB: 64."],
   [
     "Choose another port, or let one be chosen: fleetbox forward a 80",
     "Choose another port, or let one be chosen: vm.forward(80)",
@@ -53,6 +53,9 @@ Deno.test("library hints: an error has its own or its cause's, in the message on
     hint: outer.hint,
   });
   assert.equal(new FleetboxError("failed", "plain").message, "plain");
+  // What a test runner prints of both: the hint once, with the outer message.
+  assert.equal(Deno.inspect(outer).match(/try: Look at its console/g)?.length, 1, Deno.inspect(outer));
+  assert.equal(inner.hint, outer.hint);
 });
 
 Deno.test("library hints: Deno's test runner, node:test and an error that nobody catches show them", async () => {

@@ -1,4 +1,4 @@
-/** Whether this host can run machines, told without running one: what a test says when it is skipped. */
+/** Whether this host can run machines, found without running one: the reason of a skipped test. */
 
 import { variable } from "../core/environment.ts";
 import { isAbsolute, join } from "../system/path.ts";
@@ -12,10 +12,10 @@ import { requiredPrograms } from "../vmm/processes.ts";
 import { Store } from "../store.ts";
 
 /**
- * Why this host cannot run machines, a sentence with the way out; undefined when it can, as far as that can be told
+ * Why this host cannot run machines, a sentence with the way out; undefined when it can, as far as that is known
  * without running one.
  *
- * @param options `image`: the one that the machines will have. `store`: where they will be kept.
+ * @param options `image`: the machines' image. `store`: their store.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ export function hostProblem(options: { image?: string; store?: string } = {}): s
 
 function imageProblem(store: Store, image: string): string | undefined {
   if (isAbsolute(image)) return exists(image) ? undefined : `there is no image at ${image}`;
-  // A compiled helper brings micro along; an alias that must be downloaded first is no reason to skip.
+  // A compiled helper contains micro; an alias that must be downloaded first is no reason to skip.
   if (image !== "micro" || variable("FLEETBOX_HELPER") || Deno.build.standalone) return undefined;
   const source = variable("FLEETBOX_MICRO") ?? companion("build/micro");
   if (exists(join(source, "image.json")) || hasMicro(store)) return undefined;

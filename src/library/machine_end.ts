@@ -1,13 +1,13 @@
-/** What is under way over connections to a machine ends with the machine, which closes no connection when it does. */
+/** Ends pending work over connections to a machine when the machine ends, because it closes no connection then. */
 
 import { type MachineEnd, untilMachineEnds } from "../control/machine_end.ts";
 import { FleetboxError } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 
-/** How long something goes on before the machine is watched for it: most is over by then, and is as quick as without. */
+/** How long work runs before the machine is watched for it: most work ends before, and is not slowed down. */
 const WATCH_AFTER_MS = 1_000;
 
-/** One machine's end, for all that is under way on it. */
+/** One machine's end, for all pending work on it. */
 export class EndWatch {
   readonly #underWay = new Set<(end: MachineEnd) => void>();
   #watching: { over: AbortController; done: Promise<void> } | undefined;
@@ -16,7 +16,7 @@ export class EndWatch {
   constructor(private readonly machine: { store: Store; name: string }, private readonly onEnd: () => Promise<void>) {}
 
   /**
-   * Waits for what goes on on the machine, or for the end of the machine.
+   * Waits for work on the machine, or for the end of the machine.
    * @param what names it in the error: `exec() on "a"`.
    * @throws {FleetboxError} `failed`: the machine ended first.
    */
@@ -49,7 +49,7 @@ export class EndWatch {
     if (!end) return;
     for (const tell of this.#underWay) tell(end);
     await this.onEnd();
-    if (this.#watching?.over.signal === signal) this.#watching = undefined; // it may be started again
+    if (this.#watching?.over.signal === signal) this.#watching = undefined; // the machine may be started again
   }
 
   async #rest(): Promise<void> {
@@ -60,4 +60,4 @@ export class EndWatch {
   }
 }
 
-const HINT = "How far it came is unknown. Start the machine again: start()";
+const HINT = "Its progress is unknown. Start the machine again: start()";

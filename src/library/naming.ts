@@ -1,17 +1,17 @@
-/** Names for machines that nobody named: unique without asking anybody, and short, for they are typed and read. */
+/** Names for machines without a given name: unique without coordination, and short. */
 
 import { createHash } from "node:crypto";
 import { MAX_NAME_LENGTH } from "../core/names.ts";
 
-const LETTERS = "abcdefghjkmnpqrstvwxyz23456789"; // none that look like each other
+const LETTERS = "abcdefghjkmnpqrstvwxyz23456789"; // without similar characters
 
-/** So many random letters and digits, the first one a letter. */
+/** Random letters and digits, the first one a letter. */
 export function randomWord(length: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(length));
   return [...bytes].map((byte, at) => LETTERS[byte % (at === 0 ? 22 : LETTERS.length)]).join("");
 }
 
-/** A name that nothing else has: `vm-` and ten letters, 48 bits. */
+/** A unique name: `vm-` and ten letters, 48 bits. */
 export function uniqueName(): string {
   return `vm-${randomWord(10)}`;
 }
@@ -25,14 +25,14 @@ export function storeNameOf(hostName: string): string {
   return `${hostName.slice(0, MAX_NAME_LENGTH - tail.length).replace(/-+$/, "")}${tail}`;
 }
 
-/** Names of a group: `vm-<random>-1`, `…-2`, and so on, whose directories stand together in the store. */
+/** Names of a group: `vm-<random>-1`, `…-2`, and so on, whose directories are beside each other in the store. */
 export function uniqueNames(count: number, stem: string = uniqueName()): string[] {
   return Array.from({ length: count }, (_, index) => `${stem}-${index + 1}`);
 }
 
 /**
- * A name for a test's machine: readable from the test's name, and its own for each file, process and call, so that test
- * files which run at the same time cannot meet.
+ * A name for a test's machine, similar to the test's name, and unique for each file, process and call, so that parallel
+ * test files cannot collide.
  * @param room how many characters must stay free for what the caller appends.
  */
 export function testName(title: string, file: string, room = 0): string {

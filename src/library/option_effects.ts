@@ -1,11 +1,11 @@
-/** The library's words for the table of which option takes effect: what has none on a machine that is used again is refused. */
+/** The library's use of the table of effects: an option without an effect on an existing machine is refused. */
 
 import { ineffective, type MemberOption, standingOf } from "../control/option_effects.ts";
 import { FleetboxError } from "../core/errors.ts";
 import type { Options } from "../core/options.ts";
 import type { MemberConfig } from "../store.ts";
 
-/** @throws {FleetboxError} `conflict`: a machine that is there already is not what was asked for */
+/** @throws {FleetboxError} `conflict`: an existing machine differs from the options */
 export function checkEffect(config: MemberConfig, options: Options): void {
   const { name } = config;
   const standing = standingOf({ name, stored: { name, config } });
@@ -18,11 +18,11 @@ export function checkEffect(config: MemberConfig, options: Options): void {
   });
   if (!first) return;
   throw new FleetboxError("conflict", `Cannot use the machine "${name}" again: ${first.message}`, {
-    hint: `Leave the option out, or remove the machine, so that it is made anew: fleetbox rm ${name}`,
+    hint: `Leave the option out, or remove the machine, so that it is created again: fleetbox rm ${name}`,
   });
 }
 
-/** What the library calls the options. */
+/** The library's names of the options. */
 const OPTION_NAMES: Record<MemberOption, string> = {
   image: "image",
   arch: "arch",

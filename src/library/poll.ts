@@ -1,4 +1,4 @@
-/** Trying until it works: the loop under every `waitFor`. Knows no machine. */
+/** Repeats an attempt until it succeeds: the loop of every `waitFor`. */
 
 import { Limit, pause } from "../core/deadline.ts";
 
@@ -6,7 +6,7 @@ export interface PollOptions {
   limitMs: number;
   intervalMs: number;
   signal?: AbortSignal;
-  /** Whether a failure cannot get better, so that waiting on makes no sense. */
+  /** Whether a failure is final, so that waiting is useless. */
   isFinal?: (thrown: unknown) => boolean;
 }
 
@@ -16,7 +16,7 @@ export class TimeOver extends Error {
 }
 
 /**
- * Calls `attempt` until it succeeds, and gives what it gave. What it throws means "not yet".
+ * Calls `attempt` until it succeeds, and returns its result. An error means "not yet".
  * @throws {TimeOver} at the limit, also when an attempt hangs (its signal fires then); the signal's reason; a final failure.
  */
 export async function poll<T>(options: PollOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {

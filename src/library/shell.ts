@@ -1,8 +1,8 @@
 /**
  * Command lines for a guest's shell. Pure: words, environment and directory in, one line out.
  *
- * The line goes to the user's login shell, as SSH knows no other way (RFC 4254, section 6.5). Words reach the program
- * exactly as given. The environment is exported in the line itself, since SSH servers refuse most variables.
+ * The line goes to the user's login shell, because SSH has no other way (RFC 4254, section 6.5). Words reach the
+ * program exactly as given. The environment is exported in the line itself, because SSH servers refuse most variables.
  */
 
 import { FleetboxError } from "../core/errors.ts";
@@ -25,7 +25,7 @@ export type Command = string | readonly string[];
 export interface LineOptions {
   env?: Record<string, string>;
   cwd?: string;
-  /** Put into the environment, and so onto every process of the command, so that they can be found. */
+  /** A mark in the environment of every process of the command, by which they can be found. */
   mark?: string;
 }
 
@@ -68,7 +68,7 @@ export function commandLine(command: Command, options: LineOptions = {}): string
       : []),
     ...(options.cwd === undefined ? [] : [`cd -- ${quote(options.cwd)} || exit 1`]),
   ];
-  // The first word is quoted always: `if`, `!` and `A=b` would be more than words.
+  // The first word is always quoted, because `if`, `!` and `A=b` have a meaning for the shell.
   const [first, ...rest] = isLine ? [] : command;
   const line = isLine ? command : [`'${first.replaceAll("'", `'\\''`)}'`, ...rest.map(quote)].join(" ");
   const all = [...before, line].join("; ");
@@ -77,13 +77,13 @@ export function commandLine(command: Command, options: LineOptions = {}): string
 }
 
 /**
- * A line that signals every process with a mark, and what descends from them; it prints how many there were. A shell
- * has the mark on its command line, what it starts has it in the environment, and what `sudo` starts descends from those.
- * As root, when sudo lets it. The mark is put together from two parts and read from a pipe: this line must not find
- * itself. (No `grep`: busybox's sees no further than a line's first NUL.)
+ * A line that signals every process with a mark, and their descendants; it prints how many there were. A shell has the
+ * mark on its command line, its children have it in the environment, and `sudo`'s children descend from those. It runs
+ * as root if sudo allows it. The mark is joined from two parts and read from a pipe, so that this line does not find
+ * itself. (No `grep`: busybox's stops at a line's first NUL.)
  *
- * Who is to be killed is stopped first, until no new ones are found: a shell whose command is killed a moment before it
- * goes on to the next command, and what is just being started is missed.
+ * Processes are stopped before they are killed, until no new ones are found: otherwise a shell whose command is killed
+ * continues with its next command, and a process that is being started is missed.
  */
 export function killLine(mark: string, signal: string): string {
   const stop = `round=0 stopped=' '

@@ -6,7 +6,8 @@ import { FleetboxError } from "../core/errors.ts";
 import { commandLine, killLine, quote } from "./shell.ts";
 
 async function sh(line: string, stdin?: string): Promise<string> {
-  const child = new Deno.Command("sh", { args: ["-c", line], stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+  const child = new Deno.Command("/bin/sh", { args: ["-c", line], stdin: "piped", stdout: "piped", stderr: "null" })
+    .spawn();
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(stdin ?? ""));
   await writer.close();
@@ -59,7 +60,7 @@ function sleeps(pid: number): ProcessIdentity[] {
 
 Deno.test("shell: the kill line ends what carries the mark and what descends from it, and nothing else", async () => {
   const mark = `test${crypto.randomUUID().slice(0, 8)}`;
-  const start = (line: string) => new Deno.Command("sh", { args: ["-c", line], stdout: "null" }).spawn();
+  const start = (line: string) => new Deno.Command("/bin/sh", { args: ["-c", line], stdout: "null" }).spawn();
   const marked = start(commandLine("sleep 30 & env -i sleep 30; echo went on", { mark }));
   const other = start("exec sleep 30");
   // The shell and its first child carry the mark; the second was given no environment, and the third is another's.
@@ -84,7 +85,7 @@ Deno.test("shell: what is killed does not go on to its next command in the meant
     (inner, depth) => `sh -c ${quote(inner)}; echo ${depth} >>"$WENT"`,
     "sleep 30; true",
   );
-  const marked = new Deno.Command("sh", {
+  const marked = new Deno.Command("/bin/sh", {
     args: ["-c", commandLine(nested, { mark, env: { WENT: went } })],
     stdout: "null",
   }).spawn();

@@ -16,12 +16,12 @@ import { Machine, type Opened } from "./vm.ts";
 /**
  * Boots a machine and returns when it answers.
  *
- * It lives as long as you hold it, and no longer than this process, whatever ends that: at its end it is removed, disk
- * and all. The first machine in a store takes longer: the image is unpacked.
+ * It lives until it is disposed of, and no longer than this process: at its end it is removed with its disk. The first
+ * machine in a store takes longer, because the image is unpacked.
  *
- * @param name Its name, 1 to 63 of `a-z 0-9 -`. @default one that nothing else has
- * @throws {FleetboxError} `conflict`: there is a machine of that name; `interrupted`: by the signal; `unavailable`: no hypervisor;
- * or why it did not come up, with the last lines of its console. Nothing of it is left then.
+ * @param name Its name, 1 to 63 of `a-z 0-9 -`. @default a unique one
+ * @throws {FleetboxError} `conflict`: there is a machine of that name; `interrupted`: by the signal; `unavailable`: no
+ * hypervisor; or why it did not come up, with the last lines of its console. Then it is removed.
  *
  * @example
  * ```ts
@@ -33,7 +33,7 @@ import { Machine, type Opened } from "./vm.ts";
  */
 export async function start(name?: string, options?: StartOptions): Promise<Vm>;
 /**
- * Boots a machine with a name that nothing else has.
+ * Boots a machine with a unique name.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export async function start(first?: string | StartOptions, second?: StartOptions
   return await openMachine(name ?? uniqueName(), given);
 }
 
-/** {@link start}, for the fixtures, which do more to a machine than a test may. */
+/** {@link start} for the fixtures, which do more with a machine than a test can. */
 export async function openMachine(name: string, options: StartOptions | undefined): Promise<Machine> {
   const { group, machines } = await open([{ name: checkName(name), storeName: name }], "start()", options);
   return new Machine(group, machines[0], () => group.close());
@@ -57,7 +57,7 @@ export async function openMachine(name: string, options: StartOptions | undefine
 /**
  * Boots machines on one private network, where they find each other by name; returns when all of them answer.
  *
- * @param members Their names, or how many: then they get names that nothing else has.
+ * @param members Their names, or their number: then they get unique names.
  * @throws {FleetboxError} as {@link start} does. All come up, or none.
  *
  * @example
@@ -83,12 +83,15 @@ export async function startCluster(members: readonly string[] | number, options?
     }
     names = uniqueNames(members);
   } else if (Array.isArray(members)) names = checkNames(members);
-  else throw new FleetboxError("misuse", `Not a group: found ${typeof members}, expected names or how many machines`);
+  else {throw new FleetboxError(
+      "misuse",
+      `Not a group: found ${typeof members}, expected names or a number of machines`,
+    );}
   const isInStore = typeof members === "number" || options?.existing !== undefined;
   return await openCluster(names.map((name) => ({ name, storeName: isInStore ? name : storeNameOf(name) })), options);
 }
 
-/** {@link startCluster}, for the fixtures. */
+/** {@link startCluster} for the fixtures. */
 export async function openCluster(wanted: Wanted[], options: StartOptions | undefined): Promise<MachineCluster> {
   const { group, machines } = await open(wanted, "startCluster()", options);
   return new MachineCluster(group, machines, options?.existing !== undefined);
@@ -142,7 +145,7 @@ export class MachineCluster implements Cluster {
     return this.machines;
   }
 
-  /** The same, with what a test does not see. */
+  /** The same, with internals that a test does not see. */
   get machines(): Machine[] {
     return [...this.#machines];
   }

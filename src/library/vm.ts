@@ -1,4 +1,4 @@
-/** A machine, as a test holds it: its place in its group, its SSH connection, and what is done over that. */
+/** A machine in a test: its place in its group, its SSH connection, and the operations over that. */
 
 import { FleetboxError, fromWireError } from "../core/errors.ts";
 import { checkWish } from "../core/options.ts";
@@ -33,14 +33,14 @@ export class Machine implements types.Vm {
   readonly #endWatch: EndWatch;
   #ip: string;
   #endpoint: SshEndpoint;
-  /** Where the lines of the latest start begin. */
+  /** The offset of the latest start's lines. */
   #consoleStart: number;
   #isDestroyed = false;
   readonly #onGone: () => Promise<void>;
 
   /**
    * @param opened the machine, which runs.
-   * @param onGone is called once it was destroyed or let go of.
+   * @param onGone is called once it was destroyed or released.
    */
   constructor(group: MachineGroup, { name, report, consoleStart }: Opened, onGone: () => Promise<void>) {
     this.name = name ?? report.name;
@@ -79,7 +79,7 @@ export class Machine implements types.Vm {
     const request = checked("spawn", this.#call("spawn"), options);
     const process = await this.#unlessItEnds("spawn", spawn(this.#lanes, command, request));
     const status = this.#unlessItEnds("spawn", process.status);
-    status.catch(() => {}); // whoever asks hears of it
+    status.catch(() => {}); // callers that await it get the error
     return { ...process, status };
   }
 
@@ -180,7 +180,7 @@ export class Machine implements types.Vm {
     await this.#onGone();
   }
 
-  /** Shuts it down and keeps it beyond the end of its group, as if the user had made it. Gives where it is. */
+  /** Shuts it down and keeps it beyond the end of its group, as if the user had made it. Returns its place. */
   async keep(graceMs: number): Promise<{ home: string; paths: [what: string, path: string][] }> {
     const { store } = this.#group;
     await this.#group.keep(this.storeName);
@@ -189,7 +189,7 @@ export class Machine implements types.Vm {
     return { home: store.root, paths: [["disk", disk], ["console", serialLog], ["log", this.#group.holderLog]] };
   }
 
-  /** Lets go of the connection, as the machine is ended with its group. */
+  /** Closes the connection, because the machine ends with its group. */
   async disconnect(): Promise<void> {
     this.#isDestroyed = true;
     await this.#lanes.close();
@@ -225,7 +225,7 @@ export class Machine implements types.Vm {
     return this.#endpoint;
   }
 
-  /** Why nothing can be done on it now; undefined when it runs. Notes where it answers. */
+  /** Why it cannot be used now; undefined when it runs. Remembers its endpoint. */
   async #whyNot(reach = false): Promise<FleetboxError | undefined> {
     const refuse = (found: string, cause?: unknown) =>
       new FleetboxError("conflict", `"${this.name}" does not run: it ${found}`, { cause });
@@ -239,7 +239,7 @@ export class Machine implements types.Vm {
     return undefined;
   }
 
-  /** What is under way on it, or the error that says that it ended meanwhile. */
+  /** Waits for work on it, or throws that it ended meanwhile. */
   async #unlessItEnds<T>(method: string, work: Promise<T>): Promise<T> {
     return await this.#endWatch.guard(this.#call(method), work);
   }

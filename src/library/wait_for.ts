@@ -1,4 +1,7 @@
-/** What `waitFor` looks at: a port, a file, a line of a log, a command. Each look is one attempt; `poll.ts` repeats it. */
+/**
+ * The targets of `waitFor`: a port, a file, a line of a log, a command. Each check is one attempt; `poll.ts` repeats
+ * it.
+ */
 
 import { codeOf, FleetboxError, messageOf } from "../core/errors.ts";
 import { clip } from "../core/bytes.ts";
@@ -7,7 +10,7 @@ import { poll, TimeOver } from "./poll.ts";
 import type { Command } from "./shell.ts";
 import type { ExecResult, WaitOptions, WaitTarget } from "./types.ts";
 
-/** A machine, as far as it is looked at. */
+/** The parts of a machine that the checks use. */
 export interface Watched {
   name: string;
   ip: string;
@@ -18,18 +21,18 @@ export interface Watched {
   console(): Promise<string>;
   /** A file of the guest, from an offset on. @throws when there is none. */
   read(path: string, from: number, signal: AbortSignal): Promise<Uint8Array>;
-  /** Why waiting makes no sense any more: it was stopped or destroyed, or it failed. */
+  /** Why waiting is useless: it was stopped or destroyed, or it failed. */
   whyNot(): Promise<FleetboxError | undefined>;
 }
 
 const DEFAULT_LIMIT_MS = 60_000;
 const DEFAULT_INTERVAL_MS = 200;
 
-/** A failure of which the machine is the cause: nothing that is waited for can come any more. */
+/** A failure of the machine itself, so that no target can be reached any more. */
 class Hopeless extends Error {}
 
 /**
- * Waits for a target. Gives the line that was found, for a log.
+ * Waits for a target. Returns the found line, for a log.
  * @throws {FleetboxError} `timeout`, with the last failure as its cause; `interrupted`; `conflict`: the machine is gone.
  */
 export async function waitFor(vm: Watched, target: WaitTarget, options: WaitOptions): Promise<string | undefined> {
@@ -68,7 +71,7 @@ function isFinal(thrown: unknown): boolean {
 
 type Look = (signal: AbortSignal) => Promise<string | undefined>;
 
-/** What did not come to pass, for the error; and how to look for it. @throws {FleetboxError} `misuse` */
+/** The text of a timeout's error, and the check. @throws {FleetboxError} `misuse` */
 function lookFor(vm: Watched, target: WaitTarget): [what: string, look: Look] {
   const given = Object.entries(target ?? {}).filter(([, value]) => value !== undefined);
   const kinds = given.map(([key]) => key).filter((key) => key !== "in");
@@ -81,7 +84,7 @@ function lookFor(vm: Watched, target: WaitTarget): [what: string, look: Look] {
       }; expected one of port, file, log (and in), command`,
     );
   }
-  if ("port" in target) return [`Nobody listened on port ${target.port}`, forPort(vm, target.port)];
+  if ("port" in target) return [`No program listened on port ${target.port}`, forPort(vm, target.port)];
   if ("file" in target) return [`There was no ${target.file}`, forFile(vm, target.file)];
   if ("command" in target) {
     const text = typeof target.command === "string" ? target.command : target.command.join(" ");

@@ -39,7 +39,7 @@ Deno.test("waitFor: a port counts on the loopback and on the machine's address",
 Deno.test("waitFor: the limit's error says what did not come, and the last reason", async () => {
   const port = await failure({ port: 80 });
   assert.equal(port.code, "timeout");
-  assert.equal(port.message, 'Nobody listened on port 80 within 0.02 s on "vm"');
+  assert.equal(port.message, 'No program listened on port 80 within 0.02 s on "vm"');
   assert.match(String(port.cause), /connection refused/);
   assert.match((await failure({ file: "/x" })).message, /^There was no \/x within/);
   const command = await failure({ command: ["a", "b"] });
@@ -90,7 +90,7 @@ Deno.test("waitFor: a machine that is down ends the wait at once", async () => {
     (it) => it,
   );
   assert.equal(thrown.code, "conflict");
-  assert.match(thrown.message, /Nobody listened on port 80 on "vm": "vm" does not run: it is down/);
+  assert.match(thrown.message, /No program listened on port 80 on "vm": "vm" does not run: it is down/);
 });
 
 Deno.test("waitFor: what is no target is refused", async () => {

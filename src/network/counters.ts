@@ -1,18 +1,18 @@
 /**
- * What a port of the switch counts, and the numbers by which the fast path names the reasons for a drop.
+ * The counters of a switch's port, and the numeric codes of drop reasons for the fast path.
  *
  * A verdict is a number so that deciding about a frame allocates nothing: {@link PASS}, {@link QUIET}, or the code of a
- * {@link DropReason}. The counters live as long as the name is known to the switch: a member whose hypervisor is started anew
- * goes on counting. `status --json` shows them, so that a frame that vanished can be explained.
+ * {@link DropReason}. The counters live as long as the name is known to the switch: a member whose hypervisor is
+ * started anew continues counting. `status --json` shows them, so that a frame that vanished can be explained.
  */
 
-/** Why a frame did not go where it was sent. Index + 1 is its code. */
+/** Why a frame was dropped. The code is the index + 1. */
 export const DROP_REASONS = [
   "queue-full", // the receiver does not read; counted at the receiver, all others at the sender
   "spoofed-mac", // the source MAC is another's, or a group address
   "spoofed-ip", // the IPv4 source is another's
   "spoofed-arp", // ARP that claims another's MAC or address
-  "gateway-closed", // the host's own services, and everything else the gateway must not be handed
+  "gateway-closed", // the host's own services, and all other traffic that must not reach the gateway
   "egress-off", // beyond the group's network, or from there, while the member has no egress
   "malformed", // shorter than its headers, more than two VLAN tags, ARP that is not IPv4 over Ethernet
   "oversize", // a length that no hypervisor sends: the stream is garbage, the port is closed
@@ -23,11 +23,11 @@ export const DROP_REASONS = [
 
 export type DropReason = typeof DROP_REASONS[number];
 
-/** What is decided about a frame: {@link PASS}, {@link QUIET} or one of {@link Drop}. */
+/** The verdict on a frame: {@link PASS}, {@link QUIET} or one of {@link Drop}. */
 export type Verdict = number;
 
 export const PASS = 0;
-/** Not to be delivered there, and nothing to count: broadcast chatter that does not concern the gateway. */
+/** Dropped without counting: broadcasts that do not concern the gateway. */
 export const QUIET = -1;
 export const Drop = {
   queueFull: 1,
@@ -48,17 +48,17 @@ export function verdictName(verdict: Verdict): DropReason | "pass" | "quiet" {
   return verdict === PASS ? "pass" : verdict === QUIET ? "quiet" : DROP_REASONS[verdict - 1];
 }
 
-/** A snapshot of one port. `rx` is what the switch got from the port, `tx` what it queued for the port. */
+/** A snapshot of one port. `rx`: frames from the port; `tx`: frames queued for the port. */
 export interface PortCounters {
   rxFrames: number;
   rxBytes: number;
   txFrames: number;
   txBytes: number;
-  /** Only the reasons that happened; a missing one is 0. */
+  /** Reasons with at least one frame. */
   dropped: Partial<Record<DropReason, number>>;
 }
 
-/** The live numbers behind {@link PortCounters}. Bytes are of Ethernet frames, without the length in front. */
+/** The live numbers behind {@link PortCounters}. Bytes count Ethernet frames, without the length in front. */
 export class Counters {
   rxFrames = 0;
   rxBytes = 0;

@@ -1,12 +1,12 @@
 /**
- * The holder's answers to DNS questions about members: from one message to another, without sockets or frames.
+ * The holder's answers to DNS questions about members: message in, message out, without sockets or frames.
  *
- * It is the authority for `fleetbox.internal`, for single-label names, and for the reverse zone around the network; nothing of
- * these ever goes outside. What else is asked goes on to the gateway's DNS, or is refused when the member that asks has no egress. It
- * knows only the present: who is a member is asked anew for each question, and answers live for 0 seconds, so a stop, an
- * `up` or a join is seen at once. The messages come from guests: `dns-packet` reads and writes them behind checks of the
- * header (it would make arrays as long as the header says), nothing throws, and an answer repeats the question byte for
- * byte or is not given. Formats: RFC 1035, EDNS: RFC 6891.
+ * It is the authority for `fleetbox.internal`, for single-label names, and for the reverse zone around the network;
+ * nothing of these ever goes outside. Other questions go on to the gateway's DNS, or are refused when the member that
+ * asks has no egress. It knows only the present: who is a member is asked anew for each question, and answers live for
+ * 0 seconds, so a stop, an `up` or a join is seen at once. The messages come from guests: `dns-packet` reads and writes
+ * them behind checks of the header (it would make arrays as long as the header says), no function throws, and an answer
+ * repeats the question byte for byte. Formats: RFC 1035, EDNS: RFC 6891.
  */
 
 import { Buffer } from "node:buffer";
@@ -25,7 +25,7 @@ export interface DnsOptions {
 
 /** Seconds that an answer may be kept: 0, because members come and go. */
 const TTL = 0;
-/** The UDP payload that we take, as our OPT record says (what DNS flag day 2020 advises). */
+/** The UDP payload that we accept, for our OPT record (the size that DNS flag day 2020 advises). */
 const UDP_PAYLOAD = 1232;
 const HEADER_BYTES = 12;
 const REVERSE = SUBNET.reverseZone;
@@ -35,7 +35,7 @@ const NOERROR = 0, FORMERR = 1, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5;
 /** An extended code: its upper bits are in the OPT record. */
 const BADVERS = 16;
 
-/** A code, and the records that answer; or where else the question goes. */
+/** A code with the records of the answer, or another place for the question. */
 type Decision = { code: number; answers: Answer[]; isOurs: boolean } | "pass";
 
 export class DnsResponder implements DnsHook {
@@ -53,9 +53,9 @@ export class DnsResponder implements DnsHook {
     if (message.length < HEADER_BYTES) return "drop";
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
     const flags = view.getUint16(2);
-    if (flags & 0x8000) return "drop"; // an answer: to answer it could go on for ever
+    if (flags & 0x8000) return "drop"; // an answer: answering it could loop for ever
     if (flags & 0x7800) return bare(message, NOTIMP); // anything but a standard query
-    // One question, and at most an OPT and a signature behind it.
+    // One question, followed at most by an OPT and a signature.
     const isPlain = view.getUint16(4) === 1 && view.getUint32(6) === 0 && view.getUint16(10) <= 2;
     if (!isPlain) return bare(message, FORMERR);
     try {
@@ -118,7 +118,7 @@ export class DnsResponder implements DnsHook {
       answers,
       additionals: opt ? [ourOpt(code >> 4)] : [],
     });
-    // Names that are no text (a dot inside a label, bytes above 127) do not survive decoding. No host has such a name.
+    // Decoding does not preserve names with a dot inside a label or bytes above 127. No host has such a name.
     const questionEnd = HEADER_BYTES + Buffer.byteLength(question.name === "." ? "" : question.name) + 2 + 4 -
       (question.name === "." ? 1 : 0);
     for (let at = HEADER_BYTES; at < questionEnd; at++) {

@@ -1,5 +1,5 @@
 /**
- * DNS questions as Ethernet frames: which frames are one, what they ask, and the frame that answers.
+ * DNS questions as Ethernet frames: recognising them, reading them, and making the answer's frame.
  *
  * The switch asks {@link isDnsQuestion} of each frame for the gateway, which costs a few comparisons and nothing else.
  * Only UDP to port 53 of the network's DNS address in one piece counts; TCP and fragments are not looked at here: the guard drops them.
@@ -13,8 +13,8 @@ import { parseMac } from "./macs.ts";
 import { SUBNET } from "./subnet.ts";
 
 /**
- * Who answers DNS: the message's answer, `pass` (it goes on to the gateway's DNS) or `drop`. Must not throw.
- * `egress`: whether the member that asks may have a question go outside.
+ * Answers a DNS message: with an answer, `pass` (it goes on to the gateway's DNS) or `drop`. Must not throw. `egress`:
+ * whether the member that asks may have a question go outside.
  */
 export interface DnsHook {
   respond(message: Uint8Array, egress: boolean): Uint8Array | "pass" | "drop";
@@ -24,7 +24,7 @@ const DNS_ADDRESS = SUBNET.bits | SUBNET.dnsSlot;
 const UDP = 17;
 const PORT = 53;
 const ETHERNET_BYTES = 14, IPV4_BYTES = 20, UDP_BYTES = 8;
-/** Questions are short; what is longer is not for us to look at (RFC 6891 advises 1,232 for whole messages). */
+/** The longest question that is parsed (RFC 6891 advises 1,232 bytes for whole messages). */
 const MAX_QUESTION = 1232;
 const DNS_MAC_BYTES = parseMac(SUBNET.dnsMac);
 
@@ -50,7 +50,7 @@ export function dnsMessage(bytes: Uint8Array, at: number, end: number): Uint8Arr
   return bytes.slice(udp + UDP_BYTES, udp + length);
 }
 
-/** The frame, with its length in front, that carries an answer back to whoever sent the frame at `at`. */
+/** The frame, with its length in front, that carries an answer back to the sender of the frame at `at`. */
 export function dnsReply(bytes: Uint8Array, at: number, message: Uint8Array): Uint8Array {
   const asked = at + ETHERNET_BYTES;
   const askedUdp = asked + (bytes[asked] & 15) * 4;
@@ -78,8 +78,8 @@ export function dnsReply(bytes: Uint8Array, at: number, message: Uint8Array): Ui
 }
 
 /**
- * The answer to an ARP request for the DNS address, or undefined when the frame is none. The gateway answers for itself;
- * this is for a group whose gateway is down, in which members must still find each other by name.
+ * The answer to an ARP request for the DNS address; undefined for other frames. Normally the gateway answers; this is
+ * for a group whose gateway is down, so that members still find each other by name.
  */
 export function dnsArpReply(bytes: Uint8Array, at: number, end: number): Uint8Array | undefined {
   const arp = at + ETHERNET_BYTES;

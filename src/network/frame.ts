@@ -3,14 +3,14 @@
  *
  * It is QEMU's `-netdev stream` (net/stream.c, net/net.c `net_fill_rstate`), without a vnet header. {@link FrameReader}
  * takes bytes as the socket gives them, split anywhere, and walks over whole frames in place: no copy, no object per
- * frame. What it cannot be is memory that a peer controls: one buffer a port, grown only while reads fill it, up to
- * {@link MAX_BUFFER}. A length beyond what QEMU can send means that we lost the place in the stream, for which there is
- * no way back. Imports nothing.
+ * frame. A peer cannot make it use much memory: it has one buffer, which grows only while reads fill it, up to {@link
+ * MAX_BUFFER}. A length beyond QEMU's maximum means that the stream is out of step, which cannot be repaired. Imports
+ * nothing.
  */
 
 /** Bytes in front of each frame. */
 export const HEADER_BYTES = 4;
-/** Two addresses and a type: what is shorter is no Ethernet frame. */
+/** The shortest Ethernet frame: two addresses and a type. */
 export const MIN_FRAME = 14;
 /** `NET_BUFSIZE` in QEMU's net/net.h: 4096 + 65536. */
 export const MAX_FRAME = 4096 + 65536;
@@ -18,12 +18,12 @@ export const MAX_FRAME = 4096 + 65536;
 const FIRST_BUFFER = 16 * 1024;
 const MAX_BUFFER = 128 * 1024;
 
-/** What {@link FrameReader.next} found. */
+/** The result of {@link FrameReader.next}. */
 export const FRAME = 1;
 export const NEED_MORE = 0;
 export const GARBAGE = -1;
 
-/** One frame as it goes over the stream. For tests and rare senders: the switch forwards headers as they came. */
+/** One frame with its header. For tests and rare senders: the switch forwards headers unchanged. */
 export function encodeFrame(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(HEADER_BYTES + frame.length);
   new DataView(bytes.buffer).setUint32(0, frame.length);
@@ -47,7 +47,7 @@ export class FrameReader {
   #filled = 0;
   #full = false;
 
-  /** Where to read to; never empty. Moves what is left of the last frame to the front. */
+  /** The buffer for the next read; never empty. Moves the rest of the last frame to the front. */
   room(): Uint8Array {
     const left = this.#filled - this.end;
     const wanted = left >= HEADER_BYTES ? HEADER_BYTES + this.#lengthAt(this.end) : 0;
@@ -63,7 +63,7 @@ export class FrameReader {
     return this.bytes.subarray(left);
   }
 
-  /** Says how many bytes were read into the last {@link room}. */
+  /** Tells how many bytes were read into the last {@link room}. */
   commit(count: number): void {
     this.#filled += count;
     this.#full = this.#filled === this.bytes.length;
@@ -82,12 +82,12 @@ export class FrameReader {
     return FRAME;
   }
 
-  /** Bytes of a frame that is not whole yet. */
+  /** Bytes of an incomplete frame. */
   get pending(): number {
     return this.#filled - this.end;
   }
 
-  /** The length that the stream announces next; only meaningful when 4 bytes are there. */
+  /** The next length in the stream; only meaningful when 4 bytes have arrived. */
   get announced(): number {
     return this.#lengthAt(this.end);
   }

@@ -1,15 +1,14 @@
 /**
- * What a guest may send: pure functions from a frame to a verdict, called for every frame that comes from a member.
+ * Filters guests' frames: pure functions from a frame to a verdict, called for every frame from a member.
  *
- * A guest is not trusted. {@link checkSource} drops what claims another's MAC or address (Ethernet, IPv4 and ARP, also
- * behind one or two VLAN tags); addresses that nobody was given may be used and may move. {@link checkGateway} decides
- * what may go to the gateway, on the IPv4 destination alone, because libslirp looks at nothing else: every address in
- * the network that is no guest's, 255.255.255.255, 0/8 and 127/8 end at services on the host's own loopback
- * (`sotranslate_out`), and a TCP socket is made by nothing but a pure SYN (`tcp_input`). So connections of the host to a
- * guest's forwarded port work, whose segments go to .1, while a guest's own attempts do not. Fragments to such addresses
- * could hide their ports and are dropped. DNS is UDP here: over TCP libslirp would join a guest to the host's resolver
- * behind our back, names of members and all. IPv6 never goes to the gateway, whatever it holds. Nothing here allocates
- * or throws, whatever the bytes.
+ * A guest is not trusted. {@link checkSource} drops frames that claim another's MAC or address (Ethernet, IPv4 and ARP,
+ * also behind one or two VLAN tags); unassigned addresses may be used and may move. {@link checkGateway} filters frames
+ * to the gateway by the IPv4 destination alone, because libslirp uses nothing else: every address in the network that
+ * is not a guest's, 255.255.255.255, 0/8 and 127/8 end at services on the host's own loopback (`sotranslate_out`), and
+ * only a pure SYN makes a TCP socket (`tcp_input`). So connections of the host to a guest's forwarded port work, whose
+ * segments go to .1, while a guest's own attempts fail. Fragments to such addresses could hide their ports and are
+ * dropped. DNS is UDP only: over TCP libslirp would connect a guest directly to the host's resolver, which would also
+ * see the names of members. IPv6 never goes to the gateway. No function here allocates or throws.
  */
 
 import { Drop, PASS, QUIET, type Verdict } from "./counters.ts";
@@ -30,10 +29,10 @@ const { gatewaySlot: GATEWAY_OCTET, dnsSlot: DNS_OCTET, broadcastSlot: BROADCAST
 const PORT_DNS = 53, PORT_DHCP = 67;
 const TCP_SYN = 0x02, TCP_ACK = 0x10;
 
-/** Who was given which address: MACs in the switch's table, IPv4 by the last octet in the network. */
+/** The assigned addresses: MACs in the switch's table, IPv4 by the last octet in the network. */
 export interface Owners {
   readonly macs: MacTable;
-  /** 256 port ids, {@link NOBODY} where nobody was given the address. .1 and .3 are the gateway's. */
+  /** 256 port ids, {@link NOBODY} where the address is unassigned. .1 and .3 are the gateway's. */
   readonly addresses: Uint8Array;
 }
 
@@ -45,7 +44,7 @@ export interface GatewayRules {
   readonly hostAccess: boolean;
 }
 
-/** Forwarded connections into the member, DHCP and names of the group: what every member may use it for. */
+/** The minimum for every member: forwarded connections into it, DHCP, and names of the group. */
 export const CLOSED: GatewayRules = { egress: false, hostAccess: false };
 
 /** The type field of an untagged frame. */
@@ -70,21 +69,21 @@ export function checkSource(bytes: Uint8Array, at: number, end: number, id: numb
   return PASS;
 }
 
-/** Whether a frame from the gateway itself is one: all but a member's MAC or a group address as its source. */
+/** Whether a frame from the gateway has a valid source: not a member's MAC and not a group address. */
 export function checkFromGateway(bytes: Uint8Array, at: number, id: number, owners: Owners): Verdict {
   return mayUseMac(bytes, at + 6, id, owners) ? PASS : Drop.spoofedMac;
 }
 
 /**
- * Whether a frame from the gateway may go to a member with these rules. What comes from outside answers the member
- * itself: it goes nowhere once the member has no egress, whatever it had before. Forwarded connections come from .1.
+ * Whether a frame from the gateway may go to a member with these rules. Frames from outside answer the member's own
+ * connections, and are dropped once the member has no egress. Forwarded connections come from .1.
  */
 export function checkToMember(bytes: Uint8Array, at: number, end: number, rules: GatewayRules): Verdict {
   if (rules.egress || etherType(bytes, at) !== TYPE_IPV4 || !isIpv4(bytes, at + 14, end)) return PASS;
   return (uint32(bytes, at + 14 + 12) & MASK) === NETWORK_BITS ? PASS : Drop.egressOff;
 }
 
-/** Whether an ARP frame (untagged) is gratuitous: it tells its own address. RFC 5227 calls it an announcement. */
+/** Whether an ARP frame (untagged) is gratuitous: it announces its sender's address (RFC 5227). */
 export function isGratuitousArp(bytes: Uint8Array, at: number, end: number): boolean {
   if (etherType(bytes, at) !== TYPE_ARP || end - at < 14 + 28) return false;
   const sender = uint32(bytes, at + 14 + 14);
@@ -92,8 +91,8 @@ export function isGratuitousArp(bytes: Uint8Array, at: number, end: number): boo
 }
 
 /**
- * Whether a member's frame may be handed to the gateway. `QUIET` for what is no attempt at anything: IPv6 and
- * multicast chatter that a flooded frame brings along.
+ * Whether a member's frame may go to the gateway. `QUIET` for harmless frames: IPv6 and multicast that come with
+ * flooding.
  */
 export function checkGateway(bytes: Uint8Array, at: number, end: number, rules: GatewayRules): Verdict {
   const type = etherType(bytes, at);
@@ -120,7 +119,7 @@ export function checkGateway(bytes: Uint8Array, at: number, end: number, rules: 
   return rules.egress ? PASS : Drop.egressOff;
 }
 
-/** A packet to an address of the network that libslirp would take for the host, DNS, or DHCP. */
+/** A packet to an address of the network that libslirp treats as the host, DNS, or DHCP. */
 function checkLocal(
   bytes: Uint8Array,
   at: number,
@@ -154,7 +153,7 @@ function checkIpv4Source(bytes: Uint8Array, ip: number, end: number, id: number,
   return mayUseAddress(uint32(bytes, ip + 12), id, owners) ? PASS : Drop.spoofedIp;
 }
 
-/** RFC 826 for IPv4 over Ethernet; what libslirp and guests would read as such although its header says otherwise, drops. */
+/** RFC 826 for IPv4 over Ethernet; drops frames that libslirp and guests would read so despite their header. */
 function checkArp(bytes: Uint8Array, arp: number, end: number, id: number, owners: Owners): Verdict {
   const isPlain = end - arp >= 28 && bytes[arp] === 0 && bytes[arp + 1] === 1 &&
     bytes[arp + 2] === 8 && bytes[arp + 3] === 0 && bytes[arp + 4] === 6 && bytes[arp + 5] === 4;

@@ -1,11 +1,11 @@
 /**
- * The switch's table of MAC addresses: who was given one, and behind which port others were last seen.
+ * The switch's table of MAC addresses: assigned ones, and the port behind which others were last seen.
  *
  * An assigned address belongs to one port, connected or not, and never moves. A learned one moves with the frames that
- * come from it and is forgotten after {@link AGE_SECONDS}. The table cannot be grown from outside: at most
- * {@link MAX_LEARNED} learned addresses, at most {@link MAX_LEARNED_PER_PORT} a port; an address that found no room is
- * flooded, as if it had not been heard. Open addressing in typed arrays, because it is asked twice for every frame and
- * must not allocate. A key is a pair of numbers: the upper 16 bits, and the lower 32 as a signed integer.
+ * come from it and is forgotten after {@link AGE_SECONDS}. Guests cannot grow the table without limit: it holds at most
+ * {@link MAX_LEARNED} learned addresses, at most {@link MAX_LEARNED_PER_PORT} a port; frames to an address without a
+ * place are flooded. Open addressing in typed arrays, because it is searched twice for every frame and must not
+ * allocate. A key is a pair of numbers: the upper 16 bits, and the lower 32 as a signed integer.
  */
 
 import { FleetboxError } from "../core/errors.ts";
@@ -48,7 +48,7 @@ export class MacTable {
   readonly #assigned = new Uint8Array(SLOTS);
   readonly #seen = new Uint32Array(SLOTS);
   readonly #learnedOf = new Uint16Array(256);
-  /** Makes the slots unpredictable for a guest that looks for collisions. */
+  /** Makes the slots unpredictable for a guest that provokes collisions. */
   readonly #seed = Math.floor(Math.random() * 0x7fffffff);
   #learned = 0;
   #swept = 0;
@@ -62,15 +62,15 @@ export class MacTable {
     return this.#port[this.#find(high, low)];
   }
 
-  /** The port that was given this address, or {@link NOBODY}. */
+  /** The port to which this address is assigned, or {@link NOBODY}. */
   ownerOf(high: number, low: number): number {
     const slot = this.#find(high, low);
     return this.#assigned[slot] === 1 ? this.#port[slot] : NOBODY;
   }
 
   /**
-   * Gives an address to a port for good, until {@link release}.
-   * @throws {FleetboxError} `conflict`: another port was given it.
+   * Assigns an address to a port until {@link release}.
+   * @throws {FleetboxError} `conflict`: it is assigned to another port.
    */
   assign(mac: Uint8Array, port: number): void {
     const high = macHigh(mac, 0), low = macLow(mac, 0);
@@ -84,7 +84,7 @@ export class MacTable {
     this.#write(slot, high, low, port, 1, 0);
   }
 
-  /** Notes that a frame from this address came in by this port. An assigned address stays where it is. */
+  /** Learns that a frame from this address came in by this port. An assigned address does not move. */
   learn(high: number, low: number, port: number, nowSeconds: number): void {
     let slot = this.#find(high, low);
     const before = this.#port[slot];
@@ -94,7 +94,7 @@ export class MacTable {
         this.#seen[slot] = nowSeconds;
         return;
       }
-      // It moved. A port that may not learn more at least must not keep it where it no longer is.
+      // It moved. Even if the new port may not learn it, the old entry is wrong.
       this.#countLearned(before, -1);
       this.#remove(slot);
     }
@@ -107,7 +107,7 @@ export class MacTable {
     this.#countLearned(port, 1);
   }
 
-  /** Forgets what was learned long ago; at most once in 10 seconds, else false. */
+  /** Forgets old learned addresses; at most once in 10 seconds, else false. */
   sweep(nowSeconds: number): boolean {
     if (nowSeconds - this.#swept < SWEEP_SECONDS) return false;
     this.#swept = nowSeconds;
@@ -115,7 +115,7 @@ export class MacTable {
     return true;
   }
 
-  /** Forgets what was learned from a port; its assigned addresses stay its own. */
+  /** Forgets addresses learned from a port; its assigned addresses stay. */
   forget(port: number): void {
     if (this.#learnedOf[port] === 0) return;
     this.#removeWhere((slot) => this.#assigned[slot] === 0 && this.#port[slot] === port);

@@ -1,9 +1,9 @@
 /**
- * One cable of the switch: a stream socket to a hypervisor, its reader, its queue, its counters.
+ * One port of the switch: a stream socket to a hypervisor, its reader, its queue, its counters.
  *
- * A port owns its connection. It reads into one buffer and hands what is there to the switch, synchronously; it writes
- * what the switch queued, one write in flight at a time. It ends once, for one reason: the peer closed it, it broke, its
- * stream turned out to be garbage, or we closed it. It knows nothing of other ports.
+ * A port owns its connection. It reads into one buffer and passes the bytes to the switch, synchronously; it writes the
+ * switch's queue, one write at a time. It ends once, for one reason: the peer closed it, it broke, its stream is
+ * garbage, or we closed it. It knows nothing of other ports.
  */
 
 import type { Counters, PortCounters } from "./counters.ts";
@@ -12,7 +12,7 @@ import type { GatewayRules } from "./guard.ts";
 import { FrameQueue } from "./queue.ts";
 import { messageOf } from "../core/errors.ts";
 
-/** What a port needs of a connection; `Deno.UnixConn` is one. */
+/** The connection of a port, such as `Deno.UnixConn`. */
 export interface Duplex {
   read(into: Uint8Array): Promise<number | null>;
   write(from: Uint8Array): Promise<number>;
@@ -23,9 +23,9 @@ export interface PortOptions {
   /** The member's name; for the gateway it is only a label. */
   name: string;
   role: "member" | "gateway";
-  /** The MAC that the member was given; without one it may use any that nobody was given. */
+  /** The member's MAC; without one the port may use any unassigned MAC. */
   mac?: string;
-  /** The address that the member was given, in the group's network. */
+  /** The member's address in the group's network. */
   ip?: string;
   /** What the member may use the gateway for. @default as it was, for a new name nothing ({@link CLOSED}) */
   rules?: GatewayRules;
@@ -38,22 +38,22 @@ export interface PortEnd {
   message: string;
 }
 
-/** What the holder sees of a port. */
+/** A port, as the holder sees it. */
 export interface Port {
   readonly isOpen: boolean;
   readonly name: string;
   readonly role: "member" | "gateway";
   /**
    * Resolves once the connection is closed and not read any more. Never rejects. A write to a peer that does not read
-   * may still be under way: before Deno 2.9, closing does not end it; the peer's end does.
+   * may still be pending: before Deno 2.9 closing does not end it, only the peer does.
    */
   readonly closed: Promise<PortEnd>;
   readonly counters: PortCounters;
-  /** Closes the connection. The switch goes on protecting the member's addresses until `removePort`. */
+  /** Closes the connection. The switch protects the member's addresses until `removePort`. */
   close(): void;
 }
 
-/** What the switch does with a port's bytes. Returns the reason when the stream is garbage. */
+/** The switch's handler of a port's bytes. Returns the reason when the stream is garbage. */
 export interface PortOwner {
   received(port: LivePort): string | undefined;
   ended(port: LivePort): void;
@@ -103,18 +103,18 @@ export class LivePort implements Port {
     this.#end = reason;
     try {
       this.conn.close();
-    } catch { /* it was closed already */ }
+    } catch { /* it was already closed */ }
     this.owner.ended(this);
   }
 
-  /** Begins to write what is queued, unless a write is under way, which then goes on with it. */
+  /** Begins to write the queue, unless a write is pending, which then continues with it. */
   flush(): void {
     this.isDirty = false;
     if (this.#writing === undefined && this.isOpen && !this.queue.isEmpty) this.#writing = this.#drain();
   }
 
   async #run(): Promise<PortEnd> {
-    await undefined; // whoever adds the port sees it before its first frame
+    await undefined; // the caller that adds the port gets it before its first frame
     try {
       while (this.isOpen) {
         const count = await this.conn.read(this.reader.room());

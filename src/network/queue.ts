@@ -1,10 +1,10 @@
 /**
- * What waits to be written to one port: two buffers, one filling while the other is on its way into the socket.
+ * The queue of one port: two buffers, one filling while the other is being written to the socket.
  *
- * Bounded: when the filling buffer is full, whole frames are refused, and the caller counts them. Nothing here waits, so
- * a port that does not read costs its own two buffers and nobody's time. Buffers begin small and double while they are
- * needed, because most ports never see bulk traffic. Frames go in with their length in front, exactly as they came, so
- * a run of frames for the same port is one copy.
+ * Bounded: when the filling buffer is full, whole frames are refused, and the caller counts them. Nothing here waits,
+ * so a port that does not read costs its own two buffers and no time. Buffers begin small and double when needed,
+ * because most ports never see bulk traffic. Frames go in with their length in front, exactly as they came, so a run of
+ * frames for the same port is one copy.
  */
 
 import { HEADER_BYTES } from "./frame.ts";
@@ -22,12 +22,12 @@ export class FrameQueue {
     return this.#filled === 0;
   }
 
-  /** Bytes that both buffers hold in memory now. */
+  /** The memory of both buffers, in bytes. */
   get capacity(): number {
     return this.#filling.length + this.#leaving.length;
   }
 
-  /** Takes `source[from, to)`, which is whole frames with their lengths; gives the offset up to which it had room. */
+  /** Takes whole frames with their lengths, `source[from, to)`; returns the offset up to which there was room. */
   append(source: Uint8Array, from: number, to: number): number {
     const room = this.#makeRoom(to - from);
     const until = to - from <= room ? to : lastFrameEnd(source, from, to, room);
@@ -38,7 +38,7 @@ export class FrameQueue {
     return until;
   }
 
-  /** All that waits, to be written now; valid until the next call. */
+  /** The queued bytes, to be written now; valid until the next call. */
   take(): Uint8Array {
     const full = this.#filling;
     const taken = full.subarray(0, this.#filled);

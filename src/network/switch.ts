@@ -1,12 +1,12 @@
 /**
  * The learning Ethernet switch of a group, inside the holder's own event loop.
  *
- * Each port is a stream socket to one hypervisor (or to the gateway). A chunk that was read is walked over synchronously:
- * every frame gets a verdict from `guard.ts`, a destination from the MAC table, and goes into the destination's bounded
- * queue; neighbouring frames for the same port are copied as one run. No frame costs an allocation or a promise. A full
- * queue drops and counts, so a port that does not read slows nobody. The switch knows which member each port is, and
- * protects its addresses from `addPort` to `removePort`, connected or not. It answers DNS for member names through a hook
- * and knows nothing of holders, sockets' paths or processes.
+ * Each port is a stream socket to one hypervisor (or to the gateway). Each chunk is processed synchronously: every
+ * frame gets a verdict from `guard.ts` and a destination from the MAC table, and goes into the destination's bounded
+ * queue; neighbouring frames for the same port are copied as one run. A frame costs no allocation and no promise. A
+ * full queue drops and counts, so a port that does not read slows no other port. The switch knows which member each
+ * port is, and protects its addresses from `addPort` to `removePort`, connected or not. It answers DNS for member names
+ * through a hook and knows nothing of holders, sockets' paths or processes.
  */
 
 import { FleetboxError } from "../core/errors.ts";
@@ -34,7 +34,7 @@ export type { Duplex, Port, PortEnd, PortOptions } from "./port.ts";
 /** The gateway's key among the counters; no member can be called that. */
 export const GATEWAY_PORT = "(gateway)";
 
-/** What a listener of {@link Switch.onActivity} is told: a port's first frame, or an announced address. */
+/** An event for {@link Switch.onActivity}: a port's first frame, or an announced address. */
 export type Activity = "first-frame" | "announcement";
 export type ActivityListener = (activity: Activity) => void;
 
@@ -50,8 +50,8 @@ const MAX_ID = GATEWAY_ID + SUBNET.capacity;
 const DNS_QUESTIONS_PER_SECOND = 2000;
 const ANNOUNCEMENTS_PER_SECOND = 10;
 
-/** A name that the switch knows: its addresses are protected, its counters kept, its port there or not. */
-interface Seat {
+/** A member's link: its addresses are protected and its counters kept, connected or not. */
+interface Link {
   readonly id: number;
   readonly key: string;
   readonly counts: Counters;
@@ -67,10 +67,10 @@ export class Switch {
   readonly #options: SwitchOptions;
   readonly #macs = new MacTable();
   readonly #owners = { macs: this.#macs, addresses: new Uint8Array(256) };
-  readonly #seats = new Map<string, Seat>();
-  /** Seats by id; what the fast path uses. */
-  readonly #byId: (Seat | undefined)[] = new Array(MAX_ID + 1).fill(undefined);
-  /** Listeners of names that were not added yet. */
+  readonly #links = new Map<string, Link>();
+  /** Links by id, for the fast path. */
+  readonly #byId: (Link | undefined)[] = new Array(MAX_ID + 1).fill(undefined);
+  /** Listeners of names that are not added yet. */
   readonly #listeners = new Map<string, ActivityListener>();
   readonly #dirty: LivePort[] = [];
   readonly #portOwner: PortOwner = {
@@ -80,7 +80,7 @@ export class Switch {
   /** Seconds and milliseconds since the process began, read once a chunk. */
   #nowSeconds = 0;
   #nowMs = 0;
-  /** The run of neighbouring frames in the chunk that go to one port: copied at once. */
+  /** The run of neighbouring frames in the chunk with the same destination: copied at once. */
   #runTarget: LivePort | undefined;
   #runFrom = 0;
   #runEnd = 0;
@@ -94,64 +94,64 @@ export class Switch {
   }
 
   /**
-   * Plugs a connection in and begins to read it. A port of the same name is replaced: its connection is closed, its
-   * counters go on. The addresses stay the member's until {@link removePort}.
+   * Adds a connection and begins to read it. A port of the same name is replaced: its connection is closed, its
+   * counters continue. The addresses stay the member's until {@link removePort}.
    * @throws {FleetboxError} `conflict`: the MAC or address is another's, or the network has no address left; `misuse`: it is none.
    */
   addPort(conn: Duplex, options: PortOptions): Port {
-    const seat = this.#seatOf(options);
-    if (options.rules) seat.rules = options.rules;
-    seat.port?.end({ why: "replaced", message: "another connection took its place" });
-    const port = new LivePort(seat.id, conn, options, seat.counts, this.#portOwner);
-    seat.port = port;
+    const link = this.#linkOf(options);
+    if (options.rules) link.rules = options.rules;
+    link.port?.end({ why: "replaced", message: "another connection took its place" });
+    const port = new LivePort(link.id, conn, options, link.counts, this.#portOwner);
+    link.port = port;
     return port;
   }
 
   /** What a member may use the gateway for, from its next frame on. A name that is not there is no error. */
   setRules(name: string, rules: GatewayRules): void {
-    const seat = this.#seats.get(name);
-    if (seat) seat.rules = rules;
+    const link = this.#links.get(name);
+    if (link) link.rules = rules;
   }
 
   /** Forgets a member: its connection, addresses, counters and listener. The gateway's name is {@link GATEWAY_PORT}. */
   removePort(name: string): void {
     this.#listeners.delete(name);
-    const seat = this.#seats.get(name);
-    if (seat === undefined) return;
-    this.#seats.delete(name);
-    this.#byId[seat.id] = undefined;
-    if (seat.id !== GATEWAY_ID) this.#release(seat.id);
-    seat.port?.end({ why: "removed", message: "its member left the group" });
+    const link = this.#links.get(name);
+    if (link === undefined) return;
+    this.#links.delete(name);
+    this.#byId[link.id] = undefined;
+    if (link.id !== GATEWAY_ID) this.#release(link.id);
+    link.port?.end({ why: "removed", message: "its member left the group" });
   }
 
   /** The connected port of a member (or {@link GATEWAY_PORT}), if there is one. */
   port(name: string): Port | undefined {
-    return this.#seats.get(name)?.port;
+    return this.#links.get(name)?.port;
   }
 
   /** Counters by member's name, the gateway's under {@link GATEWAY_PORT}. */
   counters(): Map<string, PortCounters> {
-    return new Map([...this.#seats].map(([key, seat]) => [key, seat.counts.snapshot()]));
+    return new Map([...this.#links].map(([key, link]) => [key, link.counts.snapshot()]));
   }
 
   /**
    * Calls the listener for the first frame that a member sends after it was (re)added, and for each address that it
-   * announces (gratuitous ARP; at most 10 a second). One listener a name; undefined takes it away. It may be set
-   * before the port is there. It runs after the frames of the chunk were forwarded.
+   * announces (gratuitous ARP; at most 10 a second). One listener for each name; undefined removes it. It may be set
+   * before the port is added. It runs after the chunk's frames were forwarded.
    */
   onActivity(name: string, listener: ActivityListener | undefined): void {
     if (listener) this.#listeners.set(name, listener);
     else this.#listeners.delete(name);
-    const seat = this.#seats.get(name);
-    if (seat) seat.listener = listener;
+    const link = this.#links.get(name);
+    if (link) link.listener = listener;
   }
 
   /** Closes every connection. */
   close(): void {
-    for (const seat of this.#seats.values()) seat.port?.end({ why: "closed", message: "the switch was closed" });
+    for (const link of this.#links.values()) link.port?.end({ why: "closed", message: "the switch was closed" });
   }
 
-  #seatOf(options: PortOptions): Seat {
+  #linkOf(options: PortOptions): Link {
     const isGateway = options.role === "gateway";
     const key = isGateway ? GATEWAY_PORT : options.name;
     const mac = options.mac === undefined ? undefined : parseMac(options.mac);
@@ -159,14 +159,14 @@ export class Switch {
     if (octet === undefined && options.ip !== undefined) {
       throw new FleetboxError("misuse", `Cannot add "${key}": ${options.ip} is not in the group's network`);
     }
-    const known = this.#seats.get(key);
+    const known = this.#links.get(key);
     const id = known?.id ?? (isGateway ? GATEWAY_ID : this.#freeId());
     this.#checkFree(key, id, mac, octet);
     if (!isGateway) this.#release(id);
     if (mac) this.#macs.assign(mac, id);
     if (octet !== undefined) this.#owners.addresses[octet] = id;
     if (known) return known;
-    const seat: Seat = {
+    const link: Link = {
       id,
       key,
       counts: new Counters(),
@@ -176,12 +176,12 @@ export class Switch {
       listener: this.#listeners.get(key),
       rules: CLOSED,
     };
-    this.#seats.set(key, seat);
-    this.#byId[id] = seat;
-    return seat;
+    this.#links.set(key, link);
+    this.#byId[id] = link;
+    return link;
   }
 
-  /** @throws {FleetboxError} `conflict`: somebody else was given one of these addresses. */
+  /** @throws {FleetboxError} `conflict`: one of these addresses is another member's. */
   #checkFree(key: string, id: number, mac: Uint8Array | undefined, octet: number | undefined): void {
     const macOwner = mac ? this.#macs.ownerOf(macHigh(mac, 0), macLow(mac, 0)) : NOBODY;
     const addressOwner = octet === undefined ? NOBODY : this.#owners.addresses[octet];
@@ -193,7 +193,7 @@ export class Switch {
   }
 
   #freeId(): number {
-    const id = this.#byId.findIndex((seat, index) => index >= FIRST_MEMBER_ID && seat === undefined);
+    const id = this.#byId.findIndex((link, index) => index >= FIRST_MEMBER_ID && link === undefined);
     if (id < 0) throw SUBNET.full();
     return id;
   }
@@ -205,13 +205,13 @@ export class Switch {
   }
 
   #ended(port: LivePort): void {
-    const seat = this.#byId[port.id];
-    if (seat?.port !== port) return;
-    seat.port = undefined;
+    const link = this.#byId[port.id];
+    if (link?.port !== port) return;
+    link.port = undefined;
     this.#macs.forget(port.id);
   }
 
-  /** Forwards every whole frame that the port's reader holds. Gives the reason when the stream is garbage. */
+  /** Forwards every whole frame in the port's reader. Returns the reason when the stream is garbage. */
   #received(port: LivePort): string | undefined {
     this.#nowMs = performance.now();
     this.#nowSeconds = (this.#nowMs / 1000) >>> 0;
@@ -231,7 +231,7 @@ export class Switch {
     return `a frame of ${reader.announced} bytes was announced, at most ${MAX_FRAME} are possible: the stream is garbage`;
   }
 
-  /** The one port that gets this frame; undefined when it was dropped, answered, or flooded by this call. */
+  /** The one port that gets this frame; undefined when this call dropped, answered or flooded it. */
   #destination(port: LivePort, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
     const { counts, id } = port;
     counts.rxFrames++;
@@ -246,7 +246,7 @@ export class Switch {
     if (!port.wasHeard) this.#heard(port);
     if ((bytes[at] & 1) === 1) return this.#flood(port, bytes, at, end, true);
     const to = this.#macs.portOf(macHigh(bytes, at), macLow(bytes, at));
-    if (to === id) return undefined; // whoever it is for sits on the same cable, and has it
+    if (to === id) return undefined; // its destination is on the same link, and has it
     if (to === NOBODY) return this.#flood(port, bytes, at, end, false);
     if (to === GATEWAY_ID) return this.#toGateway(port, bytes, at, end);
     if (id === GATEWAY_ID) return this.#toMember(port, to, bytes, at, end);
@@ -255,13 +255,13 @@ export class Switch {
 
   /** A member's port, when it may have this frame of the gateway's. */
   #toMember(gateway: LivePort, to: number, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
-    const seat = this.#byId[to];
-    if (!seat?.port) return dropped(gateway.counts, Drop.unreachable);
-    const verdict = checkToMember(bytes, at, end, seat.rules);
-    return verdict === PASS ? seat.port : dropped(seat.counts, verdict);
+    const link = this.#byId[to];
+    if (!link?.port) return dropped(gateway.counts, Drop.unreachable);
+    const verdict = checkToMember(bytes, at, end, link.rules);
+    return verdict === PASS ? link.port : dropped(link.counts, verdict);
   }
 
-  /** The gateway's port, when it may have this frame; undefined when it was dropped, or answered here. */
+  /** The gateway's port, if it may get this frame; undefined when the frame was dropped or answered here. */
   #toGateway(port: LivePort, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
     const rules = this.#byId[port.id]?.rules ?? CLOSED;
     if (this.#options.dns && isDnsQuestion(bytes, at, end) && !this.#asked(port, bytes, at, end, rules)) {
@@ -277,7 +277,7 @@ export class Switch {
     return undefined;
   }
 
-  /** Lets the hook answer a question; true when it goes on to the gateway. */
+  /** Lets the hook answer a question; true when the question goes on to the gateway. */
   #asked(port: LivePort, bytes: Uint8Array, at: number, end: number, rules: GatewayRules): boolean {
     if (!this.#byId[port.id]?.questions.take(this.#nowMs)) {
       port.counts.drop(Drop.dnsRate);
@@ -291,13 +291,13 @@ export class Switch {
     return false;
   }
 
-  /** Queues a frame of ours for the port whose chunk is being walked over. */
+  /** Queues a frame of ours for the port whose chunk is being processed. */
   #reply(port: LivePort, bytes: Uint8Array, reply: Uint8Array): void {
     this.#endRun(bytes);
     this.#send(port, reply, 0, reply.length, 1);
   }
 
-  /** Sends a frame to every other port; to the gateway only what is for all, because its addresses are known. */
+  /** Sends a frame to every other port; to the gateway only broadcasts, because its addresses are known. */
   #flood(from: LivePort, bytes: Uint8Array, at: number, end: number, isForAll: boolean): undefined {
     this.#endRun(bytes);
     if (isForAll && from.id !== GATEWAY_ID) {
@@ -305,10 +305,10 @@ export class Switch {
       const gateway = this.#toGateway(from, bytes, at, end);
       if (gateway) this.#send(gateway, bytes, at - HEADER_BYTES, end, 1);
     }
-    for (const seat of this.#seats.values()) {
-      if (seat.port && seat.port !== from && seat.id !== GATEWAY_ID) {
-        if (from.id === GATEWAY_ID && checkToMember(bytes, at, end, seat.rules) !== PASS) continue;
-        this.#send(seat.port, bytes, at - HEADER_BYTES, end, 1);
+    for (const link of this.#links.values()) {
+      if (link.port && link.port !== from && link.id !== GATEWAY_ID) {
+        if (from.id === GATEWAY_ID && checkToMember(bytes, at, end, link.rules) !== PASS) continue;
+        this.#send(link.port, bytes, at - HEADER_BYTES, end, 1);
       }
     }
     return undefined;
@@ -331,7 +331,7 @@ export class Switch {
     this.#runFrames = 0;
   }
 
-  /** Queues whole frames, lengths in front, as many as there is room for. */
+  /** Queues as many whole frames, with their lengths, as there is room for. */
   #send(target: LivePort, bytes: Uint8Array, from: number, end: number, frames: number): void {
     const { counts } = target;
     const until = target.queue.append(bytes, from, end);
@@ -353,7 +353,7 @@ export class Switch {
     if (this.#byId[port.id]?.announcements.take(this.#nowMs)) this.#tell(port, "announcement");
   }
 
-  /** Tells the listener, outside of the walk over frames: what it throws is no frame's problem. */
+  /** Calls the listener outside of the processing of frames, so that its errors do not affect them. */
   #tell(port: LivePort, activity: Activity): void {
     const listener = this.#byId[port.id]?.listener;
     if (listener) queueMicrotask(() => listener(activity));

@@ -1,8 +1,8 @@
 /**
- * A cheap limit on how often something may happen: so many a second, and as many at once after a quiet second.
+ * A cheap rate limit: so many events a second, and as many at once after a quiet second.
  *
- * The switch keeps one for a guest's DNS questions and one for its announcements. The time is handed in, because the
- * switch reads the clock once a chunk; a clock that jumps forward fills the bucket, one that stands still does not.
+ * The switch has one for a guest's DNS questions and one for its announcements. The caller passes the time, because the
+ * switch reads the clock once a chunk; a clock that jumps forward fills the bucket.
  */
 
 export class TokenBucket {

@@ -1,10 +1,11 @@
 /**
- * Ports of this host's loopback that lead to ports of members: how they are written, and who has which.
+ * Port forwards: how they are written, reserved, and who owns which port.
  *
- * A forward is the member's: it stands in its `config.json` from the moment in which it was asked for, whether the member
- * runs or not, and so a host port belongs to one member of the store at a time. Reserving happens under the store's claim
- * lock. That somebody else listens there is found by trying, and told with the name of the program. The holder opens what
- * is reserved (`holder/network.ts`); the commands and the library reserve for members that nobody serves.
+ * A forward belongs to a member: it is in the member's `config.json` from the moment of the request, whether the member
+ * runs or not, so a host port belongs to one member of the store at a time. Reserving happens under the store's claim
+ * lock. Trying to listen finds out whether another program has the port, and the error names that program. The holder
+ * opens the reserved forwards (`holder/network`); the commands and the library reserve for members that no holder
+ * serves.
  */
 
 import { FleetboxError } from "../core/errors.ts";
@@ -13,7 +14,7 @@ import { host } from "../system/os.ts";
 import { isAlive } from "../system/process.ts";
 import type { MemberConfig, Store } from "../store.ts";
 
-/** Free ports are taken from here: below what systems give to outgoing connections, so that they are free again later. */
+/** The range of free ports: below the ports of outgoing connections, so that they are still free later. */
 const [FIRST_FREE, LAST_FREE] = [20_000, 32_767];
 const FREE_TRIES = 200;
 
@@ -41,12 +42,12 @@ export function parseForward(text: string, what = "a port forward"): ForwardWish
   return host === 0 ? { guest_port: guest } : { host_port: host, guest_port: guest };
 }
 
-/** As {@link parseForward} reads it. */
+/** The text that {@link parseForward} reads. */
 export function forwardText({ host_port, guest_port }: ForwardWish): string {
   return host_port === undefined ? String(guest_port) : `${host_port}:${guest_port}`;
 }
 
-/** The forward of a member that a wish is met by already. */
+/** The member's forward that already satisfies a request. */
 export function madeForward(forwards: readonly PortForward[], wish: ForwardWish): PortForward | undefined {
   return forwards.find(({ host_port, guest_port }) =>
     guest_port === wish.guest_port && (wish.host_port === undefined || wish.host_port === host_port)
@@ -55,7 +56,7 @@ export function madeForward(forwards: readonly PortForward[], wish: ForwardWish)
 
 /**
  * Reserves ports for a member and writes them into its config. The caller holds the member's lock.
- * @returns the config as it is then.
+ * @returns the config with them.
  * @throws {FleetboxError} `conflict`: a port is another member's, or another program listens on it; `denied`: this user
  * may not listen there.
  */
@@ -80,13 +81,13 @@ export async function reserveForwards(
   });
 }
 
-/** Reserves a port for a member that nobody serves. @throws as {@link reserveForwards}; `not-found` */
+/** Reserves a port for a member that no holder serves. @throws as {@link reserveForwards}; `not-found` */
 export async function forwardStopped(store: Store, name: string, wish: ForwardWish): Promise<PortForward> {
   const config = await reserveForwards(store, existing(store, name), [wish]);
   return madeForward(config.forwards!, wish)!;
 }
 
-/** Takes a forward of a member that nobody serves away. The caller holds the member's lock. */
+/** Removes a forward of a member that no holder serves. The caller holds the member's lock. */
 export async function dropForward(store: Store, name: string, hostPort: number): Promise<PortForward> {
   const config = existing(store, name);
   const gone = config.forwards?.find(({ host_port }) => host_port === hostPort);
@@ -97,17 +98,17 @@ export async function dropForward(store: Store, name: string, hostPort: number):
 
 export function noSuchForward(name: string, hostPort: number): FleetboxError {
   return new FleetboxError("not-found", `Port ${hostPort} of this host does not lead to "${name}"`, {
-    hint: `See what does: fleetbox forward ${name}`,
+    hint: `List its port forwards: fleetbox forward ${name}`,
   });
 }
 
 function existing(store: Store, name: string): MemberConfig {
   const config = store.config(name);
   if (config) return config;
-  throw new FleetboxError("not-found", `There is no member "${name}"`, { hint: "See what there is: fleetbox ls" });
+  throw new FleetboxError("not-found", `There is no member "${name}"`, { hint: "List the members: fleetbox ls" });
 }
 
-/** @throws {FleetboxError} who has it */
+/** @throws {FleetboxError} naming the port's owner */
 function checkFree(store: Store, config: MemberConfig, { host_port, guest_port }: PortForward): void {
   const owner = memberWith(store, config, host_port);
   if (owner) throw portTaken(config.name, { host_port, guest_port }, owner.what, owner.hint);
@@ -116,8 +117,8 @@ function checkFree(store: Store, config: MemberConfig, { host_port, guest_port }
 }
 
 /**
- * Why a port cannot be had, of which the system says that it cannot.
- * @param problem what it says.
+ * The error for a port on which the system does not let us listen.
+ * @param problem the system's error.
  */
 export function portProblem(store: Store, name: string, forward: PortForward, problem: unknown): FleetboxError {
   const ssh = sshPortOf(store, forward.host_port);
@@ -139,13 +140,13 @@ export function portProblem(store: Store, name: string, forward: PortForward, pr
       },
     );
   }
-  return portTaken(name, forward, "another program listens on it, which cannot be seen from here");
+  return portTaken(name, forward, "another program listens on it, which is not visible to this user");
 }
 
 function portTaken(name: string, forward: PortForward, what: string, hint?: string): FleetboxError {
   const other = `Choose another port, or let one be chosen: fleetbox forward ${name} ${forward.guest_port}`;
   return new FleetboxError("conflict", `${sentence(name, forward)}: ${what}`, {
-    hint: hint ? `${other}; or take that one away: ${hint}` : other,
+    hint: hint ? `${other}; or remove that one: ${hint}` : other,
   });
 }
 
@@ -159,7 +160,7 @@ function memberWith(store: Store, config: MemberConfig, port: number): { what: s
   for (const { name, forwards } of [config, ...others.filter(({ name }) => name !== config.name)]) {
     const found = forwards?.find(({ host_port }) => host_port === port);
     if (!found) continue;
-    const what = `it leads to port ${found.guest_port} of "${name}" already`;
+    const what = `it already leads to port ${found.guest_port} of "${name}"`;
     return { what, hint: `fleetbox forward ${name} ${forwardText(found)} --remove` };
   }
   return undefined;
@@ -185,7 +186,7 @@ function freePort(store: Store, config: MemberConfig): number {
   throw new FleetboxError("failed", `Found no free port of this host for "${config.name}" in ${FREE_TRIES} tries`);
 }
 
-/** What keeps us from listening on a port of 127.0.0.1, if anything. */
+/** Why we cannot listen on a port of 127.0.0.1; undefined: we can. */
 function tryPort(port: number): unknown {
   try {
     Deno.listen({ hostname: "127.0.0.1", port }).close();

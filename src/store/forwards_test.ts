@@ -76,11 +76,11 @@ Deno.test("what is reserved stands in the config, is another member's refusal, a
     assert.deepEqual(await reserve(store, "a", port), store.config("a"), "again is fine");
     await assert.rejects(reserve(store, "b", port), (thrown: FleetboxError) => {
       assert.equal(thrown.code, "conflict");
-      assert.match(thrown.message, new RegExp(`port ${port} of this host.*"b": it leads to port 80 of "a" already`));
+      assert.match(thrown.message, new RegExp(`port ${port} of this host.*"b": it already leads to port 80 of "a"`));
       assert.match(thrown.hint!, new RegExp(`fleetbox forward a ${port}:80 --remove`));
       return true;
     });
-    await assert.rejects(reserve(store, "a", port, 81), /it leads to port 80 of "a" already/);
+    await assert.rejects(reserve(store, "a", port, 81), /it already leads to port 80 of "a"/);
     assert.equal(store.config("b")!.forwards, undefined);
     await dropForward(store, "a", port);
     await assert.rejects(dropForward(store, "a", port), { code: "not-found" });

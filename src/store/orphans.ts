@@ -1,5 +1,5 @@
 /**
- * Groups whose holders were killed: what still runs of them, and the sweeping of those of which nothing is left.
+ * Groups whose holders were killed: finding their running machines, and sweeping groups without any.
  *
  * A holder writes its group's record before it starts anything, and each process's identity as soon as it knows it. A
  * holder that dies in between leaves hypervisors that no record names: they are found by the control socket in their
@@ -14,7 +14,7 @@ import { removeIfThere } from "../system/files.ts";
 import { findHypervisors } from "../vmm/processes.ts";
 import type { GroupRecord, Store } from "../store.ts";
 
-/** Every group's record; those of dead holders are completed by what runs without being written down. */
+/** Every group's record; running machines that are missing are added to the records of dead holders. */
 export function completeRecords(store: Store): GroupRecord[] {
   const records = store.groupRecords();
   const orphaned = records.filter(({ holder }) => !isAlive(holder));
@@ -28,7 +28,7 @@ export function completeRecords(store: Store): GroupRecord[] {
     for (const name of record.members) {
       const known = record.hypervisors[name];
       if (known && isAlive(known)) continue;
-      // Since then it may have booted in another group: that one's machine is not this one's.
+      // It may have booted in another group since: that group's machine is not this one's.
       if (isElsewhere(store, name, record, records)) continue;
       want(store.member(name).qmpSocket, (found) => record.hypervisors[name] = found);
     }
@@ -39,12 +39,12 @@ export function completeRecords(store: Store): GroupRecord[] {
   return records;
 }
 
-/** How long a holder that was killed may go on being a process when its sockets are gone. */
+/** How long a killed holder may remain a process after its sockets are gone. */
 const DYING_MS = 2_000;
 
 /**
- * The records, once no holder of these members is just dying: its sockets are closed a moment before its process is gone, and
- * who looked between the two would take its machines for nobody's and boot others beside them.
+ * The records, read when no holder of these members is dying: a holder's sockets close a moment before its process is
+ * gone. A reader in between would not see its machines, and boot others beside them.
  */
 export async function settledRecords(store: Store, names: readonly string[]): Promise<GroupRecord[]> {
   using limit = new Limit(DYING_MS);
@@ -62,7 +62,7 @@ async function isDying(store: Store, { holder, served }: GroupRecord, names: rea
   return (await Promise.all(answers)).includes(false);
 }
 
-/** Whether a member's latest boot was in another group, as far as its config and the other records tell. */
+/** Whether a member's latest boot was in another group, by its config and the other records. */
 function isElsewhere(store: Store, name: string, { id }: GroupRecord, records: readonly GroupRecord[]): boolean {
   const stored = store.readMember(name);
   const bootedIn = stored && "config" in stored ? stored.config.group : undefined;
@@ -76,9 +76,9 @@ export function liveMembers(record: GroupRecord, lives: (process: ProcessIdentit
 }
 
 /**
- * What becomes of a group, by its record and by which processes live. `served`: its holder lives, leave it alone. `adopt`:
- * machines of it run without a holder; whoever needs one of them takes all of them back. `sweep`: nothing of it is of use to
- * anybody, and what still runs of it (a gateway alone, what a bound holder left) is to be ended. Pure.
+ * The fate of a group, by its record and its living processes. `served`: its holder lives; do not touch it. `adopt`:
+ * its machines run without a holder; a command that needs one of them adopts all of them. `sweep`: nothing of it is
+ * useful any more, and its remaining processes (a gateway, the machines of a bound holder) are to be ended. Pure.
  */
 export function fateOf(
   record: GroupRecord,
@@ -89,23 +89,23 @@ export function fateOf(
 }
 
 /**
- * Ends what is left of groups that have neither a holder nor a machine: a gateway, a record, sockets; and clears away what
- * killed processes left half-made or half-removed. A group of which a machine runs is not touched.
+ * Ends the remains of groups that have neither a holder nor a machine (a gateway, a record, sockets), and deletes what
+ * killed processes left half-made or half-removed. A group with a running machine is not touched.
  */
 export function sweepGroups(store: Store): void {
   for (const record of completeRecords(store)) {
-    if (fateOf(record) !== "sweep" || record.bound) continue; // a bound one: the next holder does it, machines and all
+    if (fateOf(record) !== "sweep" || record.bound) continue; // the next holder sweeps a bound group, with its machines
     if (record.gateway && isAlive(record.gateway)) {
       try {
-        Deno.kill(record.gateway.pid, "SIGKILL"); // it keeps nothing
-      } catch { /* it went by itself */ }
+        Deno.kill(record.gateway.pid, "SIGKILL"); // it has no state
+      } catch { /* it has ended by itself */ }
     }
     for (const path of Object.values(store.group(record.id))) removeIfThere(path);
   }
   store.sweepTemporary([]);
 }
 
-/** Whether a member's machine runs, whatever the records say: asked of the processes themselves, before a disk is deleted. */
+/** Whether a member's machine runs, by the processes and not by the records: checked before a disk is deleted. */
 export function hasMachine(store: Store, name: string): boolean {
   let found = false;
   findHypervisors(new Map([[store.member(name).qmpSocket, (pid) => found ||= identify(pid) !== undefined]]));

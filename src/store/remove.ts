@@ -1,9 +1,10 @@
 /**
  * Removing a member: the one place that deletes a disk.
  *
- * Both halves come here: `rm`, an `up` that is undone, the library's cleanup, a holder after a failed first boot and at the
- * end of its client. Under the member's lock it is asked once more who uses the disk: whoever answers at the member's
- * socket, and the processes, for a machine can run without a holder and without a record. A disk in use is never deleted.
+ * Both halves use it: `rm`, an `up` that is undone, the library's cleanup, a holder after a failed first boot and at
+ * the end of its client. Under the member's lock it checks once more whether the disk is in use: by the member's
+ * socket, and by the processes, because a machine can run without a holder and without a record. A disk in use is never
+ * deleted.
  */
 
 import { FleetboxError, isNotFound } from "../core/errors.ts";
@@ -16,12 +17,12 @@ import { hasMachine } from "./orphans.ts";
 export interface RemoveOptions {
   /** The caller is the holder that serves the member: an answer at its socket is its own. @default false */
   isServedHere?: boolean;
-  /** Asked under the lock as well: false keeps the member. */
+  /** Called under the lock: false keeps the member. */
   isStillWanted?: () => boolean;
 }
 
 /**
- * Removes a member, disk and all; true when there was something to remove.
+ * Removes a member with its disk; true when there was something to remove.
  * @throws {FleetboxError} `conflict`: it is served, or its machine runs; `denied`, `failed`: it cannot be deleted
  */
 export async function removeMember(store: Store, name: string, options: RemoveOptions = {}): Promise<boolean> {
@@ -31,7 +32,7 @@ export async function removeMember(store: Store, name: string, options: RemoveOp
     if (!options.isServedHere && await answers(store.memberSocket(name))) {
       throw inUse(name, "it was started again", `Stop it first: fleetbox stop ${name}`);
     }
-    // Its holder may have died a moment ago: what counts is the process.
+    // Its holder may have died a moment ago: only the process counts.
     if (hasMachine(store, name)) {
       throw inUse(name, "its machine still runs", `End it first: fleetbox stop --force ${name}`);
     }
@@ -48,7 +49,7 @@ async function answers(socket: string): Promise<boolean> {
 
 async function deleteMember(store: Store, name: string): Promise<void> {
   const { dir, ...paths } = store.member(name);
-  // Renamed first: from here on the member is gone, however far the deletion comes.
+  // Renamed first, so that the member is gone even if the deletion is interrupted.
   const doomed = temporaryOf(join(store.clustersDir, `.removed-${name}`));
   try {
     await Deno.rename(dir, doomed);
@@ -59,12 +60,12 @@ async function deleteMember(store: Store, name: string): Promise<void> {
   await Deno.remove(doomed, { recursive: true });
   for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket]) removeIfThere(socket);
   await store.withClaimLock(async () => {
-    // Somebody may have claimed the name meanwhile, or its holder removes it while it holds the claim.
+    // Another process may have claimed the name meanwhile, or its holder removes it while it holds the claim.
     if (!await answers(paths.socket)) removeIfThere(paths.socket);
   });
   try {
     await Deno.remove(join(dir, "..")); // the cluster's directory, when this was its last member
-  } catch { /* others are in it */ }
+  } catch { /* it has other members */ }
 }
 
 function inUse(name: string, why: string, hint: string): FleetboxError {

@@ -1,10 +1,10 @@
-/** Ending processes that are not our children and that a killed holder left: what nobody shall use any more. */
+/** Ends processes that a killed holder left and that are not our children. */
 
 import { Limit, pause } from "../core/deadline.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { isAlive, type ProcessIdentity } from "./process.ts";
 
-/** How long the kernel may take to end a process that was killed. */
+/** How long the kernel may take to end a killed process. */
 const GONE_LIMIT_MS = 10_000;
 
 /** Kills processes and returns when they are gone. `what` names one of them in the error. @throws {FleetboxError} `failed` */
@@ -17,8 +17,8 @@ export async function endProcesses(processes: readonly ProcessIdentity[], what: 
       }
       try {
         Deno.kill(process.pid, "SIGKILL");
-      } catch { /* gone in between */ }
-      await pause(10); // not our child: no event tells of its end
+      } catch { /* it has just ended */ }
+      await pause(10); // not our child: no event reports its end
     }
   }));
 }

@@ -1,10 +1,10 @@
 /**
- * What differs between the operating systems that fleetbox runs on: Linux, and macOS.
+ * The differences between the operating systems that fleetbox runs on: Linux and macOS.
  *
- * The one place that asks which one this is. Everybody else asks {@link host} for a fact: when a process started, how a
- * program is made to end with us, where firmware lies, how long a socket's path may be, what to install. Linux tells of
- * processes in `/proc` (proc(5)); macOS has `ps`, whose start times have seconds, and nothing that ends a child with its
- * parent: there a bound holder's watch of its parent has to do, and the next holder ends what a killed one left.
+ * The one place that asks which system this is. Other files ask {@link host} for facts: when a process started, how a
+ * child is made to end with us, where firmware is, how long a socket's path may be, what to install. Linux describes
+ * processes in `/proc` (proc(5)). macOS has `ps`, whose start times are in seconds, and nothing that ends a child with
+ * its parent: there a bound holder watches its parent, and the next holder ends what a killed one left.
  *
  * A test replaces the whole with {@link replaceHost}. Imports `port_owner.ts` alone, a part of it.
  */
@@ -17,17 +17,17 @@ export interface HostSystem {
   startTimeOf(pid: number): string | undefined;
   /** Our parent's process id, now: another one when the parent has died. */
   parentPid(): number;
-  /** Every process that we may look at: its arguments as they were given, or, where that is unknown, in one text. */
+  /** Every process that we may inspect: its arguments one by one, or in one text where they are not known. */
   commandLines(): Iterable<{ pid: number; args: readonly string[] }>;
-  /** The processor time that a process has used, in milliseconds; 0 where it cannot be told. */
+  /** The processor time that a process has used, in milliseconds; 0 where it is unknown. */
   cpuTimeMs(pid: number): number;
-  /** Who keeps a port of 127.0.0.1; undefined: nobody is seen to. */
+  /** The owner of a port of 127.0.0.1; undefined: no owner is visible. */
   portOwner(port: number): PortOwner | undefined;
-  /** A text that changes with every boot of this host; undefined where none is told. */
+  /** A text that changes with every boot of this host; undefined where there is none. */
   bootId(): string | undefined;
   /** Whether the system's own hypervisor (macOS) can be used. */
   hasHypervisor(): boolean;
-  /** The program that makes another one end with the thread that started it, and how; undefined: there is none. */
+  /** The program that makes another one end with the thread that started it; undefined: there is none. */
   readonly deathSignal?: { program: string; args(signal: string): string[] };
   /** The bytes that a unix socket's path may have. */
   readonly maxSocketPath: number;
@@ -37,11 +37,11 @@ export interface HostSystem {
   readonly againNumber: number;
   /** `share` directories that may hold firmware, best first. */
   readonly shares: readonly string[];
-  /** Where programs are that are not on everybody's `PATH`. */
+  /** Directories of programs that may be missing in `PATH`. */
   readonly programDirs: readonly string[];
-  /** What GNU's `find` is called. */
+  /** The name of GNU's `find`. */
   readonly gnuFind: string;
-  /** The path of the running executable's own file, even when another one has taken its place. */
+  /** The path of the running executable's own file, even when that file was replaced. */
   ownFile(): string;
   /** The command that installs a Debian package, or what is the same here: where it is not known by itself, this formula. */
   install(debianPackage: string, formula?: string): string;
@@ -49,12 +49,12 @@ export interface HostSystem {
 
 let current: HostSystem | undefined;
 
-/** The system that this is. */
+/** This system. */
 export function host(): HostSystem {
   return current ??= Deno.build.os === "darwin" ? darwin() : linux();
 }
 
-/** Puts another system in the place of this one; for tests. Gives how to undo it. */
+/** Replaces this system, for tests. Dispose of the result to undo it. */
 export function replaceHost(system: HostSystem): Disposable {
   const before = current;
   current = system;
@@ -66,7 +66,7 @@ function linux(): HostSystem {
     name: "linux",
     startTimeOf(pid) {
       const fields = statFields(pid);
-      // A zombie is gone, unless threads of it are still on their way out: until then its files and ports are in use.
+      // A zombie is gone, unless threads of it are still ending: until then its files and ports are in use.
       const isGone = !fields || fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1);
       return isGone ? undefined : fields[19];
     },
@@ -76,7 +76,7 @@ function linux(): HostSystem {
         if (!/^\d+$/.test(name)) continue;
         try {
           yield { pid: Number(name), args: Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0") };
-        } catch { /* somebody else's, or gone */ }
+        } catch { /* another user's, or gone */ }
       }
     },
     cpuTimeMs(pid) {
@@ -97,7 +97,7 @@ function linux(): HostSystem {
     canConfine: true,
     againNumber: 11,
     shares: ["/usr/share", "/usr/local/share"],
-    programDirs: ["/usr/sbin", "/sbin"], // Debian has some where a user's PATH does not lead
+    programDirs: ["/usr/sbin", "/sbin"], // Debian puts some outside a user's PATH
     gnuFind: "find",
     ownFile: () => "/proc/self/exe",
     install: (name) => `apt-get install ${name}`,
@@ -105,8 +105,8 @@ function linux(): HostSystem {
 }
 
 /**
- * What `/proc/PID/stat` says behind the program's name, which is in parentheses and may hold anything: field 3, the state,
- * comes first. Undefined: no such process.
+ * The fields of `/proc/PID/stat` after the program's name, which is in parentheses and may contain anything. Field 3,
+ * the state, comes first. Undefined: no such process.
  */
 function statFields(pid: number | "self"): string[] | undefined {
   let stat: string;
@@ -130,7 +130,7 @@ function directory(path: string): Deno.DirEntry[] {
 /** Homebrew's prefix on Apple's processors, and on Intel's. */
 const BREW = ["/opt/homebrew", "/usr/local"];
 
-/** Where Debian's packages are Homebrew's, under another name. What is not listed comes with macOS. */
+/** Debian's packages and their names in Homebrew. Packages that are not listed come with macOS. */
 const FORMULAS: Record<string, string> = {
   "e2fsprogs": "e2fsprogs",
   "findutils": "findutils",
@@ -138,10 +138,10 @@ const FORMULAS: Record<string, string> = {
   "openssh-client": "openssh",
 };
 
-/** macOS. @param tools the programs that it asks; for tests. */
+/** macOS. @param tools replaces the programs that it runs; for tests. */
 export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = {}): HostSystem {
   const { ps = "/bin/ps", sysctl = "/usr/sbin/sysctl", lsof = "/usr/sbin/lsof" } = tools;
-  // Without a zone and a language of its own, the same moment would be another text in another terminal.
+  // Without a fixed zone and language, the same moment would be another text in another terminal.
   const ask = (program: string, ...args: string[]) => {
     try {
       const { stdout } = new Deno.Command(program, {

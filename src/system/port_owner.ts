@@ -1,13 +1,14 @@
 /**
- * Who listens on a port of this host, as far as it can be seen; asked through `os.ts`, which knows whom to ask.
+ * The program that listens on a port of this host, as far as it is visible. Used through `os.ts`, which knows the
+ * system.
  *
- * Linux tells in `/proc` (proc(5)): a socket's number in `/proc/net/tcp`, and the process that has it open. Others'
- * processes cannot be looked into. macOS has lsof(8), which tells both in one. Imports nothing.
+ * Linux has it in `/proc` (proc(5)): a socket's inode in `/proc/net/tcp`, and the process that has it open. Processes
+ * of other users are not visible. macOS has lsof(8), which reports both. Imports nothing.
  */
 
 /** A program that listens. */
 export interface PortOwner {
-  /** The process, when we may see it. */
+  /** The process, when it is visible to us. */
   pid?: number;
   /** Its program's name. */
   program?: string;
@@ -15,10 +16,10 @@ export interface PortOwner {
 
 /** The state of a socket that listens, in `/proc/net/tcp`. */
 const LISTEN = "0A";
-/** Addresses on which a socket keeps others off a port of 127.0.0.1: itself, and all (IPv4, IPv6, IPv4 in IPv6). */
+/** Listening addresses that occupy a port of 127.0.0.1: itself, and all addresses (IPv4, IPv6, IPv4 in IPv6). */
 const TAKES_LOOPBACK = /^(0100007F|00000000|0{32}|0{16}FFFF0000(0100007F|00000000))$/;
 
-/** Who keeps a port of 127.0.0.1, as `/proc` tells; undefined when nobody is seen to. */
+/** The owner of a port of 127.0.0.1, from `/proc`; undefined when none is visible. */
 export function ownerInProc(port: number): PortOwner | undefined {
   const inode = ["/proc/net/tcp", "/proc/net/tcp6"].map((table) => listener(read(table), port)).find(Boolean);
   if (inode === undefined) return undefined;

@@ -1,11 +1,12 @@
 /**
- * The one place that starts processes, and the facts about processes that run.
+ * The one place that starts processes, and facts about running processes.
  *
- * Nothing goes through a shell: a program and its argument list. {@link run} waits for a short-lived tool and turns a
- * failure into an error that carries the exit code, the signal and the last lines of standard error; {@link start}
- * gives a long-lived child (a hypervisor) whose standard error is drained into a bounded tail; {@link startHolder} starts a
- * session leader, its output in a file. {@link endChildren} is for a holder that must be gone now. A process id alone proves nothing, so what is written down
- * is a {@link ProcessIdentity}: the id and the start time, as the system tells it (`os.ts`).
+ * No command goes through a shell: a program gets an argument list. {@link run} waits for a short-lived tool and turns
+ * a failure into an error that carries the exit code, the signal and the last lines of standard error; {@link start}
+ * gives a long-lived child (a hypervisor) whose standard error is drained into a bounded tail; {@link startHolder}
+ * starts a session leader, its output in a file. {@link endChildren} is for a holder that must end now. A process id
+ * alone proves nothing, so records hold a {@link ProcessIdentity}: the id and the start time, as the system reports it
+ * (`os.ts`).
  */
 
 import { FleetboxError, isNotFound } from "../core/errors.ts";
@@ -13,7 +14,7 @@ import { host } from "./os.ts";
 
 const TAIL_BYTES = 8 * 1024;
 
-/** A process that ended otherwise than asked. */
+/** A process that failed. */
 export class ProcessError extends FleetboxError {
   constructor(
     readonly program: string,
@@ -31,12 +32,12 @@ export interface RunOptions {
   cwd?: string;
   env?: Record<string, string>;
   signal?: AbortSignal;
-  /** What the user should do when the program is missing. */
+  /** The hint when the program is missing. */
   hint?: string;
 }
 
 /**
- * Runs a program to its end and gives what it wrote to standard output.
+ * Runs a program to its end and returns its standard output.
  * @throws {ProcessError} it ended with another code than 0.
  * @throws {FleetboxError} `unavailable`: the program is not installed.
  */
@@ -69,23 +70,23 @@ export interface Child {
   readonly pid: number;
   /** Resolved when the process is gone and its output is drained. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** The last lines that it wrote, at most 8 KiB, trimmed. */
+  /** The last lines of its output, at most 8 KiB, trimmed. */
   tail(): string;
-  /** Sends a signal; false when the process is gone already. */
+  /** Sends a signal; false when the process has already ended. */
   kill(signal: Deno.Signal): boolean;
-  /** Writes to its standard input, if it was started with `input`; nothing happens when it does not read any more. */
+  /** Writes to its standard input, if it was started with `input`; does nothing when the child no longer reads. */
   write(text: string): void;
 }
 
 export interface StartOptions extends RunOptions {
-  /** Told what it writes to standard output and error, piece by piece, as it comes. */
+  /** Called with each piece of its standard output and error. */
   onOutput?: (text: string) => void;
-  /** Whether it can be written to; else its standard input is empty. @default false */
+  /** Whether its standard input can be written to; else it is empty. @default false */
   input?: boolean;
 }
 
 /**
- * Starts a child that goes on while we do.
+ * Starts a child that runs beside us.
  * @throws {FleetboxError} `unavailable`: the program is not installed.
  */
 export function start(program: string, args: readonly string[], options: StartOptions = {}): Child {
@@ -107,7 +108,7 @@ export function start(program: string, args: readonly string[], options: StartOp
         tail = (tail + text).slice(-TAIL_BYTES);
         onOutput?.(text);
       }
-    } catch { /* the pipe broke with the process; its status says the rest */ }
+    } catch { /* the process has ended; its exit status says the rest */ }
   };
   const drained = Promise.all([drain(child.stdout), drain(child.stderr)]);
   let gone = false;
@@ -140,11 +141,11 @@ export function start(program: string, args: readonly string[], options: StartOp
   return ours;
 }
 
-/** What {@link run} and {@link start} have started, while it runs. */
+/** Running children of {@link run} and {@link start}. */
 const children = new Set<{ kill(signal: Deno.Signal): unknown; exited: Promise<unknown> }>();
 let isEnding = false;
 
-/** Kills every child that {@link run} or {@link start} started, and starts no more. Resolves when they are gone. */
+/** Kills every child of {@link run} and {@link start}, and starts no more. Resolves when they are gone. */
 export async function endChildren(): Promise<void> {
   isEnding = true;
   for (const child of children) {
@@ -159,10 +160,10 @@ function endingError(program: string): FleetboxError {
   return new FleetboxError("interrupted", `Cannot start ${baseName(program)}: this process is ending`);
 }
 
-/** A process and the moment at which it started: the pair that is not reused. */
+/** A process id and its start time: the pair is never reused. */
 export interface ProcessIdentity {
   pid: number;
-  /** As {@link host} tells it: on Linux, in clock ticks since the boot. */
+  /** As {@link host} reports it: on Linux, in clock ticks since the boot. */
   startTime: string;
 }
 
@@ -172,18 +173,18 @@ export function identify(pid: number): ProcessIdentity | undefined {
   return startTime === undefined ? undefined : { pid, startTime };
 }
 
-/** Whether exactly this process still runs. */
+/** Whether this very process still runs. */
 export function isAlive(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.startTime === identity.startTime;
 }
 
-/** The path of a program that is on `PATH`, or where this system keeps what is not; else the bare name. */
+/** The path of a program on `PATH`, or in the system's other program directories; else the bare name. */
 export function toolPath(program: string): string {
   const places = [program, ...host().programDirs.map((dir) => `${dir}/${program}`)];
   return places.map(which).find((path) => path !== undefined) ?? program;
 }
 
-/** Whether a program can be found on `PATH` (or at the path that it names): its path, or undefined. */
+/** The path of a program that is on `PATH` (or at the given path), or undefined. */
 export function which(program: string): string | undefined {
   const places = program.includes("/") ? [""] : (Deno.env.get("PATH") ?? "").split(":").map((dir) => `${dir || "."}/`);
   for (const place of places) {
@@ -208,39 +209,39 @@ function baseName(path: string): string {
 
 /** A holder's process, as the client that spawned it sees it. */
 export interface HolderProcess {
-  /** A child of ours, until we end. */
+  /** A child of ours, while we run. */
   readonly pid: number;
-  /** The first line of its standard output; undefined when it ended without one. */
+  /** The first line of its standard output; undefined when it ended without writing one. */
   readonly firstLine: Promise<string | undefined>;
   readonly exited: Promise<Exit>;
   kill(signal: Deno.Signal): void;
-  /** Nothing of it keeps this process alive any more. */
+  /** It no longer keeps this process alive. */
   release(): void;
   /** It keeps this process alive again, until it has ended. */
   hold(): void;
 }
 
 /**
- * The same program by another name, when it is the compiled one that runs: before 2.8, Deno took a program that spawns
- * its own path by Node's interface for Node, and put `run -A …` before its arguments.
+ * Another path for the running compiled executable: Deno before 2.8 treats a program that spawns its own path through
+ * Node's interface as Node, and puts `run -A …` before the arguments.
  */
 function otherSpelling(program: string): string {
   if (!Deno.build.standalone || program !== Deno.execPath()) return program;
   return program.replace(/\/(?=[^/]*$)/, "/./");
 }
 
-/** A first line that is longer is nobody's that we know. */
+/** A longer first line is not a holder's. */
 const MAX_FIRST_LINE = 64 * 1024;
 
 /**
  * Starts a holder: standard input null, standard error appended to `log`, standard output a pipe for one line.
  *
- * It is a session leader (setsid), whichever its lifetime is. Detached, because it outlives our terminal; bound, because
- * it must outlive us by the moment in which it cleans up: an interrupt at the terminal, a `kill -9` of our process group
- * and Deno itself (2.6 kills the children of a program that ends by an error) would all take it with us otherwise.
+ * It is always a session leader (setsid). A detached holder outlives our terminal. A bound holder must outlive us for
+ * its cleanup; otherwise an interrupt at the terminal, a `kill -9` of our process group, and Deno itself (2.6 kills the
+ * children of a program that ends by an error) would kill it with us.
  *
  * This is `node:child_process`, because `Deno.Command` cannot give a child a file for its output.
- * @throws {FleetboxError} `unavailable`: the program is not there.
+ * @throws {FleetboxError} `unavailable`: the program does not exist.
  */
 export async function startHolder(
   program: string,

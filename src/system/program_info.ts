@@ -1,13 +1,14 @@
 /**
- * What this program is: its version, where what belongs to it lies, and how it starts itself again (the program and the
- * arguments that come before `--fleetbox-runner`).
+ * Facts about this program: its version, where its files are, and how it starts itself again (the program and the
+ * arguments before `--fleetbox-runner`).
  *
- * Compiled, that is the executable alone; from source, the same Deno with the main module of this very checkout, whatever
- * the client's own main module is. Whether a compiled executable is fleetbox at all, or somebody's program that uses the
- * library, is known only to its main module: it registers itself. `scripts/compile.ts` puts the stamps in.
+ * A compiled program starts its executable; from source it starts the same Deno with the main module of this checkout,
+ * even when the client's main module is another. A compiled executable may be fleetbox, or another program that uses
+ * the library; only its main module knows, so fleetbox's main module registers itself. `scripts/compile.ts` inserts the
+ * version and commit.
  */
 
-/** A program that becomes a holder, with the arguments that come before ours. */
+/** A program that becomes a holder, with the arguments before ours. */
 export interface Executable {
   program: string;
   args: string[];
@@ -18,10 +19,10 @@ declare const FLEETBOX_COMMIT: string | undefined;
 
 export const VERSION = typeof FLEETBOX_VERSION === "string" ? FLEETBOX_VERSION : "0.1.0";
 
-/** The commit that the executable was compiled from, `-dirty` when there was more than that; from source, unknown. */
+/** The commit of a compiled executable, with `-dirty` when there were uncommitted changes; from source, undefined. */
 export const COMMIT = typeof FLEETBOX_COMMIT === "string" ? FLEETBOX_COMMIT : undefined;
 
-/** `fleetbox 0.1.0 (4f2c9e1a7b3d)`: what a program says of itself. */
+/** The version line of a program: `fleetbox 0.1.0 (4f2c9e1a7b3d)`. */
 export function versionLine(name = "fleetbox"): string {
   return COMMIT === undefined ? `${name} ${VERSION}` : `${name} ${VERSION} (${COMMIT})`;
 }
@@ -29,19 +30,19 @@ export function versionLine(name = "fleetbox"): string {
 let registered: string | undefined;
 
 /**
- * Said by `start.ts` and `helper/main.ts` when they are the program's main module.
- * @param root the directory that holds what comes along; compiled, it is inside the executable.
+ * Called by `start.ts` and `helper/main.ts` when they are the program's main module.
+ * @param root the directory of the accompanying files; compiled, it is inside the executable.
  */
 export function registerFleetbox(root: string): void {
   registered = root;
 }
 
-/** Whether the program that runs is fleetbox or its helper: spawned again, it can become a holder. */
+/** Whether this program is fleetbox or its helper, which can become a holder when spawned again. */
 export function isFleetbox(): boolean {
   return registered !== undefined;
 }
 
-/** The path of what comes along with fleetbox. Compiled, only this very process can read it. */
+/** The path of a file that comes with fleetbox. Compiled, only this process can read it. */
 export function companion(path: string): string {
   return `${registered ?? sourceRoot()}/${path}`;
 }
@@ -63,7 +64,7 @@ function executable(mainModule: string): Executable {
   if (Deno.build.standalone) return { program: ownPath(Deno.execPath()), args: [] };
   const program = Deno.execPath();
   const root = sourceRoot();
-  // A holder lives for days and allocates little: memory counts for more than the last milliseconds of its start.
+  // A holder lives for days and allocates little, so memory counts more than a few milliseconds at its start.
   const frugal = ["--no-code-cache", "--v8-flags=--max-semi-space-size=1"];
   const quiet = ["-A", "--no-prompt", "--quiet"];
   return { program, args: ["run", ...frugal, ...quiet, `--config=${root}/deno.json`, mainModule] };
@@ -77,8 +78,8 @@ export function sourceExecutable(): Executable | undefined {
 }
 
 /**
- * Where an executable is found. Linux says ` (deleted)` of one that was replaced while it ran: what stands in its place
- * now is the one to start, and says so itself when it is too new for us.
+ * The path of an executable. Linux appends ` (deleted)` when the file was replaced while it ran. Then the new file is
+ * the one to start; it reports itself when it is too new for us.
  */
 export function ownPath(execPath: string): string {
   const replaced = execPath.replace(/ \(deleted\)$/, "");

@@ -1,9 +1,9 @@
 /**
- * Unix stream sockets as both halves use them: connect with "nobody is there" as an answer, read text, read lines.
+ * Unix stream sockets for both halves: connect (a missing listener is a result, not an error), read text, read lines.
  *
- * A socket file proves nothing; an answered connect does. A full backlog (1,000 clients at once) is not "nobody": the
- * connect is tried again until the holder has caught up. Imports errors, lines and the system's facts only.
- * `FLEETBOX_DEBUG=wire` mirrors the traffic to standard error.
+ * A socket file proves nothing; an answered connect does. A full backlog (1,000 clients at once) is not a missing
+ * listener: the connect is tried again until the holder has caught up. Imports errors, lines and the system's facts
+ * only. `FLEETBOX_DEBUG=wire` mirrors the traffic to standard error.
  */
 
 import { isMirrored } from "../core/environment.ts";
@@ -14,10 +14,10 @@ import { type LineOptions, LineSplitter } from "../core/lines.ts";
 
 /** A connected unix stream socket. */
 export interface UnixConnection {
-  /** The next piece as text; "" at the end. @throws when the connection broke or was closed here. */
+  /** The next piece as text; "" at the end. @throws when the connection broke or we closed it. */
   read(): Promise<string>;
   write(text: string): Promise<void>;
-  /** Twice is fine. */
+  /** Calling it twice is fine. */
   close(): void;
 }
 
@@ -25,13 +25,13 @@ export interface UnixConnection {
 const BUSY_RETRIES = 200;
 const BUSY_DELAY_MS = 10;
 
-/** Connects, or gives undefined when nobody listens there. */
+/** Connects; undefined when no program listens there. */
 export async function connectUnix(path: string): Promise<UnixConnection | undefined> {
   const conn = await dialUnix(path);
   return conn && wrap(conn);
 }
 
-/** Whether somebody listens on a socket. */
+/** Whether a program listens on a socket. */
 export async function isAnswered(socket: string): Promise<boolean> {
   const other = await connectUnix(socket);
   other?.close();
@@ -86,12 +86,12 @@ function wrap(conn: Deno.UnixConn): UnixConnection {
   };
 }
 
-/** Writes all of it. @throws when the connection broke or was closed here. */
+/** Writes all of it. @throws when the connection broke or we closed it. */
 export async function writeAll(conn: Pick<Deno.UnixConn, "write">, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
 }
 
-/** Closes a connection, whoever was faster. */
+/** Closes a connection, which the other side may have closed already. */
 export function closeQuietly(conn: Deno.UnixConn): void {
   try {
     conn.close();

@@ -1,5 +1,5 @@
 /**
- * The driver contract: what a hypervisor driver owes to the holder, and the holder to a driver.
+ * The driver contract: the obligations of a hypervisor driver and of the holder to each other.
  *
  * A driver runs one machine a process. It knows nothing of members' states, groups, images or addresses: it is given a
  * {@link MachineSpec} of absolute paths and numbers, and gives a {@link Machine} that can be watched and ended. The
@@ -35,7 +35,10 @@ export interface AcceleratorChoice {
   isFallback: boolean;
 }
 
-/** What the machine starts from. `firmware`: the disk's own boot loader; through UEFI, else the driver's own BIOS (x86 only). */
+/**
+ * What the machine boots from. `firmware`: the disk's own boot loader; through UEFI, else the driver's own BIOS (x86
+ * only).
+ */
 export type BootSource =
   | { kind: "kernel"; kernel: string; initrd?: string; cmdline: string }
   | { kind: "firmware"; uefi?: UefiFirmware };
@@ -44,7 +47,7 @@ export type BootSource =
 export interface UefiFirmware {
   /** The firmware itself, shared and read-only. */
   code: string;
-  /** The machine's own variables, writable: which boot entry, and whatever a guest stores there. */
+  /** The machine's own variables, writable: boot entries, and other data of the guest. */
   vars: string;
 }
 
@@ -72,15 +75,15 @@ export interface MachineSpec {
   /** Third disk and on (`/dev/vdc`, …), in this order. @default [] */
   extraDisks?: Volume[];
   boot: BootSource;
-  /** Made by the hypervisor: its control channel. */
+  /** Created by the hypervisor: its control channel. */
   controlSocket: string;
-  /** Made by the hypervisor: Ethernet frames, each after its length (4 bytes, big-endian). One client, again and again. */
+  /** Created by the hypervisor: Ethernet frames, each after its length (4 bytes, big-endian). One client at a time. */
   netSocket: string;
-  /** Made by the hypervisor: the serial console, both ways. One client; who connects must read. */
+  /** Created by the hypervisor: the serial console, both ways. One client, which must read. */
   consoleSocket: string;
-  /** Everything that the guest writes to its console is appended here, client or not. */
+  /** All console output is appended here, with or without a client. */
   serialLog: string;
-  /** Whether the machine dies with the process that started it, whatever kills that one. Linux only. */
+  /** Whether the machine dies with the process that started it, for any cause. Linux only. */
   bound: boolean;
   /** From {@link Driver.choose}. */
   accelerator: string;
@@ -91,21 +94,21 @@ export interface MachineSpec {
 /** How a machine ended. */
 export type ExitKind =
   | "shutdown" // the guest powered itself off
-  | "panicked" // the guest's kernel panicked, and said so
+  | "panicked" // the guest's kernel panicked, and reported it
   | "quit" // the host ended it in an orderly way: it told the hypervisor to quit, or sent SIGTERM, SIGINT or SIGHUP
-  | "killed" // SIGKILL: by us, or by someone else (the host's out-of-memory killer, say)
+  | "killed" // SIGKILL: by us, or by another process (the host's out-of-memory killer, say)
   | "crashed"; // everything else: the hypervisor failed
 
-/** The end of a machine, as far as it can be known. */
+/** The end of a machine, as far as it is known. */
 export interface MachineExit {
   how: ExitKind;
   /** The hypervisor's exit code; undefined for an adopted machine, which was not our child. */
   code?: number;
   /** The signal that ended it, `SIGKILL`; undefined when none did, or for an adopted machine. */
   signal?: string;
-  /** The last reason that the hypervisor gave, in its own words: `guest-shutdown`, … */
+  /** The last reason from the hypervisor, in its own words: `guest-shutdown`, … */
   reason?: string;
-  /** One sentence for people, with the hypervisor's own last words when it failed. */
+  /** One sentence for people, with the hypervisor's last lines when it failed. */
   message: string;
 }
 
@@ -114,14 +117,17 @@ export type MachineEvent =
   | { kind: "powerdown" } // the power button was pressed; the guest may ignore it
   | { kind: "reset"; guest: boolean } // restarted: by the guest itself, or by the host
   | { kind: "shutdown"; guest: boolean; reason: string } // about to end; `exited` follows
-  | { kind: "stopped" } // the virtual CPUs stand still: frozen, or after a disk error
+  | { kind: "stopped" } // the virtual CPUs are paused, for example after a disk error
   | { kind: "resumed" }
   | { kind: "ioError"; volume: string; operation: string; nospace: boolean; stopped: boolean; message: string }
   | { kind: "panicked" }
   | { kind: "netConnected" }
   | { kind: "netDisconnected" };
 
-/** What a machine does now, as observed. `detail` is the hypervisor's own word; of an `io-error`, `nospace` or `failed`. */
+/**
+ * What a machine does now, as observed. `detail` is the hypervisor's own word; for an `io-error`, `nospace` or
+ * `failed`.
+ */
 export interface MachineState {
   kind: "running" | "paused" | "io-error" | "panicked" | "ending" | "gone";
   detail: string;
@@ -133,49 +139,49 @@ export type Rung = "acpi" | "quit" | "kill";
 export interface StopOptions {
   /** How long the guest may take to shut down after the power button. 0 skips the button. */
   graceMs: number;
-  /** Told when a rung is entered. */
+  /** Called at each step. */
   onRung?: (rung: Rung) => void;
-  /** When aborted, the waiting for the guest ends at once and the ladder goes on with `quit`. */
+  /** When aborted, the wait for the guest ends at once and the ladder continues with `quit`. */
   signal?: AbortSignal;
 }
 
-/** A machine that runs, or ran. */
+/** A machine that runs or has ended. */
 export interface Machine {
   readonly name: string;
   /** The hypervisor's process. MUST be the hypervisor itself, not a wrapper around it. */
   readonly process: ProcessIdentity;
   /**
-   * MUST resolve when the process is gone, MUST NOT resolve before, MUST NOT reject. Every event has been told by
+   * MUST resolve when the process is gone, MUST NOT resolve before, MUST NOT reject. Every event has been delivered by
    * then.
    */
   readonly exited: Promise<MachineExit>;
   /**
-   * Calls `listener` for each event, in order, until the returned function is called. MUST NOT call it before
-   * `onEvent` returned. What a listener throws MUST NOT reach the driver or other listeners.
+   * Calls `listener` for each event, in order, until the returned function is called. MUST NOT call it before `onEvent`
+   * returned. An error in a listener MUST NOT reach the driver or other listeners.
    */
   onEvent(listener: (event: MachineEvent) => void): () => void;
   /** Asks the hypervisor; MUST NOT answer from memory. A process that is gone is `gone`, not an error. */
   state(): Promise<MachineState>;
   /**
-   * Whether the hypervisor answers within a time: one that is frozen is a process that runs. MUST NOT answer from memory;
-   * questions that come while one is open MUST share its answer, so that they do not pile up. One that is gone, or ending,
-   * answers.
+   * Whether the hypervisor answers within a time: a frozen one is still a running process. MUST NOT answer from memory;
+   * calls during an open one MUST share its answer, so that they do not pile up. A hypervisor that is gone, or ending,
+   * counts as answering.
    */
   answers(limitMs: number): Promise<boolean>;
   /**
-   * Sets virtual CPUs going that stand still; after a disk error, the operation that failed is tried again. Nothing
-   * happens when they run.
-   * @throws {FleetboxError} `failed`: the machine is gone, or cannot go on.
+   * Resumes paused virtual CPUs; after a disk error, the failed operation is tried again. Nothing happens when they
+   * run.
+   * @throws {FleetboxError} `failed`: the machine is gone, or cannot be resumed.
    */
   resume(): Promise<void>;
   /**
-   * The ladder: power button (pressed again every second, for a guest that is still booting misses an early
-   * one), a bounded wait, the hypervisor's own quit, SIGKILL. MUST NOT return before the process is gone, MUST NOT throw because a
-   * rung failed, MAY be called while another stop or kill runs, or after the end.
+   * The ladder: power button (pressed again every second, because a guest that is still booting misses an early one), a
+   * bounded wait, the hypervisor's own quit, SIGKILL. MUST NOT return before the process is gone, MUST NOT throw
+   * because a rung failed, MAY be called while another stop or kill runs, or after the end.
    * @throws {FleetboxError} `failed`: the process is still there 30 s after SIGKILL.
    */
   stop(options: StopOptions): Promise<MachineExit>;
-  /** The ladder without the guest: quit with a short bound, then SIGKILL. The same promises as {@link stop}. */
+  /** The ladder without the guest: quit with a short limit, then SIGKILL. The same obligations as {@link stop}. */
   kill(): Promise<MachineExit>;
 }
 
@@ -262,7 +268,7 @@ export interface DiskTools {
   fatVolume(directory: string, label: string, path: string): Promise<void>;
 }
 
-/** A hypervisor. Stateless: everything about a machine is in its spec, or in the {@link Machine}. */
+/** A hypervisor. Stateless: all facts about a machine are in its spec, or in the {@link Machine}. */
 export interface Driver {
   readonly name: string;
   /** How members' disks are made: files that its machines start from. */
@@ -291,8 +297,8 @@ export interface Driver {
    */
   check(spec: MachineSpec): void;
   /**
-   * Whether the firmware says with this line of the serial console, before any boot loader, that it has found nothing to
-   * boot and has given up. Pure.
+   * Whether this line of the serial console is the firmware's, and says that it found nothing to boot and gave up.
+   * Pure.
    */
   saysNothingToBoot(line: string): boolean;
   /** Program and arguments, as they will be executed. Pure. */
@@ -306,9 +312,10 @@ export interface Driver {
    */
   start(spec: MachineSpec, signal?: AbortSignal): Promise<Machine>;
   /**
-   * Connects to a machine whose holder died. MUST verify that the process is the one that was written down and that
-   * it answers to the spec's name; MUST NOT disturb it, and MUST NOT end it when that fails.
-   * @throws {FleetboxError} `not-found`: the process is gone. `conflict`: it is another one, or another holder has it.
+   * Connects to a machine whose holder died. MUST verify that the process has the recorded identity and answers with
+   * the spec's name; MUST NOT disturb it, and MUST NOT end it when that fails.
+   * @throws {FleetboxError} `not-found`: the process is gone. `conflict`: it is another process, or another holder has
+   * it.
    */
   adopt(spec: MachineSpec, process: ProcessIdentity): Promise<Machine>;
   /**

@@ -1,6 +1,6 @@
 /** The fixed words and limits of the protocol (`wire.ts`). */
 
-/** The protocol's version: what a holder answers to `bind`. */
+/** The protocol's version: a holder's answer to `bind`. */
 export const PROTOCOL_VERSION = 1;
 /** The argument that makes the executable a holder; its value is the members' names, joined by commas. */
 export const RUNNER_FLAG = "--fleetbox-runner";

@@ -1,4 +1,4 @@
-/** Replies, encoded and decoded as far as their reader relies on them (`wire.ts`). */
+/** Replies, encoded, and decoded as far as their reader relies on them (`wire.ts`). */
 
 import { FleetboxError, fromWireError, toWireError, type WireError } from "../core/errors.ts";
 import { byteLength, clip, clipBytes } from "../core/bytes.ts";
@@ -26,7 +26,7 @@ export function encodeStatus(status: Status): string {
   return text;
 }
 
-/** Decodes a status reply. @throws {TypeError} when it is not one. */
+/** Decodes a status reply. @throws {TypeError} it is not a status. */
 export function decodeStatus(text: string): Status {
   const value = JSON.parse(text);
   if (!isReport(value)) {
@@ -42,7 +42,7 @@ export function encodeLine(value: object): string {
 
 /**
  * Decodes a line of a streamed reply, as far as its reader relies on it.
- * @throws {FleetboxError} what it tells, when it is an error. @throws {TypeError} when it is none of ours.
+ * @throws {FleetboxError} the error that the line reports. @throws {TypeError} the line is malformed.
  */
 export function decodeEvent(line: string): Event {
   const value = decodeReply(line);
@@ -79,18 +79,18 @@ export function isError(value: unknown): value is WireError {
   return typeof code === "string" && typeof message === "string";
 }
 
-/** A reply to a verb that the holder does not know: an error, with the verb, which its message may not be read for. */
+/** The reply to an unknown verb: an error with the verb in a field, so that no client has to parse the message. */
 export function unknownVerb(reason: string, op: unknown): string {
   const named = typeof op === "string" ? { unknown_op: clip(op, 80) } : {};
   return encodeLine({ code: "protocol", message: reason, causes: [], ...named });
 }
 
-/** A JSON reply line that is an error, thrown as one. */
+/** Throws if a JSON reply line is an error. */
 export function throwIfError(value: unknown): void {
   if (!isError(value)) return;
   const { unknown_op: op } = value as { unknown_op?: unknown };
   if (typeof op !== "string") throw fromWireError(value);
-  throw new FleetboxError("protocol", `The holder does not know ${op}: it is an older fleetbox than this one`, {
+  throw new FleetboxError("protocol", `The holder does not know ${op}: it is from an older fleetbox`, {
     cause: new Error(value.message),
     hint: "Its members can be listed, stopped and joined; for the rest, stop the group and start it again: " +
       "fleetbox stop NAMES, fleetbox up NAMES",

@@ -1,4 +1,4 @@
-/** What a holder tells: of a member, of its group, and of what changes (`wire.ts`). Types alone. */
+/** What a holder reports: members, its group, and changes (`wire.ts`). Types only. */
 
 import type { WireError } from "../core/errors.ts";
 import type { PortForward } from "../core/options.ts";
@@ -17,7 +17,7 @@ import type { PortForward } from "../core/options.ts";
  */
 export type State = "downloading" | "starting" | "running" | "stopped" | "error";
 /**
- * Where a member is within its state, for people: an error of a boot that was too slow says how far it came.
+ * Where a member is within its state, for people: the error of a slow boot says how far it came.
  *
  * @example
  * ```ts
@@ -62,7 +62,7 @@ export interface Status {
   /** When the state began, ISO 8601. */
   since?: string;
   ssh?: SshEndpoint;
-  /** While it is `downloading`: how far. Bytes; `rate` in bytes a second. */
+  /** The progress while `downloading`, in bytes; `rate` in bytes a second. */
   download?: { bytes: number; total?: number; rate: number };
   /** What it is called on its group's network. Absent: its name. */
   host_name?: string;
@@ -72,7 +72,7 @@ export interface Status {
   group_id?: string;
 }
 
-/** What the JSON requests tell of a member. */
+/** A member in replies to JSON requests. */
 export interface MemberReport extends Status {
   cpus: number;
   memory_mb: number;
@@ -87,23 +87,26 @@ export interface MemberReport extends Status {
   failure?: WireError;
   /** Its start failed, and its holder goes as soon as a client has been told why: by this report, or by `status`. */
   leaving?: true;
-  /** The hypervisor's process id, while there is one. */
+  /** The hypervisor's process id, while it runs. */
   hypervisor_pid?: number;
-  /** Of a `report` and a `group`, which ask: its hypervisor did not answer within half a second. Absent: it did. */
+  /**
+   * In replies to `report` and `group`, which ask the hypervisor: it did not answer within half a second. Absent: it
+   * did.
+   */
   not_answering?: true;
-  /** Of a `report` that was asked `verbose`: the hypervisor's program and arguments, when its holder has started it. */
+  /** In a `report` with `verbose`: the hypervisor's program and arguments, when its holder has started it. */
   command?: string[];
-  /** Ports of this host that lead to its own. Absent: there are none. */
+  /** Port forwards to the member. Absent: there are none. */
   forwards?: ForwardReport[];
   /** Frames on the member's port of the switch. */
   network?: PortReport;
 }
 
-/** A port of this host's loopback that leads to a member's, or shall. */
+/** A port forward of a member, open or not. */
 export interface ForwardReport extends PortForward {
-  /** Whether it can be connected to now. */
+  /** Whether it accepts connections now. */
   open: boolean;
-  /** Why not, although the member runs. */
+  /** Why it is not open, although the member runs. */
   problem?: string;
 }
 
@@ -134,14 +137,13 @@ export interface GroupReport {
   accelerator?: { name: string; reason: string; fallback?: true };
   members: MemberReport[];
   gateway?: PortReport;
-  /** Why the gateway does not stay up, and when it is tried next. */
+  /** Why the gateway does not stay up, and when it is started again. */
   gateway_trouble?: string;
 }
 
 /**
- * A step of a member's boot or stop, for who wants to know each: `watch`, `add` and `stop` tell them when they are asked
- * `verbose`. Whoever comes to watch later is told those of the latest boot first. `command`: the program and arguments of
- * what is about to be started.
+ * A step of a member's boot or stop. `watch`, `add` and `stop` send them when the request has `verbose`. A later
+ * `watch` first gets the steps of the latest boot. `command`: the program and arguments that are about to be started.
  */
 export interface Detail {
   event: "detail";
@@ -162,6 +164,6 @@ export type Event =
 /** The reply to `console`. */
 export interface ConsoleGreeting {
   event: "console";
-  /** How many bytes of what was said before follow. */
+  /** How many bytes of past output follow. */
   replay: number;
 }

@@ -1,4 +1,4 @@
-/** Requests as they arrive: gathered from pieces, and decoded, whatever they hold (`wire.ts`). */
+/** Requests as they arrive, gathered from pieces and decoded (`wire.ts`). */
 
 import { messageOf } from "../core/errors.ts";
 import { clip } from "../core/bytes.ts";
@@ -15,7 +15,7 @@ export type Request =
   | { kind: "bad-json"; reason: string; op?: unknown }
   | { kind: "unknown"; text: string };
 
-/** Decodes a request's text, whatever it holds. Never throws. */
+/** Decodes a request's text. Never throws. */
 export function decodeRequest(text: string): Request {
   const line = text.trim();
   if (line === "status" || line === "stop" || line === "bind") return { kind: line };
@@ -42,8 +42,8 @@ function decodeJson(line: string): Request {
 }
 
 /**
- * Gathers a request from the pieces in which it arrives; pure, so that every split is tested without a socket. Feed
- * it bytes; it says what to do next: `done` (a whole request), `quiet` (a request if the client stays silent for
+ * Gathers a request from the pieces in which it arrives; pure, so that every split is tested without a socket. Feed it
+ * bytes; the result says what to do next: `done` (a whole request), `quiet` (a request if the client stays silent for
  * {@link SILENCE_MS}), `more`, or `too-long`.
  */
 export class RequestReader {
@@ -60,7 +60,7 @@ export class RequestReader {
     return "quiet";
   }
 
-  /** What has arrived, up to the first newline. Bytes that are not UTF-8 become U+FFFD. */
+  /** The text up to the first newline. Bytes that are not UTF-8 become U+FFFD. */
   text(): string {
     const all = new Uint8Array(this.#length);
     let at = 0;

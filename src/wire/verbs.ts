@@ -15,7 +15,7 @@ type JsonType = "string" | "number" | "boolean" | "object";
 interface Field<T, Required extends boolean> {
   type: JsonType;
   isRequired: Required;
-  /** Never there: it carries the type. */
+  /** Never set: it carries the type. */
   value?: T;
 }
 
@@ -28,8 +28,8 @@ type Fields = Record<string, Field<unknown, boolean>>;
 export type Answer = "one" | "events" | "stream" | "bytes";
 
 /**
- * What a verb needs. `member`: the member of this socket is still in the group. `machine`: it has a machine, or one is being
- * made. What is missing is an error, `not-found` or `conflict`, before the handler is called.
+ * What a verb needs. `member`: the member of this socket is still in the group. `machine`: it has a machine, or one is
+ * being made. Otherwise the reply is an error, `not-found` or `conflict`, and the handler is not called.
  */
 export type Need = "nothing" | "member" | "machine";
 
@@ -39,9 +39,9 @@ interface Verb<F extends Fields, A extends Answer, Reply> {
   answer: A;
   /** A request, for the protocol's page. */
   example: string;
-  /** What comes back, for the protocol's page. */
+  /** The reply, for the protocol's page. */
   replies: string;
-  /** Never there: it carries the type. */
+  /** Never set: it carries the type. */
   reply?: Reply;
 }
 
@@ -138,12 +138,12 @@ export type OpOf<A extends Answer> = { [O in Op]: typeof VERBS[O]["answer"] exte
 type RequiredKeys<F extends Fields> = { [K in keyof F]: F[K]["isRequired"] extends true ? K : never }[keyof F];
 type ValueOf<One> = One extends Field<infer T, boolean> ? T : never;
 
-/** What a verb is asked, without its name. */
+/** A verb's fields, without its name. */
 export type FieldsOf<O extends Op> = typeof VERBS[O] extends Verb<infer F, Answer, unknown>
   ? { [K in RequiredKeys<F>]: ValueOf<F[K]> } & { [K in Exclude<keyof F, RequiredKeys<F>>]?: ValueOf<F[K]> }
   : never;
 
-/** What a verb is answered: the one line, or each of the lines. */
+/** The type of a verb's reply lines. */
 export type ReplyOf<O extends Op> = typeof VERBS[O] extends Verb<Fields, Answer, infer R> ? R : never;
 
 /** A verb's request. */
@@ -156,7 +156,7 @@ export function isVerb(op: unknown): op is Op {
   return typeof op === "string" && Object.hasOwn(VERBS, op);
 }
 
-/** What is wrong with a request's fields. Those that the verb does not know may come from a newer client, and are passed over. */
+/** What is wrong with a request's fields. Unknown fields may come from a newer client, and are ignored. */
 export function wrongField(op: Op, request: Record<string, unknown>): string | undefined {
   const fields: Fields = VERBS[op].fields;
   for (const [name, { type, isRequired }] of Object.entries(fields)) {

@@ -11,7 +11,7 @@ Deno.test("up and join of a bound group's members are refused; ls shows that the
   await using client = new Client(box, { names: ["t1", "t2"], then: ["up"] });
   await client.said(/^up$/m);
   const before = box.machines();
-  const refusal = [/"t1" belongs to a program that runs/, /FLEETBOX_HOME|another name/];
+  const refusal = [/"t1" belongs to a running program/, /FLEETBOX_HOME|another name/];
   await box.fails(1, refusal, "up", "t1");
   await box.fails(1, refusal, "up", "t1,new");
   await box.fails(1, refusal, "join", "new", "--via", "t1");
@@ -52,7 +52,7 @@ Deno.test("a bound start of a member that runs detached is refused, and ends not
   await box.killHolder("a");
   await using again = new Client(box, { names: ["a"], then: ["up"] });
   assert.equal((await again.ended).code, 1);
-  assert.match(again.words, /Cannot start "a" for as long as this program lives/);
+  assert.match(again.words, /Cannot start "a" bound to this program/);
   assert.deepEqual(box.machines(), before);
   await box.up("a");
   assert.deepEqual(box.machines(), before);

@@ -246,7 +246,7 @@ class Campaign {
     throw this.#broken([told(end)]);
   }
 
-  /** What lost its holder is taken back, as it is. */
+  /** What lost its holder is adopted, as it is. */
   async #repair(orphans: Orphans): Promise<void> {
     await this.#command("ls", "--repair");
     this.#hold(await wasTakenBack(this.box, orphans));

@@ -7,7 +7,7 @@
 import { Random } from "./random.ts";
 
 /**
- * Whom a blow hits. `command`: the command of this step that was started first. `holder`: its guardian takes the group back.
+ * Whom a blow hits. `command`: the command of this step that was started first. `holder`: its guardian adopts the group.
  * `pair`: a holder with its guardian, so that nobody does. `all`: every process of the store at once.
  */
 export type Victim = "command" | "holder" | "guardian" | "pair" | "machine" | "gateway" | "all";

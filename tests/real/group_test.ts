@@ -1,4 +1,4 @@
-/** Real machines on one network: names, addresses, what comes, goes, dies and is taken back. */
+/** Real machines on one network: names, addresses, what comes, goes, dies and is adopted. */
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
@@ -45,7 +45,7 @@ test("kill -9 of a QEMU: its member is in error with the cause, the others go on
     const status = await box.status("b");
     return status?.state === "error" ? status : undefined;
   });
-  assert.match(status.error!, /QEMU was killed by someone else/);
+  assert.match(status.error!, /QEMU was killed from outside/);
   assert.match((await box.ok("ls")).stdout, /^b +error/m);
   assert.equal(await guestOk(box, "a", "hostname"), "a\n");
 
@@ -56,7 +56,7 @@ test("kill -9 of a QEMU: its member is in error with the cause, the others go on
   await ping(box, "b", "a");
 });
 
-test("kill -9 of the holder and its guardian: up takes the machines back, undisturbed, and a connection between them goes on", async () => {
+test("kill -9 of the holder and its guardian: up adopts the machines, undisturbed, and a connection between them goes on", async () => {
   await using box = await sandbox();
   await box.up("a,b");
   const machines = box.machines();
@@ -82,7 +82,7 @@ test("kill -9 of the holder and its guardian: up takes the machines back, undist
   );
   await ping(box, "a", "b");
 
-  // The gateway as well: whoever goes into a machine takes the group back, behind the port that it had.
+  // The gateway as well: whoever goes into a machine adopts the group, behind the port that it had.
   const { ssh } = (await box.status("a"))!;
   await box.killHolder("a");
   await kill(box.process("gateway"));

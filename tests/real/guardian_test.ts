@@ -22,7 +22,7 @@ test("kill -9 of the holder, and nobody does anything: a TCP stream between two 
 
   await box.killHolderAlone("a");
   await until("its guardian holds the group, and the machines run", async () => {
-    if (box.record().holder.pid !== guardian.pid) return false; // no command: that would take the group back
+    if (box.record().holder.pid !== guardian.pid) return false; // no command: that would adopt the group
     const states = await Promise.all(["a", "b"].map(async (name) => (await box.status(name))?.state));
     return states.every((state) => state === "running");
   });

@@ -219,14 +219,14 @@ export class Sandbox implements AsyncDisposable {
     return records[0];
   }
 
-  /** The holder of a member and its guardian, killed together. Its machines go on, and nobody takes them back. */
+  /** The holder of a member and its guardian, killed together. Its machines go on, and nobody adopts them. */
   async killHolder(name: string): Promise<Found> {
     const holder = await this.#holderOf(name);
     await this.killOrphaning(holder);
     return holder;
   }
 
-  /** The holder of a member, killed. Its guardian takes the group back. */
+  /** The holder of a member, killed. Its guardian adopts the group. */
   async killHolderAlone(name: string): Promise<Found> {
     const holder = await this.#holderOf(name);
     this.#killed = true;

@@ -1,4 +1,4 @@
-/** A killed holder's machines: every command that needs them takes them back; those that cannot be are told and let be. */
+/** A killed holder's machines: every command that needs them adopts them; those that cannot be are told and let be. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ function fakeClients({ root }: Sandbox): Record<string, string> {
   return { PATH: `${bin}:${Deno.env.get("PATH")}` };
 }
 
-test("every command that goes into a killed holder's machine takes its group back first, and says so", async () => {
+test("every command that goes into a killed holder's machine adopts its group first, and says so", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();
@@ -27,7 +27,7 @@ test("every command that goes into a killed holder's machine takes its group bac
     await box.killHolder("a");
     const result = await box.start(command, { env }).done;
     assert.equal(result.code, 0, told(result));
-    assert.match(result.stderr, /^their holder was killed; taken back: a, b$/m, told(result));
+    assert.match(result.stderr, /^their holder was killed; adopted: a, b$/m, told(result));
     assert.match(result.stdout, new RegExp(`\\b${port}\\b`), told(result));
     assert.equal(await box.states(), "a=running b=running", command[0]);
     assert.deepEqual(box.machines(), machines);
@@ -46,7 +46,7 @@ test("ls --repair takes back every group without a holder; machines, gateways an
   assert.match(orphaned.stdout, /^y, z: orphaned: run fleetbox up y \(/m);
 
   const repaired = await box.ok("ls", "--repair");
-  assert.match(repaired.stderr, /^their holder was killed; taken back: a, b, y, z$/m);
+  assert.match(repaired.stderr, /^their holder was killed; adopted: a, b, y, z$/m);
   for (const name of ["a", "b", "y", "z"]) assert.match(repaired.stdout, new RegExp(`^${name} +running`, "m"));
   assert.deepEqual(box.machines(), machines);
   assert.deepEqual(box.processes("gateway").map(({ pid }) => pid).sort(), gateways);
@@ -57,7 +57,7 @@ test("ls --repair takes back every group without a holder; machines, gateways an
   assert.equal(again.stderr, "", "nothing is left to be repaired");
 });
 
-test("since when members run survives the death of their holder, and of one that has only begun to take them back", async () => {
+test("since when members run survives the death of their holder, and of one that has only begun to adopt them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const sinceOf = async () => Object.values(await box.ls()).map(({ since }) => since);
@@ -151,7 +151,7 @@ async function silentMachine(box: Sandbox): Promise<Found> {
   return a;
 }
 
-test("a machine whose QMP does not answer: up reports it, nobody kills it, and when it answers up takes it back", async () => {
+test("a machine whose QMP does not answer: up reports it, nobody kills it, and when it answers up adopts it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const a = await silentMachine(box);
   const up = await box.fails(
@@ -160,7 +160,7 @@ test("a machine whose QMP does not answer: up reports it, nobody kills it, and w
     "up",
     "a,b",
   );
-  assert.match(up.stderr, /taken back: a, b/);
+  assert.match(up.stderr, /adopted: a, b/);
   assert.equal(await box.states(), "a=error b=running");
   assert.match((await box.ok("ls")).stdout, /^a: .*does not answer/m);
   await box.fails(1, /its machine \(process \d+\) does not answer/, "stop", "a");
@@ -184,7 +184,7 @@ test("a machine whose QMP does not answer is not killed by the stop that finds i
   assert.equal(await box.states(), "a=stopped b=running");
 });
 
-test("a machine that was taken back in vain, for want of a gateway, is taken back by the next up", async () => {
+test("a machine that was adopted in vain, for want of a gateway, is adopted by the next up", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const a = box.process("machine", "a");
@@ -219,14 +219,14 @@ test("what killed processes left half-made or half-removed is swept by the holde
   assert.deepEqual(halves.filter(exists), []);
 });
 
-test("up of a stopped member whose group lost its holder takes the group back, and boots it onto its network", async () => {
+test("up of a stopped member whose group lost its holder adopts the group, and boots it onto its network", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.ok("stop", "a");
   const machines = box.machines();
   await box.killHolder("b");
   const up = await box.up("a");
-  assert.match(up.stderr, /taken back: b/);
+  assert.match(up.stderr, /adopted: b/);
   assert.equal(await box.states(), "a=running b=running");
   assert.deepEqual(box.machines().filter((machine) => machine.startsWith("b:")), machines);
   assert.equal(box.processes("gateway").length, 1);
@@ -248,7 +248,7 @@ test("rm does not delete the disk of a machine that runs, though its record says
   assert.ok(!isAlive(a));
 });
 
-test("up while the killed holder's process is still on its way out waits for its end, and takes its machines back", async () => {
+test("up while the killed holder's process is still on its way out waits for its end, and adopts its machines", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();

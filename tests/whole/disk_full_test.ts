@@ -49,7 +49,7 @@ test(
     Deno.removeSync(ballast(box));
     await goesOn(box, "a");
     assert.equal((await box.status("a"))!.error, undefined);
-    assert.match(box.holderLog("a"), /a: there is room again \(\d+ MiB\): going on/);
+    assert.match(box.holderLog("a"), /a: there is space again \(\d+ MiB\): resuming/);
 
     fill(box);
     box.accident("a");

@@ -120,7 +120,7 @@ test("a group of an earlier version, whose configs do not say it: what its recor
   const { gateway_restricted: _, ...old } = record;
   await box.store.writeGroupRecord(old);
   await box.ok("up", "a");
-  assert.equal(box.process("gateway").pid, gateway, "it is taken over");
+  assert.equal(box.process("gateway").pid, gateway, "it is adopted");
   assert.equal(await uses(box), "a=off b=off c=off");
   await box.ok("join", "d", "--via", "a", "--host-access");
   await box.killHolder("a");

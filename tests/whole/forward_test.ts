@@ -107,15 +107,15 @@ test("a port that is taken is refused with its owner: a member of another group,
   await box.up("b");
   await box.fails(
     1,
-    new RegExp(`port ${one} of this host.*"b": it leads to port 80 of "a" already`),
+    new RegExp(`port ${one} of this host.*"b": it already leads to port 80 of "a"`),
     "forward",
     "b",
     `${one}:1`,
   );
   const up = ["up", "c", "--egress", "off", "-p"];
-  await box.fails(1, /Cannot boot "c".*it leads to port 80 of "a" already/, ...up, `${one}:1`);
+  await box.fails(1, /Cannot boot "c".*it already leads to port 80 of "a"/, ...up, `${one}:1`);
   await box.ok("stop", "a");
-  await box.fails(1, /it leads to port 80 of "a" already/, ...up, `${one}:1`);
+  await box.fails(1, /it already leads to port 80 of "a"/, ...up, `${one}:1`);
   await box.fails(1, /it leads to the SSH port of "b"/, ...up, `${(await box.report("b")).ssh!.port}:1`);
   const [, holder] = [0, Deno.listen({ hostname: "127.0.0.1", port: two })];
   const program = Deno.build.os === "linux"
@@ -180,7 +180,7 @@ test("forwards outlive their gateway and their holder, and SSH's port stays what
   await until("they lead there again", async () => (await lead()).join() === wanted.join());
   assert.equal((await box.report("a")).ssh!.port, ssh);
 
-  // The gateway dies with the holder, and a program takes the port: the machines are taken back all the same.
+  // The gateway dies with the holder, and a program takes the port: the machines are adopted all the same.
   await box.killHolder("a");
   await kill(box.process("gateway"));
   const thief = Deno.listen({ hostname: "127.0.0.1", port: one });

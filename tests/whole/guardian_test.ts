@@ -60,7 +60,7 @@ test("kill -9 of a holder: the group comes back without a command, with its mach
     assert.deepEqual(after[name].forwards, before[name].forwards);
   }
   assert.equal(after.c.state, "stopped", "what did not run is not booted");
-  assert.match(box.holderLog("a"), /guardian: the holder of "a", process \d+, died: taking the group back/);
+  assert.match(box.holderLog("a"), /guardian: the holder of "a", process \d+, died: adopting the group/);
 
   await box.up("c");
   await box.ok("join", "d", "--via", "a");
@@ -87,7 +87,7 @@ test("a guardian is small, has a session of its own, holds no terminal and no ou
   assert.deepEqual(box.debris(), []);
 });
 
-test("the third death within a minute ends it: orphaned, told in the log, and up takes the group back", async () => {
+test("the third death within a minute ends it: orphaned, told in the log, and up adopts the group", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();
@@ -101,7 +101,7 @@ test("the third death within a minute ends it: orphaned, told in the log, and up
   assert.deepEqual(box.processes("holder"), []);
   assert.match(
     box.holderLog("a"),
-    /the holder of "a" died 3 times within a minute: not started again; take the group back with fleetbox up a\n/,
+    /the holder of "a" died 3 times within a minute: not started again; adopt the group with fleetbox up a\n/,
   );
   await box.up("a");
   assert.deepEqual(box.machines(), machines);
@@ -139,7 +139,7 @@ test("a bound group has no guardian: it ends with its holder", async () => {
 test("ls and status say of a group that is just coming back that it comes back", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
-  const words = /its holder died, its machine runs; it is being taken back$/m;
+  const words = /its holder died, its machine runs; it is being adopted$/m;
   const ls = await box.ok("ls");
   assert.match(ls.stdout, /^a +orphaned/m);
   assert.match(ls.stdout, /^a, b: orphaned: its holder died/m);
@@ -149,14 +149,14 @@ test("ls and status say of a group that is just coming back that it comes back",
   await comesBack(box, guardian);
 });
 
-test("a command that takes the group back before its guardian does: the guardian leaves, and changes nothing", async () => {
+test("a command that adopts the group before its guardian does: the guardian leaves, and changes nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   await box.up("a,b");
   const [machines, record] = [box.machines(), box.record()];
   signal(guardian, "SIGCONT");
   await until("it has left", () => !isAlive(guardian));
-  assert.match(box.holderLog("a"), /guardian: somebody else has taken it back/);
+  assert.match(box.holderLog("a"), /guardian: another process has adopted it/);
   assert.deepEqual(box.machines(), machines);
   assert.deepEqual(box.record(), record);
   assert.equal(await box.states(), "a=running b=running");
@@ -227,7 +227,7 @@ test("between the guardian's look and its claim somebody else held the group: it
   await box.store.writeGroupRecord({ ...record, holder: identify(Deno.pid)! });
   await lock.unlock();
   await until("it has left", () => !isAlive(guardian));
-  assert.match(box.holderLog("a"), /was taken back by somebody else meanwhile/);
+  assert.match(box.holderLog("a"), /was adopted by another process meanwhile/);
   assert.deepEqual(box.processes("holder"), []);
   assert.equal(box.machines().length, 2);
   await box.store.writeGroupRecord(record);
@@ -282,7 +282,7 @@ test(
     Deno.removeSync(deno);
     await box.killHolderAlone("a");
     await until("the guardian has left", () => !isAlive(guardian));
-    assert.match(box.holderLog("a"), /guardian: \S+\/deno is gone, so nobody holds the group now; .* fleetbox up/);
+    assert.match(box.holderLog("a"), /guardian: \S+\/deno is gone, so the group has no holder; .* fleetbox up/);
     assert.equal(await box.states(), "a=orphaned");
     await box.up("a");
   },

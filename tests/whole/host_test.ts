@@ -230,10 +230,10 @@ test("a flag that is none, a command that is none: code 2, with a guess", async 
 
 test("that machines are emulated is said once on a host, with the cause, and by doctor at any time", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { kvm: "dies" } }, env: { FLEETBOX_ACCEL: "" } });
-  const note = /^Machines are emulated, and slower: /m; // without /dev/kvm, or as the dry run dies
+  const note = /^Running without KVM \(slower\): /m; // without /dev/kvm, or as the dry run dies
   assert.match((await box.up("a")).stderr, note);
-  for (const name of ["b", "c"]) assert.doesNotMatch((await box.up(name)).stderr, /emulated/, "said again");
-  assert.match((await box.ok("doctor")).stdout, /^warn +accelerator +Machines are emulated/m);
+  for (const name of ["b", "c"]) assert.doesNotMatch((await box.up(name)).stderr, /without KVM/, "said again");
+  assert.match((await box.ok("doctor")).stdout, /^warn +accelerator +Running without KVM/m);
 
   // Another host that shares the store, or another cause: news.
   Deno.writeTextFileSync(box.store.saidOnce, '{"host":"another","sentence":"…"}\n');

@@ -44,7 +44,7 @@ test("up with an address downloads it once for all members, who say so, and need
   assert.deepEqual([image.id, image.image, image.origin, image.members], [ID, server.url, "downloaded", ["a", "b"]]);
   await box.fails(
     1,
-    [/Cannot remove the image disk-.*: the disks of a, b are made on it/, /fleetbox rm a b/],
+    [/Cannot remove the image disk-.*: the disks of a, b are based on it/, /fleetbox rm a b/],
     "image",
     "rm",
     ID,
@@ -271,7 +271,7 @@ test("two that build an image at once build it once; what killed builds left is 
   ]);
   const [ls] = (await box.ok("image", "ls")).stdout.split("\n").filter((line) => line.startsWith("debian-12 "));
   assert.match(ls, /^debian-12 +amd64 +\S+[KM] +\ds +built +- +debian-12-[0-9a-f]{16}$/);
-  await box.fails(1, /the disks of a, b are made on it/, "image", "rm", ids[0]);
+  await box.fails(1, /the disks of a, b are based on it/, "image", "rm", ids[0]);
   await box.ok("stop", "a");
   await box.up("a", ...READY); // on the image that it was made on
 });

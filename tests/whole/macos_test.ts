@@ -12,7 +12,7 @@ const ENV = { FLEETBOX_HELPER: MACOS, FLEETBOX_ACCEL: "", FLEETBOX_TEST_HV_SUPPO
 const LSTART = /^\w{3} \w{3} \d{1,2} \d\d:\d\d:\d\d \d{4}$/;
 
 test(
-  "macOS: members boot with its hypervisor, are taken back after a crash of their holder, stop, join and go",
+  "macOS: members boot with its hypervisor, are adopted after a crash of their holder, stop, join and go",
   async () => {
     await using box = await sandbox({ fakeQemu: {}, program: MACOS, env: ENV });
     await box.up("a,b");
@@ -27,7 +27,7 @@ test(
     await box.killHolder("a");
     assert.match((await box.ok("ls")).stdout, /^a +orphaned/m);
     const up = await box.up("a");
-    assert.match(up.stderr, /taken back: a, b/, told(up));
+    assert.match(up.stderr, /adopted: a, b/, told(up));
     assert.deepEqual(box.machines(), machines);
 
     await box.ok("stop", "a");

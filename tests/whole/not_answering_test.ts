@@ -74,9 +74,25 @@ test("exec, ssh and cp end with the machine, with code 255 and the reason", asyn
   assert.equal(result.code, 255, told(result));
   assert.match(
     result.stderr,
-    /The connection to "b" is over: its machine failed[^]*killed by someone else/,
+    /The connection to "b" is over: its machine failed[^]*killed from outside/,
     told(result),
   );
+});
+
+test("cp that fails says what failed, then what scp says, and keeps its exit code", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  const failed = await box.start(["cp", "a:/etc/x", "a:y", "/tmp"], {
+    env: clients(box, "echo 'scp: /etc/x: Permission denied' >&2; exit 1"),
+  }).done;
+  assert.equal(failed.code, 1, told(failed));
+  assert.match(
+    failed.stderr,
+    /^fleetbox: Cannot copy "a:\/etc\/x", "a:y" to "\/tmp"\nscp: \/etc\/x: Permission denied\n$/,
+    told(failed),
+  );
+  const warned = await box.start(["cp", "a:x", "/tmp"], { env: clients(box, "echo 'scp: a warning' >&2") }).done;
+  assert.deepEqual([warned.code, warned.stderr], [0, "scp: a warning\n"], told(warned));
 });
 
 test("a command that ends by itself when the machine does has its own exit code, and nothing is said", async () => {

@@ -130,7 +130,7 @@ test("nothing of a group that lives, that boots, or whose machines run is touche
   assert.deepEqual((await prune(box)).found, []);
   const before = box.machines();
   await box.killHolder("a");
-  assert.deepEqual((await prune(box)).found, [], "orphaned: its socket and record are what it is taken back by");
+  assert.deepEqual((await prune(box)).found, [], "orphaned: its socket and record are what it is adopted by");
   await box.up("a");
   assert.deepEqual(box.machines(), before);
 

@@ -91,7 +91,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     up.kill(signal);
     const result = await up.done;
     assert.equal(result.code, 130, told(result));
-    assert.match(result.stderr, /Interrupted; taken down again: a, b/);
+    assert.match(result.stderr, /Interrupted; stopped again: a, b/);
     await box.empty();
     assert.deepEqual(box.stored(), []);
     assert.deepEqual(box.debris(), []);
@@ -133,7 +133,7 @@ test("Ctrl-C during up leaves members that ran as they are, and keeps the disks 
   up.kill("SIGINT");
   const result = await up.done;
   assert.equal(result.code, 130, told(result));
-  assert.match(result.stderr, /Interrupted; taken down again: old, new; left as found: a/);
+  assert.match(result.stderr, /Interrupted; stopped again: old, new; left as found: a/);
   assert.ok(isAlive(a));
   assert.equal(await box.states(), "a=running old=stopped");
   assert.ok(exists(box.store.member("old").disk));
@@ -166,7 +166,7 @@ test("a second Ctrl-C leaves at once, and says what may still run", async () => 
   assert.match(result.stderr, /left at once; may still run: a, b/, told(result));
 });
 
-test("Ctrl-C during stop says that the members go on shutting down", async () => {
+test("Ctrl-C during stop says that the members continue to shut down", async () => {
   await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 1_500 } } });
   await box.up("a");
   const stop = box.start(["stop", "a"]);
@@ -174,7 +174,7 @@ test("Ctrl-C during stop says that the members go on shutting down", async () =>
   stop.kill("SIGINT");
   const result = await stop.done;
   assert.equal(result.code, 130, told(result));
-  assert.match(result.stderr, /the members go on shutting down/);
+  assert.match(result.stderr, /the members continue to shut down/);
   await until("a is down", () => box.processes("machine").length === 0);
   await box.empty();
 });

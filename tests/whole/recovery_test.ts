@@ -1,4 +1,4 @@
-/** What a killed holder leaves, and what is damaged in the store: taken back, swept away, told; never deleted. */
+/** What a killed holder leaves, and what is damaged in the store: adopted, swept away, told; never deleted. */
 
 import assert from "node:assert/strict";
 import { identify, isAlive } from "../../src/system/process.ts";
@@ -6,7 +6,7 @@ import { exists } from "../../src/system/files.ts";
 import { kill, signal, until } from "../support/processes.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
-test("a killed holder's machines are shown as orphaned, and up takes all of them back, undisturbed", async () => {
+test("a killed holder's machines are shown as orphaned, and up adopts all of them, undisturbed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.ok("stop", "c");
@@ -19,7 +19,7 @@ test("a killed holder's machines are shown as orphaned, and up takes all of them
   assert.match(ls.stdout, /^a, b: orphaned: run fleetbox up a \(its holder is gone, its machine runs\)$/m);
 
   const up = await box.up("a");
-  assert.match(up.stderr, /their holder was killed; taken back: a, b/, told(up));
+  assert.match(up.stderr, /their holder was killed; adopted: a, b/, told(up));
   assert.deepEqual(box.machines(), machines);
   assert.equal(box.process("gateway").pid, gateway);
   assert.equal(await box.states(), "a=running b=running c=stopped");
@@ -34,7 +34,7 @@ test("a killed holder's machines are shown as orphaned, and up takes all of them
   await box.empty();
 });
 
-test("a holder that is killed while machines boot: the same up takes them back and waits for them", async () => {
+test("a holder that is killed while machines boot: the same up adopts them and waits for them", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 1_500 } } });
   await box.up("a,b", "--no-wait");
   await until(
@@ -48,7 +48,7 @@ test("a holder that is killed while machines boot: the same up takes them back a
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("stop, rm and join take a killed holder's machines back first", async () => {
+test("stop, rm and join adopt a killed holder's machines first", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const b = box.process("machine", "b");
@@ -81,7 +81,7 @@ test("a killed holder whose machines died with it: up boots them anew, on their 
   assert.equal(box.store.groupRecords().length, 1);
 });
 
-test("a killed holder of which one machine died: the other is taken back, the dead one is booted", async () => {
+test("a killed holder of which one machine died: the other is adopted, the dead one is booted", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const b = box.process("machine", "b");
@@ -126,7 +126,7 @@ test("process ids that belong to another program now: it is left alone, and up w
   assert.equal(await box.states(), "a=stopped");
   assert.match((await box.ok("stop", "--force", "a")).stdout, /a is not running/);
   const up = await box.up("a");
-  assert.doesNotMatch(up.stderr, /taken back/);
+  assert.doesNotMatch(up.stderr, /adopted/);
   assert.notEqual(box.record().id, id);
   assert.notEqual(Deno.readTextFileSync(box.store.member("a").pid), String(pid));
   await box.ok("rm", "-f", "a");

@@ -104,7 +104,7 @@ Deno.test("Ctrl-C typed during up takes the members down, and gives the cursor b
   await up.shows(/boot/);
   await up.type("\x03");
   assert.equal(await up.done, 130, up.output);
-  assert.match(up.output, /taken down again: a, b/);
+  assert.match(up.output, /stopped again: a, b/);
   assert.ok(up.output.lastIndexOf(SHOW) > up.output.lastIndexOf(HIDE));
   assert.deepEqual(box.stored(), []);
 });

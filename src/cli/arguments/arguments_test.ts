@@ -26,7 +26,7 @@ Deno.test("bad names are refused: empty, twice, upper case, too long, paths, non
     assert.throws(() => parseNames(words), misuse(/Not a member name/), JSON.stringify(words));
   }
   assert.throws(() => parseNames(["a,b,a"]), misuse(/"a" is given twice/));
-  assert.throws(() => parseNames([]), misuse(/No member named/));
+  assert.throws(() => parseNames([]), misuse(/No member name given/));
 });
 
 Deno.test("-n numbers one name", () => {

@@ -21,7 +21,7 @@ export function parseDurationMs(text: string, what: string, options: { allowZero
     });
   const shown = JSON.stringify(text);
   if (duration > MAX_MS) {
-    // A bare number that large is one of milliseconds.
+    // Such a large bare number means milliseconds.
     const isMs = match?.[2] === undefined && duration / 1000 <= MAX_MS;
     throw bad(`${shown} is ${ageText(duration)}; the most is 24h`, isMs ? `${Number(match![1])}ms` : "24h");
   }
@@ -31,14 +31,14 @@ export function parseDurationMs(text: string, what: string, options: { allowZero
   throw bad(expected, number && `${number}${unit.toLowerCase()}`);
 }
 
-/** `0.4 s`, `12.3 s`, `2 min 05 s`: time that passes while somebody watches. */
+/** `0.4 s`, `12.3 s`, `2 min 05 s`: the duration of a wait. */
 export function elapsedText(ms: number): string {
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.floor(ms / 1000);
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
 }
 
-/** `45s`, `12m`, `3h 20m`, `5d 2h`: how long something has been so. */
+/** `45s`, `12m`, `3h 20m`, `5d 2h`: the age of a state. */
 export function ageText(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const minutes = Math.floor(seconds / 60);

@@ -1,14 +1,13 @@
 /**
- * What people type who know Lima, Multipass, Vagrant or docker: the words that are no commands here, each with the command
- * line that does it. A word that means the same as a command of ours, with the same arguments, is that command's alias
- * instead, and not in this table.
+ * Commands of Lima, Multipass, Vagrant and docker that fleetbox does not have, each with the command line that does it.
+ * A word that means the same as a command of ours, with the same arguments, is an alias of that command instead.
  */
 
 import { shellQuote } from "../../core/quoting.ts";
 
-/** The words behind the command: all of them, and those that can be members. */
+/** The words after the command: all of them, and possible names of members. */
 interface Given {
-  /** As they stand, quoted; a placeholder where there are none. */
+  /** All words, quoted; a placeholder where there are none. */
   all: (placeholder: string) => string;
   /** Without options; `NAME` where there are none. */
   names: string;
@@ -29,7 +28,7 @@ const inspect: Answer = ({ names }) => `fleetbox status ${names} --json`;
 const forward: Answer = ({ all }) => `fleetbox forward ${all("NAME 8080:80")}`;
 const images: Answer = () => "fleetbox image ls";
 const snapshot: Answer = ({ names }) =>
-  `There are no snapshots: stop the member and copy its disk; fleetbox status ${names} tells where it is.`;
+  `There are no snapshots: stop the member and copy its disk; fleetbox status ${names} has its path.`;
 
 const ANSWERS: Record<string, Answer> = {
   launch: () => "fleetbox up NAME --image IMAGE",
@@ -88,10 +87,10 @@ const ANSWERS: Record<string, Answer> = {
   diagnose: doctor,
 };
 
-/** All words that are answered, for a test: none of them may be a command. */
+/** All words of the table, for a test: none of them may be a command. */
 export const FOREIGN_WORDS: readonly string[] = Object.keys(ANSWERS);
 
-/** What to type instead of a command that other tools have; undefined for one that they do not have either. */
+/** The replacement for another tool's command; undefined for unknown words. */
 export function foreignCommand(word: string, rest: readonly string[]): string | undefined {
   if (!Object.hasOwn(ANSWERS, word)) return undefined;
   const names = rest.filter((one) => !one.startsWith("-")).map(shellQuote).join(" ");

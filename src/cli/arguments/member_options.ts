@@ -1,4 +1,4 @@
-/** The flags of `up` and `join` that say what a member shall be, and what they become on the wire. */
+/** The flags of `up` and `join` that describe a member, and their form on the wire. */
 
 import { variable } from "../../core/environment.ts";
 import { resolve } from "../../system/path.ts";
@@ -41,14 +41,14 @@ export function addMemberFlags(command: Command): Command {
       "--image <image>",
       `an alias, or the path or address of a disk image (default: $${IMAGE_VARIABLE}, else ${DEFAULTS.image})`,
     )
-    .option("--arch <amd64|arm64>", "what the machine is; one unlike this host is emulated (default: the image's)")
-    .option("--firmware <bios|uefi>", "what starts an image that has a boot loader (default: the image's)")
+    .option("--arch <amd64|arm64>", "the architecture; another one than the host's is emulated (default: the image's)")
+    .option("--firmware <bios|uefi>", "starts an image that has a boot loader (default: the image's)")
     .option("--cpus <number>", `virtual CPUs (default: ${DEFAULTS.cpus})`)
     .option("--memory <size>", "memory in MiB, or such as 512M or 2G (default: the image's)")
     .option("--disk <size>", `size of the disk (default: ${sizeText(DEFAULTS.diskMiB)})`)
     .option(
       "--fixture <host:guest>",
-      "a directory of this host, at that path in the guest, read-only, as it is at each boot; repeatable",
+      "share a directory of this host at that path in the guest, read-only, as it is at each boot; repeatable",
       (value: string, before: string[] = []) => [...before, value],
     )
     .option(
@@ -61,9 +61,9 @@ export function addMemberFlags(command: Command): Command {
       `whether it reaches the outside (default: as its group, ${DEFAULTS.egress} in a new one)`,
     )
     .option("--host-access", "let it reach services on this host's loopback, at the gateway's address")
-    .option("--no-host-access", "take that away")
-    .option("--user-data <file>", "what cloud-init in the guest shall do: #cloud-config, a script, a MIME message")
-    .option("--ready <ssh|cloud-init>", "what a guest with cloud-init is waited for (default: cloud-init)")
+    .option("--no-host-access", "revoke that")
+    .option("--user-data <file>", "settings for cloud-init in the guest: #cloud-config, a script, a MIME message")
+    .option("--ready <ssh|cloud-init>", "when a guest with cloud-init counts as running (default: cloud-init)")
     .option(
       "--timeout <duration>",
       `limit for one boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
@@ -71,7 +71,7 @@ export function addMemberFlags(command: Command): Command {
 }
 
 /**
- * The options for the wire. Only what was asked: what is absent is the holder's to choose.
+ * The options for the wire. Options that the user did not give are absent, and the holder chooses them.
  * @throws {FleetboxError} `misuse`, naming the flag.
  */
 export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable(IMAGE_VARIABLE)): Options {
@@ -111,7 +111,7 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
   return options;
 }
 
-/** @throws {FleetboxError} `misuse`: a port of the host that is to lead to several members */
+/** @throws {FleetboxError} `misuse`: a port of the host for several members */
 export function checkPublished(names: readonly string[], { publish = [] }: Options): void {
   const hostPorts = publish.flatMap(({ host_port }) => host_port === undefined ? [] : [host_port]);
   const twice = hostPorts.find((port, index) => hostPorts.indexOf(port) !== index);
@@ -152,13 +152,13 @@ function readUserData(path: string): string {
   let bytes: Uint8Array;
   try {
     using file = Deno.openSync(path);
-    // A pipe has no size: what is too long is not read to its end.
+    // A pipe has no size, so reading stops at the limit.
     bytes = new Uint8Array(MAX_USER_DATA_BYTES + 1);
     let length = 0;
     for (let count; length < bytes.length && (count = file.readSync(bytes.subarray(length))) !== null;) length += count;
     if (length > MAX_USER_DATA_BYTES) {
       throw new FleetboxError("misuse", `${what} is too long, expected at most ${MAX_USER_DATA_BYTES} bytes`, {
-        hint: "Put what is large into a directory and hand that over: --fixture HOST_DIR:GUEST_DIR",
+        hint: "Put large files into a shared directory: --fixture HOST_DIR:GUEST_DIR",
       });
     }
     bytes = bytes.subarray(0, length);
@@ -171,12 +171,12 @@ function readUserData(path: string): string {
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new FleetboxError("misuse", `${what} is no text in UTF-8`, { cause });
+    throw new FleetboxError("misuse", `${what} is not UTF-8 text`, { cause });
   }
   return checkUserData(text, what);
 }
 
-/** How the flags are called: what the table of effects says of them is told with these words. */
+/** The flags' names, for messages from the table of effects. */
 const FLAGS: Record<MemberOption, string> = {
   image: "--image",
   arch: "--arch",
@@ -206,12 +206,12 @@ export const FLAG_WORDING: Wording = {
   },
 };
 
-/** The options that a user asked for on this command line: an image of the environment's is a default. */
+/** The options that a user gave on this command line: an image from the environment is a default. */
 export function askedOptions(flags: MemberFlags, options: Options): Options {
   return flags.image === undefined ? { ...options, image: undefined } : options;
 }
 
-/** What no bare number means: nobody asks for a disk of 10 MiB, and who types 10 means GiB. */
+/** The smallest plausible bare number: a disk of "10" means 10 GiB, not 10 MiB. */
 const LEAST_BARE_MIB = 64;
 
 function size(flag: string, text: string, minMiB: number, maxMiB: number): number {
@@ -224,7 +224,7 @@ function size(flag: string, text: string, minMiB: number, maxMiB: number): numbe
     const why = `${isBare ? `${shown} is ${number} MiB` : `${shown} is too little`}; the least is ${sizeText(least)}`;
     throw outOfRange(flag, why, number * 1024 <= maxMiB && number >= 1 ? `${number}G` : undefined);
   }
-  // A number that large is one of bytes.
+  // Such a large number means bytes.
   const bytes = number / 1024 / 1024;
   const meant = isBare && bytes >= least && bytes <= maxMiB ? sizeText(bytes) : undefined;
   throw outOfRange(

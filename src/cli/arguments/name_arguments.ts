@@ -1,9 +1,9 @@
-/** Member names as they stand on a command line: `a,b,c`, `a b c`, `a, b, c`, `node -n 3`. */
+/** Member names on a command line: `a,b,c`, `a b c`, `a, b, c`, `node -n 3`. */
 
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName, checkNames } from "../../core/names.ts";
 
-/** More than a group's network has addresses for. */
+/** More members than a group's network has addresses. */
 const MAX_COUNT = 240;
 
 /**
@@ -12,20 +12,20 @@ const MAX_COUNT = 240;
  */
 export function parseNames(words: readonly string[]): string[] {
   return checkNames(words.flatMap((word, index) => {
-    // `a, b`: a comma that the shell's space follows separates, it does not stand before an empty name.
+    // `a, b`: a comma before a space separates names; no empty name follows it.
     const last = index === words.length - 1;
     return (!last && word.length > 1 && word.endsWith(",") ? word.slice(0, -1) : word).split(",");
   }));
 }
 
-/** The error of a command that takes names or `--all`, and was given neither. */
+/** The error of a command that needs names or `--all`, and got neither. */
 export function whichMembers(command: string): FleetboxError {
   return new FleetboxError("misuse", `Which members? For example: fleetbox ${command} a,b`, {
     hint: `Every one: fleetbox ${command} --all`,
   });
 }
 
-/** The error of a command that takes names or `--all`, and was given both. */
+/** The error of a command that needs names or `--all`, and got both. */
 export function namesAndAll(command: string, words: readonly string[]): FleetboxError {
   return new FleetboxError("misuse", "Expected members' names or --all, found both", {
     hint: `fleetbox ${command} ${words.join(" ")}`,

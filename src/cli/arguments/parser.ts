@@ -1,6 +1,6 @@
 /**
- * The argument parser, as the commands know it: commander. It stands in for `@cliffy/command` (decision 0014), and the rest
- * of the command line imports it from here alone. What is bent to our ways is in `program.ts`.
+ * The argument parser: commander, which stands in for `@cliffy/command` (decision 0014). The rest of the command line
+ * imports it only from here; `program.ts` has its settings.
  */
 
 export { Argument, Command, CommanderError, type Option } from "commander";

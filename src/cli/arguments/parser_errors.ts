@@ -1,8 +1,8 @@
 /**
- * What the argument parser finds wrong, in our words: what was found, what is expected, and a command line that works.
+ * The argument parser's errors in our words: what was found, what is expected, and a command line that works.
  *
- * Commander says it in one English sentence and a code; the sentence is read for what it holds (a word, an option), and
- * stays as it is where nothing better is known.
+ * Commander gives one English sentence and a code. The words and options in the sentence are extracted; unknown
+ * sentences stay as they are.
  */
 
 import type { Command, CommanderError } from "./parser.ts";
@@ -10,7 +10,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { bounded, nearest } from "../../core/nearest.ts";
 import { foreignCommand } from "./foreign_commands.ts";
 
-/** What is asked for when an argument is missing, by the argument's name. */
+/** The question for a missing argument, by the argument's name. */
 const QUESTIONS: Record<string, string> = {
   name: "Which member?",
   names: "Which members?",
@@ -22,7 +22,7 @@ const QUESTIONS: Record<string, string> = {
   shell: "Which shell?",
 };
 
-/** A command line for each command that has required arguments; `parser_errors_test.ts` says when one is missing. */
+/** An example for each command with required arguments; `parser_errors_test.ts` checks that none is missing. */
 export const EXAMPLES: Record<string, string> = {
   up: "fleetbox up a,b",
   join: "fleetbox join d --via b",
@@ -42,7 +42,7 @@ export const EXAMPLES: Record<string, string> = {
   completion: "fleetbox completion bash",
 };
 
-/** Values for the options that take one, by what their help calls the value. */
+/** Example values of options, by the value's name in the help. */
 const VALUES: Record<string, string> = {
   size: "2G",
   number: "2",
@@ -73,7 +73,7 @@ export function unknownCommand(word: string, rest: readonly string[], parent: Co
   return new FleetboxError("misuse", `There is no command "${[path, word].filter(Boolean).join(" ")}"`, { hint });
 }
 
-/** Commander's complaint as one of ours. @param text what it would have printed */
+/** Commander's error as one of ours. @param text the text that it would have printed */
 export function misuse(error: CommanderError, text: string, args: readonly string[], program: Command): FleetboxError {
   const complaint = (text || error.message).trim().replace(/^error: /, "");
   const [first, ...more] = complaint.split("\n");
@@ -106,7 +106,7 @@ export function misuse(error: CommanderError, text: string, args: readonly strin
   return refuse(first.charAt(0).toUpperCase() + first.slice(1), guess);
 }
 
-/** `status a b`: how many it takes, and the command line with the first alone. */
+/** `status a b`: how many arguments it takes, and the command line with the first one only. */
 function tooMany(command: Command, complaint: string, help: string): FleetboxError {
   const [, count = "", list = ""] = /got (\d+): ([^]*)\.$/.exec(complaint) ?? [];
   const path = pathOf(command);
@@ -120,7 +120,7 @@ function tooMany(command: Command, complaint: string, help: string): FleetboxErr
   return new FleetboxError("misuse", `${path} takes ${takes}, found ${count}: ${found}`, { hint: help });
 }
 
-/** The command that the words name, and what stands behind it; the program itself where they name none. */
+/** The command that the words name, and the words after it; the program itself where they name none. */
 function commandOf(args: readonly string[], program: Command): { command: Command; rest: readonly string[] } {
   let command = program;
   let at = 0;

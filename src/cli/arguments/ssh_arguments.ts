@@ -1,4 +1,4 @@
-/** How the system's OpenSSH client reaches a member: our key, nobody's configuration, no questions about host keys. */
+/** The OpenSSH client's options for a member: our key, no configuration files, no questions about host keys. */
 
 import { sshConfigValue } from "../../guest/ssh_probe.ts";
 import type { Store } from "../../store.ts";
@@ -9,15 +9,15 @@ export function sshOptions(store: Store): [string, string][] {
   return [
     ["IdentityFile", store.key],
     ["IdentitiesOnly", "yes"],
-    // A member's host key is made when it first boots, and its port is another one tomorrow: there is nothing to
-    // compare with. The connection does not leave this host's loopback before it is inside the machine.
+    // A member's host key is made at its first boot, and its port changes: there is nothing to compare with. The
+    // connection does not leave this host's loopback before it is inside the machine.
     ["UserKnownHostsFile", "/dev/null"],
     ["StrictHostKeyChecking", "no"],
     ["LogLevel", "ERROR"],
-    // Until the shell is there: a guest that hangs must not hang its user.
+    // Until the shell has started: a guest that hangs must not hang its user.
     ["ConnectTimeout", "20"],
-    // Afterwards: a guest that hangs sends nothing, for ever. A minute, for a machine that stands while the host's disk is
-    // full or a host that is busy comes back.
+    // Afterwards: a guest that hangs sends nothing. A minute, because a machine that is paused by a full disk, or on a
+    // busy host, comes back.
     ["ServerAliveInterval", "10"],
     ["ServerAliveCountMax", "6"],
   ];

@@ -15,14 +15,14 @@ export async function knownNames(store: Store): Promise<string[]> {
   return (await observeAll(store, 1_000)).members.map(({ name }) => name);
 }
 
-/** The error for a name that nobody knows, with the one that was meant, or those that there are. */
+/** The error for an unknown name, with the likely one, or all names. */
 export async function unknownMember(store: Store, name: string): Promise<FleetboxError> {
   const names = await knownNames(store);
   const hint = suggestion(name, names, true) ?? `There are no members yet: fleetbox up ${name}`;
   return new FleetboxError("not-found", `There is no member "${name}"`, { hint });
 }
 
-/** One member that must be known. @throws {FleetboxError} `not-found` */
+/** A member that must exist. @throws {FleetboxError} `not-found` */
 export async function requireMember(store: Store, name: string): Promise<Awaited<ReturnType<typeof observeMember>>> {
   const member = await observeMember(store, name);
   if (!member.stored && !member.report && !member.silence) throw await unknownMember(store, name);

@@ -1,4 +1,4 @@
-/** `fleetbox console`: a member's serial console, as if a cable led there. */
+/** `fleetbox console`: a member's serial console. */
 
 import { Limit, pause } from "../../core/deadline.ts";
 import { Command } from "../arguments/parser.ts";
@@ -15,9 +15,9 @@ import { type MemberFacts, observeGroups, observeMember, orphanGroup } from "../
 import { outputClosed, warn, write, writeBytes } from "../terminal/output.ts";
 import { RawTerminal } from "../terminal/raw_terminal.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
-import { takeBackAndConnect, takenBack } from "../take_back.ts";
+import { adoptAndConnect, adoptedNote } from "../adopt.ts";
 
-/** How long a holder may take to say what became of a member whose console ended. */
+/** How long a holder may take to report the state of a member whose console ended. */
 const AFTERMATH_MS = 5_000;
 
 interface Flags {
@@ -28,14 +28,14 @@ export function consoleCommand(): Command {
   return new Command("console")
     .description("attach to a member's serial console; Ctrl-] detaches")
     .argument("<name>", "the member")
-    .option("--linger <duration>", "how long to listen on after the end of an input that is no terminal", "1s")
+    .option("--linger <duration>", "how long to listen after the end of an input that is not a terminal", "1s")
     .addHelpText(
       "after",
       `
 For when the network of a guest is broken, or while it boots. The last screen is shown first. All keys
 but Ctrl-] go to the guest, Ctrl-C too. Several may be attached to one console: they share it.
 While SSH reaches the guest, its console gets the size of your terminal, also when that changes.
-micro gives a root shell to whoever presses Enter; other images ask for a login of their own.
+In micro, Enter gives a root shell; other images ask for a login of their own.
 
 Without a terminal, standard input is typed and what the guest says goes to standard output, byte for byte,
 from now on; it ends with the input.
@@ -49,15 +49,15 @@ Examples:
       const store = openStore();
       const member = await requireMember(store, checkName(word));
       if (member.silence) throw member.silence;
-      const taken = await takeBackAndConnect(store, [member.name]);
-      if (taken.length > 0) warn(takenBack(taken));
+      const taken = await adoptAndConnect(store, [member.name]);
+      if (taken.length > 0) warn(adoptedNote(taken));
       using stream = await openConsole(store, member.name);
       if (!stream) throw notServed(store, member);
       await attach(store, member.name, stream, lingerMs);
     });
 }
 
-/** Why it is over. */
+/** Why it ended. */
 type End = "detached" | "input-ended" | "machine-gone" | "output-closed" | "interrupted";
 
 async function attach(store: Store, name: string, stream: ConsoleStream, lingerMs: number): Promise<void> {
@@ -89,7 +89,7 @@ async function attach(store: Store, name: string, stream: ConsoleStream, lingerM
   if (end === "machine-gone") await tellEnd(store, name);
 }
 
-/** What the guest says, until its machine is gone. */
+/** Shows the guest's output until its machine is gone. */
 async function show(stream: ConsoleStream, modes: TerminalModes): Promise<End> {
   for (let bytes = await stream.read(); bytes; bytes = await stream.read()) {
     modes.push(bytes);
@@ -99,7 +99,7 @@ async function show(stream: ConsoleStream, modes: TerminalModes): Promise<End> {
   return "machine-gone";
 }
 
-/** The keys, until one of them detaches. */
+/** Sends the keys until one of them detaches. */
 async function typeOn(stream: ConsoleStream): Promise<End> {
   const buffer = new Uint8Array(4 * 1024);
   for (;;) {
@@ -112,7 +112,7 @@ async function typeOn(stream: ConsoleStream): Promise<End> {
   }
 }
 
-/** All of standard input; then what the guest answers, for a moment. */
+/** Sends all of standard input, then waits for the guest's answer for a moment. */
 async function pipeInto(stream: ConsoleStream, lingerMs: number): Promise<End> {
   const buffer = new Uint8Array(16 * 1024);
   for (let count = await Deno.stdin.read(buffer); count !== null; count = await Deno.stdin.read(buffer)) {
@@ -122,7 +122,7 @@ async function pipeInto(stream: ConsoleStream, lingerMs: number): Promise<End> {
   return "input-ended";
 }
 
-/** Types; when the machine is gone it never returns, as what it said last is shown first, and that ends the command. */
+/** Types. When the machine is gone it never returns, because showing its last output ends the command. */
 async function send(stream: ConsoleStream, bytes: Uint8Array): Promise<void> {
   try {
     await stream.write(bytes);
@@ -141,7 +141,7 @@ function screenSize(): { rows: number; columns: number } {
   }
 }
 
-/** A machine that went down in good order is fine. @throws {FleetboxError} what else became of it. */
+/** A machine that shut down in order is fine. @throws {FleetboxError} any other end. */
 async function tellEnd(store: Store, name: string): Promise<void> {
   using patience = new Limit(AFTERMATH_MS);
   for await (const event of watch(store, name, patience.signal)) {
@@ -151,7 +151,7 @@ async function tellEnd(store: Store, name: string): Promise<void> {
     if (state === "error" && failure) throw fromWireError(failure);
     if (state === "stopped" || state === "error") break;
   }
-  await settledRecords(store, [name]); // a killed holder is a process for a moment more, without being a holder
+  await settledRecords(store, [name]); // a killed holder remains a process for a moment
   const member = await observeMember(store, name);
   if (isOrphan(store, name)) throw notServed(store, member);
   if (member.report?.running) {
@@ -169,13 +169,17 @@ function isOrphan(store: Store, name: string): boolean {
 function notServed(store: Store, { name }: MemberFacts): FleetboxError {
   const orphans = orphanGroup(observeGroups(store), name);
   if (orphans) {
-    return new FleetboxError("conflict", `"${name}" is without a holder, which was killed: nobody has its console`, {
-      hint: orphans.isComingBack
-        ? `It is being taken back; attach again: fleetbox console ${name}`
-        : `Take it back: fleetbox up ${name}`,
-    });
+    return new FleetboxError(
+      "conflict",
+      `"${name}" has no holder, because it was killed, so its console is not available`,
+      {
+        hint: orphans.isComingBack
+          ? `It is being adopted; attach again: fleetbox console ${name}`
+          : `Take it back: fleetbox up ${name}`,
+      },
+    );
   }
   return new FleetboxError("conflict", `"${name}" has no console: it is not running`, {
-    hint: `Boot it: fleetbox up ${name}; or read what it said: fleetbox logs ${name}`,
+    hint: `Boot it: fleetbox up ${name}; or read its log: fleetbox logs ${name}`,
   });
 }

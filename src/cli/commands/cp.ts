@@ -1,11 +1,12 @@
 /**
  * `fleetbox cp`: files and directories to members, from them, and between them, by the system's `scp`.
  *
- * A member's side is given to scp as a URI, which holds the port and in which every character of a path has a spelling;
- * a side of this host always begins with `/` or `./`, so that no name can be taken for an option or for a member's.
+ * A member's path is given to scp as a URI, which has the port and can spell every character; a path of this host
+ * always begins with `/` or `./`, so that scp cannot read it as an option or a remote path.
  */
 
 import { Command } from "../arguments/parser.ts";
+import { clip } from "../../core/bytes.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { isName } from "../../core/names.ts";
 import type { Store } from "../../store.ts";
@@ -21,15 +22,15 @@ export function cpCommand(): Command {
     .alias("copy")
     .description("copy files and directories to a member, from it, or between members")
     .usage("[options] <from...> <to>")
-    .argument("<places...>", "paths here, or NAME:PATH; the last one is where to")
+    .argument("<places...>", "local paths, or NAME:PATH; the last one is the target")
     .option("-p, --preserve", "keep times and modes")
     .addHelpText(
       "after",
       `
-Directories are copied with all that is in them. A path on a member is relative to its user's home; patterns in it
-(NAME:'/var/log/*.log') are expanded there. A file here with a colon in its name is written with a slash: ./a:b
+Directories are copied with their content. A path on a member is relative to its user's home; patterns in it
+(NAME:'/var/log/*.log') are expanded there. Write a local file with a colon in its name with a slash: ./a:b
 
-The exit code is scp's, or 3 for a path that is not here. Needs the guest's SSH server to speak SFTP, as all here do.
+The exit code is scp's, or 3 for a missing local path. The guest's SSH server must speak SFTP; those of all our images do.
 
 Examples:
   fleetbox cp app.tar.gz a:
@@ -41,39 +42,48 @@ Examples:
       const places = words.map(parsePlace);
       if (places.length < 2) {
         const hint = `Into a member's home: fleetbox cp ${words[0]} NAME:`;
-        throw new FleetboxError("misuse", "Nowhere to copy to: expected FROM and TO", { hint });
+        throw new FleetboxError("misuse", "Missing target: expected FROM and TO", { hint });
       }
       if (places.every(({ member }) => member === undefined)) {
-        throw new FleetboxError("misuse", "None of these is on a member: expected NAME:PATH at one side", {
+        throw new FleetboxError("misuse", "No path on a member: expected NAME:PATH as source or target", {
           hint: `To a member's home: fleetbox cp ${words[0]} NAME:`,
         });
       }
       const store = openStore();
       for (const { member } of places) if (member !== undefined) await requireMember(store, member);
-      checkPlaces(places);
+      checkPlaces(places, (name) => isName(name) && store.readMember(name) !== undefined);
       const endpoints = new Map<string, SshEndpoint>();
       for (const { member } of places) {
         if (member === undefined || endpoints.has(member)) continue;
         endpoints.set(member, await reach(store, member));
       }
-      Deno.exitCode = await runClient("scp", scpArguments(store, places, endpoints, flags), store, [
-        ...endpoints.keys(),
-      ]);
+      const failure = `Cannot copy ${words.slice(0, -1).map(quoted).join(", ")} to ${quoted(words.at(-1)!)}`;
+      Deno.exitCode = await runClient(
+        "scp",
+        scpArguments(store, places, endpoints, flags),
+        store,
+        [...endpoints.keys()],
+        failure,
+      );
     });
 }
 
-/** A word as scp and people read it: `NAME:PATH` when what is before the first colon holds no slash. */
+function quoted(word: string): string {
+  return clip(JSON.stringify(word), 200);
+}
+
+/** Parses a place like scp: `NAME:PATH` when there is no slash before the first colon. */
 export function parsePlace(word: string): Place {
   if (word === "") throw new FleetboxError("misuse", "A path is empty; expected a path, or NAME:PATH");
   const [, member, path] = /^([^/:]*):(.*)$/s.exec(word) ?? [];
   if (member === undefined) return { path: word };
   if (isName(member)) return { member, path };
   throw new FleetboxError("misuse", `Not a member: ${JSON.stringify(member)} in ${JSON.stringify(word)}`, {
-    hint: `A file here with that name is written ${JSON.stringify(`./${word}`)}.`,
+    hint: `For a local file of that name write ${JSON.stringify(`./${word}`)}.`,
   });
 }
 
-/** Arguments for `scp`, the last place being where to. */
+/** Arguments for `scp`; the last place is the target. */
 export function scpArguments(
   store: Store,
   places: readonly Place[],
@@ -90,7 +100,7 @@ export function scpArguments(
   ];
 }
 
-/** `scp://user@host:port/path` (scp(1)); what is behind the third slash is the path, so an absolute one has two. */
+/** `scp://user@host:port/path` (scp(1)); the path comes after the third slash, so an absolute one has two. */
 function uri({ user, host, port }: SshEndpoint, path: string): string {
   const spelled = [...new TextEncoder().encode(path)].map((byte) => {
     const char = String.fromCharCode(byte);

@@ -58,7 +58,7 @@ Deno.test("cp: what is not here, or has no place here, is told before a machine 
     Deno.writeTextFileSync(`${dir}/file`, "");
     const refused = (...words: string[]) => {
       try {
-        checkPlaces(words.map(parsePlace));
+        checkPlaces(words.map(parsePlace), (name) => name === "a");
       } catch (thrown) {
         if (thrown instanceof FleetboxError) return `${thrown.code}: ${thrown.message}`;
       }
@@ -69,7 +69,14 @@ Deno.test("cp: what is not here, or has no place here, is told before a machine 
     assert.equal(refused("a:x", `${dir}/no/y`), `not-found: There is no directory ${dir}/no for x`);
     assert.equal(refused("a:x", `${dir}/no/`), `not-found: There is no directory ${dir}/no/ for x`);
     assert.equal(refused("a:x", "a:y", `${dir}/no`), `not-found: There is no directory ${dir}/no for 2 copies`);
-    assert.equal(refused("a:x", "a:y", `${dir}/file`), `misuse: ${dir}/file is a file, and no directory for 2 copies`);
+    assert.equal(
+      refused("a:x", "a:y", `${dir}/file`),
+      `misuse: ${dir}/file is a file, expected a directory for 2 copies`,
+    );
+    for (const [word, names] of [["a", true], ["nofile", false]] as const) {
+      const check = () => checkPlaces([{ path: word }, { member: "b", path: "" }], (name) => name === "a");
+      assert.throws(check, ({ hint }: FleetboxError) => hint!.includes(`${word}:`) === names, word);
+    }
     for (const words of [["a:x", `${dir}/new`], ["a:x", dir], [`${dir}/file`, "a:"], [dir, "a:"], ["a:x", "b:"]]) {
       assert.equal(refused(...words), undefined, words.join(" "));
     }

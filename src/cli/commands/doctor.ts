@@ -11,7 +11,7 @@ export function doctorCommand(): Command {
   return new Command("doctor")
     .description("check whether this host can run machines, and say how to fix what is missing")
     .option("--json", 'one JSON array: [{"what","ok","fatal","found","hint"?}]')
-    .addHelpText("after", "\nExits with 1 when something that machines need is missing.\n\nExample:\n  fleetbox doctor")
+    .addHelpText("after", "\nExits with 1 when a requirement of machines is missing.\n\nExample:\n  fleetbox doctor")
     .action(async (flags: { json?: boolean }) => {
       const { preflight } = await import("../preflight.ts");
       const findings = await Promise.all(preflight().map(examine));
@@ -21,7 +21,7 @@ export function doctorCommand(): Command {
     });
 }
 
-/** Runs one check; what it throws is what it found. */
+/** Runs one check; its error becomes the finding. */
 export async function examine({ what, check, fatal, hint }: Requirement): Promise<Finding> {
   try {
     return { what, ok: true, fatal, found: await check() };

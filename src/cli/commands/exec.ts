@@ -30,7 +30,7 @@ Examples:
       const name = checkName(word);
       const command = words[0] === "--" ? words.slice(1) : words;
       if (command.length === 0) {
-        throw new FleetboxError("misuse", "No program named", { hint: `fleetbox exec ${name} -- uname -r` });
+        throw new FleetboxError("misuse", "No program given", { hint: `fleetbox exec ${name} -- uname -r` });
       }
       const store = openStore();
       const endpoint = await reach(store, name);

@@ -12,7 +12,7 @@ import { forwardLine, viewOf } from "../member_view.ts";
 import { observeGroups } from "../../control/observe.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
-import { takeBackAndConnect, takenBack } from "../take_back.ts";
+import { adoptAndConnect, adoptedNote } from "../adopt.ts";
 
 interface Flags {
   remove?: boolean;
@@ -21,10 +21,10 @@ interface Flags {
 
 export function forwardCommand(): Command {
   return new Command("forward")
-    .description("make ports of this host lead to a member's; list them, without a port; take them away")
+    .description("forward ports of this host to a member; list them, without a port; remove them")
     .argument("<name>", "the member")
     .argument("[ports...]", "HOST_PORT:GUEST_PORT, or GUEST_PORT alone for any free port of this host")
-    .option("--remove", "take the forwards away; connections through them live on")
+    .option("--remove", "remove the forwards; connections through them live on")
     .option("--json", "one JSON object")
     .addHelpText(
       "after",
@@ -45,14 +45,14 @@ Examples:
       const wishes = ports.map((text) => parseForward(text));
       const name = checkName(word);
       if (flags.remove && wishes.length === 0) {
-        throw new FleetboxError("misuse", "Nothing to take away: expected the ports, such as 8080:80", {
-          hint: `See what there is: fleetbox forward ${name}`,
+        throw new FleetboxError("misuse", "Nothing to remove: expected the ports, such as 8080:80", {
+          hint: `List its port forwards: fleetbox forward ${name}`,
         });
       }
       const store = openStore();
       await requireMember(store, name);
-      const taken = await takeBackAndConnect(store, [name]);
-      if (taken.length > 0) warn(takenBack(taken));
+      const taken = await adoptAndConnect(store, [name]);
+      if (taken.length > 0) warn(adoptedNote(taken));
       const done: PortForward[] = [];
       for (const wish of wishes) {
         if (flags.remove) done.push(...await remove(store, name, wish));
@@ -62,10 +62,10 @@ Examples:
     });
 }
 
-/** Tries so often when members come and go under our feet. */
+/** How often it tries while members start and stop. */
 const TRIES = 5;
 
-/** By the holder that serves the member, else in the store: a holder that comes meanwhile waits for the member's lock. */
+/** Through the member's holder, else in the store: a new holder waits for the member's lock. */
 async function change<T>(
   store: Store,
   name: string,
@@ -75,7 +75,7 @@ async function change<T>(
   let refusal: unknown;
   for (let tries = 0; tries < TRIES; tries++) {
     const done = await served().catch((thrown) => {
-      // The holder is just letting go of the member, or it has no such forward: the config decides.
+      // The holder is releasing the member, or it has no such forward: the config decides.
       if (codeOf(thrown) === "not-found") return void (refusal = thrown);
       throw thrown;
     });
@@ -86,7 +86,7 @@ async function change<T>(
     if (written !== undefined) return written;
   }
   throw refusal ??
-    new FleetboxError("conflict", `"${name}" is started and stopped all the time`, { hint: "Try again." });
+    new FleetboxError("conflict", `"${name}" is being started and stopped repeatedly`, { hint: "Try again." });
 }
 
 async function add(store: Store, name: string, wish: ForwardWish): Promise<PortForward> {
@@ -108,7 +108,10 @@ async function remove(store: Store, name: string, wish: ForwardWish): Promise<Po
   );
 }
 
-/** What is meant by the ports of `--remove`: one alone is the guest's; the host's, when no forward leads to such a one. */
+/**
+ * The forwards for the ports of `--remove`: a single number is the guest's port, or the host's when no guest port
+ * matches.
+ */
 export function chosen<T extends PortForward>(all: readonly T[], { host_port, guest_port }: ForwardWish): T[] {
   if (host_port !== undefined) {
     return all.filter((one) => one.host_port === host_port && one.guest_port === guest_port);

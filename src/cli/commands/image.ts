@@ -41,13 +41,13 @@ function buildable(): string[] {
   return CATALOG.filter(({ build }) => build).map(({ alias }) => alias);
 }
 
-/** An image in the store, as it is told. */
+/** An image in the store, for the output. */
 interface ImageView {
   image?: string;
   id: string;
   arch: string;
   bytes: number;
-  /** When it came here, ISO 8601. */
+  /** When it was added, ISO 8601. */
   since: string;
   origin: string;
   from?: string;
@@ -58,7 +58,7 @@ function listImagesCommand(): Command {
   return new Command("ls")
     .alias("list")
     .description("list the images in the store, with the members that use them")
-    .option("--all", "what could be downloaded or built, too")
+    .option("--all", "also images that can be downloaded or built")
     .option("--json", "one JSON array")
     .addHelpText(
       "after",
@@ -113,7 +113,7 @@ function imageViews(store: Store): ImageView[] {
   }));
 }
 
-/** A compressed file is remembered with its size and time, which nobody wants to read. */
+/** The name of a compressed file without its size and time. */
 function shownRef(ref: string): string {
   return ref.startsWith("/") ? ref.replace(/ \d+ \d+$/, "") : ref;
 }
@@ -129,7 +129,7 @@ function availableViews(here: readonly ImageView[]) {
   );
 }
 
-/** Members by the image that their disk is made on. */
+/** Members by the image of their disk. */
 function imageUsers(store: Store): Map<string, string[]> {
   const users = new Map<string, string[]>();
   for (const stored of store.members()) {
@@ -154,7 +154,7 @@ function pullCommand(): Command {
     .addHelpText(
       "after",
       `
-A download that was broken off goes on where it was. An alias that was built here stands for the
+An interrupted download resumes. An alias that was built here stands for the
 downloaded image afterwards; members keep the image that they were made on.
 
 Events of --json: {"event":"download","image","step","bytes","total"?,"rate"}, and at the end
@@ -194,7 +194,7 @@ function requireKnown(ref: string): void {
   });
 }
 
-/** What stands before the bar: an address is too long for it. */
+/** The label before the bar: an address is too long for it. */
 function shownWord(word: string): string {
   return word.replace(/#.*$/, "").replace(/^https?:\/\/.*\//i, "") || word;
 }
@@ -286,7 +286,7 @@ function imagesOf(store: Store, word: string): CachedImage[] {
   throw new FleetboxError("not-found", `There is no image "${word}" in the store`, {
     hint: isList
       ? `Separate images by spaces: fleetbox image rm ${parts.join(" ")}`
-      : suggestion(word, [...new Set(words)]) ?? "See what there could be: fleetbox image ls --all",
+      : suggestion(word, [...new Set(words)]) ?? "List all images: fleetbox image ls --all",
   });
 }
 
@@ -295,7 +295,7 @@ async function removeUnused(store: Store, { id }: CachedImage): Promise<void> {
   if (members !== undefined) {
     throw new FleetboxError(
       "conflict",
-      `Cannot remove the image ${id}: the disks of ${members.join(", ")} are made on it`,
+      `Cannot remove the image ${id}: the disks of ${members.join(", ")} are based on it`,
       {
         hint: `Remove its members first: fleetbox rm ${members.join(" ")}`,
       },

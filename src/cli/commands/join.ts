@@ -1,4 +1,4 @@
-/** `fleetbox join`: boots a member onto the network that another one is on. */
+/** `fleetbox join`: boots a member onto another one's network. */
 
 import { Command } from "../arguments/parser.ts";
 import { codeOf, FleetboxError, messageOf } from "../../core/errors.ts";
@@ -20,11 +20,11 @@ interface Flags extends MemberFlags {
 
 export function joinCommand(): Command {
   const command = new Command("join")
-    .description("boot a member, new or stopped, onto the network of one that runs")
+    .description("boot a member, new or stopped, onto the network of a running one")
     .argument("<name>", "the member that joins")
     .requiredOption("--via <name>", "a member of the group to be joined");
   return addMemberFlags(command)
-    .option("--no-wait", "return when it is being booted")
+    .option("--no-wait", "return while it boots")
     .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event (see: fleetbox help up)")
     .addHelpText("after", "\nExample:\n  fleetbox join d --via b")
@@ -43,7 +43,7 @@ export function joinCommand(): Command {
     });
 }
 
-/** The error for a `via` that nobody has, with the names that there are instead of the plan's own hint. */
+/** The error for an unknown `via`, with the known names instead of the plan's own hint. */
 async function guess(via: string, thrown: unknown): Promise<unknown> {
   if (codeOf(thrown) !== "not-found" || isInStore(openStore(), via)) return thrown;
   const hint = suggestion(via, await knownNames(openStore()), true);

@@ -1,4 +1,4 @@
-/** `fleetbox ls`: every member, whatever state it is in, observed now. */
+/** `fleetbox ls`: every member in any state, observed now. */
 
 import { Command } from "../arguments/parser.ts";
 import { list } from "../listing.ts";
@@ -7,7 +7,7 @@ export function listCommand(): Command {
   return new Command("ls")
     .aliases(["ps", "list"])
     .description("list all members with their state")
-    .option("--repair", "take back first what runs without a holder, and clear away what is left of dead groups")
+    .option("--repair", "first adopt orphaned machines, and remove the remains of dead groups")
     .option("-q, --quiet", "names only")
     .option("--json", "one JSON array")
     .addHelpText(

@@ -24,7 +24,7 @@ export function logsCommand(): Command {
   return new Command("logs")
     .description("print what a member wrote to its console")
     .argument("<name>", "the member")
-    .option("-f, --follow", "go on with what is written, until Ctrl-C")
+    .option("-f, --follow", "continue with new output, until Ctrl-C")
     .option("-n, --lines <count>", "only the last lines")
     .option("--holder", "the log of the holder that serves the member instead")
     .addHelpText(
@@ -58,7 +58,7 @@ Examples:
     });
 }
 
-/** A log on its way to standard output: every byte of it in a pipe, its text on a terminal; and a newline at its end. */
+/** Writes a log to standard output: every byte in a pipe, its text on a terminal, and a newline at its end. */
 class LogOutput {
   #text = Deno.stdout.isTerminal() ? new TerminalText() : undefined;
   #decoder = new TextDecoder();
@@ -71,7 +71,7 @@ class LogOutput {
     this.#isLineOpen = shown.at(-1) !== 0x0a;
   }
 
-  /** A guest's prompt is a line without an end: what comes next, the user's own prompt, begins a line. */
+  /** A guest's prompt has no newline: adds one, so that the user's own prompt begins a line. */
   end(): void {
     if (this.#isLineOpen) write("\n");
     this.#isLineOpen = false;
@@ -80,7 +80,7 @@ class LogOutput {
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-/** Returns when a member that is just being made has a directory: nothing can be watched before. */
+/** Returns when a member that is being made has a directory, which can then be watched. */
 async function untilMade(store: Store, name: string, signal: AbortSignal): Promise<void> {
   const { dir } = store.member(name);
   if (exists(dir)) return;
@@ -88,8 +88,8 @@ async function untilMade(store: Store, name: string, signal: AbortSignal): Promi
 }
 
 /**
- * The log of the holder that serves a member, or served it last. It is named after the first member that the holder was
- * started for, which may be any of the group: the one that was written to last is it.
+ * The log of the holder that serves a member, or served it last. It is named after the holder's first member, which may
+ * be any of the group: the latest log counts.
  */
 function holderLog(store: Store, { name, report }: MemberFacts): string {
   const group = observeGroups(store).find(({ members }) => members.includes(name));

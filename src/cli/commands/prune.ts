@@ -1,4 +1,4 @@
-/** `fleetbox prune`: removes what a crash may have left and no member needs. Never a disk. */
+/** `fleetbox prune`: removes leftovers of a crash that no member needs. Never a disk. */
 
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
@@ -20,14 +20,14 @@ export function pruneCommand(): Command {
   return new Command("prune")
     .description("remove what a crash has left in the store and no member needs; never a disk")
     .option("-f, --force", "do not ask")
-    .option("--dry-run", "tell what would be removed, and remove nothing")
+    .option("--dry-run", "list what would be removed, and remove nothing")
     .option("--json", "one JSON object; does not ask, and needs --force or --dry-run")
     .addHelpText(
       "after",
       `
-Looks for: sockets that nobody answers, pidfiles and records of groups that are gone, and their gateways;
+Looks for: sockets without a listener, pidfiles and records of groups that are gone, and their gateways;
 directories of members that were never made; temporary files of processes that are gone; parts of downloads
-that nobody writes; logs of holders whose members are gone; and micro images of other versions that no
+without a writer; logs of holders whose members are gone; and micro images of other versions that no
 member is made on. Nothing of a group that lives, or whose machines run, is touched.
 
 Asks first when both input and output are a terminal; elsewhere it needs --force.
@@ -71,7 +71,7 @@ Examples:
     });
 }
 
-/** A line for each thing. */
+/** A line for each leftover. */
 function lines(found: readonly Leftover[]): string[] {
   return tableLines(
     ["KIND", "SIZE", "PATH"],

@@ -25,10 +25,10 @@ interface Flags {
 export function rmCommand(): Command {
   return new Command("rm")
     .aliases(["delete", "remove", "destroy"])
-    .description("delete members with their disks; cuts the power of those that run")
+    .description("delete members with their disks; cuts the power of running ones")
     .argument("[names...]", "members: a,b,c or a b c")
     .option("--all", "every member, except those of a running program")
-    .option("-f, --force", "do not ask, and end machines that do not answer, too")
+    .option("-f, --force", "do not ask, and also end machines that do not answer")
     .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event; does not ask")
     .addHelpText(
@@ -59,7 +59,7 @@ Examples:
       using interrupt = new Interrupt(() => void progress.end());
       const served = await servedOf(store, known);
       const logs = logNames(store, known);
-      // Nobody will read what a guest writes to its disk now: it is not asked to shut down.
+      // The disk will be deleted, so the guest is not asked to shut down.
       const options = { force: flags.force, graceMs: 0, verbose: flags.verbose, signal: interrupt.signal };
       const stopped = await stopMembers(store, served, options, progress);
       progress.end();
@@ -88,9 +88,9 @@ Examples:
 
 interface Chosen {
   known: string[];
-  /** An error for each name that nobody has. */
+  /** An error for each unknown name. */
   unknown: unknown[];
-  /** Those that belong to programs which run, and that `--all` does not mean. */
+  /** Members of running programs, which `--all` skips. */
   spared: string[];
 }
 
@@ -104,7 +104,7 @@ async function chosen(store: Store, words: string[], all: boolean): Promise<Chos
   if (words.length === 0) throw whichMembers("rm");
   const names = parseNames(words);
   const alive = orphansOf(observeGroups(store));
-  // A machine may run although somebody deleted its member's directory.
+  // A machine may run although its member's directory was deleted.
   const found = await Promise.all(names.map(async (name) => {
     if (isInStore(store, name) || alive.includes(name)) return true;
     const { report, silence } = await observeMember(store, name);
@@ -115,7 +115,7 @@ async function chosen(store: Store, words: string[], all: boolean): Promise<Chos
   return { known, unknown: await Promise.all(unknown), spared: [] };
 }
 
-/** Those that must be stopped first: a holder serves them, or their machine runs without one. */
+/** Members that must be stopped first: a holder serves them, or their machine runs without one. */
 async function servedOf(store: Store, names: readonly string[]): Promise<string[]> {
   const alive = new Set(observeGroups(store).flatMap((group) => group.machinesAlive));
   const members = await Promise.all(names.map((name) => observeMember(store, name)));
@@ -132,7 +132,7 @@ async function askFor(store: Store, names: readonly string[]): Promise<void> {
   ask(`Delete ${names.length === 1 ? names[0] : `these ${names.length} members`}?`);
 }
 
-/** What the disk takes up now; a sparse file takes less than its size. */
+/** The disk's present size; a sparse file takes less than its virtual size. */
 function diskBytes(store: Store, name: string): number {
   try {
     const { blocks, size } = Deno.statSync(store.member(name).disk);

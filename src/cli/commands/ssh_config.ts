@@ -11,7 +11,7 @@ import { openStore, requireMember } from "../arguments/store_access.ts";
 export function sshConfigCommand(): Command {
   return new Command("ssh-config")
     .description("print members as Host blocks for ssh_config")
-    .argument("[names...]", "members (default: all that run)")
+    .argument("[names...]", "members (default: all running ones)")
     .option("--json", 'one JSON array: [{"name","host","port","user","identity_file"}]')
     .addHelpText(
       "after",

@@ -1,4 +1,4 @@
-/** `fleetbox status`: all that is known of one member. */
+/** `fleetbox status`: all facts about one member. */
 
 import { Command } from "../arguments/parser.ts";
 import { getGroup, getReport } from "../../control.ts";
@@ -17,9 +17,9 @@ import { openStore, requireMember } from "../arguments/store_access.ts";
 export function statusCommand(): Command {
   return new Command("status")
     .alias("info")
-    .description("tell all about one member")
+    .description("show all about one member")
     .argument("<name>", "the member")
-    .option("--verbose", "its hypervisor's command line, too, ready to paste")
+    .option("--verbose", "also its hypervisor's command line, ready to paste")
     .option("--json", "one JSON object")
     .addHelpText(
       "after",

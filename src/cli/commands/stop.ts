@@ -13,7 +13,7 @@ import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "../
 import { say, sayJson } from "../terminal/output.ts";
 import { type Progress, progressFor, VERBOSE } from "../terminal/progress.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
-import { takeBack } from "../take_back.ts";
+import { adoptOrphans } from "../adopt.ts";
 
 interface Flags {
   all?: boolean;
@@ -28,7 +28,7 @@ export function stopCommand(): Command {
     .aliases(["down", "halt"])
     .description("shut members down and wait until they are gone; their disks stay")
     .argument("[names...]", "members: a,b,c or a b c")
-    .option("--all", "every member that runs, except those of a running program")
+    .option("--all", "every running member, except those of a running program")
     .option("--force", "do not wait for the guest: end the machine at once")
     .option("--grace <duration>", "how long the guest may take before it is ended (default: 30s)")
     .option("--verbose", VERBOSE)
@@ -36,7 +36,7 @@ export function stopCommand(): Command {
     .addHelpText(
       "after",
       `
-The rest of the group goes on. A member that is still booting can be stopped.
+The rest of the group runs on. A member that is still booting can be stopped.
 
 Events of --json: {"event":"member","member":{…}} for each change, and at the end
 {"event":"stop","stopped":["a"],"not_running":["b"]}.
@@ -65,16 +65,16 @@ async function stopAction(words: string[], flags: Flags & { graceMs?: number }):
   if (flags.json) sayJson({ event: "stop", stopped: result.stopped, not_running: result.notRunning });
   else if (names.length === 0) say("nothing runs");
   if (interrupt.happened) {
-    throw new FleetboxError("interrupted", "Interrupted; the members go on shutting down", {
-      hint: "See what is left: fleetbox ls",
+    throw new FleetboxError("interrupted", "Interrupted; the members continue to shut down", {
+      hint: "List the members: fleetbox ls",
     });
   }
   throwAll(result.failures);
 }
 
 /**
- * The names on the command line, or with `--all` every member that is served or whose machine runs; `spared` are those
- * that belong to programs which run.
+ * The names on the command line, or with `--all` every member that is served or whose machine runs; `spared` are
+ * members of running programs.
  */
 export async function chosenNames(
   store: Store,
@@ -100,7 +100,7 @@ export interface StopResult {
   failures: unknown[];
 }
 
-/** Stops members together; what one of them refuses keeps none of the others from stopping. */
+/** Stops members together; a failure of one does not keep others from stopping. */
 export async function stopMembers(
   store: Store,
   names: readonly string[],
@@ -108,7 +108,7 @@ export async function stopMembers(
   progress: Progress,
 ): Promise<StopResult> {
   const result: StopResult = { stopped: [], notRunning: [], failures: [] };
-  const adopted = await takeBack(store, names);
+  const adopted = await adoptOrphans(store, names);
   const strays = adopted.filter((name) => !names.includes(name));
   if (strays.length > 0) progress.note(`their holder was killed; served again: ${strays.join(", ")}`);
   await Promise.all(names.map(async (name) => {

@@ -1,4 +1,4 @@
-/** `fleetbox up`: creates what is missing, boots what is stopped, leaves what runs. */
+/** `fleetbox up`: creates missing members, boots stopped ones, keeps running ones. */
 
 import { Command } from "../arguments/parser.ts";
 import { bringMembersUp } from "../bring_members_up.ts";
@@ -21,7 +21,7 @@ export function upCommand(): Command {
     .argument("<names...>", "members: a,b,c or a b c")
     .option("-n <count>", "number the members of one name: node -n 3 is node-1, node-2, node-3");
   return addMemberFlags(command)
-    .option("--no-wait", "return when they are being booted")
+    .option("--no-wait", "return while they boot")
     .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event")
     .addHelpText(
@@ -30,7 +30,7 @@ export function upCommand(): Command {
 Members that exist keep their disks and sizes, and those that run stay as they are; but
 --publish, --egress and --host-access take effect at once, and are kept with the member.
 What has no effect on a member is told.
-If one of the first boot of a group fails, the others are taken down again and what was
+If one of the first boot of a group fails, the others are stopped again and what was
 created is removed.
 Ctrl-C takes down again what this command started; a second Ctrl-C leaves at once.
 

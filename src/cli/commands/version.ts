@@ -1,4 +1,4 @@
-/** `fleetbox version`. The plain form has a way of its own in `start.ts`: it is what scripts ask first. */
+/** `fleetbox version`. The plain form has a shortcut in `start.ts`, because scripts run it first. */
 
 import { Command } from "../arguments/parser.ts";
 import { COMMIT, VERSION, versionLine } from "../../system/program_info.ts";

@@ -21,7 +21,7 @@ interface Flags {
 
 export function waitCommand(): Command {
   return new Command("wait")
-    .description("wait until members that boot run")
+    .description("wait until booting members run")
     .argument("<names...>", "members: a,b,c or a b c")
     .option(
       "--timeout <duration>",
@@ -64,7 +64,7 @@ export function waitCommand(): Command {
 }
 
 function notServed(name: string): FleetboxError {
-  return new FleetboxError("conflict", `"${name}" is not running, and nobody is booting it`, {
+  return new FleetboxError("conflict", `"${name}" is not running and not booting`, {
     hint: `Boot it: fleetbox up ${name}`,
   });
 }

@@ -1,12 +1,11 @@
 /**
- * What may stand at the cursor of a command line: the hidden `fleetbox __complete WORDS…`, which the shells' scripts ask
- * (`completion_scripts.ts`). The words are those after `fleetbox`; the last one is what has been typed of the word at the
- * cursor.
+ * The candidates at the cursor of a command line: the hidden `fleetbox __complete WORDS…`, for the shells' scripts
+ * (`scripts.ts`). The words are those after `fleetbox`; the last one is the typed part of the word at the cursor.
  *
- * It knows no command by heart: what a word stands for is read from the parser's own commands, by the names that arguments
- * and values have there (`<name>`, `<image>`, `<file>`, `<on|off>`). The answer is a line of flags (`files`: complete paths
- * besides; `nospace`: the word goes on; `-`: neither), then a line a candidate: the word, a tab, what it is. Nothing is an
- * error here: who completes cannot read one.
+ * It has no list of commands: the meaning of a word comes from the parser's own commands, by the names of arguments and
+ * values (`<name>`, `<image>`, `<file>`, `<on|off>`). The answer is a line of flags (`files`: complete paths, too;
+ * `nospace`: the word continues; `-`: neither), then a line for each candidate: the word, a tab, a description. It
+ * never fails, because a shell cannot show an error there.
  */
 
 import type { Argument, Command, Option } from "../arguments/parser.ts";
@@ -18,42 +17,42 @@ import { say } from "../terminal/output.ts";
 import { buildProgram } from "../program.ts";
 import { openStore } from "../arguments/store_access.ts";
 
-/** A word that may stand there. */
+/** A candidate. */
 export interface Candidate {
   word: string;
   what?: string;
 }
 
-/** What may stand there. */
+/** The candidates at the cursor. */
 export interface Completion {
   candidates: Candidate[];
-  /** Whether paths may stand there, too. */
+  /** Whether paths are candidates, too. */
   files?: boolean;
-  /** Whether the word goes on after a candidate. */
+  /** Whether the word continues after a candidate. */
   nospace?: boolean;
 }
 
 /** How long a holder may keep the shell waiting. */
 const HOLDER_MS = 300;
 
-/** Prints what may stand at the end of these words. */
+/** Prints the candidates for the last of these words. */
 export async function runComplete(words: readonly string[]): Promise<void> {
   try {
     const program = await buildProgram(words.length > 1 ? words[0] : undefined);
     const { candidates, files, nospace } = await complete(program, words, new Live());
     say([...(files ? ["files"] : []), ...(nospace ? ["nospace"] : [])].join(" ") || "-");
     for (const { word, what } of candidates) say(what ? `${word}\t${what.replace(/\s+/g, " ")}` : word);
-  } catch { /* a prompt is no place for errors */ }
+  } catch { /* errors must not disturb the prompt */ }
 }
 
-/** What is there now; a test puts its own in its place. */
+/** The present members and images; replaced in tests. */
 export interface Facts {
   members(): Promise<MemberView[]>;
   /** The names and ids of the images in the store. */
   images(): Promise<Candidate[]>;
 }
 
-/** What may stand at the end of these words. */
+/** The candidates for the last of these words. */
 export async function complete(program: Command, words: readonly string[], facts: Facts): Promise<Completion> {
   const current = words.at(-1) ?? "";
   let command = program;
@@ -74,17 +73,17 @@ export async function complete(program: Command, words: readonly string[], facts
   return { ...found, candidates: found.candidates.map(({ word, what }) => ({ word: `${flag}=${word}`, what })) };
 }
 
-/** The words before the cursor, read. */
+/** The parsed words before the cursor. */
 interface Line {
   operands: string[];
   used: Set<Option>;
-  /** The option whose value stands at the cursor. */
+  /** The option whose value is at the cursor. */
   value?: Option;
   /** Whether no option follows any more. */
   isOver: boolean;
 }
 
-/** Commands after whose first operand everything is somebody else's. */
+/** Commands whose words after the first operand belong to the guest's program. */
 const PASSING_ON = new Set(["ssh", "exec"]);
 
 function readLine(command: Command, words: readonly string[]): Line {
@@ -139,7 +138,7 @@ async function operands(
   return await kind(command, argument, line.operands, current, facts);
 }
 
-/** Commands that begin like this; where none does, their aliases that do: who typed half of one knows that one. */
+/** Commands that begin with the typed part; if there are none, aliases that do. */
 function commandsStarting(begun: string, parent: Command): Candidate[] {
   const found = starting(begun, commandsOf(parent));
   if (found.length > 0) return found;
@@ -156,7 +155,7 @@ function commandsOf(program: Command): Candidate[] {
   }));
 }
 
-/** The value of an option: `<on|off>` says what it may be, other words say what it is. */
+/** The values of an option: `<on|off>` lists them, other names tell their kind. */
 async function values(command: Command, option: Option, current: string, facts: Facts): Promise<Completion> {
   const placeholder = /[<[](.+?)(\.\.\.)?[>\]]/.exec(option.flags)?.[1] ?? "";
   const choices = option.argChoices ?? (placeholder.includes("|") ? placeholder.split("|") : undefined);
@@ -175,7 +174,7 @@ async function values(command: Command, option: Option, current: string, facts: 
   }
 }
 
-/** What an argument is, by its name. */
+/** An argument's kind, by its name. */
 async function kind(
   command: Command,
   argument: Argument,
@@ -204,7 +203,7 @@ async function kind(
   }
 }
 
-/** Members that the command can do something with; after a comma the next one of the list. Nobody twice. */
+/** Members that the command can use; after a comma the next one of the list, each once. */
 async function names(
   command: Command,
   argument: Argument,
@@ -228,7 +227,7 @@ const isUp = ({ running, state }: MemberView) => running || state === "orphaned"
 const isDown = ({ running }: MemberView) => !running;
 const anyone = () => true;
 
-/** The members that a command can do something with; one that is not listed here takes any. */
+/** The members that a command can use; commands that are not listed here take any. */
 const WANTED: Record<string, (view: MemberView) => boolean> = {
   up: isDown,
   join: isDown,
@@ -253,13 +252,13 @@ function catalogue(): Candidate[] {
   ];
 }
 
-/** Those that begin like this, each once. */
+/** Candidates that begin with the typed part, each once. */
 function starting(begun: string, candidates: readonly Candidate[]): Candidate[] {
   const seen = new Set<string>();
   return candidates.filter(({ word }) => word.startsWith(begun) && !seen.has(word) && seen.add(word));
 }
 
-/** What the store and the holders tell. */
+/** From the store and the holders. */
 class Live implements Facts {
   #store: Store = openStore();
 

@@ -1,14 +1,14 @@
 /**
- * What the shells run: a function that asks `fleetbox __complete` and hands its answer over. All that is to be known of
- * commands and members is known there (`complete.ts`); here is only how each shell tells the words and takes candidates.
+ * The shells' scripts: a function that asks `fleetbox __complete` and passes its answer on. `complete.ts` has all
+ * knowledge of commands and members; these scripts only know how each shell gives the words and takes candidates.
  *
- * The program that is asked is the one on the command line, so that `./fleetbox` completes by itself.
+ * They ask the program on the command line, so that `./fleetbox` completes by itself.
  */
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = typeof SHELLS[number];
 
-/** Bash takes words apart at `=` and `:`; they are put together again, and what stands before is left away in the answer. */
+/** Bash splits words at `=` and `:`; the script joins them again, and omits the part before in the answer. */
 const BASH = `# bash completion for fleetbox: source <(fleetbox completion bash)
 _fleetbox() {
   local word line flags before= index cur=\${COMP_WORDS[COMP_CWORD]}

@@ -1,13 +1,13 @@
 /**
- * Whether a command that deletes may: asked of the user where that is possible, else told by `--force`.
+ * Consent to deletion: asked from the user where possible, else given by `--force`.
  *
- * Members that are named are consent enough for a script. What a command chooses itself (`--all`, or what `prune` finds)
- * is not: a script that runs one of these by mistake must not lose everything in silence.
+ * A script consents by naming members. Where the command chooses (`--all`, or `prune`), it needs `--force`: a script
+ * that runs it by mistake must not lose everything.
  */
 
 import { FleetboxError } from "../../core/errors.ts";
 
-/** Whether there is somebody to ask: both ends are a terminal, and the output is not for a program. */
+/** Whether the user can be asked: both ends are a terminal, and the output is not for a program. */
 export function canAsk({ json }: { json?: boolean }): boolean {
   return !json && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
 }
@@ -18,7 +18,7 @@ export function ask(question: string): void {
   if (!/^\s*y(es)?\s*$/i.test(answer ?? "")) throw new FleetboxError("failed", "Nothing was removed");
 }
 
-/** @param what what would be deleted, such as "every member" @param command the command line without `--force` */
+/** @param what the things to delete, such as "every member" @param command the command line without `--force` */
 export function forceMissing(what: string, command: string): FleetboxError {
   return new FleetboxError("misuse", `Cannot ask before removing ${what}: expected a terminal, or --force`, {
     hint: `fleetbox ${command} --force`,

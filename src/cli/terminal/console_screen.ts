@@ -1,16 +1,16 @@
 /**
- * What a console's bytes do to a terminal, as far as the command must know: how the last screen looked, what has to be
- * undone when we leave, and which key detaches. Pure.
+ * The effects of a console's bytes on a terminal: the last screen, the modes to undo at the end, and the key that
+ * detaches. Pure.
  *
- * What a guest said in the past is shown as text alone: a sequence that asks the terminal something would be answered now,
- * and the answer typed at a guest that has long stopped listening. What it says from now on goes to the terminal as it is.
+ * Past output is shown as text alone, because the terminal would answer an old query now, and the answer would be typed
+ * at the guest. New output goes to the terminal unchanged.
  */
 
-/** Ctrl-], and how terminals send it when a guest's program has switched on one of the newer encodings of keys. */
+/** Ctrl-], also in the newer encodings of keys that a guest's program may have switched on. */
 // deno-lint-ignore no-control-regex
 const DETACH = /\x1d|\x1b\[93;5(?::1)?u|\x1b\[27;5;93~/;
 
-/** Where in the typed bytes the detaching key begins. */
+/** The offset of the detaching key in the typed bytes. */
 export function findDetach(typed: Uint8Array): number | undefined {
   const at = latin1(typed).search(DETACH);
   return at < 0 ? undefined : at;
@@ -20,7 +20,7 @@ export function findDetach(typed: Uint8Array): number | undefined {
 // deno-lint-ignore no-control-regex
 const TOKEN = /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|[\s\S]/gu;
 
-/** How the end of what was said looks on a screen: text alone, lines ended by CR LF, the cursor where it was. */
+/** The end of past output as a screen: text alone, lines ended by CR LF, the cursor at its place. */
 export function lastScreen(said: Uint8Array, { rows, columns }: { rows: number; columns: number }): string {
   const lines: string[][] = [[]];
   let column = 0;
@@ -60,25 +60,25 @@ function erase(line: string[], column: number, parameters: string): void {
   else if (parameters === "2") line.length = 0;
 }
 
-/** Modes that are on in a terminal nobody has changed; all others are off. */
+/** Modes that are on by default in a terminal; all others are off. */
 const ON = new Set(["7", "25"]);
-/** More than any program changes; a guest must not make us remember what it likes. */
+/** More modes than any program changes: the limit of what a guest can make us remember. */
 const MAX_MODES = 64;
 /** Private modes, the keypad's mode, a reset, and the ways to switch encodings of keys. */
 // deno-lint-ignore no-control-regex
 const MODE = /\x1b(?:\[\?([0-9;]{1,64})([hl])|[=>c]|\[[<>=][0-9;]{0,16}[um])/g;
-/** What may be the beginning of such a sequence. */
+/** A possible beginning of such a sequence. */
 // deno-lint-ignore no-control-regex
 const BEGUN = /\x1b(?:\[[?<>=]?[0-9;]{0,64})?$/;
 
-/** Keeps in mind what a guest has switched on or off in our terminal. */
+/** Remembers the modes that a guest has switched on or off in our terminal. */
 export class TerminalModes {
   #changed = new Set<string>();
   #rest = "";
   #isKeypad = false;
   #hasKeys = false;
 
-  /** The next bytes of what it says; sequences may be cut anywhere. */
+  /** The next bytes of output; sequences may be cut anywhere. */
   push(bytes: Uint8Array): void {
     const text = this.#rest + latin1(bytes);
     for (const [sequence, modes, final] of text.matchAll(MODE)) {
@@ -95,14 +95,14 @@ export class TerminalModes {
     else if (this.#changed.size < MAX_MODES) this.#changed.add(mode);
   }
 
-  /** What puts all of it back: colours and character sets, always; modes, where the guest has changed them. */
+  /** The sequences that reset colours and character sets, and the modes that the guest has changed. */
   undo(): string {
     const modes = [...this.#changed].map((mode) => `\x1b[?${mode}${ON.has(mode) ? "h" : "l"}`).join("");
     return `\x1b[m\x0f\x1b(B${modes}${this.#isKeypad ? "\x1b>" : ""}${this.#hasKeys ? "\x1b[<u\x1b[>4m" : ""}`;
   }
 }
 
-/** One character a byte: positions in it are positions in the bytes. */
+/** One character for each byte: offsets in it are offsets in the bytes. */
 function latin1(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096));

@@ -1,9 +1,7 @@
 /**
- * Ctrl-C, and its relatives SIGTERM and SIGHUP: the first one asks the command to end in an orderly way, the second
- * one ends it at once.
+ * Ctrl-C, SIGTERM and SIGHUP: the first one asks the command to end in order, the second one ends it at once.
  *
- * A holder is the leader of its own session: a Ctrl-C reaches the command alone, and what happens to the machines is
- * the command's decision.
+ * A holder leads a session of its own, so Ctrl-C reaches the command alone, which decides about the machines.
  */
 
 import { EXIT_CODES, FleetboxError } from "../../core/errors.ts";
@@ -15,7 +13,7 @@ export class Interrupt implements Disposable {
   #controller = new AbortController();
   #listener: () => void;
 
-  /** @param lastWords what the second signal prints before it ends the program: what was left as it is. */
+  /** @param lastWords the text that the second signal prints before it ends the program. */
   constructor(lastWords: () => string | undefined) {
     this.#listener = () => {
       if (!this.#controller.signal.aborted) {

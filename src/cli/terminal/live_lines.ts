@@ -1,9 +1,9 @@
 /**
- * Lines at the bottom of a terminal that are drawn over: as many as are given, in place, until they are taken away.
+ * Lines at the bottom of a terminal that are updated in place, until they are removed.
  *
- * The cursor rests at the end of the last line, so that a full screen does not scroll. What stands there already is written
- * over and its rest cleared, in one write: nothing flickers. When the terminal was made narrower meanwhile, it has wrapped
- * what was drawn (tmux, VTE, kitty, iTerm2 and the Windows terminal do; xterm cuts off): the rows are counted anew.
+ * The cursor rests at the end of the last line, so that a full screen does not scroll. Old text is overwritten and its
+ * rest cleared, in one write, so that nothing flickers. A terminal that became narrower has wrapped the lines (tmux,
+ * VTE, kitty, iTerm2 and the Windows terminal do; xterm cuts them off), so the rows are counted again.
  */
 
 export interface Size {
@@ -18,14 +18,17 @@ const CLEAR_LINE = "\x1b[K";
 const CLEAR_BELOW = "\x1b[J";
 
 export class LiveLines {
-  /** How many columns each line that stands there takes; undefined: nothing was drawn yet. */
+  /** The columns of each drawn line; undefined: nothing was drawn yet. */
   #widths: number[] | undefined;
   #last = "";
   #isOver = false;
 
   constructor(private readonly write: (text: string) => void, private readonly size: () => Size) {}
 
-  /** Draws the lines, each narrower than the terminal, in the place of those before. `above` comes to stand over them for good. */
+  /**
+   * Draws the lines, each narrower than the terminal, in place of the earlier ones. `above` is printed over them for
+   * good.
+   */
   draw(lines: readonly string[], above?: string): void {
     if (this.#isOver) return;
     const { columns } = this.size();
@@ -39,7 +42,7 @@ export class LiveLines {
     this.#widths = lines.map(columnsOf);
   }
 
-  /** Takes the lines away and gives the cursor back. Twice is fine. */
+  /** Removes the lines and shows the cursor. Calling it twice is fine. */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -1,12 +1,12 @@
 /**
- * How far a transfer is, in words and as a bar: bytes, rate, time left. Pure, but for {@link Meter}, which shows it.
+ * A transfer's progress, in words and as a bar: bytes, rate, time left. Pure, except for {@link Meter}, which shows it.
  */
 
 import { elapsedText } from "../arguments/duration.ts";
 import { isLive, say, sayJson, terminalWidth, write } from "./output.ts";
 import { bytesText } from "../arguments/sizes.ts";
 
-/** How far it is. `total`: when it is known; `rate`: bytes a second. */
+/** The progress. `total`: if known; `rate`: bytes a second. */
 export interface Transfer {
   step?: "downloading" | "verifying" | "unpacking";
   bytes: number;
@@ -14,7 +14,7 @@ export interface Transfer {
   rate: number;
 }
 
-/** `34%  102M of 300M  5.1M/s  38.0 s left`; what is not known is left out. */
+/** `34%  102M of 300M  5.1M/s  38.0 s left`; unknown parts are left out. */
 export function transferText({ step, bytes, total, rate }: Transfer): string {
   if (step && step !== "downloading") return step;
   const left = total !== undefined && rate > 0 && bytes < total ? ((total - bytes) / rate) * 1000 : undefined;
@@ -41,10 +41,10 @@ function percent(bytes: number, total: number): number {
 const LIVE_MS = 100;
 const LINE_MS = 5_000;
 const BAR_COLUMNS = 24;
-/** The numbers matter more: where there is no room for so much of a bar, there is none. */
+/** The shortest bar; where there is no space for it, the numbers stand alone. */
 const MIN_BAR_COLUMNS = 8;
 
-/** Shows one transfer, or the steps of some other work, while it goes on. */
+/** Shows one transfer, or the steps of other work, while it runs. */
 export class Meter {
   readonly #isLive: boolean;
   #shownMs = -Infinity;
@@ -56,7 +56,7 @@ export class Meter {
     this.#isLive = !isJson && isLive();
   }
 
-  /** A transfer has gone on. Called as often as one likes. */
+  /** Reports a transfer's progress. May be called at any rate. */
   transfer(transfer: Transfer): void {
     const { step = "downloading", bytes, total } = transfer;
     if (!this.#isDue(step)) return;
@@ -68,13 +68,13 @@ export class Meter {
     this.#show(`${this.title}: ${step === "downloading" && !this.#isLive ? "downloading  " : ""}${shown}`);
   }
 
-  /** Something else begins. */
+  /** Reports a new step. */
   step(step: string): void {
     if (this.isJson) return sayJson({ event: "step", image: this.title, step });
     this.#show(`${this.title}: ${step}${this.#isLive ? "" : ` (${elapsedText(performance.now() - this.#started)})`}`);
   }
 
-  /** Takes the live line away. Twice is fine. */
+  /** Removes the live line. Calling it twice is fine. */
   end(): void {
     if (this.#drawn) write("\r\x1b[K");
     this.#drawn = false;

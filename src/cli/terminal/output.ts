@@ -1,9 +1,8 @@
 /**
- * Where the command line writes: what a command tells goes to standard output, errors, warnings and hints to standard
- * error.
+ * The command line's output: results go to standard output; errors, warnings and hints to standard error.
  *
- * Writes are synchronous, so that nothing is lost when the process exits. A reader that went away (`| head -1`) is no
- * error: from then on the text goes nowhere, and a command that would write for ever looks at {@link outputClosed}.
+ * Writes are synchronous, so that nothing is lost when the process exits. A reader that leaves (`| head -1`) is not an
+ * error: later text is discarded, and a command that would write for ever checks {@link outputClosed}.
  */
 
 import { FleetboxError, isNoSpace, messageOf } from "../../core/errors.ts";
@@ -11,12 +10,15 @@ import { FleetboxError, isNoSpace, messageOf } from "../../core/errors.ts";
 let closed = false;
 let problem: FleetboxError | undefined;
 
-/** Whether nothing that we write arrives any more. */
+/** Whether the reader is gone. */
 export function outputClosed(): boolean {
   return closed;
 }
 
-/** What kept us from writing, other than a reader that went away: told at the end, for it must not stop what is under way. */
+/**
+ * The error of a failed write, except for a reader that left. It is reported at the end, because it must not stop the
+ * command.
+ */
 export function outputProblem(): FleetboxError | undefined {
   return problem;
 }
@@ -26,7 +28,7 @@ export function write(text: string): void {
   writeBytes(new TextEncoder().encode(text));
 }
 
-/** The same, for what is not text. */
+/** The same for bytes. */
 export function writeBytes(bytes: Uint8Array): void {
   if (closed) return;
   try {
@@ -37,7 +39,7 @@ export function writeBytes(bytes: Uint8Array): void {
   }
 }
 
-/** One line of what the command tells. */
+/** One line of the command's result. */
 export function say(line: string): void {
   write(line + "\n");
 }
@@ -46,10 +48,10 @@ export function say(line: string): void {
 export function warn(line: string): void {
   try {
     writeAll(Deno.stderr, new TextEncoder().encode(line + "\n"));
-  } catch { /* there is no other place to say it */ }
+  } catch { /* there is no other place to report it */ }
 }
 
-/** The version of what `--json` prints: docs/json.md says what may change within one. */
+/** The version of the `--json` shapes: docs/json.md says what may change within one. */
 export const JSON_VERSION = 1;
 
 /** One JSON value on a line of its own. */
@@ -57,22 +59,22 @@ export function sayJson(value: unknown): void {
   say(JSON.stringify(value));
 }
 
-/** Whether standard output is a terminal on which lines can be drawn over. */
+/** Whether standard output is a terminal on which lines can be updated. */
 export function isLive(): boolean {
   return Deno.stdout.isTerminal() && Deno.env.get("TERM") !== "dumb";
 }
 
-/** The width of the terminal in columns; undefined when standard output is none. */
+/** The width of the terminal in columns; undefined when standard output is not a terminal. */
 export function terminalWidth(): number | undefined {
   return Deno.stdout.isTerminal() ? terminalSize().columns : undefined;
 }
 
-/** What a line on standard error must fit into: the terminal's width, where it is one. */
+/** The width of a line on standard error, if that is a terminal. */
 export function errorWidth(): number | undefined {
   return Deno.stderr.isTerminal() ? terminalSize().columns : undefined;
 }
 
-/** The size of the terminal; 80 by 24 where it has none, or does not say. */
+/** The size of the terminal; 80 by 24 where it is unknown. */
 export function terminalSize(): { columns: number; rows: number } {
   try {
     const { columns, rows } = Deno.consoleSize();
@@ -89,7 +91,7 @@ function writeAll(stream: typeof Deno.stdout, bytes: Uint8Array): boolean {
       at += stream.writeSync(bytes.subarray(at));
     } catch (thrown) {
       if (thrown instanceof Deno.errors.BrokenPipe || isTerminalGone(thrown)) return false;
-      // A pipe that somebody made non-blocking, and that is full: its reader is slow, not gone.
+      // A full non-blocking pipe: its reader is slow, not gone.
       if (!(thrown instanceof Deno.errors.WouldBlock)) throw thrown;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }

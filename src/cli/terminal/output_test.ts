@@ -128,13 +128,13 @@ Deno.test("a member that is going down says so, whatever its state", () => {
 });
 
 Deno.test("why machines are emulated is told in one line, without what QEMU said when that takes more", () => {
-  const short = "Machines are emulated, and slower: this host has no KVM";
+  const short = "Running without KVM (slower): this host has no /dev/kvm";
   assert.equal(shortReason(short), short);
   assert.equal(
     shortReason(
-      "Machines are emulated, and slower: KVM is there, but QEMU fails with it (error: failed to set\nMSR 0x10a)",
+      "Running without KVM (slower): /dev/kvm exists, but QEMU cannot use it (error: failed to set\nMSR 0x10a)",
     ),
-    "Machines are emulated, and slower: KVM is there, but QEMU fails with it",
+    "Running without KVM (slower): /dev/kvm exists, but QEMU cannot use it",
   );
 });
 

@@ -1,8 +1,7 @@
 /**
- * How a command shows what happens while it waits: live lines on a terminal, a line per change elsewhere, JSON events
- * with `--json`.
+ * Shows a command's progress: live lines on a terminal, a line per change elsewhere, JSON events with `--json`.
  *
- * What is drawn is computed by {@link frame}, which is pure; `live_lines.ts` draws it.
+ * {@link frame}, which is pure, computes the lines; `live_lines.ts` draws them.
  */
 
 import type { Detail, MemberReport } from "../../wire.ts";
@@ -23,17 +22,17 @@ export interface Progress {
   notRunning(name: string): void;
   /** One line for people. */
   note(message: string): void;
-  /** A step, with --verbose: a member's as its holder tells it, or one of this command itself. Nothing happens without. */
+  /** A step with --verbose: a member's, from its holder, or one of this command. Without --verbose it is ignored. */
   detail(detail: Detail | string): void;
-  /** Takes the live lines away, or with `keep` leaves those that are done standing. Twice is fine. */
+  /** Removes the live lines, or with `keep` those that are not done. Calling it twice is fine. */
   end(options?: { keep?: boolean }): void;
 }
 
-/** What a member does, in a word or two, and how it looks. */
+/** A member's phase in a word or two, and its colour. */
 export interface Phase {
   text: string;
   colour?: Colour;
-  /** Whether nothing more is expected to happen. */
+  /** Whether it is done. */
   done: boolean;
 }
 
@@ -64,7 +63,7 @@ export interface Row {
   name: string;
   phase: Phase;
   startedMs: number;
-  /** When it was done. */
+  /** The time of its end. */
   endedMs?: number;
 }
 
@@ -86,7 +85,7 @@ export function frame(rows: readonly Row[], nowMs: number, size: Size, paint: Pa
   return hidden.length === 0 ? lines : [...lines, paint("dim", clip(moreText(hidden), room))];
 }
 
-/** Those that a window has lines for: first who is under way or failed, for they are what one looks for; in their order. */
+/** The members that fit into a window, in their order; unfinished and failed ones come before finished ones. */
 function fitting(rows: readonly Row[], room: number): { shown: Row[]; hidden: Row[] } {
   if (rows.length <= room) return { shown: [...rows], hidden: [] };
   const isNews = ({ phase }: Row) => !phase.done || phase.colour === "red";
@@ -106,24 +105,24 @@ function moreText(hidden: readonly Row[]): string {
   return `and ${hidden.length} more: ${told.join(", ")}`;
 }
 
-/** What `--verbose` does, for the help. */
-export const VERBOSE = "tell each step, and the hypervisor's command line, ready to paste";
+/** The description of `--verbose` for the help. */
+export const VERBOSE = "show each step, and the hypervisor's command line, ready to paste";
 
-/** What suits the output. `names`: the members to be shown, in order. */
+/** The progress for this output. `names`: the members to show, in order. */
 export function progressFor(names: readonly string[], options: { json?: boolean; verbose?: boolean } = {}): Progress {
   const { json, verbose = false } = options;
   if (json) return new JsonProgress(verbose);
   return isLive() ? new LiveProgress(names, verbose) : new LineProgress(verbose);
 }
 
-/** A step as text. A command line stands alone on its line, so that it can be pasted into a shell. */
+/** A step as text. A command line has a line of its own, so that it can be pasted into a shell. */
 export function detailText(detail: Detail | string): string {
   if (typeof detail === "string") return detail;
   const { name, message, command } = detail;
   return command ? `${name}: ${message}:\n${command.map(shellQuote).join(" ")}` : `${name}: ${message}`;
 }
 
-/** What several streams tell of one step is told once. */
+/** A step that several streams report is shown once. */
 class Told {
   #told = new Set<string>();
 
@@ -147,7 +146,7 @@ class JsonProgress implements Progress {
 
   member(member: MemberReport): void {
     const line = JSON.stringify({ event: "member", member });
-    if (this.#last.get(member.name) === line) return; // several streams may tell of the same change
+    if (this.#last.get(member.name) === line) return; // several streams may report the same change
     this.#last.set(member.name, line);
     say(line);
   }
@@ -210,12 +209,12 @@ class LineProgress implements Progress {
   }
 }
 
-/** How often a download is told of, one line for all the members that wait for it. */
+/** How often a download's progress is printed, one line for all members that wait for it. */
 const DOWNLOAD_EVERY_MS = 5_000;
 const BAR_COLUMNS = 20;
 const REDRAW_MS = 100;
 
-/** Lines that are drawn over. Whoever ends the program calls {@link end} first, for the cursor's sake. */
+/** Lines that are updated in place. Code that ends the program calls {@link end} first, to restore the cursor. */
 class LiveProgress implements Progress {
   #rows: Row[];
   #paint = paintFor();

@@ -1,8 +1,8 @@
 /**
- * The user's terminal without its line discipline: every key as it is typed, every byte as it is written.
+ * The user's terminal in raw mode: every key as typed, every byte as written.
  *
- * Deno's raw mode leaves output processing on, which would turn a guest's line feed into a new line; stty(1), where there is
- * one, takes that away, too. What was before comes back with {@link RawTerminal.restore}, on every way out of the program.
+ * Deno's raw mode leaves output processing on, which would turn a guest's line feed into a new line; stty(1), if
+ * available, switches it off. {@link RawTerminal.restore} restores the earlier modes, on every way out of the program.
  */
 
 export class RawTerminal {
@@ -14,10 +14,10 @@ export class RawTerminal {
     this.#isRaw = true;
     try {
       new Deno.Command("stty", { args: ["-opost"], stdin: "inherit", stdout: "null", stderr: "null" }).outputSync();
-    } catch { /* a guest's full-screen programs may look crooked without it */ }
+    } catch { /* without it a guest's full-screen programs may be displayed wrongly */ }
   }
 
-  /** Twice is fine. */
+  /** Calling it twice is fine. */
   restore(): void {
     if (!this.#isRaw) return;
     this.#isRaw = false;

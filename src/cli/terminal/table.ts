@@ -1,8 +1,8 @@
 /**
  * A table without lines: a head, and columns two spaces apart.
  *
- * It is our own, because the one of npm's table printers that was tried took longer to load and to print 50 rows than
- * all the rest of `ls` (60 of 150 ms); what it would add, lines and wrapped cells, is not wanted here.
+ * It is our own, because the table printer from npm took longer to load and to print 50 rows than all the rest of `ls`
+ * (60 of 150 ms); its lines and wrapped cells are not needed here.
  */
 
 import { type Colour, type Paint, plain } from "./colour.ts";

@@ -1,8 +1,8 @@
 /**
  * A console's output made safe and legible for a terminal: no escape sequences, no control characters.
  *
- * A guest writes what it likes to its console. On a terminal it must not move the cursor, change the title or answer
- * queries on its user's behalf. Sequences may be cut anywhere between two pieces.
+ * A guest may write anything to its console. On a terminal that must not move the cursor, change the title or make the
+ * terminal answer queries. Sequences may be cut anywhere between two pieces.
  */
 
 type Mode = "text" | "escape" | "sequence" | "string" | "string-escape";
@@ -28,7 +28,7 @@ export class TerminalText {
       case "sequence":
         if (code >= 0x40 && code <= 0x7e) this.#mode = "text";
         else if (code === 0x1b) this.#mode = "escape";
-        else if (char === "\n") return this.#backTo(char); // broken off: a line is never swallowed
+        else if (char === "\n") return this.#backTo(char); // incomplete: a line is never lost
         return "";
       case "string":
         if (code === 0x07 || code === 0x9c) this.#mode = "text";

@@ -1,6 +1,6 @@
 /**
- * Text fitted into a width: help and errors. Lines break between words, and nowhere else: a command line that a user
- * copies, what stands between quotes, and a path stay in one piece, even when they are longer than the width. Pure.
+ * Fits text into a width, for help and errors. Lines break between words only: a command line that a user may copy,
+ * quoted text, and a path stay in one piece, even when they are longer than the width. Pure.
  */
 
 /** A piece that is not broken, and the white space before it. */
@@ -9,9 +9,9 @@ interface Piece {
   text: string;
 }
 
-/** What a command line begins with where we tell one: `Boot it: fleetbox up a; or …`. */
+/** The beginning of a command line in our messages: `Boot it: fleetbox up a; or …`. */
 const COMMAND = /(?:fleetbox(?! (?:needs|is|was|has|does|could|cannot)\b)|apt|apt-get|brew|sudo|make|qemu-img|kill) /y;
-/** Where it ends. A comma is part of `a,b`. */
+/** Its end. A comma is part of `a,b`. */
 const COMMAND_LINE = /(?:'[^']*'|[^;"'(),]|,(?! ))+?(?=[.]?$|[.;,(] | \(|\))/y;
 const QUOTED = /"[^"\n]*"[^\s"]*/y;
 const WORD = /\S+/y;
@@ -40,7 +40,7 @@ function pieces(line: string): Piece[] {
 
 /**
  * One line as several, each no longer than the width where its pieces allow it.
- * @param hang what the second and further lines begin with
+ * @param hang the beginning of further lines
  */
 export function wrapLine(line: string, width: number, hang = ""): string[] {
   if (widthOf(line) <= width) return [line];
@@ -61,15 +61,15 @@ export function wrapLine(line: string, width: number, hang = ""): string[] {
 const glue = (_: string, comma?: string) => comma ?? " ";
 
 const HEADING = /^[A-Z][A-Za-z ]{0,30}:$/;
-/** A row of a table of terms: `  NAME   what it is`. */
+/** A row of a table of terms: `  NAME   description`. */
 const ROW = /^(\s+\S+(?: \S+)*?\s{2,})\S/;
 
-/** Help: paragraphs are filled, headings and lines that are indented stay lines, tables keep their second column. */
+/** Help: paragraphs are filled, headings and indented lines stay, tables keep their second column. */
 export function wrapHelp(text: string, width: number): string {
   const lines: string[] = [];
   let paragraph: string[] = [];
   const flush = () => {
-    // A JSON shape goes on in the next line without a space, as it does where it is broken here.
+    // A JSON shape continues in the next line without a space, also where it is broken here.
     if (paragraph.length > 0) lines.push(...wrapLine(paragraph.join("\n").replace(/("\??,)\n(?=")|\n/g, glue), width));
     paragraph = [];
   };
@@ -86,7 +86,7 @@ export function wrapHelp(text: string, width: number): string {
   return lines.join("\n");
 }
 
-/** In columns, as far as text of ours goes: a character is one. */
+/** The width in columns: in our own text, a character has one. */
 function widthOf(text: string): number {
   return [...text].length;
 }

@@ -22,7 +22,7 @@ Deno.test("a command line stays whole wherever a hint tells one", () => {
   for (
     const [before, after] of [
       ["  try: ", ""],
-      ["  try: Boot it: ", "; or read what it said: fleetbox logs web"],
+      ["  try: Boot it: ", "; or read its log: fleetbox logs web"],
       ["  try: Boot it: ", ", then log in again"],
       ["  try: Boot it: ", ". It keeps its disk."],
       ["  try: Boot it: ", " (or let it be)"],

@@ -1,9 +1,9 @@
 /**
- * What a guest says on its serial console: the stages of its boot, and the last lines for an error.
+ * Reads a guest's serial console: the stages of its boot, and the last lines for an error.
  *
- * The hypervisor appends everything to `serial.log`, whoever listens; the holder also reads the console socket
- * (`shared_console.ts`), because a line there is an event and a file is not. `micro` says `fleetbox-micro: <stage>`; any
- * other guest's first line that is not its firmware's means that its kernel runs.
+ * The hypervisor appends all output to `serial.log`; the holder also reads the console socket (`shared_console.ts`),
+ * because a line there is an event, unlike a line in a file. `micro` prints `fleetbox-micro: <stage>`; in other guests
+ * the first line after the firmware's means that the kernel runs.
  */
 
 import { LineSplitter } from "../../core/lines.ts";
@@ -11,22 +11,22 @@ import type { Stage } from "../../wire.ts";
 
 /** Lines before the kernel's: SeaBIOS's, UEFI's and the boot loader's, and empty ones. */
 const FIRMWARE = /^\s*$|SeaBIOS|iPXE|^Booting|^Boot failed|^No bootable device|^BdsDxe|GNU GRUB|SYSLINUX/;
-/** cloud-init's first line of a stage, and its last of all, unless somebody has set another (`final_message`). */
+/** cloud-init's first line of a stage, and its very last line, unless a user has changed it (`final_message`). */
 const CLOUD_INIT = /Cloud-init v\. \S+ (running|finished) /;
-/** What is looked at of one line: a guest may write for ever without ending it. */
+/** The examined part of a line, because a guest may never end one. */
 const MAX_LINE = 4096;
 const MARK = /fleetbox-micro: (kernel|network|ssh|down|error: .*)/;
 
 export interface BootListener {
   /** A stage that the guest has entered; in its order. */
   onStage(stage: Stage): void;
-  /** cloud-init says that it runs, or that it has finished. */
+  /** cloud-init prints that it runs, or that it has finished. */
   onCloudInit(what: "running" | "finished"): void;
-  /** Each line of the firmware, before the guest's kernel says anything. */
+  /** Each line of the firmware, before the guest's kernel prints one. */
   onFirmware?(line: string): void;
 }
 
-/** Listens to one boot's console for what its lines say. Feed it what arrives; lines may be cut anywhere. */
+/** Interprets the lines of one boot's console. Feed it the output in pieces of any size. */
 export class BootLines {
   readonly #decoder = new TextDecoder();
   readonly #lines = new LineSplitter({ max: MAX_LINE, overlong: "cut" });
@@ -74,7 +74,7 @@ export function consoleEnd(path: string, from: number, max: number, end = Infini
   try {
     using file = Deno.openSync(path);
     const size = Math.min(end, file.statSync().size);
-    // A log that is shorter than it was has been cut since ({@link cutLog}): all of it is newer.
+    // A log that has become shorter was cut ({@link cutLog}): all of it is newer.
     const start = Math.max(from > size ? 0 : from, size - max);
     file.seekSync(start, Deno.SeekMode.Start);
     const bytes = new Uint8Array(size - start);
@@ -84,12 +84,12 @@ export function consoleEnd(path: string, from: number, max: number, end = Infini
   }
 }
 
-/** How large a console's log may become, and how much of it is kept then. */
+/** The largest size of a console's log, and how much of it is kept then. */
 export const LOG_LIMIT = { maxBytes: 64 * 1024 * 1024, keptBytes: 1024 * 1024 };
 
 /**
- * Cuts a console's log that has become too large to its end: a guest that writes without end must not fill the host's
- * disk. The hypervisor appends (O_APPEND), so it goes on behind what is left; what it writes in this very moment may be lost.
+ * Cuts a console's log that is too large to its end, because endless output must not fill the host's disk. The
+ * hypervisor appends (O_APPEND), so it continues after the rest; output in this very moment may be lost.
  * @returns whether it was too large.
  */
 export function cutLog(path: string, { maxBytes, keptBytes } = LOG_LIMIT): boolean {

@@ -2,50 +2,50 @@
  * A member's serial console, shared: the hypervisor's console socket takes one client, which is the holder, and everybody who is
  * attached (`{"op":"console"}`) gets what the guest says and may type.
  *
- * It lives as long as the member; machines come and go behind it. Who attaches gets the end of what was said first, from
- * `serial.log`, which has all of it; where the log ends and the stream goes on is found by the bytes themselves
- * ({@link joined}). What is said goes to each client through a queue of its own, which has an end. When one fills up the
- * guest's words are read a little later, once: a client that has no room even then loses bytes, never the last ones, and is
- * told how many; nobody waits for it again until it has caught up. What is typed is written to the guest before more is read
- * from that client: one that types faster than the guest reads waits. What is typed while there is no machine is lost.
+ * It lives as long as the member; machines come and go behind it. A new client first gets the end of the past output,
+ * from `serial.log`; comparing bytes finds the place where the log ends and the stream continues ({@link joined}).
+ * Output goes to each client through a bounded queue of its own. When a queue fills up, reading from the guest is
+ * delayed once. A client that has no room even then loses bytes, never the last ones, and is told how many; the console
+ * does not wait for it again until it has caught up. A client's keys are written to the guest before more is read from
+ * that client, so one that types faster than the guest reads waits. Keys without a machine are lost.
  */
 
 import { startLimit } from "../../core/deadline.ts";
 import { closeQuietly, dialUnix, writeAll } from "../../system/sockets.ts";
 import { consoleEnd, consoleSize, cutLog } from "./console.ts";
 
-/** How much of what was said before a client gets: a large terminal's screen, escape sequences and all. */
+/** How much past output a client gets: a large terminal's screen with its escape sequences. */
 const REPLAY_BYTES = 32 * 1024;
-/** How much of what has arrived is kept, to be found in the log. */
+/** How much received output is kept, to find it in the log. */
 const ARRIVED_BYTES = 4 * 1024;
-/** How many bytes tell one place in a console's log from another. */
+/** How many bytes identify a place in a console's log. */
 const KEY_BYTES = 64;
 /**
  * The hypervisor takes a connection a moment after it was made, and what the guest says in that moment is in the log alone: the log
  * is looked at after so long, until the first byte arrives.
  */
 const CATCH_UP_MS = [50, 200, 1_000, 5_000];
-/** How much a guest says between two looks at the size of its log. */
+/** How much output comes between two checks of the log's size. */
 const LOOK_BYTES = 4 * 1024 * 1024;
-/** How much may wait for a client. */
+/** The largest queue of a client. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** How long the guest may be kept waiting by a client whose queue is half full. */
 const PATIENCE_MS = 100;
-/** How long what waits for a client may take to be read once the machine is gone. */
+/** How long a client may take to read its queue once the machine is gone. */
 const LAST_BYTES_MS = 1_000;
 
 export class SharedConsole {
   #conn: Deno.UnixConn | undefined;
   /** The last bytes that arrived from this machine; undefined before the first one. */
   #arrived: Tail | undefined;
-  /** Until something arrives: how far in the log the clients are. */
+  /** Until the first byte arrives: the clients' place in the log. */
   #shown = 0;
   /** Bytes until the log's size is looked at. */
   #untilLook = 0;
   readonly #viewers = new Set<Viewer>();
   #typing: Promise<void> = Promise.resolve();
 
-  /** @param log the file in which the hypervisor keeps all that was said. */
+  /** @param log the file to which the hypervisor appends all output. */
   constructor(private readonly log: string) {}
 
   /** Whether there is a machine whose console this is. */
@@ -54,8 +54,8 @@ export class SharedConsole {
   }
 
   /**
-   * Connects a machine's console, and reads it until that ends. One that is connected is let go of first.
-   * @param onBytes is given all that is said from now on.
+   * Connects a machine's console and reads it until it ends. Releases an earlier connection first.
+   * @param onBytes gets all output from now on.
    */
   async connect(socket: string, onBytes: (bytes: Uint8Array) => void): Promise<void> {
     const before = this.#conn;
@@ -86,23 +86,25 @@ export class SharedConsole {
         onBytes(bytes);
         for (const viewer of this.#viewers) if (viewer.isFilling) await viewer.room(PATIENCE_MS);
       }
-    } catch { /* the machine is gone: its exit tells */ }
+    } catch { /* the machine is gone: its exit reports that */ }
     closeQuietly(conn);
     if (this.#conn !== conn) return;
     this.#conn = undefined;
     this.#dismiss();
   }
 
-  /** Looks at the log's size every few MiB, and at the first bytes: its last holder may have been killed long ago. */
+  /**
+   * Checks the log's size every few MiB, and at the first bytes, because its last holder may have been killed long ago.
+   */
   #bound(count: number): void {
     if ((this.#untilLook -= count) > 0) return;
     this.#untilLook = LOOK_BYTES;
     try {
       cutLog(this.log);
-    } catch { /* the disk is full: it is tried again */ }
+    } catch { /* the disk is full: the next check tries again */ }
   }
 
-  /** Gives the clients what the log has got since, up to what has just arrived. */
+  /** Sends the clients the log's new bytes, up to those that have just arrived. */
   #catchUp(arrived?: Uint8Array): void {
     const since = this.#viewers.size > 0 ? consoleEnd(this.log, this.#shown, REPLAY_BYTES) : new Uint8Array();
     this.#shown = consoleSize(this.log);
@@ -110,7 +112,7 @@ export class SharedConsole {
     for (const viewer of this.#viewers) viewer.push(since.subarray(0, end));
   }
 
-  /** The end of what was said before the next byte arrives. */
+  /** The end of the past output before the next byte arrives. */
   #replay(): Uint8Array {
     if (this.#conn && this.#arrived) return joined(consoleEnd(this.log, 0, REPLAY_BYTES), this.#arrived.bytes());
     this.#catchUp();
@@ -119,7 +121,7 @@ export class SharedConsole {
 
   /**
    * Serves a client until it leaves or the machine is gone. Never rejects; closes nothing.
-   * @param greeting comes first, then so many bytes of what was said before, then what is said.
+   * @param greeting comes first, then that many bytes of past output, then new output.
    */
   async attach(client: Deno.UnixConn, greeting: (replayBytes: number) => Uint8Array): Promise<void> {
     const replay = this.#replay();
@@ -131,7 +133,7 @@ export class SharedConsole {
     this.#viewers.delete(viewer);
   }
 
-  /** What a client types, until it leaves. */
+  /** Passes on a client's keys until it leaves. */
   async #hear(client: Deno.UnixConn): Promise<void> {
     const buffer = new Uint8Array(4 * 1024);
     try {
@@ -145,16 +147,16 @@ export class SharedConsole {
     this.#typing = this.#typing.then(async () => {
       try {
         if (this.#conn) await writeAll(this.#conn, bytes);
-      } catch { /* the machine is gone: its reader says so */ }
+      } catch { /* the machine is gone: its reader reports that */ }
     });
     return this.#typing;
   }
 
-  /** The machine is gone, or will not come: lets the clients go, once they have what it said. */
+  /** The machine is gone, or will not come: releases the clients once they have its output. */
   end(): void {
     const conn = this.#conn;
     if (!conn) return this.#dismiss();
-    // What it said last is still on its way, and then its end.
+    // Its last output is still arriving, and then its end.
     startLimit(LAST_BYTES_MS, () => closeQuietly(conn), { unref: true });
   }
 
@@ -164,8 +166,8 @@ export class SharedConsole {
 }
 
 /**
- * The log, up to what has arrived: what it has beyond that is on its way to us, and what it lacks of it was just about to be
- * written. Where the same bytes were said twice it may be off by what is between them.
+ * The log, up to the received output: the log may have bytes that have not arrived, or lack some that will be written.
+ * If the same bytes occur twice, the place may be off by the bytes between them.
  */
 export function joined(log: Uint8Array, arrived: Uint8Array): Uint8Array {
   const key = arrived.subarray(-KEY_BYTES);
@@ -190,20 +192,20 @@ function findLast(bytes: Uint8Array, key: Uint8Array): number {
   return text(bytes).lastIndexOf(text(key));
 }
 
-/** One character a byte. */
+/** One character for each byte. */
 function text(bytes: Uint8Array): string {
   return latin1.decode(bytes);
 }
 const latin1 = new TextDecoder("latin1");
 
-/** What waits for one client, and the writing of it. */
+/** One client's queue, and its writer. */
 export class Viewer {
-  /** Resolved when it has all that it will get, or is gone. */
+  /** Resolved when the client has all its bytes, or is gone. */
   readonly ended: Promise<void>;
   readonly #end = Promise.withResolvers<void>();
   #waiting: Uint8Array[] = [];
   #bytes = 0;
-  /** What came when too much waited: how much, and its end. */
+  /** Output that came when the queue was full: its length and its end. */
   #late: { bytes: number; end: Tail } | undefined;
   #isEnding = false;
   #isWriting = false;
@@ -214,11 +216,11 @@ export class Viewer {
     this.ended = this.#end.promise;
   }
 
-  /** Queues bytes; loses them when too many wait. */
+  /** Queues bytes; drops them when the queue is full. */
   push(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.#isEnding) return;
-    // Once some are lost all are, until the client has what waits: one gap, not many. The last ones come after it: what was
-    // said at the end, a prompt perhaps, is what the client waits for.
+    // After the first loss all bytes are dropped until the client has read its queue: one gap, not many. The last bytes
+    // follow the gap, because the client waits for them (a prompt perhaps).
     if (this.#late || this.#bytes + bytes.length > MAX_WAITING_BYTES) {
       this.#late ??= { bytes: 0, end: new Tail(REPLAY_BYTES) };
       this.#late.bytes += bytes.length;
@@ -228,12 +230,12 @@ export class Viewer {
     this.#queue(bytes);
   }
 
-  /** Whether so much waits that more would soon be lost, of a client that is worth waiting for. */
+  /** Whether the queue is nearly full, of a client that is not known to be slow. */
   get isFilling(): boolean {
     return !this.#isSlow && !this.#isEnding && this.#bytes > MAX_WAITING_BYTES / 2;
   }
 
-  /** Resolves when there is room, or when it has not come in time: then it is slow, until all that waits is read. */
+  /** Resolves when there is room, or after the limit: then the client counts as slow until it has read its queue. */
   async room(limitMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#hasRoom = resolve;
@@ -245,7 +247,7 @@ export class Viewer {
     endLimit();
   }
 
-  /** No more comes: what waits may still be read, for a moment. */
+  /** No more output comes; the client may still read its queue, for a moment. */
   end(): void {
     this.#isEnding = true;
     if (!this.#isWriting) this.#end.resolve();

@@ -1,12 +1,12 @@
 /**
  * A holder's claim to its members: the sockets `run/<h>.sock` and the pidfiles.
  *
- * A name belongs to the holder that listens on its socket; the file alone proves nothing. The pidfile is written with the
- * claim, before anything boots: a client that looks for it first (docs/protocol.md) finds a member that is downloading,
- * that fails, or that it wants to stop early. It stands in the member's directory, which is made for it and removed with
- * it when nothing else came into it. Claiming and releasing happen
- * under the store's claim lock, so that of two holders that want a name one gets it whole and the other is told who has
- * it; what a killed holder left (a dead socket, a pidfile with a number that may be anybody's by now) is swept here.
+ * A name belongs to the holder that listens on its socket; the file alone proves nothing. The pidfile is written with
+ * the claim, before anything boots: a client that looks for it first (docs/protocol.md) finds a member that is
+ * downloading, that fails, or that it wants to stop early. It is in the member's directory, which is made for it and
+ * removed with it if it is empty. Claiming and releasing happen under the store's claim lock, so that of two holders
+ * one gets a name and the other an error that says so; leftovers of a killed holder (a dead socket, a pidfile whose
+ * number may be reused) are swept here.
  */
 
 import { pause, startLimit } from "../../core/deadline.ts";
@@ -22,7 +22,7 @@ export class Claims {
   readonly #listeners = new Map<string, Deno.UnixListener>();
   #isOver = false;
 
-  /** @param onConnection is given each connection to a claimed member's socket. */
+  /** @param onConnection gets each connection to a claimed member's socket. */
   constructor(
     private readonly store: Store,
     private readonly onConnection: (name: string, conn: Deno.UnixConn) => void,
@@ -30,7 +30,7 @@ export class Claims {
 
   /**
    * Claims all of these names, or none.
-   * @throws {FleetboxError} `conflict`: somebody serves one of them; `denied`, `no-space`: the store cannot be written.
+   * @throws {FleetboxError} `conflict`: a holder serves one of them; `denied`, `no-space`: the store cannot be written.
    */
   async take(names: readonly string[]): Promise<void> {
     await this.store.withClaimLock(async () => {
@@ -47,7 +47,7 @@ export class Claims {
     });
   }
 
-  /** Claims each of these names that nobody serves. @returns those. @throws {FleetboxError} as {@link take} does */
+  /** Claims each of these names that no holder serves. @returns those. @throws {FleetboxError} as {@link take} does */
   async takeFree(names: readonly string[]): Promise<string[]> {
     const taken: string[] = [];
     await this.store.withClaimLock(async () => {
@@ -60,7 +60,7 @@ export class Claims {
     return taken;
   }
 
-  /** Ends the holders that serve these names only to tell why their start failed. */
+  /** Ends the holders that serve these names only to report why their start failed. */
   async endLastWords(names: readonly string[]): Promise<void> {
     await Promise.all(names.map(async (name) => {
       const socket = this.store.memberSocket(name);
@@ -69,19 +69,19 @@ export class Claims {
     }));
   }
 
-  /** Gives a name back: its socket and pidfile disappear. A name that is not ours is passed over. */
+  /** Releases a name: its socket and pidfile disappear. A name that is not ours is ignored. */
   async release(name: string): Promise<void> {
     if (!this.#listeners.has(name)) return;
     try {
       await this.store.withClaimLock(() => Promise.resolve(this.#releaseOne(name)));
     } catch (thrown) {
-      // A store that was taken away under us has no socket left to remove; the listener must be closed all the same.
+      // A store that was deleted meanwhile has no socket to remove, but the listener must still be closed.
       log(`${name}: cannot release it under the lock: ${thrown}`);
       this.#releaseOne(name);
     }
   }
 
-  /** Gives every name back, and takes none any more. */
+  /** Releases every name, and claims no more. */
   async releaseAll(): Promise<void> {
     this.#isOver = true;
     try {
@@ -100,7 +100,7 @@ export class Claims {
     return names;
   }
 
-  /** Takes away what is left in the store of members whose group is gone, where nobody serves them meanwhile. */
+  /** Removes files of members whose group is gone, if no holder serves them meanwhile. */
   async sweep(names: readonly string[]): Promise<void> {
     await this.store.withClaimLock(async () => {
       for (const name of names) {
@@ -117,7 +117,7 @@ export class Claims {
 
   async #takeOne(name: string): Promise<void> {
     const path = this.store.memberSocket(name);
-    if (this.#isOver) throw new FleetboxError("conflict", `The group that "${name}" was to be in is ending`);
+    if (this.#isOver) throw new FleetboxError("conflict", `The group of "${name}" is ending`);
     if (await isAnswered(path)) {
       throw new FleetboxError("conflict", `"${name}" is already served by another holder`, {
         hint: `See which: fleetbox status ${name}`,
@@ -181,7 +181,7 @@ export class Claims {
   }
 }
 
-/** The last line of a reply; undefined when nobody gives one. */
+/** The last line of a reply; undefined when there is none. */
 async function ask(socket: string, request: JsonRequest): Promise<unknown> {
   const connection = await connectUnix(socket);
   if (!connection) return undefined;
@@ -191,7 +191,7 @@ async function ask(socket: string, request: JsonRequest): Promise<unknown> {
     await connection.write(encodeLine(request));
     for await (const line of readLines(connection)) last = decodeReply(line);
   } catch {
-    // It is leaving, or no holder of this version: whether its name is free is seen when it is claimed.
+    // It is leaving, or another version: claiming the name will show whether it is free.
   } finally {
     endLimit();
     connection.close();

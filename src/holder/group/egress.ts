@@ -1,15 +1,15 @@
 /**
- * Who of a group may use the gateway for more than names and forwarded ports: egress and access to the host are a member's.
+ * Egress and access to the host: a member's right to use the gateway for more than names and port forwards.
  *
- * They stand in its config. What a boot is asked for goes before that; a member of an earlier version, whose config does
- * not say, has what its group had; a new one that says nothing has egress unless its group has members and none of them
- * has: to bring one in must not open what a user has closed. Pure, but for the configs that it is handed.
+ * They are in its config. A boot's options come first; a member of an earlier version, whose config lacks them, has its
+ * group's settings; a new one without options has egress, unless no other member of its group has it: adding a member
+ * must not open what a user has closed. Pure.
  */
 
 import { DEFAULTS, type Options } from "../../core/options.ts";
 import type { GroupRecord, MemberConfig } from "../../store.ts";
 
-/** What a member is asked for, or has. */
+/** A member's requested or present settings. */
 export interface GatewayUse {
   egress: "on" | "off";
   host_access: boolean;
@@ -17,7 +17,7 @@ export interface GatewayUse {
 
 export type Asked = Pick<Options, "egress" | "host_access">;
 
-/** What a member that was made before has; a config of an earlier version does not say, and its group's record does. */
+/** An existing member's settings, from its config, or for an earlier version from its group's record. */
 export function keptUse(config: Pick<MemberConfig, "egress" | "host_access">, record?: GroupRecord): GatewayUse {
   return {
     egress: config.egress ?? record?.egress ?? DEFAULTS.egress,
@@ -26,9 +26,9 @@ export function keptUse(config: Pick<MemberConfig, "egress" | "host_access">, re
 }
 
 /**
- * What a member has from its next boot on.
- * @param kept what it had; undefined for a new one.
- * @param others what the other members of its group have.
+ * A member's settings from its next boot on.
+ * @param kept its earlier settings; undefined for a new one.
+ * @param others the settings of the other members of its group.
  */
 export function decideUse(asked: Asked, kept: GatewayUse | undefined, others: readonly GatewayUse[]): GatewayUse {
   const ofGroup = others.length === 0 || others.some(({ egress }) => egress === "on") ? DEFAULTS.egress : "off";
@@ -38,17 +38,17 @@ export function decideUse(asked: Asked, kept: GatewayUse | undefined, others: re
   };
 }
 
-/** Whether the gateway must let somebody out. */
+/** Whether the gateway must let any member out. */
 export function isOpen({ egress, host_access }: GatewayUse): boolean {
   return egress === "on" || host_access;
 }
 
-/** Whether a killed holder's gateway is restricted; what an earlier version wrote says it by its group's settings. */
+/** Whether a killed holder's gateway is restricted; a record of an earlier version has it in its group's settings. */
 export function wasRestricted({ gateway_restricted, egress, host_access }: GroupRecord): boolean {
   return gateway_restricted ?? !isOpen({ egress: egress ?? DEFAULTS.egress, host_access: host_access ?? false });
 }
 
-/** What a group's members have together: whether any of them has it. */
+/** The union of the members' settings: whether any member has them. */
 export function together(uses: readonly GatewayUse[]): GatewayUse {
   return {
     egress: uses.some(({ egress }) => egress === "on") ? "on" : "off",

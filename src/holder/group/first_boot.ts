@@ -1,6 +1,6 @@
 /**
- * The first boot of a group: all or nothing. When one member fails, the others are taken down again, and what the boot
- * created is removed. The members' names stay claimed until a client was told why, or for {@link LAST_WORDS_MS}.
+ * The first boot of a group: all or nothing. When one member fails, the others are stopped again, and new members are
+ * removed. The names stay claimed until a client got the reason, or for {@link LAST_WORDS_MS}.
  */
 
 import { startLimit } from "../../core/deadline.ts";
@@ -9,22 +9,22 @@ import { log } from "../log.ts";
 import type { Member } from "../member/member.ts";
 import type { EventHub } from "../server/events.ts";
 
-/** What it needs of its group. */
+/** The group's part. */
 export interface FirstBootContext {
   hub: EventHub;
   /** Boots a member. @throws why it did not come up */
   boot(member: Member): Promise<void>;
-  /** Removes what a failed boot created. The member stays. */
+  /** Removes the files of a failed boot. The member stays. */
   discard(member: Member): Promise<void>;
-  /** Lets a member go. */
+  /** Releases a member. */
   leave(member: Member): Promise<void>;
 }
 
 export class FirstBoot {
-  /** Resolved when its members run, or when those of one that failed have left. */
+  /** Resolved when its members run, or when those of a failed boot have left. */
   ended: Promise<void> = Promise.resolve();
   #failed: Member | undefined;
-  /** Resolved when a client was told why, or when there is no time for that. */
+  /** Resolved when a client got the reason, or when there is no time for that. */
   readonly #told = Promise.withResolvers<void>();
 
   constructor(private readonly context: FirstBootContext) {}
@@ -36,7 +36,7 @@ export class FirstBoot {
   async #run(members: readonly Member[]): Promise<void> {
     const { hub, boot, discard, leave } = this.context;
     const stops: Promise<void>[] = [];
-    // Until the last of them runs, one that ran already and dies has failed as well.
+    // Until the last member runs, a running one that dies fails the boot, too.
     const off = hub.subscribe((event) => {
       if (event.event !== "member" || event.member.state !== "error" || this.#failed) return;
       const failed = this.#failed = members.find(({ name }) => name === event.member.name);
@@ -51,9 +51,9 @@ export class FirstBoot {
     if (!failed) return;
     await Promise.all(stops);
     const others = members.filter((member) => member !== failed).map(({ name }) => name);
-    if (others.length > 0) log(`${others.join(", ")}: taken down again, because ${failed.name} failed`);
+    if (others.length > 0) log(`${others.join(", ")}: stopped again, because ${failed.name} failed`);
     await Promise.all(members.map(discard));
-    // Its client may not have begun to ask. Once the members have left, nobody can tell why.
+    // Its client may not have asked yet, and cannot get the reason once the members have left.
     const endLimit = startLimit(LAST_WORDS_MS, () => this.end());
     await this.#told.promise;
     endLimit();
@@ -61,19 +61,19 @@ export class FirstBoot {
   }
 
   /**
-   * A client was told of a member's failure by its status or its report: that is who waits for it. One that watches may be
-   * anybody, and does not count.
+   * A client got a member's failure in a status or a report, so the waiting command has it. A watching client does not
+   * count.
    */
   told(name: string): void {
     if (this.#failed?.name === name) this.end();
   }
 
-  /** The member that failed has left: nobody can tell why any more. */
+  /** The failed member has left: the reason is no longer available. */
   left(member: Member): void {
     if (member === this.#failed) this.end();
   }
 
-  /** Nobody needs to be told any more. */
+  /** No client needs the reason any more. */
   end(): void {
     this.#told.resolve();
   }

@@ -1,11 +1,11 @@
 /**
- * The group that this holder serves: its members, its network, its record; who comes, who goes, and when it ends.
+ * The group that this holder serves: its members, its network, its record, and its end.
  *
- * A first boot is all or nothing: when one member fails, the others that it booted are taken down again, and what it
- * created is removed; its names stay claimed until a client has asked why. A member that is added later and fails leaves
- * the group as it was. A member whose machine dies by itself stays, in `error`, until it is stopped or started again. The
- * group ends with its last member; its gateway, its record and its sockets go with it. How many are active is counted
- * from their states, never kept.
+ * A first boot is all or nothing: when one member fails, the others of that boot are stopped again, and new members are
+ * removed; the names stay claimed until a client has asked for the reason. A member that is added later and fails
+ * leaves the group as it was. A member whose machine dies by itself stays, in `error`, until it is stopped or started
+ * again. The group ends with its last member; its gateway, its record and its sockets go with it. The number of active
+ * members is counted from their states, never stored.
  */
 
 import { checkName } from "../../core/names.ts";
@@ -46,7 +46,7 @@ export interface GroupOptions {
   names: readonly string[];
   options: Options;
   bound: boolean;
-  /** Is given each connection to a member's socket. */
+  /** Gets each connection to a member's socket. */
   onConnection: (group: Group, name: string, conn: Deno.UnixConn) => void;
 }
 
@@ -54,10 +54,10 @@ export class Group {
   readonly hub = new EventHub();
   readonly name: string;
   readonly id: string;
-  /** Resolved when the last member has left and everything is let go of. */
+  /** Resolved when the last member has left and everything is released. */
   readonly ended: Promise<void>;
   readonly #members = new Map<string, Member>();
-  /** Who belongs here, stopped ones included. */
+  /** The group's members, stopped ones included. */
   readonly #belongs = new Set<string>();
   readonly #identities: Identities;
   readonly #uses: GroupUses;
@@ -70,7 +70,7 @@ export class Group {
   #guardian: ProcessIdentity | undefined;
   readonly #end = Promise.withResolvers<void>();
   readonly #life = new GroupLife();
-  /** Members that are on their way out, by name: their names are still claimed. */
+  /** Leaving members, by name: their names are still claimed. */
   readonly #leaves = new Map<string, Promise<void>>();
   readonly firstBoot: FirstBoot = new FirstBoot({
     hub: this.hub,
@@ -80,12 +80,13 @@ export class Group {
   });
   readonly #record: RecordWriter;
   readonly #joins: Joins;
-  /** Resolved when every member that the group began with is being taken over or booted. */
+  /** Resolved when every initial member is being adopted or booted. */
   readonly #begun = Promise.withResolvers<void>();
 
   /**
-   * Looks at what earlier holders left, ends what was to end with them, and gives a group that has claimed nothing yet.
-   * @throws {FleetboxError} `conflict`: what runs cannot be taken back into such a group; `unavailable`: no hypervisor; …
+   * Finds leftovers of earlier holders, ends bound ones, and returns a group that has not claimed its members yet.
+   * @throws {FleetboxError} `conflict`: running machines cannot be adopted into such a group; `unavailable`: no
+   * hypervisor; …
    */
   static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
     const { store, names, bound } = options;
@@ -98,7 +99,7 @@ export class Group {
   }
 
   /**
-   * Claims the members, and takes away what is left of groups of which nothing runs.
+   * Claims the members, and removes the remains of groups without running processes.
    * @throws {FleetboxError} `conflict`: another holder serves one of them; `interrupted`: the group was ended meanwhile
    */
   async claim({ adopt, stale, record }: Recovery): Promise<void> {
@@ -109,7 +110,7 @@ export class Group {
     await this.#claims.endLastWords(names);
     store.sweepTemporary([...stale.flatMap(({ members }) => members), ...record?.members ?? [], ...all]);
     for (const name of [...(record?.members ?? []), ...all]) this.#belongs.add(name);
-    // Before anything is claimed: from here on, whoever kills us leaves a record of what is to be swept.
+    // Before any claim, so that there is a record for the sweep if we are killed from now on.
     if (!record) {
       this.#life.hold("record");
       await this.#record.write();
@@ -127,7 +128,7 @@ export class Group {
     this.#life.hold("members");
     this.#adoptions.begin(adopt, record);
     for (const name of all) this.#members.set(name, new Member(name, this.#context));
-    // Nobody is to take them for stopped until their turn comes.
+    // They must not look stopped until their turn comes.
     for (const { name, process } of adopt) this.#members.get(name)!.phases.to({ kind: "orphaned", process });
     if (this.#life.isOpen) return;
     this.#begun.resolve();
@@ -205,7 +206,7 @@ export class Group {
     }
   }
 
-  /** Who takes the group back if this process is killed; undefined: nobody. */
+  /** The guardian, which adopts the group if this process is killed; undefined: there is none. */
   guardedBy(guardian: ProcessIdentity | undefined): void {
     this.#guardian = guardian;
     void this.#record.note();
@@ -219,7 +220,7 @@ export class Group {
     return this.#members.get(name);
   }
 
-  /** Takes over and boots what the verdict says. Failures are in the members' states and in the log. */
+  /** Adopts and boots the members of the verdict. Failures are in the members' states and in the log. */
   async start(recovery: Recovery): Promise<void> {
     try {
       await this.#start(recovery);
@@ -241,11 +242,11 @@ export class Group {
       if (ip) ports.set(ip, port);
     }
     for (const { name, wasRunning } of adopt) if (wasRunning) this.#adoptions.plugEarly(name, this.#network);
-    this.#host.choice().catch(() => {}); // the dry run takes a while: let it begin; whoever boots hears of a failure
-    await this.#record.note(); // before anything runs: a holder that dies now leaves hypervisors that can be found
+    this.#host.choice().catch(() => {}); // the dry run takes a while: begin it; a boot reports its failure
+    await this.#record.note(); // before any machine runs, so that a dying holder's hypervisors can be found
     if (!this.#life.isOpen) return;
     this.#network.open(ips, record && { process: record.gateway, ports, restricted: wasRestricted(record) });
-    // All of them begin in this very turn: a stop that was waiting finds something to stop.
+    // All of them begin in this very turn, so that a waiting stop finds them.
     const begun = adopt.map((one) => this.#adopt(one));
     if (this.#life.isOpen) begun.push(this.firstBoot.run(boot.map((name) => this.#members.get(name)!)));
     this.#begun.resolve();
@@ -257,7 +258,7 @@ export class Group {
     void this.#record.note();
   }
 
-  /** Removes what a failed boot created (its directory alone, it may be); lets the member go unless it `stays` to tell why. */
+  /** Removes the files of a failed boot; releases the member unless it `stays` to report the reason. */
   async #discard(member: Member, { stays = false } = {}): Promise<void> {
     const done = this.#removeCreated(member).then(async () => {
       if (!stays) return await this.#leave(member);
@@ -297,14 +298,14 @@ export class Group {
     await this.ended;
   }
 
-  /** Resolves when what failed boots created is removed: the group may end before, when it is told to. */
+  /** Resolves when the files of failed boots are removed; the group may end before that. */
   async discarded(): Promise<void> {
     await Promise.allSettled([...this.#discards]);
   }
 
   /**
-   * Removes the members that belong to the client of this holder, disk and all, and the holder's log when none is left.
-   * For when the client is gone and the group has ended; a member that somebody else has started meanwhile stays.
+   * Removes the members of this holder's client with their disks, and the holder's log when no member is left. For use
+   * after the client is gone and the group has ended; a member that another process has started meanwhile stays.
    */
   async removeOwned(): Promise<void> {
     const { store, names, options: { owner } } = this.options;
@@ -312,7 +313,7 @@ export class Group {
     if (owner) await removeOwned(store, [...this.#belongs], { owner, holderLog: store.holderLog(names[0]) });
   }
 
-  /** Lets a member go; returns when its name is free. */
+  /** Releases a member; returns when its name is free. */
   async #leave(member: Member): Promise<void> {
     if (this.#members.get(member.name) !== member) return await this.#leaves.get(member.name);
     this.#members.delete(member.name);
@@ -331,7 +332,7 @@ export class Group {
     if (!exists(member.paths.dir)) this.#belongs.delete(member.name);
     this.#leaves.delete(member.name);
     this.hub.tell({ event: "gone", name: member.name });
-    // Of several that leave together the last one to be let go of ends the group.
+    // If several leave together, the last one to be released ends the group.
     if (this.#members.size === 0 && this.#leaves.size === 0) await this.#finish();
     else void this.#record.note();
   }
@@ -341,22 +342,22 @@ export class Group {
     this.#record.end();
     await this.#network.close();
     await this.#record.written();
-    await this.#claims.releaseAll(); // others may be on their way out still
+    await this.#claims.releaseAll(); // others may still be leaving
     removeQuietly(Object.values(this.options.store.group(this.id)));
     this.#end.resolve();
   }
 
-  /** Whether the members are this group's: before, it holds nothing but its record. */
+  /** Whether the members are claimed: before that, the group has only its record. */
   get hasClaimed(): boolean {
     return this.#life.holds === "members";
   }
 
-  /** Resolves when the record is written, if it is just being written. Never rejects. */
+  /** Resolves when a pending write of the record is done. Never rejects. */
   written(): Promise<void> {
     return this.#record.written();
   }
 
-  /** Takes away, at once, whatever the group still has in the store's `run`. For the moment before this process exits. */
+  /** Removes all files of the group in the store's `run` at once, just before this process exits. */
   sweep(): void {
     const { store } = this.options;
     this.#life.advance("ended");
@@ -376,7 +377,7 @@ export class Group {
     return state === "running" || state === "starting";
   }
 
-  /** The whole group, once each hypervisor was asked whether it answers: all at once. */
+  /** The whole group, after asking all hypervisors at once whether they answer. */
   async askedReport(): Promise<GroupReport> {
     const members = await Promise.all(this.members.map((member) => member.askedReport()));
     return groupReport(this, this.#facts, this.#host.report, members);

@@ -1,11 +1,11 @@
 /**
- * What a new holder does about machines that an earlier one left: a pure function from facts to a verdict.
+ * Decides what a new holder does with the machines of an earlier one: a pure function from facts to a verdict.
  *
- * A killed detached holder's machines run on. A detached holder that is asked for any of them takes the whole group back,
- * with its gateway and its forwarded ports, and boots what was asked for and does not run. A bound group ends with its
- * holder: what still runs of one whose holder is gone is ended, and never taken back; nor does a bound holder take
- * machines back, for they would outlive it. Facts come from the groups' records and from the processes themselves (id and
- * start time); sockets are tried by whoever carries the verdict out.
+ * A killed detached holder's machines run on. A new detached holder for any of them adopts the whole group, with its
+ * gateway and its port forwards, and boots its other members. A bound group ends with its holder: its remaining
+ * processes are ended, never adopted. A bound holder does not adopt machines either, because they would outlive it.
+ * Facts come from the groups' records and from the processes themselves (id and start time); the caller tries the
+ * sockets.
  */
 
 import { FleetboxError } from "../../core/errors.ts";
@@ -23,15 +23,15 @@ export interface RecoveryFacts {
 }
 
 export interface Recovery {
-  /** Machines to take over. */
+  /** Machines to adopt. */
   adopt: { name: string; process: ProcessIdentity; wasRunning: boolean }[];
   /** Names to boot. */
   boot: string[];
-  /** The record of the group that is taken back. */
+  /** The record of the group to adopt. */
   record?: GroupRecord;
-  /** Records of groups of which nothing is left, once the doomed are gone: to be deleted. */
+  /** Records to delete once the doomed are gone: nothing else of their groups is left. */
   stale: GroupRecord[];
-  /** What runs of groups that are no more: to be ended. */
+  /** Remaining processes of dead groups: to be ended. */
   doomed: ProcessIdentity[];
 }
 
@@ -66,8 +66,8 @@ export function recover({ names, bound, records, isAlive }: RecoveryFacts): Reco
 function cannotBind([name]: string[]): FleetboxError {
   return new FleetboxError(
     "conflict",
-    `Cannot start "${name}" for as long as this program lives: its machine runs already, and its holder was killed`,
-    { hint: `Take it back (fleetbox up ${name}) and stop it, or use another name.` },
+    `Cannot start "${name}" bound to this program: its machine already runs, and its holder was killed`,
+    { hint: `Adopt it (fleetbox up ${name}) and stop it, or use another name.` },
   );
 }
 

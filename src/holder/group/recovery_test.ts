@@ -28,7 +28,7 @@ const bound = (one: GroupRecord): GroupRecord => ({ ...one, bound: true });
 /** For a detached holder: `alive` are process ids. What comes out: adopted, booted, group, stale groups, doomed. */
 const TABLE: [what: string, names: string[], records: GroupRecord[], alive: number[], expected: unknown[]][] = [
   ["nothing was there", ["a", "b"], [], [], [[], ["a", "b"], undefined, [], []]],
-  ["a killed holder's machines are taken back, all of them", ["a"], [record("a", 1, { a: 2, b: 3 }, 4)], [2, 3, 4], [
+  ["a killed holder's machines are adopted, all of them", ["a"], [record("a", 1, { a: 2, b: 3 }, 4)], [2, 3, 4], [
     ["a!", "b"],
     [],
     "a",
@@ -42,7 +42,7 @@ const TABLE: [what: string, names: string[], records: GroupRecord[], alive: numb
     [],
     [],
   ]],
-  ["a new name joins those that are taken back", ["a", "z"], [record("a", 1, { a: 2 })], [2], [
+  ["a new name joins those that are adopted", ["a", "z"], [record("a", 1, { a: 2 })], [2], [
     ["a!"],
     ["z"],
     "a",
@@ -60,7 +60,7 @@ const TABLE: [what: string, names: string[], records: GroupRecord[], alive: numb
     [],
     [],
   ]],
-  ["what a killed bound holder left is ended, not taken back", ["a"], [bound(record("a", 1, { a: 2, b: 3 }, 4))], [
+  ["what a killed bound holder left is ended, not adopted", ["a"], [bound(record("a", 1, { a: 2, b: 3 }, 4))], [
     3,
     4,
   ], [
@@ -83,10 +83,10 @@ for (const [what, names, records, alive, [adopted, booted, group, stale, doomed]
   });
 }
 
-Deno.test("recover: a bound holder does not take a detached group's machine back, and boots beside it what is free", () => {
+Deno.test("recover: a bound holder does not adopt a detached group's machine, and boots beside it what is free", () => {
   const isAlive = ({ pid }: ProcessIdentity) => pid === 2;
   const facts = { bound: true, records: [record("a", 1, { a: 2, b: 3 })], isAlive };
-  assert.throws(() => recover({ ...facts, names: ["z", "a"] }), /Cannot start "a" for as long as this program lives/);
+  assert.throws(() => recover({ ...facts, names: ["z", "a"] }), /Cannot start "a" bound to this program/);
   const { adopt, boot, stale, doomed } = recover({ ...facts, names: ["z", "b"] });
   assert.deepEqual([adopt, boot, stale, doomed], [[], ["z", "b"], [], []]);
 });

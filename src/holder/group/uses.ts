@@ -1,17 +1,17 @@
-/** What the members of a group may use the gateway for: in their configs, and, while they are being booted, here. */
+/** The members' rights to use the gateway: in their configs and, during a boot, here. */
 
 import type { Options } from "../../core/options.ts";
 import type { GroupRecord, MemberConfig, Store } from "../../store.ts";
 import { decideUse, type GatewayUse, keptUse } from "./egress.ts";
 
 export class GroupUses {
-  /** What members that are being booted have, until it stands in their configs. */
+  /** The rights of booting members, until their configs have them. */
   readonly #booting = new Map<string, GatewayUse>();
 
   /**
-   * @param belongs the group's members, stopped ones too, for they come back to this network.
-   * @param earlier the record of the group that was taken back: what it says of members of an earlier version.
-   * @param configOf of a member that is served.
+   * @param belongs the group's members, with stopped ones, which return to this network.
+   * @param earlier the record of the adopted group, for members of an earlier version.
+   * @param configOf the config of a served member.
    */
   constructor(
     private readonly store: Store,
@@ -33,19 +33,19 @@ export class GroupUses {
     return stored && "config" in stored ? keptUse(stored.config, this.earlier) : undefined;
   }
 
-  /** The options of a boot, with what the member may use the gateway for decided; it holds until {@link decided}. */
+  /** A boot's options with the member's rights; they are kept here until {@link decided}. */
   decide(name: string, options: Options): Options {
     const use = decideUse(options, this.#of(name), this.all(name));
     this.#booting.set(name, use);
     return { ...options, ...use };
   }
 
-  /** It stands in the member's config now, or the member is gone. */
+  /** The member's config has its rights now, or the member is gone. */
   decided(name: string): void {
     this.#booting.delete(name);
   }
 
-  /** Members of an earlier version: what was their group's is theirs from now on. */
+  /** Gives members of an earlier version their group's rights. */
   async settle(record: GroupRecord): Promise<void> {
     const { store } = this;
     await Promise.all(record.members.map(async (name) => {

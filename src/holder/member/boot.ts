@@ -1,9 +1,10 @@
 /**
- * The boot of a member, from top to bottom: from its config to a guest that answers. And the adoption of its machine, which is
- * the second half of one.
+ * The boot of a member, from its config to a guest that answers, and the adoption of a machine, which is the second
+ * half of a boot.
  *
- * What a boot acquires belongs to the member's phase (`phases.ts`). Whatever ends a boot early (a failure, its limit, a stop) goes
- * through {@link endEarly}: the machine is killed and released, and the cause is kept. A machine that was adopted goes on.
+ * The resources of a boot belong to the member's phase (`phases.ts`). A boot that ends early (by a failure, its limit,
+ * a stop) goes through {@link endEarly}: the machine is killed and released, and the cause is kept. An adopted machine
+ * runs on.
  */
 
 import { Countdown, unlessAborted } from "../../core/deadline.ts";
@@ -26,19 +27,19 @@ import { bootOf, runOf, wireState } from "./phases.ts";
 import { machineSpec, type Prepared, prepareMember } from "./prepare.ts";
 import { untilSsh } from "./ready.ts";
 
-/** How long a guest may refuse our key, when nothing says that it has cloud-init, before we conclude that it has none. */
+/** How long a guest without a sign of cloud-init may refuse our key before we conclude that it has none. */
 const STRANGER_MS = 20_000;
 
-/** What of a console is looked at that was said before anybody listened. */
+/** How much console output from before the connection is examined. */
 const EARLY_CONSOLE_BYTES = 64 * 1024;
 
-/** How often the progress of a download is told. */
+/** How often a download's progress is reported. */
 const DOWNLOAD_EVERY_MS = 1_000;
 
-/** The stages, in order: within one boot they only go forward. A guest that is up goes through none of them again. */
+/** The stages, in order: within one boot they only go forward. A guest that is up does not repeat them. */
 const STAGES: readonly Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh", "cloud-init", "adoption"];
 
-/** A boot under way, and what it knows of its guest. */
+/** A running boot, and its facts about the guest. */
 export class Boot {
   readonly abort = new AbortController();
   /** Resolved when the guest answers. @throws the cause, when it does not. */
@@ -46,10 +47,10 @@ export class Boot {
   readonly limit: Countdown;
   /** Where its lines begin in the console's log. */
   readonly logStart: number;
-  /** When to try SSH; when to look at cloud-init. */
+  /** When to probe SSH; when to check cloud-init. */
   readonly sshHints = new Hints();
   readonly cloudInitHints = new Hints();
-  /** Whether the guest runs cloud-init: by its image, or since its console says so. */
+  /** Whether the guest runs cloud-init, by its image or its console. */
   hasCloudInit: boolean | undefined;
   /** Why the latest try to log in failed. */
   denied = "";
@@ -74,7 +75,7 @@ export async function bootMember(boot: Boot, identity: Identity): Promise<void> 
   try {
     phases.to({ kind: "preparing", boot, stage: "image" });
     const { arch } = context.store.config(name) ?? options;
-    if (arch) context.host.find(arch); // before anything is downloaded for it
+    if (arch) context.host.find(arch); // before its download
     const prepared = await prepareMember({
       store: context.store,
       name,
@@ -89,7 +90,7 @@ export async function bootMember(boot: Boot, identity: Identity): Promise<void> 
     member.config = prepared.config;
     boot.hasCloudInit = prepared.image.cloudInit;
 
-    // Both are waited for, whichever fails: nothing may be under way any more when the boot has ended.
+    // Wait for both, even if one fails: a boot that has ended must have no pending work.
     const [spec, written] = await Promise.allSettled([specOf(member, prepared), context.writePid(name)]);
     signal.throwIfAborted();
     if (spec.status === "rejected") throw spec.reason;
@@ -116,12 +117,12 @@ export interface OrphanedMachine {
   process: ProcessIdentity;
   /** Its guest had answered before. */
   wasRunning: boolean;
-  /** Since when it was running, if that is known. */
+  /** When it began to run, if known. */
   since?: Date;
 }
 
 /**
- * Adopts the machine of a holder that died. Whatever fails on the way, the machine is left as it is: only a stop ends it.
+ * Adopts the machine of a holder that died. After a failure the machine is left as it is: only a stop ends it.
  * @throws the cause, when that fails
  */
 export async function adoptMember(
@@ -132,7 +133,7 @@ export async function adoptMember(
   const { member, options, signal } = boot;
   const { context, name, phases } = member;
   try {
-    const before = runOf(phases.now); // an earlier try may have come as far as the machine, and failed later
+    const before = runOf(phases.now); // an earlier try may have reached the machine, and failed later
     phases.to(before ? { kind: "booting", boot, stage: "boot", run: before } : { kind: "orphaned", process, boot });
     const prepared = await prepare();
     member.config = prepared.config;
@@ -174,7 +175,7 @@ async function adoptMachine({ context, name }: Member, spec: MachineSpec, proces
   }
 }
 
-/** From here on the machine is the phase's (or that of the stop that has just begun), with what is released after it. */
+/** From now on the phase owns the machine (or the stop that has just begun), with the resources released after it. */
 function holdMachine(boot: Boot, machine: Machine, before?: MachineRun): MachineRun {
   const { member, signal, isAdoption } = boot;
   const { context: { network }, name, phases } = member;
@@ -193,7 +194,7 @@ function holdMachine(boot: Boot, machine: Machine, before?: MachineRun): Machine
   return run;
 }
 
-/** The link to the switch, the console, the ports. Gives where its SSH server is reached. */
+/** Connects the link to the switch, the console and the ports. Returns the SSH endpoint. */
 async function connect(boot: Boot): Promise<SshEndpoint> {
   const { member, signal } = boot;
   const { context: { network }, name, paths } = member;
@@ -216,7 +217,7 @@ async function connect(boot: Boot): Promise<SshEndpoint> {
     },
   };
   const lines = new BootLines(listener);
-  // Its rules are there at once, before the first frame; only a gateway that must change is waited for.
+  // Its rules apply at once, before the first frame; only a gateway that must change is waited for.
   const allowed = allowUse(member);
   const [, , port] = await Promise.all([
     network.plug({ name, mac, ip, netSocket: paths.netSocket }),
@@ -224,13 +225,13 @@ async function connect(boot: Boot): Promise<SshEndpoint> {
     unlessAborted(allowed.then(() => network.sshPort(ip)), signal),
     unlessAborted(allowed.then(() => member.ports.open(ip, boot.isAdoption)), signal),
   ]);
-  // What was said before we listened is in the log alone, and firmware may have given up by then. Twice heard is no harm.
+  // Earlier output is only in the log, and firmware may have given up by then. Reading a line twice does no harm.
   new BootLines(listener).push(consoleEnd(paths.serialLog, boot.logStart, EARLY_CONSOLE_BYTES));
   signal.throwIfAborted();
   return { host: "127.0.0.1", port, user };
 }
 
-/** The firmware has given up: waiting longer brings no boot. */
+/** The firmware has given up: waiting longer is useless. */
 function nothingToBoot({ image, firmware }: MemberConfig): FleetboxError {
   return new FleetboxError(
     "damaged",
@@ -243,14 +244,14 @@ function nothingToBoot({ image, firmware }: MemberConfig): FleetboxError {
   );
 }
 
-/** The event that told of it was another holder's. */
+/** Another holder got the event of it. */
 async function seeWhetherPaused(member: Member, machine: Machine): Promise<void> {
   const state = await machine.state().catch((thrown) => log(`${member.name}: cannot ask it: ${describe(thrown)}`));
   if (state?.kind !== "io-error") return;
   member.pause(state.detail === "nospace" ? "disk-full" : "disk-error", "a write failed before its holder was killed");
 }
 
-/** Waits until cloud-init has finished, where there is one. @returns what of it failed. */
+/** Waits until cloud-init has finished, if there is one. @returns its failure. */
 async function cloudInitEnd(boot: Boot, ssh: SshEndpoint): Promise<WireError | undefined> {
   if (boot.hasCloudInit === false) return undefined;
   const { member: { context, name }, signal } = boot;
@@ -271,7 +272,7 @@ async function cloudInitEnd(boot: Boot, ssh: SshEndpoint): Promise<WireError | u
     code: "failed",
     message: `"${name}" runs, but cloud-init failed in it: ${result.errors.join("; ")}`,
     causes: [],
-    hint: `See what it said: fleetbox ssh ${name} -- sudo cat /var/log/cloud-init-output.log`,
+    hint: `Read its log: fleetbox ssh ${name} -- sudo cat /var/log/cloud-init-output.log`,
   };
 }
 
@@ -286,20 +287,20 @@ function runs({ member }: Boot, run: MachineRun, problem: WireError | undefined,
   log(`${name}: running at ${where}`);
 }
 
-/** The way out of every boot that does not come to its end. @returns what its caller is told. */
+/** Ends a boot that does not complete. @returns the error for its caller. */
 async function endEarly(boot: Boot, thrown: unknown): Promise<FleetboxError> {
   const { member, isAdoption } = boot;
   const { name, phases } = member;
   const { exit } = boot;
   const run = bootOf(phases.now) === boot ? runOf(phases.now) : undefined;
-  // A machine that was adopted is not ours to kill because something went wrong here; a stop asks its guest.
+  // An adopted machine must not be killed because of a failure here; a stop asks its guest.
   const isKept = isAdoption && !exit;
   if (run && !isKept) await run[Symbol.asyncDispose]();
-  // Clients that wait for a console that will not come hear of the end.
+  // Tells clients that wait for a console of the end.
   if (!run || !member.console.isConnected) member.console.end();
   const { now } = phases;
   if (bootOf(now) !== boot) return new FleetboxError("conflict", `"${name}" was stopped while it was booting`);
-  // Killing the machine was ours: an orderly end that came only with it is no cause.
+  // We killed the machine, so an orderly end is not the cause.
   const isOurs = !exit && (boot.exit?.how === "quit" || boot.exit?.how === "killed");
   const cause = failureOf(boot, thrown, isOurs ? undefined : boot.exit);
   log(`${name}: did not come up: ${describe(cause)}`);
@@ -337,7 +338,7 @@ function tooLate({ member, denied }: Boot, limitMs: number): FleetboxError {
   }
   const { stage } = wireState(now);
   if (stage === "cloud-init") {
-    const refused = denied === "" ? "" : `; SSH let nobody in: ${denied}`;
+    const refused = denied === "" ? "" : `; SSH refused the login: ${denied}`;
     return new FleetboxError(
       "timeout",
       `"${name}" answers on its SSH port, but its cloud-init did not finish ${within}${refused}`,
@@ -348,12 +349,12 @@ function tooLate({ member, denied }: Boot, limitMs: number): FleetboxError {
     "timeout",
     `"${name}" did not answer on its SSH port ${within}; it came as far as ${stage}`,
     {
-      hint: `Give it longer with --timeout, or look at what it says: fleetbox logs ${name}`,
+      hint: `Give it longer with --timeout, or read its console: fleetbox logs ${name}`,
     },
   );
 }
 
-/** Moves the boot on to a later stage. What comes too late, or while the machine stands still, says nothing. */
+/** Moves the boot to a later stage. Ignores earlier stages, and signs from a paused machine. */
 function advance(boot: Boot, stage: Stage): void {
   const { phases } = boot.member;
   const { now } = phases;
@@ -364,7 +365,7 @@ function advance(boot: Boot, stage: Stage): void {
   phases.to(now.kind === "preparing" ? { kind: "preparing", boot, stage } : { ...now, stage });
 }
 
-/** The image comes: that is `downloading`, and takes nothing from the boot's time. Told every second. */
+/** The image is being downloaded, which does not count against the boot's limit. Reported every second. */
 function downloadProgress(boot: Boot): (progress: FetchProgress) => void {
   const { phases } = boot.member;
   let toldMs = -Infinity;

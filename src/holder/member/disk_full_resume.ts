@@ -1,25 +1,25 @@
 /**
- * Sets a machine going again that stands because its disk's file system was full.
+ * Resumes a machine that is paused because the host's file system is full.
  *
- * No event tells of free space on Linux, so while a machine stands, and only then, the file system is looked at twice a
- * second: one call, no process. It is tried once in any case, for room may have been made before the first look; then
- * when there is clearly more of it than before, or plenty; and every half minute, for file systems that do not tell the
- * truth. A write that fails again stops the machine again, and the next try waits longer each time. Nothing is lost
- * meanwhile: the write waits in the hypervisor.
+ * Linux has no event for free space, so while a machine is paused, and only then, the file system is checked twice a
+ * second: one system call, no process. The machine is resumed once in any case, because space may have been freed
+ * before the first check; then when there is clearly more space than before, or plenty; and every half minute, for file
+ * systems that report wrong numbers. A write that fails again pauses the machine again, and the next try waits longer
+ * each time. Nothing is lost meanwhile: the write waits in the hypervisor.
  */
 
 import { describe, log } from "../log.ts";
 
 const LOOK_MS = 500;
-/** More free than when it stopped by so much: somebody made room. */
+/** This much more than at the pause counts as freed space. */
 const MORE_BYTES = 1024 * 1024;
-/** Room enough, whatever there was when it stopped. */
+/** Enough space in any case. */
 const PLENTY_BYTES = 64 * 1024 * 1024;
-/** How long it stands at most before it is tried without any sign of room. */
+/** The longest pause before a try without any sign of space. */
 const ANYWAY_MS = 30_000;
-/** A machine that ran so long after a try has not failed again. */
+/** A machine that ran this long after a try has not failed again. */
 const RAN_MS = 10_000;
-/** After so many tries in a row the wait grows no more: 16 s. */
+/** After this many tries in a row the wait stops growing: 16 s. */
 const MAX_DOUBLINGS = 5;
 
 export interface ResumerOptions {
@@ -27,9 +27,9 @@ export interface ResumerOptions {
   dir: string;
   /** For messages. */
   name: string;
-  /** Lets the machine go on. */
+  /** Resumes the machine. */
   resume: () => Promise<void>;
-  /** Bytes that are free, for us. @default by statfs(2) */
+  /** The free bytes, for this user. @default by statfs(2) */
   free?: (dir: string) => Promise<number>;
   /** @default 500 */
   lookMs?: number;
@@ -43,7 +43,7 @@ export class Resumer {
 
   constructor(private readonly options: ResumerOptions) {}
 
-  /** The machine stands: look for room from now on. Twice is fine. */
+  /** The machine is paused: check for space from now on. Calling it twice is fine. */
   begin(): void {
     if (this.#isWatching) return;
     this.#isWatching = true;
@@ -51,7 +51,7 @@ export class Resumer {
     void this.#watch();
   }
 
-  /** It does not stand any more, or nobody wants it to go on. */
+  /** The machine is no longer paused, or must not be resumed. */
   end(): void {
     this.#isWatching = false;
     clearTimeout(this.#timer);
@@ -72,19 +72,19 @@ export class Resumer {
         const isDue = this.#failures === 0 || performance.now() - since >= ANYWAY_MS;
         if (!hasMore && !isDue) continue;
         if (!this.#isWatching) return;
-        if (hasMore) log(`${name}: there is room again (${Math.floor(now / 1024 / 1024)} MiB): going on`);
+        if (hasMore) log(`${name}: there is space again (${Math.floor(now / 1024 / 1024)} MiB): resuming`);
         this.#resumedAt = performance.now();
         this.#isWatching = false;
         return await resume();
       }
     } catch (thrown) {
       this.#isWatching = false;
-      log(`${name}: cannot let it go on: ${describe(thrown)}`);
+      log(`${name}: cannot resume it: ${describe(thrown)}`);
     }
   }
 }
 
-/** Loaded when a disk is full for the first time: most holders never need it. */
+/** Loaded when a disk is full for the first time, because most holders never need it. */
 async function freeBytes(dir: string): Promise<number> {
   const { statfs } = await import("node:fs/promises");
   const { bavail, bsize } = await statfs(dir);

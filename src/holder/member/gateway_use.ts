@@ -1,11 +1,11 @@
-/** What a member may use its group's gateway for: it stands in its config, and holds for its machine from the first frame. */
+/** A member's rights to use its group's gateway: its config has them, and they apply from its machine's first frame. */
 
 import { FleetboxError } from "../../core/errors.ts";
 import type { Options } from "../../core/options.ts";
 import type { Member } from "./member.ts";
 import { gatewayUse } from "./prepare.ts";
 
-/** Lets a machine's frames have the way out that stands in the member's config. @throws why the gateway does not run */
+/** Applies the rights in the member's config to its machine. @throws why the gateway does not run */
 export async function allowUse(member: Member): Promise<void> {
   const { context: { store, network }, name } = member;
   const use = gatewayUse(store.config(name) ?? member.config!, {});
@@ -14,8 +14,8 @@ export async function allowUse(member: Member): Promise<void> {
 }
 
 /**
- * Changes it, for a member that has a machine or not; it is kept.
- * @throws {FleetboxError} `conflict`: the member is only just being made; or why the gateway, which had to be started again
+ * Changes and keeps the rights of a member with or without a machine.
+ * @throws {FleetboxError} `conflict`: the member is still being made; or why the gateway, which had to be started again
  * for it, does not run.
  */
 export async function changeUse(member: Member, asked: Pick<Options, "egress" | "host_access">): Promise<void> {
@@ -23,7 +23,7 @@ export async function changeUse(member: Member, asked: Pick<Options, "egress" | 
   await store.withMemberLock(name, async () => {
     const before = store.config(name);
     if (!before) {
-      throw new FleetboxError("conflict", `"${name}" is just being made: it has no egress to change yet`, {
+      throw new FleetboxError("conflict", `"${name}" is still being made: it has no egress to change yet`, {
         hint: `Wait for it: fleetbox wait ${name}`,
       });
     }
@@ -31,6 +31,6 @@ export async function changeUse(member: Member, asked: Pick<Options, "egress" | 
     await store.writeConfig({ ...before, ...use });
     if (member.config) member.config = { ...member.config, ...use };
   });
-  // Out of the lock: a gateway that is started again takes its time.
+  // Outside the lock, because restarting a gateway takes time.
   if (member.process && member.config) await allowUse(member);
 }

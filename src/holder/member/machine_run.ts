@@ -1,6 +1,6 @@
 /**
- * One life of a member's machine: the machine, and what it has from its holder while it runs. Released once, by the phase that
- * ends it: the machine first (killed when it is still there), then its console, then its link to the switch.
+ * One run of a member's machine: the machine, and its resources in the holder. Released once, by the phase that ends
+ * it: first the machine (killed if it still runs), then its console, then its link to the switch.
  */
 
 import type { Machine } from "../../vmm/contract.ts";
@@ -9,9 +9,9 @@ import type { SshEndpoint } from "../../wire.ts";
 export class MachineRun implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
   #released: Promise<void> | undefined;
-  /** Where its SSH server is reached, once its port is forwarded. */
+  /** Its SSH endpoint, once its port is forwarded. */
   ssh: SshEndpoint | undefined;
-  /** The hypervisor's program and arguments; unknown of a machine that was adopted. */
+  /** The hypervisor's program and arguments; unknown for an adopted machine. */
   command: string[] | undefined;
 
   /** Where its lines begin in the console's log. */
@@ -19,7 +19,7 @@ export class MachineRun implements AsyncDisposable {
 
   constructor(readonly machine: Machine, readonly isAdopted: boolean) {}
 
-  /** Has something released with the machine, after it: the last one that was given first. */
+  /** Adds a resource that is released after the machine, the last added one first. */
   defer(release: () => void | Promise<void>): void {
     this.#stack.defer(release);
   }

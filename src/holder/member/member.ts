@@ -1,8 +1,8 @@
 /**
- * One member in its holder: its phase, and what may be asked of it.
+ * One member in its holder: its phase and its operations.
  *
- * A boot is in `boot.ts`, an end in `stop.ts`, the phases and who owns what in `phases.ts`. Which members there are, and when
- * the group ends, is the group's business (`group/`).
+ * `boot.ts` has the boot, `stop.ts` the end, `phases.ts` the phases and the ownership of resources. The group
+ * (`group/`) knows its members and its own end.
  */
 
 import { FleetboxError, toWireError, type WireError } from "../../core/errors.ts";
@@ -25,7 +25,7 @@ import { MemberPorts } from "./ports.ts";
 import type { Prepared } from "./prepare.ts";
 import { endOrphan, type Stop, type StopRequest, stopRun } from "./stop.ts";
 
-/** What a member needs of its group. */
+/** The group's part. */
 export interface MemberContext {
   store: Store;
   group: string;
@@ -34,11 +34,11 @@ export interface MemberContext {
   driver: Driver;
   host: HypervisorHost;
   network: GroupNetwork;
-  /** Writes the member's pidfile again, in case that its directory was removed since the claim. */
+  /** Writes the member's pidfile again, because its directory may have been removed since the claim. */
   writePid(name: string): Promise<void>;
-  /** Told each step. */
+  /** Called with each step. */
   onDetail(detail: Detail): void;
-  /** Something that `report()` tells has changed. */
+  /** A value of `report()` has changed. */
   onChange(member: Member): void;
   /** The guest powered itself off: the member leaves the group. */
   onPowerOff(member: Member): void;
@@ -55,7 +55,7 @@ export class Member {
   config: MemberConfig | undefined;
   /** Whether the latest boot made the member: a failed first boot removes what it made. */
   created = false;
-  /** Whether its first boot, or another's of the same group, failed: it is only there to tell why. */
+  /** Whether its group's first boot failed: it only stays to report the reason. */
   isLeaving = false;
   /** The steps of the latest boot. */
   #details: Detail[] = [];
@@ -76,7 +76,7 @@ export class Member {
   get state(): State {
     return wireState(this.phases.now).state;
   }
-  /** The boot under way. */
+  /** The running boot. */
   get booting(): Promise<void> | undefined {
     return bootOf(this.phases.now)?.done;
   }
@@ -86,15 +86,15 @@ export class Member {
   get #run(): MachineRun | undefined {
     return runOf(this.phases.now);
   }
-  /** The hypervisor's process, while there is one. */
+  /** The hypervisor's process, while it runs. */
   get process(): ProcessIdentity | undefined {
     return this.#run?.machine.process ?? orphanOf(this.phases.now);
   }
-  /** A machine that runs although its member failed: an earlier holder's, or one of which not all could be adopted. */
+  /** The running machine of a failed member: an earlier holder's, or one that was adopted only in part. */
   get stray(): ProcessIdentity | undefined {
     return bootOf(this.phases.now) ? undefined : this.process;
   }
-  /** Where its SSH server is reached: a gateway that was started again may have had to take another port. */
+  /** Its SSH endpoint: a restarted gateway may have another port. */
   get #endpoint(): SshEndpoint | undefined {
     const ssh = this.#run?.ssh;
     if (!ssh || !this.config) return undefined;
@@ -110,7 +110,7 @@ export class Member {
 
   /**
    * Boots the member as who it is on its network; returns when it runs. While one boot is under way, a second call waits for it.
-   * @throws the cause, when it does not come up; it is `failed` then, or `stopped` when it was stopped meanwhile.
+   * @throws the cause, when it does not come up; then it is `failed`, or `stopped` if it was stopped meanwhile.
    */
   boot(identity: Identity, options: Options): Promise<void> {
     const underWay = bootOf(this.phases.now);
@@ -150,7 +150,7 @@ export class Member {
     else if (event.kind === "reset") log(`${this.name}: the guest restarted itself`);
   }
 
-  /** The virtual CPUs stand still. With a full disk the machine goes on by itself when there is room again. */
+  /** The virtual CPUs are paused. After a full disk the machine resumes once there is space. */
   pause(reason: PauseReason, what: string): void {
     const { disk, dir } = this.paths;
     const isFull = reason === "disk-full";
@@ -162,7 +162,7 @@ export class Member {
     if (isFull) this.#resumer.begin();
     if (isKnown) return;
     const hint = isFull
-      ? `Free some space on the file system of ${dir}: the machine goes on by itself then, and nothing is lost.`
+      ? `Free some space on the file system of ${dir}: the machine then resumes by itself, and nothing is lost.`
       : undefined;
     const failure: WireError = { code: isFull ? "no-space" : "failed", message, causes: [], hint };
     const from = now.kind === "paused" ? now.from : now;
@@ -200,9 +200,10 @@ export class Member {
   }
 
   /**
-   * Stops the member and returns when its machine is gone. A second call while one is under way waits for it, and with
-   * `force` makes it hurry.
-   * @throws {FleetboxError} `conflict`: the machine does not answer, and its end was not forced; it is as it was then.
+   * Stops the member and returns when its machine is gone. A second call during a stop waits for it, and with `force`
+   * shortens it.
+   * @throws {FleetboxError} `conflict`: the machine does not answer, and its end was not forced; then it is left as it
+   * was.
    */
   stop(request: StopRequest): Promise<void> {
     const { now } = this.phases;
@@ -223,7 +224,7 @@ export class Member {
       boot.abort.abort(new FleetboxError("conflict", `"${this.name}" is being stopped`));
       await boot.done.catch(() => {});
     }
-    const before = this.#beforeStop; // the boot may just have come as far as a machine
+    const before = this.#beforeStop; // the boot may have just started a machine
     const run = runOf(before);
     try {
       if (before.kind === "orphaned") await endOrphan(this.name, this.paths, before.process, force);
@@ -241,13 +242,13 @@ export class Member {
     this.phases.to({ kind: "stopped" });
   }
 
-  /** What the member was before the stop that is under way. */
+  /** The member's phase before the running stop. */
   get #beforeStop(): Exclude<Phase, { kind: "stopping" }> {
     const { now } = this.phases;
     return now.kind === "stopping" ? now.from : now;
   }
 
-  /** Gives a member that exists, machine or not, what it can be given: ports, egress, access to the host. They are kept. */
+  /** Changes an existing member, with or without a machine: ports, egress, access to the host. They are kept. */
   async change({ egress, host_access, publish = [] }: Options): Promise<void> {
     if (egress !== undefined || host_access !== undefined) {
       await changeUse(this, { egress, host_access });
@@ -256,7 +257,7 @@ export class Member {
     for (const wish of publish) await this.forward(wish);
   }
 
-  /** Returns when its SSH port is open: a gateway that has died is waited for. One that is not up is as it is. */
+  /** Returns when a running member's SSH port is open: a gateway that has died is waited for. */
   async reachable(): Promise<void> {
     if (this.#endpoint) await this.context.network.reachable(this.name, this.config!.ip);
   }
@@ -268,43 +269,45 @@ export class Member {
     return made;
   }
 
-  /** Takes a host port away. @throws {FleetboxError} `not-found`: it does not lead here. */
+  /** Removes a host port. @throws {FleetboxError} `not-found`: it does not lead here. */
   async unforward(hostPort: number): Promise<PortForward> {
     const gone = await this.ports.unforward(hostPort);
     this.context.onChange(this);
     return gone;
   }
 
-  /** @throws {FleetboxError} `conflict`: there is no console, for there is no machine, and none is being started. */
+  /**
+   * @throws {FleetboxError} `conflict`: there is no console, because there is no machine, and none is being started.
+   */
   checkConsole(): void {
     if (this.console.isConnected || isActive(this.state)) return;
     throw new FleetboxError("conflict", `"${this.name}" has no console: it is ${this.state}`, {
-      hint: `Boot it: fleetbox up ${this.name}; or read what it said: fleetbox logs ${this.name}`,
+      hint: `Boot it: fleetbox up ${this.name}; or read its log: fleetbox logs ${this.name}`,
     });
   }
 
   /**
-   * Gives a client the console until it leaves or the machine is gone; a member that is just being started has one as
-   * soon as its machine runs. Closes nothing.
+   * Gives a client the console until it leaves or the machine is gone; a starting member has one as soon as its machine
+   * runs. Closes nothing.
    */
   async attachConsole(client: Deno.UnixConn): Promise<void> {
     await this.console.attach(client, (replay) => new TextEncoder().encode(encodeLine({ event: "console", replay })));
   }
 
-  /** Tells a step of the boot or the stop. */
+  /** Reports a step of the boot or the stop. */
   tell(message: string, command?: string[]): void {
     const detail: Detail = { event: "detail", name: this.name, message, ...(command && { command }) };
     this.#details.push(detail);
     this.context.onDetail(detail);
   }
 
-  /** {@link report}, and whether its hypervisor answers: it is asked. */
+  /** {@link report}, and whether its hypervisor answers when asked. */
   async askedReport(): Promise<MemberReport> {
     const answers = await this.#run?.machine.answers(ANSWER_MS) ?? true;
     return { ...this.report(), ...(answers ? {} : { not_answering: true }) };
   }
 
-  /** All that can be told of it: what {@link askedReport} tells, and the hypervisor's command line. */
+  /** The full report: that of {@link askedReport}, and the hypervisor's command line. */
   async fullReport(): Promise<MemberReport> {
     const report = await this.askedReport();
     const command = this.#run?.command;

@@ -1,9 +1,9 @@
 /**
- * The phases of a member, the one table of transitions between them, and what the protocol says of each.
+ * The phases of a member, the one table of transitions between them, and their states in the protocol.
  *
- * A phase owns what it acquired: from `booting` on that is the machine with its link, its console and its pidfile
- * ({@link MachineRun}), which goes from phase to phase and is released by the one that ends it. Everything that changes a
- * member goes through {@link Phases}; what the table does not allow is an error of ours and throws.
+ * A phase owns its resources: from `booting` on these are the machine with its link, its console and its pidfile
+ * ({@link MachineRun}), which pass from phase to phase; the phase that ends the machine releases them. Every change of
+ * a member goes through {@link Phases}; a transition that is not in the table is a defect and throws.
  */
 
 import type { WireError } from "../../core/errors.ts";
@@ -13,7 +13,7 @@ import type { MachineRun } from "./machine_run.ts";
 import type { Boot } from "./boot.ts";
 import type { Stop } from "./stop.ts";
 
-/** Why the virtual CPUs stand still. */
+/** Why the virtual CPUs are paused. */
 export type PauseReason = "disk-full" | "disk-error" | "user" | "checkpoint";
 
 export interface Pause {
@@ -31,7 +31,7 @@ export interface Preparing {
   kind: "preparing";
   boot: Boot;
   stage: Stage;
-  /** How far the image's download is, while there is one. */
+  /** The progress of the image's download, while there is one. */
   download?: MemberReport["download"];
 }
 /** Its machine runs, and its guest does not answer yet. */
@@ -44,22 +44,22 @@ export interface Booting {
 export interface Running {
   kind: "running";
   run: MachineRun;
-  /** What is wrong with the guest although it runs. */
+  /** The problem of a running guest. */
   problem?: WireError;
 }
-/** Its virtual CPUs stand still. */
+/** Its virtual CPUs are paused. */
 export interface Paused {
   kind: "paused";
   pause: Pause;
   run: MachineRun;
-  /** What it is again when the machine goes on. */
+  /** Its phase after the machine resumes. */
   from: Booting | Running;
 }
-/** It is on its way down. */
+/** It is being stopped. */
 export interface Stopping {
   kind: "stopping";
   stop: Stop;
-  /** What it was before. */
+  /** Its phase before. */
   from: Exclude<Phase, Stopping>;
 }
 export interface Stopped {
@@ -69,14 +69,14 @@ export interface Stopped {
 export interface Failed {
   kind: "failed";
   failure: WireError;
-  /** The machine of an earlier holder, which goes on: it was adopted, and then something failed here. */
+  /** The running machine of an earlier holder: it was adopted, and then the holder failed to use it. */
   run?: MachineRun;
 }
 /** The machine of an earlier holder, which has not answered this one yet, or does not answer (`failure`). */
 export interface Orphaned {
   kind: "orphaned";
   process: ProcessIdentity;
-  /** The adoption under way. */
+  /** The running adoption. */
   boot?: Boot;
   failure?: WireError;
 }
@@ -84,7 +84,7 @@ export interface Orphaned {
 export type Phase = Absent | Preparing | Booting | Running | Paused | Stopping | Stopped | Failed | Orphaned;
 export type PhaseKind = Phase["kind"];
 
-/** From each phase, those that may follow. Changes within a phase (a stage, a download) are always allowed. */
+/** The allowed next phases of each phase. Changes within a phase (a stage, a download) are always allowed. */
 export const NEXT: { readonly [From in PhaseKind]: readonly PhaseKind[] } = {
   absent: ["preparing", "orphaned", "stopping"],
   preparing: ["booting", "failed", "stopping"],
@@ -97,19 +97,19 @@ export const NEXT: { readonly [From in PhaseKind]: readonly PhaseKind[] } = {
   orphaned: ["preparing", "booting", "failed", "stopping"],
 };
 
-/** The machine of a phase, with all that belongs to it. */
+/** The machine of a phase, with its resources. */
 export function runOf(phase: Phase): MachineRun | undefined {
   if (phase.kind === "stopping") return runOf(phase.from);
   return "run" in phase ? phase.run : undefined;
 }
 
-/** The boot or adoption that is under way. */
+/** The running boot or adoption. */
 export function bootOf(phase: Phase): Boot | undefined {
   if (phase.kind === "paused") return bootOf(phase.from);
   return "boot" in phase ? phase.boot : undefined;
 }
 
-/** What the protocol says of a phase. */
+/** A phase in the protocol's words. */
 export interface WireState {
   state: State;
   stage?: Stage;
@@ -145,7 +145,7 @@ export function isActive(state: State): boolean {
   return state === "downloading" || state === "starting" || state === "running";
 }
 
-/** One member's phase, and since when the protocol's state has been what it is. */
+/** One member's phase, and when the protocol's state began. */
 export class Phases {
   #now: Phase = { kind: "absent" };
   #since = new Date();
@@ -159,7 +159,7 @@ export class Phases {
     return this.#since;
   }
 
-  /** @param since when the protocol's state came to be so, if not now. @throws {Error} the table does not allow it. */
+  /** @param since when the protocol's state began, if not now. @throws {Error} the table does not allow it. */
   to(next: Phase, since = new Date()): void {
     const before = this.#now;
     if (next.kind !== before.kind && !NEXT[before.kind].includes(next.kind)) {

@@ -1,4 +1,4 @@
-/** Ports of this host that lead to a member's: kept in its config, and open while its machine runs. */
+/** A member's port forwards: kept in its config, and open while its machine runs. */
 
 import { FleetboxError } from "../../core/errors.ts";
 import type { ForwardWish, PortForward } from "../../core/options.ts";
@@ -13,8 +13,8 @@ export class MemberPorts {
   constructor(private readonly name: string, private readonly store: Store, private readonly network: GroupNetwork) {}
 
   /**
-   * Opens the ports of a machine that has just started or was adopted.
-   * @throws {FleetboxError} `conflict`: one is taken. Not of an adopted machine, which does not go down because of that.
+   * Opens the ports of a started or adopted machine.
+   * @throws {FleetboxError} `conflict`: one is taken. An adopted machine does not fail because of that.
    */
   async open(ip: string, isAdopted: boolean): Promise<void> {
     this.#forwards = this.store.config(this.name)?.forwards ?? [];
@@ -30,9 +30,9 @@ export class MemberPorts {
   }
 
   /**
-   * Makes a host port lead to one of the member's, from now on; one that is there already is given.
-   * @param ip of its machine; undefined: it has none now, and opens what stands in its config when it has.
-   * @throws {FleetboxError} `conflict`: the port is taken, or the member is only just being made.
+   * Makes a host port lead to one of the member's, from now on; returns an existing forward.
+   * @param ip its machine's address; undefined: it has no machine now, and opens the forwards of its config later.
+   * @throws {FleetboxError} `conflict`: the port is taken, or the member is still being made.
    */
   async forward(wish: ForwardWish, ip: () => string | undefined): Promise<PortForward> {
     return await this.store.withMemberLock(this.name, async () => {
@@ -53,7 +53,7 @@ export class MemberPorts {
     });
   }
 
-  /** Takes a host port away. @throws {FleetboxError} `not-found`: it does not lead here. */
+  /** Removes a host port. @throws {FleetboxError} `not-found`: it does not lead here. */
   async unforward(hostPort: number): Promise<PortForward> {
     return await this.store.withMemberLock(this.name, async () => {
       this.#config();
@@ -71,7 +71,7 @@ export class MemberPorts {
   #config(): MemberConfig {
     const config = this.store.config(this.name);
     if (config) return config;
-    throw new FleetboxError("conflict", `"${this.name}" is just being made: it has no ports yet`, {
+    throw new FleetboxError("conflict", `"${this.name}" is still being made: it has no ports yet`, {
       hint: `Wait for it: fleetbox wait ${this.name}`,
     });
   }

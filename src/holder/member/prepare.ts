@@ -1,9 +1,9 @@
 /**
  * A member before its machine runs: its config, its disk, its seed, and the spec for the driver.
  *
- * All of it happens under the member's lock, and each step can be repeated after a crash: the config is written whole
- * or not at all, the disk appears whole or not at all, the seed is made anew at every boot. A disk is made only for a
- * member that never booted; one that is missing later is damage, never an occasion for an empty one.
+ * All of it happens under the member's lock, and each step can be repeated after a crash: the config and the disk
+ * appear complete or not at all, the seed is made again at every boot. A disk is made only for a member that never
+ * booted; one that is missing later is damage, and never replaced by an empty one.
  */
 
 import { FleetboxError } from "../../core/errors.ts";
@@ -24,7 +24,7 @@ import { driver } from "../../vmm/driver.ts";
 import type { Stage } from "../../wire.ts";
 import type { Identity } from "./identity.ts";
 
-/** The guest's user that has our key. */
+/** The guest's user that accepts our key. */
 export const GUEST_USER = "fleetbox";
 
 export interface Prepared {
@@ -43,17 +43,17 @@ export interface PrepareRequest {
   /** The group's id. */
   group: string;
   onStage: (stage: Stage) => void;
-  /** Told of a download as it goes on; not called when there is nothing to download. */
+  /** Called with a download's progress; never when there is nothing to download. */
   onDownload: (progress: FetchProgress) => void;
   /** Ends a download. */
   signal: AbortSignal;
-  /** Called as soon as a member that did not exist begins to, so that a failure can remove it again. */
+  /** Called as soon as a new member begins to exist, so that a failure can remove it again. */
   onCreate: () => void;
 }
 
 /**
- * Makes what a member lacks, and gives what its machine needs.
- * @throws {FleetboxError} why it cannot be: a damaged config, a missing image, no space, a missing program, …
+ * Makes the missing files of a member, and returns its machine's parts.
+ * @throws {FleetboxError} why that fails: a damaged config, a missing image, no space, a missing program, …
  */
 export async function prepareMember(request: PrepareRequest): Promise<Prepared> {
   const { store, name, options, group } = request;
@@ -61,7 +61,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
   const before = await imageFor(request);
   return await store.withMemberLock(name, async () => {
     const existing = store.config(name);
-    // Once more, in case that somebody else made the member anew meanwhile; what was downloaded is there now.
+    // Once more, because another process may have created the member again meanwhile; downloads are done now.
     const image = existing?.image_id === before.id || !existing ? before : await imageFor(request);
     const kept = existing ?? newConfig(name, options, request.identity, image);
     let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options) };
@@ -96,7 +96,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
   });
 }
 
-/** What a member may use the gateway for: what is asked, else what it had. */
+/** A member's rights to use the gateway: the requested ones, else its earlier ones. */
 export function gatewayUse(
   config: Pick<MemberConfig, "egress" | "host_access">,
   asked: Pick<Options, "egress" | "host_access">,
@@ -112,18 +112,18 @@ function isChanged(before: MemberConfig, after: MemberConfig): boolean {
 }
 
 /**
- * Checks the fixtures of members that are to be booted, those that exist and those that are new.
- * @throws {FleetboxError} before anything has begun.
+ * Checks the shared directories of members to boot, existing and new ones.
+ * @throws {FleetboxError} before any work has begun.
  */
 export function checkAllFixtures(store: Store, names: readonly string[], options: Options): void {
   for (const name of names) {
     const stored = store.readMember(name);
-    if (stored && "damage" in stored) continue; // its own boot tells
+    if (stored && "damage" in stored) continue; // its own boot reports that
     checkFixtures(stored?.config.fixtures ?? options.fixtures ?? []);
   }
 }
 
-/** The member's image; a download is done before the member is locked, for it takes its time. */
+/** The member's image; downloads come before the member's lock, because they take time. */
 async function imageFor({ store, name, options, signal, onDownload }: PrepareRequest): Promise<Image> {
   const existing = store.config(name);
   return await resolveImage(store, existing?.image ?? options.image ?? DEFAULTS.image, existing?.image_id, {
@@ -134,7 +134,7 @@ async function imageFor({ store, name, options, signal, onDownload }: PrepareReq
   });
 }
 
-/** What the machine starts from. @throws {FleetboxError} `unavailable`: no UEFI firmware on this host. */
+/** The machine's boot source. @throws {FleetboxError} `unavailable`: no UEFI firmware on this host. */
 function bootSource(paths: MemberPaths, { boot, arch }: Image, userData: string | undefined): BootSource {
   if (boot.kind === "kernel") {
     const { cmdlineOffline, ...source } = boot;
@@ -149,13 +149,13 @@ function needsUefi(boot: ImageBoot, arch: Image["arch"]): boolean {
   return boot.kind === "firmware" && (boot.firmware ?? (arch === "aarch64" ? "uefi" : "bios")) === "uefi";
 }
 
-/** The variables of the member's own UEFI firmware, once: what a guest has set there stays, as on any machine. */
+/** The variables of the member's own UEFI firmware, made once: a guest's changes stay, as on any machine. */
 async function ensureFirmware(paths: MemberPaths, { boot, arch }: Image): Promise<void> {
   if (!needsUefi(boot, arch) || exists(paths.efiVars)) return;
   await writeDurably(paths.efiVars, await Deno.readFile(driver.findFirmware(arch).vars));
 }
 
-/** The driver's spec for a prepared member. Reads no file of it. */
+/** The driver's spec for a prepared member. Reads none of its files. */
 export function machineSpec(
   paths: MemberPaths,
   config: MemberConfig,
@@ -209,7 +209,7 @@ function checkMemory(config: MemberConfig, image: Image): void {
     throw new FleetboxError(
       "misuse",
       `"${name}" has ${memory_mb} MiB of memory, and its image needs at least ${image.minMemoryMiB} MiB`,
-      { hint: `Ask for more: --memory ${image.minMemoryMiB}M` },
+      { hint: `Use more: --memory ${image.minMemoryMiB}M` },
     );
   }
   const hostMiB = Math.floor(Deno.systemMemoryInfo().total / 1024 / 1024);
@@ -218,7 +218,7 @@ function checkMemory(config: MemberConfig, image: Image): void {
       "no-space",
       `"${name}" wants ${memory_mb} MiB of memory, and this host has ${hostMiB} MiB`,
       {
-        hint: "Ask for less with --memory.",
+        hint: "Use less with --memory.",
       },
     );
   }
@@ -238,7 +238,7 @@ async function ensureDisk(paths: MemberPaths, config: MemberConfig, image: Image
   await createOverlay(paths.disk, image, config.disk_mb);
 }
 
-/** Like `Promise.all`, but when one fails the others come to their end first: nothing is written after that. */
+/** Like `Promise.all`, but after a failure it waits for the others, so that no write comes later. */
 async function allEnded(work: Promise<unknown>[]): Promise<void> {
   for (const done of await Promise.allSettled(work)) if (done.status === "rejected") throw done.reason;
 }

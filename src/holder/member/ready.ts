@@ -1,25 +1,25 @@
 /**
  * When a guest is up: its SSH server answers on the port that leads to it.
  *
- * Nobody tells the host when a server in a guest begins to listen, but a guest that comes up is heard: its first frame,
- * an address that it announces, a line on its console. Each of these is a hint, and on a hint we probe. The timer
- * between probes is for guests that say nothing; it is never the first to know of one that speaks.
+ * The host gets no event when a server in a guest begins to listen, but a booting guest gives signs: its first frame,
+ * an address that it announces, a line on its console. Each of these is a hint, and a hint causes a probe. The timer
+ * between probes is for silent guests.
  */
 
 import { answersSsh } from "../../guest/ssh_probe.ts";
 
 /** The longest wait for a first hint before probing anyway. */
 const QUIET_MS = 3_000;
-/** The waits between probes that failed. A hint starts them anew. */
+/** The waits between failed probes. A hint starts them again. */
 const AGAIN_MS = [50, 100, 200, 400, 800, 1_000];
 const PROBE_LIMIT_MS = 5_000;
-/** A probe may hang until its limit while the guest is half up; a hint probes again beside it, up to so many. */
+/** How many probes may run at once: one may hang until its limit while the guest is half up. */
 const MAX_PROBES = 3;
 
 export interface ReadyOptions {
   /** Ends the wait: the boot's limit, a stop, the machine's end. */
   signal: AbortSignal;
-  /** Registers the function to call on a sign of life; returns how to take it back. */
+  /** Registers the function to call on a hint; returns the function that unregisters it. */
   onHint: (hint: () => void) => () => void;
 }
 

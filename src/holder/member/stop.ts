@@ -1,4 +1,4 @@
-/** The end of a member's machine: what is asked, and the ladder (its guest is asked, then it is ended). */
+/** The end of a member's machine: its options, and the ladder (the guest is asked, then the machine is ended). */
 
 import { FleetboxError } from "../../core/errors.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
@@ -16,21 +16,21 @@ export interface StopRequest {
   graceMs: number;
 }
 
-/** A stop under way. */
+/** A running stop. */
 export interface Stop {
-  /** Aborted: the guest is not waited for any longer. */
+  /** Aborted: stop waiting for the guest. */
   hurry: AbortController;
   done: Promise<void>;
 }
 
-/** What each step of a stop is. */
+/** The descriptions of the steps of a stop. */
 const RUNGS: Record<Rung, string> = {
   acpi: "its power button is pressed; its guest shuts down",
   quit: "its hypervisor is told to quit",
   kill: "its hypervisor is killed",
 };
 
-/** Ends a machine, and releases what belongs to it. A guest that is still booting is not asked, unless it was adopted. */
+/** Ends a machine and releases its resources. A guest that still boots is not asked, unless it was adopted. */
 export async function stopRun(
   name: string,
   run: MachineRun,
@@ -62,7 +62,7 @@ export async function endOrphan(
 ): Promise<void> {
   if (!force && isAlive(process) && exists(paths.disk)) {
     throw new FleetboxError("conflict", `Cannot stop "${name}": its machine (process ${process.pid}) does not answer`, {
-      hint: `End it, without asking it: fleetbox stop --force ${name}`,
+      hint: `End it without asking it: fleetbox stop --force ${name}`,
     });
   }
   await endProcesses([process], `The machine of "${name}"`);

@@ -1,24 +1,24 @@
 /**
- * Keeps a group's gateway running: starts it, and starts it again when it dies, for as long as the group lives.
+ * Keeps a group's gateway running: starts it, and starts it again when it dies, while the group lives.
  *
- * One that was up for a while is started again at once. One that dies soon after its start, or cannot be started, is
- * given longer and longer, up to a minute: a host on which it cannot live must not be kept busy by it. What is wrong is
- * told meanwhile ({@link GatewayKeeper.trouble}). Whoever needs the gateway now does not wait that long: `ready` has it
- * tried at once. How one is started, and what is done with one that runs, is `network.ts`'s business.
+ * A gateway that was up for a while is started again at once. If it dies soon after its start, or cannot be started,
+ * the waits grow up to a minute, so that it does not keep the host busy. {@link GatewayKeeper.trouble} says what is
+ * wrong meanwhile. A caller that needs the gateway now does not wait that long: `ready` starts it at once.
+ * `group_network.ts` starts and uses gateways.
  */
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import type { Gateway } from "../../vmm/contract.ts";
 
 export interface KeeperOptions {
-  /** Starts one; resolves when it can be used. Called again after each end. */
+  /** Starts a gateway; resolves when it can be used. Called again after each end. */
   start: () => Promise<Gateway>;
-  /** Called when the gateway, or the trouble with it, has changed. */
+  /** Called when the gateway or its trouble has changed. */
   onChange: () => void;
   log: (line: string) => void;
-  /** The wait after so many ends in a row that came too soon. @default {@link backOffMs} */
+  /** The wait after this many early ends in a row. @default {@link backOffMs} */
   waitMs?: (ends: number) => number;
-  /** One that lives so long counts as healthy. @default 10000 */
+  /** A gateway that lives this long counts as healthy. @default 10000 */
   healthyMs?: number;
 }
 
@@ -26,13 +26,13 @@ const HEALTHY_MS = 10_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
 
-/** 0, for the first time, then from half a second up to a minute. */
+/** 0 for the first time, then from half a second up to a minute. */
 export function backOffMs(ends: number): number {
   return ends <= 1 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (ends - 2));
 }
 
 export class GatewayKeeper {
-  /** The try that is under way, and the gateway that came of it while it runs. */
+  /** The present try, and its gateway while it runs. */
   #attempt: Promise<Gateway> | undefined;
   #running: Gateway | undefined;
   /** Resolved with the next try when it begins. */
@@ -40,10 +40,10 @@ export class GatewayKeeper {
   /** Ends the wait before the next try. */
   #hurry = () => {};
   #isClosing = false;
-  /** Ends in a row that came too soon. */
+  /** Early ends in a row. */
   #ends = 0;
   #why = "";
-  /** When the next try begins, while that is waited for. */
+  /** When the next try begins, during the wait for it. */
   #nextTry: number | undefined;
   #over: Promise<void> = Promise.resolve();
   /** The gateway that is being ended so that another takes its place. */
@@ -56,7 +56,7 @@ export class GatewayKeeper {
     return this.#running;
   }
 
-  /** What is wrong with the gateway: why it does not stay up, and what happens next. */
+  /** The gateway's trouble: why it does not stay up, and what happens next. */
   get trouble(): string | undefined {
     if (this.#ends < 2) return undefined;
     const seconds = Math.max(1, Math.ceil(((this.#nextTry ?? 0) - performance.now()) / 1000));
@@ -68,13 +68,13 @@ export class GatewayKeeper {
     return `ended ${this.#ends} times in a row soon after its start, ${now}; the last time: ${this.#why}`;
   }
 
-  /** Begins. Returns at once: failures come out of {@link ready}. */
+  /** Begins. Returns at once: {@link ready} reports failures. */
   open(): void {
     this.#over = this.#keep();
   }
 
   /**
-   * The gateway, up. Waits for the try that is under way, and when that comes to nothing for another one, made at once.
+   * The gateway, up. Waits for the present try, and if that fails for another one, made at once.
    * @throws why the latest try failed
    */
   async ready(): Promise<Gateway> {
@@ -109,7 +109,7 @@ export class GatewayKeeper {
     return this.#coming.promise;
   }
 
-  /** Ends the gateway, and tries no more. A start that is under way is waited for. */
+  /** Ends the gateway and the tries. Waits for a start that is in progress. */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#hurry();
@@ -172,6 +172,6 @@ export class GatewayKeeper {
 
 function deferred(): PromiseWithResolvers<Gateway> {
   const coming = Promise.withResolvers<Gateway>();
-  coming.promise.catch(() => {}); // whoever waits for it hears of it
+  coming.promise.catch(() => {}); // callers that wait for it get the error
   return coming;
 }

@@ -1,9 +1,9 @@
 /**
- * A group's private network, as the holder runs it: the switch, the gateway, DNS for its members, the forwarded ports.
+ * A group's private network in the holder: the switch, the gateway, DNS for its members, the port forwards.
  *
  * The switch is in this process; the gateway is a child that lives as long as the group. A gateway that dies is started
- * again with the same forwarded ports, so an address that a user wrote down stays good. Everything about one member goes
- * in by {@link GroupNetwork.plug} and {@link GroupNetwork.sshPort}, and out by their counterparts.
+ * again with the same port forwards, so addresses that a user wrote down stay valid. A member is added by {@link
+ * GroupNetwork.plug} and {@link GroupNetwork.sshPort}, and removed by their counterparts.
  */
 
 import { codeOf, FleetboxError } from "../../core/errors.ts";
@@ -26,10 +26,10 @@ export interface NetworkOptions {
   gateway: Omit<GatewaySpec, "forwards" | "restricted">;
   /** Whether a member of the group has egress, or access to the host: else the gateway is restricted. */
   isOpen(): boolean;
-  /** The address of a member that boots or runs. */
+  /** The address of a booting or running member. */
   lookup(name: string): string | undefined;
   nameOf(address: string): string | undefined;
-  /** The host ports that members have published: none of them is the one that leads to an SSH server, wherever it leads. */
+  /** The host ports of members' port forwards: none of them is a port to an SSH server. */
   publishedPorts(): ReadonlySet<number>;
   /** Called when the gateway's process or a forwarded port changed. */
   onChange(): void;
@@ -37,43 +37,43 @@ export interface NetworkOptions {
   onNote(message: string): void;
 }
 
-/** A member's end of its cable. */
-export interface Cable {
+/** A member's link to the switch. */
+export interface Link {
   name: string;
   mac: string;
   ip: string;
   netSocket: string;
 }
 
-/** How often a port is asked for, when one gateway after the other dies. */
+/** How often a port forward is tried, when one gateway after the other dies. */
 const GATEWAY_TRIES = 3;
-/** How long a gateway that broke off may take to be gone. */
+/** How long a disconnected gateway may take to end. */
 const GATEWAY_END_MS = 2_000;
-/** How long a new machine's network socket may take to be there. */
+/** How long a new machine's network socket may take to appear. */
 const SOCKET_LIMIT_MS = 3_000;
-/** The waits before the tries to mend a broken cable. */
+/** The waits before the tries to connect a broken link again. */
 const RECONNECT_MS = [20, 100, 500, 2_000, 5_000];
 
 export class GroupNetwork {
   readonly #switch: Switch;
   readonly #dns: LazyDns;
   readonly #keeper: GatewayKeeper;
-  /** The gateway of the group's last holder, until it was taken back or ended. */
+  /** The gateway of the group's last holder, until it is adopted or ended. */
   #before: ProcessIdentity | undefined;
   /** Addresses whose SSH ports are forwarded as soon as there is a gateway. */
   #wanted = new Set<string>();
   #closing = false;
-  /** Ends a start that is under way when the group ends. */
+  /** Aborts a start when the group ends. */
   readonly #over = new AbortController();
   /** Host ports that lead to port 22 of an address. */
   readonly #sshPorts = new Map<string, number>();
-  /** What members have published, by host port; with what keeps it from being open. */
+  /** The members' port forwards, by host port; with the reason why one is not open. */
   readonly #published = new Map<number, { ip: string; port: number; problem?: string }>();
   #opening: Promise<void> = Promise.resolve();
   /** Members whose machines are being connected early. */
   readonly #early = new Map<string, Promise<void>>();
-  /** The port of each member, and of the gateway, as it should be. */
-  readonly #cables = new Map<string, Port>();
+  /** The intended port of each member, and of the gateway. */
+  readonly #links = new Map<string, Port>();
   /** What each member may use the gateway for. */
   readonly #rules = new Map<string, GatewayRules>();
   /** Whether the gateway that runs, or ran last, is restricted. */
@@ -99,9 +99,9 @@ export class GroupNetwork {
   }
 
   /**
-   * Starts the gateway, or takes a killed holder's back; returns at once, failures come out of {@link sshPort}.
+   * Starts the gateway, or adopts a killed holder's; returns at once, {@link sshPort} reports failures.
    * @param ips addresses whose SSH ports are forwarded from the start.
-   * @param before what the group's last holder wrote down.
+   * @param before the record of the group's last holder.
    */
   open(ips: readonly string[], before?: GatewayBefore): void {
     for (const [ip, port] of before?.ports ?? []) this.#sshPorts.set(ip, port);
@@ -127,7 +127,7 @@ export class GroupNetwork {
     }
   }
 
-  /** The last holder's gateway. One that does not answer is ended: it keeps nothing, and another takes its ports. */
+  /** The last holder's gateway. If it does not answer it is ended: it has no state, and another gets its ports. */
   async #adopt(): Promise<Gateway | undefined> {
     const process = this.#before;
     this.#before = undefined;
@@ -140,7 +140,7 @@ export class GroupNetwork {
     try {
       return await this.options.driver.adoptGateway(process, this.options.gateway);
     } catch (thrown) {
-      log(`gateway: cannot take the old one back, starting another: ${describe(thrown)}`);
+      log(`gateway: cannot adopt the old one, starting another: ${describe(thrown)}`);
       await endProcesses([process], "The gateway of the killed holder");
       return undefined;
     }
@@ -193,7 +193,7 @@ export class GroupNetwork {
     if (this.#closing || this.#restricted === !isOpen) return;
     const why = isOpen ? `so that "${name}" has its way out` : "for no member has a way out any more";
     log(`gateway: starting it again, ${why}`);
-    const others = this.#cables.size > (this.#cables.has(GATEWAY_PORT) ? 1 : 0);
+    const others = this.#links.size > (this.#links.has(GATEWAY_PORT) ? 1 : 0);
     await this.#keeper.restart();
     if (!others) return;
     this.options.onNote(
@@ -220,7 +220,7 @@ export class GroupNetwork {
     return this.#sshPorts.get(ip);
   }
 
-  /** The host port that leads to a member's SSH port; made when there is none. @throws why the gateway does not run. */
+  /** The host port that leads to a member's SSH port; made if missing. @throws why the gateway does not run. */
   async sshPort(ip: string): Promise<number> {
     return await this.#withGateway(async (gateway) => {
       const known = this.#sshPorts.get(ip);
@@ -232,7 +232,7 @@ export class GroupNetwork {
     });
   }
 
-  /** Does something with the gateway. One that dies meanwhile is no reason to fail: there will be another. */
+  /** Runs work with the gateway, again with the next one if the gateway dies meanwhile. */
   async #withGateway<T>(work: (gateway: Gateway) => Promise<T>): Promise<T> {
     for (let tries = 1;; tries++) {
       const gateway = await this.#keeper.ready();
@@ -246,8 +246,8 @@ export class GroupNetwork {
   }
 
   /**
-   * Makes a host port lead to a member's port, by this gateway and by each that follows. Again is fine.
-   * @throws {FleetboxError} `conflict`: the port is in use; or why the gateway does not run. It is not published then.
+   * Makes a host port lead to a member's port, by this gateway and by its successors. Calling it twice is fine.
+   * @throws {FleetboxError} `conflict`: the port is in use; or why the gateway does not run. Then there is no forward.
    */
   async publish({ ip, port, hostPort }: Forward): Promise<void> {
     const before = this.#published.get(hostPort);
@@ -261,7 +261,7 @@ export class GroupNetwork {
     }
   }
 
-  /** The same for a machine that runs already: what keeps the port from being open is kept for {@link published}. */
+  /** The same for a running machine: the reason of a failure is kept for {@link published}. */
   async publishAgain({ ip, port, hostPort }: Forward): Promise<void> {
     this.#published.set(hostPort, { ip, port });
     await this.#reopen(await this.#keeper.ready(), hostPort);
@@ -279,7 +279,7 @@ export class GroupNetwork {
     }
   }
 
-  /** One after the other: two that want the same port must not take each other for somebody else. */
+  /** One after the other, so that two calls for the same port do not take each other for another program. */
   #open(gateway: Gateway, forward: Forward): Promise<void> {
     const opened = this.#opening.then(() => this.#openNow(gateway, forward));
     this.#opening = opened.catch(() => {});
@@ -289,39 +289,39 @@ export class GroupNetwork {
   async #openNow(gateway: Gateway, { ip, port, hostPort }: Forward): Promise<void> {
     const there = (await gateway.forwards()).find((one) => one.hostPort === hostPort);
     if (there?.ip === ip && there.port === port) return;
-    if (there) await gateway.unforward(hostPort); // what a member that is gone has left
+    if (there) await gateway.unforward(hostPort); // left by a member that is gone
     await gateway.forward(ip, port, hostPort);
   }
 
-  /** Takes a published port away; connections through it live on. */
+  /** Removes a port forward; connections through it live on. */
   async unpublish(hostPort: number): Promise<void> {
     if (!this.#published.delete(hostPort) || this.#closing) return;
     try {
       await this.#keeper.running?.unforward(hostPort);
     } catch (thrown) {
-      log(`gateway: cannot take port ${hostPort} away: ${describe(thrown)}`);
+      log(`gateway: cannot remove port ${hostPort}: ${describe(thrown)}`);
     }
   }
 
-  /** Whether a published port is open, and why not. */
+  /** Whether a port forward is open, and why not. */
   published(hostPort: number): { open: boolean; problem?: string } {
     const found = this.#published.get(hostPort);
     if (!found || !this.#keeper.running) return { open: false };
     return found.problem === undefined ? { open: true } : { open: false, problem: found.problem };
   }
 
-  /** Connects a machine that listens on its network socket, and connects it again when the cable breaks. */
-  async plug({ name, mac, ip, netSocket }: Cable): Promise<void> {
+  /** Connects a machine that listens on its network socket, and connects it again when the link breaks. */
+  async plug({ name, mac, ip, netSocket }: Link): Promise<void> {
     this.#dns.load();
     const early = this.#early.get(name);
     this.#early.delete(name);
     await early;
-    if (early && this.#cables.get(name)?.isOpen) return; // the machine takes one connection at a time
+    if (early && this.#links.get(name)?.isOpen) return; // the machine takes one connection at a time
     await this.#connect(netSocket, { name, role: "member", mac, ip });
   }
 
-  /** The same for a machine that runs, before anything else is known of it; {@link plug} follows, and tells of failures. */
-  plugEarly({ name, mac, ip, netSocket }: Cable): void {
+  /** The same for a running machine, before its other facts are known; {@link plug} follows, and reports failures. */
+  plugEarly({ name, mac, ip, netSocket }: Link): void {
     this.#early.set(name, this.#connect(netSocket, { name, role: "member", mac, ip }, 0).catch(() => {}));
   }
 
@@ -335,36 +335,36 @@ export class GroupNetwork {
       throw thrown;
     }
     const key = options.role === "gateway" ? GATEWAY_PORT : options.name;
-    this.#cables.set(key, port);
+    this.#links.set(key, port);
     void port.closed.then(({ why, message }) => {
-      if (this.#cables.get(key) !== port || why === "removed" || why === "replaced" || why === "closed") return;
+      if (this.#links.get(key) !== port || why === "removed" || why === "replaced" || why === "closed") return;
       void this.#reconnect(path, options, key, port, message);
     });
   }
 
-  /** A hypervisor that lives accepts again. One that died does not, and its end unplugs the member meanwhile. */
+  /** A living hypervisor accepts again. A dead one does not, and its end unplugs the member meanwhile. */
   async #reconnect(path: string, options: PortOptions, key: string, broken: Port, why: string): Promise<void> {
     for (const delayMs of RECONNECT_MS) {
       await pause(delayMs);
-      if (this.#closing || this.#cables.get(key) !== broken) return;
-      if (delayMs === RECONNECT_MS[0]) log(`${key}: its cable broke: ${why}`);
+      if (this.#closing || this.#links.get(key) !== broken) return;
+      if (delayMs === RECONNECT_MS[0]) log(`${key}: its link broke: ${why}`);
       try {
         return await this.#connect(path, options, 0);
       } catch (thrown) {
-        log(`${key}: cannot connect its cable again: ${describe(thrown)}`);
+        log(`${key}: cannot connect its link again: ${describe(thrown)}`);
       }
     }
   }
 
-  /** Forgets a member's cable. Its forwarded port stays, for the machine may be started again. */
+  /** Removes a member's link. Its port forwards stay, because the machine may be started again. */
   unplug(name: string): void {
     this.#early.delete(name);
-    this.#cables.delete(name);
+    this.#links.delete(name);
     this.#rules.delete(name);
     this.#switch.removePort(name);
   }
 
-  /** Takes the forwarded ports of an address away. */
+  /** Removes the port forwards of an address. */
   async unforward(ip: string): Promise<void> {
     for (const [hostPort, to] of [...this.#published]) if (to.ip === ip) await this.unpublish(hostPort);
     this.#wanted.delete(ip);
@@ -375,7 +375,7 @@ export class GroupNetwork {
     try {
       await this.#keeper.running?.unforward(port);
     } catch (thrown) {
-      log(`gateway: cannot take the forward to ${ip} away: ${describe(thrown)}`);
+      log(`gateway: cannot remove the forward to ${ip}: ${describe(thrown)}`);
     }
   }
 
@@ -390,7 +390,7 @@ export class GroupNetwork {
     return counters && portReport(counters);
   }
 
-  /** Ends the gateway and every cable. */
+  /** Ends the gateway and every link. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#over.abort(new FleetboxError("interrupted", "the group has ended"));

@@ -1,11 +1,11 @@
 /**
  * The bound lifetime, holder's side: how a holder notices that its client is gone.
  *
- * There are two ways, and either is enough. {@link watchParent}: the process id of our parent changes when the parent is
- * dead; that watch stands from the holder's first moment to its last, whatever it is at. {@link listenForClient}: the
- * client connects to the control socket, sends `bind`, is told the version, sends `ack`, and holds the connection; from
- * then on its end of file means that the client is gone, whatever killed it, and tells so at once. A connection that
- * closes before its `ack` means nothing. What follows is `holder.ts`'s business.
+ * There are two ways, and either is enough. {@link watchParent}: the process id of our parent changes when the parent
+ * is dead; this is watched during the holder's whole life. {@link listenForClient}: the client connects to the control
+ * socket, sends `bind`, gets the version, sends `ack`, and keeps the connection open; from then on its end of file
+ * means that the client is gone, for any cause. A connection that closes before its `ack` means nothing. `holder.ts`
+ * then ends the group.
  */
 
 import { pause, startLimit } from "../../core/deadline.ts";
@@ -16,13 +16,13 @@ import { PROTOCOL_VERSION, REQUEST_TIMEOUT_MS } from "../../wire.ts";
 import { log } from "../log.ts";
 import { readRequest } from "./read_request.ts";
 
-/** Twice as often as every second, so that what is to happen within two has the time. */
+/** Twice a second, so that the group can end within two. */
 const PARENT_CHECK_MS = 500;
 /** What may precede the `ack` in its connection. */
 const MAX_ACK_BYTES = 1024;
 
 export interface ParentWatchOptions {
-  /** Our parent's process id, now. @default as the system tells it */
+  /** Our parent's process id, now. @default the system's answer */
   parentNow?: () => number;
   /** @default 500 */
   everyMs?: number;
@@ -30,7 +30,7 @@ export interface ParentWatchOptions {
 
 /**
  * Calls `onGone` once, when the client is gone: it died, or we have another parent than at the start (the client's own
- * process id, or that of a wrapper which it started us with). Returns how to end the watch.
+ * process id, or that of a wrapper which it started us with). Returns the function that ends the watch.
  */
 export function watchParent(
   client: number,
@@ -51,7 +51,8 @@ export function watchParent(
 }
 
 /**
- * Listens on the control socket and calls `onGone` when an acknowledged connection has ended. Returns how to end it.
+ * Listens on the control socket and calls `onGone` when an acknowledged connection has ended. Returns the function that
+ * ends it.
  * @throws {FleetboxError} the socket cannot be made.
  */
 export function listenForClient(socket: string, onGone: (why: string) => void): () => void {
@@ -88,7 +89,7 @@ async function hold(conn: Deno.UnixConn, onEnd: () => void): Promise<void> {
   const close = () => {
     try {
       conn.close();
-    } catch { /* gone already */ }
+    } catch { /* it is already closed */ }
   };
   const endLimit = startLimit(REQUEST_TIMEOUT_MS, close);
   try {

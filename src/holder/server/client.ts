@@ -1,10 +1,10 @@
-/** A client's connection as a handler of a verb sees it: replies with limits, and a queue for streams. */
+/** A client's connection, for the handlers of verbs: replies with limits, and a queue for streams. */
 
 import { startLimit } from "../../core/deadline.ts";
 import { closeQuietly, writeAll } from "../../system/sockets.ts";
 import * as wire from "../../wire.ts";
 
-/** A watcher that lets so many bytes of events pile up is dropped. */
+/** A watcher with this many bytes of unread events is dropped. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
 
 /** A connected client. */
@@ -16,7 +16,7 @@ export class Client {
 
   constructor(private readonly conn: Deno.UnixConn) {}
 
-  /** Writes a reply whole. @throws when the client left, or does not read. */
+  /** Writes a whole reply. @throws when the client left, or does not read. */
   async write(text: string): Promise<void> {
     await this.drained();
     await this.#writeAll(new TextEncoder().encode(text));
@@ -57,7 +57,7 @@ export class Client {
     }
   }
 
-  /** Resolves when the client closed its end. What it still sends is read and forgotten. */
+  /** Resolves when the client closed its end. Its further bytes are ignored. */
   async left(): Promise<void> {
     const scrap = new Uint8Array(1024);
     try {
@@ -65,7 +65,7 @@ export class Client {
     } catch { /* gone */ }
   }
 
-  /** The connection itself, for what is no reply any more. It is closed when its request is served. */
+  /** The connection itself, for use after the reply. It is closed when its request is served. */
   upgrade(): Deno.UnixConn {
     return this.conn;
   }

@@ -1,8 +1,8 @@
 /**
- * The holder's changes, as they are told to whoever watches.
+ * The holder's changes, for its subscribers.
  *
- * A subscriber is a function; what it throws or how slow it is concerns nobody else. Bounded queues are the
- * subscriber's business (see `serve.ts`).
+ * A subscriber is a function; its errors and its slowness affect no other. Bounded queues are the subscriber's part
+ * (see `client.ts`).
  */
 
 import type { Event } from "../../wire.ts";

@@ -39,7 +39,7 @@ export class LastWords {
     });
   }
 
-  /** Claims the members that nobody serves. False when there is none. */
+  /** Claims the members that no holder serves. False when there are none. */
   async claim(): Promise<boolean> {
     await this.#claims.endLastWords(this.names);
     this.#names = await this.#claims.takeFree(this.names);

@@ -1,4 +1,4 @@
-/** Reads a request from a connection: a slow, silent or hostile client costs its own connection, and nobody else anything. */
+/** Reads a request from a connection: a slow, silent or hostile client affects its own connection only. */
 
 import { FleetboxError } from "../../core/errors.ts";
 import { LATE, Limit, unlessAborted, within } from "../../core/deadline.ts";
@@ -25,8 +25,7 @@ export async function readRequest(conn: Pick<Deno.UnixConn, "read">): Promise<st
       // On a host that was busy everything is late: what came meanwhile is read first.
       if (!limit.signal.aborted || !isLate) {
         isLate = limit.signal.aborted;
-        // A JSON request that is not whole yet is not ended by silence: its client has more to say. Looked at once a
-        // silence, not once a byte.
+        // Silence does not end an incomplete JSON request. It is parsed once for each silence, not for each byte.
         if (verdict === "quiet" && isWhole(reader.text())) return reader.text();
         verdict = "more";
         continue;

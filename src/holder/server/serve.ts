@@ -1,9 +1,10 @@
 /**
  * The server half of the protocol: one connection, one request, one reply.
  *
- * The text requests are answered here, the JSON verbs by their handlers (`verbs.ts`). A connection costs its own buffer and
- * its own time limits, and whatever its client does (silence, garbage, megabytes, leaving in the middle) ends with that
- * connection. Replies are written in one piece; a client that does not read one within {@link wire.REPLY_TIMEOUT_MS} loses it.
+ * The text requests are answered here, the JSON verbs by their handlers (`verbs.ts`). A connection has its own buffer
+ * and time limits, and a client's faults (silence, garbage, megabytes, leaving in the middle) end only its own
+ * connection. Replies are written in one piece; a client that does not read one within {@link wire.REPLY_TIMEOUT_MS}
+ * loses it.
  */
 
 import { startLimit } from "../../core/deadline.ts";
@@ -40,7 +41,7 @@ export async function serve(group: Group, name: string, conn: Deno.UnixConn): Pr
 async function answer(group: Group, name: string, request: wire.Request, client: Client): Promise<void> {
   switch (request.kind) {
     case "status": {
-      // A member that has just left is told of as what it is now.
+      // A member that has just left is reported in its present state.
       const report = group.member(name)?.report();
       const { name: _, ...status } = report ?? { pid: Deno.pid, running: false, ip: "", state: "stopped" as const };
       await client.write(wire.encodeStatus(statusOf({ name, ...status })));

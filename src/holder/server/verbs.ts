@@ -1,6 +1,6 @@
 /**
- * A handler for each JSON verb of the protocol (`wire/verbs.ts`), and what all of them share: what a verb needs is checked,
- * and an error is told, in the way in which the verb is answered.
+ * A handler for each JSON verb of the protocol (`wire/verbs.ts`), and their common part: checking a verb's needs, and
+ * reporting an error in the form of the verb's answer.
  */
 
 import { FleetboxError, toWireError } from "../../core/errors.ts";
@@ -11,13 +11,13 @@ import type { Group } from "../group/group.ts";
 import type { Member } from "../member/member.ts";
 import type { Client } from "./client.ts";
 
-/** How long a guest may take to shut down when the client does not say. */
+/** The default time for a guest to shut down. */
 export const DEFAULT_GRACE_MS = 30_000;
 
-/** What a handler works with. */
+/** The context of a handler. */
 interface Context {
   group: Group;
-  /** Whose socket was asked. */
+  /** The member whose socket got the request. */
   name: string;
   client: Client;
 }
@@ -83,7 +83,7 @@ function memberOf({ group, name }: Pick<Context, "group" | "name">): Member {
 async function add({ group, client }: Context, { name, options, wait, verbose }: RequestOf<"add">): Promise<void> {
   const done = (async () => await group.add(name, checkOptions(options ?? {})))();
   if (wait === false) {
-    // Refusals come at once; what comes later is in the member's state.
+    // Refusals come at once; later failures are in the member's state.
     const taken = Promise.withResolvers<void>();
     const off = group.hub.subscribe((event) => {
       if (event.event === "member" && event.member.name === name) taken.resolve();
@@ -104,13 +104,13 @@ function tell(group: Group, client: Client, name: string, kinds: readonly Event[
   return { [Symbol.dispose]: off };
 }
 
-/** Tells a client of everything: what is now, then what changes, until the group ends or the client leaves. */
+/** Sends a client the present state, then every change, until the group ends or the client leaves. */
 async function watch({ group, name, client }: Context, { verbose = false }: RequestOf<"watch">): Promise<void> {
   for (const member of group.members) {
     if (verbose) member.details.forEach((detail) => client.post(encodeLine(detail)));
     client.post(encodeLine({ event: "member", member: member.report() }));
   }
-  // It left between the client's connect and its question.
+  // It left between the client's connect and its request.
   if (!group.member(name)) client.post(encodeLine({ event: "gone", name }));
   const off = group.hub.subscribe((event) => {
     if (verbose || event.event !== "detail") client.post(encodeLine(event));

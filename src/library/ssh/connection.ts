@@ -1,10 +1,10 @@
 /**
- * One SSH connection to a machine: opened when it is first needed, kept, and opened again when it broke.
+ * One SSH connection to a machine: opened at its first use, kept, and opened again when it broke.
  *
- * A channel costs two round trips, a connection a handshake. A machine that restarts breaks the connection; the next who
- * needs it connects again, and waits while the guest's server is not back yet. A command that was under way when the
- * connection broke is not tried again: nobody knows how far it came. Who uses which connection is decided in `ssh_pool.ts`;
- * only these two files and those that they hand a channel to know the SSH library.
+ * A channel costs two round trips, a connection a handshake. A machine that restarts breaks the connection; the next
+ * use connects again, and waits until the guest's server is back. A command that was running when the connection broke
+ * is not tried again, because its progress is unknown. `ssh_pool.ts` distributes work over connections; only these two
+ * files, and those that get a channel from them, know the SSH library.
  */
 
 import { connect } from "node:net";
@@ -14,27 +14,27 @@ import type { SshEndpoint } from "../../wire.ts";
 import { Limit, pause, unlessAborted } from "../../core/deadline.ts";
 import type { Slots } from "./semaphore.ts";
 
-/** How long a machine may be unreachable before who waits is told so. */
+/** How long a machine may be unreachable before a waiting call fails. */
 const CONNECT_LIMIT_MS = 60_000;
 const HANDSHAKE_LIMIT_MS = 10_000;
 const RETRY_MS = 200;
-/** A guest that is gone without a word is noticed after six of these without an answer. */
+/** The keep-alive interval: after six without an answer the guest counts as gone. */
 const KEEPALIVE_MS = 10_000;
 const KEEPALIVE_MISSES = 6;
 /** How long a connection may take to close. */
 const CLOSE_LIMIT_MS = 1_000;
 
-/** What a connection is to. */
+/** The target of a connection. */
 export interface Target {
   name: string;
   /** The private key's path. */
   key: string;
-  /** Where it answers now. @throws {FleetboxError} it does not run. */
+  /** Its present endpoint. @throws {FleetboxError} it does not run. */
   endpoint(): Promise<SshEndpoint>;
 }
 
 export class Connection {
-  /** How many use it now, as `ssh_pool.ts` counts. */
+  /** The number of its present uses, counted by `ssh_pool.ts`. */
   load = 0;
   /** The server's identification, once it is known: `SSH-2.0-dropbear_2022.83`. */
   server: string | undefined;
@@ -44,13 +44,13 @@ export class Connection {
   #isClosed = false;
   readonly #end = new AbortController();
 
-  /** @param handshakes how many may be under way to this machine at once. */
+  /** @param handshakes limits simultaneous handshakes with this machine. */
   constructor(readonly target: Target, private readonly handshakes: Slots) {}
 
   /**
    * Opens a channel and runs a command line in it.
-   * @param attach is called with the channel in the very moment in which it is open: what a quick command says, its end
-   * included, may be in the same packet, and is told to nobody a moment later.
+   * @param attach is called with the channel at the moment it opens: a quick command's output and end may be in the
+   * same packet, and would be lost later.
    */
   async command<T>(line: string, attach: (channel: ClientChannel) => T): Promise<T> {
     const client = await this.client();
@@ -59,7 +59,7 @@ export class Connection {
     });
   }
 
-  /** Opens a stream to a TCP port, as the guest sees it, and closes it again. @throws when nobody listens there. */
+  /** Opens a stream to a TCP port, as the guest sees it, and closes it again. @throws when no program listens there. */
   async probe(host: string, port: number): Promise<void> {
     const client = await this.client();
     await whileOpen<void>(client, (done) => {
@@ -80,7 +80,7 @@ export class Connection {
     return await whileOpen<SFTPWrapper>(client, (done) => client.sftp(done));
   }
 
-  /** The open connection; opened when there is none. */
+  /** The open connection; opened if there is none. */
   async client(signal?: AbortSignal): Promise<Client> {
     if (this.#isClosed) throw new FleetboxError("conflict", `"${this.target.name}" was destroyed`);
     const opening = this.#client ??= this.#connect();
@@ -127,7 +127,7 @@ export class Connection {
     try {
       await new Promise<void>((resolve, reject) => {
         client.once("ready", () => resolve());
-        client.on("error", reject); // stays: an error later is told by the close that follows
+        client.on("error", reject); // stays: after a later error the connection closes, which is handled
         client.once("close", () => reject(new Error("the guest closed the connection")));
         client.connect({
           sock,
@@ -137,7 +137,7 @@ export class Connection {
           keepaliveInterval: KEEPALIVE_MS,
           keepaliveCountMax: KEEPALIVE_MISSES,
         });
-        // The first line of what a server says: RFC 4253, section 4.2.
+        // The server's first line: RFC 4253, section 4.2.
         sock.once("data", (first: Uint8Array) => this.server = new TextDecoder().decode(first).split(/\r?\n/, 1)[0]);
       });
     } catch (thrown) {
@@ -154,7 +154,7 @@ export class Connection {
     return client;
   }
 
-  /** Lets go of the connection; the next who needs one opens a new one. */
+  /** Closes the connection; the next use opens a new one. */
   async drop(): Promise<void> {
     const client = this.#open;
     if (!client) return;
@@ -166,7 +166,7 @@ export class Connection {
     over.abort();
   }
 
-  /** Closes the connection for good. Twice is fine. */
+  /** Closes the connection for good. Calling it twice is fine. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#end.abort();
@@ -189,7 +189,7 @@ async function loadSsh2(): Promise<typeof import("./ssh2.ts")> {
 
 type Start<T> = (done: (error: Error | undefined | null, value?: T) => void) => void;
 
-/** {@link promised}, on a connection that may close first without another word. */
+/** {@link promised}, on a connection that may close before the callback. */
 async function whileOpen<T>(client: Client, start: Start<T>): Promise<T> {
   const { promise: closed, reject } = Promise.withResolvers<never>();
   const onClose = () => reject(new Error("the connection was closed"));

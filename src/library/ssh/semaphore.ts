@@ -1,4 +1,4 @@
-/** A limit on how many do something at once; the others wait their turn, first come, first served. */
+/** A limit on simultaneous uses; others wait their turn, first come, first served. */
 
 export class Slots {
   #free: number;
@@ -8,7 +8,10 @@ export class Slots {
     this.#free = count;
   }
 
-  /** Waits for a slot and gives how to free it; twice is fine. @throws the signal's reason, when it fires first. */
+  /**
+   * Waits for a slot and returns the function that frees it; calling that twice is fine. @throws the signal's reason,
+   * when it fires first.
+   */
   async take(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
     if (this.#free > 0) this.#free--;

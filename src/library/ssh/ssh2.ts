@@ -1,8 +1,8 @@
 /**
- * The SSH library, npm's `ssh2`, with its types. Imported when the first connection is made, for a test that needs none
- * is as quick.
+ * The SSH library, npm's `ssh2`, with its types. Imported at the first connection, so that tests without one stay
+ * quick.
  *
- * It is found the way Node does, from this file: a program elsewhere that imports the library need not know of it.
+ * It is resolved from this file, as in Node, so that programs elsewhere that import the library need not have it.
  */
 
 import { createRequire } from "node:module";

@@ -1,9 +1,10 @@
 /**
- * All SSH connections to one machine: one, kept open and shared, as long as its server can share it.
+ * All SSH connections to one machine: a single one, kept open and shared, if its server can share it.
  *
- * OpenSSH takes ten channels on a connection. dropbear before 2024.86 takes many, and closes one that is just being opened
- * when a command on another one ends, or even the whole connection (mkj/dropbear #321); micro has such a dropbear. There,
- * what overlaps gets a connection each, which is kept for the next that overlap; files, once open, share.
+ * OpenSSH allows ten channels on a connection. dropbear before 2024.86 allows many, but when a command ends, it may
+ * close another channel that is being opened, or the whole connection (mkj/dropbear #321); micro has such a dropbear.
+ * There, overlapping commands get a connection each, which is kept for later ones; the channel for files shares one
+ * once it is open.
  */
 
 import { unlessAborted } from "../../core/deadline.ts";
@@ -12,9 +13,9 @@ import { FleetboxError, messageOf } from "../../core/errors.ts";
 import { Connection, type Target } from "./connection.ts";
 import { Slots } from "./semaphore.ts";
 
-/** How many commands run at once; the others wait their turn. */
+/** How many commands run at once; others wait their turn. */
 const COMMANDS_AT_ONCE = 8;
-/** dropbear knows a guest that has five connections without a user as an attacker. */
+/** dropbear treats a client with five unauthenticated connections as an attacker. */
 const HANDSHAKES_AT_ONCE = 2;
 /** OpenSSH's `MaxSessions` is 10: one is for files, one is spare for ending a command that hangs. */
 const SHARED_BY = 8;
@@ -29,16 +30,16 @@ export class Lanes {
     this.#lanes = [new Connection(target, this.#handshakes)];
   }
 
-  /** Begins to connect, so that the first who needs it waits less. Who needs it hears of a failure. */
+  /** Begins to connect, so that the first use waits less. That use reports a failure. */
   warmUp(): void {
     this.#lanes[0].client().catch(() => {});
   }
 
   /**
    * Opens a channel and runs a command line in it.
-   * @param attach is given the channel in the moment in which it is open, and `free`, to call when it is closed.
-   * @param isExtra goes past the limit: for ending a command that hangs.
-   * @param discard is given what came of a channel that opened after the signal had fired.
+   * @param attach gets the channel at the moment it opens, and `free`, to call when it is closed.
+   * @param isExtra exceeds the limit: for ending a command that hangs.
+   * @param discard gets a channel that opened after the signal had fired.
    */
   async command<T>(
     line: string,
@@ -57,7 +58,7 @@ export class Lanes {
       freeSlot();
     };
     const coming = lane.command(line, (channel) => attach(channel, free));
-    coming.catch(free); // there is no channel that could be closed
+    coming.catch(free); // there is no channel to close
     try {
       return await unlessAborted(coming, signal);
     } catch (thrown) {
@@ -66,9 +67,9 @@ export class Lanes {
     }
   }
 
-  /** A connection that has room for one more, counted as taken. */
+  /** A connection with space for one more use, counted as used. */
   async #lane(signal: AbortSignal | undefined): Promise<Connection> {
-    // What the server can is known once it has answered.
+    // The server's abilities are known once it has answered.
     if (this.#lanes[0].server === undefined) await this.#lanes[0].client(signal);
     const room = sharedBy(this.#lanes[0].server);
     let lane = this.#lanes.find(({ load }) => load < room);
@@ -98,31 +99,31 @@ export class Lanes {
       files.once("close", () => this.#files = undefined);
       return files;
     } finally {
-      lane.load--; // it is open: whatever ends beside it does it no harm
+      lane.load--; // once it is open, the end of other channels does not affect it
     }
   }
 
-  /** Whether somebody listens on a TCP port, as the guest sees it. @throws when nobody does. */
+  /** Whether a program listens on a TCP port, as the guest sees it. @throws when none does. */
   async probe(host: string, port: number, signal?: AbortSignal): Promise<void> {
     const lane = await this.#lane(signal);
     const probing = lane.probe(host, port).finally(() => lane.load--);
     await unlessAborted(probing, signal);
   }
 
-  /** Lets go of all connections; the next who needs one opens a new one. */
+  /** Closes all connections; the next use opens a new one. */
   async drop(): Promise<void> {
     this.#files = undefined;
     await Promise.all(this.#lanes.map((lane) => lane.drop()));
   }
 
-  /** Closes all connections for good. Twice is fine. */
+  /** Closes all connections for good. Calling it twice is fine. */
   async close(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.close()));
   }
 
   #failure(what: string, cause: unknown, line?: string): FleetboxError {
     if (cause instanceof FleetboxError) return cause;
-    // dropbear's limit is 9,000 bytes; OpenSSH has none worth speaking of.
+    // dropbear's limit is 9,000 bytes; OpenSSH's is far higher.
     const isLong = line !== undefined && line.length > 8_000;
     return new FleetboxError("failed", `Cannot ${what} "${this.target.name}": ${messageOf(cause)}`, {
       cause,
@@ -133,7 +134,7 @@ export class Lanes {
   }
 }
 
-/** How many commands a connection to a server can take, by the server's identification. */
+/** How many commands a connection can take, by the server's identification. */
 export function sharedBy(server: string | undefined): number {
   const dropbear = /dropbear_(\d+)\.(\d+)/.exec(server ?? "");
   if (!dropbear) return SHARED_BY;

@@ -1,4 +1,4 @@
-/** Machines on one network, as a test sees them. */
+/** Machines on one network. */
 
 import type { MachineOptions } from "./options.ts";
 import type { Vm } from "./vm.ts";
@@ -15,7 +15,7 @@ import type { Vm } from "./vm.ts";
  * ```
  */
 export interface Cluster extends AsyncDisposable {
-  /** Its machines, in the order in which they were named, then added. */
+  /** Its machines, in the order of their names in the call, then of their addition. */
   readonly vms: readonly Vm[];
   /**
    * The machine of a name, in the group: `"b"` of `startCluster(["a", "b"])`. The store's name for it (`vm.storeName`) is understood, too.
@@ -45,7 +45,7 @@ export interface Cluster extends AsyncDisposable {
    */
   add(name?: string, options?: MachineOptions): Promise<Vm>;
   /**
-   * Takes every machine down and removes those that this group made. Twice is fine.
+   * Stops every machine and removes those that this group made. Calling it twice is fine.
    *
    * @example
    * ```ts

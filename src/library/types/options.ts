@@ -1,7 +1,7 @@
-/** What a machine and a cluster can be asked to be. */
+/** The options of machines and clusters. */
 
 /**
- * What a machine is asked to be.
+ * The options of a machine.
  *
  * @example
  * ```ts
@@ -13,26 +13,29 @@
 export interface MachineOptions {
   /** An alias (`fleetbox image ls --all`), or the path or address of a disk image. @default "micro" */
   image?: string;
-  /** What the machine is: `"arm64"` on an amd64 host is emulated. @default the image's, else this host's */
+  /** The architecture; another than the host's is emulated. @default the image's, else this host's */
   arch?: "amd64" | "arm64";
-  /** What starts a disk that has a boot loader. @default the image's, else BIOS on amd64 and UEFI on arm64 */
+  /** The firmware for a disk with a boot loader. @default the image's, else BIOS on amd64 and UEFI on arm64 */
   firmware?: "bios" | "uefi";
   /** Virtual CPUs, 1 to 64. @default 1 */
   cpus?: number;
   /** Memory in MiB. @default 256 for micro, 1024 for other images */
   memoryMiB?: number;
-  /** The virtual size of the disk in MiB; what the guest does not write takes no space. @default 10240 */
+  /** The virtual size of the disk in MiB; only written blocks take space. @default 10240 */
   diskMiB?: number;
   /**
-   * Ports of the guest that this host reaches, on its loopback: a number, and any free port of the host leads there
-   * ({@link Vm.forward} gives it); or with the port of the host, which leads to one machine at a time. @default []
+   * Port forwards from this host's loopback to the guest: a guest's port, to which any free port of the host then leads
+   * ({@link Vm.forward} returns it); or with the host's port, which can lead to one machine at a time. @default []
    */
   publish?: readonly (number | PublishedPort)[];
-  /** Directories of this host that the guest sees, as they are at each of its boots, read-only. @default [] */
+  /** Shared directories: the guest sees them as they are at each boot, read-only. @default [] */
   fixtures?: readonly FixtureDirectory[];
-  /** What cloud-init in the guest is to do besides: `#cloud-config`, a script, a MIME message; at most 32 KiB. */
+  /** User-data for cloud-init in the guest: `#cloud-config`, a script, a MIME message; at most 32 KiB. */
   userData?: string;
-  /** When a guest with cloud-init is up: when that has finished, or when SSH answers. @default "cloud-init" */
+  /**
+   * When a guest with cloud-init counts as running: when cloud-init has finished, or when SSH answers. @default
+   * "cloud-init"
+   */
   ready?: "ssh" | "cloud-init";
   /**
    * Whether it reaches the outside through the gateway. Kept with the machine.
@@ -43,7 +46,7 @@ export interface MachineOptions {
   hostAccess?: boolean;
   /** The limit for one boot in milliseconds, downloads not counted. @default 180000 */
   bootTimeoutMs?: number;
-  /** Ends the boot: what was started is taken down again, and the call rejects. */
+  /** Aborts the boot: the machine is stopped again, and the call rejects. */
   signal?: AbortSignal;
 }
 
@@ -84,7 +87,7 @@ export interface FixtureDirectory {
 }
 
 /**
- * What a machine and its network are asked to be, and where they are kept.
+ * The options of a machine, its network and its store.
  *
  * @example
  * ```ts
@@ -98,8 +101,8 @@ export interface StartOptions extends MachineOptions {
   /** The directory in which machines are kept. @default $FLEETBOX_HOME, else ~/.fleetbox */
   store?: string;
   /**
-   * What a name means that the store has already. `"refuse"`: an error. `"reuse"`: that machine is booted as it is, with
-   * its disk and its size; it is stopped at the end, and stays. To ask for another image or size than it has is refused.
+   * What happens with a name that the store already has. `"refuse"`: an error. `"reuse"`: that machine is booted as it
+   * is, with its disk and its size; it is stopped at the end, and stays. Another image or size than it has is refused.
    * With either, the names of a `startCluster()` are the store's, too.
    * @default "refuse" for `start()`; the machines of a `startCluster()` have names in the store that nothing else has
    */

@@ -1,7 +1,7 @@
-/** Commands in a machine: their options, their results, and those that run. */
+/** Commands in a machine: their options, their results, and running commands. */
 
 /**
- * What a command reads: text, bytes, or a stream, at whose end its standard input ends.
+ * A command's standard input: text, bytes, or a stream.
  *
  * @example
  * ```ts
@@ -15,7 +15,7 @@
 export type Stdin = string | Uint8Array | ReadableStream<Uint8Array>;
 
 /**
- * How a command is run.
+ * The options of a command.
  *
  * @example
  * ```ts
@@ -26,24 +26,26 @@ export type Stdin = string | Uint8Array | ReadableStream<Uint8Array>;
  * ```
  */
 export interface ExecOptions {
-  /** What it reads. @default nothing: it reads the end at once */
+  /** Its standard input. @default empty */
   stdin?: Stdin;
   /** Variables to add to the guest's environment. */
   env?: Record<string, string>;
   /** The directory to run in. @default the user's home */
   cwd?: string;
-  /** When it is over, the command is killed, with what it started, and the call rejects. In milliseconds. @default none */
+  /**
+   * The time limit in milliseconds: then the command is killed with its children, and the call rejects. @default none
+   */
   timeoutMs?: number;
-  /** The same, when you say. */
+  /** Does the same when it fires. */
   signal?: AbortSignal;
   /** Rejects with a {@link CommandError} when the code is not 0. @default false */
   check?: boolean;
-  /** How many bytes of each output are kept; a command that writes more is ended, and the call rejects. @default 16777216 */
+  /** The limit of each output in bytes; a command that writes more is ended, and the call rejects. @default 16777216 */
   maxOutputBytes?: number;
 }
 
 /**
- * How a command that is read while it runs is run: see {@link ExecOptions}.
+ * The options of a streamed command: see {@link ExecOptions}.
  *
  * @example
  * ```ts
@@ -54,7 +56,7 @@ export interface ExecOptions {
  * ```
  */
 export interface ProcessOptions extends Pick<ExecOptions, "env" | "cwd" | "signal"> {
-  /** What it reads; `"piped"`: what you write to {@link Process.stdin}. @default nothing: it reads the end at once */
+  /** Its standard input; `"piped"`: bytes that you write to {@link Process.stdin}. @default empty */
   stdin?: Stdin | "piped";
 }
 
@@ -78,7 +80,7 @@ export interface ExitStatus {
 }
 
 /**
- * How a command ended, and what it wrote, as text.
+ * How a command ended, and its output as text.
  *
  * @example
  * ```ts
@@ -89,17 +91,17 @@ export interface ExitStatus {
  * ```
  */
 export interface ExecResult extends ExitStatus {
-  /** What it wrote to standard output. Bytes that are not UTF-8 become U+FFFD; for bytes, use {@link Vm.spawn}. */
+  /** Its standard output. Bytes that are not UTF-8 become U+FFFD; for bytes, use {@link Vm.spawn}. */
   stdout: string;
-  /** What it wrote to standard error. */
+  /** Its standard error. */
   stderr: string;
 }
 
 /**
- * A command that runs. Disposing of it kills it, with what it started.
+ * A running command. Disposing of it kills it with its children.
  *
- * Both outputs come over one channel: read both, or cancel the one that does not matter, or else a command that writes
- * more than 2 MiB to the other stands still.
+ * Both outputs come over one channel: read both, or cancel one of them. Otherwise a command that writes more than 2 MiB
+ * to an unread output is blocked.
  *
  * @example
  * ```ts
@@ -112,16 +114,16 @@ export interface ExecResult extends ExitStatus {
  * ```
  */
 export interface Process extends AsyncDisposable {
-  /** Its standard input, when that is `"piped"`; closing it is its end. */
+  /** Its standard input, if that is `"piped"`; close it to end the input. */
   readonly stdin: WritableStream<Uint8Array>;
-  /** What it writes to standard output, as it comes. */
+  /** Its standard output, streamed. */
   readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** What it writes to standard error, as it comes. */
+  /** Its standard error, streamed. */
   readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Resolved when it is over and both outputs are at their ends. Rejects when the connection to the machine breaks. */
   readonly status: Promise<ExitStatus>;
   /**
-   * Sends a signal to it, and to all that it started.
+   * Sends a signal to it and its children.
    *
    * @param signal such as `"KILL"` @default "TERM"
    *

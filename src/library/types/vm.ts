@@ -1,4 +1,4 @@
-/** A machine, as a test sees it. */
+/** A machine. */
 
 import type { Command } from "../shell.ts";
 import type { State } from "../../wire.ts";
@@ -17,8 +17,8 @@ import type {
 /**
  * A machine: a whole Linux with a kernel, an init and a disk of its own.
  *
- * Disposing of it takes it down and removes it, disk and all, unless it was there before (`existing: "reuse"`): then it is
- * shut down and stays.
+ * Disposing of it stops it and removes it with its disk. A machine that existed before (`existing: "reuse"`) is shut
+ * down and stays.
  *
  * @example
  * ```ts
@@ -42,13 +42,13 @@ export interface Vm extends AsyncDisposable {
   readonly ssh: SshAddress;
 
   /**
-   * Runs a command and gives how it ended, also when it failed.
+   * Runs a command and returns how it ended, also when it failed.
    *
-   * Commands share an SSH connection, which is kept open, and opened again when it broke. Eight run at once; others wait
-   * their turn.
-   * @param command A line for the guest's shell, or a program and its arguments, which get there exactly as they are.
-   * @throws {FleetboxError} `timeout` and `interrupted` (the message says what became of it); `failed`: the machine is
-   * not there, or the connection broke in the middle; {@link CommandError}, with `check`.
+   * Commands share an SSH connection, which stays open, and is opened again when it breaks. Eight run at once; others
+   * wait their turn.
+   * @param command A line for the guest's shell, or a program and its arguments, which are passed exactly.
+   * @throws {FleetboxError} `timeout` and `interrupted` (the message says how the command ended); `failed`: the machine
+   * is gone, or the connection broke in the middle; {@link CommandError}, with `check`.
    *
    * @example
    * ```ts
@@ -78,11 +78,11 @@ export interface Vm extends AsyncDisposable {
   spawn(command: Command, options?: ProcessOptions): Promise<Process>;
 
   /**
-   * Copies a file or a directory, with all that is in it, into the guest. Modes are kept; large files are streamed.
+   * Copies a file or a directory with its content into the guest. Modes are kept; large files are streamed.
    *
    * @param from A path of this host.
-   * @param to The path that it gets in the guest, relative to the user's home. When it ends with `/`, or when a file is
-   * copied and there is a directory of that name, it is copied into that. A directory is merged into one that is there.
+   * @param to The target path in the guest, relative to the user's home. A source is copied into the target when the
+   * target ends with `/`, or when it is a directory and the source a file. A directory is merged into an existing one.
    *
    * @example
    * ```ts
@@ -109,7 +109,7 @@ export interface Vm extends AsyncDisposable {
   copyFrom(from: string, to: string, options?: CopyOptions): Promise<void>;
 
   /**
-   * Writes a file of the guest, with the rights of the guest's user; replaces what it held.
+   * Writes a file of the guest, with the rights of the guest's user; replaces its content.
    *
    * @example
    * ```ts
@@ -126,7 +126,7 @@ export interface Vm extends AsyncDisposable {
   ): Promise<void>;
 
   /**
-   * Reads a file of the guest, whole.
+   * Reads a whole file of the guest.
    *
    * @example
    * ```ts
@@ -154,10 +154,11 @@ export interface Vm extends AsyncDisposable {
   /**
    * Makes a port of this host's loopback lead to a port of the guest, over stops and starts, until the machine is removed.
    *
-   * @param guestPort Whether anybody listens there already does not matter.
-   * @param hostPort @default any free one; the one that leads there already, if there is one
+   * @param guestPort No program has to listen there yet.
+   * @param hostPort @default the one that already leads there, else any free one
    * @returns the port of 127.0.0.1
-   * @throws {FleetboxError} `conflict`: the host's port is taken, and by whom; `denied`: you may not listen there.
+   * @throws {FleetboxError} `conflict`: the host's port is taken (the message names its owner); `denied`: you may not
+   * listen there.
    *
    * @example
    * ```ts
@@ -172,7 +173,7 @@ export interface Vm extends AsyncDisposable {
   forward(guestPort: number, hostPort?: number): Promise<number>;
 
   /**
-   * What the machine wrote to its serial console since it was started: the kernel's and the boot's messages.
+   * The output on the serial console since the machine's start: messages of the kernel and the boot.
    *
    * @example
    * ```ts
@@ -185,7 +186,7 @@ export interface Vm extends AsyncDisposable {
   console(options?: ConsoleOptions): Promise<string>;
 
   /**
-   * What the machine is now. `"absent"`: it was destroyed.
+   * The machine's present state. `"absent"`: it was destroyed.
    *
    * @example
    * ```ts
@@ -198,8 +199,8 @@ export interface Vm extends AsyncDisposable {
   state(): Promise<State | "absent">;
 
   /**
-   * Shuts the machine down as its power button does, and returns when it is down. The disk stays, for {@link Vm.start}.
-   * The other machines of its group run on. A machine that is down already is fine.
+   * Shuts the machine down by its power button, and returns when it is down. The disk stays, for {@link Vm.start}. The
+   * other machines of its group run on. Calling it on a stopped machine is fine.
    *
    * @example
    * ```ts
@@ -213,7 +214,8 @@ export interface Vm extends AsyncDisposable {
   stop(options?: StopOptions): Promise<void>;
 
   /**
-   * Boots the machine again, with its disk, onto its group's network; returns when it answers. One that runs is fine.
+   * Boots the machine again, with its disk, onto its group's network; returns when it answers. Calling it on a running
+   * machine is fine.
    * @throws {FleetboxError} why it did not come up, with the last lines of its console.
    *
    * @example
@@ -228,7 +230,7 @@ export interface Vm extends AsyncDisposable {
   start(options?: RestartOptions): Promise<void>;
 
   /**
-   * Takes the power away: no shutdown, nothing is flushed. The disk stays as it is then.
+   * Cuts the power: no shutdown, no flush. The disk stays as it is at that moment.
    *
    * @example
    * ```ts
@@ -244,7 +246,7 @@ export interface Vm extends AsyncDisposable {
   kill(): Promise<void>;
 
   /**
-   * Takes the machine down and removes it, disk and all, whoever made it. Twice is fine.
+   * Stops the machine and removes it with its disk, even if it existed before. Calling it twice is fine.
    *
    * @example
    * ```ts
@@ -258,7 +260,7 @@ export interface Vm extends AsyncDisposable {
   destroy(): Promise<void>;
 
   /**
-   * Waits for a line of the console, or of a file of the guest, and gives it.
+   * Waits for a line of the console, or of a file of the guest, and returns it.
    * @throws {FleetboxError} `timeout`, with the last failure as its cause.
    *
    * @example

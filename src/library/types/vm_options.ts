@@ -1,4 +1,4 @@
-/** Options of what a machine can do. */
+/** Options of a machine's methods. */
 
 import type { Command } from "../shell.ts";
 
@@ -19,14 +19,14 @@ export interface SshAddress {
   host: string;
   /** The port on this host that leads to the machine's SSH server. It may be another one after a `start()`. */
   port: number;
-  /** The guest's user, who may use sudo without a password. */
+  /** The guest's user, which may use sudo without a password. */
   user: string;
   /** The path of the private key. */
   keyPath: string;
 }
 
 /**
- * How files are written.
+ * Options for writing files.
  *
  * @example
  * ```ts
@@ -40,12 +40,12 @@ export interface SshAddress {
 export interface WriteOptions {
   /** The file's mode; an existing file keeps its own. @default 0o644 */
   mode?: number;
-  /** Ends it in the middle: what was written stays. */
+  /** Aborts it: bytes that were written stay. */
   signal?: AbortSignal;
 }
 
 /**
- * How files are copied or read.
+ * Options for copying and reading files.
  *
  * @example
  * ```ts
@@ -57,12 +57,12 @@ export interface WriteOptions {
  * ```
  */
 export interface CopyOptions {
-  /** Ends it in the middle: what was copied stays. */
+  /** Aborts it: files that were copied stay. */
   signal?: AbortSignal;
 }
 
 /**
- * What {@link Vm.waitFor} waits for: one of these.
+ * A target of {@link Vm.waitFor}: one of these.
  *
  * @example
  * ```ts
@@ -78,17 +78,19 @@ export interface CopyOptions {
  * ```
  */
 export type WaitTarget =
-  /** Somebody listens on this TCP port, on the machine's loopback or its address. */
+  /** A program listens on this TCP port, on the machine's loopback or its address. */
   | { port: number }
-  /** There is a file, directory or anything else at this path of the guest. */
+  /** A file of any kind exists at this path of the guest. */
   | { file: string }
-  /** A line holds this text or matches: of the console since the machine was started, or of a file of the guest. */
+  /**
+   * A line contains this text or matches: a line of the console since the machine's start, or of a file of the guest.
+   */
   | { log: string | RegExp; in?: string }
-  /** The command ends with code 0. It is run again and again. */
+  /** The command ends with code 0. It is run repeatedly. */
   | { command: Command };
 
 /**
- * How long {@link Vm.waitFor} waits, and how often it looks.
+ * How long {@link Vm.waitFor} waits, and how often it checks.
  *
  * @example
  * ```ts
@@ -102,14 +104,14 @@ export type WaitTarget =
 export interface WaitOptions {
   /** The limit in milliseconds. @default 60000 */
   timeoutMs?: number;
-  /** The pause between two looks in milliseconds. @default 200 */
+  /** The pause between two checks in milliseconds. @default 200 */
   intervalMs?: number;
   /** Ends the wait. */
   signal?: AbortSignal;
 }
 
 /**
- * How a machine is stopped.
+ * Options for stopping a machine.
  *
  * @example
  * ```ts
@@ -123,12 +125,12 @@ export interface WaitOptions {
 export interface StopOptions {
   /** How long the guest may take to shut down, in milliseconds; then the machine is ended. @default 30000 */
   graceMs?: number;
-  /** Stops waiting for it; it goes down all the same. */
+  /** Stops waiting; the machine still shuts down. */
   signal?: AbortSignal;
 }
 
 /**
- * How a machine that was stopped is started again.
+ * Options for starting a stopped machine again.
  *
  * @example
  * ```ts
@@ -141,14 +143,14 @@ export interface StopOptions {
  * ```
  */
 export interface RestartOptions {
-  /** The limit for the boot in milliseconds. @default what `start()` was told */
+  /** The limit for the boot in milliseconds. @default that of the first start */
   bootTimeoutMs?: number;
-  /** Stops waiting for it, and takes it down again. */
+  /** Stops waiting, and stops the machine again. */
   signal?: AbortSignal;
 }
 
 /**
- * How much of a console is given.
+ * Options for reading the console.
  *
  * @example
  * ```ts
@@ -160,8 +162,8 @@ export interface RestartOptions {
  * ```
  */
 export interface ConsoleOptions {
-  /** The last so many lines. @default all of them, of at most the last MiB */
+  /** Only this many last lines. @default all lines of at most the last MiB */
   lines?: number;
-  /** What earlier starts of the machine wrote, too. @default false */
+  /** Also the output of earlier starts. @default false */
   all?: boolean;
 }

@@ -1,10 +1,10 @@
 /**
- * Which accelerator machines run with, and why: found by a dry run, remembered per boot of the host.
+ * Chooses the accelerator, with a reason, by a dry run that is remembered for this boot of the host.
  *
- * `FLEETBOX_ACCEL` forces one, untested. Otherwise KVM is taken where `/dev/kvm` opens and a small guest really runs
+ * `FLEETBOX_ACCEL` forces one, untested. Otherwise KVM is used where `/dev/kvm` opens and a small guest really runs
  * (`qemu/dry_run.ts`); everything else is emulation, with a sentence for the user. The verdict is kept in a file that
- * the caller names, under a key of everything that could change it: the host's boot id, QEMU's path, size and time, and
- * the state of `/dev/kvm`. A file that cannot be read, or written, only costs another dry run.
+ * the caller names, under a key of all facts that could change it: the host's boot id, QEMU's path, size and time, and
+ * the state of `/dev/kvm`. If the file cannot be read or written, that costs another dry run only.
  *
  * {@link decide} is the pure part: plain facts in, a verdict out.
  */
@@ -23,23 +23,23 @@ type Accelerator = "kvm" | "hvf" | "tcg";
 /** The state of `/dev/kvm`. */
 export type KvmDevice = "absent" | "denied" | "opens";
 
-/** What the verdict depends on. */
+/** The facts for the verdict. */
 export interface Facts {
-  /** `FLEETBOX_ACCEL`; empty is as absent. */
+  /** `FLEETBOX_ACCEL`; an empty value counts as absent. */
   forced?: string;
   os: string;
-  /** Whether QEMU emulates the host's own architecture; accelerators can do no other. */
+  /** Whether QEMU emulates the host's own architecture, which accelerators require. */
   native: boolean;
   kvm: KvmDevice;
   /** Whether macOS's own hypervisor can be used. */
   hvf: boolean;
-  /** Undefined: not done. */
+  /** Undefined: not done yet. */
   dryRun?: DryRun;
 }
 
 /**
  * The verdict, or `dry run` when the facts do not suffice for one.
- * @throws {FleetboxError} `misuse`: `forced` is nonsense.
+ * @throws {FleetboxError} `misuse`: `forced` has an unknown value.
  */
 export function decide({ forced, os, native, kvm, hvf, dryRun }: Facts): AcceleratorChoice | "dry run" {
   if (forced) {
@@ -50,7 +50,7 @@ export function decide({ forced, os, native, kvm, hvf, dryRun }: Facts): Acceler
   }
   const emulate = (because: string): AcceleratorChoice => ({
     accelerator: "tcg",
-    reason: `Machines are emulated, and slower: ${because}`,
+    reason: `Running without ${os === "darwin" ? "HVF" : "KVM"} (slower): ${because}`,
     isFallback: true,
   });
   if (!native) return emulate("QEMU is for another architecture than the host's");
@@ -64,11 +64,11 @@ export function decide({ forced, os, native, kvm, hvf, dryRun }: Facts): Acceler
     case "works":
       return choice("kvm", "KVM works: a small guest ran");
     case "crawls":
-      return emulate("KVM is there, but runs 64-bit guests slower than emulation");
+      return emulate("KVM runs 64-bit guests slower than emulation here");
     case "hangs":
-      return emulate("KVM is there, but a small guest did not start with it");
+      return emulate("/dev/kvm exists, but a small guest did not start with it");
     case "dies":
-      return emulate(`KVM is there, but QEMU fails with it (${firstComplaint(dryRun.message)})`);
+      return emulate(`/dev/kvm exists, but QEMU cannot use it (${firstComplaint(dryRun.message)})`);
   }
 }
 
@@ -79,16 +79,16 @@ function choice(accelerator: Accelerator, reason: string): AcceleratorChoice {
 export interface ChooseOptions {
   /** The QEMU program. */
   binary: string;
-  /** Where the verdict is kept; without one, it is not. */
+  /** The file for the verdict; without it, the verdict is not kept. */
   cacheFile?: string;
-  /** How the host is looked at; for tests. @default `/dev/kvm`, and a dry run with QEMU */
+  /** How the host is examined; for tests. @default `/dev/kvm`, and a dry run with QEMU */
   look?: { kvm(): KvmDevice; dryRun(binary: string): Promise<DryRun> };
 }
 
 /**
  * Chooses. Costs the reading of a small file; the first time in a boot, on a host whose `/dev/kvm` opens, a dry run:
  * 0.1 s where KVM works, 0.6 s where it crawls, never more than 3.5 s.
- * @throws {FleetboxError} `misuse`: `FLEETBOX_ACCEL` is nonsense. `unavailable`: QEMU cannot be started.
+ * @throws {FleetboxError} `misuse`: `FLEETBOX_ACCEL` has an unknown value. `unavailable`: QEMU cannot be started.
  */
 export async function chooseAccelerator(options: ChooseOptions): Promise<AcceleratorChoice> {
   const { binary, cacheFile, look = LOOK } = options;
@@ -112,7 +112,7 @@ export async function chooseAccelerator(options: ChooseOptions): Promise<Acceler
 
 const LOOK: NonNullable<ChooseOptions["look"]> = {
   kvm: kvmDevice,
-  // The ROM is x86's; on arm64 a /dev/kvm that opens is believed.
+  // The ROM is for x86 only; on arm64 a /dev/kvm that opens is used untested.
   dryRun: (binary) =>
     Deno.build.arch === "x86_64" ? dryRun(binary, "kvm") : Promise.resolve({ verdict: "works" as const }),
 };
@@ -126,12 +126,12 @@ function kvmDevice(): KvmDevice {
   }
 }
 
-/** The first thing that QEMU complained of: what follows are usually consequences, such as a failed assertion. */
+/** QEMU's first complaint: later ones are usually its consequences, such as a failed assertion. */
 function firstComplaint(message: string): string {
   return message.split(/[;\n]/)[0].trim().replace(/^(?:\S*qemu\S*: )?(?:error: )?/i, "");
 }
 
-/** Everything that could change the verdict, as text; undefined where a boot of the host cannot be told. */
+/** All facts that could change the verdict, as text; undefined where the host's boot id is unknown. */
 function cacheKey(binary: string): string | undefined {
   try {
     const boot = host().bootId();
@@ -149,8 +149,8 @@ function cacheKey(binary: string): string | undefined {
   }
 }
 
-/** Raise it when the dry run changes, or what is said of it. */
-const CACHE_VERSION = 2;
+/** Raise it when the dry run or its messages change. */
+const CACHE_VERSION = 3;
 
 function readCache(file: string, key: string): AcceleratorChoice | undefined {
   try {
@@ -163,7 +163,7 @@ function readCache(file: string, key: string): AcceleratorChoice | undefined {
   }
 }
 
-/** Keeps a verdict; one that cannot be kept is found again. */
+/** Keeps a verdict; if that fails, the next command makes another dry run. */
 export async function keepVerdict(
   file: string,
   key: string,
@@ -171,5 +171,5 @@ export async function keepVerdict(
 ): Promise<void> {
   try {
     await writeDurably(file, JSON.stringify({ key, accelerator, reason }), { sync: false });
-  } catch { /* no room, say */ }
+  } catch { /* no space, say */ }
 }

@@ -19,7 +19,7 @@ const VERDICTS: [string, Partial<Facts>, string, RegExp][] = [
     "dies with more words than one",
     { dryRun: { verdict: "dies", message: "error: failed to set MSR; kvm.c:3183: Assertion `ret' failed." } },
     "tcg",
-    /fails with it \(failed to set MSR\)$/,
+    /cannot use it \(failed to set MSR\)$/,
   ],
   ["crawls with KVM", { dryRun: { verdict: "crawls" } }, "tcg", /slower than emulation/],
   ["hangs with KVM", { dryRun: { verdict: "hangs" } }, "tcg", /did not start/],

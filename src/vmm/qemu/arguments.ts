@@ -1,13 +1,13 @@
 /**
  * From a machine's spec to QEMU's command line. Pure: nothing is read, started or written here.
  *
- * Two rules keep values from becoming something else. Every value goes behind an option of ours (QEMU takes the next
- * argument whatever it starts with), and inside a list of `key=value` a comma is doubled, which is QEMU's only quoting;
- * spaces, quotes, `=` and non-ASCII need none, for no shell is involved. Paths are absolute, so that none can be read
+ * Two rules keep values from being read as something else. Every value follows an option of ours (QEMU then takes any
+ * argument as its value), and inside a list of `key=value` a comma is doubled, which is QEMU's only quoting; spaces,
+ * quotes, `=` and non-ASCII need none, because no shell is involved. Paths are absolute, so that QEMU cannot read one
  * as `protocol:…`. `-blockdev` takes its format from us, never from the file's content.
  *
- * The serial console is one chardev with a log file: the log has everything, attached client or not. `-no-reboot` is
- * absent on purpose: a guest may restart itself. A guest's panic reaches us through pvpanic.
+ * The serial console is one chardev with a log file, which has all output with or without a client. `-no-reboot` is
+ * absent on purpose: a guest may restart itself. pvpanic reports a guest's panic.
  */
 
 import { FleetboxError } from "../../core/errors.ts";
@@ -16,13 +16,15 @@ import { host } from "../../system/os.ts";
 import { which } from "../../system/process.ts";
 import type { MachineSpec, UefiFirmware } from "../contract.ts";
 
-/** The hardware that a guest sees, by the program that emulates it. Devices that nothing uses only cost boot time. */
+/** The guest's hardware, by the program that emulates it. Unused devices cost boot time. */
 export const HARDWARE = {
   x86_64: { machine: "q35,usb=off,smbus=off,sata=off,vmport=off,i8042=off,graphics=off", cpu: "max" },
   aarch64: { machine: "virt,gic-version=max", cpu: "max" },
 } as const;
 
-/** What QEMU itself may not do any more once it runs, where it can give that up. `spawn`: it never needs to start a program. */
+/**
+ * The rights that a running QEMU gives up, where the system allows it. `spawn`: QEMU never needs to start a program.
+ */
 export const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
 /** @see Driver.commandLine */
@@ -85,7 +87,7 @@ function bootArguments({ boot }: MachineSpec): string[] {
   return ["-kernel", boot.kernel, ...initrd, "-append", boot.cmdline];
 }
 
-/** The two flash chips of a machine with UEFI: the code is everybody's, the variables are its own. */
+/** The two flash chips of a machine with UEFI: shared code, and variables of its own. */
 function flashArguments({ code, vars }: UefiFirmware): string[] {
   const chip = (name: string, path: string, readOnly: "on" | "off") => [
     "-blockdev",
@@ -98,14 +100,14 @@ function flashArguments({ code, vars }: UefiFirmware): string[] {
 
 /**
  * Host caching stays on (`cache.direct` off: a flush costs one fdatasync, reads come from memory), and flushes are
- * honoured (`cache.no-flush` off), so that what a guest has synced survives QEMU's death and the host's.
+ * honoured (`cache.no-flush` off), so that a guest's synced data survives the death of QEMU and of the host.
  */
 function diskArguments(spec: MachineSpec): string[] {
   const volumes = [{ id: "disk", path: spec.disk, readOnly: false, format: "qcow2" }];
   if (spec.seed !== undefined) volumes.push({ id: "seed", path: spec.seed, readOnly: true, format: "raw" });
   spec.extraDisks?.forEach((volume, index) => volumes.push({ id: `extra${index}`, ...volume }));
   return volumes.flatMap(({ id, path, readOnly, format }, index) => {
-    // A kernel that is handed over is itself the first thing to boot; a disk beside it cannot be.
+    // A given kernel is itself the first boot device; a disk beside it cannot be.
     const order: Record<string, string> = spec.boot.kind === "firmware" && index === 0 ? { bootindex: "0" } : {};
     const mode: Record<string, string> = readOnly ? { "read-only": "on" } : { discard: "unmap" };
     return [
@@ -127,7 +129,7 @@ export function option(
   return [...first, ...pairs].join(",");
 }
 
-/** Which machine a QEMU program emulates, by its name; the host's own when the name does not say. */
+/** The architecture that a QEMU program emulates, by its name; the host's own when the name has none. */
 export function architectureOf(binary: string): keyof typeof HARDWARE {
   const named = /qemu-system-(x86_64|aarch64)$/.exec(binary)?.[1];
   return (named ?? Deno.build.arch) as keyof typeof HARDWARE;
@@ -137,8 +139,8 @@ export function architectureOf(binary: string): keyof typeof HARDWARE {
  * The wrapper that makes a program die with the thread that started it: `[…wrapper, program, …arguments]`.
  *
  * In a holder that is the main thread, which ends with the process: Deno starts programs on the thread of the script
- * (2.6 to 2.9; `tests/bound` looks). A holder that was killed before the kernel had been told is found out by its
- * process id, which is then no longer the parent's.
+ * (2.6 to 2.9; `tests/bound` checks that). If the holder is killed before the signal is set, the wrapper notices,
+ * because its parent has another process id.
  */
 export function boundWrapper(): string[] {
   const { deathSignal, install } = host();

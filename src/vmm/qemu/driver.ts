@@ -100,7 +100,7 @@ class QemuMachine implements Machine {
     }
   }
 
-  /** QEMU's word for what is wrong with a disk. */
+  /** QEMU's word for a disk's problem. */
   async #diskStatus(): Promise<"nospace" | "failed"> {
     const disks = await this.qemu.qmp.execute<({ "io-status"?: unknown } | null)[] | undefined>("query-block");
     return Array.isArray(disks) && disks.some((disk) => disk?.["io-status"] === "nospace") ? "nospace" : "failed";
@@ -121,7 +121,7 @@ class QemuMachine implements Machine {
   }
 }
 
-/** QMP's event as the contract's; undefined for those that it does not know. */
+/** A QMP event as one of the contract; undefined for others. */
 export function machineEvent({ event, data }: QmpEvent): MachineEvent | undefined {
   switch (event) {
     case "POWERDOWN":

@@ -180,12 +180,12 @@ Deno.test("real QEMU: a killed one is told, and stale sockets do not stop the ne
   Deno.kill(machine.process.pid, "SIGKILL");
   const exit = await machine.exited;
   assert.deepEqual([exit.how, exit.signal], ["killed", "SIGKILL"]);
-  assert.match(exit.message, /by someone else/);
+  assert.match(exit.message, /from outside/);
   using _stale = Deno.listen({ transport: "unix", path: spec.netSocket });
   await (await qemu.start(spec)).kill();
 });
 
-Deno.test("real QEMU: another holder takes over a machine, sees its end, and nobody else's", async () => {
+Deno.test("real QEMU: another holder adopts a machine, sees its end, and nobody else's", async () => {
   await using workspace = new Workspace();
   const spec = await workspace.spec({ binary: findQemu("x86_64"), bound: false });
   const [program, ...args] = qemu.commandLine(spec);

@@ -1,7 +1,7 @@
 /**
- * The dry run: whether KVM runs a guest here, found out by running one.
+ * The dry run: finds out whether KVM works here by running a guest.
  *
- * A `/dev/kvm` that opens proves little. Creating the virtual CPU can fail an assertion in QEMU; and where a virtual
+ * That `/dev/kvm` opens proves little. Creating the virtual CPU can fail an assertion in QEMU; and where a virtual
  * machine offers KVM to its own guests in software (kvm_pvm), firmware runs, but 64-bit code that is not made for it is
  * interpreted at two million instructions a second: a kernel never comes up. So the guest is a ROM of ours that does
  * what a kernel does first: it enters 64-bit mode with paging, and loops four million times. A CPU needs 2 ms for that,
@@ -20,19 +20,19 @@ import { lastWords } from "./exits.ts";
 /** What a dry run found. */
 export type DryRun =
   | { verdict: "works" }
-  | { verdict: "dies"; message: string } // QEMU ended otherwise than by the guest's word
+  | { verdict: "dies"; message: string } // QEMU ended before the guest said so
   | { verdict: "crawls" } // the guest ran, but did not finish in time
   | { verdict: "hangs" }; // the guest did not run in time
 
 /** From exec to the guest's first instruction: a cold disk reads 50 MB of QEMU in that time. */
 const START_LIMIT_MS = 3_000;
 /**
- * From the guest's first instruction to its last, of processor time: 50 times what a CPU needs. Processor time, because on
- * a busy host a guest that could be quick gets none for a while.
+ * From the guest's first instruction to its last, of processor time: 50 times what a CPU needs. Processor time, because
+ * on a busy host even a fast guest may wait.
  */
 const LOOP_LIMIT_CPU_MS = 100;
 const LOOK_MS = 10;
-/** The same in any case. */
+/** The limit in wall-clock time. */
 const LOOP_LIMIT_MS = 2_000;
 /** `(0x10 << 1) | 1`: what isa-debug-exit makes of the ROM's last write. */
 const DONE = 33;

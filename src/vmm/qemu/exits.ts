@@ -1,12 +1,12 @@
 /**
- * What QEMU's end means: pure functions from plain facts to a verdict.
+ * Interprets QEMU's end: pure functions from plain facts to a verdict.
  *
- * QEMU's exit code does not tell a guest's shutdown from its panic, or from a `quit` of ours: all are 0. What tells is
- * the reason of the last SHUTDOWN event (`ShutdownCause` in qapi/run-state.json). An adopted machine was not our child:
- * it has no code and no signal, only that reason.
+ * QEMU's exit code is 0 for a guest's shutdown, its panic, and our own `quit`. The reason of the last SHUTDOWN event
+ * distinguishes them (`ShutdownCause` in qapi/run-state.json). An adopted machine was not our child: it has no code and
+ * no signal, only that reason.
  *
- * A QEMU that dies before it answers has said why on standard error. {@link startFailure} keeps those words, and adds
- * the kind of failure and the user's next step where they are known.
+ * A QEMU that dies before it answers has written the reason to standard error. {@link startFailure} keeps that text,
+ * and adds the kind of failure and the user's next step where they are known.
  */
 
 import { type ErrorCode, FleetboxError } from "../../core/errors.ts";
@@ -51,7 +51,7 @@ function exitKind({ code, signal, reason, killedByUs }: QemuEnd): ExitKind {
     case "host-ui":
       return "quit";
     default:
-      // Not a word of why. Our child with code 0 meant to go; a stranger's may have been killed.
+      // No reason is known. Our own child with code 0 ended on purpose; an adopted process may have been killed.
       if (code !== undefined) return "quit";
       return killedByUs ? "killed" : "crashed";
   }
@@ -66,7 +66,7 @@ function sentence(how: ExitKind, { code, signal, reason, killedByUs, tail }: Qem
     case "quit":
       return reason === "host-signal" ? "QEMU was told to end by a signal" : "QEMU was told to quit";
     case "killed":
-      return killedByUs ? "QEMU was killed" : "QEMU was killed by someone else (SIGKILL; perhaps out of memory)";
+      return killedByUs ? "QEMU was killed" : "QEMU was killed from outside (SIGKILL; perhaps out of memory)";
     case "crashed": {
       const words = lastWords(tail);
       const ending = signal ? `died of ${signal}` : code === undefined ? "is gone" : `ended with code ${code}`;
@@ -75,13 +75,13 @@ function sentence(how: ExitKind, { code, signal, reason, killedByUs, tail }: Qem
   }
 }
 
-/** Known last words of a QEMU that could not start: what they mean, and what to do. */
+/** Known messages of a QEMU that could not start, with their code and hint. */
 const FAILURES: { pattern: RegExp; code: ErrorCode; hint?: string }[] = [
   { pattern: /Failed to get (shared )?"\w+( \w+)*" lock/, code: "conflict", hint: "Another process uses this disk" },
   {
     pattern: /cannot set up guest memory|Cannot allocate memory/,
     code: "no-space",
-    hint: "Ask for less memory (--memory), or stop other machines",
+    hint: "Use less memory (--memory), or stop other machines",
   },
   { pattern: /No space left on device/, code: "no-space" },
   {
@@ -111,7 +111,7 @@ export function startFailure(label: string, end: QemuEnd): FleetboxError {
   );
 }
 
-/** The lines that say why: at most the last five, without QEMU's own path in front and without mere warnings. */
+/** The lines with the reason: at most the last five, without QEMU's path in front and without warnings. */
 export function lastWords(tail: string): string {
   const lines = tail.split("\n")
     .map((line) => line.trim().replace(/^(\/\S*\/)?qemu-system-\w+: /, ""))

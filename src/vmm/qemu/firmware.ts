@@ -1,6 +1,7 @@
 /**
  * UEFI firmware for QEMU: two flash images, the code and a template for a machine's variables, in the places where
- * distributions and QEMU itself put them. The builds without Secure Boot: a disk of one's own need not be signed.
+ * distributions and QEMU itself put them. These are the builds without Secure Boot, because users' own disks are not
+ * signed.
  */
 
 import { variable } from "../../core/environment.ts";
@@ -10,7 +11,7 @@ import type { UefiFirmware } from "../contract.ts";
 import { isFile } from "../../system/files.ts";
 import { installCommand, type QemuPackage } from "./packages.ts";
 
-/** Below a `share` directory: code, variables. Debian and Ubuntu first, then Fedora, Arch, and what QEMU brings itself. */
+/** Below a `share` directory: code, variables. Debian and Ubuntu first, then Fedora, Arch, and QEMU's own. */
 const FILES: Record<string, [code: string, vars: string][]> = {
   x86_64: [
     ["OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd"],
@@ -28,7 +29,7 @@ const FILES: Record<string, [code: string, vars: string][]> = {
 
 const PACKAGES: Record<string, QemuPackage> = { x86_64: "ovmf", aarch64: "qemu-efi-aarch64" };
 
-/** The environment variable with a `share` directory that is looked at before the system's. */
+/** The environment variable with a `share` directory that comes before the system's. */
 export const FIRMWARE_VARIABLE = "FLEETBOX_FIRMWARE";
 
 /**
@@ -48,7 +49,7 @@ export function findUefi(arch: "x86_64" | "aarch64", shares = host().shares): Ue
   });
 }
 
-/** SeaBIOS's last words (src/boot.c, `do_boot`), and EDK II's (BdsDxe, `BdsEntry`), when no device was left to try. */
+/** The messages of SeaBIOS (src/boot.c, `do_boot`) and EDK II (BdsDxe, `BdsEntry`) when no boot device is left. */
 const NOTHING_TO_BOOT = /^(No bootable device\.|BdsDxe: No bootable option or device was found)/;
 
 /** @see Driver.saysNothingToBoot */

@@ -1,15 +1,14 @@
 /**
- * The gateway: a QEMU without a machine, which joins a group's private network to the host without any privilege.
+ * The gateway: a QEMU without a machine, which connects a group's private network to the host without privileges.
  *
  * Inside that process, QEMU's user-mode network (libslirp) is address 1 of the network: NAT to the outside, DHCP, DNS
  * at address 3, and port forwards from the host's loopback. A hub joins it to a unix socket that the holder's switch
- * connects to. It must run, not be stopped (`-S`): a stopped machine's clock stands still, and nothing is forwarded.
+ * connects to. It must run, not be stopped (`-S`): a stopped machine's clock stands still, and no packet is forwarded.
  *
- * Forwards come and go while it runs, through the human monitor, for QMP has no command for them. Port 0 lets the
- * kernel choose; which one it chose is read back from `info usernet`, as the entry that was not there before. Changes
- * are made one after another, so that two callers cannot take each other's port for their own. Guests see forwarded
- * connections come from 10.88.0.1. `restrict=on` (no member has egress or access to the host) cuts the guests
- * off; forwards still work.
+ * Forwards are added and removed while it runs, through the human monitor, because QMP has no command for them. Port 0
+ * lets the kernel choose; the chosen port is the new entry in `info usernet`. Changes run one after another, so that
+ * two callers cannot mix up their ports. Guests see forwarded connections come from 10.88.0.1. `restrict=on` (no member
+ * has egress or access to the host) cuts the guests off; forwards still work.
  */
 
 import { FleetboxError } from "../../core/errors.ts";
@@ -48,10 +47,10 @@ const LABEL = "The gateway (QEMU)";
 const DEFAULT_NAME = "gateway";
 const USER_NETDEV = "user0";
 
-/** The arguments of a gateway. Pure. @throws {FleetboxError} `misuse`: a path, address or port that cannot be one. */
+/** The arguments of a gateway. Pure. @throws {FleetboxError} `misuse`: a malformed path, address or port. */
 export function gatewayArguments(spec: GatewaySpec): string[] {
   checkSocketPaths({ controlSocket: spec.controlSocket, netSocket: spec.netSocket });
-  // `option` cannot say the same key twice, and forwards are checked to be digits and dots.
+  // `option` cannot repeat a key, and forwards are checked to be digits and dots.
   const forwards = (spec.forwards ?? []).map((wanted) => `,hostfwd=${rule(wanted)}`).join("");
   const user = option("user", {
     id: USER_NETDEV,
@@ -139,7 +138,7 @@ class QemuGateway implements Gateway {
  */
 export function parseUsernet(text: string): Forward[] {
   const entry = /^ *TCP\[HOST_FORWARD\] +\d+ +\S+ +(\d{1,5}) +(\d+\.\d+\.\d+\.\d+) +(\d{1,5})\s/;
-  // Line by line, and short ones only: in one go over megabytes of blanks, the search would take hours.
+  // Line by line, and short lines only: one search over megabytes of blanks would take hours.
   return text.split("\n").flatMap((line) => {
     const found = line.length > 200 ? null : entry.exec(`${line}\n`);
     return found ? [{ hostPort: Number(found[1]), ip: found[2], port: Number(found[3]) }] : [];

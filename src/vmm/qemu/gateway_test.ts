@@ -98,7 +98,7 @@ Deno.test("real QEMU: a gateway that was asked for a port in use does not start,
   await assert.rejects(startGateway(spec), code("conflict", new RegExp(`port ${hostPort} of 127.0.0.1: it is in use`)));
 });
 
-Deno.test("real QEMU: another holder takes over a gateway with its forwards, and learns of its death", async () => {
+Deno.test("real QEMU: another holder adopts a gateway with its forwards, and learns of its death", async () => {
   await using workspace = new Workspace();
   const spec = specIn(workspace, { name: "gateway-web" });
   const args = gatewayArguments({ ...spec, forwards: [{ ip: "10.88.0.11" }] });

@@ -1,13 +1,14 @@
 /**
- * One QEMU process and its control connection, whatever it runs: a machine, or the gateway, which has none.
+ * One QEMU process and its control connection: a machine's, or the gateway's, which has no machine.
  *
  * {@link launch} starts one and resolves when its main loop answers; {@link adopt} connects to one whose starter died.
  * Both give a {@link QemuProcess}: its identity, its QMP client, its events, and one `exited` that resolves after the
- * process is gone, its events are told and its socket files are removed. {@link QemuProcess.end} is the last two rungs
- * of every stop: QMP quit, SIGKILL.
+ * process is gone, its events are delivered and its socket files are removed. {@link QemuProcess.end} is the last two
+ * steps of every stop: QMP quit, SIGKILL.
  *
- * An adopted process is not our child: nobody tells us its end. Its control connection does (end of file, at once);
- * then the process table is asked every few milliseconds until it is gone. What an end means is decided in `exits.ts`.
+ * An adopted process is not our child, so the system does not report its end to us. Its control connection does (end of
+ * file, at once); then the process table is checked every few milliseconds until it is gone. `exits.ts` interprets the
+ * end.
  */
 
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
@@ -18,33 +19,33 @@ import { boundWrapper } from "./arguments.ts";
 import { installCommand } from "./packages.ts";
 import { type QemuEnd, startFailure } from "./exits.ts";
 
-/** How long QEMU may take from exec to its first answer: seconds under load, so generous. */
+/** How long QEMU may take from exec to its first answer: it can take seconds under load. */
 const START_TIMEOUT_MS = 60_000;
-/** How long an adopted QEMU may take to greet. One that another holder talks to never does. */
+/** How long an adopted QEMU may take to greet. If another holder is connected, it never does. */
 const ADOPT_TIMEOUT_MS = 5_000;
 /** How long QMP `quit` may take before SIGKILL: it flushes the disks. */
 const QUIT_TIMEOUT_MS = 3_000;
-/** How long a killed process may stay, in the kernel, before that is an error. */
+/** How long the kernel may take to end a killed process before that is an error. */
 const GONE_TIMEOUT_MS = 30_000;
 /** Events held for the first listener. */
 const MAX_HELD_EVENTS = 1_000;
 
 export interface LaunchOptions {
-  /** Names it in errors: `QEMU of "a"`. */
+  /** Its name in errors: `QEMU of "a"`. */
   label: string;
   /** Program and arguments. */
   commandLine: readonly string[];
   controlSocket: string;
-  /** Further sockets that it makes: stale ones are removed before, and all after. */
+  /** Further sockets that it creates: stale ones are removed before its start, all after its end. */
   sockets: readonly string[];
-  /** Whether it dies with us. */
+  /** Whether it dies with this process. */
   bound: boolean;
-  /** Ends the start: what was started is killed, and the signal's reason thrown. */
+  /** Aborts the start: the process is killed, and the signal's reason thrown. */
   signal?: AbortSignal;
   env?: Record<string, string>;
 }
 
-/** Starts QEMU. @throws {FleetboxError} as `Driver.start`; nothing is left running then. */
+/** Starts QEMU. @throws {FleetboxError} as `Driver.start`; then no process is left. */
 export async function launch(options: LaunchOptions): Promise<QemuProcess> {
   try {
     return await launchOnce(options);
@@ -72,7 +73,7 @@ async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
     const connection: ConnectOptions = { timeoutMs: START_TIMEOUT_MS, signal, onEvent: relay.tell };
     return new QemuProcess(identity, await QmpClient.connect(controlSocket, connection), relay, sockets, child);
   } catch (cause) {
-    // A dying QEMU closes its sockets a moment before it has said why and is gone.
+    // A dying QEMU closes its sockets a moment before it has written the reason and is gone.
     const isSilent = options.signal?.aborted || (cause instanceof FleetboxError && cause.code === "timeout");
     const spoke = isSilent ? false : await settles(child.exited, 2_000);
     if (!spoke) child.kill("SIGKILL");
@@ -87,24 +88,24 @@ async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
 export interface AdoptOptions {
   label: string;
   identity: ProcessIdentity;
-  /** What `query-name` must answer. */
+  /** The expected answer of `query-name`. */
   name: string;
   controlSocket: string;
   sockets: readonly string[];
 }
 
-/** Takes over a QEMU whose starter died. @throws {FleetboxError} as `Driver.adopt`; it is left as it was then. */
+/** Adopts a QEMU whose starter died. @throws {FleetboxError} as `Driver.adopt`; QEMU is left as it was. */
 export async function adopt(options: AdoptOptions): Promise<QemuProcess> {
   const { label, identity, controlSocket } = options;
   if (!isAlive(identity)) {
-    throw new FleetboxError("not-found", `${label} does not run any more: process ${identity.pid} is gone`);
+    throw new FleetboxError("not-found", `${label} no longer runs: process ${identity.pid} is gone`);
   }
   const relay = new EventRelay();
   let qmp: QmpClient;
   try {
     qmp = await QmpClient.connect(controlSocket, { timeoutMs: ADOPT_TIMEOUT_MS, onEvent: relay.tell });
   } catch (cause) {
-    throw new FleetboxError("conflict", `Cannot take over ${label} (process ${identity.pid})`, { cause });
+    throw new FleetboxError("conflict", `Cannot adopt ${label} (process ${identity.pid})`, { cause });
   }
   try {
     const name = (await qmp.execute<{ name?: unknown } | undefined>("query-name"))?.name;
@@ -120,7 +121,7 @@ export async function adopt(options: AdoptOptions): Promise<QemuProcess> {
 }
 
 export class QemuProcess {
-  /** Resolves when the process is gone, its events are told and its sockets are removed. Never rejects. */
+  /** Resolves when the process is gone, its events are delivered and its sockets are removed. Never rejects. */
   readonly exited: Promise<QemuEnd>;
   #gone = false;
   #killedByUs = false;
@@ -143,7 +144,7 @@ export class QemuProcess {
     return this.relay.add(listener);
   }
 
-  /** QMP quit with a bound, then SIGKILL. Resolves when the process is gone. @throws {FleetboxError} `failed` */
+  /** QMP quit with a limit, then SIGKILL. Resolves when the process is gone. @throws {FleetboxError} `failed` */
   async end(onKill?: () => void): Promise<QemuEnd> {
     if (!this.#gone && this.qmp.open) {
       this.qmp.execute("quit").catch(() => {}); // its reply may be cut off by its own end
@@ -156,7 +157,7 @@ export class QemuProcess {
         throw new FleetboxError(
           "failed",
           `Process ${this.identity.pid} (QEMU) is still there ${GONE_TIMEOUT_MS / 1000} s after SIGKILL`,
-          { hint: "The kernel cannot end it; look at the host's disks and its log (dmesg)" },
+          { hint: "The kernel cannot end it; check the host's disks and its log (dmesg)" },
         );
       }
     }
@@ -169,7 +170,7 @@ export class QemuProcess {
     if (!isAlive(this.identity)) return;
     try {
       Deno.kill(this.identity.pid, "SIGKILL");
-    } catch { /* gone in between */ }
+    } catch { /* it has just ended */ }
   }
 
   async #watch(): Promise<QemuEnd> {
@@ -195,7 +196,7 @@ export class QemuProcess {
   }
 }
 
-/** Hands events to listeners; what comes before the first listener is held for it. */
+/** Passes events to listeners; events before the first listener are held for it. */
 class EventRelay {
   /** The reason of the last SHUTDOWN. */
   shutdownReason: string | undefined;
@@ -230,7 +231,7 @@ class EventRelay {
   }
 }
 
-/** A socket that is answered belongs to a QEMU that runs: to remove it would cut that one off. */
+/** A socket that answers belongs to a running QEMU, which would lose it if it were removed. */
 async function refuseAnswering(path: string, label: string): Promise<void> {
   try {
     (await Deno.connect({ transport: "unix", path })).close();

@@ -1,8 +1,8 @@
 /**
  * The QEMU program: where it is, and whether it is new enough.
  *
- * The version matters for one thing: the network backend `stream` came with 7.2. On the way of `up` nobody asks for it:
- * a QEMU that is too old says so when it starts, and `exits.ts` understands. `doctor` asks.
+ * The version matters for one thing: the network backend `stream` came with 7.2. `up` does not check it, because a QEMU
+ * that is too old fails with a message that `exits.ts` knows. `doctor` checks it.
  */
 
 import { variable } from "../../core/environment.ts";
@@ -23,7 +23,7 @@ export function findQemu(arch: string = Deno.build.arch): string {
   const forced = variable("FLEETBOX_QEMU");
   if (forced) {
     const found = which(forced);
-    // One that says that it emulates another kind of machine is not meant for this one.
+    // A QEMU for another architecture is not meant for this machine.
     const kind = /qemu-system-(x86_64|aarch64)$/.exec(found ?? "")?.[1] ?? arch;
     if (found && kind === arch) return found;
     if (!found) {
@@ -51,7 +51,7 @@ export async function qemuVersion(binary: string): Promise<string> {
 /** @see qemuVersion */
 export function parseQemuVersion(output: string, binary: string): string {
   const match = /version (\d+)\.(\d+)(\.\d+)?/.exec(output);
-  if (!match) throw new FleetboxError("unavailable", `${binary} is not QEMU: it does not tell a version`);
+  if (!match) throw new FleetboxError("unavailable", `${binary} is not QEMU: it does not print a version`);
   const [version, major, minor] = [match[0].slice("version ".length), Number(match[1]), Number(match[2])];
   if (major > 7 || (major === 7 && minor >= 2)) return version;
   throw new FleetboxError("unavailable", `QEMU is too old: found ${version}, expected ${MIN_QEMU_VERSION} or newer`, {

@@ -5,13 +5,13 @@
  * id, its reply carries it back, and events may arrive between the two, so everything is demultiplexed here. One
  * client at a time: a second one is accepted by the kernel but not greeted until the first has left.
  *
- * QEMU makes the socket itself, 15 to 30 ms after exec, and says nothing when it does. {@link QmpClient.connect}
- * therefore tries again, after 2 ms, then 3, 4.5, at most 6: about five tries of 50 µs. That costs no time: QEMU goes
- * on with its own start for another 10 to 25 ms before it answers, and the wait for that answer is an event. (Letting
- * QEMU connect to us instead would be free of tries, but then no later holder could take the machine over.)
+ * QEMU creates the socket itself, 15 to 30 ms after exec, without any event. {@link QmpClient.connect} therefore tries
+ * again, after 2 ms, then 3, 4.5, at most 6: about five tries of 50 µs. That costs no time, because QEMU needs another
+ * 10 to 25 ms before it answers, and the wait for that answer is an event. (QEMU could connect to us instead, but then
+ * no later holder could adopt the machine.)
  *
- * It lives as long as its connection. It knows nothing of machines; see `qemu/process.ts` for what ends when.
- * Reference: docs/interop/qmp-spec.txt in QEMU. `FLEETBOX_DEBUG=qmp` mirrors the traffic to standard error.
+ * A client lives as long as its connection. It knows nothing of machines (see `qemu/process.ts`). Reference:
+ * docs/interop/qmp-spec.txt in QEMU. `FLEETBOX_DEBUG=qmp` mirrors the traffic to standard error.
  */
 
 import { isMirrored } from "../../core/environment.ts";
@@ -19,9 +19,9 @@ import { FleetboxError, isNotFound, messageOf } from "../../core/errors.ts";
 import { pause, startLimit } from "../../core/deadline.ts";
 import { LineSplitter } from "../../core/lines.ts";
 
-/** Longest line from QEMU; the longest that we ask for (`query-block`) has a few KiB. */
+/** The longest accepted line from QEMU; our longest reply (`query-block`) has a few KiB. */
 export const MAX_LINE_LENGTH = 4 * 1024 * 1024;
-/** @default for `timeoutMs` of a command: generous, for hosts under load. */
+/** The default `timeoutMs` of a command: generous, for hosts under load. */
 export const COMMAND_TIMEOUT_MS = 10_000;
 
 /** A command's arguments, or a reply's members. */
@@ -42,7 +42,7 @@ export class QmpCommandError extends FleetboxError {
   }
 }
 
-/** The connection is gone: closed by us, ended by QEMU, or broken by what it sent. */
+/** The connection is gone: closed by us, ended by QEMU, or broken by malformed input. */
 export class QmpClosedError extends FleetboxError {}
 
 export interface ConnectOptions {
@@ -50,9 +50,9 @@ export interface ConnectOptions {
   timeoutMs?: number;
   /** Ends the attempt; its reason is thrown. */
   signal?: AbortSignal;
-  /** Whether a socket that is not there (yet) is tried again. @default true */
+  /** Whether a missing socket is tried again. @default true */
   retry?: boolean;
-  /** Told of each event, in order, from the first on. */
+  /** Called with each event, in order, from the first on. */
   onEvent?: (event: QmpEvent) => void;
 }
 
@@ -65,7 +65,7 @@ interface Pending {
 export class QmpClient {
   /** Resolves when the connection is over, with the reason; undefined after {@link close}. Never rejects. */
   readonly closed: Promise<Error | undefined>;
-  /** What QEMU greeted with: its version as `[7, 2, 22]`. */
+  /** QEMU's version from its greeting, as `[7, 2, 22]`. */
   version: [number, number, number] = [0, 0, 0];
 
   readonly #conn: Deno.Conn;
@@ -131,7 +131,7 @@ export class QmpClient {
   }
 
   /**
-   * Runs a command and gives what it returned.
+   * Runs a command and returns its result.
    * @throws {QmpCommandError} QEMU refused it. {@link QmpClosedError}: the connection ended first. `timeout`.
    */
   execute<T = Json>(command: string, args?: Json, options: { timeoutMs?: number } = {}): Promise<T> {
@@ -152,13 +152,13 @@ export class QmpClient {
     return promise;
   }
 
-  /** Runs a command of the human monitor, for what QMP has no command for. Errors come as text, in what it gives. */
+  /** Runs a command of the human monitor, where QMP has none. Its errors come as text in the result. */
   async humanMonitor(commandLine: string, options: { timeoutMs?: number } = {}): Promise<string> {
     const said = await this.execute("human-monitor-command", { "command-line": commandLine }, options);
     return asText(said, "").replaceAll("\r\n", "\n");
   }
 
-  /** Ends the connection; what is pending is rejected. QEMU goes on, and greets the next client. */
+  /** Closes the connection; pending commands are rejected. QEMU runs on, and greets the next client. */
   close(): void {
     this.#end(undefined);
   }
@@ -166,7 +166,8 @@ export class QmpClient {
   #send(message: Json): void {
     const line = JSON.stringify(message);
     trace(">", line);
-    // One write at a time, so that lines cannot mix; a failed one ends the connection, which rejects what is pending.
+    // One write at a time, so that lines cannot mix; a failed write ends the connection, which rejects pending
+    // commands.
     this.#writing = this.#writing.then(async () => {
       let rest = new TextEncoder().encode(line + "\n");
       while (rest.length > 0 && !this.#over) rest = rest.subarray(await this.#conn.write(rest));
@@ -215,7 +216,7 @@ export class QmpClient {
     try {
       this.#onEvent?.(event);
     } catch (thrown) {
-      reportError(thrown); // a listener's defect: loud, but never the reader's end
+      reportError(thrown); // a listener's defect must be visible, but must not end the reader
     }
   }
 
@@ -225,22 +226,21 @@ export class QmpClient {
     this.#over = { reason: reason ?? new QmpClosedError("failed", "The control connection was closed by fleetbox") };
     try {
       this.#conn.close();
-    } catch { /* closed already */ }
+    } catch { /* it is already closed */ }
     this.#greeted.reject(this.#over.reason);
     for (const { command, reject } of this.#pending.values()) reject(closedDuring(command, this.#over.reason));
     this.#pending.clear();
   }
 }
 
-/** What QEMU may send: a greeting, an event, or the end of a command. */
+/** A message from QEMU: a greeting, an event, or the end of a command. */
 export type QmpMessage =
   | { kind: "greeting"; version: [number, number, number] }
   | { kind: "event"; event: QmpEvent }
   | { kind: "reply"; id: unknown; value: unknown; error?: { class: string; desc: string } };
 
 /**
- * Decodes one line. Pure. A QEMU that its guest has taken over may send anything: every field has the type that it is
- * said to have, or is left out.
+ * Decodes one line. Pure. A QEMU that its guest controls may send anything, so fields of a wrong type are left out.
  * @throws {FleetboxError} `protocol`: it is not a JSON object.
  */
 export function decodeMessage(line: string): QmpMessage {
@@ -250,7 +250,7 @@ export function decodeMessage(line: string): QmpMessage {
     if (!isObject(message)) throw new Error("not a JSON object");
   } catch (cause) {
     const shown = line.length > 200 ? line.slice(0, 200) + "…" : line;
-    throw new FleetboxError("protocol", `QEMU's control socket sent what is not QMP: ${JSON.stringify(shown)}`, {
+    throw new FleetboxError("protocol", `QEMU's control socket sent a line that is not QMP: ${JSON.stringify(shown)}`, {
       cause,
     });
   }

@@ -1,6 +1,7 @@
 /**
- * A killed holder's machines: a new holder takes them back, and they are members like any others again. Every command that
- * needs one of them does this first: `up` and `join` by their plan, `ls --repair`, `ssh`, `exec`, `cp`, `stop` and `rm` here.
+ * Adopting a killed holder's machines: a new holder takes them, and they are members like all others again. Every
+ * command that needs one of them does this first: `up` and `join` by their plan, `ls --repair`, `ssh`, `exec`, `cp`,
+ * `console`, `forward`, `stop` and `rm` here.
  */
 
 import { Limit } from "../core/deadline.ts";
@@ -14,32 +15,32 @@ import { type GroupFacts, observeGroups, orphanGroup } from "../control/observe.
 
 /** How long machines whose guests had answered may take to be connected again. */
 const CONNECTED_MS = 20_000;
-/** How long one is waited for of which that is not known: it may be at the beginning of its boot. */
+/** How long to wait for other machines, which may be at the beginning of their boot. */
 const UNKNOWN_MS = 5_000;
 
 /**
- * Takes back every machine of the groups in which one of these members is an orphan, and sweeps groups of which no
- * machine runs.
+ * Adopts every machine of the groups in which one of these members is an orphan, and sweeps groups without a running
+ * machine.
  * @returns the members that are served again.
  */
-export async function takeBack(store: Store, names: readonly string[]): Promise<string[]> {
-  return (await takeGroupsBack(store, names)).flatMap(({ machinesAlive }) => machinesAlive);
+export async function adoptOrphans(store: Store, names: readonly string[]): Promise<string[]> {
+  return (await adoptGroups(store, names)).flatMap(({ machinesAlive }) => machinesAlive);
 }
 
-/** The same, and waits until those that ran before run again: it is a moment, for nothing boots. */
-export async function takeBackAndConnect(store: Store, names: readonly string[]): Promise<string[]> {
-  const groups = await takeGroupsBack(store, names);
+/** The same, and waits until the machines run again, which takes a moment, because none boots. */
+export async function adoptAndConnect(store: Store, names: readonly string[]): Promise<string[]> {
+  const groups = await adoptGroups(store, names);
   await Promise.all(groups.map((group) => untilConnected(store, group)));
   return groups.flatMap(({ machinesAlive }) => machinesAlive);
 }
 
-/** What is said of members that are served again. */
-export function takenBack(names: readonly string[]): string {
-  return `their holder was killed; taken back: ${listed([...names].sort(naturalOrder))}`;
+/** The note about members that are served again. */
+export function adoptedNote(names: readonly string[]): string {
+  return `their holder was killed; adopted: ${listed([...names].sort(naturalOrder))}`;
 }
 
-/** Waits for a machine that another holder is just taking over, such as the one that its guardian has started. */
-export async function untilTakenOver(store: Store, name: string): Promise<void> {
+/** Waits for a machine that another holder is adopting, such as the one that its guardian has started. */
+export async function untilAdopted(store: Store, name: string): Promise<void> {
   using limit = new Limit(CONNECTED_MS);
   for await (const event of watch(store, name, limit.signal)) {
     if (event.event !== "member" || event.member.name !== name) continue;
@@ -48,7 +49,7 @@ export async function untilTakenOver(store: Store, name: string): Promise<void> 
   }
 }
 
-async function takeGroupsBack(store: Store, names: readonly string[]): Promise<GroupFacts[]> {
+async function adoptGroups(store: Store, names: readonly string[]): Promise<GroupFacts[]> {
   sweepGroups(store);
   const groups = observeGroups(store);
   const orphaned = new Set(names.map((name) => orphanGroup(groups, name)).filter((group) => group !== undefined));
@@ -59,13 +60,13 @@ async function takeGroupsBack(store: Store, names: readonly string[]): Promise<G
         names: group.machinesAlive.filter((name) => names.includes(name)),
       });
     } catch (thrown) {
-      if (codeOf(thrown) !== "conflict") throw thrown; // else: another command has just done the same
+      if (codeOf(thrown) !== "conflict") throw thrown; // else another command has just done the same
     }
     return group;
   }));
 }
 
-/** Waits until the machines are connected again; a guest that still boots goes on doing that. */
+/** Waits until the machines are connected again; a guest that still boots continues. */
 async function untilConnected(store: Store, { machinesAlive, running }: GroupFacts): Promise<void> {
   const pending = new Set(machinesAlive);
   const haveAnswered = machinesAlive.every((name) => running.includes(name));
@@ -76,7 +77,7 @@ async function untilConnected(store: Store, { machinesAlive, running }: GroupFac
       if (event.event === "gone") pending.delete(event.name);
       if (event.event !== "member") continue;
       const { name, state } = event.member;
-      if (state === "running" || state === "error") pending.delete(name); // "stopped" is what it is before it is looked at
+      if (state === "running" || state === "error") pending.delete(name); // it is "stopped" until the holder has looked at it
       if (pending.size === 0) return;
     }
   }
