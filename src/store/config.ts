@@ -113,7 +113,7 @@ export function parseConfig(text: string, name: string): MemberConfig {
     );
   }
   const config = value as MemberConfig;
-  if (config.name !== name) throw new TypeError(`it is of "${config.name}"`);
+  if (config.name !== name) throw new TypeError(`it belongs to "${config.name}"`);
   return config;
 }
 
