@@ -49,7 +49,7 @@ export class Subnet {
   get dns(): string {
     return this.address(DNS_SLOT);
   }
-  /** Where the gateway's DHCP pool begins: guests with foreign images that ask for a lease. */
+  /** The start of the gateway's DHCP pool, for guests with foreign images that ask for a lease. */
   get dhcpStart(): string {
     return this.address(DHCP_SLOT);
   }

@@ -6,7 +6,7 @@ import type { Fixture, KeptUse, PortForward } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import { isPort, isProcess } from "./checks.ts";
 
-/** What a member is: `config.json`. */
+/** A member's `config.json`. */
 export interface MemberConfig extends KeptUse {
   name: string;
   /** What it is called on its group's network. Absent: its name. */
@@ -17,30 +17,30 @@ export interface MemberConfig extends KeptUse {
   memory_mb: number;
   /** Virtual size of the disk, MiB. */
   disk_mb: number;
-  /** What the user asked for: an alias or an absolute path. */
+  /** The image as the user named it: an alias or an absolute path. */
   image: string;
-  /** What it was when the member was made: the image's identity, which its disk is backed by. */
+  /** The identity of the image that backs the disk, from when the member was made. */
   image_id: string;
-  /** What the machine is, when it is not the host's own kind. */
+  /** The machine's architecture, when it is not the host's. */
   arch?: "x86_64" | "aarch64";
-  /** What starts its disk, when the user chose. */
+  /** The firmware that starts its disk, when the user chose it. */
   firmware?: "bios" | "uefi";
   /** ISO 8601. */
   created_at: string;
-  /** Fresh for each member that is made anew, even under an old name. */
+  /** New for each member that is created, even under an old name. */
   instance_id: string;
   fixtures: Fixture[];
   /** The user's own user-data: the same at every boot. */
   user_data?: string;
-  /** Ports of this host that lead to its own, while it runs. */
+  /** Port forwards to the member, open while it runs. */
   forwards?: PortForward[];
   /** The address on the group's network. */
   ip: string;
-  /** The guest's user that has our key. */
+  /** The guest's user that accepts our key. */
   user: string;
-  /** The client to which it belongs: it is removed, disk and all, when that process is gone. */
+  /** The client that owns it: it is removed with its disk when that process is gone. */
   owner?: ProcessIdentity;
-  /** {@link GroupRecord.id} of the group that it last booted in: while that lives, it belongs there. */
+  /** {@link GroupRecord.id} of the group that it last booted in. It belongs there while that group lives. */
   group?: string;
 }
 
@@ -57,7 +57,7 @@ const shaped = (pattern: RegExp, expected: string): Check => [
 ];
 const optional = ([isRight, expected]: Check): Check => [(value) => value === undefined || isRight(value), expected];
 
-/** What each value of a config must be: they become arguments, addresses and paths. */
+/** The check of each value of a config: values become arguments, addresses and paths. */
 const CONFIG: Record<keyof MemberConfig, Check> = {
   name: string,
   host_name: optional([isName, "a host name"]),
@@ -98,7 +98,7 @@ function isForward(value: unknown): boolean {
   return isPort(host_port) && isPort(guest_port);
 }
 
-/** The config in a file's text. @throws {Error} why it is none; what it may be is any JSON, or none. */
+/** Parses a config, from any text. @throws {Error} why it is not a config. */
 export function parseConfig(text: string, name: string): MemberConfig {
   const value: unknown = JSON.parse(text);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -121,6 +121,6 @@ export function parseConfig(text: string, name: string): MemberConfig {
 export function damaged(name: string, path: string, why: string, cause: unknown): FleetboxError {
   return new FleetboxError("damaged", `The config of "${name}" cannot be read: ${why} (${path})`, {
     cause,
-    hint: `Repair ${path}, or remove the member with its disk: fleetbox rm ${name}`,
+    hint: `Correct ${path}, or remove the member with its disk: fleetbox rm ${name}`,
   });
 }

@@ -5,19 +5,19 @@ import type { RecordedUse } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import { isPort, isProcess, isTime } from "./checks.ts";
 
-/** What a holder notes of its group, so that the next holder can take it back (design §3, adoption). */
+/** A holder's record of its group, with which the next holder can adopt it. */
 export interface GroupRecord extends RecordedUse {
-  /** `<g>`: 12 random hexadecimal digits; a group's name can be that of another group's first member. */
+  /** `<g>`: 12 random hexadecimal digits, because two groups can have the same name. */
   id: string;
   /** The group's name: that of its first member. */
   group: string;
-  /** Who belongs to the group: who runs, and who was stopped and will be back on this network after an `up`. */
+  /** The group's members: those that run, and stopped ones that return to this network with `up`. */
   members: string[];
-  /** Those of them that the holder serves, in whatever state. */
+  /** The members that the holder serves, in any state. */
   served: string[];
-  /** Who answered on SSH already. */
+  /** Members that have answered on SSH. */
   running: string[];
-  /** Since when each machine is running, ISO 8601: also while a new holder is only taking it over. Older records lack it. */
+  /** When each machine began to run, ISO 8601; also set while a new holder adopts it. Older records lack it. */
   since?: Record<string, string>;
   holder: ProcessIdentity;
   /** Takes the group back when the holder is killed, and is its holder then. */
@@ -29,7 +29,7 @@ export interface GroupRecord extends RecordedUse {
   ssh_ports: Record<string, number>;
 }
 
-/** A group's record in a file's text, or undefined when it is none. Never throws. */
+/** Parses a group's record; undefined when the text is not a record. Never throws. */
 export function parseGroupRecord(text: string): GroupRecord | undefined {
   try {
     const value = JSON.parse(text);

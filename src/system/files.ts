@@ -80,14 +80,14 @@ export function makeDirectory(path: string): void {
   try {
     if (isDirectory(path)) return;
     Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-    const { mode } = Deno.statSync(path); // the umask takes bits away
+    const { mode } = Deno.statSync(path); // the umask may have removed bits
     if (mode !== null && (mode & 0o777) !== 0o700) Deno.chmodSync(path, 0o700);
   } catch (thrown) {
     if (!(thrown instanceof Deno.errors.AlreadyExists) || !Deno.statSync(path).isDirectory) throw thrown;
   }
 }
 
-/** Removes a file; one that is not there is fine. */
+/** Removes a file, if it exists. */
 export function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);
@@ -107,7 +107,7 @@ export function writerOf(name: string): number | undefined {
   return pid === undefined ? undefined : Number(pid);
 }
 
-/** Replaces `path` by what `make` has put at the path that it is given. Whatever fails, nothing is left beside it. */
+/** Replaces `path` by what `make` has put at the path that it is given. After a failure no temporary file is left. */
 export async function replaceFile(path: string, make: (aside: string) => Promise<void>): Promise<void> {
   const aside = temporaryOf(path);
   try {
@@ -154,7 +154,7 @@ export async function withDirectoryBeside<T>(path: string, work: (directory: str
   }
 }
 
-/** A failure to write below the store, with its kind and the way out. */
+/** The error of a failed write in the store, with its code and hint. */
 export function storeError(what: string, cause: unknown): FleetboxError {
   const isFull = isNoSpace(cause);
   if (cause instanceof FleetboxError && !(isFull && cause.code === "failed")) return cause;

@@ -151,7 +151,7 @@ export async function endChildren(): Promise<void> {
   for (const child of children) {
     try {
       child.kill("SIGKILL");
-    } catch { /* gone in between */ }
+    } catch { /* it has just ended */ }
   }
   await Promise.all([...children].map((child) => child.exited));
 }

@@ -192,7 +192,7 @@ export interface Forward {
   port: number;
 }
 
-/** A forward that is wanted. */
+/** A requested port forward. */
 export interface ForwardRequest {
   ip: string;
   /** @default 22 */
@@ -214,7 +214,7 @@ export interface GatewaySpec {
   restricted: boolean;
   /** Whether it dies with the process that started it. */
   bound: boolean;
-  /** Forwards that are there from the start; saves a round trip each. @default [] */
+  /** Forwards from the start, which save a round trip each. @default [] */
   forwards?: readonly ForwardRequest[];
   /** What it calls itself; compared by {@link Driver.adoptGateway}. @default "gateway" */
   name?: string;
@@ -226,14 +226,14 @@ export interface Gateway {
   /** Resolves when the process is gone. Never rejects. */
   readonly exited: Promise<MachineExit>;
   /**
-   * Makes a port of 127.0.0.1 lead to a guest's, and gives its number. A forward to a guest that is not there (yet)
-   * takes connections and drops them.
+   * Makes a port of 127.0.0.1 lead to a guest's, and returns its number. A forward to a missing guest accepts
+   * connections and drops them.
    * @throws {FleetboxError} `conflict`: the wanted host port is in use. `failed`: the gateway is gone.
    */
   forward(ip: string, port?: number, hostPort?: number): Promise<number>;
-  /** Takes a forward away; connections through it live on. False when there was none. */
+  /** Removes a forward; connections through it live on. False when there was none. */
   unforward(hostPort: number): Promise<boolean>;
-  /** The forwards that there are, as the gateway itself tells. */
+  /** The present forwards, from the gateway itself. */
   forwards(): Promise<Forward[]>;
   /** Ends the process; returns when it is gone. */
   close(): Promise<MachineExit>;
@@ -242,11 +242,11 @@ export interface Gateway {
 /** Something that the host must have, or had better have: what is found of it, and what to do when it is not there. */
 export interface Requirement {
   what: string;
-  /** What was found, a sentence. @throws when it is not as it should be. */
+  /** A sentence about the host. @throws the problem. */
   check(): string | Promise<string>;
   /** The user's next step, when the error has none of its own. */
   hint: string;
-  /** Whether no machine runs without it. */
+  /** Whether machines cannot run without it. */
   fatal: boolean;
 }
 
@@ -319,11 +319,11 @@ export interface Driver {
    */
   adopt(spec: MachineSpec, process: ProcessIdentity): Promise<Machine>;
   /**
-   * Starts a gateway; resolves when its socket listens and its forwards are there.
+   * Starts a gateway; resolves when its socket listens and its forwards are open.
    * @throws {FleetboxError} `conflict`: a wanted host port is in use; else as {@link start}
    */
   startGateway(spec: GatewaySpec, signal?: AbortSignal): Promise<Gateway>;
-  /** Takes over the gateway of a holder that died. @throws {FleetboxError} as {@link adopt} */
+  /** Adopts the gateway of a holder that died. @throws {FleetboxError} as {@link adopt} */
   adoptGateway(
     process: ProcessIdentity,
     spec: Pick<GatewaySpec, "controlSocket" | "netSocket" | "name">,

@@ -175,7 +175,7 @@ function notServed(store: Store, { name }: MemberFacts): FleetboxError {
       {
         hint: orphans.isComingBack
           ? `It is being adopted; attach again: fleetbox console ${name}`
-          : `Take it back: fleetbox up ${name}`,
+          : `Adopt it: fleetbox up ${name}`,
       },
     );
   }

@@ -26,10 +26,10 @@ export class Adoptions {
     for (const { name, process } of orphans) this.#pending.set(name, process);
   }
 
-  /** The network first: whatever else a machine is asked, the connections of its guest wait for this alone. */
+  /** The network first, because the guest's connections wait for it. */
   plugEarly(name: string, network: GroupNetwork): void {
     const stored = this.store.readMember(name);
-    if (!stored || !("config" in stored)) return; // its adoption tells
+    if (!stored || !("config" in stored)) return; // its adoption reports that
     const { mac, ip } = stored.config;
     network.plugEarly({ name, mac, ip, netSocket: this.store.member(name).netSocket });
   }

@@ -41,9 +41,9 @@ export class Joins {
   constructor(private readonly group: JoinContext) {}
 
   /**
-   * Boots a member onto this network: a new name, a stopped member, or one of ours that is in `error`. One that runs or
-   * boots here already is waited for.
-   * @throws {FleetboxError} why it did not come up; the group is as it was then.
+   * Boots a member onto this network: a new name, a stopped member, or one of ours that is in `error`. Waits for one
+   * that already runs or boots here.
+   * @throws {FleetboxError} why it did not come up; the group is then as before.
    */
   async add(name: string, options: Options): Promise<void> {
     const { context, life, roster, firstBoot } = this.group;
@@ -56,7 +56,7 @@ export class Joins {
     const members = [...roster.values()];
     const isOver = members.length > 0 && members.every((member) => member.isLeaving);
     if (isOver || roster.get(name)?.isLeaving) {
-      // Nobody needs to be told any more: the next start is there.
+      // The next start replaces the failure, so no client needs its reason any more.
       firstBoot.end();
       await firstBoot.ended;
       return await this.add(name, options);
@@ -96,7 +96,7 @@ export class Joins {
     }
   }
 
-  /** Members that were removed belong here no more: a group that lives long must not remember all that ever were. */
+  /** Forgets removed members, so that a long-lived group does not remember all that ever were. */
   #forgetRemoved(): void {
     const { store, roster, belongs } = this.group;
     for (const name of belongs) {
@@ -104,7 +104,7 @@ export class Joins {
     }
   }
 
-  /** What the group was asked for, as far as it holds for those who come later: a port, and egress, is one member's. */
+  /** The group's options for later members: ports and egress belong to one member. */
   #inherited(): Options {
     return { ...this.group.options, publish: undefined, egress: undefined, host_access: undefined };
   }
@@ -119,7 +119,7 @@ export class Joins {
       return await member.change(options);
     }
     member.created = false;
-    // A machine that could not be taken over, and runs: it is tried again, never doubled.
+    // A running machine that could not be adopted: try again, never boot a second one.
     const { stray } = member;
     if (stray && isAlive(stray)) {
       await this.group.adoptions.adopt(member, stray, false);

@@ -18,7 +18,7 @@ export async function removeOwned(
 ): Promise<void> {
   const isOwned = (name: string) => {
     const stored = store.readMember(name);
-    if (!stored) return exists(store.member(name).dir); // it did not come as far as a config
+    if (!stored) return exists(store.member(name).dir); // it has no config yet
     const found = "config" in stored ? stored.config.owner : undefined;
     return found?.pid === owner.pid && found.startTime === owner.startTime;
   };

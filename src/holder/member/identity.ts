@@ -29,7 +29,7 @@ export function identityOf({ name, host_name, ip, mac }: MemberConfig): Neighbou
 }
 
 /**
- * What a member has from its next boot on.
+ * A member's settings from its next boot on.
  * @param before its config; undefined for a new one.
  * @param asked the host name that it is asked to have.
  * @param served the members of the group that the holder serves: what they have, nobody else gets.

@@ -10,7 +10,7 @@ export interface GatewayBefore {
   restricted: boolean;
 }
 
-/** The same port as before, or another one when somebody else has it. */
+/** The same port as before, or another one when it is taken. */
 export async function forwardAgain(gateway: Gateway, ip: string, hostPort: number | undefined): Promise<number> {
   try {
     return await gateway.forward(ip, 22, hostPort);

@@ -2,8 +2,8 @@ import type { DnsOptions } from "../../network/dns.ts";
 import type { DnsHook } from "../../network/switch.ts";
 
 /**
- * DNS for the members, loaded when the first machine is connected: before, nobody can ask, and its codec would be a third
- * of what a holder loads until it serves. A question in the moment of loading gets no answer, and is asked again.
+ * DNS for the members, loaded when the first machine is connected: before that no member can ask, and its codec would
+ * be a third of a holder's code at its start. A question during the loading gets no answer, and the guest repeats it.
  */
 export class LazyDns implements DnsHook {
   #responder: DnsHook | undefined;

@@ -17,7 +17,7 @@ import { writeDurably } from "../../system/files.ts";
 import { architectureOf } from "./arguments.ts";
 import { type DryRun, dryRun } from "./dry_run.ts";
 
-/** What executes the guest's instructions. `tcg` is emulation: always there, ten times slower. */
+/** What executes the guest's instructions. `tcg` is emulation: always available, ten times slower. */
 type Accelerator = "kvm" | "hvf" | "tcg";
 
 /** The state of `/dev/kvm`. */

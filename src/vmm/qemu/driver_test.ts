@@ -229,7 +229,7 @@ function disposable(child: Deno.ChildProcess): Deno.ChildProcess & Disposable {
     [Symbol.dispose]() {
       try {
         child.kill("SIGKILL");
-      } catch { /* gone already */ }
+      } catch { /* it is already closed */ }
     },
   });
 }

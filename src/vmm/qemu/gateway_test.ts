@@ -118,7 +118,7 @@ Deno.test("real QEMU: another holder adopts a gateway with its forwards, and lea
   } finally {
     try {
       child.kill("SIGKILL");
-    } catch { /* gone already */ }
+    } catch { /* it is already closed */ }
   }
 });
 

@@ -30,7 +30,7 @@ export function preflight(cacheFile: () => string | undefined): Requirement[] {
           hint: /cannot be opened/.test(reason) ? "sudo adduser $USER kvm, then log in again" : undefined,
         });
       },
-      hint: "Machines run all the same. For speed, use a host with KVM (in a virtual machine: nested virtualisation)",
+      hint: "Machines still run. For speed, use a host with KVM (in a virtual machine: nested virtualisation)",
       fatal: false,
     },
     ...disks.programs.map(({ program, install }): Requirement => ({

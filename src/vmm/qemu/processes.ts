@@ -12,7 +12,7 @@ import { host } from "../../system/os.ts";
 export function controlSocketTest(args: readonly string[]): ((socket: string) => boolean) | undefined {
   if (!args.some((arg) => /(^| )guest=/.test(arg))) return undefined;
   return (socket) => {
-    const written = socket.replaceAll(",", ",,"); // as QEMU's options write a comma
+    const written = socket.replaceAll(",", ",,"); // QEMU's options escape a comma so
     return args.some((arg) => arg.includes(`${written},`));
   };
 }

@@ -32,7 +32,7 @@ class FakeQemu implements AsyncDisposable {
   async [Symbol.asyncDispose]() {
     try {
       this.conn?.close();
-    } catch { /* closed already */ }
+    } catch { /* it is already closed */ }
     this.listener.close();
     await this.done;
     await Deno.remove(this.path.slice(0, -2), { recursive: true });
