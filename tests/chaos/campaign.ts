@@ -3,7 +3,7 @@
  * invariants. With the fake QEMU it is quick; with real QEMU the guests' own files are checked as well.
  *
  * A round is a state to begin with, a few steps, then: nobody is in `starting` for ever; every hypervisor belongs to
- * somebody; no two use one disk; the last `up` of the round, once more, succeeds; `ls --repair` takes back what lost its
+ * somebody; no two use one disk; the last `up` of the round, once more, succeeds; `ls --repair` adopts what lost its
  * holder, as it is; all can be stopped, whatever state they were in; no process is left, every disk is there and whole;
  * `up` of all of them succeeds, what guests had synced is there; and when they are stopped again the store has nothing
  * but the members. A failure names the seed and the round, and lists what was done.

@@ -34,7 +34,7 @@ test("every command that goes into a killed holder's machine adopts its group fi
   }
 });
 
-test("ls --repair takes back every group without a holder; machines, gateways and ports stay", async () => {
+test("ls --repair adopts every group without a holder; machines, gateways and ports stay", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await Promise.all([box.up("a,b"), box.up("y,z")]);
   const before = await box.ls();

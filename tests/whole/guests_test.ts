@@ -85,7 +85,7 @@ Deno.test("user-data is kept with the member, and refused when cloud-init would 
     /a format that cloud-init does not know: found the first line "users: \[\]"/,
     file("1", "users: []\n"),
   );
-  await refused(2, /no format/, file("2", ""));
+  await refused(2, /does not know: found the first line ""/, file("2", ""));
   await refused(2, /too long, expected at most 32768 bytes/, file("3", "#cloud-config\n" + "x".repeat(40_000)));
   await refused(2, /is not UTF-8 text/, file("4", Uint8Array.of(0x23, 0x21, 0xff)));
   await refused(2, /NUL/, file("5", "#!/bin/sh\n\0"));

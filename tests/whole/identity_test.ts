@@ -104,7 +104,7 @@ test("members of an earlier version keep their MACs, come up, and are joined", a
   assert.deepEqual(identity(box, "old-2"), [undefined, "10.88.0.13", OLD_MACS["old-2"]]);
 });
 
-test("a group whose holder of an earlier version was killed is taken back by its record", async () => {
+test("a group whose holder of an earlier version was killed is adopted by its record", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await oldMember(box, "a");
   await oldMember(box, "old-2");

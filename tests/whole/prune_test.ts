@@ -54,7 +54,7 @@ test("after everything was killed: all of it is found, --dry-run removes nothing
   const { home, store } = box;
   const disks = ["a", "b", "z"].map((name) => store.member(name).disk);
   const gateway = box.process("gateway");
-  await box.killHolder("a"); // with its guardian: nobody takes back what is left
+  await box.killHolder("a"); // with its guardian: no holder adopts the rest
   for (const machine of box.processes("machine")) await kill(machine);
   assert.ok(isAlive(gateway), "the test wants a gateway that was left behind");
 

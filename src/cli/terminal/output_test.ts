@@ -209,7 +209,7 @@ Deno.test("reasons are told once for all that share them", () => {
   assert.deepEqual(reasons([view("y", {})]), []);
 });
 
-Deno.test("two groups of the same name are two: each is told how to take it back, and which is bound", () => {
+Deno.test("two groups of the same name are two: each is told how to adopt it, and which is bound", () => {
   const orphan = (name: string, id: string) =>
     view(name, { state: "orphaned", group: "a", group_id: id, reason: "its holder is gone", hint: `up ${name}` });
   assert.deepEqual(reasons([orphan("a", "1"), orphan("b", "2"), orphan("c", "2")]), [
