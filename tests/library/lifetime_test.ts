@@ -104,12 +104,12 @@ Deno.test("what is under way on a machine ends with it, and says why", async () 
     await using vm = await start("cut", options);
     const exec = assert.rejects(
       vm.exec("touch one; sleep 4716"),
-      code("failed", /^exec\(\) on "cut" was cut off: its machine failed$/),
+      code("failed", /^exec\(\) on "cut" was cut off: its machine failed$/m),
     );
     const process = await vm.spawn("touch two; sleep 4717");
     const spawned = assert.rejects(
       process.status,
-      code("failed", /^spawn\(\) on "cut" was cut off: its machine failed$/),
+      code("failed", /^spawn\(\) on "cut" was cut off: its machine failed$/m),
     );
     await until("both run", async () => (await vm.exec("ls one two")).code === 0);
     Deno.kill(processesOf(store.root).find(({ kind }) => kind === "machine")!.pid, "SIGKILL");

@@ -208,7 +208,7 @@ test("a damaged config: ls shows it with the reason and the others as they are, 
     assert.match(ls.stdout, /^a +damaged/m, what);
     assert.match(ls.stdout, /^b +running/m, what);
     assert.match(ls.stdout, /a: The config of "a" cannot be read: /, what);
-    await box.fails(1, [/The config of "a" cannot be read/, /try: Repair .*config\.json/], "up", "a", "new");
+    await box.fails(1, [/The config of "a" cannot be read/, /try: Correct .*config\.json/], "up", "a", "new");
     await box.fails(1, /The config of "a" cannot be read/, "join", "a", "--via", "b");
     if (text === undefined) assert.ok(!exists(config), what);
     else assert.equal(Deno.readTextFileSync(config), text, what);

@@ -95,7 +95,7 @@ export function isUnchanged(store: Store, { id, holder }: GroupRecord): boolean 
 }
 
 export function adoptedByOthers(group: string): FleetboxError {
-  return new FleetboxError("conflict", `The group of "${group}" was adopted by somebody else meanwhile`, {
+  return new FleetboxError("conflict", `The group of "${group}" was adopted by another process meanwhile`, {
     hint: "Try again.",
   });
 }
