@@ -20,7 +20,7 @@ Deno.test("--verbose tells the steps of up and stop, and a command line that a s
   assert.match(up.stderr, /^process \d+ is their holder; its log: .*runner-a\.log$/m);
   assert.match(up.stderr, /^a: its image is micro-tiny, its disk new: .*disk\.qcow2$/m);
   assert.match(up.stderr, /^a: process \d+ runs it$/m);
-  assert.match(up.stderr, /^a: it answers at 10\.88\.0\.11, on this host at 127\.0\.0\.1 port \d+$/m);
+  assert.match(up.stderr, /^a: it answers at 10\.88\.0\.11, SSH on 127\.0\.0\.1:\d+$/m);
   const line = /^a: its hypervisor's command line:\n(.*)$/m.exec(up.stderr)?.[1];
   assert.ok(line, up.stderr);
 
