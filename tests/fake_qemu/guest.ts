@@ -159,7 +159,9 @@ function openConsole(socket: string, log: string, powerOff: () => void): Console
   let writing: Promise<unknown> = Promise.resolve();
   const put = (text: string) => {
     const bytes = new TextEncoder().encode(text);
-    file.writeSync(bytes);
+    try {
+      file.writeSync(bytes);
+    } catch { /* a full disk: QEMU passes over a log that it cannot write, too */ }
     const to = client;
     writing = writing.then(async () => {
       for (let at = 0; to && at < bytes.length;) at += await to.write(bytes.subarray(at));

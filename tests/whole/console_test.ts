@@ -80,7 +80,7 @@ test("the terminal is given back whatever ends the console: SIGTERM, the guest, 
 
   await box.killHolder("d");
   assert.equal(await d.done, 1, d.output);
-  assert.match(d.output, /"d" is without a holder[^]*fleetbox up d/);
+  assert.match(d.output, /"d" has no holder[^]*fleetbox up d/);
   assert.match(d.output, UNTOUCHED);
 
   // Taken back by the command, it has its console again, and the screen from before.
@@ -103,7 +103,7 @@ test("a console whose killed holder is still on its way out waits for its end, a
   await box.killHolder("a");
   dying.kill("SIGKILL");
   assert.equal(await at.done, 1, at.output);
-  assert.match(at.output, /"a" is without a holder[^]*fleetbox up a/);
+  assert.match(at.output, /"a" has no holder[^]*fleetbox up a/);
   await box.ok("ls", "--repair");
 });
 
