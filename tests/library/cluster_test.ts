@@ -30,7 +30,7 @@ Deno.test("a cluster", async (t) => {
       assert.ok(await reaches(cluster, "a", "c"));
       assert.ok(await reaches(cluster, "c", "b"));
       assert.ok(Number((await c.exec("grep MemTotal /proc/meminfo")).stdout.replace(/\D/g, "")) < 160 * 1024);
-      await assert.rejects(cluster.add("a"), /this process already has one of that name/);
+      await assert.rejects(cluster.add("a"), /this process has one of that name already, in this group/);
       assert.equal(cluster.vms.length, 3);
     });
 
