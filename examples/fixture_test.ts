@@ -1,5 +1,5 @@
 /**
- * A fixture: a machine for a test, named after it, gone after it. When the test fails, the machine's console is printed;
+ * A fixture: a machine for one test, named after it, removed after it. When the test fails, the machine's console is printed;
  * `FLEETBOX_KEEP=1` keeps the machine's disk and logs.
  *
  * Run it: `node_modules/.bin/deno test -A examples/fixture_test.ts`

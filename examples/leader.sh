@@ -3,7 +3,7 @@
 #
 #   leader.sh NAME…        on every machine, with the names of all
 #
-# Each machine serves its own address over HTTP, asks all of them for theirs, and writes who leads to www/leader.
+# Each machine serves its own address over HTTP, asks all of them for theirs, and writes the leader's name to www/leader.
 set -u
 mkdir -p www
 ip -4 addr show eth0 | awk '/inet / { sub("/.*", "", $2); print $2 }' >www/id

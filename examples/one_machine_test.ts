@@ -7,7 +7,7 @@
 import { equal } from "node:assert/strict";
 import { start } from "fleetbox";
 
-/** A very small database: it appends each line that it reads, and says so once the line is on the disk. */
+/** A very small database: it appends each line that it reads, and answers once the line is on the disk. */
 const DATABASE = `#!/bin/sh
 while read -r line; do
   echo "$line" >>journal

@@ -1,8 +1,8 @@
 /**
- * The import arrows, checked: which part of the source may import which (design, section 10).
+ * The import arrows, checked: which part of the source may import which.
  *
  * A part is a folder or a set of files. What is not listed is not allowed. Tests may import anything but shipped code may
- * not import tests; npm packages belong to one part each; nothing comes from a URL or a registry that npm is not.
+ * not import tests; npm packages belong to one part each; nothing comes from a URL or another registry than npm.
  */
 
 import { dirname, join, normalize } from "node:path";
@@ -33,7 +33,7 @@ const PARTS: [prefix: string, part: string][] = [
   ["testing.ts", "mod"],
 ];
 
-/** What everybody but the lowest floors builds on. */
+/** What every part above the lowest floors may import. */
 const BASE = ["core", "system", "wire", "store"];
 
 /** What a part may import besides itself. */

@@ -5,8 +5,9 @@
  *     scripts/compile.ts --empty --output PATH     a program that does nothing (or waits: `PATH wait`), to compare with
  *
  * What goes in: `main.ts` and what it imports, bundled by esbuild (so that no package's other files, and no package that
- * only builds or tests, is carried or read at the start), the micro image, compressed, the version and the commit. `deno compile` puts that behind its runtime; `toolchain.ts` says where that comes from. Without code cache:
- * it would be a file in everybody's TMPDIR. Exit code 3: nothing here can compile.
+ * only builds or tests, is carried or read at the start), the micro image, compressed, the version and the commit. `deno compile` appends that to its runtime;
+ * `toolchain.ts` says where the runtime comes from. Without a code cache: it would be a file in each user's TMPDIR. Exit
+ * code 3: nothing here can compile.
  */
 
 import { flagsOr, parseArgs } from "./flags.ts";
@@ -22,7 +23,7 @@ interface Flags {
   micro: string;
   stamp?: string;
   offline: boolean;
-  /** The image among the files that Deno carries, as for macOS, also where it could lie better. */
+  /** Includes the image among Deno's files, as for macOS, also on Linux. */
   carried: boolean;
   empty: boolean;
 }
@@ -46,10 +47,10 @@ function parseFlags(args: string[]): Flags {
 
 const EMPTY = 'if (Deno.args[0] === "wait") setTimeout(() => {}, 2 ** 31 - 1);\n';
 
-/** What packages in CommonJS get of Node's own modules, where they ask. */
+/** How packages in CommonJS load Node's own modules. */
 const REQUIRE = "const require = (name) => process.getBuiltinModule(name);";
 
-/** `deno compile`. @param finish what is done to the executable before it takes its place */
+/** `deno compile`. @param finish what is done to the executable before it is renamed to its path */
 async function compile(
   flags: Flags,
   toolchain: Toolchain,
@@ -58,7 +59,7 @@ async function compile(
 ): Promise<void> {
   await Deno.writeTextFile(join(app, "deno.json"), '{ "nodeModulesDir": "none", "lock": false }\n');
   await Deno.mkdir(dirname(flags.output), { recursive: true });
-  // Beside its place and renamed: an executable that runs cannot be written to, but it can be replaced.
+  // Written beside its path and renamed: a running executable cannot be written to, but it can be replaced.
   const aside = `${flags.output}.${Deno.pid}.tmp`;
   try {
     await output(toolchain.deno, [
@@ -74,7 +75,7 @@ async function compile(
   }
 }
 
-/** `main.ts` as JavaScript: what every command needs in `main.js`, what only some need in files of their own. */
+/** `main.ts` as JavaScript: what every command needs in `main.js`, what some commands need in files of their own. */
 async function bundle(app: string, stamp: string | undefined): Promise<string[]> {
   const { os, arch } = Deno.build;
   const binary = join(ROOT, "node_modules/@esbuild", `${os}-${arch === "aarch64" ? "arm64" : "x64"}`, "bin/esbuild");
@@ -109,7 +110,7 @@ async function commitOf(): Promise<string | undefined> {
 /** A file for the executable: its name, and its compressed bytes. */
 type Part = [file: string, packed: Uint8Array];
 
-/** The files of the micro image, compressed: kept below `build/`, for an image changes less often than the program. */
+/** The files of the micro image, compressed: kept below `build/`, because an image changes less often than the program. */
 async function packMicro(from: string): Promise<Part[]> {
   const manifest = JSON.parse(await Deno.readTextFile(join(from, "image.json")));
   const kept = join(ROOT, "build/compile", `micro-${manifest.version}`);
@@ -136,7 +137,7 @@ async function pack(bytes: Uint8Array): Promise<Uint8Array> {
   return await promisify(brotliCompress)(bytes, { params });
 }
 
-/** What the licences of bundled packages want to be told with every copy. */
+/** The notices that the licences of bundled packages require with every copy. */
 async function licences(packages: string[]): Promise<string> {
   const parts = await Promise.all(packages.map(async (name) => {
     const dir = join(ROOT, "node_modules", name);
@@ -149,8 +150,8 @@ async function licences(packages: string[]): Promise<string> {
 }
 
 /**
- * Compiles the program with its image. On Linux the image's bytes go before Deno's part, see `src/image/embedded.ts`: where
- * that is, is where it begins in a program that does nothing.
+ * Compiles the program with its image. On Linux the image's bytes go before Deno's part, see `src/image/embedded.ts`. The
+ * offset is found in a compiled program that does nothing.
  */
 async function compileAll(flags: Flags, toolchain: Toolchain, app: string): Promise<void> {
   const packages = await bundle(app, flags.stamp);
@@ -191,7 +192,7 @@ async function startOfDenoPart(flags: Flags, toolchain: Toolchain): Promise<numb
 
 /**
  * An executable for Linux is the runtime, Deno's part, and 16 bytes, the last 8 of which are that part's length with these
- * 16 (libsui). Deno's part begins with a word of its own: where it does not, the form is another one.
+ * 16 (libsui). Deno's part begins with a magic word; without it, the format is another one.
  */
 function findDenoPart(executable: Uint8Array): number | undefined {
   const view = new DataView(executable.buffer, executable.byteOffset, executable.length);
@@ -243,7 +244,7 @@ if (import.meta.main) {
   try {
     Deno.exit(await main(parseFlags(Deno.args)));
   } catch (thrown) {
-    console.error(`compile: ${(thrown as Error).message}`); // what Deno or esbuild said: our own stack adds nothing
+    console.error(`compile: ${(thrown as Error).message}`); // the message of Deno or esbuild: our own stack adds nothing
     Deno.exit(1);
   }
 }

@@ -1,4 +1,4 @@
-/** The documentation's own promises: its links lead somewhere, and the README stays short. */
+/** Checks of the documentation: links lead to files and headings that exist, and the README stays short. */
 
 import { deepEqual, ok } from "node:assert/strict";
 import { dirname, normalize } from "node:path";

@@ -14,7 +14,7 @@ interface Declaration extends Documented {
   def?: { methods?: Documented[] };
 }
 
-/** What `deno doc --json` says of a file: by its specifier, what it exports. */
+/** What `deno doc --json` prints for a file: its exports, by specifier. */
 interface Page {
   symbols: { name: string; declarations: Declaration[] }[];
 }
@@ -23,7 +23,7 @@ function hasExample({ jsDoc }: Documented): boolean {
   return (jsDoc?.tags ?? []).some(({ kind, doc }) => kind === "example" && doc?.includes("```"));
 }
 
-/** The names that have none, when no declaration (overload, or one that another face gives out again) has. */
+/** The names without an example in any declaration (an overload, or one that is exported again elsewhere). */
 function missing([name, declarations]: [string, Declaration[]]): string[] {
   const methods = Map.groupBy(
     declarations.flatMap(({ def }) => def?.methods ?? []).filter((one) => !one.name.startsWith("[")),

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 
 export { parseArgs };
 
-/** The flags, or the reason why they cannot be understood in one line on standard error, and exit code 2. */
+/** The flags. For wrong ones it prints the reason in one line on standard error, and exits with code 2. */
 export function flagsOr<Result>(usage: string, parse: () => Result): Result {
   try {
     return parse();

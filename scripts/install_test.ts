@@ -5,21 +5,21 @@ import { join } from "node:path";
 import { fakeDist, inDirectory } from "./release_testing.ts";
 import { makeRelease } from "./release.ts";
 
-/** What the script needs of any system, the choices left out. */
+/** The programs that the script needs on any system, without the alternatives. */
 const TOOLS = ["sh", "id", "mkdir", "mktemp", "rm", "cat", "sed", "cut", "gzip", "chmod", "mv", "head", "uname"];
 
 interface Scene {
   root: string;
-  /** The release's files, to be spoilt. */
+  /** The release's files, which tests corrupt. */
   release: string;
   /** Where it installs to. */
   to: string;
   /** The requests that the server saw. */
   asked: string[];
   run(env?: Record<string, string>): Promise<{ code: number; stdout: string; stderr: string }>;
-  /** Puts a program of the test's own before the system's. */
+  /** Puts a program of the test before the system's on the PATH. */
   put(name: string, script: string): void;
-  /** What the installed program says; undefined: there is none. */
+  /** What the installed program prints; undefined: there is none. */
   installed(): string | undefined;
 }
 
@@ -127,7 +127,7 @@ Deno.test("install.sh installs this machine's executable, says where, and how to
   });
 });
 
-Deno.test("install.sh run twice says that nothing is new, and an older one is replaced", async () => {
+Deno.test("install.sh run twice says that nothing changed, and an older executable is replaced", async () => {
   await scene(async ({ run, installed, to }) => {
     assert.equal((await run()).code, 0);
     assert.ok((await run()).stdout.includes(`install: fleetbox 9.9.9 is in ${to}, as before\n`));
@@ -139,7 +139,7 @@ Deno.test("install.sh run twice says that nothing is new, and an older one is re
 });
 
 for (const tools of [{ fetch: "wget" }, { digest: "shasum" }, { digest: "openssl" }] as Tools[]) {
-  Deno.test(`install.sh does with ${tools.fetch ?? tools.digest} where that is what is there`, async () => {
+  Deno.test(`install.sh works with ${tools.fetch ?? tools.digest} where no other tool is installed`, async () => {
     await scene(async ({ run, installed, release }) => {
       const { code, stderr } = await run();
       assert.equal(code, 0, stderr);
@@ -161,7 +161,7 @@ Deno.test("install.sh installs a version that is asked for by its number", async
   });
 });
 
-Deno.test("install.sh tells the systems apart, and sees through Rosetta", async () => {
+Deno.test("install.sh recognises each system, also under Rosetta", async () => {
   await scene(async ({ run, installed, put }) => {
     const machines = [["Linux", "aarch64", "linux-aarch64"], ["Linux", "amd64", "linux-x86_64"]];
     for (const [system, machine, target] of [...machines, ["Darwin", "arm64", "macos-aarch64"]]) {
@@ -176,7 +176,7 @@ Deno.test("install.sh tells the systems apart, and sees through Rosetta", async 
   });
 });
 
-Deno.test("install.sh refuses a file whose digest is another one, and leaves what was there", async () => {
+Deno.test("install.sh refuses a file with a wrong digest, and leaves the installed executable as it was", async () => {
   await scene(async ({ run, installed, release, to }) => {
     const file = join(release, "fleetbox-linux-x86_64.gz");
     const bytes = Deno.readFileSync(file);
@@ -193,7 +193,7 @@ Deno.test("install.sh refuses a file whose digest is another one, and leaves wha
   });
 });
 
-Deno.test("install.sh says when a release has nothing for this machine, and which machines there are", async () => {
+Deno.test("install.sh says when a release has no executable for this machine, and lists the machines that have one", async () => {
   await scene(async ({ run, installed, release }) => {
     const sums = join(release, "SHA256SUMS");
     Deno.writeTextFileSync(sums, Deno.readTextFileSync(sums).replace(/^.*linux-x86_64.*\n/m, ""));
@@ -213,7 +213,7 @@ Deno.test("install.sh says when a release has nothing for this machine, and whic
   });
 });
 
-Deno.test("install.sh says before any download that it may not write there", async () => {
+Deno.test("install.sh says before any download that it cannot write to its directory", async () => {
   await scene(async ({ run, root, asked }) => {
     Deno.writeTextFileSync(join(root, "file"), "");
     for (const place of [join(root, "file/bin"), "/proc/fleetbox"]) {
@@ -225,7 +225,7 @@ Deno.test("install.sh says before any download that it may not write there", asy
   });
 });
 
-Deno.test("install.sh says when the server cannot be reached, when it breaks off, and what does not run here", async () => {
+Deno.test("install.sh reports a server that cannot be reached or breaks off, and an executable that does not run here", async () => {
   await scene(async ({ run, installed, release, put }) => {
     const closed = await run({ FLEETBOX_DOWNLOADS: "http://127.0.0.1:1" });
     assert.equal(closed.code, 1);
@@ -236,7 +236,7 @@ Deno.test("install.sh says when the server cannot be reached, when it breaks off
     assert.match((await run()).stderr, /linux-x86_64\.gz cannot be downloaded: .*\n {2}try: run this again/);
     Deno.renameSync(`${file}.away`, file);
 
-    // What is unpacked is a program for another machine.
+    // The unpacked program is for another machine.
     put("gzip", "echo '#!/nowhere/sh'");
     const { code, stderr } = await run();
     assert.equal(code, 1);

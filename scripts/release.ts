@@ -3,7 +3,7 @@
  *
  *     scripts/release.ts --repository OWNER/NAME --from DIR --to DIR
  *
- * DIR holds `fleetbox-<os>-<arch>` for each of {@link TARGETS}, and `fleetbox-licences.txt`. What comes of it: each of them
+ * DIR holds `fleetbox-<os>-<arch>` for each of {@link TARGETS}, and `fleetbox-licences.txt`. The result: each of them
  * compressed, `SHA256SUMS`, `fleetbox.cdx.json` (what is in it: a bill of materials, CycloneDX 1.5), `install.sh`, and
  * Homebrew's `fleetbox.rb`. Nothing is uploaded here.
  */
@@ -15,7 +15,7 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { ROOT } from "./toolchain.ts";
 
-/** What a release has an executable for, and what Deno calls that. */
+/** The targets of a release, and Deno's names for them. */
 export const TARGETS: Record<string, string> = {
   "linux-x86_64": "x86_64-unknown-linux-gnu",
   "linux-aarch64": "aarch64-unknown-linux-gnu",

@@ -11,7 +11,7 @@ Deno.test("the version is the same in package.json, in its lock, and in the prog
   assert.equal(read("package-lock.json").version, VERSION);
 });
 
-Deno.test("a release has each executable, sums that hold, an installer and a formula without a gap", async () => {
+Deno.test("a release has each executable, correct sums, an installer, and a formula with every placeholder filled in", async () => {
   await inDirectory(async (dir) => {
     await fakeDist(join(dir, "dist"));
     const to = join(dir, "release");
@@ -71,7 +71,7 @@ Deno.test("the bill of materials names what is bundled, with the lock file's dig
   });
 });
 
-Deno.test("a release without one of the executables, or of packages that the lock does not have, is none", async () => {
+Deno.test("a release that lacks an executable, or has a package that the lock file lacks, is refused", async () => {
   await inDirectory(async (dir) => {
     const from = join(dir, "dist");
     const release = { repository: "somebody/fleetbox", version: VERSION, from, to: join(dir, "release") };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { VERSION } from "../src/system/program_info.ts";
 import { TARGETS } from "./release.ts";
 
-/** What `scripts/compile.ts` leaves, with scripts of a line in the place of executables. */
+/** What `scripts/compile.ts` makes, with scripts of one line instead of executables. */
 export async function fakeDist(dir: string, says = `fleetbox ${VERSION}`): Promise<void> {
   await Deno.mkdir(dir, { recursive: true });
   for (const target of Object.keys(TARGETS)) {

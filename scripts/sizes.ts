@@ -1,6 +1,6 @@
 /**
  * The size of rooms, checked: no shipped file over 400 lines, no folder with more than 20 shipped files beside each other (but
- * for the commands, one file each). What grows past that has found a part of it that wants a name of its own.
+ * for the commands, one file each). A file or folder that grows past that is to be split.
  */
 
 import { dirname } from "node:path";

@@ -1,4 +1,4 @@
-/** What `scripts/test` says of tests that pass, fail, or pass only when they are run again; its suites are made here. */
+/** What `scripts/test` prints for tests that pass, fail, or pass only when they are run again; the suites are made here. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";

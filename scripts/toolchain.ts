@@ -6,7 +6,7 @@
  * | `DENORT_BIN` (and perhaps `DENO`)               | these                                                      |
  * | a runtime that our Deno downloaded before       | our Deno; with `DENO`, that one                            |
  * | the network, where it may be used               | the same, which downloads its runtime from dl.deno.land    |
- * | `../shared/tools/standalone-toolchain`          | the pair that it puts together from npm, to check with     |
+ * | `../shared/tools/standalone-toolchain`          | the pair that it puts together from npm, for checks        |
  * | nothing of this                                 | nothing: why, and what to do                               |
  */
 
@@ -95,7 +95,7 @@ async function hasRuntime(deno: string, version: string, target: string): Promis
   return isThere(join(denoDir, "dl", "release", `v${version}`, `denort-${target}.zip`));
 }
 
-/** Lets Deno download the runtime, by compiling nothing. What went wrong, if it did. */
+/** Lets Deno download the runtime, by compiling nothing. Returns the error, if there was one. */
 async function fetchRuntime(deno: string, target: string): Promise<string | undefined> {
   const dir = await Deno.makeTempDir({ prefix: "denort-" });
   try {

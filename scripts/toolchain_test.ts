@@ -1,4 +1,4 @@
-/** What `make compile` compiles with: what the user names, wherever that was said; else a message with the way out. */
+/** What `make compile` compiles with: what the user names; else a message with the way out. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -6,9 +6,9 @@ import { inDirectory } from "./release_testing.ts";
 import { ROOT } from "./toolchain.ts";
 
 const SCRIPT = join(ROOT, "scripts/compile.ts");
-const FOREIGN = "aarch64-apple-darwin"; // of which no test's host has a runtime
+const FOREIGN = "aarch64-apple-darwin"; // no test's host has a runtime for it
 
-/** A Deno of a few lines: it tells its version, and "compiles" what its output has to be. */
+/** A Deno of a few lines: it prints its version, and "compiles" by writing its output. */
 const FAKE_DENO = `#!/bin/sh
 case $1 in
   eval) echo 9.9.9 ;;
@@ -20,7 +20,7 @@ case $1 in
 esac
 `;
 
-/** Makes a program that does nothing, as `make compile` makes one that does. */
+/** Makes a program that does nothing, as `make compile` makes fleetbox. */
 async function compile(cwd: string, env: Record<string, string>, ...args: string[]) {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--no-check", SCRIPT, "--empty", "--offline", "--output", join(cwd, "out"), ...args],
@@ -33,7 +33,7 @@ async function compile(cwd: string, env: Record<string, string>, ...args: string
   return { code, stderr: new TextDecoder().decode(stderr) };
 }
 
-Deno.test("make hands DENO and DENORT_BIN of the environment on to what it runs", async () => {
+Deno.test("make passes DENO and DENORT_BIN of the environment on to its recipes", async () => {
   const { code, stdout, stderr } = await new Deno.Command("make", {
     args: ["--no-print-directory", "--eval", 'say: ; @echo "$$DENO $$DENORT_BIN"', "say"],
     cwd: ROOT,
@@ -65,7 +65,7 @@ Deno.test("without a way to compile, the message says what to do, and for which 
   });
 });
 
-Deno.test("a DENO or DENORT_BIN that is not there, or no Deno, is told without a stack trace", async () => {
+Deno.test("a DENO or DENORT_BIN that is missing, or not a Deno, is an error without a stack trace", async () => {
   await inDirectory(async (dir) => {
     const wrong: [Record<string, string>, RegExp][] = [
       [{ DENO: "nowhere/deno", DENORT_BIN: SCRIPT }, /DENO is nowhere\/deno, and there is no .*\/nowhere\/deno: give/],

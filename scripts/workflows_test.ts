@@ -1,4 +1,4 @@
-/** What can be seen of the workflows without running them: actionlint's questions, as far as they concern these two. */
+/** Checks of the workflows without running them: those of actionlint's that concern these two. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -32,19 +32,19 @@ const DIRECTORY = join(ROOT, ".github/workflows");
 const FILES = [...Deno.readDirSync(DIRECTORY)].map(({ name }) => name).sort();
 
 async function parse(name: string): Promise<Workflow> {
-  // YAML 1.1 takes the key `on` for a truth; GitHub does not.
+  // YAML 1.1 reads the key `on` as true; GitHub does not.
   const script = "import json,sys,yaml; d=yaml.safe_load(open(sys.argv[1])); d['on']=d.pop(True); print(json.dumps(d))";
   return JSON.parse(await output("python3", ["-c", script, join(DIRECTORY, name)]));
 }
 
-/** Contexts that are there where these workflows use them. */
+/** Contexts that exist where these workflows use them. */
 const CONTEXT = /^(github\.(ref|ref_name|ref_type|repository|token)|matrix\.\w+)$/;
 
 for (const name of FILES) {
-  Deno.test(`${name} is a workflow: its jobs have a runner, a limit, steps, and need jobs that there are`, async () => {
+  Deno.test(`${name} is a workflow: its jobs have a runner, a limit, steps, and need jobs that exist`, async () => {
     const { on, permissions, jobs } = await parse(name);
     assert.ok(Object.keys(on).length > 0);
-    assert.deepEqual(permissions, { contents: "read" }, "what a job may is said at the job");
+    assert.deepEqual(permissions, { contents: "read" }, "permissions are given to each job");
     for (const [id, job] of Object.entries(jobs)) {
       assert.match(job["runs-on"], /^((ubuntu|macos)-\d+(\.\d+)?(-\w+)?|\$\{\{ matrix\.runner \}\})$/, id);
       assert.ok(job["timeout-minutes"] > 0, id);
@@ -63,7 +63,7 @@ for (const name of FILES) {
     }
   });
 
-  Deno.test(`${name}: no expression stands in a script, and each names what there is`, async () => {
+  Deno.test(`${name}: no script contains an expression, and each expression names a context that exists`, async () => {
     const text = Deno.readTextFileSync(join(DIRECTORY, name));
     for (const [, expression] of text.matchAll(/\$\{\{\s*(.*?)\s*\}\}/g)) assert.match(expression, CONTEXT);
     const { jobs } = await parse(name);
@@ -74,7 +74,7 @@ for (const name of FILES) {
     }
   });
 
-  Deno.test(`${name}: its scripts are sound shell, and use variables that are set`, async () => {
+  Deno.test(`${name}: its scripts pass shellcheck, and use variables that are set`, async () => {
     const { jobs } = await parse(name);
     for (const [id, job] of Object.entries(jobs)) {
       for (const step of job.steps) {
@@ -98,7 +98,7 @@ for (const name of FILES) {
     }
   });
 
-  Deno.test(`${name}: what its scripts call is in this checkout`, async () => {
+  Deno.test(`${name}: the files that its scripts call are in this checkout`, async () => {
     const makefile = Deno.readTextFileSync(join(ROOT, "Makefile"));
     const scripts = Object.values((await parse(name)).jobs).flatMap(({ steps }) =>
       steps.flatMap(({ run }) => run ?? [])
@@ -110,7 +110,7 @@ for (const name of FILES) {
   });
 }
 
-Deno.test("the release compiles and tries every target, and none that there is not", async () => {
+Deno.test("the release compiles and tries exactly the targets that exist", async () => {
   const { build, try: trial } = (await parse("release.yml")).jobs;
   const script = build.steps.map(({ run }) => run ?? "").join("\n");
   const compiled = [...script.matchAll(/--target (\S+) --output dist\/fleetbox-([\w-]+)"/g)];

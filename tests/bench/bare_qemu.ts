@@ -3,7 +3,7 @@
  *
  * The arguments are the driver's own, from its pure `commandLine`, with one exchange: the `stream` netdev, which waits for
  * our switch, becomes QEMU's own `user` netdev with the same network and a forwarded port. Disk, seed, key and the choice
- * of the accelerator are made before the clock starts. That is the least that anybody could do to reach such a guest over
+ * of the accelerator are made before the clock starts. That is the least that is needed to reach such a guest over
  * SSH: one process, no switch and no gateway. All that fleetbox does beyond it counts as its cost.
  */
 
@@ -27,7 +27,7 @@ export interface BareMachine {
 
 const BOOT_LIMIT_MS = 60_000;
 
-/** Where a boot was, in milliseconds since exec. */
+/** The moments of a boot, in milliseconds since exec. */
 export type Stages = Record<string, number>;
 
 export interface Booted {

@@ -1,7 +1,7 @@
 /**
- * What every measurement shares: where it may write, what it must end, and how many values become one.
+ * What all measurements share: directories, processes to end, and statistics.
  *
- * Whatever a measurement starts or makes goes onto the {@link Bench}'s stack the moment it exists, so that every way out,
+ * Everything that a measurement starts or makes goes onto the {@link Bench}'s stack the moment it exists, so that every way out,
  * Ctrl-C included, ends those processes by their id (and start time) and removes those directories. Nothing is ended by
  * name: the user's own groups run on.
  */
@@ -171,7 +171,7 @@ export async function timeFleetbox(
   return tookMs;
 }
 
-/** Measures two things in turn, so that whatever else the machine does meets both; first one, then the other first. */
+/** Measures two things in turn, so that other load on the machine affects both; the order alternates. */
 export async function inTurn<A, B>(runs: number, one: () => Promise<A>, other: () => Promise<B>): Promise<[A[], B[]]> {
   const results: [A[], B[]] = [[], []];
   for (let run = 0; run < runs; run++) {

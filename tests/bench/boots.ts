@@ -9,7 +9,7 @@ import { type Bench, inTurn, median, round, type Row, sleep, timeFleetbox } from
 
 /** Egress is off, as nothing that is measured here talks to the outside. */
 const UP = ["--egress", "off", "--json"];
-/** What a guest still does after its banner (drivers, its log): over by then, so that a stop meets an idle guest. */
+/** A guest's work after its banner (drivers, its log) is over by then, so that a stop meets an idle guest. */
 const SETTLE_MS = 3_000;
 
 interface Boot {
@@ -20,7 +20,7 @@ interface Boot {
 
 /**
  * Rows `up` of one member and `stop` of one member. The store is as empty as it can be: the key is made, and where there
- * is a `/dev/kvm`, the dry run that chooses the accelerator is made, too. That happens once in a boot of the host; the row
+ * is a `/dev/kvm`, the dry run that chooses the accelerator is made, too. That happens once per boot of the host; the row
  * beside it, without a limit, is every later `up`.
  */
 export async function oneMember(bench: Bench): Promise<Row[]> {

@@ -1,4 +1,4 @@
-/** How long it takes until nothing of a bound group is left when its client was killed: sockets, pidfiles and machines. */
+/** How long after the kill of its client nothing of a bound group is left: sockets, pidfiles and machines. */
 
 import { Client, untilNothing } from "../bound/bound.ts";
 import { sandbox } from "../support/sandbox.ts";

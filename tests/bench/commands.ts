@@ -1,4 +1,4 @@
-/** How long commands take that boot nothing. */
+/** The duration of commands that boot nothing. */
 
 import { SUBNET } from "../../src/network/subnet.ts";
 import { GUEST_USER } from "../../src/holder/member/prepare.ts";

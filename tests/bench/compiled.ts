@@ -10,7 +10,7 @@ const SETTLE_MS = 5_000;
 const SCRIPT = fileURLToPath(new URL("../../scripts/compile.ts", import.meta.url));
 const FAKE_QEMU = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", import.meta.url));
 
-/** Rows: size, start-up and memory. None where nothing can compile, which is said. */
+/** Rows: size, start-up and memory. None, with a message, where nothing can compile. */
 export async function compiledExecutable(bench: Bench): Promise<Row[]> {
   const [fleetbox, empty] = ["fleetbox", "empty"].map((name) => `${bench.directory}/${name}`);
   if (!await compile(bench, ["--output", fleetbox])) return [];

@@ -1,7 +1,7 @@
 /**
  * A hundred commands in sequence on one machine: the library's `exec("true")` beside OpenSSH over one connection.
  *
- * Both go to the same machine, in turn. OpenSSH's side is what a script does: `ssh` a hundred times, each a process that
+ * Both go to the same machine, in turn. OpenSSH's side is that of a script: `ssh` a hundred times, each a process that
  * borrows the connection of a `ControlMaster`. Run alone it prints JSON:
  *
  *     node_modules/.bin/deno run -A tests/bench/exec.ts [RUNS]

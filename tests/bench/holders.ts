@@ -1,4 +1,4 @@
-/** What a holder costs once its group runs: its answers' time and its memory, each against a bare Deno process. */
+/** What a holder costs once its group runs: its response time and its memory, each against a bare Deno process. */
 
 import { getGroup } from "../../src/control.ts";
 import type { Store } from "../../src/store.ts";

@@ -6,7 +6,7 @@
  *     make bench BENCH=--json                 the numbers, each run's included
  *     make bench BENCH=--strict               exit code 1 when a figure misses its limit; else 0
  *
- * How each row is measured is told in `docs/internals/bench.md` and beside the code that does it.
+ * `docs/internals/bench.md` and the comments of each file say how each row is measured.
  */
 
 import { flagsOr, parseArgs } from "../../scripts/flags.ts";
@@ -22,7 +22,7 @@ import { switchRows } from "./switch_rows.ts";
 import { killedHolder } from "./stall.ts";
 import { isMet, table } from "./table.ts";
 
-/** What can be measured on its own, and the rows that come of it. */
+/** What can be measured on its own, and the rows that it gives. */
 const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   up1: oneMember,
   up3: threeMembers,
@@ -69,7 +69,7 @@ function parseFlags(args: string[]): Flags {
 
 async function main(flags: Flags): Promise<number> {
   const bench = await Bench.open(flags.runs, (line) => console.error(`bench: ${line}`));
-  // What is under way fails when its processes are ended, and that failure is not worth a word any more.
+  // The measurement fails when its processes are ended; that failure is not reported.
   let interrupted = false;
   const interrupt = async () => {
     if (interrupted) return;

@@ -1,6 +1,6 @@
 /**
- * How long a TCP connection between two real members stands still when the holder is killed: its guardian takes the group
- * back, and the guests' TCP sends again what was lost meanwhile.
+ * How long a TCP connection between two real members stalls when the holder is killed: its guardian adopts the
+ * group, and the guests' TCP retransmits what was lost meanwhile.
  */
 
 import { getStatus } from "../../src/control.ts";
@@ -36,7 +36,7 @@ export async function killedHolder(bench: Bench): Promise<Row[]> {
     const [{ holder, guardian }] = store.groupRecords();
     residentOf = Math.max(residentOf, residentMiB(guardian!.pid));
     ({ count } = before);
-    await sleep(STEADY_MS / 3); // what looks at the arrivals keeps the guests busy, too
+    await sleep(STEADY_MS / 3); // reading the arrivals also keeps the guests busy
     const began = performance.now();
     Deno.kill(holder.pid, "SIGKILL");
     while (isAlive(holder) || (await getStatus(store, "a"))?.state !== "running") await sleep(5);

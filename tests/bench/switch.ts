@@ -1,7 +1,7 @@
 /**
  * How fast the switch is: 1,514-byte frames from one local port to another, while `status` is asked all the time.
  *
- * Four processes, as in life: one with the switch and a unix socket that answers `status` in the same event loop (the
+ * Four processes, as in real use: one with the switch and a unix socket that answers `status` in the same event loop (the
  * holder), a sender and a receiver (two hypervisors), and this one, which asks for the status over a new connection
  * each time. The receiver counts what arrives, so frames that the switch dropped do not count. Run it alone for JSON:
  * `node_modules/.bin/deno run -A tests/bench/switch.ts [SECONDS]`; `make bench` calls {@link benchSwitch}.
@@ -72,7 +72,7 @@ function spawnRole(role: string, directory: string, seconds: number): Deno.Child
   }).spawn();
 }
 
-/** Two ports by name, whoever connects to `<name>.sock`; and the status in the same event loop. */
+/** Two ports by name, for what connects to `<name>.sock`; and the status in the same event loop. */
 async function runHolder(directory: string): Promise<void> {
   const network = new Switch();
   for (const [name, ip] of [["a", "10.88.0.11"], ["b", "10.88.0.12"]]) {

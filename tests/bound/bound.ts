@@ -1,5 +1,5 @@
 /**
- * A client in a process of its own, to be killed: starts `client.ts` on a sandbox's store, hears what it says, and tells
+ * A client in a process of its own, to be killed: starts `client.ts` on a sandbox's store, reads its output, and measures
  * how long it took after its end until nothing of its group was left.
  */
 
@@ -11,10 +11,10 @@ import type { Sandbox } from "../support/sandbox.ts";
 import type { Script } from "./client.ts";
 
 const CLIENT = fileURLToPath(new URL("client.ts", import.meta.url));
-/** How long a client may take until it says what a test waits for. */
+/** The limit for a client to print what a test waits for. */
 const SAID_MS = 120_000;
 
-/** The moments of a bound group's start, each told by what is there then that was not before. */
+/** The moments of a bound group's start, each with the condition by which it is recognised. */
 export const START: [moment: string, isThere: (box: Sandbox) => boolean][] = [
   ["when its client is there", () => true],
   ["when its holder is there", (box) => box.processes("holder").length > 0],
@@ -65,12 +65,12 @@ export class Client implements AsyncDisposable {
     });
   }
 
-  /** Everything that it said so far, errors included. */
+  /** Its whole output so far, errors included. */
   get words(): string {
     return this.#said;
   }
 
-  /** Resolves when it has said this. @throws when it ends without. */
+  /** Resolves when it has printed this. @throws when it ends before. */
   said(pattern: RegExp): Promise<void> {
     const listen = async () => {
       while (!pattern.test(this.#said)) {
@@ -138,7 +138,7 @@ export async function untilNothing(box: Sandbox, limitMs = 20_000): Promise<numb
   let last: string[] = [];
   const seen = () => last.join(", ");
   await until("nothing is left", () => (last = left(box)).length === 0, limitMs, seen).catch((thrown) => {
-    console.log(thrown.message, box.holderLogs()); // what comes after this failure may hide it
+    console.log(thrown.message, box.holderLogs()); // later errors may hide this one
     throw thrown;
   });
   return performance.now() - start;

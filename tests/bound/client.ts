@@ -1,10 +1,10 @@
 /**
- * The program that the tests kill: a client that spawns a bound holder and then does what it is told.
+ * The program that the tests kill: a client that spawns a bound holder and then carries out its argument.
  *
  *     client.ts '{"names": ["a", "b"], "then": ["up", "add c", "stop a", "close"]}'
  *
- * It says what it has done, one word a line: `spawned PID`, `up`, `added`, `stopped`, `closed`; then it stays until it is
- * killed, unless it was told to `close`, `leave` or `throw`. Errors end it with code 1 and their message.
+ * It prints what it has done, one word a line: `spawned PID`, `up`, `added`, `stopped`, `closed`; then it stays until it is
+ * killed, unless the argument has `close`, `leave` or `throw`. Errors end it with code 1 and their message.
  */
 
 import { resolveHelper } from "../../helper/resolve.ts";

@@ -1,4 +1,4 @@
-/** Whatever ends a client, and whenever: nothing of its group is left. Against the fake QEMU. */
+/** However and whenever a client ends, nothing of its group is left. Against the fake QEMU. */
 
 import assert from "node:assert/strict";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
@@ -19,7 +19,7 @@ interface Scene {
 const machines = (count: number) => (_: Client, box: Sandbox) =>
   until(`${count} machines run`, () => box.processes("machine").length === count);
 
-/** Sets a scene, kills the client in it, and sees that nothing is left in time. */
+/** Brings a group into a state, kills its client, and checks that nothing is left in time. */
 function killed(when: string, { behaviour = {}, script, options, ready, kill = (client) => client.kill() }: Scene) {
   Deno.test(`kill -9 of the client ${when}: nothing of its group is left`, async () => {
     await using box = await sandbox({ fakeQemu: behaviour });
@@ -62,7 +62,7 @@ killed("while it asks for a machine to join, before its QEMU runs", {
   script: { names: ["a"], then: ["up", "add c"] },
   ready: (client) => client.said(/^adding$/m),
 });
-killed("while its machines run, of which none quits when told", {
+killed("while its machines run and none quits on command", {
   behaviour: { "*": { powerdown: "ignore", quit: "ignore" }, gateway: { quit: "ignore" } },
   script: { names: ["a", "b"], then: ["up"] },
   ready: (client) => client.said(/^up$/m),
@@ -142,7 +142,7 @@ Deno.test("close ends the group, reaps the holder, and may be called twice", asy
   assert.deepEqual(box.stored(), ["a", "b"]);
 });
 
-Deno.test("the parent's process id alone is enough: a holder to which no client ever connects ends with its parent", async () => {
+Deno.test("a bound holder to which no client ever connects ends with its parent process", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const script = 'FLEETBOX_PARENT_PID=$$ "$0" --fleetbox-runner a,b >/dev/null 2>&1 & wait';
   const { FLEETBOX } = await import("../support/command.ts");

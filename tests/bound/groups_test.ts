@@ -1,4 +1,4 @@
-/** Bound and detached groups in one store: neither takes the other's members for its own. */
+/** Bound and detached groups in one store: neither touches the other's members. */
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
@@ -22,7 +22,7 @@ Deno.test("up and join of a bound group's members are refused; ls shows that the
   assert.match((await box.ok("ls")).stdout, /^t1 .*t1 \(bound\)/m);
 });
 
-Deno.test("stop --all and rm --all leave bound groups alone, and say so; a member that is named is stopped", async () => {
+Deno.test("stop --all and rm --all leave bound groups alone, and say so; a member given by name is stopped", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["t1", "t2"], then: ["up"] });
   await client.said(/^up$/m);
@@ -38,7 +38,7 @@ Deno.test("stop --all and rm --all leave bound groups alone, and say so; a membe
   assert.equal(await box.states(), "t1=stopped t2=running");
 });
 
-Deno.test("a bound start of a member that runs detached is refused, and ends nothing of it", async () => {
+Deno.test("a bound start of a member that runs detached is refused, and the member runs on", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const before = box.machines();
@@ -48,7 +48,7 @@ Deno.test("a bound start of a member that runs detached is refused, and ends not
   assert.deepEqual(box.machines(), before);
   assert.deepEqual(box.stored(), ["a", "b"]);
 
-  // Its holder killed, the machine runs on. It cannot become one that dies with a program.
+  // With its holder killed, the machine runs on. It cannot become bound.
   await box.killHolder("a");
   await using again = new Client(box, { names: ["a"], then: ["up"] });
   assert.equal((await again.ended).code, 1);
@@ -75,7 +75,7 @@ Deno.test("two bound groups and a detached one: the end of one client ends one g
   await box.ok("stop", "--force", "mine");
 });
 
-Deno.test("what a bound client left stopped can be brought up by anybody, and what up left can be bound", async () => {
+Deno.test("a member that a bound client left stopped can be brought up by up, and a stopped member of up can be bound", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up", "close", "leave"] });
   await client.ended;
@@ -85,7 +85,7 @@ Deno.test("what a bound client left stopped can be brought up by anybody, and wh
   await again.said(/^up$/m);
 });
 
-Deno.test("a client that runs within another's variables is bound to itself, and what it starts detached to nobody", async () => {
+Deno.test("a client that inherits another client's variables binds to itself, and what it starts detached is not bound", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const env = {
     FLEETBOX_PARENT_PID: "1",
@@ -95,14 +95,14 @@ Deno.test("a client that runs within another's variables is bound to itself, and
   await client.said(/^up$/m);
   assert.equal(box.store.config("t")?.image, "micro");
 
-  // A command that the test program runs, with its own environment and the one that it has for its holder.
+  // A command that the test program runs with its own environment, which has the variables for its holder.
   const nested = { FLEETBOX_PARENT_PID: String(client.pid), FLEETBOX_OPTS: '{"cpus":250}' };
   const up = await box.start(["up", "mine", "--egress", "off"], { env: nested }).done;
   assert.equal(up.code, 0, told(up));
   client.kill();
   await client.ended;
   await until("the bound one is gone", () => box.processes("holder").length === 1);
-  await new Promise((passed) => setTimeout(passed, 1_200)); // longer than the parent is looked at
+  await new Promise((passed) => setTimeout(passed, 1_200)); // longer than the interval at which the parent is checked
   assert.equal(await box.states(), "mine=running t=stopped");
   await box.ok("stop", "mine", "--force");
   await untilNothing(box);
@@ -116,7 +116,7 @@ Deno.test("a retried or probing connection to the control socket changes nothing
   for (const words of [[], ["bind"], ["bind", "ac"], ["hello"], ["x".repeat(70_000)]]) {
     const conn = await Deno.connect({ transport: "unix", path });
     for (const word of words) {
-      await conn.write(new TextEncoder().encode(word)).catch(() => {}); // it may have hung up
+      await conn.write(new TextEncoder().encode(word)).catch(() => {}); // the holder may have closed it
       if (word === "bind") await conn.read(new Uint8Array(8));
     }
     conn.close();

@@ -1,4 +1,4 @@
-/** The helper in the place of fleetbox, and clients that find none. Against the fake QEMU. */
+/** The helper instead of fleetbox, and clients that find none. Against the fake QEMU. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ function helperOf(box: Sandbox): string {
   return path;
 }
 
-Deno.test("fleetbox-helper, named by FLEETBOX_HELPER, holds a bound group like fleetbox does, and a detached one", async () => {
+Deno.test("fleetbox-helper, named by FLEETBOX_HELPER, holds bound and detached groups as fleetbox does", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const env = { FLEETBOX_HELPER: helperOf(box) };
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] }, { env });
@@ -32,7 +32,7 @@ Deno.test("fleetbox-helper, named by FLEETBOX_HELPER, holds a bound group like f
   assert.equal(await box.states(), "a=stopped b=stopped c=running");
 });
 
-Deno.test("a FLEETBOX_HELPER that is no program, or no helper, is told with what to do; nothing is left", async () => {
+Deno.test("a FLEETBOX_HELPER that is not a program, or not a helper, is an error that says what to do; nothing is left", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (
     const [helper, words] of [["/no/such", /FLEETBOX_HELPER is "\/no\/such", which is not a program/], [
@@ -47,7 +47,7 @@ Deno.test("a FLEETBOX_HELPER that is no program, or no helper, is told with what
   await untilNothing(box, 1_000);
 });
 
-Deno.test("fleetbox-helper says what it is for, and refuses what it is not", async () => {
+Deno.test("fleetbox-helper says what it is for, and refuses other arguments", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const helper = helperOf(box);
   const run = (...args: string[]) => new Deno.Command(helper, { args, env: box.env, clearEnv: true }).output();

@@ -20,7 +20,7 @@ const SCENES: [when: string, behaviour: Record<string, Behaviour>, script: Scrip
   ["while its machines run", {}, { names: ["a", "b"], then: ["up"] }, 2],
   ["while its machines boot", { "*": { bootMs: 600_000 } }, { names: ["a", "b"] }, 2],
   ["while QEMU does not answer yet", { "*": { start: "hang" } }, { names: ["a", "b"] }, 2],
-  ["while none of them quits when told", { "*": { quit: "ignore" } }, { names: ["a", "b"], then: ["up"] }, 2],
+  ["while none of them quits on command", { "*": { quit: "ignore" } }, { names: ["a", "b"], then: ["up"] }, 2],
   ["while one joins", { c: { bootMs: 600_000 } }, { names: ["a"], then: ["up", "add c"] }, 2],
 ];
 
@@ -32,7 +32,7 @@ for (const [when, behaviour, script, machines] of SCENES) {
     await until("its machines are there", () => box.processes("machine").length === machines);
     const ms = await killHolder(box);
     console.log(`holder killed: ${when}: ${Math.round(ms)} ms`);
-    assert.ok(isAlive(client.identity), "the client is its own business");
+    assert.ok(isAlive(client.identity), "the client runs on");
 
     box.behave({});
     await using next = new Client(box, { names: script.names, then: ["up"] });
@@ -54,14 +54,14 @@ Deno.test("kill -9 of the holder at any moment of its start: no QEMU and no gate
     await until("no machine, no gateway", () => box.processes().every(({ kind }) => kind === "other"));
     client.kill();
     await client.ended;
-    // What was left in `run` is swept by whoever comes next, of whatever lifetime.
+    // What was left in `run` is swept by the next holder, bound or detached.
     await box.up("a");
     await box.ok("stop", "--force", "a");
     await untilNothing(box);
   }
 });
 
-Deno.test("the next up of a killed bound holder's member, under another name first, sweeps what it left", async () => {
+Deno.test("the next up sweeps what a killed bound holder left, also in another member's group", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] });
   await client.said(/^up$/m);
@@ -79,7 +79,7 @@ Deno.test("the next up of a killed bound holder's member, under another name fir
   ]);
 });
 
-Deno.test("a bound holder that is told to end by SIGTERM leaves nothing; its client lives", async () => {
+Deno.test("a bound holder that gets SIGTERM leaves nothing; its client lives", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up"] });
   await client.said(/^up$/m);
@@ -89,7 +89,7 @@ Deno.test("a bound holder that is told to end by SIGTERM leaves nothing; its cli
 });
 
 Deno.test("machines die with the holder's process and not with one of its threads", async () => {
-  // setpriv's signal comes when the *thread* ends that started the program. It must be one that lives as long as the
+  // setpriv's signal comes when the *thread* that started the program ends. It must be a thread that lives as long as the
   // holder does: the main thread, not one of a pool, which ends after ten idle seconds.
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up", "added b", "stopped b", "added b"] });

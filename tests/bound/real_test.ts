@@ -1,4 +1,4 @@
-/** The bound lifetime with real machines: what the fake QEMU cannot show is that real QEMU goes, too. */
+/** The bound lifetime with real machines: real QEMU ends as well, which the fake QEMU cannot show. */
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/system/files.ts";

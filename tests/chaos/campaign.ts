@@ -2,8 +2,8 @@
  * A campaign: random user commands on a real store, with kills and freezes in the middle of them, and after each round the
  * invariants. With the fake QEMU it is quick; with real QEMU the guests' own files are checked as well.
  *
- * A round is a state to begin with, a few steps, then: nobody is in `starting` for ever; every hypervisor belongs to
- * somebody; no two use one disk; the last `up` of the round, once more, succeeds; `ls --repair` adopts what lost its
+ * A round is an initial state, a few steps, and then: no member stays in `starting`; every hypervisor belongs to
+ * a holder or an orphan; no two use one disk; the last `up` of the round, once more, succeeds; `ls --repair` adopts what lost its
  * holder, as it is; all can be stopped, whatever state they were in; no process is left, every disk is there and whole;
  * `up` of all of them succeeds, what guests had synced is there; and when they are stopped again the store has nothing
  * but the members. A failure names the seed and the round, and lists what was done.
@@ -28,7 +28,7 @@ import { type Blow, drawRound, type Round, type Step, type Victim } from "./plan
 
 export interface CampaignOptions {
   seed: number;
-  /** The campaign ends after the round in which so many kills have hit somebody. */
+  /** The campaign ends after the round in which so many kills have hit a process. */
   kills?: number;
   /** It begins no round after so many seconds. */
   seconds?: number;
@@ -49,11 +49,11 @@ export interface CampaignResult {
   commands: number;
   kills: Record<Victim, number>;
   freezes: number;
-  /** How often a command was refused or failed, or was killed: after the blow that is its right. */
+  /** How often a command was refused or failed, or was killed: allowed after a blow. */
   failedCommands: number;
-  /** How often an `up` that a blow had hit, or any other, was run again and succeeded. */
+  /** How often an `up` was run again and succeeded. */
   sameAgain: number;
-  /** Machines that a new holder took over from a killed one. */
+  /** Machines of a killed holder that a new one adopted. */
   takenBack: number;
   /** Files of guests that were synced before a kill and read after. */
   filesKept: number;
@@ -63,7 +63,7 @@ export interface CampaignResult {
 /** An invariant that did not hold. */
 export class BrokenInvariant extends Error {
   override readonly name = "BrokenInvariant";
-  /** What was done until then. */
+  /** What was done before. */
   result?: CampaignResult;
 }
 
@@ -163,7 +163,7 @@ class Campaign {
     const { box, result } = this;
     for (const command of commands) {
       this.#history.push(`$ fleetbox ${command.join(" ")}`);
-      // Whatever an `rm` was told to remove may be gone from here on, however far it came.
+      // What an `rm` names may be gone from here on, even if the command failed.
       if (command[0] === "rm") this.#disks.delete(command[1]), this.#kept.delete(command[1]);
     }
     result.commands += commands.length;
@@ -176,7 +176,7 @@ class Campaign {
       this.#history.push(
         `  ${end.args.join(" ")}: ${end.signal ?? end.code} ${end.stderr.trim().replaceAll("\n", " | ").slice(-300)}`,
       );
-      // 0 done, 1 failed, 3 not found, 4 timed out: never a misuse, never an error that nobody foresaw.
+      // 0 done, 1 failed, 3 not found, 4 timed out: never 2 (wrong usage), never an unexpected error.
       if (![0, 1, 3, 4, 137].includes(end.code) || /\n\s+at .*\.ts:\d+|Uncaught/.test(end.stderr)) {
         throw this.#broken([told(end)]);
       }
@@ -209,11 +209,11 @@ class Campaign {
     return found.length === 0 ? [] : [found[Math.floor(which * found.length)]];
   }
 
-  /** What must hold as soon as nobody boots or stops any more. */
+  /** What must hold as soon as no member boots or stops any more. */
   async #holdNow(): Promise<void> {
     let last = "";
     await until("every member has settled", async () => {
-      // A command that was killed may have spawned a holder that is just beginning; a guardian may be becoming one.
+      // A killed command may have spawned a holder that is just starting; a guardian may be becoming one.
       const serving = new Set(this.box.store.groupRecords().map(({ holder }) => holder.pid));
       const isBeginning = this.box.processes("holder").some(({ pid }) => !serving.has(pid)) ||
         this.box.processes("guardian").some(({ pid }) => !serving.has(parentOf(pid)));
@@ -246,7 +246,7 @@ class Campaign {
     throw this.#broken([told(end)]);
   }
 
-  /** What lost its holder is adopted, as it is. */
+  /** Orphans are adopted, unchanged. */
   async #repair(orphans: Orphans): Promise<void> {
     await this.#command("ls", "--repair");
     this.#hold(await wasTakenBack(this.box, orphans));
@@ -263,7 +263,7 @@ class Campaign {
     await this.#guestsKept();
     await this.#command("stop", "--all", ...force);
     await box.empty();
-    // Whatever killed processes left was swept by those that came after them.
+    // What killed processes left was swept by later ones.
     this.#hold(box.debris().map((path) => `left behind: ${path}`));
   }
 
@@ -307,9 +307,9 @@ class Campaign {
         `${real ? "real QEMU" : "fake"}, seed ${seed}, round ${this.#number}:`,
         ...problems,
         `replay: ${replay(seed, this.#number, real)}`,
-        "what was done:",
+        "steps so far:",
         ...this.#history,
-        "what the holders logged:",
+        "the holders' logs:",
         this.box.holderLogs(),
       ].join("\n"),
       { cause },

@@ -1,6 +1,6 @@
 /**
  * The short form of `make chaos`, for every run of the tests: a few rounds on the fake QEMU, one on real QEMU, a few dozen
- * cycles of what must not grow. The seed is fixed, so that a run is like the one before; `FLEETBOX_CHAOS_SEED` gives
+ * cycles of what must not grow. The seed is fixed, so that all runs are alike; `FLEETBOX_CHAOS_SEED` gives
  * another.
  */
 
@@ -34,7 +34,7 @@ test("kills and freezes in the middle of commands, on real QEMU: every invariant
   tell(result);
 });
 
-test("a few dozen cycles of up and stop, and of joins and stops in one holder, leave nothing more in use", async () => {
+test("a few dozen cycles of up and stop, and of joins and stops in one holder, do not grow anything", async () => {
   const results = await Promise.all([
     upAndStop({ real: false, cycles: 12 }),
     joinsAndStops({ real: false, cycles: 20 }),

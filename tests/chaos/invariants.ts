@@ -1,5 +1,5 @@
 /**
- * What must be true however a campaign went. Each check gives the sentences that describe what is wrong.
+ * What must be true after any campaign. Each check returns sentences that describe what is wrong.
  */
 
 import assert from "node:assert/strict";
@@ -37,10 +37,10 @@ export async function hypervisorsBelong(box: Sandbox): Promise<string[]> {
   for (const { pid, name, kind, command } of [...box.processes("machine"), ...box.processes("gateway")]) {
     if (holders.has(parentOf(pid)) || holders.has(served.get(pid) ?? -1)) continue;
     if (kind === "machine" && views[name]?.state === "orphaned") continue;
-    // A gateway that lost its holder goes with the machines that did: `ls --repair` adopts it, or ends it.
+    // A gateway without a holder belongs to the orphaned machines: `ls --repair` adopts it, or ends it.
     if (kind === "gateway" && orphanedRecords.some((record) => isGatewayOf(record, command, box))) continue;
     problems.push(
-      `${kind} ${name} (process ${pid}) belongs to nobody; ls says ${views[name]?.state}: ${command.slice(0, 80)}`,
+      `${kind} ${name} (process ${pid}) has no holder; ls says ${views[name]?.state}: ${command.slice(0, 80)}`,
     );
   }
   return problems;
@@ -82,7 +82,7 @@ export async function disksAreWhole(box: Sandbox): Promise<string[]> {
   return problems;
 }
 
-/** What a group that lost its holder has now, to be compared when it was adopted. */
+/** What an orphaned group has now, to be compared after it is adopted. */
 export interface Orphans {
   /** `name:pid` of each machine. */
   machines: string[];

@@ -1,6 +1,6 @@
 /**
  * What must not grow: a member that is brought up and stopped over and over, and a holder that lives through hundreds of
- * joins and stops. Both tell what was in use after a few cycles, when everything has been loaded once, and at the end.
+ * joins and stops. Both report what is in use after a few cycles, when everything has been loaded once, and at the end.
  */
 
 import assert from "node:assert/strict";
@@ -22,13 +22,13 @@ export interface LeakResult<Use> {
 const WARM = 3;
 /**
  * JavaScript's memory is collected when its engine likes, which is late where there is much memory: within 500 cycles a
- * holder comes to 120 MiB, of which a collection leaves 85. This has it collect all of it often, so that what is in use is
- * told from what merely lies about.
+ * holder reaches 120 MiB, and a collection leaves 85. These flags make it collect often, so that memory in use is
+ * distinguished from garbage.
  */
 const COLLECT_OFTEN = "--gc-global,--max-semi-space-size=1";
 /** How much a process may have grown: its allocator's holes, compiled code. Over 450 cycles 27 KiB a cycle would show. */
 const RESIDENT_KIB = 12 * 1024;
-/** A connection may be open at the moment of the look: one that leaks is left by each cycle. */
+/** A connection may be open at the moment of the check; a leak would leave one in each cycle. */
 const FILES = 2;
 /** The runtime's threads come and go with its work. */
 const THREADS = 4;
@@ -72,7 +72,7 @@ export async function joinsAndStops(
   const warm = Math.max(WARM, Math.floor(cycles / 10));
   let early: HolderUse | undefined;
   for (let cycle = 1; cycle <= cycles; cycle++) {
-    const name = `m-${10_000 + cycle}`; // of one length, so that what names it has one
+    const name = `m-${10_000 + cycle}`; // names of one length, so that records have the same length
     await addMember(box.store, "a", name, { options: { mem: 0.25 } });
     await stop(box.store, name, { force: true });
     await removeStopped(box.store, name);
@@ -94,7 +94,7 @@ export async function joinsAndStops(
   return { what: named("joins and stops", real), cycles, early: early!, late, seconds: secondsSince(began) };
 }
 
-/** What is in use when the last cycle has been let go of: the least of what is seen within a second. */
+/** What is in use after the last cycle: the least that is seen within a second. */
 async function useOfHolder(box: Sandbox): Promise<HolderUse> {
   await until("one machine is left", () => box.processes("machine").length === 1);
   const looks: HolderUse[] = [];

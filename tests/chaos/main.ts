@@ -6,7 +6,7 @@
  *
  * The kinds, and without `--only` all of them: `fake` (500 kills), `real` (60 kills on real QEMU), `leaks` and
  * `real-leaks` (what must not grow, see `leaks.ts`). `--seconds` ends a
- * campaign earlier, for a machine that others want as well: with `--record` several runs add up in one file, a line of JSON
+ * campaign earlier, on a shared machine; with `--record` several runs add up in one file, a line of JSON
  * each. `--round` plays one round of a seed again. `--scale 0.1` makes a tenth of the leaks' cycles. Ends with 1 when an invariant broke; the message says how to replay it.
  */
 

@@ -1,4 +1,4 @@
-/** What a fleetbox has in use, told from `/proc` and the store: the numbers that must not grow. */
+/** What fleetbox has in use, read from `/proc` and the store: the numbers that must not grow. */
 
 import { join } from "node:path";
 import type { ProcessIdentity } from "../../src/system/process.ts";

@@ -1,20 +1,20 @@
 /**
  * What a round of a campaign does, before it does anything: how it begins, its commands and its blows, drawn from the
- * campaign's seed and the round's number. Pure, so that both together always give the same round; how commands and blows
- * fall together in time is the machine's business.
+ * campaign's seed and the round's number. Pure, so that both together always give the same round; their timing
+ * depends on the machine.
  */
 
 import { Random } from "./random.ts";
 
 /**
- * Whom a blow hits. `command`: the command of this step that was started first. `holder`: its guardian adopts the group.
- * `pair`: a holder with its guardian, so that nobody does. `all`: every process of the store at once.
+ * What a blow hits. `command`: the command of this step that was started first. `holder`: its guardian adopts the group.
+ * `pair`: a holder with its guardian, so that the group is not adopted. `all`: every process of the store at once.
  */
 export type Victim = "command" | "holder" | "guardian" | "pair" | "machine" | "gateway" | "all";
 
 export interface Blow {
   victim: Victim;
-  /** Which of several it hits: a number from 0 up to 1. */
+  /** Which of several processes it hits: a number from 0 up to 1. */
   which: number;
   /** `freeze`: SIGSTOP for `forMs`, then SIGCONT. */
   how: "kill" | "freeze";
@@ -48,7 +48,7 @@ export interface PlanOptions {
 }
 
 const STEPS_A_ROUND = 5;
-/** How long commands take that boot nothing, at most: blows during them fall sooner. */
+/** The longest duration of commands that boot nothing: blows during them fall sooner. */
 const QUICK_MS = 400;
 
 export function drawRound(seed: number, number: number, options: PlanOptions): Round {

@@ -1,4 +1,4 @@
-/** Numbers from a seed, so that a campaign can be told again: mulberry32 (Tommy Ettinger, public domain). */
+/** Numbers from a seed, so that a campaign can be repeated: mulberry32 (Tommy Ettinger, public domain). */
 
 export class Random {
   #state: number;

@@ -1,5 +1,5 @@
 /**
- * What only the compiled executable has to show: one file, wherever it lies, whatever is on `PATH`, before and after it
+ * What must be true of the compiled executable alone: one file, in any directory, with any `PATH`, before and after it
  * was replaced. `scripts/test-suite` compiles it and runs `whole/` against it, too.
  */
 
@@ -37,7 +37,7 @@ function temporary(): AsyncDisposable & { path: string } {
 
 const namesIn = (dir: string) => [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
 
-Deno.test("it is at most 25 MB larger than a program that does nothing, and compiling leaves nothing else", async () => {
+Deno.test("the executable is at most 25 MB larger than a program that does nothing, and compiling leaves nothing else", async () => {
   await using dir = temporary();
   const empty = join(dir.path, "empty");
   await compile("--empty", "--output", empty);
@@ -47,7 +47,7 @@ Deno.test("it is at most 25 MB larger than a program that does nothing, and comp
   assert.deepEqual(namesIn(dir.path), ["empty"]);
 });
 
-Deno.test("it carries the packages that the program imports, and none that builds or tests", () => {
+Deno.test("the executable has the packages that the program imports, and none for builds or tests", () => {
   const licences = Deno.readTextFileSync(`${FLEETBOX}-licences.txt`);
   assert.match(licences, /^commander \d+\.\d+\.\d+ \(MIT\)$/m);
   for (const name of ["deno", "esbuild", "fast-check", "@types/node", "ssh2", "cpu-features"]) {
@@ -60,7 +60,7 @@ Deno.test("it carries the packages that the program imports, and none that build
   assert.deepEqual([...bundled].sort(), told);
 });
 
-Deno.test("it works through a symbolic link, from a directory of nobody, and leaves nothing in TMPDIR", async () => {
+Deno.test("the executable works through a symbolic link, from a foreign directory, and leaves nothing in TMPDIR", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const [link, temporary] = [join(box.root, "a link"), join(box.root, "tmp")];
   Deno.symlinkSync(FLEETBOX, link);
@@ -81,14 +81,14 @@ Deno.test("it works through a symbolic link, from a directory of nobody, and lea
   assert.equal(Deno.readLinkSync(`/proc/${box.process("holder").pid}/exe`), Deno.realPathSync(FLEETBOX));
 });
 
-test("two that need micro at the same time unpack it once, whole", async () => {
+test("two commands that need micro at the same time unpack it once, completely", async () => {
   await using box = await embedded();
   const [a, b] = ["a", "b"].map((name) => box.start(["up", name, "--egress", "off"]));
   for (const { code, stderr } of [await a.done, await b.done]) assert.equal(code, 0, stderr);
   await isWhole(box);
 });
 
-test("as on macOS, the image can be among the files that Deno carries", async () => {
+test("the image can be among the files that Deno includes, as on macOS", async () => {
   await using dir = temporary();
   const program = join(dir.path, "fleetbox");
   await compile("--carried", "--output", program);
@@ -109,7 +109,7 @@ async function isWhole(box: Sandbox): Promise<void> {
   }
 }
 
-test("it holds the machines of a program that uses the library, and they end with that", async () => {
+test("the executable holds the machines of a program that uses the library, and they end with the program", async () => {
   await using box = await sandbox({ fakeQemu: {}, env: { FLEETBOX_HELPER: FLEETBOX } });
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] });
   await client.said(/^up$/m);
@@ -118,7 +118,7 @@ test("it holds the machines of a program that uses the library, and they end wit
   await untilNothing(box);
 });
 
-test("replaced by a newer version while members run: they are listed, joined, stopped and started again", async () => {
+test("after the executable was replaced while members run, they are listed, joined, stopped and started again", async () => {
   await using dir = temporary();
   const program = join(dir.path, "fleetbox");
   await compile("--stamp", "0.0.9", "--output", program);
@@ -131,7 +131,7 @@ test("replaced by a newer version while members run: they are listed, joined, st
   assert.doesNotMatch((await box.ok("version")).stdout, /0\.0\.9/);
   assert.equal(await box.states(), "a=running b=running");
   assert.match((await box.ok("status", "a")).stdout, /^holder +process \d+, fleetbox 0\.0\.9$/m);
-  const join_ = await box.ok("join", "c", "--via", "a"); // the old one serves it, from the file that has no name any more
+  const join_ = await box.ok("join", "c", "--via", "a"); // the old holder serves it, from the file that has no name any more
   assert.match(join_.stdout, /^c {2}10\.88\.0\.13/m, told(join_));
   await box.ok("stop", "b");
   await box.up("b");
@@ -143,7 +143,7 @@ test("replaced by a newer version while members run: they are listed, joined, st
   await box.empty();
 });
 
-test("replaced while a command of the old one is about to start a holder: what stands in its place is started", async () => {
+test("when the executable is replaced while a command starts a holder, the new executable is started", async () => {
   await using dir = temporary();
   const program = join(dir.path, "fleetbox");
   Deno.copyFileSync(FLEETBOX, program);

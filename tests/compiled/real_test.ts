@@ -7,7 +7,7 @@ import { sandbox, test } from "../support/sandbox.ts";
 
 if (!IS_COMPILED) throw new Error("FLEETBOX_TEST_EXE is not set: run scripts/test compiled");
 
-test("one file and QEMU: three members boot, are reached, stop, are joined by a fourth, and go", async () => {
+test("one file and QEMU: three members boot, are reached, stop, are joined by a fourth, and are removed", async () => {
   await using box = await sandbox({ env: { FLEETBOX_MICRO: "" } });
   await box.up("a,b,c");
   assert.match(await guestOk(box, "a", "ping -c 1 b"), /1 packets received/);

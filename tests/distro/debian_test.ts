@@ -1,11 +1,11 @@
-/** A real Debian 12, built from packages, in a group with two micro members: what stands in issue 4 under "Done when". */
+/** A real Debian 12, built from packages, in a group with two micro members. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
 import { provideImage, tell } from "./images.ts";
 
-/** A unit that serves the fixture over HTTP; a note for each time that cloud-init takes the machine for a new one. */
+/** A unit that serves the shared directory over HTTP; a line for each time that cloud-init sees a new instance. */
 const USER_DATA = `#cloud-config
 users:
   - name: sued # a user's own users: ours must be there all the same
@@ -25,7 +25,7 @@ runcmd:
 /** Asks the unit's server, which listens a moment after the unit was started. */
 const FETCH = "for n in $(seq 100); do wget -qO- http://deb/word 2>/dev/null && exit; sleep 0.2; done; exit 1";
 
-Deno.test("Debian 12 lives in a group with two micro members: boots, is reached by name, stops cleanly, comes back", async () => {
+Deno.test("Debian 12 in a group with two micro members boots, is reached by name, stops cleanly, and boots again", async () => {
   await using box = await sandbox({ env: { FLEETBOX_ACCEL: "tcg" }, limitMs: 1_000_000 });
   const before = performance.now();
   const step = (what: string) => tell(`${Math.round((performance.now() - before) / 1000)} s: ${what}`);
@@ -51,7 +51,7 @@ Deno.test("Debian 12 lives in a group with two micro members: boots, is reached 
   ]);
   step("Debian runs, first boot");
 
-  // By name, all ways; the unit, the fixture and the way to them in one.
+  // By name, in all directions; this tests the unit, the shared directory and the network in one.
   const [deb] = await Promise.all([
     answers(box, "deb", {
       address: "getent hosts m2",
@@ -111,7 +111,7 @@ Deno.test("Debian 12 lives in a group with two micro members: boots, is reached 
   step("done");
 });
 
-/** What each of some command lines says, standard error included, over one connection. All must succeed. */
+/** The output of each of some command lines, standard error included, over one connection. All must succeed. */
 async function answers<K extends string>(
   box: Sandbox,
   name: string,

@@ -5,7 +5,7 @@
  * `$XDG_CACHE_HOME/fleetbox-tests`, else `~/.cache/fleetbox-tests`; about 400 MB. It is built anew (a minute on an idle
  * machine, from the host's package sources) when what it is built by has changed. Delete it at any time.
  *
- * As a program (`scripts/distro-image`) it only sees that the image is there: while other tests run, for the build
+ * As a program (`scripts/distro-image`) it only builds the image if it is missing: beside other tests, because the build
  * waits for the disk and the mirror half of its time. Two at once are fine: one builds, the other waits for it.
  */
 
@@ -27,7 +27,7 @@ function cacheDirectory(): string {
     join(Deno.env.get("XDG_CACHE_HOME") || (home ? join(home, ".cache") : "/var/tmp"), "fleetbox-tests");
 }
 
-/** Sees that an image is in the cache, as it would be built now. Nobody else changes it until the lock is let go of. */
+/** Makes sure that the cache has an image as it would be built now. The lock keeps others from changing it. */
 async function ensureCached(cache: string, alias: string, env: Record<string, string>): Promise<Disposable> {
   Deno.mkdirSync(cache, { recursive: true, mode: 0o700 });
   const lock = Deno.openSync(join(cache, `${alias}.lock`), { create: true, write: true });
@@ -69,7 +69,7 @@ export async function provideImage(box: Sandbox, alias: string): Promise<void> {
   for (const path of [...imagesOf(cache, alias), join(cache, "images", "refs")]) await copy(path, images);
 }
 
-/** For whoever waits: a test of minutes should not be silent. */
+/** Progress for people: a test of minutes should not be silent. */
 export function tell(what: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`  distro: ${what}\n`));
 }

@@ -1,7 +1,7 @@
 /**
  * The fake QEMU's guest: a console that says a few lines, and a network card that answers ARP and ping.
  *
- * The address is read out of the seed volume the crude way: the FAT image holds `network-config` as plain text.
+ * The address is searched in the bytes of the seed volume: the FAT image holds `network-config` as plain text.
  */
 
 import { statfsSync } from "node:fs";
@@ -24,7 +24,7 @@ export interface GuestOptions {
   mac: string;
 }
 
-/** Whether a guest's write would find room on the host now. */
+/** Whether there is space on the host for a guest's write now. */
 function hasRoom(disk: string): boolean {
   const { bavail, bsize } = statfsSync(dirname(disk));
   return bavail * bsize >= 1024 * 1024;
@@ -145,11 +145,11 @@ function addressIn(seed: string | undefined): string | undefined {
   return /addresses: \["?(\d+\.\d+\.\d+\.\d+)\/\d+"?\]/.exec(text)?.[1];
 }
 
-/** Says a line; `raw` says bytes as they are, which are not logged, and lost while others wait to be written. */
+/** Prints a line; `raw` prints bytes as they are, which are not logged, and lost while others wait to be written. */
 type Console = ((line: string) => void) & { raw(bytes: Uint8Array): void };
 
 /**
- * The console: all that is said goes to the log, and to whoever is connected. What is typed is echoed, and each line of it
+ * The console: all output goes to the log, and to a client that is connected. What is typed is echoed, and each line of it
  * answered with `you typed "…"`; `poweroff` powers off, `raw TEXT` says TEXT with `\\e` as ESC, `flood N` says N KiB.
  */
 function openConsole(socket: string, log: string, powerOff: () => void): Console {

@@ -1,5 +1,5 @@
 /**
- * The fake QEMU as a QEMU that its guest has taken over: garbage on each of its channels, as fast as it is taken, and near
+ * The fake QEMU as a QEMU that its guest has taken over: garbage on each of its channels, as fast as it is read, and near
  * enough to the real thing to be read. Everything comes from one seed. How much it sent is in the file `hostile` beside the
  * behaviours.
  */

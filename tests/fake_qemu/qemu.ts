@@ -1,6 +1,6 @@
 /**
  * A fake QEMU: a program that takes our command lines and speaks QMP, so that the whole of fleetbox can be tested
- * in seconds. It boots nothing. What it imitates is what fleetbox sees of QEMU 7.2, wording and exit codes included:
+ * in seconds. It boots nothing. It imitates what fleetbox sees of QEMU 7.2, wording and exit codes included:
  *
  * - A machine: control socket (one client at a time), console socket and log, network socket (Ethernet frames), a lock
  *   on its disk. Its "guest" takes its address from the seed volume, says the `fleetbox-micro:` lines, announces its
@@ -53,8 +53,8 @@ export interface Behaviour {
   /** The guest restarts itself so long after its start. */
   rebootAfterMs?: number;
   /**
-   * A write fails because the disk is full, so long after the start: an error event, and the machine stands until `cont`;
-   * and again then, while there is no room.
+   * A write fails because the disk is full, so long after the start: an error event, and the machine is paused until `cont`;
+   * and again then, while there is no space.
    */
   diskFullAfterMs?: number;
   /** One of the five above, when the process gets a SIGUSR1. */
@@ -141,7 +141,7 @@ async function lockDisk(path: string, argument: string): Promise<Deno.FsFile> {
   }
   const locked = file.lock(true).then(() => true);
   while (!await Promise.race([locked, sleep(100).then(() => false)])) {
-    if (!isLockedByAnother(file)) continue; // a slow host has not come to it yet
+    if (!isLockedByAnother(file)) continue; // on a slow host the lock may come late
     die(`-blockdev ${argument}: Failed to get "write" lock\nIs another process using the image [${path}]?`);
   }
   return file;
@@ -151,7 +151,7 @@ async function lockDisk(path: string, argument: string): Promise<Deno.FsFile> {
 function isLockedByAnother(file: Deno.FsFile): boolean {
   const { ino } = file.statSync();
   return Deno.readTextFileSync("/proc/locks").split("\n").some((line) => {
-    const [, kind, , , pid, place] = line.split(/\s+/); // a lock that is waited for has "->" in the place of its kind
+    const [, kind, , , pid, place] = line.split(/\s+/); // a lock that is waited for has "->" instead of its kind
     return kind === "FLOCK" && place.endsWith(`:${ino}`) && Number(pid) !== Deno.pid;
   });
 }

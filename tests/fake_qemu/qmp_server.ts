@@ -1,8 +1,8 @@
 /**
  * The fake QEMU's control socket: QMP as QEMU 7.2 speaks it, one client at a time.
  *
- * It holds the run state, knows the commands that fleetbox uses, and ends the process the ways in which QEMU ends: with a
- * SHUTDOWN event that says why, the socket removed, and code 0; or at once, with words on standard error.
+ * It holds the run state, knows the commands that fleetbox uses, and ends the process as QEMU ends: with a
+ * SHUTDOWN event that says why, the socket removed, and code 0; or at once, with a message on standard error.
  */
 
 import { type Behaviour, die } from "./qemu.ts";
@@ -20,7 +20,7 @@ export class QmpServer {
   status = "running";
   /** The guest's side of the power button. */
   onPowerdown = () => {};
-  /** What happens when the machine is set going: the writes that failed are tried again. */
+  /** Called when the machine is resumed: the writes that failed are tried again. */
   onCont = () => {};
   /** Commands of the human monitor. */
   onMonitor = (command: string) => `unknown command: '${command.split(" ")[0]}'\r\n`;

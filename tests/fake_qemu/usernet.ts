@@ -1,8 +1,9 @@
 /**
  * The fake QEMU's gateway: the forwards of QEMU's user-mode network, with real sockets on 127.0.0.1.
  *
- * Like libslirp it takes every connection at once, and asks for the guest by ARP then; only a guest that answers gets the
- * connection. What answers in the guest's name is an SSH banner; on other ports it says which port it is, and of whom. The human monitor's wording is that of QEMU 7.2.
+ * Like libslirp it accepts every connection at once, and then asks for the guest by ARP; only a guest that answers gets the
+ * connection. The answer on the guest's behalf is an SSH banner on port 22; on other ports it names the
+ * port and the address. The human monitor's wording is that of QEMU 7.2.
  */
 
 import { arp, bytesOfMac, readArp, StreamNetdev } from "./frames.ts";

@@ -67,7 +67,7 @@ export const text = fc.oneof(
 const scalar = fc.oneof(
   text,
   fc.constantFrom(null, true, false, 0, -1, 1.5, 1e308, 2 ** 53, -(2 ** 31), 65_536, [], {}),
-  // What neither String() nor a template literal can take.
+  // Values for which String() and template literals throw.
   fc.constant(JSON.parse('{"toString":1,"valueOf":[],"toJSON":0}')),
   fc.integer(),
 );
@@ -86,7 +86,7 @@ function object(entries: [string, unknown][]): unknown {
   return JSON.parse(`{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",")}}`);
 }
 
-/** JSON text like `good`: some of its values are others, some keys are missing, others are there besides; or cut, or spoiled. */
+/** JSON text like `good`: with other values, missing keys or extra keys; or cut, or corrupted. */
 export function like(...good: object[]): fc.Arbitrary<string> {
   const change = fc.tuple(
     fc.nat(30),
@@ -135,7 +135,7 @@ export function pieces<T extends { slice(from: number, to?: number): T; length: 
 
 export const cuts = fc.array(fc.nat(5_000), { maxLength: 4 });
 
-/** Bytes like `good`: some are others, the end may be cut or longer. */
+/** Bytes like `good`: some are different, and the end may be cut or longer. */
 export function bytesLike(good: readonly Uint8Array[], least = 0): fc.Arbitrary<Uint8Array> {
   const change = fc.tuple(fc.nat(120), fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 0x3f, 0x40, 0xc0, 0xff)));
   return fc.tuple(

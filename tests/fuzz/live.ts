@@ -1,6 +1,6 @@
 /**
  * A live holder under fire: garbage requests on its members' sockets, while a member's "QEMU" (the fake QEMU, told to be
- * hostile) sends garbage frames, QMP and console text as fast as they are taken. It must answer everybody else meanwhile.
+ * hostile) sends garbage frames, QMP and console text as fast as they are read. It must answer all others meanwhile.
  */
 
 import assert from "node:assert/strict";
@@ -52,7 +52,7 @@ export async function liveHolder(options: { seed: number; requests: number }): P
       assert.equal(JSON.parse(await talk(socket, "status")).state, "running");
       const took = performance.now() - from;
       slowestMs = Math.max(slowestMs, took);
-      // On a machine that others use, too, only a holder that was itself at work all that time has kept us waiting.
+      // On a shared machine the holder is to blame only if it used the processor all that time.
       assert.ok(took < 1_000 || cpuMs(holder) - cpu < 900, `status took ${Math.round(took)} ms`);
       growthMiB = Math.max(growthMiB, resident(holder) - before);
       await new Promise((later) => setTimeout(later, 50));
@@ -69,11 +69,11 @@ export async function liveHolder(options: { seed: number; requests: number }): P
   const events = Number(/hostile: (\d+) lines/.exec(lastLine(box))?.[1] ?? 0);
   assert.ok(growthMiB <= MAX_GROWTH_MIB, `${Math.round(growthMiB)} MiB more than at the start`);
   assert.equal(box.process("holder").pid, holder);
-  assert.ok(frames > 100 && events > 10, `the hostile member was not: ${frames} frames, ${events} lines`);
+  assert.ok(frames > 100 && events > 10, `the hostile member did nothing: ${frames} frames, ${events} lines`);
   return { requests: next, frames, events, slowestMs, growthMiB };
 }
 
-/** Sends garbage in one of three manners: and waits for the answer; and closes its half; and leaves at once. */
+/** Sends garbage in one of three ways: it waits for the answer, closes its half, or disconnects at once. */
 async function ask(socket: string, value: string | Uint8Array, manner: number): Promise<void> {
   using client = await Client.connect(socket);
   await client.send(value).catch(() => {});

@@ -3,7 +3,7 @@
  *
  *     node_modules/.bin/deno run -A tests/fuzz/main.ts [--cases 1000000] [--seed N] [--only NAME [--chunk N]] [--live 20000]
  *
- * Each target runs in a process of its own, so that one that hangs can be told and ended: no chunk takes two minutes.
+ * Each target runs in a process of its own, so that one that hangs is noticed and ended: no chunk takes two minutes.
  * Then a live holder gets as many requests as `--live` says while its "QEMU" sends garbage on every channel. Prints the seed
  * first and a table at the end; ends with 1 when a case failed.
  */
@@ -39,9 +39,9 @@ async function child(name: string): Promise<void> {
   console.log(JSON.stringify(outcome));
 }
 
-/** One target in another process, which is killed when it falls silent. */
+/** One target in another process, which is killed when it prints nothing for too long. */
 async function parent(name: string, cases: number): Promise<Outcome> {
-  // The young generation is kept small: how large V8 lets it become is no memory that a case has left behind.
+  // The young generation is kept small: its size must not count as memory that a case has left behind.
   const v8 = "--v8-flags=--expose-gc,--max-semi-space-size=2";
   const args = ["run", "-A", "--quiet", "--no-check", v8, new URL(import.meta.url).pathname];
   args.push("--child", "--only", name, "--seed", String(seed), "--cases", String(cases));

@@ -1,11 +1,11 @@
-/** Runs cases of one target, in chunks of which each can be repeated, and sees what they cost. */
+/** Runs cases of one target, in chunks that can each be repeated, and measures their cost. */
 
 import fc from "fast-check";
 import process from "node:process";
 import type { Target } from "./targets.ts";
 
 export const CHUNK = 5_000;
-/** Processor time, not the clock's: other programs of the machine do not count. */
+/** Processor time instead of the clock's: other programs of the machine do not count. */
 const MAX_CASE_MS = 1_000;
 const MAX_GROWTH_MIB = 64;
 

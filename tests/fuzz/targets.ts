@@ -1,8 +1,8 @@
 /**
- * Every reader of bytes that fleetbox did not write, with what it must do whatever they are.
+ * Every reader of bytes that fleetbox did not write, and what it must do with any bytes.
  *
- * A check throws when the reader does: with another error than the one it promises, with a wrong answer, or by reading on
- * where nothing is. `run.ts` sees besides that no case takes a second of processor time and that memory stays where it was.
+ * A check throws when the reader throws an undocumented error, gives a wrong answer, or reads on
+ * where nothing is. `run.ts` also checks that no case takes a second of processor time and that memory does not grow.
  */
 
 import assert from "node:assert/strict";
@@ -38,7 +38,7 @@ import { bytesLike, cuts, like, pieces, text } from "./foreign.ts";
 
 export interface Target<T = unknown> {
   name: string;
-  /** Of 1,000 cases, so many are for this one. */
+  /** How many of 1,000 cases are for this one. */
   share: number;
   arbitrary: fc.Arbitrary<T>;
   check(value: T): void | Promise<void>;
@@ -46,7 +46,7 @@ export interface Target<T = unknown> {
 
 const target = <T>(one: Target<T>) => one as unknown as Target;
 
-/** Runs a reader that may refuse, and only in its own way. */
+/** Runs a reader that may refuse its input, with its documented error alone. */
 function refuses<T>(read: () => T, ...classes: (new (...args: never[]) => Error)[]): T | undefined {
   try {
     return read();
@@ -239,7 +239,7 @@ for (const [mac, id] of [[MACS.gateway, 1], [MACS.dns, 1], [MACS.a, 2], [MACS.b,
 owners.addresses.set([1, 0, 1], 1);
 owners.addresses.set([2, 3], 11);
 
-/** Whether a frame that passes says what its sender was given: read once more, plainly. */
+/** Whether a frame that passes carries its sender's own addresses, by a second and simpler reader. */
 function isHonest(bytes: Uint8Array): boolean {
   const octet = (at: number) => bytes.subarray(at, at + 3).join(".") === "10.88.0" ? bytes[at + 3] : undefined;
   const type = (bytes[12] << 8) | bytes[13];
@@ -257,7 +257,7 @@ const guard = target({
     bytes.set(sent, 32);
     const end = 32 + sent.length;
     if (checkSource(bytes, 32, end, 2, owners) === 0) {
-      assert.ok(isHonest(sent), "it claims what is another's, and passes");
+      assert.ok(isHonest(sent), "a frame with another's address passes");
     }
     verdictName(checkFromGateway(bytes, 32, 1, owners));
     isGratuitousArp(bytes, 32, end);
@@ -358,7 +358,7 @@ const dnsFrames = target({
   },
 });
 
-/** A connection that gives these chunks, and takes nothing if it is deaf. */
+/** A connection that yields these chunks, and accepts no writes if it is deaf. */
 function duplex(chunks: Uint8Array[], isDeaf = false): Duplex {
   return {
     read(into) {

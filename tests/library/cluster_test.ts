@@ -34,7 +34,7 @@ Deno.test("a cluster", async (t) => {
       assert.equal(cluster.vms.length, 3);
     });
 
-    await t.step("one that is stopped comes back onto the same network, with its address", async () => {
+    await t.step("a stopped one boots onto the same network again, with its address", async () => {
       const a = cluster.get("a");
       const { ip } = a;
       await a.exec("echo kept > kept", { check: true });
@@ -46,13 +46,13 @@ Deno.test("a cluster", async (t) => {
       assert.ok(await reaches(cluster, "b", "a"));
     });
 
-    await t.step("one that is destroyed is gone, the others run on", async () => {
+    await t.step("a destroyed one is gone, and the others run on", async () => {
       await cluster.get("c").destroy();
       assert.deepEqual(cluster.vms.map(({ name }) => name), ["a", "b"]);
       assert.ok(await reaches(cluster, "a", "b"));
     });
 
-    await t.step("when all were stopped, those that start make the network anew", async () => {
+    await t.step("after all were stopped, those that start form the network anew", async () => {
       await Promise.all(cluster.vms.map((vm) => vm.stop()));
       await Promise.all(cluster.vms.map((vm) => vm.start()));
       assert.ok(await reaches(cluster, "a", "b"));

@@ -1,4 +1,4 @@
-/** The fixtures of `testing.ts`, in test runs of their own: what they print, keep, skip and leave. */
+/** The fixtures of `testing.ts`, in test runs of their own: what they print, keep, skip and leave behind. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,7 @@ Deno.test("a failed test shows its machine's console; nothing is left", async ()
   assertNothingLeft(store);
 });
 
-Deno.test("FLEETBOX_KEEP keeps what a failed test leaves, and nothing of one that passed", async () => {
+Deno.test("FLEETBOX_KEEP keeps the files of a failed test, and not those of one that passed", async () => {
   const { text } = await run("failing.ts", { FLEETBOX_KEEP: "1" });
   const [, name] = /^"(it-fails-\S+)" was shut down and is kept, as FLEETBOX_KEEP is set:$/m.exec(text) ??
     assert.fail(text);

@@ -1,4 +1,4 @@
-/** What starts, what it leaves, and what a name means: machines that fail, are interrupted, are there already. */
+/** A machine's lifetime: machines that fail, are interrupted, or exist already, and what they leave. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -54,11 +54,11 @@ Deno.test("a boot that fails says why, and leaves nothing", async () => {
   assertNothingLeft(store);
 });
 
-Deno.test("an exception takes the machine down; a name that is taken is refused", async () => {
+Deno.test("an exception ends the machine; a name that is in use is refused", async () => {
   await assert.rejects(async () => {
     await using vm = await start("taken", options);
     await assert.rejects(start("taken", options), code("conflict", /this process already has one of that name/));
-    assert.equal(await vm.state(), "running", "the refused start did it no harm");
+    assert.equal(await vm.state(), "running", "the refused start changed nothing");
     throw new Error("the test failed");
   }, /the test failed/);
   assertNothingLeft(store);
@@ -80,7 +80,7 @@ Deno.test("killing the test's process leaves nothing, disk included", async () =
   assertNothingLeft(store);
 });
 
-Deno.test("a killed holder takes its machine along; a test hears of it, and can start it again with its disk", async () => {
+Deno.test("a killed holder's machine dies with it; the test gets an error, and can start it again with its disk", async () => {
   {
     await using vm = await start("beheaded", options);
     await vm.exec("echo kept > kept; sync", { check: true });
@@ -99,7 +99,7 @@ Deno.test("a killed holder takes its machine along; a test hears of it, and can 
   assertNothingLeft(store);
 });
 
-Deno.test("what is under way on a machine ends with it, and says why", async () => {
+Deno.test("commands that run on a machine end with it, and say why", async () => {
   {
     await using vm = await start("cut", options);
     const exec = assert.rejects(
@@ -149,7 +149,7 @@ Deno.test("a user's machine is refused, or booted as it is and kept", async () =
     start("mine", { ...options, existing: "reuse" }),
     code("conflict", /"mine" is already served by another holder/),
   );
-  await fleetbox("stop", "mine"); // that start did it no harm
+  await fleetbox("stop", "mine"); // that start did not change it
   await assert.rejects(start("mine", options), code("conflict", /there is one of that name, it was made at/));
   {
     await using vm = await start("mine", { ...options, existing: "reuse" });
@@ -172,7 +172,7 @@ async function fleetbox(...args: string[]): Promise<void> {
   assert.equal(code, 0, new TextDecoder().decode(stderr));
 }
 
-/** A program of its own that uses the library. Its file is gone when it has printed something. */
+/** A separate program that uses the library. Its file is removed once it has printed something. */
 async function run(script: string): Promise<{ child: Deno.ChildProcess; said: string }> {
   const path = await Deno.makeTempFile({ suffix: ".ts" });
   try {

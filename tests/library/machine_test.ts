@@ -1,4 +1,4 @@
-/** One machine, real: commands, files, waits, restarts. It is booted once; each step says what it shows. */
+/** One real machine: commands, files, waits, restarts. It is booted once, for all steps. */
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -9,7 +9,7 @@ import { assertNothingLeft, testStore, textOf } from "./support.ts";
 const { store, options } = testStore();
 
 const LARGE_MIB = 64;
-/** An emulated guest encrypts 3 MiB a second: less, the other way. */
+/** An emulated guest encrypts 3 MiB a second; hence fewer MiB out than in. */
 const BACK_MIB = 16;
 
 /** The error that a call must reject with: its code, and words of its message. */
@@ -37,12 +37,12 @@ Deno.test("one machine", async (t) => {
       userData: "#cloud-config\nusers:\n  - name: tester\n",
     });
 
-    await t.step("has its fixture, and what user-data asks for", async () => {
+    await t.step("has its shared directory, and what user-data asks for", async () => {
       assert.equal(await vm.readTextFile("/srv/fixture/word"), "fixed\n");
       await vm.exec("grep ^tester: /etc/passwd && ! sudo touch /srv/fixture/x", { check: true });
     });
 
-    await t.step("has a name, an address and a way in", async () => {
+    await t.step("has a name, an address and an SSH port", async () => {
       assert.equal(vm.name, "one");
       assert.match(vm.ip, /^10\.88\.0\.\d+$/);
       assert.equal(vm.ssh.keyPath, store.key);
@@ -78,7 +78,7 @@ Deno.test("one machine", async (t) => {
       assert.equal((await vm.exec("head -c 3 >/dev/null; echo over", { stdin: endless })).stdout, "over\n");
     });
 
-    await t.step("exec bounds what it keeps", async () => {
+    await t.step("exec limits the output that it keeps", async () => {
       await fails(
         vm.exec("yes", { maxOutputBytes: 10_000, timeoutMs: 30_000 }),
         "failed",
@@ -97,7 +97,7 @@ Deno.test("one machine", async (t) => {
       assert.deepEqual((await vm.exec("ps -o args | grep 471[1]; ls /tmp/went-on")).stdout, "");
     });
 
-    await t.step("a signal ends a command, and one that fired before starts none", async () => {
+    await t.step("an AbortSignal ends a command, and an aborted one starts none", async () => {
       const abort = new AbortController();
       setTimeout(() => abort.abort(new Error("enough")), 500);
       const thrown = await fails(vm.exec("sleep 4712", { signal: abort.signal }), "interrupted", /was interrupted/);
@@ -106,7 +106,7 @@ Deno.test("one machine", async (t) => {
       assert.deepEqual((await vm.exec("ps -o args | grep 471[2]; ls /tmp/never")).stdout, "");
     });
 
-    await t.step("more commands at once than one connection takes wait their turn", async () => {
+    await t.step("more simultaneous commands than one connection takes are queued", async () => {
       const all = await Promise.all(Array.from({ length: 20 }, (_, at) => vm.exec(`echo ${at}`)));
       assert.deepEqual(all.map(({ stdout }) => Number(stdout)), Array.from({ length: 20 }, (_, at) => at));
     });
@@ -209,7 +209,7 @@ Deno.test("one machine", async (t) => {
       await vm.exec("rm large");
     });
 
-    await t.step("waitFor sees ports, files, lines and commands, and says why not", async () => {
+    await t.step("waitFor waits for ports, files, lines and commands, and its error says what was there", async () => {
       await vm.waitFor({ port: 22 });
       await vm.exec("(sleep 1; touch /tmp/ready; echo 'listening on 8080' >>/tmp/log) >/dev/null 2>&1 &");
       await Promise.all([
@@ -237,7 +237,7 @@ Deno.test("one machine", async (t) => {
     });
 
     await t.step(
-      "ports of the host lead to the guest's: those that were published, and others at any time",
+      "port forwards lead to the guest: published ones, and others at any time",
       async () => {
         await vm.exec(
           "mkdir -p site && echo served > site/file && (httpd -p 8000 -h site; httpd -p 8001 -h site) >/dev/null 2>&1",
@@ -285,7 +285,7 @@ Deno.test("one machine", async (t) => {
       await vm.start(); // one that runs
     });
 
-    await t.step("kill takes the power away: what was synced stays", async () => {
+    await t.step("kill cuts the power: synced data is kept", async () => {
       await vm.exec("echo synced > synced; sync", { check: true });
       const sleep = await vm.spawn("sleep 4714");
       await vm.kill();
@@ -295,7 +295,7 @@ Deno.test("one machine", async (t) => {
       assert.equal(await vm.readTextFile("synced"), "synced\n");
     });
 
-    await t.step("destroy removes it; twice is fine", async () => {
+    await t.step("destroy removes it, and may be called twice", async () => {
       await vm.destroy();
       assert.equal(await vm.state(), "absent");
       await vm.destroy();
@@ -307,7 +307,7 @@ Deno.test("one machine", async (t) => {
   Deno.removeSync(directory, { recursive: true });
 });
 
-/** Writes a file of so many MiB; gives its SHA-256. */
+/** Writes a file of so many MiB; returns its SHA-256. */
 function writeLarge(path: string, mebibytes: number): string {
   const hash = createHash("sha256");
   using file = Deno.openSync(path, { write: true, create: true });

@@ -1,4 +1,4 @@
-/** What the library's tests share: a store of their own below TMPDIR, and the look at its end for what was left. */
+/** What the library's tests share: a store of their own below TMPDIR, and the check at its end for what was left. */
 
 import assert from "node:assert/strict";
 import { Store } from "../../src/store.ts";

@@ -1,6 +1,6 @@
 /**
- * fleetbox as it runs on macOS, on this Linux: the system's facts are macOS's, told by stand-ins for its `ps` and `sysctl`.
- * Nothing of it reads `/proc` (but those two), nothing uses `setpriv`. What it cannot show is macOS itself.
+ * fleetbox as it runs on macOS, on this Linux: the system's facts are macOS's, from stand-ins for its `ps` and `sysctl`.
+ * Nothing reads `/proc` (but those two) or uses `setpriv`. macOS itself is not tested by this.
  */
 
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** `demo/run`, as `make demo` runs it: without a terminal, and on one at which nobody types. Real QEMU. */
+/** `demo/run`, as `make demo` runs it: without a terminal, and on one without input. Real QEMU. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -13,9 +13,9 @@ const SHELLS_OWN = /run: line \d+: /;
 const { PATH = "", HOME = "", FLEETBOX_TEST_RUN = "" } = Deno.env.toObject();
 const env = { PATH, HOME, FLEETBOX_TEST_RUN };
 
-Deno.test("the demo on a terminal never asks, and goes to its end", async () => {
+Deno.test("the demo on a terminal asks nothing, and completes", async () => {
   const demo = new OnTerminal([], { env, program: DEMO, limitMs: LIMIT_MS });
-  // Whoever asks waits for an answer, and no test could tell that from a slow machine.
+  // A question would wait for its answer, and look like a slow machine.
   const asks = demo.shows(/\[y\/N\]/).then(() => demo.type("n\n").then(() => true), () => false);
   const code = await demo.done;
   assert.ok(!await asks, demo.output);
@@ -24,7 +24,7 @@ Deno.test("the demo on a terminal never asks, and goes to its end", async () => 
   assert.doesNotMatch(demo.output, SHELLS_OWN);
 });
 
-Deno.test("the demo without a terminal goes to its end", async () => {
+Deno.test("the demo without a terminal completes", async () => {
   const { code, stdout, stderr } = await new Running([], env, { program: DEMO, limitMs: LIMIT_MS }).done;
   assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, LAST_LINE);

@@ -7,7 +7,7 @@ import { until } from "../support/processes.ts";
 import { MAY_MOUNT, sandbox, test, told } from "../support/sandbox.ts";
 
 test(
-  "a guest that fills the host's disk stands, is told as such, goes on when there is room, and no byte is wrong",
+  "a machine whose guest fills the host's disk is paused and reported as such, is resumed once there is space, and no byte is wrong",
   async () => {
     await using box = await sandbox({ storeKiB: 192 * 1024, limitMs: 400_000 });
     await box.up("a,b");
@@ -17,7 +17,7 @@ test(
       Number(new TextDecoder().decode((await df.output()).stdout).split("\n")[1].split(/\s+/)[3]);
     Deno.writeFileSync(ballast, new Uint8Array((await freeKiB() - 8 * 1024) * 1024).fill(1));
 
-    // 24 MiB of known text, where the host has room for 8.
+    // 24 MiB of known text, while the host has space for 8.
     const writing = guest(box, "a", "yes fleetbox | head -c 25165824 > big && sync && cat big | sha256sum");
     await until("a is paused", async () => (await box.status("a"))?.stage === "paused", 300_000);
     const { error } = (await box.status("a"))!;

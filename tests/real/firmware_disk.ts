@@ -3,8 +3,8 @@
  *
  * Built from Debian's packages (downloaded by apt, unpacked, never installed) without root and without loop devices:
  * partition 1 is FAT with syslinux for BIOS and systemd-boot for UEFI, partition 2 is micro's root. The kernel is that of
- * the package that micro was made of, and micro's initial RAM disk is told that the root is `/dev/vda2`: what comes later
- * in an archive goes before what came earlier.
+ * the package that micro was made of, and micro's initial RAM disk is changed to mount `/dev/vda2` as the root: what comes later
+ * in an archive overrides what came earlier.
  */
 
 import { join } from "node:path";
@@ -90,7 +90,7 @@ function writeTable(disk: string, code: Uint8Array): void {
   file.writeSync(record);
 }
 
-/** Packages, by the host's own apt, unpacked into one directory. */
+/** Downloads packages by the host's own apt, and unpacks them into one directory. */
 async function unpackedPackages(dir: string): Promise<string> {
   const into = join(dir, "packages");
   Deno.mkdirSync(into);

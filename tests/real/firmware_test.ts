@@ -8,7 +8,7 @@ import { guestOk } from "../support/guest.ts";
 import { sandbox, test } from "../support/sandbox.ts";
 import { firmwareDisk } from "./firmware_disk.ts";
 
-test("a disk that its firmware cannot boot ends the boot at once; what is no disk is refused before", async () => {
+test("a disk that its firmware cannot boot ends the boot at once; a file that is not a disk is refused before", async () => {
   await using box = await sandbox();
   const disk = join(box.root, "plain.img");
   await run("/usr/sbin/mke2fs", ["-q", "-t", "ext4", disk, "8M"]);

@@ -1,4 +1,4 @@
-/** Real machines on one network: names, addresses, what comes, goes, dies and is adopted. */
+/** Real machines on one network: names, addresses, members that join, stop, die and are adopted. */
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
@@ -6,7 +6,7 @@ import { kill, until } from "../support/processes.ts";
 import { guest, guestOk } from "../support/guest.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
-test("members reach each other by name: at once, one that joined later, and one that was stopped and is up again", async () => {
+test("members reach each other by name at once, also one that joined later, and one that was stopped and is up again", async () => {
   await using box = await sandbox();
   await box.up("a,b,c");
   for (const [from, to] of [["a", "b"], ["b", "c"], ["c", "a"]]) await ping(box, from, to);
@@ -27,7 +27,7 @@ test("members reach each other by name: at once, one that joined later, and one 
   await ping(box, "c", "b");
   assert.deepEqual(new Set(Object.values(await box.ls()).map(({ group }) => group).filter(Boolean)), new Set(["a"]));
 
-  // DNS answers for members alone: other names of ours do not exist, the outside is refused.
+  // DNS answers for members alone: other names of the domain do not exist, and outside names are refused.
   assert.match((await guest(box, "a", "nslookup b")).stdout, /Address: 10\.88\.0\.12/);
   assert.match((await guest(box, "a", "nslookup nobody")).stdout, /NXDOMAIN/);
   assert.match((await guest(box, "a", "nslookup nobody.fleetbox.internal")).stdout, /NXDOMAIN/);
@@ -62,7 +62,7 @@ test("kill -9 of the holder and its guardian: up adopts the machines, undisturbe
   const machines = box.machines();
   const boots = await Promise.all(["a", "b"].map((name) => guestOk(box, name, "cat /proc/sys/kernel/random/boot_id")));
   // One TCP connection from b to a, over which b sends a number every 200 ms for as long as it lives. (At the end of its
-  // input busybox's nc would end the connection: the listener is given one without an end.)
+  // input busybox's nc would end the connection: the listener's input has no end.)
   const background = (line: string) => `setsid sh -c '${line}' </dev/null >/dev/null 2>&1 & sleep 0.5`;
   await guestOk(box, "a", background("sleep 1000 | nc -l -p 7000 > received"));
   await guestOk(box, "b", background("i=0; while sleep 0.2; do i=$((i+1)); echo $i; done | nc a 7000"));
@@ -82,7 +82,7 @@ test("kill -9 of the holder and its guardian: up adopts the machines, undisturbe
   );
   await ping(box, "a", "b");
 
-  // The gateway as well: whoever goes into a machine adopts the group, behind the port that it had.
+  // The gateway as well: ssh adopts the group, and the machine keeps its port.
   const { ssh } = (await box.status("a"))!;
   await box.killHolder("a");
   await kill(box.process("gateway"));
@@ -120,14 +120,14 @@ test("a guest reaches no service on the host's loopback, and with --host-access 
 
   assert.equal((await visit("open")).stdout, "the host's own\n");
   assert.equal(visitors, 1);
-  // Access to the host is no way to the outside: what is not the group's network is dropped on its way.
+  // Host access is not egress: frames to other networks are dropped.
   const before = (await box.report("open")).network!.dropped["egress-off"] ?? 0;
   assert.notEqual((await guest(box, "open", "ping -c 1 -W 1 192.0.2.1")).code, 0);
   assert.ok((await box.report("open")).network!.dropped["egress-off"] > before);
 });
 
-test("beside a sibling that reaches the host, a member without egress reaches nothing, and names of the group answer it", async () => {
-  // The host's loopback stands for the outside: in the gateway, which is open here, it is reached like it.
+test("beside a member that reaches the host, a member without egress reaches nothing outside, and resolves the group's names", async () => {
+  // The host's loopback represents the outside: the gateway, which is open here, reaches both alike.
   using service = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const port = (service.addr as Deno.NetAddr).port;
   let visitors = 0;
@@ -166,7 +166,7 @@ test("beside a sibling that reaches the host, a member without egress reaches no
   assert.equal(visitors, 1);
 });
 
-test("two groups are two networks: the same addresses, and nobody reaches the other group", async () => {
+test("two groups are two networks: the same addresses, and no member reaches the other group", async () => {
   await using box = await sandbox();
   await Promise.all([box.up("a,b"), box.up("z")]);
   const { a, z } = await box.ls();

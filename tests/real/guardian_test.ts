@@ -1,4 +1,4 @@
-/** A killed holder's group comes back by itself: what its guests' connections see of it. */
+/** A killed holder's group comes back by itself: the effect on its guests' connections. */
 
 import assert from "node:assert/strict";
 import { guestOk } from "../support/guest.ts";
@@ -6,10 +6,10 @@ import { until } from "../support/processes.ts";
 import { sandbox, test } from "../support/sandbox.ts";
 import { arrivals, type InGuest, startStream } from "../support/stream.ts";
 
-/** Not a promise: `make bench` measures the stall. More than this, and TCP goes on for another reason than the guardian. */
+/** Not a promise: `make bench` measures the stall. With more than this, TCP would go on for another reason than the guardian. */
 const GENEROUS_MS = 20_000;
 
-test("kill -9 of the holder, and nobody does anything: a TCP stream between two members goes on, and loses nothing", async () => {
+test("kill -9 of the holder, without any command: a TCP stream between two members goes on, and loses nothing", async () => {
   await using box = await sandbox();
   await box.up("a,b");
   const machines = box.machines();

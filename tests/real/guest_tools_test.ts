@@ -1,11 +1,11 @@
-/** What is done in and with a real guest from the command line: `exec`, `cp`, a larger disk, a fixture. One boot of two. */
+/** A real guest from the command line: `exec`, `cp`, a larger disk, a shared directory. Two machines are booted once. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FLEETBOX } from "../support/command.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
-test("exec and cp work on real guests, a disk of 20 GiB is the root's, and a fixture is there, read-only", async () => {
+test("exec and cp work on real guests, the root file system has 20 GiB of disk, and a shared directory is there, read-only", async () => {
   await using box = await sandbox();
   const fixture = join(box.root, "fixture");
   Deno.mkdirSync(fixture);

@@ -1,4 +1,4 @@
-/** A guest with root that means harm, in a group with access to the host: what it takes over (nothing), and what it may do. */
+/** A hostile guest with root, in a group with host access: it takes nobody's address, and reaches only what is allowed. */
 
 import assert from "node:assert/strict";
 import { until } from "../support/processes.ts";
@@ -8,7 +8,7 @@ import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 const GATEWAY_MAC = "52:55:0a:58:00:01";
 const FLOATING = "10.88.0.50";
 
-test("a guest takes over nobody's address, reaches the host at .1 alone, and floods nobody; a floating address moves", async () => {
+test("a guest cannot take another's address, reaches the host at .1 alone, and its flood affects no one; a floating address moves", async () => {
   using service = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = service.addr as Deno.NetAddr;
   let visitors = 0;
@@ -23,7 +23,7 @@ test("a guest takes over nobody's address, reaches the host at .1 alone, and flo
   const [macA, macB] = ["a", "b"].map((name) => box.store.config(name)!.mac);
   const dropped = async (reason: string) => (await box.report("a")).network!.dropped[reason] ?? 0;
 
-  // An address that nobody was given is a's, then b's; c follows the announcement.
+  // A free address is a's, then b's; c follows the announcement.
   await root(box, "a", `ip addr add ${FLOATING}/32 dev eth0 && arping -U -c 1 -I eth0 ${FLOATING}`);
   assert.equal(await macSeen(box, "c", FLOATING), macA);
   await root(box, "a", `ip addr del ${FLOATING}/32 dev eth0`);
@@ -38,7 +38,7 @@ test("a guest takes over nobody's address, reaches the host at .1 alone, and flo
   assert.equal(await macSeen(box, "c", "10.88.0.12"), macB);
   for (const address of ["10.88.0.12", "10.88.0.1"]) {
     const before = await dropped("spoofed-arp");
-    // In one go: while the gateway's address is its own, a hears nothing of what comes from there, SSH included.
+    // In one line: while a has the gateway's address, it receives nothing from the gateway, SSH included.
     const claim = `ip addr add ${address}/32 dev eth0; arping -U -c 2 -I eth0 ${address}; ` +
       `ping -c 1 -W 1 -I ${address} 10.88.0.13; ip addr del ${address}/32 dev eth0`;
     await root(box, "a", `(${claim}) >/dev/null 2>&1 || true`);
@@ -55,20 +55,20 @@ test("a guest takes over nobody's address, reaches the host at .1 alone, and flo
   }
   assert.equal(await guestOk(box, "b", "hostname"), "b\n");
 
-  // The host's loopback by each address that libslirp takes for it; only .1 was allowed.
+  // The host's loopback by each address that libslirp maps to it; only .1 was allowed.
   const visit = (address: string) => `nc -w 1 ${address} ${port} </dev/null >/dev/null 2>&1 || true`;
   await root(box, "a", visit("10.88.0.1"));
   await until("the visit to .1 has come", () => visitors === 1);
   const closed = await dropped("gateway-closed");
   const others = [2, 3, 77, 200, 254].map((octet) => `10.88.0.${octet}`);
-  // Nobody answers for these addresses: the guest is told where to send what is for them.
+  // ARP for these addresses has no answer: the guest gets static entries.
   await root(box, "a", others.map((ip) => `arp -i eth0 -s ${ip} ${GATEWAY_MAC}`).join(" && "));
   await root(box, "a", others.map(visit).join("; "));
   await root(box, "a", "nc -w 1 10.88.0.3 53 </dev/null >/dev/null 2>&1 || true");
   assert.equal(visitors, 1, "a guest has reached the host by another address than .1");
   assert.ok(await dropped("gateway-closed") >= closed + others.length + 1);
 
-  // Frames to nobody go to everybody; a line without an end goes to the console. The holder serves on, in its room.
+  // Frames to an unknown address are flooded; a line without an end goes to the console. The holder goes on, in bounded memory.
   const holder = box.process("holder").pid;
   const before = residentMiB(holder);
   const floods = Promise.all([

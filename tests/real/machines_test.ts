@@ -1,4 +1,4 @@
-/** One real machine: its disk, its SSH, its power. Real QEMU, the micro image, no way out of the group's network. */
+/** One real machine: its disk, its SSH, its power. Real QEMU, the micro image, egress off. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ test("a machine boots, is reached over SSH, and keeps what it wrote to its disk 
 
   await box.ok("stop", "a");
   await box.empty();
-  assert.match(box.holderLog("a"), /a: stopped: The guest shut down$/m, "the stop was none of the guest's");
+  assert.match(box.holderLog("a"), /a: stopped: The guest shut down$/m, "the guest did not shut down by itself");
   assert.equal(await box.states(), "a=stopped");
 
   await box.up("a");
@@ -43,7 +43,7 @@ test("exec ends when its machine's power is cut, with code 255 and the reason", 
   assert.match(result.stderr, /The connection to "a" is over: it was stopped/, told(result));
 });
 
-test("ssh passes exit codes, words, input and output through; scp and sftp work with ssh-config", async () => {
+test("ssh passes exit codes, arguments, input and output through; scp and sftp work with ssh-config", async () => {
   await using box = await sandbox();
   await box.up("a");
   assert.equal((await guest(box, "a", "exit 7")).code, 7);
@@ -75,7 +75,7 @@ test("ssh passes exit codes, words, input and output through; scp and sftp work 
   await tool("ssh", "a", "true");
 });
 
-test("a guest that restarts itself comes back as the same machine; one that powers off is stopped and its name free", async () => {
+test("a guest that reboots comes back as the same machine; one that powers off is stopped and its name free", async () => {
   await using box = await sandbox();
   await box.up("a");
   const [machine] = box.machines();
@@ -96,7 +96,7 @@ test("a guest that restarts itself comes back as the same machine; one that powe
   assert.notEqual(await bootId(), after);
 });
 
-test("a kernel that panics is told from a shutdown", async () => {
+test("a kernel panic is distinguished from a shutdown", async () => {
   await using box = await sandbox();
   await box.up("a");
   await guest(box, "a", "sudo sh -c 'echo 1 > /proc/sys/kernel/sysrq; (sleep 1; echo c > /proc/sysrq-trigger) &'");

@@ -1,11 +1,11 @@
-/** A real machine in a home directory with an odd path: QEMU, its tools, ssh and scp all get it as it is. */
+/** A real machine in a home directory with an odd path: QEMU, its tools, ssh and scp get the path unchanged. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { guestOk } from "../support/guest.ts";
 import { sandbox, test } from "../support/sandbox.ts";
 
-test("a machine boots and is reached in a home directory with blanks, quotes, commas and letters beyond ASCII", async () => {
+test("a machine boots and is reached in a home directory with spaces, quotes, commas and letters beyond ASCII", async () => {
   await using box = await sandbox({ homeName: `o'b "ü",x=1 %h $(id)#;&` });
   const { HOME } = box.env;
   const [site, there, back] = ["si,te 'ö\"", "-a, 'b' \"ü\"", "back ,"].map((name) => join(HOME, name));

@@ -1,4 +1,4 @@
-/** What reaches a real machine from the host besides SSH: its serial console, and forwarded ports. */
+/** Ways to a real machine from the host besides SSH: its serial console, and forwarded ports. */
 
 import assert from "node:assert/strict";
 import { guest, guestOk } from "../support/guest.ts";
@@ -17,7 +17,7 @@ test("a published port leads to a guest's server, over a new gateway, and closes
   };
   assert.equal(await get("file"), "200 precious\n");
   assert.match(await get("nothing"), /^404 /);
-  // As the guest sees it, with replies that do not fit one segment.
+  // With replies that do not fit one segment.
   await guestOk(box, "a", "dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\\0' x > www/large");
   assert.equal((await get("large")).length, 4 + 1024 * 1024);
 
@@ -38,7 +38,7 @@ test("a published port leads to a guest's server, over a new gateway, and closes
   await assert.rejects(get("file"));
 });
 
-test("the serial console gives a root shell without any network, for several at once, and sees the machine go down", async () => {
+test("the serial console gives a root shell without a network, for several clients at once, and ends with the machine", async () => {
   await using box = await sandbox();
   await box.up("a");
   const first = new OnTerminal(["console", "a"], { env: box.env });
@@ -49,7 +49,7 @@ test("the serial console gives a root shell without any network, for several at 
   await first.shows(/^0\r$/m);
   await first.shows(/^root\r$/m);
   await first.shows(/^\/dev\/ttyS0\r$/m);
-  // It speaks for itself: by then it is what the terminal's Ctrl-C is for, and no more the shell that starts it.
+  // The program prints: by then it gets the terminal's Ctrl-C, and no longer the shell that starts it.
   await first.type(`sh -c 'echo "sle"eping; exec sleep 100'\r`);
   await first.shows(/^sleeping\r$/m);
   await first.type("\x03"); // for the guest's program, not for ours

@@ -1,7 +1,7 @@
 /**
- * The real executable as a child: its output as it comes, signals to it, its end.
+ * The real executable as a child process: its output as it comes, signals to it, its end.
  *
- * Which one says `FLEETBOX_TEST_EXE`: a compiled one; else it is this checkout's. With `FLEETBOX_TEST_PATH` beside it, that
+ * `FLEETBOX_TEST_EXE` names a compiled one; else it is this checkout's. With `FLEETBOX_TEST_PATH` beside it, that
  * is all that the commands of a test find on their `PATH`.
  */
 
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const COMPILED = Deno.env.get("FLEETBOX_TEST_EXE");
 
-/** Whether it is the compiled one that is tested. */
+/** Whether the compiled executable is tested. */
 export const IS_COMPILED = COMPILED !== undefined;
 
 export const FLEETBOX = COMPILED ?? fileURLToPath(new URL("../../bin/fleetbox", import.meta.url));
@@ -24,7 +24,7 @@ export interface Result {
   ms: number;
 }
 
-/** No command of a test takes this long, on the slowest machine, unless it boots another image than micro. */
+/** No command of a test takes this long, even on a slow machine, unless it boots another image than micro. */
 const LIMIT_MS = 120_000;
 
 export interface CommandOptions {
@@ -37,7 +37,7 @@ export interface CommandOptions {
 
 /** A command that runs. */
 export class Running {
-  /** Resolved at its end. Rejects when that does not come within the limit; it is killed then. */
+  /** Resolves at its end. Rejects when it does not end within the limit; it is killed then. */
   readonly done: Promise<Result>;
   readonly pid: number;
   readonly #limitMs: number;
@@ -60,7 +60,7 @@ export class Running {
     }).spawn();
     this.pid = this.#child.pid;
     this.done = this.#run();
-    this.done.catch(() => {}); // whoever waits for it hears of it
+    this.done.catch(() => {}); // a caller that awaits it gets the error
   }
 
   get stdout(): string {

@@ -1,4 +1,4 @@
-/** A process that looks like a member's hypervisor, of which no record and no holder knows. */
+/** A process that looks like a member's hypervisor, but is in no record and belongs to no holder. */
 
 import { start } from "../../src/system/process.ts";
 import type { Store } from "../../src/store.ts";

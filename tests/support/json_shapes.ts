@@ -1,5 +1,5 @@
 /**
- * The shapes that `docs/json.md` promises, read from its tables: what tests compare the commands' output with, so that the
+ * The shapes that `docs/json.md` promises, read from its tables: tests compare the commands' output with them, so that the
  * page is neither behind nor ahead of the program.
  *
  * A heading `### NAME` opens a shape, a row of its table is a key: `` `key?` | type | … ``. A type is a word (`string`,
@@ -61,7 +61,7 @@ export function shapeAt({ shapes }: JsonDocument, anchor: string): Shape {
   return found;
 }
 
-/** @throws {AssertionError} when a value is not of a shape: a key is missing, is not documented, or is of another type. */
+/** @throws {AssertionError} when a value does not have the shape: a key is missing, not documented, or of another type. */
 export function checkShape(document: JsonDocument, shape: Shape, value: unknown, at = shape.name): void {
   assert.ok(typeof value === "object" && value !== null && !Array.isArray(value), `${at} is ${JSON.stringify(value)}`);
   for (const [key, entry] of Object.entries(value)) {

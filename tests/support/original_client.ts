@@ -1,6 +1,6 @@
 /**
  * A client of protocol 1 as other programs have it (`internal/control` of the Go program that fleetbox is compatible with),
- * with their limits: it looks at a member's pidfile first and takes a member without one for dead; it dials, writes the
+ * with their limits: it looks at a member's pidfile first and treats a member without one as dead; it dials, writes the
  * request once without a newline, keeps its side open, and reads the reply once, 1,024 bytes. It knows nothing of JSON
  * requests, and never reads a holder's standard output: that goes to a log file.
  */
@@ -94,7 +94,7 @@ export class OriginalClient {
     return [...seen];
   }
 
-  /** @throws when the pidfile is still there after 30 s. A member without one is no reason to do anything. */
+  /** @throws when the pidfile is still there after 30 s. For a member without one it does nothing. */
   async stop(name: string): Promise<void> {
     if (!this.isRunning(name)) return;
     await this.ask(name, "stop", 64);

@@ -1,6 +1,6 @@
 /**
- * The processes of one sandbox, found by the store in their environment: whoever inherits `FLEETBOX_HOME` is ours, and
- * nobody else has that directory. Everything here is told from `/proc`, by process id.
+ * The processes of one sandbox, found by the store in their environment: all that inherit `FLEETBOX_HOME` are ours, and
+ * no other process has that directory. Everything here is read from `/proc`, by process id.
  */
 
 import { GUARDIAN_NAME } from "../../src/holder/guardian.ts";
@@ -73,7 +73,7 @@ export async function kill(process: ProcessIdentity): Promise<void> {
 /**
  * Waits for a condition that no event tells. Looks every 10 ms.
  * @param seen what there is to see at the moment, for the error's text
- * @throws when it has not come to pass within the limit, also when looking itself hangs: what it waited for, and what was
+ * @throws when it is not true within the limit, also when looking itself hangs: what it waited for, and what was
  * seen last.
  */
 export function until<T>(

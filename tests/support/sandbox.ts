@@ -5,8 +5,8 @@
  *     await using box = await sandbox({ fakeQemu: { b: { start: "die" } } });
  *     const up = await box.run("up", "a,b");
  *
- * At its end it stops every member by force, sees that the holders leave and that nothing remains (no process, no
- * socket, no record, no pidfile, no mount), and removes the directory. What did remain is killed by its id, and fails the
+ * At its end it stops every member by force, and checks that the holders end and that nothing remains (no process, no
+ * socket, no record, no pidfile, no mount), and removes the directory. What remains is killed by its id, and fails the
  * test. A test that leaves debris on purpose says so with {@link Sandbox.leavesDebris}.
  */
 
@@ -46,7 +46,7 @@ const LEAVE_LIMIT_MS = 20_000;
 /** Whether this process may mount file systems. */
 export const MAY_MOUNT = Deno.uid() === 0;
 
-/** A test. When it fails and its sandbox finds something left behind as well, both are told. */
+/** A test. When it fails and its sandbox also finds something left behind, both are reported. */
 export function test(name: string, run: () => Promise<void>, options: { ignore?: boolean } = {}): void {
   Deno.test({
     name,
@@ -85,7 +85,7 @@ export class Sandbox implements AsyncDisposable {
   #mounts: string[] = [];
   #children: Deno.ChildProcess[] = [];
   #debris = false;
-  /** Whether a holder was killed: it may have been writing. */
+  /** Whether a holder was killed: it may have been writing a file. */
   #killed = false;
 
   constructor(readonly root: string, private readonly options: SandboxOptions) {
@@ -135,7 +135,7 @@ export class Sandbox implements AsyncDisposable {
     return running;
   }
 
-  /** Runs a command to its end, whatever that is. */
+  /** Runs a command to its end, successful or not. */
   async run(...args: string[]): Promise<Result> {
     return await this.start(args).done;
   }
@@ -156,7 +156,7 @@ export class Sandbox implements AsyncDisposable {
     return result;
   }
 
-  /** `up`, without a way out. */
+  /** `up` with egress off. */
   async up(...args: string[]): Promise<Result> {
     return await this.ok("up", ...args, "--egress", "off");
   }
@@ -187,14 +187,14 @@ export class Sandbox implements AsyncDisposable {
     return processesOf(this.home).filter((process) => kind === undefined || process.kind === kind);
   }
 
-  /** The one process of a kind, of a name. */
+  /** The one process of a kind and a name. */
   process(kind: Found["kind"], name?: string): Found {
     const found = this.processes(kind).filter((process) => name === undefined || process.name === name);
     assert.equal(found.length, 1, `${kind} ${name ?? ""}: ${JSON.stringify(found)}`);
     return found[0];
   }
 
-  /** Returns when no process works on the store any more: a holder leaves a moment after its last member. */
+  /** Returns when no process works on the store any more: a holder ends a moment after its last member. */
   async empty(): Promise<void> {
     assert.deepEqual(this.processes("machine"), [], "a machine runs");
     await until("every process has left", () => this.processes().length === 0, LEAVE_LIMIT_MS).catch((thrown) => {
@@ -207,7 +207,7 @@ export class Sandbox implements AsyncDisposable {
     return this.processes("machine").map(({ name, pid }) => `${name}:${pid}`).sort();
   }
 
-  /** Lets happen to a fake machine what its `onSignal` says. */
+  /** Makes a fake machine do what its `onSignal` says. */
   accident(name: string): void {
     signal(this.process("machine", name), "SIGUSR1");
   }
@@ -219,14 +219,14 @@ export class Sandbox implements AsyncDisposable {
     return records[0];
   }
 
-  /** The holder of a member and its guardian, killed together. Its machines go on, and nobody adopts them. */
+  /** Kills the holder of a member and its guardian together. Its machines run on, and are not adopted. */
   async killHolder(name: string): Promise<Found> {
     const holder = await this.#holderOf(name);
     await this.killOrphaning(holder);
     return holder;
   }
 
-  /** The holder of a member, killed. Its guardian adopts the group. */
+  /** Kills the holder of a member. Its guardian adopts the group. */
   async killHolderAlone(name: string): Promise<Found> {
     const holder = await this.#holderOf(name);
     this.#killed = true;
@@ -234,7 +234,7 @@ export class Sandbox implements AsyncDisposable {
     return holder;
   }
 
-  /** A holder, whatever it is at, killed with its guardian. One that stands still starts no other guardian. */
+  /** Kills a holder together with its guardian. The holder is stopped first, so that it starts no other guardian. */
   async killOrphaning(holder: Found): Promise<void> {
     this.#killed = true;
     signal(holder, "SIGSTOP");
@@ -249,7 +249,7 @@ export class Sandbox implements AsyncDisposable {
     return holder;
   }
 
-  /** Holders, guardians, machines and gateways, killed at once. */
+  /** Kills holders, guardians, machines and gateways at once. */
   async killAll(): Promise<void> {
     await Promise.all(this.processes("holder").map((holder) => this.killOrphaning(holder)));
     await Promise.all(this.processes().map(kill));
@@ -263,12 +263,12 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
-  /** What all holders logged so far. */
+  /** The logs of all holders so far. */
   holderLogs(): string {
     return this.#logs().join("\n");
   }
 
-  /** Another program, which is ended with the sandbox. It does not have the store in its environment. */
+  /** Starts another program, which is ended with the sandbox. It does not have the store in its environment. */
   spawn(program: string, ...args: string[]): Deno.ChildProcess {
     const child = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
     this.#children.push(child);
@@ -296,14 +296,14 @@ export class Sandbox implements AsyncDisposable {
     });
   }
 
-  /** Files in the store that only a group that is served has: sockets, records, pidfiles; and temporary files. */
+  /** Files in the store that only a served group has: sockets, records, pidfiles; and temporary files. */
   debris(): string[] {
     return filesBelow(this.home).map((path) => path.slice(this.home.length + 1)).filter((path) =>
       (path.startsWith("run/") && path !== "run/.lock") || /\/pid$|\.tmp$|\.d$|^clusters\/\.removed/.test(path)
     ).filter((path) => !(this.#killed && path.endsWith(".tmp")));
   }
 
-  /** The members of which the store has anything. */
+  /** The members that have a directory in the store. */
   stored(): string[] {
     return filesBelow(this.store.clustersDir).flatMap((path) => /\/([^/]+)\/config\.json$/.exec(path)?.[1] ?? []);
   }
@@ -359,7 +359,7 @@ export class Sandbox implements AsyncDisposable {
       await until(`the holder of ${holder.name} has left`, () => !isAlive(holder), LEAVE_LIMIT_MS)
         .catch((thrown) => problems.push(String(thrown)));
     }
-    // A killed holder's machines are nobody's: the test that killed it has seen what it wanted to see.
+    // A killed holder's machines: the test that killed it has made its assertions.
     if (this.#debris) await Promise.all(this.processes().map(kill));
     return problems;
   }

@@ -1,5 +1,5 @@
 /**
- * What a terminal shows of what was written to it: `@xterm/headless`, the terminal of VS Code without a window. Writes are
+ * What a terminal shows: `@xterm/headless`, the terminal of VS Code without a window. Writes are
  * taken up in their order; {@link Screen.settled} says when all of them are drawn.
  */
 
@@ -10,7 +10,7 @@ export class Screen {
   #terminal: xterm.Terminal;
 
   constructor(columns: number, rows: number) {
-    // With the line of the cursor wrapped anew, as tmux and GNOME do it; VS Code leaves that line alone.
+    // The cursor's line is wrapped anew, as tmux and GNOME do it; VS Code does not wrap that line.
     this.#terminal = new xterm.Terminal({
       cols: columns,
       rows,
@@ -18,7 +18,7 @@ export class Screen {
       allowProposedApi: true,
       reflowCursorLine: true,
     });
-    // DECTCEM: the terminal does it, and does not tell it.
+    // DECTCEM: the terminal does it, but has no property for it.
     for (const final of ["h", "l"]) {
       this.#terminal.parser.registerCsiHandler({ prefix: "?", final }, (modes) => {
         if (modes.includes(25)) this.cursorIsHidden = final === "l";

@@ -1,4 +1,4 @@
-/** A client of a holder's socket that does as it likes: sends bytes, keeps its end open, leaves when it wants. */
+/** A client of a holder's socket under a test's control: it sends any bytes, keeps its end open, disconnects at any time. */
 
 /** A raw connection. */
 export class Client implements Disposable {
@@ -9,7 +9,7 @@ export class Client implements Disposable {
       try {
         return new Client(await Deno.connect({ transport: "unix", path }));
       } catch (thrown) {
-        // EAGAIN: the listener's backlog is full. Whoever connects in a rush waits its turn.
+        // EAGAIN: the listener's backlog is full: wait and try again.
         if (!/os error 11\b/.test(String(thrown)) || attempt > 1_000) throw thrown;
         await new Promise((again) => setTimeout(again, 10));
       }
@@ -46,7 +46,7 @@ export class Client implements Disposable {
   }
 }
 
-/** A promise that is awaited only later: if it rejects before that, its test still comes to its end in order. */
+/** A promise that is awaited later: if it rejects before that, the test still ends in order. */
 export function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

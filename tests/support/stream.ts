@@ -2,7 +2,7 @@
  * One TCP connection between two real members, and how long it ever stood still.
  *
  * `from` sends a number every few dozen milliseconds, for as long as the connection lives; `to` notes when each one came.
- * Both go on inside the guests: nothing of the host is needed but the group's network.
+ * Both run inside the guests: of the host they need the group's network alone.
  */
 
 /** A shell line in a member; its output. */
@@ -17,7 +17,7 @@ export interface Arrivals {
 
 export async function startStream(run: InGuest, from: string, to: string, port = 7000): Promise<void> {
   const background = (line: string) => `setsid sh -c '${line}' </dev/null >/dev/null 2>&1 & sleep 0.5`;
-  // At the end of its input busybox's nc would end the connection: the listener is given one without an end.
+  // At the end of its input busybox's nc would end the connection: the listener's input has no end.
   const note = "while read -r number; do read -r now rest < /proc/uptime; echo $now $number; done";
   await run(to, background(`sleep 1000 | nc -l -p ${port} | ${note} > arrivals`));
   await run(from, background(`i=0; while usleep 10000; do i=$((i+1)); echo $i; done | nc ${to} ${port}`));

@@ -68,7 +68,7 @@ export class OnTerminal {
     }
   }
 
-  /** The window has another size now. Linux only: the terminal is found by what the program has for its output. */
+  /** Changes the size of the window. Linux only: the terminal is the one that the program has as its output. */
   async resize(columns: number, rows: number): Promise<void> {
     const pid = this.#child.pid;
     const [inside] = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ");

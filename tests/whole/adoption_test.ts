@@ -1,4 +1,4 @@
-/** A killed holder's machines: every command that needs them adopts them; those that cannot be are told and let be. */
+/** A killed holder's machines: each command that needs them adopts them; those that cannot be adopted are reported and left alone. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { exists } from "../../src/system/files.ts";
 import { type Found, kill, signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
-/** Programs `ssh` and `scp` that tell their arguments and succeed. */
+/** Programs `ssh` and `scp` that print their arguments and succeed. */
 function fakeClients({ root }: Sandbox): Record<string, string> {
   const bin = join(root, "bin");
   Deno.mkdirSync(bin, { recursive: true });
@@ -17,7 +17,7 @@ function fakeClients({ root }: Sandbox): Record<string, string> {
   return { PATH: `${bin}:${Deno.env.get("PATH")}` };
 }
 
-test("every command that goes into a killed holder's machine adopts its group first, and says so", async () => {
+test("every command that connects to a killed holder's machine adopts its group first, and says so", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();
@@ -57,7 +57,7 @@ test("ls --repair adopts every group without a holder; machines, gateways and po
   assert.equal(again.stderr, "", "nothing is left to be repaired");
 });
 
-test("since when members run survives the death of their holder, and of one that has only begun to adopt them", async () => {
+test("the start time of members survives the death of their holder, and of one that is killed while it adopts them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const sinceOf = async () => Object.values(await box.ls()).map(({ since }) => since);
@@ -68,7 +68,7 @@ test("since when members run survives the death of their holder, and of one that
 
   await box.killHolder("a");
   const b = box.process("machine", "b");
-  signal(b, "SIGSTOP"); // a takeover that takes a while
+  signal(b, "SIGSTOP"); // so that the adoption takes a while
   const up = box.start(["up", "a,b", "--egress", "off"]);
   await until("a new holder has a again", async () => (await box.status("a"))?.state === "running");
   await box.killHolder("a");
@@ -96,7 +96,7 @@ test("ls --repair ends a gateway whose holder and machines are gone", async () =
   await box.up("a");
 });
 
-test("a gateway that died with its holder is started with the ports that it had, by whichever command comes", async () => {
+test("a gateway that died with its holder is started with the ports that it had, by the next command", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const before = await box.ls();
@@ -115,7 +115,7 @@ test("a gateway that died with its holder is started with the ports that it had,
   }
 });
 
-test("a port that somebody else took meanwhile: another leads to that member, the others keep theirs", async () => {
+test("when another program took a port meanwhile, that member gets a new one and the others keep theirs", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const before = await box.ls();
@@ -142,7 +142,7 @@ test("a gateway that does not answer the new holder is ended, and another takes 
   assert.deepEqual((await box.status("a"))!.ssh, ssh);
 });
 
-/** Two members whose holder was killed, and the machine of one of them, which stands still. */
+/** Two members whose holder was killed, and the machine of one of them, which is stopped by a signal. */
 async function silentMachine(box: Sandbox): Promise<Found> {
   await box.up("a,b");
   const a = box.process("machine", "a");
@@ -151,7 +151,7 @@ async function silentMachine(box: Sandbox): Promise<Found> {
   return a;
 }
 
-test("a machine whose QMP does not answer: up reports it, nobody kills it, and when it answers up adopts it", async () => {
+test("up reports a machine whose QMP does not answer and does not kill it; once it answers, up adopts it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const a = await silentMachine(box);
   const up = await box.fails(
@@ -173,7 +173,7 @@ test("a machine whose QMP does not answer: up reports it, nobody kills it, and w
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("a machine whose QMP does not answer is not killed by the stop that finds it, and is by stop --force", async () => {
+test("stop does not kill a machine whose QMP does not answer; stop --force does", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const a = await silentMachine(box);
   await box.fails(1, /its machine \(process \d+\) does not answer/, "stop", "a");
@@ -184,7 +184,7 @@ test("a machine whose QMP does not answer is not killed by the stop that finds i
   assert.equal(await box.states(), "a=stopped b=running");
 });
 
-test("a machine that was adopted in vain, for want of a gateway, is adopted by the next up", async () => {
+test("a machine that could not be adopted because no gateway started is adopted by the next up", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const a = box.process("machine", "a");
@@ -202,7 +202,7 @@ test("a machine that was adopted in vain, for want of a gateway, is adopted by t
   assert.match(box.holderLog("a"), /a: stopped: The guest shut down$/m);
 });
 
-test("what killed processes left half-made or half-removed is swept by the holder that takes their group over", async () => {
+test("the holder that adopts a group sweeps what killed processes left half-made or half-removed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.ok("stop", "b");
@@ -233,13 +233,13 @@ test("up of a stopped member whose group lost its holder adopts the group, and b
   assert.equal(box.processes("holder").length, 1);
 });
 
-test("rm does not delete the disk of a machine that runs, though its record says nothing of it and names a holder that lives", async () => {
+test("rm does not delete the disk of a machine that runs, although its record does not list it and names a living holder", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const a = box.process("machine", "a");
   const record = box.record();
   await box.killHolder("a");
-  // As it is for a moment when a holder is killed while it takes machines over: its sockets are gone, its process is not.
+  // This is so for a moment when a holder is killed while it adopts machines: its sockets are gone, its process is not.
   await box.store.writeGroupRecord({ ...record, holder: identify(Deno.pid)!, hypervisors: {} });
   await box.fails(1, /Cannot remove "a": its machine still runs/, "rm", "-f", "a");
   assert.ok(isAlive(a) && exists(box.store.member("a").disk));
@@ -248,7 +248,7 @@ test("rm does not delete the disk of a machine that runs, though its record says
   assert.ok(!isAlive(a));
 });
 
-test("up while the killed holder's process is still on its way out waits for its end, and adopts its machines", async () => {
+test("up waits for the end of a killed holder's process that is still there, and adopts its machines", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();
@@ -263,12 +263,12 @@ test("up while the killed holder's process is still on its way out waits for its
   assert.deepEqual(box.machines(), machines);
 });
 
-test("a holder that is killed while it takes machines over leaves them, and their ports, in its record", async () => {
+test("a holder that is killed while it adopts machines keeps them, and their ports, in its record", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const [before, machines] = [await box.ls(), box.machines()];
   await box.killHolder("a");
-  for (const name of ["a", "b"]) signal(box.process("machine", name), "SIGSTOP"); // a takeover that takes a while
+  for (const name of ["a", "b"]) signal(box.process("machine", name), "SIGSTOP"); // so that the adoption takes a while
   const up = box.start(["up", "a,b", "--egress", "off"]);
   const next = await until("a new holder serves", () => {
     const [holder] = box.processes("holder");
@@ -288,7 +288,7 @@ test("a holder that is killed while it takes machines over leaves them, and thei
   for (const name of ["a", "b"]) assert.deepEqual(after[name].ssh, before[name].ssh, name);
 });
 
-test("a machine whose config is gone is told, and ended by stop --force alone", async () => {
+test("a machine whose config is gone is reported, and only stop --force ends it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const a = box.process("machine", "a");

@@ -1,4 +1,4 @@
-/** The commands' own promises: help, JSON, exit codes, ssh, logs, ls under bad luck. */
+/** What each command promises: help, JSON, exit codes, ssh, logs, and ls when something is broken. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -62,7 +62,7 @@ Deno.test("with --json an error is one line of JSON on standard error, and stand
   }
 });
 
-Deno.test("a name that nobody has is answered with the nearest one", async () => {
+Deno.test("an unknown name is answered with the nearest one", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("web-1");
   for (const command of [["status"], ["ssh"], ["logs"], ["stop"], ["rm"], ["wait"], ["ssh-config"]]) {
@@ -86,7 +86,7 @@ Deno.test("stop and rm of several: an unknown name fails the command, the others
   });
 });
 
-Deno.test("--all and names do not go together, and neither does nothing", async () => {
+Deno.test("--all together with names is refused, and so is neither of them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (const command of ["stop", "rm"]) {
     await box.fails(2, /found both/, command, "a", "--all");
@@ -95,7 +95,7 @@ Deno.test("--all and names do not go together, and neither does nothing", async 
   }
 });
 
-Deno.test("rm takes the logs of holders along with the members that they served", async () => {
+Deno.test("rm also removes the logs of the holders that served the members", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
@@ -120,7 +120,7 @@ Deno.test("ls lists damaged members with the reason, and rm removes them", async
   assert.equal(await box.states(), "b=stopped c=running");
 });
 
-Deno.test("a holder that does not answer costs ls one second, and only its own members their state", async () => {
+Deno.test("a holder that does not answer costs ls one second, and only its members have no state", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
@@ -135,7 +135,7 @@ Deno.test("a holder that does not answer costs ls one second, and only its own m
   }
 });
 
-Deno.test("a killed holder's machines are orphaned: ls says what to do, stop and rm take them down", async () => {
+Deno.test("a killed holder's machines are orphaned: ls says what to do, stop and rm end them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.killHolder("a");
@@ -150,7 +150,7 @@ Deno.test("a killed holder's machines are orphaned: ls says what to do, stop and
   await box.empty();
 });
 
-/** A program `ssh` that tells its arguments, one a line, and ends as it is told. */
+/** A program `ssh` that prints its arguments, one a line, and then runs `rest`. */
 function fakeSsh(root: string, rest: string): Record<string, string> {
   const bin = join(root, "bin");
   Deno.mkdirSync(bin, { recursive: true });
@@ -158,7 +158,7 @@ function fakeSsh(root: string, rest: string): Record<string, string> {
   return { PATH: `${bin}:${Deno.env.get("PATH")}` };
 }
 
-Deno.test("ssh runs the system's ssh with our key; words stay words, a single one is a line; the exit code is passed on", async () => {
+Deno.test("ssh runs the system's ssh with our key; arguments stay apart, a single one is a shell line; the exit code is passed on", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const env = fakeSsh(box.root, "exit 7");
@@ -232,7 +232,7 @@ Deno.test("logs prints the last lines, follows what comes, and ends when the mem
   assert.equal((await follow.done).code, 0);
 });
 
-Deno.test("a reader that goes away is no error, and ends logs -f", async () => {
+Deno.test("a closed pipe is not an error, and ends logs -f", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("node", "-n", "5");
   const line = `set -o pipefail; "$0" ls | head -n 1; "$0" help | true; "$0" status node-1 | true`;
@@ -249,7 +249,7 @@ Deno.test("a reader that goes away is no error, and ends logs -f", async () => {
   }).spawn();
   let over = false;
   const ended = follow.status.then(() => over = true);
-  // Like tail -f, it notices with the next line that nobody reads.
+  // Like tail -f, it notices the closed pipe with the next line.
   const { serialLog } = box.store.member("node-1");
   while (!over) {
     await Deno.writeTextFile(serialLog, "another line\n", { append: true });
@@ -257,7 +257,7 @@ Deno.test("a reader that goes away is no error, and ends logs -f", async () => {
   }
 });
 
-Deno.test("an existing member that is asked for with other flags keeps what it was made with, and says so", async () => {
+Deno.test("up of an existing member with other flags keeps what the member was made with, and says so", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a", "--memory", "512M", "--cpus", "2", "--disk", "2G");
   await box.ok("stop", "a");
@@ -268,7 +268,7 @@ Deno.test("an existing member that is asked for with other flags keeps what it w
   assert.deepEqual({ cpus, memory_mb, disk_mb }, { cpus: 2, memory_mb: 512, disk_mb: 2048 });
 });
 
-Deno.test("status tells people all about a member, and programs as JSON, also when it is stopped", async () => {
+Deno.test("status shows everything about a member, as text and as JSON, also when it is stopped", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const { stdout } = await box.ok("status", "a");
@@ -285,7 +285,7 @@ Deno.test("status tells people all about a member, and programs as JSON, also wh
   assert.deepEqual([stopped.state, stopped.running, stopped.config.name], ["stopped", false, "a"]);
 });
 
-Deno.test("doctor lists each check with what it found; --json has the same", async () => {
+Deno.test("doctor lists each check with what it found, and so does --json", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const { stdout } = await box.ok("doctor");
   for (const what of ["qemu", "accelerator", "qemu-img", "ssh", "ssh-keygen", "store", "disk", "memory", "image"]) {

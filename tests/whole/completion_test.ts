@@ -24,7 +24,7 @@ const SHELLS: Shell[] = [
   { name: "fish", args: ["--no-config", "-i"], install: "fleetbox completion fish | source" },
 ];
 
-/** In one shell, on a terminal and with members of its own. */
+/** Completion in one shell, on a terminal and with members of its own. */
 async function completes({ name, args, install }: Shell): Promise<void> {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("web-server,db-server");
@@ -44,7 +44,7 @@ async function completes({ name, args, install }: Shell): Promise<void> {
       TMPDIR: box.root,
     },
   });
-  /** Types a line with TABs in it; what it runs then says whether they became what they should. */
+  /** Types a line with TABs in it; the command that then runs shows what they were completed to. */
   const typed = async (line: string, shows: RegExp) => {
     const before = shell.output.length;
     await shell.type(line + "\n");

@@ -9,7 +9,7 @@ import { OnTerminal } from "../support/terminal.ts";
 import { FLEETBOX } from "../support/command.ts";
 
 const STTY = "stty -a | tr ';' '\\n' | tr -s ' \\n' '\\n\\n' | grep -xE -- '-?(icanon|echo|isig|opost|icrnl)'";
-/** What a terminal tells of itself when nobody has changed it, in stty's order. */
+/** The settings of a terminal that nobody has changed, in stty's order. */
 const UNTOUCHED = /icrnl\s+opost\s+isig\s+icanon\s+echo\s*$/;
 
 /** `fleetbox console` with standard input and output in pipes. */
@@ -51,7 +51,7 @@ test("on a terminal: how to detach, the last screen, keys to the guest, Ctrl-] d
   assert.equal(await box.states(), "a=running");
 });
 
-test("the terminal is given back whatever ends the console: SIGTERM, the guest, a killed machine, a killed holder", async () => {
+test("the terminal is restored whatever ends the console: SIGTERM, the guest, a killed machine, a killed holder", async () => {
   await using box = await sandbox({ fakeQemu: { c: { onSignal: "die", message: "no luck" } } });
   await box.up("a,b,c");
   await box.up("d");
@@ -83,7 +83,7 @@ test("the terminal is given back whatever ends the console: SIGTERM, the guest, 
   assert.match(d.output, /"d" has no holder[^]*fleetbox up d/);
   assert.match(d.output, UNTOUCHED);
 
-  // Taken back by the command, it has its console again, and the screen from before.
+  // The command adopts it: it has its console again, and the screen from before.
   const again = await attach("d");
   await again.type("still there\r");
   await again.shows(/you typed "still there"/);
@@ -91,12 +91,12 @@ test("the terminal is given back whatever ends the console: SIGTERM, the guest, 
   assert.equal(await again.done, 0);
 });
 
-test("a console whose killed holder is still on its way out waits for its end, and says that the member has none", async () => {
+test("console waits for the end of a killed holder's process, and says that the member has no console", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const at = new OnTerminal(["console", "a"], { env: box.env });
   await at.shows(/fleetbox-micro: ssh/);
-  // As it is for a moment when a holder is killed: its sockets are gone, its process is not.
+  // This is so for a moment when a holder is killed: its sockets are gone, its process is not.
   const dying = box.spawn("sleep", "1000");
   const record = box.record();
   await box.store.writeGroupRecord({ ...record, holder: identify(dying.pid)! });
@@ -143,7 +143,7 @@ test("a member that boots has its console from the start; when it fails the cons
   assert.match(err, /Cannot boot "a": [^]*no luck/);
 });
 
-test("a console that is not read costs the guest, the holder and the others nothing", async () => {
+test("a console client that does not read holds up neither the guest, nor the holder, nor other clients", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
@@ -153,7 +153,7 @@ test("a console that is not read costs the guest, the holder and the others noth
   const output = other.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const writer = other.stdin.getWriter();
   await writer.write(new TextEncoder().encode("flood 6144\nthe end\n"));
-  // Nobody is held up by the one that does not read: the guest comes to its end, and the other hears it.
+  // The guest comes to its end, and the other client reads it, although one client does not read.
   for (let said = ""; !said.includes('you typed "the end"');) {
     const { value, done } = await output.read();
     assert.ok(!done, "the console of the one that reads has ended");
@@ -176,7 +176,7 @@ test("a console that is not read costs the guest, the holder and the others noth
   await other.stderr.cancel();
 });
 
-test("console on the socket: a greeting and the replay in one, several at once, and a refusal for who is not there", async () => {
+test("console on the socket: a greeting and the replay in one, several at once, and a refusal when the member does not run", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const socket = box.store.memberSocket("a");

@@ -1,4 +1,4 @@
-/** A file system of the host that is full while guests write: who stands, what is said, and that it goes on. */
+/** The host's file system is full while guests write: the machine is paused, the user is told, and it is resumed. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ async function goesOn(box: Sandbox, name: string): Promise<void> {
 }
 
 test(
-  "a full disk pauses the member and says what to do; it goes on by itself when there is room, and can be stopped",
+  "a full disk pauses the member and says what to do; it is resumed once there is space, and can be stopped",
   async () => {
     await using box = await sandbox({ fakeQemu: { a: { onSignal: "diskFull" } }, storeKiB: 16 * 1024 });
     await box.up("a,b");
@@ -62,7 +62,7 @@ test(
 );
 
 test(
-  "a machine that stands for a full disk still does after its holder was killed, and goes on under the next one",
+  "a machine that is paused for a full disk stays paused when its holder is killed, and the next holder resumes it",
   async () => {
     await using box = await sandbox({ fakeQemu: { a: { onSignal: "diskFull" } }, storeKiB: 16 * 1024 });
     await box.up("a");
@@ -84,7 +84,7 @@ test(
 );
 
 test(
-  "a boot that stands for a full disk goes on to its end; one whose time is over says that the disk was full",
+  "a boot that is paused for a full disk is resumed and completes; one that times out says that the disk was full",
   async () => {
     const fakeQemu = { a: { bootMs: 1_200, diskFullAfterMs: 300 } };
     await using box = await sandbox({ fakeQemu, storeKiB: 16 * 1024 });

@@ -1,4 +1,4 @@
-/** Egress and access to the host belong to a member: kept with it, changed while it runs, beside siblings of the other kind. */
+/** Egress and host access belong to a member: kept with it, changed while it runs, different within a group. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ async function answers(box: Sandbox, name: string, port: number): Promise<void> 
   assert.match(new TextDecoder().decode(banner.subarray(0, count)), /^SSH-2\.0/, `${name}: ${box.holderLog(name)}`);
 }
 
-test("egress off is kept over a stop, and access to the host, too; without a word a new group has egress", async () => {
+test("egress off and access to the host are kept over a stop; by default a new group has egress", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.ok("up", "s", "--egress", "off");
   assert.equal(await uses(box), "s=off");
@@ -43,7 +43,7 @@ test("egress off is kept over a stop, and access to the host, too; without a wor
   await box.ok("stop", "s");
   await box.ok("up", "s");
   assert.equal(await uses(box), "s=off+host");
-  assert.ok(!isRestricted(box), "the gateway lets it to the host; the guard keeps the outside closed");
+  assert.ok(!isRestricted(box), "the gateway lets it reach the host; the guard keeps the outside closed");
   assert.match((await box.ok("status", "s")).stdout, /^egress +off, with access to the host's loopback$/m);
 });
 
@@ -70,7 +70,7 @@ test("members of both kinds share a group; the gateway is opened for the first t
   await using box = await sandbox({ fakeQemu: {} });
   await box.ok("up", "a", "b", "--egress", "off");
   const before = await box.ls();
-  await box.ok("join", "c", "--via", "a"); // who says nothing has what its group has
+  await box.ok("join", "c", "--via", "a"); // without an option it gets what its group has
   assert.ok(isRestricted(box));
   const opened = await box.ok("join", "d", "--via", "a", "--host-access");
   assert.match(opened.stderr, /gateway was started again, so that "d" has its way out/, told(opened));
@@ -81,15 +81,15 @@ test("members of both kinds share a group; the gateway is opened for the first t
   for (const name of ["a", "b", "c", "d"]) await answers(box, name, after[name].ssh.port);
   const gateway = box.process("gateway").pid;
   await box.ok("stop", "d");
-  assert.equal(box.process("gateway").pid, gateway, "d will be back: nobody's SSH session is cut for its stop");
+  assert.equal(box.process("gateway").pid, gateway, "d may boot again: its stop must not cut the others' SSH sessions");
 });
 
-test("a new member with a way out that does not come up leaves the gateway as closed as it was", async () => {
+test("a new member with egress whose boot fails leaves the gateway as closed as it was", async () => {
   await using box = await sandbox({ fakeQemu: { b: { dieAfterMs: 300, bootMs: 60_000 } } });
   await box.ok("up", "a", "--egress", "off");
   const { a } = await box.ls();
   assert.equal((await box.run("join", "b", "--via", "a", "--host-access")).code, 1);
-  // It is started again: for a moment there is none.
+  // The gateway is started again: for a moment there is none.
   await until("the gateway is closed", () => {
     const gateways = box.processes("gateway");
     return gateways.length === 1 && restricts(gateways[0].command);
@@ -111,7 +111,7 @@ test("a killed gateway comes back as open as its members need it, also when its 
   assert.ok(!isRestricted(box));
 });
 
-test("a group of an earlier version, whose configs do not say it: what its record says is its members' from now on", async () => {
+test("a group of an earlier version, whose configs do not have egress: its members get what its record says", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.ok("up", "a", "b", "c", "--egress", "off");
   await box.ok("stop", "c");
@@ -133,7 +133,7 @@ test("a group of an earlier version, whose configs do not say it: what its recor
   assert.equal(await uses(box), "a=off b=off c=off d=off+host");
 });
 
-test("what has no effect on a member that runs is named, with what to do; what has takes effect for each member of the command", async () => {
+test("an option without effect on a running member is named, with what to do; the others take effect for each member of the command", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.ok("up", "s", "--egress", "off");
   const up = await box.ok("up", "s", "t", "--egress", "off", "--cpus", "2", "--ready", "ssh", "-p", "80");
@@ -147,11 +147,11 @@ test("what has no effect on a member that runs is named, with what to do; what h
   assert.match(joined.stderr, /t keeps --memory 256M/);
 });
 
-test("what up, wait and exec call running is reachable: they wait for a gateway that is coming back", async () => {
+test("up, wait and exec wait for a gateway that is being started again before they call a member running", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const bin = join(box.root, "bin");
   Deno.mkdirSync(bin);
-  // Connects once, as ssh does, and tells what it was told.
+  // Connects once, as ssh does, and prints the banner.
   const client = `#!/bin/bash\nwhile [ "$1" != -p ]; do shift; done\nexec 3<>/dev/tcp/127.0.0.1/$2 && head -c 7 <&3\n`;
   Deno.writeTextFileSync(join(bin, "ssh"), client, { mode: 0o755 });
   const env = { PATH: `${bin}:${Deno.env.get("PATH")}` };

@@ -1,10 +1,10 @@
-/** The exit codes that help and README promise, each from the real command line; and what is said of a typing mistake. */
+/** The exit codes that help and README promise, each from the real command line; and the answer to a typing mistake. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sandbox, told } from "../support/sandbox.ts";
 
-Deno.test("exit code 0: done, also when there was nothing to do", async () => {
+Deno.test("exit code 0: done, also when there is nothing to do", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (const args of [["up", "a"], ["ls"], ["status", "a"], ["wait", "a"], ["stop", "a"], ["stop", "a"], ["rm", "a"]]) {
@@ -12,7 +12,7 @@ Deno.test("exit code 0: done, also when there was nothing to do", async () => {
   }
 });
 
-Deno.test("exit code 1: it failed, or the state of things forbids it", async () => {
+Deno.test("exit code 1: the command failed, or the members' state does not allow it", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   await box.fails(1, /no luck/, "up", "a", "--egress", "off");
   await box.up("b");
@@ -24,7 +24,7 @@ Deno.test("exit code 1: it failed, or the state of things forbids it", async () 
   assert.equal(code, 1, stderr);
 });
 
-Deno.test("exit code 2: misused, and nothing is made", async () => {
+Deno.test("exit code 2: wrong usage, and nothing is made", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const cases: string[][] = [
     ["nonsense"],
@@ -52,7 +52,7 @@ Deno.test("exit code 2: misused, and nothing is made", async () => {
   assert.equal(code, 2);
 });
 
-Deno.test("exit code 3: a member, an image or a file that is not there", async () => {
+Deno.test("exit code 3: a member, an image or a file is not found", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const missing = join(box.root, "missing.qcow2");
   const cases: string[][] = [
@@ -121,7 +121,7 @@ Deno.test("a typing mistake in a command, an option, a member, an image or a she
   }
 });
 
-Deno.test("words that other tools have do what ours do, where they mean the same, with the same arguments", async () => {
+Deno.test("commands of other tools that mean the same are aliases of ours, with the same arguments", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.ok("start", "a", "--egress", "off");
   assert.equal((await box.ok("list", "-q")).stdout, "a\n");

@@ -1,4 +1,4 @@
-/** Machines that do not come up, or do not stay up: what is told, what is left, who goes on. */
+/** Machines that do not come up, or do not stay up: what is reported, what is left, and that the others go on. */
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
@@ -65,7 +65,7 @@ test("a guest that never answers: the last lines of its console are in the error
 test("a boot ends as soon as the firmware says that there is nothing to boot", async () => {
   const console = ["SeaBIOS (version 1.16.2)", "Booting from Hard Disk...", "No bootable device."];
   await using box = await sandbox({ fakeQemu: { a: { boot: "never", console } } });
-  // The limit of the command itself is shorter than that of the boot: who waits for the latter fails.
+  // The limit of the command itself is shorter than that of the boot: waiting for the latter would fail the test.
   await box.fails(
     1,
     [/Cannot boot "a": The image micro does not boot: its firmware found nothing to boot/, /try: .*--firmware uefi/],
@@ -75,7 +75,7 @@ test("a boot ends as soon as the firmware says that there is nothing to boot", a
   assert.deepEqual(box.stored(), []);
 });
 
-test("a guest whose SSH server never answers is told with the stage that it reached", async () => {
+test("the error for a guest whose SSH server never answers names the stage that it reached", async () => {
   await using box = await sandbox({ fakeQemu: { a: { ssh: "never" } } });
   await box.fails(4, /within 8 s; it came as far as ssh/, "up", "a", "--timeout", "8");
   await box.empty();
@@ -111,7 +111,7 @@ test("a first boot is all or nothing: when b fails, a and c are taken down, and 
   assert.deepEqual(box.debris(), []);
 });
 
-test("a first boot that failed before its client asks is still told of, whoever watches before", async () => {
+test("the client learns why a first boot failed although another client watched before it asked", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   const holder = box.start(["--fleetbox-runner", "a"]);
   await holder.printed(/a: did not come up/);
@@ -142,11 +142,11 @@ test("a machine that dies while others of its first boot still boot fails that b
   assert.deepEqual(box.stored(), []);
 });
 
-test("a failed up --no-wait keeps what it made, and its log says why", async () => {
+test("up --no-wait whose boot fails keeps what it made, and its log says why", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   await box.up("a", "--no-wait");
   await until("the machine has died", async () => await box.states() === "a=error");
-  // Nobody asks why: it is told for 30 s.
+  // No client asks for the reason: the holder keeps it for 30 s.
   await until("its holder has left", () => box.processes().length === 0, 120_000);
   assert.equal(await box.states(), "a=stopped");
   assert.match((await box.ok("logs", "a", "--holder")).stdout, /did not come up: .*no luck/);
@@ -204,7 +204,7 @@ test("a machine that crashes while it boots ends the wait at once, with the caus
   await box.empty();
 });
 
-test("a guest whose kernel panics is in error, with the console's last words; stop clears it away", async () => {
+test("a guest whose kernel panics is in error, with the console's last lines; stop clears the error", async () => {
   await using box = await sandbox({ fakeQemu: { a: { onSignal: "panic" } } });
   await box.up("a");
   box.accident("a");
@@ -237,7 +237,7 @@ async function bannerOf(port: number): Promise<string> {
   return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
 }
 
-test("a gateway that dies soon after each start is not restarted in a hot loop: status and the log tell, a join tries at once", async () => {
+test("a gateway that dies soon after each start is not restarted in a hot loop: status and the log say so, and a join tries at once", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { ssh } = (await box.status("a"))!;

@@ -1,11 +1,11 @@
-/** Ports of the host that lead to members: kept, listed, refused, over stops, crashes and new gateways. */
+/** Port forwards: kept, listed and refused, across stops, crashes and new gateways. */
 
 import assert from "node:assert/strict";
 import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { talkJson } from "../support/socket.ts";
 
-/** What answers on a port of the host: the fake QEMU says where it leads. "" when nobody does. */
+/** What answers on a port of the host: the fake QEMU says where it leads. "" when nothing listens. */
 async function ask(port: number): Promise<string> {
   try {
     using conn = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -17,7 +17,7 @@ async function ask(port: number): Promise<string> {
   }
 }
 
-/** Ports of the host that nobody has, and that the system gives to nobody: they are below its own choice. */
+/** Free ports of the host, below the range from which the system chooses ports. */
 function unused(count: number): number[] {
   const found = new Set<number>();
   while (found.size < count) {
@@ -35,7 +35,7 @@ async function forwards(box: Sandbox, name: string): Promise<any[]> {
   return JSON.parse((await box.ok("forward", name, "--json")).stdout).forwards;
 }
 
-test("a forward leads there at once, is listed everywhere, and is kept over stop, up and a new group", async () => {
+test("a forward works at once, is listed everywhere, and is kept over stop, up and a new group", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const [one, two] = unused(2);
   await box.up("a,b");
@@ -75,7 +75,7 @@ test("a forward leads there at once, is listed everywhere, and is kept over stop
   await box.up("c", "-p", `${one}:1`); // what was b's is free
 });
 
-test("--remove takes a forward away, of a member that runs and of one that is stopped; one that is not there is told", async () => {
+test("--remove removes a forward of a running and of a stopped member; an unknown one is refused", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const [one, two] = unused(2);
   await box.up("a", "--publish", `${one}:80`, "-p", `${two}:80`, "-p", "22");
@@ -124,9 +124,9 @@ test("a port that is taken is refused with its owner: a member of another group,
   await box.fails(1, program, "forward", "b", `${two}:1`);
   await box.fails(1, program, ...up, `${two}:1`);
   holder.close();
-  assert.deepEqual(box.stored().sort(), ["a", "b"], "nothing is left of what did not come up");
+  assert.deepEqual(box.stored().sort(), ["a", "b"], "nothing is left of members whose boot failed");
 
-  // Taken while its member was stopped: the boot says by whom, and the forward stays.
+  // Taken while its member was stopped: the boot names the program that has it, and the forward stays.
   const other = Deno.listen({ hostname: "127.0.0.1", port: one });
   await box.fails(1, program, "up", "a");
   other.close();
@@ -134,7 +134,7 @@ test("a port that is taken is refused with its owner: a member of another group,
   assert.equal(await ask(one), "port 80 of 10.88.0.11");
 });
 
-test("several members get a port each, and none that was asked for one; members that ran or were there get theirs, too", async () => {
+test("up -p gives each of several members a port of its own, also those that run or are stopped; members that join later get none", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const [one] = unused(1);
   await box.fails(2, /can lead to one member, found 2/, "up", "a,b", "-p", `${one}:80`);
@@ -148,7 +148,7 @@ test("several members get a port each, and none that was asked for one; members 
   assert.deepEqual((await box.ls()).c.forwards, [{ host_port: one, guest_port: 81, open: true }]);
   await box.up("a", "-p", "82");
   assert.deepEqual((await box.ls()).a.forwards.map(({ guest_port }: { guest_port: number }) => guest_port), [80, 82]);
-  // Taken away, it does not come back when its member fails and is started again.
+  // A removed forward does not come back when its member fails and is started again.
   await box.ok("forward", "a", "80", "82", "--remove");
   await kill(box.process("machine", "a"));
   await until("a is in error", async () => (await box.status("a"))?.state === "error");
@@ -175,7 +175,7 @@ test("forwards outlive their gateway and their holder, and SSH's port stays what
 
   await box.killHolder("a");
   assert.deepEqual(await lead(), wanted.map(() => ""), "without a holder there is no network");
-  // Taken back by the very command that asks.
+  // The command that asks adopts the group.
   assert.equal((await forwards(box, "a")).length, 2);
   await until("they lead there again", async () => (await lead()).join() === wanted.join());
   assert.equal((await box.report("a")).ssh!.port, ssh);

@@ -1,4 +1,4 @@
-/** A detached group whose holder is killed comes back without any command; whoever else comes at the same moment is not in its way. */
+/** A detached group whose holder is killed comes back without any command, also when a command acts at the same moment. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -33,7 +33,7 @@ function fakeSsh({ root }: Sandbox): Record<string, string> {
   return { PATH: `${root}/bin:${Deno.env.get("PATH")}` };
 }
 
-/** Two members whose holder is killed while its guardian stands still: what happens next is the test's to say. */
+/** Two members whose holder is killed while its guardian is stopped by a signal: the test decides what happens next. */
 async function inTheGap(box: Sandbox): Promise<Found> {
   await box.up("a,b");
   const guardian = await guardianOf(box);
@@ -69,11 +69,11 @@ test("kill -9 of a holder: the group comes back without a command, with its mach
   await box.empty();
 });
 
-test("a guardian is small, has a session of its own, holds no terminal and no output, and leaves with its group", async () => {
+test("a guardian is small, has a session of its own, holds no terminal and no output, and ends with its group", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { pid, command } = await guardianOf(box);
-  assert.doesNotMatch(command, /--fleetbox-runner/, "who looks for holders must find holders alone");
+  assert.doesNotMatch(command, /--fleetbox-runner/, "a search for holders must not find guardians");
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   const [, , group, session, terminal] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
   assert.deepEqual([group, session, terminal], [pid, pid, 0]);
@@ -87,7 +87,7 @@ test("a guardian is small, has a session of its own, holds no terminal and no ou
   assert.deepEqual(box.debris(), []);
 });
 
-test("the third death within a minute ends it: orphaned, told in the log, and up adopts the group", async () => {
+test("after the third death within a minute the group stays orphaned, the log says so, and up adopts it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();
@@ -108,7 +108,7 @@ test("the third death within a minute ends it: orphaned, told in the log, and up
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("a guardian that is killed is replaced, three times within a minute it is not; killed with its holder: orphaned", async () => {
+test("a killed guardian is replaced, but not the third within a minute; killed together with its holder, the group is orphaned", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (let death = 1; death <= 3; death++) await kill(await guardianOf(box));
@@ -136,7 +136,7 @@ test("a bound group has no guardian: it ends with its holder", async () => {
   assert.deepEqual(box.processes("guardian"), []);
 });
 
-test("ls and status say of a group that is just coming back that it comes back", async () => {
+test("ls and status say that a killed holder's group is coming back", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   const words = /its holder died, its machine runs; it is being adopted$/m;
@@ -149,7 +149,7 @@ test("ls and status say of a group that is just coming back that it comes back",
   await comesBack(box, guardian);
 });
 
-test("a command that adopts the group before its guardian does: the guardian leaves, and changes nothing", async () => {
+test("when a command adopts the group before its guardian does, the guardian ends and changes nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   await box.up("a,b");
@@ -162,7 +162,7 @@ test("a command that adopts the group before its guardian does: the guardian lea
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("stop --all and rm before the guardian acts: it finds no group, and brings nothing back", async () => {
+test("after stop --all or rm the guardian finds no group, and brings nothing back", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (const command of [["stop", "--all"], ["rm", "--all", "-f"]]) {
     const guardian = await inTheGap(box);
@@ -174,7 +174,7 @@ test("stop --all and rm before the guardian acts: it finds no group, and brings 
   }
 });
 
-test("a command at the same moment as the guardian: one of both is quicker, and the command does what it is for", async () => {
+test("a command at the same moment as the guardian succeeds, whichever of both is quicker", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const commands = [
     { args: ["up", "a,b"], states: "a=running b=running" },
@@ -188,13 +188,13 @@ test("a command at the same moment as the guardian: one of both is quicker, and 
   for (const { args, states } of commands) {
     await box.up("a,b");
     await box.killHolder("a");
-    await box.up("a,b"); // nobody's death is counted against this holder
+    await box.up("a,b"); // the count of deaths starts at 0 for this holder
     await guardianOf(box);
     const machines = box.machines().filter((machine) => !machine.startsWith("c:"));
     await box.killHolderAlone("a");
     const end = await box.start(args, { env: fakeSsh(box) }).done;
     assert.equal(end.code, 0, told(end));
-    await until("nobody is on the way any more", () => {
+    await until("no other holder is starting", () => {
       const held = box.store.groupRecords().map(({ holder }) => holder.pid).sort();
       return `${box.processes("holder").map(({ pid }) => pid).sort()}` === `${held}`;
     });
@@ -206,7 +206,7 @@ test("a command at the same moment as the guardian: one of both is quicker, and 
   await box.empty();
 });
 
-test("between the guardian's look and its claim somebody else held the group: it lets go, and takes nothing over", async () => {
+test("a guardian whose group was held by another holder between its look and its claim gives the names back and adopts nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const record = box.record();
@@ -234,7 +234,7 @@ test("between the guardian's look and its claim somebody else held the group: it
   await box.up("a,b");
 });
 
-test("a killed holder whose machines are dead as well: what is left of the group is swept", async () => {
+test("what is left of a group whose holder and machines were all killed is swept", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   await Promise.all(box.processes("machine").map(kill));
@@ -245,7 +245,7 @@ test("a killed holder whose machines are dead as well: what is left of the group
   await box.up("a,b");
 });
 
-test("a store that is gone when the guardian looks is not made again", async () => {
+test("a guardian does not make a store again that is gone", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   await Promise.all([...box.processes("machine"), ...box.processes("gateway")].map(kill));
@@ -256,7 +256,7 @@ test("a store that is gone when the guardian looks is not made again", async () 
 });
 
 test(
-  "an executable that was replaced meanwhile is started; one that is gone is told in the log, and the group is orphaned",
+  "a guardian starts an executable that was replaced; if it is gone the log says so, and the group is orphaned",
   async () => {
     await using box = await sandbox({ fakeQemu: {} });
     const deno = `${box.root}/deno`;

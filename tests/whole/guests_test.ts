@@ -1,10 +1,10 @@
-/** What a user hands to guests, and how it is refused: `--fixture`, `--user-data`, `--ready`, `cp`, `exec`. */
+/** What a user gives to guests, and how it is refused: `--fixture`, `--user-data`, `--ready`, `cp`, `exec`. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sandbox, told } from "../support/sandbox.ts";
 
-Deno.test("a fixture that cannot be handed over is an error before anything boots", async () => {
+Deno.test("a shared directory that cannot be used is an error before anything boots", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   Deno.writeTextFileSync(join(box.root, "file"), "");
   Deno.mkdirSync(join(box.root, "dir"));
@@ -25,7 +25,7 @@ Deno.test("a fixture that cannot be handed over is an error before anything boot
   assert.deepEqual([box.stored(), box.processes()], [[], []]);
 });
 
-Deno.test("a fixture is taken as it is at each boot, and its image goes with the member", async () => {
+Deno.test("a shared directory is read anew at each boot, and its image is removed with the member", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const dir = join(box.root, "a:b");
   Deno.mkdirSync(dir);
@@ -58,7 +58,7 @@ Deno.test("a fixture is taken as it is at each boot, and its image goes with the
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("a missing fixture of one member keeps the others of its group from booting", async () => {
+Deno.test("a missing shared directory of one member keeps the others of its group from booting", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const dir = join(box.root, "dir");
   Deno.mkdirSync(dir);
@@ -70,7 +70,7 @@ Deno.test("a missing fixture of one member keeps the others of its group from bo
   assert.deepEqual(box.stored(), ["a"]);
 });
 
-Deno.test("user-data is kept with the member, and refused when cloud-init would not take it", async () => {
+Deno.test("user-data is kept with the member, and refused when cloud-init would refuse it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const file = (name: string, content: string | Uint8Array) => {
     const path = join(box.root, name);
@@ -101,7 +101,7 @@ Deno.test("user-data is kept with the member, and refused when cloud-init would 
   assert.equal(box.store.config("a")!.user_data, text);
 });
 
-Deno.test("a member is the same instance to its guest for as long as it exists, and another one when it is made anew", async () => {
+Deno.test("a member keeps its instance id for as long as it exists, and gets another one when it is made anew", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   /** The instance id in the seed that the guest reads. */
   const instance = () => {
@@ -127,7 +127,7 @@ Deno.test("a member is the same instance to its guest for as long as it exists, 
   assert.notEqual(instance(), first);
 });
 
-Deno.test("the largest user-data reaches a member that is added, too", async () => {
+Deno.test("the largest user-data also reaches a member that is added", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const path = join(box.root, "large");
   const text = "#cloud-config\n" + "# a line\n".repeat(3_600);
@@ -138,7 +138,7 @@ Deno.test("the largest user-data reaches a member that is added, too", async () 
   assert.deepEqual([box.store.config("b")!.user_data, box.store.config("c")!.user_data], [text, text]);
 });
 
-Deno.test("cp and exec refuse what they cannot do, in words", async () => {
+Deno.test("cp and exec refuse what they cannot do, and say why", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
@@ -155,10 +155,10 @@ Deno.test("cp and exec refuse what they cannot do, in words", async () => {
   await box.fails(2, /No program given/, "exec", "a", "--");
 });
 
-Deno.test("an image with cloud-init runs when that has finished; --ready ssh does not wait for it", async () => {
+Deno.test("a member with cloud-init is running once that has finished; --ready ssh does not wait for it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const image = withCloudInit(box.root);
-  // The fake QEMU says who it is and no more: nobody is let in.
+  // The fake QEMU sends the SSH banner and nothing more: no login succeeds.
   const late = await box.fails(
     4,
     [/answers on its SSH port, but its cloud-init did not finish within 15 s/, /--ready ssh/],
@@ -170,10 +170,10 @@ Deno.test("an image with cloud-init runs when that has finished; --ready ssh doe
   assert.equal(await box.states(), "a=running");
 });
 
-Deno.test("a member whose cloud-init failed runs, and says what failed", async () => {
+Deno.test("a member whose cloud-init failed is running, and reports what failed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const image = withCloudInit(box.root);
-  // In the place of ssh: a guest that is asked, and asked again, until cloud-init has finished.
+  // Instead of ssh: a guest that is asked repeatedly until cloud-init has finished.
   const bin = join(box.root, "bin");
   Deno.mkdirSync(bin);
   const answer = (errors: string) => `echo result; echo '{"v1": {"errors": [${errors}]}}'; echo; echo end`;

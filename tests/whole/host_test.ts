@@ -51,13 +51,13 @@ test("ssh without an ssh says so and what to install; everything else works", as
   assert.match(ssh.stderr, /The program ssh is not installed[^]*try: .*openssh-client/);
 });
 
-test("FLEETBOX_QEMU that names no program is refused by its name", async () => {
+test("a FLEETBOX_QEMU that is not a program is refused, and the error names the variable", async () => {
   await using box = await sandbox({ fakeQemu: {}, env: { FLEETBOX_QEMU: "/nowhere/qemu" } });
   await box.fails(1, [/FLEETBOX_QEMU is "\/nowhere\/qemu", which is not a program/, /try: /], "up", "a");
   assert.deepEqual(box.stored(), []);
 });
 
-test("doctor tells what is missing, each with a fix, and fails", async () => {
+test("doctor reports what is missing, each with a fix, and fails", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const good = await box.run("doctor");
   assert.match(good.stdout, /qemu-img/, told(good));
@@ -66,7 +66,7 @@ test("doctor tells what is missing, each with a fix, and fails", async () => {
   assert.match(bad.stdout + bad.stderr, /qemu-img[^]*qemu-utils/);
 });
 
-test("an image that nobody knows is refused, and one that is not there; nothing is left behind", async () => {
+test("an unknown image and a missing image file are refused, and nothing is left behind", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.fails(3, /Unknown image "debain-12"; expected micro, .*a path/, "up", "a", "--image", "debain-12");
   await box.fails(3, /There is no image at \/nowhere\/disk\.qcow2/, "up", "a", "--image", "/nowhere/disk.qcow2");
@@ -77,7 +77,7 @@ test("an image that nobody knows is refused, and one that is not there; nothing 
   assert.deepEqual(box.stored(), []);
 });
 
-test("micro that is not built is told with the way to build it", async () => {
+test("the error for a micro that is not built says how to build it", async () => {
   await using box = await sandbox({ fakeQemu: {}, env: { FLEETBOX_MICRO: "/nowhere" } });
   await box.fails(3, [/The micro image is not built/, /try: .*make micro/], "up", "a");
   assert.deepEqual(box.stored(), []);
@@ -91,7 +91,7 @@ test("a micro whose files are damaged is not unpacked", async () => {
   assert.deepEqual(box.stored(), []);
 });
 
-test("a member may have an image by a relative path, and is not booted when that file has changed", async () => {
+test("an image may be given by a relative path, and the member is not booted when that file has changed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const image = join(box.root, "disk.img");
   Deno.writeFileSync(image, bootSector(1024 * 1024));
@@ -126,7 +126,7 @@ test("a store as deep as its sockets allow works", async () => {
   await box.ok("stop", "a,b");
 });
 
-test("a store that cannot be made, for a file is in the way, is refused with its path", async () => {
+test("a store that cannot be made because a file is in the way is refused with its path", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   Deno.writeTextFileSync(join(box.root, "file"), "");
   const up = await box.start(["up", "a"], { env: { FLEETBOX_HOME: join(box.root, "file/store") } }).done;
@@ -161,7 +161,7 @@ test(
 );
 
 for (const freeKiB of [0, 4, 16, 64, 200]) {
-  test(`a disk with ${freeKiB} KiB left: up says that there is no space, and leaves nothing behind`, async () => {
+  test(`a disk with ${freeKiB} KiB free: up says that there is no space, and leaves nothing behind`, async () => {
     await using box = await sandbox({ fakeQemu: {}, storeKiB: 8 * 1024 });
     const before = await fill(box, freeKiB);
     const up = await box.run("up", "a", "--egress", "off");
@@ -187,14 +187,14 @@ test("a full disk when a second member is added: it is refused, the first one ru
   await box.ok("join", "b", "--via", "a");
 }, { ignore: !MAY_MOUNT });
 
-/** Fills the store's file system up to so many KiB. Gives what is in the store. */
+/** Fills the store's file system up to so many KiB. Returns what is in the store. */
 async function fill(box: Sandbox, freeKiB: number): Promise<string[]> {
   box.store.ensure();
   const df = new Deno.Command("df", { args: ["-Pk", box.home] });
   const free = async () => Number(new TextDecoder().decode((await df.output()).stdout).split("\n")[1].split(/\s+/)[3]);
   const bytes = new Uint8Array(Math.max(0, (await free()) - freeKiB) * 1024).fill(1);
   Deno.writeFileSync(join(box.home, "ballast"), bytes);
-  assert.ok(await free() <= freeKiB, "who runs there only ever takes more");
+  assert.ok(await free() <= freeKiB, "a running holder only ever uses more");
   return filesOf(box.store.clustersDir);
 }
 
@@ -220,7 +220,7 @@ test("memory that the host does not have is refused before QEMU starts", async (
   assert.deepEqual(box.stored(), []);
 });
 
-test("a flag that is none, a command that is none: code 2, with a guess", async () => {
+test("an unknown flag and an unknown command: code 2, with the nearest one", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.fails(2, /--jsno[^]*Did you mean --json\?/, "ls", "--jsno");
   await box.fails(2, [/here is no command|nknown command/, /up/], "upp", "a");
@@ -228,7 +228,7 @@ test("a flag that is none, a command that is none: code 2, with a guess", async 
   assert.ok(!exists(box.home));
 });
 
-test("that machines are emulated is said once on a host, with the cause, and by doctor at any time", async () => {
+test("the note that machines are emulated is printed once on a host, with the cause; doctor always reports it", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { kvm: "dies" } }, env: { FLEETBOX_ACCEL: "" } });
   const note = /^Running without KVM \(slower\): /m; // without /dev/kvm, or as the dry run dies
   assert.match((await box.up("a")).stderr, note);

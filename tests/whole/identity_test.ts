@@ -1,4 +1,4 @@
-/** Who a member is on its group's network, whatever the store calls it: host name, slot, MAC; and stores of an earlier version. */
+/** A member's identity apart from its name in the store: host name, slot, MAC; and stores of an earlier version. */
 
 import assert from "node:assert/strict";
 import { type MemberConfig, parseGroupRecord } from "../../src/store.ts";
@@ -25,7 +25,7 @@ function identity(box: Sandbox, name: string): (string | undefined)[] {
   return [host_name, ip, mac];
 }
 
-test("every group of two looks the same from within", async () => {
+test("two groups of two look the same from within", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("web,db");
@@ -35,7 +35,7 @@ test("every group of two looks the same from within", async () => {
   }
 });
 
-test("a member that comes into another group has the slot that is free there, and the MAC of that", async () => {
+test("a member that joins another group gets a free slot there, and that slot's MAC", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.up("b");
@@ -45,7 +45,7 @@ test("a member that comes into another group has the slot that is free there, an
   assert.equal((await box.status("b"))?.ip, "10.88.0.12");
 });
 
-test("a host name is the member's for good, told, and nobody else's in its group", async () => {
+test("a member keeps its host name for good, reports it, and is the only one in its group that has it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("first");
   const add = (name: string, host_names: Record<string, string>) =>

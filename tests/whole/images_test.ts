@@ -9,7 +9,7 @@ import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 const DISK = rawDisk(1024 * 1024);
 const ID = `disk-${sha256Of(DISK).slice(0, 16)}`;
 
-/** Nobody knows whether a disk from somewhere has cloud-init; the fake QEMU has none. */
+/** Whether a downloaded disk has cloud-init is not known; the fake QEMU has none. */
 const READY = ["--ready", "ssh"];
 
 // deno-lint-ignore no-explicit-any
@@ -17,13 +17,13 @@ async function imageList(box: Sandbox): Promise<any[]> {
   return JSON.parse((await box.ok("image", "ls", "--json")).stdout);
 }
 
-test("up with an address downloads it once for all members, who say so, and needs no network afterwards", async () => {
+test("up with an address downloads it once for all members, each says so, and later boots need no network", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "slow");
   const up = await box.up("a,b", "--image", server.url, "--json", ...READY);
   const members: MemberReport[] = up.stdout.trim().split("\n").map((line) => JSON.parse(line))
     .filter(({ event }) => event === "member").map(({ member }) => member);
-  const seen: MemberReport[] = []; // on a busy host one of them may come when it is all over
+  const seen: MemberReport[] = []; // on a busy host one of them may come after the end
   for (const name of ["a", "b"]) {
     const states = members.filter((member) => member.name === name);
     const downloading = states.filter(({ state }) => state === "downloading");
@@ -74,7 +74,7 @@ test("up with an address downloads it once for all members, who say so, and need
   assert.deepEqual((await imageList(box)).map(({ id }) => id), []);
 });
 
-test("a download takes nothing from the boot's time", async () => {
+test("the time of a download does not count against the boot's limit", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "slow");
   // Ten pieces, a second: longer than what the boot alone may take here.
@@ -83,7 +83,7 @@ test("a download takes nothing from the boot's time", async () => {
   if (up.code !== 0) assert.doesNotMatch(up.stderr, /came as far as image/, told(up));
 });
 
-test("up whose image does not come says why, and leaves nothing but what can be continued", async () => {
+test("up whose download fails says why, and leaves nothing but a part that can be continued", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "not found");
   await box.fails(
@@ -107,7 +107,7 @@ test("up whose image does not come says why, and leaves nothing but what can be 
   assert.deepEqual(box.stored(), []);
 });
 
-test("stop ends a download at once; the next up goes on where it was", async () => {
+test("stop ends a download at once; the next up continues it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "silent");
   const up = box.start(["up", "a", "--image", server.url, "--egress", "off", "--json", ...READY]);
@@ -120,7 +120,7 @@ test("stop ends a download at once; the next up goes on where it was", async () 
   assert.equal(server.asked.at(-1)!.range, `bytes=${DISK.length / 2}-`);
 });
 
-test("logs -f of a member whose image is still on its way waits for its console", async () => {
+test("logs -f of a member whose image is still being downloaded waits for its console", async () => {
   await using box = await sandbox({ fakeQemu: { a: { console: ["hello"] } } });
   await using server = serve(DISK, "slow");
   await box.up("a", "--image", server.url, "--no-wait", ...READY);
@@ -130,7 +130,7 @@ test("logs -f of a member whose image is still on its way waits for its console"
   assert.equal((await logs.done).code, 130);
 });
 
-test("image pull shows how far it is, a line every few seconds, or an event each", async () => {
+test("image pull shows its progress, a line every few seconds, or an event each", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "slow", "good");
   const plain = await box.ok("image", "pull", server.url);
@@ -145,7 +145,7 @@ test("image pull shows how far it is, a line every few seconds, or an event each
   await box.fails(3, /There is no image at \/nowhere\/x\.xz/, "image", "pull", "/nowhere/x.xz");
 });
 
-test("image pull that is interrupted ends at once, and is continued", async () => {
+test("an interrupted image pull ends at once, and the next one continues it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(DISK, "silent");
   const pull = box.start(["image", "pull", server.url]);
@@ -158,7 +158,7 @@ test("image pull that is interrupted ends at once, and is continued", async () =
   assert.deepEqual(imagesIn(box.store), [ID, "refs"]);
 });
 
-test("image ls --all says what could be had; image rm of nothing says so", async () => {
+test("image ls --all lists what the catalogue has; image rm of nothing says so", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const all = await box.ok("image", "ls", "--all");
   assert.match(all.stdout, /^debian-12 +amd64 .*can be downloaded \(20\d\d-\d\d-\d\d\), can be built/m);
@@ -189,7 +189,7 @@ function pathWith(box: Sandbox, scripts: Record<string, string>, more: string[] 
   return dir;
 }
 
-test("image build without mmdebstrap says what to install; one that fails passes on what it said, and leaves nothing", async () => {
+test("image build without mmdebstrap says what to install; when mmdebstrap fails its message is passed on, and nothing is left", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const scripts = {
     "mmdebstrap": "echo 'I: running apt-get update...'; echo 'E: Unable to locate package cloud-init' >&2; exit 25",
@@ -237,7 +237,7 @@ sleep 0.5`;
   return { "mmdebstrap": script, "apt-get": "echo 'Packages|http://mirror.invalid/debian/|bookworm|main|Debian|'" };
 }
 
-test("two that build an image at once build it once; what killed builds left is cleared, and a member boots from it", async () => {
+test("two simultaneous builds of an image build it once; what killed builds left is removed, and a member boots from it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const PATH = pathWith(box, fakeMmdebstrap(box), ["mkdir", "env", "setpriv", "ssh-keygen"]);
   const TMPDIR = join(box.root, "tmp");
@@ -257,7 +257,7 @@ test("two that build an image at once build it once; what killed builds left is 
 
   await box.up("a", "--image", "debian-12", ...READY);
   assert.match(box.process("machine", "a").command, /-append \S*console=ttyS0 .* ds=nocloud/);
-  // What cloud-init could need the network for gets all its stages.
+  // With user-data that could need the network, all stages of cloud-init run.
   const userData = join(box.root, "user-data");
   Deno.writeTextFileSync(userData, "#cloud-config\nbootcmd: [date]\n");
   await box.up("b", "--image", "debian-12", "--user-data", userData, ...READY);
@@ -276,7 +276,7 @@ test("two that build an image at once build it once; what killed builds left is 
   await box.up("a", ...READY); // on the image that it was made on
 });
 
-test("a build for which there is no room says so, and leaves nothing", async () => {
+test("a build for which there is no space says so, and leaves nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const scripts = {
     ...fakeMmdebstrap(box),

@@ -12,7 +12,7 @@ import { buildProgram } from "../../src/cli/program.ts";
 const document = readJsonDocument();
 const tried = new Set<string>();
 
-/** Checks what a command printed; gives its values. */
+/** Checks what a command printed; returns its values. */
 // deno-lint-ignore no-explicit-any
 function checked(command: string, result: Result, code = 0): any[] {
   assert.equal(result.code, code, told(result));
@@ -115,7 +115,7 @@ test("--json of the commands for images, the host and fleetbox has the documente
   assert.deepEqual((await run("image rm", id))[0].removed, [id]);
   checked("image rm", await box.run("image", "rm", "nonsense", "--json"), 3);
   checked("image pull", await box.run("image", "pull", "nonsense", "--json"), 3);
-  // What a build tells on its way, and its error: a whole one takes minutes, and ends like a pull.
+  // A build's events and its error: a whole build takes minutes, and ends like a pull.
   const bin = join(box.root, "bin");
   Deno.mkdirSync(bin);
   const scripts = {

@@ -1,4 +1,4 @@
-/** What a user does on a good day, against the fake QEMU: up, ls, stop, join, rm. */
+/** The ordinary uses, without failures, against the fake QEMU: up, ls, stop, join, rm. */
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
@@ -21,7 +21,7 @@ test("up a,b,c boots three members on one network, and says how to reach each", 
   assert.match(said, /ping 10\.88\.0\.12: ok\s+ping 10\.88\.0\.13: ok|ping 10\.88\.0\.13: ok\s+ping 10\.88\.0\.12: ok/);
 });
 
-test("up --json tells every change as one object a line, and ends with the members", async () => {
+test("up --json prints every change as one object a line, and ends with the members", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const lines = (await box.up("a,b", "--json")).stdout.trim().split("\n").map((line) => JSON.parse(line));
   const last = lines.pop();
@@ -48,7 +48,7 @@ test("up node -n 3 makes node-1, node-2 and node-3, in the cluster node", async 
   assert.ok(exists(box.store.member("node-3").disk));
 });
 
-test("up of what runs says so, starts nothing and succeeds", async () => {
+test("up of running members says so, starts nothing and succeeds", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const before = box.machines();
@@ -57,7 +57,7 @@ test("up of what runs says so, starts nothing and succeeds", async () => {
   assert.deepEqual(box.machines(), before);
 });
 
-test("up a,d while only a runs takes d into a's group", async () => {
+test("up a,d while only a runs adds d to a's group", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const [a] = box.machines();
@@ -69,7 +69,7 @@ test("up a,d while only a runs takes d into a's group", async () => {
   assert.equal(box.processes("gateway").length, 1);
 });
 
-test("up of members of two running groups is refused, for two networks cannot merge", async () => {
+test("up of members of two running groups is refused, because two networks cannot merge", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.up("b");
@@ -103,7 +103,7 @@ test("stop ends one member, keeps its disk, and the rest of the group goes on", 
   assert.ok(exists(paths.disk));
 });
 
-test("stop waits for a guest that takes its time, and ends one that never goes", async () => {
+test("stop waits for a guest that shuts down slowly, and ends one that never does", async () => {
   await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 1_000 }, b: { powerdown: "ignore" } } });
   await box.up("a,b");
   const [a, b] = await Promise.all([box.ok("stop", "a"), box.ok("stop", "b", "--grace", "2s")]);
@@ -131,7 +131,7 @@ test("stop ends a machine whose QEMU does not quit when told", async () => {
   assert.ok(!isAlive(a));
 });
 
-test("stop of a member that boots takes it down", async () => {
+test("stop of a member that boots ends it", async () => {
   await using box = await sandbox({ fakeQemu: { a: { bootMs: 60_000 } } });
   await box.up("a", "--no-wait");
   await until("its machine runs", () => box.processes("machine").length === 1);
@@ -158,7 +158,7 @@ test("stop --all stops every group, and halt and down are the same command", asy
   assert.equal(await box.states(), "a=stopped b=stopped");
 });
 
-test("the holder leaves with its last member, and nothing of the group stays", async () => {
+test("the holder ends with its last member, and nothing of the group is left", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const [holder] = box.processes("holder");
@@ -266,7 +266,7 @@ test("rm cuts the power of a guest that runs, and does not ask it first", async 
   assert.deepEqual(box.stored(), []);
 });
 
-test("a guest that powers itself off is stopped, and its name is free", async () => {
+test("the member of a guest that powers itself off is stopped, and its name is free", async () => {
   await using box = await sandbox({ fakeQemu: { a: { onSignal: "powerOff" } } });
   await box.up("a,b");
   box.accident("a");
@@ -276,7 +276,7 @@ test("a guest that powers itself off is stopped, and its name is free", async ()
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("a guest that restarts itself stays the same running machine", async () => {
+test("a guest that reboots stays the same running machine", async () => {
   await using box = await sandbox({ fakeQemu: { a: { onSignal: "reboot" } } });
   await box.up("a");
   const before = box.machines();

@@ -1,4 +1,4 @@
-/** fleetbox with macOS's facts: what differs there is replaced, QEMU is the fake QEMU. What is left to see is macOS itself. */
+/** fleetbox with macOS's facts: what differs there is replaced, and QEMU is the fake QEMU. macOS itself is not tested. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ const ENV = { FLEETBOX_HELPER: MACOS, FLEETBOX_ACCEL: "", FLEETBOX_TEST_HV_SUPPO
 const LSTART = /^\w{3} \w{3} \d{1,2} \d\d:\d\d:\d\d \d{4}$/;
 
 test(
-  "macOS: members boot with its hypervisor, are adopted after a crash of their holder, stop, join and go",
+  "macOS: members boot with its hypervisor, are adopted after a crash of their holder, stop, join and are removed",
   async () => {
     await using box = await sandbox({ fakeQemu: {}, program: MACOS, env: ENV });
     await box.up("a,b");
@@ -53,7 +53,7 @@ test("macOS: nothing of a bound group is left when its client is killed, without
   await client.said(/^up$/m);
   const parents = box.processes("machine").map(({ pid }) => Deno.readTextFileSync(`/proc/${pid}/status`));
   const holder = box.process("holder");
-  for (const status of parents) assert.match(status, new RegExp(`^PPid:\\t${holder.pid}$`, "m")); // no wrapper between
+  for (const status of parents) assert.match(status, new RegExp(`^PPid:\\t${holder.pid}$`, "m")); // no process between them
   client.kill();
   await untilNothing(box);
 });

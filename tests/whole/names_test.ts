@@ -1,4 +1,4 @@
-/** Bad names at every door: the command line, the holder's own argument, the sockets. Nothing may come of them. */
+/** Invalid names everywhere: on the command line, in the holder's own argument, on the sockets. None has an effect. */
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/system/files.ts";
@@ -25,7 +25,7 @@ test("a name of 63 characters boots, with its sockets and its disk", async () =>
   assert.equal(await box.states(), `${name}=running`);
 });
 
-test("the command line refuses names that are no names, each with the rule, and makes nothing", async () => {
+test("the command line refuses invalid names, each with the rule, and makes nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (const [what, name] of Object.entries(BAD)) {
     const dashed = name.startsWith("-") ? ["--", name] : [name];
@@ -36,7 +36,7 @@ test("the command line refuses names that are no names, each with the rule, and 
   assert.ok(!exists(box.home), "a refused command made the store");
 });
 
-test("every command that takes a name refuses a bad one", async () => {
+test("every command that takes a name refuses an invalid one", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (const command of ["stop", "rm", "status", "wait", "logs", "ssh", "ssh-config"]) {
     await box.fails(2, /Not a member name: "A\.B"/, command, "A.B");
@@ -55,7 +55,7 @@ test("a name given twice, an empty one between commas and no name at all are ref
   assert.ok(!exists(box.home));
 });
 
-test("a holder refuses names that are no names, given twice or missing, with one line of JSON, and makes nothing", async () => {
+test("a holder refuses names that are invalid, given twice or missing, with one line of JSON, and makes nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (const name of [...Object.values(BAD), "a,a", "a,,b", "a,B"]) {
     const result = await box.run("--fleetbox-runner", name);
@@ -68,7 +68,7 @@ test("a holder refuses names that are no names, given twice or missing, with one
   assert.ok(!exists(box.home));
 });
 
-test("a holder refuses options that are none, and names in options that are none", async () => {
+test("a holder refuses unknown and malformed options, and invalid names in options", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const wrong = {
     "{": /FLEETBOX_OPTS is not JSON/,
@@ -91,7 +91,7 @@ test("a holder refuses options that are none, and names in options that are none
   assert.ok(!exists(box.home));
 });
 
-test("addmember and the JSON request refuse names that are no names, and the group stays as it was", async () => {
+test("addmember and the JSON request refuse invalid names, and the group stays as it was", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");

@@ -1,11 +1,11 @@
-/** Machines that do not answer, or are no more: what is said of them, and how those end who were connected to them. */
+/** Machines that do not answer or are gone: what is reported, and how connections to them end. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { kill, signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
-test("machines whose hypervisors are frozen: ls, status and up say so, ask all at once, and say what to do", async () => {
+test("ls, status and up report frozen hypervisors, ask all of them at once, and say what to do", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c,d");
   const frozen = ["b", "c", "d"].map((name) => box.process("machine", name));
@@ -38,7 +38,7 @@ test("machines whose hypervisors are frozen: ls, status and up say so, ask all a
   assert.match((await box.ok("up", "a,b")).stdout, /^b is already running$/m);
 });
 
-/** Programs `ssh` and `scp` that say "connected" and go on as a line of the shell says. */
+/** Programs `ssh` and `scp` that print "connected" and then run a shell line. */
 function clients({ root }: Sandbox, line: string): Record<string, string> {
   const bin = join(root, "bin");
   Deno.mkdirSync(bin, { recursive: true });
@@ -48,7 +48,7 @@ function clients({ root }: Sandbox, line: string): Record<string, string> {
   return { PATH: `${bin}:${Deno.env.get("PATH")}` };
 }
 
-/** What a connection to a machine that is gone does: nothing, for ever. */
+/** A connection to a machine that is gone does nothing, for ever. */
 const HANGS = "exec sleep 1000";
 
 test("exec, ssh and cp end with the machine, with code 255 and the reason", async () => {
@@ -95,7 +95,7 @@ test("cp that fails says what failed, then what scp says, and keeps its exit cod
   assert.deepEqual([warned.code, warned.stderr], [0, "scp: a warning\n"], told(warned));
 });
 
-test("a command that ends by itself when the machine does has its own exit code, and nothing is said", async () => {
+test("a command that ends by itself when the machine does keeps its exit code, and nothing is printed", async () => {
   await using box = await sandbox({ fakeQemu: { a: { onSignal: "powerOff" } } });
   await box.up("a");
   const socket = box.store.member("a").qmpSocket;
@@ -108,13 +108,13 @@ test("a command that ends by itself when the machine does has its own exit code,
   assert.deepEqual([result.code, result.stderr], [7, ""], told(result));
 });
 
-test("a killed holder ends no connection while the machine goes on; the end is told by the next holder, or by nobody", async () => {
+test("a killed holder ends no connection while its machine runs; connections end with the machine, also without a new holder", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const env = clients(box, HANGS);
   const [a, b] = ["a", "b"].map((name) => box.start(["exec", name, "--", "x"], { env }));
   for (const one of [a, b]) await one.printed(/connected/);
-  box.leavesDebris(); // b's: nobody boots it again
+  box.leavesDebris(); // b's: it is not booted again
   await box.killHolder("a");
   await kill(box.process("machine", "b"));
   const gone = await b.done;
@@ -130,7 +130,7 @@ test("a killed holder ends no connection while the machine goes on; the end is t
   assert.match(stopped.stderr, /The connection to "a" is over: it was stopped/, told(stopped));
 });
 
-test("ssh that gives up by its own keep-alive is told why, as far as it can be seen", async () => {
+test("when ssh ends by its keep-alive, the reason is printed as far as it is known", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const file = join(box.root, "gives-up");
@@ -147,7 +147,7 @@ test("ssh that gives up by its own keep-alive is told why, as far as it can be s
   signal(machine, "SIGCONT");
   await until("it answers", async () => !(await box.ls()).a.not_answering);
 
-  // A program's own 255 is no broken connection.
+  // A program that exits with 255 is not a broken connection.
   const own = await box.start(["exec", "a", "--", "x"], { env: clients(box, "exit 255") }).done;
   assert.deepEqual([own.code, own.stderr], [255, ""], told(own));
 });

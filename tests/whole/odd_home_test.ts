@@ -1,4 +1,4 @@
-/** A home directory whose path has blanks, quotes, commas and more: nothing of it goes through a shell or becomes an option. */
+/** A home directory whose path has spaces, quotes, commas and more: no part of it is read by a shell or as an option. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -43,6 +43,6 @@ async function identityFile(box: Sandbox, name: string): Promise<string> {
   Deno.writeTextFileSync(file, config.stdout);
   const { code, stdout, stderr } = await new Deno.Command("ssh", { args: ["-G", "-F", file, name] }).output();
   assert.equal(code, 0, told(config) + new TextDecoder().decode(stderr));
-  // It prints values as they are before their tokens are replaced.
+  // `ssh -G` prints values before their tokens are replaced.
   return /^identityfile (.*)$/m.exec(new TextDecoder().decode(stdout))![1].replaceAll("%%", "%");
 }

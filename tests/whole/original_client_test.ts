@@ -1,4 +1,4 @@
-/** What a client of protocol 1 sees that was not written for this program: pidfile first, one read, its own limits. */
+/** A client of protocol 1 that was not written for this program: it looks at the pidfile first, and reads once. */
 
 import assert from "node:assert/strict";
 import { rawDisk, serve } from "../../src/image/testing.ts";
@@ -22,7 +22,7 @@ test("protocol 1: two members come up, one is stopped and added again", async ()
   assert.equal(await ended, 0);
 });
 
-test("protocol 1: the pidfile is there before the image, downloading is seen and costs the boot no time", async () => {
+test("protocol 1: the pidfile is there before the image; `downloading` is seen, and does not count against the boot's limit", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(rawDisk(1024 * 1024), "silent");
   const client = new OriginalClient(box);
@@ -39,7 +39,7 @@ test("protocol 1: the pidfile is there before the image, downloading is seen and
   assert.ok(!exists(box.store.member("a").dir), "an empty directory is left");
 });
 
-test("protocol 1: a stop while the disk is made is one as well, and the machine does not come up", async () => {
+test("protocol 1: a stop while the disk is made works, and the machine does not boot", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { startMs: 60_000 } } });
   const client = new OriginalClient(box);
   const ended = client.spawn(["a", "b"], { egress: "off" });
@@ -60,7 +60,7 @@ test("protocol 1: stop of a guest that does not shut down and a QEMU that does n
   assert.equal(await ended, 0);
 });
 
-test("protocol 1: why a first boot failed is told, whatever happened meanwhile, and then the members are free", async () => {
+test("protocol 1: the client learns why a first boot failed, whatever happened meanwhile, and then the names are free", async () => {
   await using box = await sandbox({ fakeQemu: { b: { start: "die", message: "b has no luck" } } });
   const client = new OriginalClient(box);
   const ended = client.spawn(["a", "b"], { egress: "off" });
@@ -72,7 +72,7 @@ test("protocol 1: why a first boot failed is told, whatever happened meanwhile, 
   assert.ok(!exists(box.store.clustersDir + "/a") && !exists(box.store.clustersDir + "/b"));
 });
 
-test("protocol 1: an image that nobody knows is the error, no time-out", async () => {
+test("protocol 1: an unknown image is reported as the error, not as a time-out", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const client = new OriginalClient(box);
   const ended = client.spawn(["a"], { image: "debain-12", egress: "off" });
@@ -81,7 +81,7 @@ test("protocol 1: an image that nobody knows is the error, no time-out", async (
   assert.ok(!exists(box.store.member("a").dir));
 });
 
-test("protocol 1: a start that fails before it serves is told as its members' error", async () => {
+test("protocol 1: a start that fails before it serves is reported as its members' error", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const client = new OriginalClient(box);
   const failed = async (names: string[], options: object, why: RegExp) => {
@@ -105,7 +105,7 @@ test("protocol 1: a start that fails before it serves is told as its members' er
   assert.equal(await ended, 0);
 });
 
-test("protocol 1: what is left of a failed start keeps nobody from the next one", async () => {
+test("protocol 1: a start succeeds after a failed one", async () => {
   await using box = await sandbox({ fakeQemu: { b: { start: "die" } } });
   const client = new OriginalClient(box);
   const first = client.spawn(["a"], { cpus: 100 });
@@ -125,15 +125,15 @@ test("protocol 1: what is left of a failed start keeps nobody from the next one"
   assert.equal(await third, 0);
 });
 
-test("up that fails at its first boot gets its error, and its holder is gone with it", async () => {
+test("up whose first boot fails gets the error, and its holder ends", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   await box.fails(1, /no luck/, "up", "a");
-  assert.ok(!exists(box.store.memberSocket("a")), "nothing is served any more");
+  assert.ok(!exists(box.store.memberSocket("a")), "a is still served");
   await box.empty();
   assert.deepEqual(box.store.groupRecords(), []);
 });
 
-test("a machine whose member's directory was deleted is ended by name: stop, rm, and the text request", async () => {
+test("stop, rm and the text request end a machine whose member's directory was deleted", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c,d");
   const machines = () => box.processes("machine").map(({ name }) => name).sort().join();
@@ -146,7 +146,7 @@ test("a machine whose member's directory was deleted is ended by name: stop, rm,
   assert.equal(await box.states(), "d=running");
 });
 
-test("the same when its holder was killed as well", async () => {
+test("stop, rm and the text request also end it when its holder was killed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c,d");
   const machines = () => box.processes("machine").map(({ name }) => name).sort().join();

@@ -4,7 +4,7 @@ import { sandbox, test } from "../support/sandbox.ts";
 
 const PAGE = Deno.readTextFileSync(fileURLToPath(new URL("../../docs/protocol.md", import.meta.url)));
 
-test("the client on the protocol's page is a client", async () => {
+test("the client in docs/protocol.md works", async () => {
   const [, program] = /```python\n(.*?)```/s.exec(PAGE)!;
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
@@ -16,7 +16,7 @@ test("the client on the protocol's page is a client", async () => {
   assert.equal(new TextDecoder().decode(stdout), "running\n");
 });
 
-test("the protocol's page has every key of a status", async () => {
+test("docs/protocol.md has every key of a status", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const keys = Object.keys((await box.status("a"))!);

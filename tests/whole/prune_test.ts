@@ -1,4 +1,4 @@
-/** `fleetbox prune`: what a crash leaves is found and removed; a disk never is, nor anything of a group that lives. */
+/** `fleetbox prune`: finds and removes what a crash left; never a disk, nor anything of a living group. */
 
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
@@ -35,7 +35,7 @@ function write(path: string, text = "x"): void {
   Deno.writeTextFileSync(path, text);
 }
 
-/** A socket that nobody listens on any more. */
+/** A socket on which no process listens any more. */
 function staleSocket(path: string): void {
   const listener = Deno.listen({ transport: "unix", path: `${path}.x` });
   Deno.renameSync(`${path}.x`, path);
@@ -45,7 +45,7 @@ function staleSocket(path: string): void {
 /** Of a process that is gone. */
 const DEAD = "4194304-0123abcd.tmp";
 
-test("after everything was killed: all of it is found, --dry-run removes nothing, and what is removed is not a disk", async () => {
+test("after everything was killed prune finds all of it, --dry-run removes nothing, and no disk is removed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("z");
   await box.ok("stop", "z");
@@ -56,7 +56,7 @@ test("after everything was killed: all of it is found, --dry-run removes nothing
   const gateway = box.process("gateway");
   await box.killHolder("a"); // with its guardian: no holder adopts the rest
   for (const machine of box.processes("machine")) await kill(machine);
-  assert.ok(isAlive(gateway), "the test wants a gateway that was left behind");
+  assert.ok(isAlive(gateway), "the test needs a gateway that was left behind");
 
   write(join(home, "images/0123456789abcdef.part"), "half a download");
   write(join(home, "images/0123456789abcdef.part.json"), "{}");
@@ -95,7 +95,7 @@ test("after everything was killed: all of it is found, --dry-run removes nothing
     assert.doesNotMatch(path, /disk\.qcow2/);
     assert.ok(kind === "gateway" || !exists(join(home, path)), path);
   }
-  // What is left is what a store has of three stopped members, and what is nobody's to remove.
+  // What is left: the files of three stopped members, and what prune must not remove.
   const left = files(box).filter((path) => !path.endsWith("/"));
   const [kept] = left.filter((path) => /micro-(?!older)/.test(path)).map((path) => path.split("/")[1]);
   const member = (name: string) =>
@@ -122,7 +122,7 @@ test("after everything was killed: all of it is found, --dry-run removes nothing
   Deno.removeSync(join(home, "clusters/kept"), { recursive: true });
 });
 
-test("nothing of a group that lives, that boots, or whose machines run is touched", async () => {
+test("prune does not touch a group that runs, boots, or is orphaned", async () => {
   await using box = await sandbox({ fakeQemu: { c: { bootMs: 60_000 } } });
   await box.up("a,b");
   await box.up("c", "--no-wait");
@@ -134,7 +134,7 @@ test("nothing of a group that lives, that boots, or whose machines run is touche
   await box.up("a");
   assert.deepEqual(box.machines(), before);
 
-  // A download that somebody writes, and a micro that a member is made on, or may be.
+  // A download that is being written, and a micro that a member uses or may use.
   const lock = join(box.home, "images/0123456789abcdef.lock");
   write(join(box.home, "images/0123456789abcdef.part"));
   write(lock, "");
@@ -155,7 +155,7 @@ test("nothing of a group that lives, that boots, or whose machines run is touche
   assert.ok(!exists(lock));
 });
 
-test("prune beside up, again and again: both succeed, and every member runs and can be reached", async () => {
+test("prune repeatedly beside up: both succeed, and every member runs and can be reached", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 5 } } });
   const debris = () => {
     for (const name of ["a", "b", "c"]) staleSocket(join(box.home, "run", `${digestOf(name)}.qmp`));
@@ -182,7 +182,7 @@ test("prune beside up, again and again: both succeed, and every member runs and 
   assert.deepEqual(box.debris(), []);
 });
 
-test("on a terminal it asks, and no is no", async () => {
+test("on a terminal prune asks, and removes nothing after no", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   write(join(box.home, "runner-gone.log"));
   const no = new OnTerminal(["prune"], { env: box.env });
@@ -198,7 +198,7 @@ test("on a terminal it asks, and no is no", async () => {
   assert.ok(!exists(join(box.home, "runner-gone.log")));
 });
 
-test("without a terminal it lists what it found, and removes nothing without --force", async () => {
+test("without a terminal prune lists what it found, and removes nothing without --force", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const log = join(box.home, "runner-gone.log");
   write(log);

@@ -1,4 +1,4 @@
-/** Commands that meet: at the same time, one after the kill of another, and under Ctrl-C. */
+/** Commands that run at the same time, after the kill of another one, and under Ctrl-C. */
 
 import assert from "node:assert/strict";
 import { isAlive } from "../../src/system/process.ts";
@@ -139,7 +139,7 @@ test("Ctrl-C during up leaves members that ran as they are, and keeps the disks 
   assert.ok(exists(box.store.member("old").disk));
 });
 
-test("Ctrl-C during join takes the new member down and leaves the group alone", async () => {
+test("Ctrl-C during join takes down the new member and leaves the group as it is", async () => {
   await using box = await sandbox({ fakeQemu: { d: { bootMs: 60_000 } } });
   await box.up("a");
   const join = box.start(["join", "d", "--via", "a"]);
@@ -154,7 +154,7 @@ test("a second Ctrl-C leaves at once, and says what may still run", async () => 
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
-  // The guest is up, but another one is not; its shutdown takes for ever.
+  // One guest is up, another one is not; its shutdown never ends.
   box.behave({ a: { powerdown: "ignore" }, b: { bootMs: 60_000 } });
   const up = box.start(["up", "a,b", "--egress", "off"]);
   await up.printed(/^a: running/m);

@@ -1,4 +1,4 @@
-/** What a killed holder leaves, and what is damaged in the store: adopted, swept away, told; never deleted. */
+/** What a killed holder leaves and what is damaged in the store: it is adopted, swept or reported; a disk is never deleted. */
 
 import assert from "node:assert/strict";
 import { identify, isAlive } from "../../src/system/process.ts";
@@ -66,13 +66,13 @@ test("stop, rm and join adopt a killed holder's machines first", async () => {
   assert.ok(!isAlive(b));
 });
 
-test("a killed holder whose machines died with it: up boots them anew, on their disks", async () => {
+test("up boots the members of a killed holder whose machines died with it, with their disks", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const inode = Deno.statSync(box.store.member("a").disk).ino;
   await box.killAll();
-  assert.ok(exists(box.store.memberSocket("a")), "the test wants a socket that was left behind");
-  assert.ok(exists(box.store.member("a").pid), "the test wants a pidfile that was left behind");
+  assert.ok(exists(box.store.memberSocket("a")), "the test needs a socket that was left behind");
+  assert.ok(exists(box.store.member("a").pid), "the test needs a pidfile that was left behind");
   assert.equal(await box.states(), "a=stopped b=stopped");
   assert.match((await box.ok("stop", "a")).stdout, /a is not running/);
   await box.up("b,a");
@@ -81,7 +81,7 @@ test("a killed holder whose machines died with it: up boots them anew, on their 
   assert.equal(box.store.groupRecords().length, 1);
 });
 
-test("a killed holder of which one machine died: the other is adopted, the dead one is booted", async () => {
+test("up adopts one machine of a killed holder and boots the other one, which died", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const b = box.process("machine", "b");
@@ -107,7 +107,7 @@ test("rm after everything was killed leaves no file of the group", async () => {
   assert.deepEqual(box.debris(), [], "the next holder sweeps what is left of the group");
 });
 
-test("process ids that belong to another program now: it is left alone, and up works", async () => {
+test("a program that has the process id of a recorded one is left alone, and up works", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { id } = box.record();
@@ -130,10 +130,10 @@ test("process ids that belong to another program now: it is left alone, and up w
   assert.notEqual(box.record().id, id);
   assert.notEqual(Deno.readTextFileSync(box.store.member("a").pid), String(pid));
   await box.ok("rm", "-f", "a");
-  assert.ok(isAlive(identity), "the stranger was ended");
+  assert.ok(isAlive(identity), "the other program was ended");
 });
 
-test("records that are damaged keep nobody from anything", async () => {
+test("damaged records hold up no command", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { record, ...sockets } = box.store.group(box.record().id);
@@ -144,11 +144,11 @@ test("records that are damaged keep nobody from anything", async () => {
   }
   await box.up("a");
   await box.ok("rm", "-f", "a");
-  // Without a record nobody knows which sockets were the old gateway's.
+  // Without a record it is not known which sockets were the old gateway's.
   for (const path of [record, ...Object.values(sockets)]) Deno.removeSync(path);
 });
 
-test("a holder that hangs: ls says so after a second and tells of the others, up gives up on it", async () => {
+test("ls reports a holder that hangs after a second, and the other groups as they are; up fails", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.up("b");
@@ -164,7 +164,7 @@ test("a holder that hangs: ls says so after a second and tells of the others, up
   assert.equal(box.processes("machine").length, 2);
 });
 
-test("SIGTERM to a holder shuts its members down, and it leaves", async () => {
+test("SIGTERM to a holder shuts its members down, and ends it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   signal(box.process("holder"), "SIGTERM");
@@ -173,7 +173,7 @@ test("SIGTERM to a holder shuts its members down, and it leaves", async () => {
   assert.deepEqual(box.debris(), []);
 });
 
-test("SIGHUP to a holder is no reason to end", async () => {
+test("SIGHUP does not end a holder", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   signal(box.process("holder"), "SIGHUP");
@@ -194,7 +194,7 @@ const DAMAGES: Record<string, (config: string) => string | undefined> = {
   "missing, with a disk": () => undefined,
 };
 
-test("a damaged config: ls shows it with the reason and the others as they are, up names it, nothing is deleted", async () => {
+test("a damaged config: ls shows the reason, and the other members as they are; up names it; nothing is deleted", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.ok("stop", "a");
@@ -224,7 +224,7 @@ test("a damaged config: ls shows it with the reason and the others as they are, 
   assert.equal(await box.states(), "b=running");
 });
 
-test("a config that is damaged while its member runs: it can still be seen, reached and stopped", async () => {
+test("a member whose config is damaged while it runs can still be seen, reached and stopped", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const { config } = box.store.member("a");
@@ -235,7 +235,7 @@ test("a config that is damaged while its member runs: it can still be seen, reac
   assert.equal(await box.states(), "a=damaged");
 });
 
-test("a disk that is gone is never replaced by an empty one", async () => {
+test("a missing disk is never replaced by an empty one", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
@@ -248,7 +248,7 @@ test("a disk that is gone is never replaced by an empty one", async () => {
   await box.up("a");
 });
 
-test("what is no member in the store is passed over", async () => {
+test("a directory in the store that is not a member's is ignored", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (const dir of ["lost+found/x", "a/B", ".removed-x/y", "web/other"]) {

@@ -1,5 +1,5 @@
 /**
- * A disk is deleted in one place, which asks the processes: for each caller, a machine of which no record knows keeps the
+ * A disk is deleted in one place, which asks the processes: for each caller, a machine that is in no record keeps the
  * disk, and the caller says so.
  */
 
@@ -13,7 +13,7 @@ import { decoyMachine } from "../support/decoy.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
-/** The disk is there although the caller wanted it gone; without the machine it goes. */
+/** The disk is there although the caller wanted it removed; without the machine it is removed. */
 async function keptUntilGone(box: Sandbox, machine: AsyncDisposable): Promise<void> {
   assert.ok(exists(box.store.member("a").disk), "the disk of a machine that runs was deleted");
   await machine[Symbol.asyncDispose]();

@@ -1,4 +1,4 @@
-/** The protocol on a member's socket, byte for byte; and clients that do not keep to it. */
+/** The protocol on a member's socket, byte for byte; and clients that break it. */
 
 import assert from "node:assert/strict";
 import { exists } from "../../src/system/files.ts";
@@ -36,7 +36,7 @@ test("status is one JSON object of at most 1,000 bytes in one read, however the 
   }
 });
 
-test("status in pieces: a whole one is answered at once, half of one after a silence", async () => {
+test("status in pieces: a complete request is answered at once, an incomplete one after a pause", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
@@ -77,7 +77,7 @@ test("anything else is answered with err: unknown command, quoted and on one lin
   assert.ok(bytes(long) < 250);
 });
 
-test("garbage is answered or closed, and the holder goes on", async () => {
+test("garbage is answered or its connection closed, and the holder goes on", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
@@ -92,7 +92,7 @@ test("garbage is answered or closed, and the holder goes on", async () => {
   assert.equal((await box.status("a"))?.state, "running");
 });
 
-test("10 MB without a newline are refused, and cost nobody else anything", async () => {
+test("10 MB without a newline are refused, and other clients are not affected", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
@@ -194,13 +194,13 @@ test("a JSON request may come in pieces, with pauses, and without a newline", as
   using client = await Client.connect(box.store.memberSocket("a"));
   for (const piece of ['{"op":', ' "report"', "}"]) {
     await client.send(piece);
-    // The holder has read it when it answers somebody else who came later.
+    // The holder has read it when it answers another client that came later.
     await talk(box.store.memberSocket("a"), "status");
   }
   assert.equal(JSON.parse(await client.rest()).name, "a");
 });
 
-test("watch tells what is, then every change, until the group ends", async () => {
+test("watch reports the present state, then every change, until the group ends", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const events = handled(talkJson(box.store.memberSocket("a"), { op: "watch" }));
@@ -216,7 +216,7 @@ test("watch tells what is, then every change, until the group ends", async () =>
   assert.deepEqual(changes.filter((line) => order.includes(line)), order);
 });
 
-test("clients that say nothing, or never finish, are closed after ten seconds; others are served meanwhile", async () => {
+test("clients that send nothing, or never finish, are closed after ten seconds; others are served meanwhile", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
@@ -261,7 +261,7 @@ test("a thousand connections at once are served, and status answers others meanw
   await until("the holder has let go of them", () => [...Deno.readDirSync(`/proc/${pid}/fd`)].length < 100);
 });
 
-test("clients that leave in the middle of a reply, or of an add, cost nobody else anything", async () => {
+test("clients that disconnect in the middle of a reply, or of an add, do not affect others", async () => {
   await using box = await sandbox({ fakeQemu: { b: { bootMs: 600 } } });
   await box.up("a");
   const socket = box.store.memberSocket("a");
@@ -277,7 +277,7 @@ test("clients that leave in the middle of a reply, or of an add, cost nobody els
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("a watcher that never reads is dropped, and others hear everything", async () => {
+test("a watcher that never reads is dropped, and others get every event", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   using deaf = await Client.connect(box.store.memberSocket("a"));
@@ -288,7 +288,7 @@ test("a watcher that never reads is dropped, and others hear everything", async 
   await box.empty();
 });
 
-test("a socket that nobody listens on is nobody: every command says that the member is not running", async () => {
+test("every command treats a member with a dead socket as not running", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.killAll();

@@ -1,4 +1,4 @@
-/** The host stands still and goes on: a laptop that slept, here a SIGSTOP and SIGCONT of everything. Nobody dies of it. */
+/** The host sleeps and wakes: here a SIGSTOP and SIGCONT of every process. No machine or command may end because of it. */
 
 import assert from "node:assert/strict";
 import type { ProcessIdentity } from "../../src/system/process.ts";
@@ -8,7 +8,7 @@ import { Client } from "../support/socket.ts";
 
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
-/** Stops every process that works on the store, and these; and after a time lets them go on, in any order. */
+/** Stops every process that works on the store, and these; continues them after a time, in any order. */
 async function standStill(box: Sandbox, ms: number, others: ProcessIdentity[] = []): Promise<void> {
   const all = [...box.processes(), ...others];
   assert.ok(all.some(({ pid }) => pid === box.process("holder").pid));
@@ -26,7 +26,7 @@ async function boot(): Promise<void> {
   assert.equal(result.code, 0, told(result));
 }
 
-test("a boot, a stop, a request and all that runs survive a host that stands still for longer than their limits", async () => {
+test("a boot, a stop, a request and all that runs survive a host that sleeps for longer than their limits", async () => {
   for (const each of await Promise.allSettled([boot(), run()])) if (each.status === "rejected") throw each.reason;
 });
 
@@ -44,7 +44,7 @@ async function run(): Promise<void> {
   assert.equal(JSON.parse(await half.rest()).state, "running", "the request was refused because time jumped");
   const stop = await stopping.done;
   assert.equal(stop.code, 0, told(stop));
-  assert.match(box.holderLog("a"), /b: stopped: The guest shut down$/m, "its guest was not given its time");
+  assert.match(box.holderLog("a"), /b: stopped: The guest shut down$/m, "its guest did not have its full time");
   assert.equal(await box.states(), "a=running b=stopped");
   assert.deepEqual(before.filter((one) => !String(one).startsWith("b:")), [
     box.process("holder").pid,

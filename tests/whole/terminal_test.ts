@@ -1,4 +1,4 @@
-/** What a user sees: the command line on a terminal, and what it leaves away when there is none. */
+/** What a user sees on a terminal, and what is left out without one. */
 
 import assert from "node:assert/strict";
 import { FLEETBOX } from "../support/command.ts";
@@ -28,7 +28,7 @@ Deno.test("up on a terminal draws one line a member, which fits 40 columns, and 
   assert.match(result, new RegExp(`^${name} .*fleetbox ssh ${name}\r$`, "m"));
 });
 
-Deno.test("up of more members than the terminal has rows: the window is never scrolled by them, and nothing is left over", async () => {
+Deno.test("up of more members than the terminal has rows never scrolls the window, and leaves no line behind", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 600 } } });
   const [columns, rows] = [40, 8];
   const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, columns, rows });
@@ -37,7 +37,7 @@ Deno.test("up of more members than the terminal has rows: the window is never sc
   // deno-lint-ignore no-control-regex
   const frames = up.output.slice(0, up.output.indexOf(SHOW)).split(/(?=\r\x1b\[\d+A)/);
   assert.ok(frames.length > 3, up.output);
-  const end = frames.pop()!; // takes the lines away
+  const end = frames.pop()!; // clears the lines
   for (const frame of frames) {
     screen.write(frame);
     await screen.settled();
@@ -50,7 +50,7 @@ Deno.test("up of more members than the terminal has rows: the window is never sc
   screen.write(end);
   await screen.settled();
   assert.equal(screen.text, "");
-  // The summary is too wide for 40 columns with how to reach each: it is told once.
+  // How to reach each member does not fit 40 columns in the summary: it is printed once.
   const summary = up.output.slice(up.output.indexOf(SHOW)).replace(ESCAPES, "").trim().split(/\r?\n/);
   assert.deepEqual(
     summary.map((line) => line.trimEnd().replace(/ +10\.88\.0\.\d+$/, "")),
@@ -58,7 +58,7 @@ Deno.test("up of more members than the terminal has rows: the window is never sc
   );
 });
 
-Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, on one line, which goes at the end", async () => {
+Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, on one line, which is cleared at the end", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(rawDisk(1024 * 1024), "slow");
   const pull = new OnTerminal(["image", "pull", server.url], { env: box.env, columns: 70 });
@@ -69,7 +69,7 @@ Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, 
   assert.match(drawn.join("\r"), /\rhttp:.*disk\.img: .*, a disk of 1M \(.*\r\n$/);
 });
 
-Deno.test("up in a window that is made smaller while it runs: the lines fit the new one, and nothing of the old is left", async () => {
+Deno.test("up redraws its lines when the window becomes smaller, and nothing of the old ones is left", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } }, env: { NO_COLOR: "1" } });
   const [before, after] = [{ columns: 60, rows: 20 }, { columns: 22, rows: 8 }];
   const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, ...before });
@@ -98,7 +98,7 @@ Deno.test("up in a window that is made smaller while it runs: the lines fit the 
   }
 });
 
-Deno.test("Ctrl-C typed during up takes the members down, and gives the cursor back", async () => {
+Deno.test("Ctrl-C typed during up takes the members down, and shows the cursor again", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
   const up = new OnTerminal(["up", "a,b"], { env: box.env });
   await up.shows(/boot/);
@@ -137,7 +137,7 @@ Deno.test("rm on a terminal lists what it deletes and asks; only yes deletes", a
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("colours are for terminals: ls has them there, not with NO_COLOR, not in a pipe", async () => {
+Deno.test("ls has colours on a terminal, but not with NO_COLOR and not in a pipe", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const ls = async (env: Record<string, string>) => {
@@ -151,7 +151,7 @@ Deno.test("colours are for terminals: ls has them there, not with NO_COLOR, not 
   assert.doesNotMatch((await box.ok("ls")).stdout, ESCAPES);
 });
 
-Deno.test("logs cleans a console for a terminal, and gives a pipe every byte", async () => {
+Deno.test("logs removes control sequences on a terminal, and writes every byte to a pipe", async () => {
   const line = "\x1b[31mred\x1b[0m \x1b]0;title\x07end";
   await using box = await sandbox({ fakeQemu: { a: { console: [line] } } });
   await box.up("a");
@@ -161,7 +161,7 @@ Deno.test("logs cleans a console for a terminal, and gives a pipe every byte", a
   assert.match(logs.output, /^red end\r$/m);
 });
 
-Deno.test("logs ends with a newline: whole, its last lines, followed, and on a terminal; a pipe gets every byte", async () => {
+Deno.test("logs ends with a newline, whole, with -n, with -f, and on a terminal; a pipe gets every byte", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
@@ -178,5 +178,5 @@ Deno.test("logs ends with a newline: whole, its last lines, followed, and on a t
   assert.equal(await logs.done, 0, logs.output);
   assert.match(logs.output, /\r\na login: \r\n$/);
   Deno.writeTextFileSync(box.store.member("a").serialLog, "whole\n");
-  assert.equal((await box.ok("logs", "a")).stdout, "whole\n", "none is added where one is");
+  assert.equal((await box.ok("logs", "a")).stdout, "whole\n", "a newline is added only where it is missing");
 });

@@ -1,4 +1,4 @@
-/** Other users of the host: what they may see of a store (nothing), and stores that are theirs. */
+/** Other users of the host: they see nothing of a store; and a store that belongs to another user. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -53,7 +53,7 @@ for (const umask of [0o000, 0o077]) {
   });
 }
 
-test("a store that belongs to somebody else is refused by every command, and nothing in it is touched", async () => {
+test("a store that belongs to another user is refused by every command, and nothing in it is touched", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const machines = box.machines();
@@ -78,18 +78,22 @@ test("a store that belongs to somebody else is refused by every command, and not
   assert.deepEqual(box.stored(), ["a"]);
 }, { ignore: !IS_ROOT });
 
-test("a key that somebody else has put into the store is refused; one that is open to others is closed", async () => {
-  await using box = await sandbox({ fakeQemu: {} });
-  await box.up("a");
-  Deno.chmodSync(box.store.key, 0o644);
-  await box.ok("join", "b", "--via", "a");
-  assert.equal(Deno.statSync(box.store.key).mode! & 0o777, 0o600);
-  await box.ok("stop", "a", "b");
-  await leaves(box);
-  Deno.chownSync(box.store.key, NOBODY, NOBODY);
-  await box.fails(1, /id_ed25519, in the store, belongs to user 65534/, "up", "a");
-  Deno.chownSync(box.store.key, 0, 0);
-}, { ignore: !IS_ROOT });
+test(
+  "an SSH key of another user in the store is refused; the mode of one that others can read is corrected",
+  async () => {
+    await using box = await sandbox({ fakeQemu: {} });
+    await box.up("a");
+    Deno.chmodSync(box.store.key, 0o644);
+    await box.ok("join", "b", "--via", "a");
+    assert.equal(Deno.statSync(box.store.key).mode! & 0o777, 0o600);
+    await box.ok("stop", "a", "b");
+    await leaves(box);
+    Deno.chownSync(box.store.key, NOBODY, NOBODY);
+    await box.fails(1, /id_ed25519, in the store, belongs to user 65534/, "up", "a");
+    Deno.chownSync(box.store.key, 0, 0);
+  },
+  { ignore: !IS_ROOT },
+);
 
 async function leaves(box: Sandbox): Promise<void> {
   await until("all have left", () => box.processes().length === 0);

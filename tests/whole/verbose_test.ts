@@ -6,9 +6,9 @@ import { sandbox } from "../support/sandbox.ts";
 
 const DECODER = new TextDecoder();
 
-Deno.test("--verbose tells the steps of up and stop, and a command line that a shell takes apart into the very words", async () => {
+Deno.test("--verbose prints the steps of up and stop, and a command line that a shell splits into the same arguments", async () => {
   await using box = await sandbox({ fakeQemu: {} });
-  // A program whose path a shell would take apart, were it not quoted.
+  // A program whose path a shell would split without quotes.
   const odd = join(box.root, 'it\'s $HOME & "mine"');
   Deno.mkdirSync(odd);
   Deno.writeTextFileSync(join(odd, "qemu"), `#!/bin/sh\nexec '${box.env.FLEETBOX_QEMU}' "$@"\n`, { mode: 0o755 });
@@ -42,7 +42,7 @@ Deno.test("--verbose tells the steps of up and stop, and a command line that a s
   assert.match(stop.stderr, /^a: its power button is pressed; its guest shuts down$/m);
 });
 
-Deno.test("without --verbose no step is told; with --json each is an event; wait is told those that were before it", async () => {
+Deno.test("without --verbose no step is printed; with --json each is an event; wait also prints the earlier ones", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 1_000 } } });
   const up = await box.up("a", "--no-wait");
   assert.doesNotMatch(up.stderr, /command line|is their holder/);

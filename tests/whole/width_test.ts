@@ -1,4 +1,4 @@
-/** Help and errors on a terminal: no line is longer than it is wide, and what a user copies is in one piece. */
+/** Help and errors on a terminal: no line is wider than it, and what a user copies is in one piece. */
 
 import assert from "node:assert/strict";
 import { OnTerminal } from "../support/terminal.ts";
@@ -12,7 +12,7 @@ async function linesOf(box: Sandbox, columns: number, args: string[], code?: num
   const terminal = new OnTerminal(args, { env: box.env, columns });
   const ended = await terminal.done;
   if (code !== undefined) assert.equal(ended, code, terminal.output);
-  // What was drawn over, and is gone, begins no line of an error.
+  // Lines that were overdrawn are not part of an error.
   const text = terminal.output.replace(ESCAPES, "").replaceAll("\r", "").trimEnd();
   return text.slice(Math.max(0, text.search(/fleetbox: (?=[A-Z"])/))).split("\n");
 }

@@ -1,9 +1,9 @@
 /**
- * A member's cable in the flood: bytes pass between the fake QEMU's guest and the holder's switch, until there is a file
+ * A member's link in the flood: bytes pass between the fake QEMU's guest and the holder's switch, until there is a file
  * `flood` beside the socket. From then on the guest that the file names sends 1,514-byte frames to the address in it, as
- * fast as its socket takes them; everything that arrives is read and forgotten. It ends with the fake QEMU.
+ * fast as its socket takes them; everything that arrives is read and discarded. It ends with the fake QEMU.
  *
- * The file: `{"from": MAC, "to": MAC, "socket": PATH}`; who has another socket only listens.
+ * The file: `{"from": MAC, "to": MAC, "socket": PATH}`; a link with another socket only listens.
  */
 
 import { sleep } from "../bench.ts";

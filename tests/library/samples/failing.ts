@@ -1,4 +1,4 @@
-/** Two tests with machines for `fixture_test.ts` to run: one fails, in the middle of a command. */
+/** Two tests with machines, which `fixture_test.ts` runs: one fails in the middle of a command. */
 
 import { clusterTest, vmTest } from "@fleetbox/testing";
 

@@ -1,4 +1,4 @@
-/** A test for `node:test`, which `fixture_test.ts` lets Deno run: one passes, one fails. */
+/** Two tests for `node:test`, which `fixture_test.ts` runs by Deno: one passes, one fails. */
 
 import { test } from "node:test";
 import { hostProblem, withVm } from "@fleetbox/testing";

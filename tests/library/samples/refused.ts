@@ -1,4 +1,4 @@
-/** Two tests for `hints_test.ts` to run, which are refused before there is a machine. */
+/** Two tests, which `hints_test.ts` runs: they are refused before there is a machine. */
 
 import { test } from "node:test";
 import { start, type StartOptions } from "fleetbox";

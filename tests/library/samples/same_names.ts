@@ -1,4 +1,4 @@
-/** Machines called a and b, for `cluster_test.ts` to run beside its own of the same names, in the same store. */
+/** Machines called a and b, which `cluster_test.ts` runs beside its own of the same names, in the same store. */
 
 import assert from "node:assert/strict";
 import { clusterTest } from "@fleetbox/testing";

@@ -1,4 +1,4 @@
-/** A program for `hints_test.ts` to run, whose error nobody catches. */
+/** A program that `hints_test.ts` runs; its error is not caught. */
 
 import { start, type StartOptions } from "fleetbox";
 
