@@ -51,7 +51,7 @@ export interface MemberPaths {
   /** The variables of its UEFI firmware, when it has one. */
   efiVars: string;
   /** The image of the n-th shared directory: replaced at each boot. */
-  fixture: (index: number) => string;
+  sharedDirectoryImage: (index: number) => string;
   serialLog: string;
   qmpSocket: string;
   netSocket: string;
@@ -156,7 +156,7 @@ export class Store {
       disk: `${dir}/disk.qcow2`,
       seed: `${dir}/seed.img`,
       efiVars: `${dir}/efivars.fd`,
-      fixture: (index) => `${dir}/fixture-${index}.img`,
+      sharedDirectoryImage: (index) => `${dir}/fixture-${index}.img`,
       serialLog: `${dir}/serial.log`,
       pid: `${dir}/pid`,
       lock: `${dir}/.lock`,

@@ -89,7 +89,7 @@ const TYPES: Record<string, Record<string, true>> = {
   paths: {
     ...{ dir: true, config: true, disk: true, seed: true, efiVars: true, serialLog: true, qmpSocket: true },
     ...{ netSocket: true, consoleSocket: true, pid: true, lock: true, socket: true },
-  } satisfies Keys<Omit<MemberPaths, "fixture">>,
+  } satisfies Keys<Omit<MemberPaths, "sharedDirectoryImage">>,
   "event detail": { event: true, name: true, message: true, command: true } satisfies Keys<Detail>,
   "port forward": { host_port: true, guest_port: true } satisfies Keys<PortForward>,
   forward: { host_port: true, guest_port: true, open: true, problem: true } satisfies Keys<ForwardReport>,

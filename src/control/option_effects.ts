@@ -13,7 +13,7 @@
  * The command line tells what has no effect as a note, for its other members may well take it; the library refuses.
  */
 
-import type { Fixture, Options } from "../core/options.ts";
+import type { Options, SharedDirectory } from "../core/options.ts";
 import type { MemberConfig } from "../store.ts";
 import type { MemberFacts } from "./observe.ts";
 import { type GroupFacts, orphanGroup } from "./observe.ts";
@@ -137,5 +137,5 @@ function mib(option: "mem" | "disk", config: MemberConfig): number {
 /** Keys in one order. */
 function normal(value: unknown): unknown {
   if (!Array.isArray(value)) return value;
-  return value.map(({ host_path, guest_path }: Fixture) => [host_path, guest_path]);
+  return value.map(({ host_path, guest_path }: SharedDirectory) => [host_path, guest_path]);
 }

@@ -10,7 +10,7 @@ import { FleetboxError } from "./errors.ts";
 import { checkName } from "./names.ts";
 
 /** A shared directory: a directory of the host, read-only in the guest. */
-export interface Fixture {
+export interface SharedDirectory {
   host_path: string;
   guest_path: string;
 }
@@ -61,7 +61,7 @@ export interface Options {
   /** Virtual size of the disk in GiB; may be a fraction. @default 10 */
   disk?: number;
   /** Shared directories: the guest gets their content at boot, read-only. @default [] */
-  fixtures?: Fixture[];
+  fixtures?: SharedDirectory[];
   /** User-data for cloud-init in the guest: `#cloud-config`, a script, a MIME message. Kept with the member. */
   user_data?: string;
   /** Port forwards to make. Kept with the member. @default [] */

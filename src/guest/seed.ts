@@ -16,7 +16,7 @@ import { isNoSpace } from "../core/errors.ts";
 import { sha256 } from "../core/sha256.ts";
 import { replaceFile, storeError, withDirectoryBeside } from "../system/files.ts";
 import { driver } from "../vmm/driver.ts";
-import { fixtureLabel } from "./shared_directories.ts";
+import { sharedDirectoryLabel } from "./shared_directories.ts";
 import { isMimeMessage } from "./user_data.ts";
 
 /** In a guest: the rows and columns of the terminal that showed its console last, as `fleetbox console` told it. */
@@ -55,7 +55,7 @@ export interface SeedFacts {
   /** The user's own user-data, as it was given. */
   userData?: string;
   /** The mount points of the shared directories, in the order of their volumes. @default [] */
-  fixtures?: string[];
+  sharedDirectories?: string[];
 }
 
 /** The seed's files by name. Pure. */
@@ -82,12 +82,12 @@ export function seedFiles(facts: SeedFacts): Record<string, string> {
       `      addresses: [${yaml(facts.dns)}]`,
     ),
     // One line each, the n-th for the volume with the n-th label: a path has no line break.
-    ...(facts.fixtures?.length ? { "fixtures": lines(...facts.fixtures) } : {}),
+    ...(facts.sharedDirectories?.length ? { "fixtures": lines(...facts.sharedDirectories) } : {}),
   };
 }
 
 function cloudConfig(facts: SeedFacts): string {
-  const { hostName, domain, user, publicKey, fixtures = [] } = facts;
+  const { hostName, domain, user, publicKey, sharedDirectories = [] } = facts;
   return lines(
     "#cloud-config",
     `hostname: ${yaml(hostName)}`,
@@ -115,7 +115,7 @@ function cloudConfig(facts: SeedFacts): string {
     "bootcmd:",
     `  - ${yaml("fleetbox_status=$?")}`,
     `  - ${yaml(hostsCommand(facts))}`,
-    ...fixtures.map((path, index) => `  - ${yaml(mountCommand(path, index))}`),
+    ...sharedDirectories.map((path, index) => `  - ${yaml(mountCommand(path, index))}`),
     `  - ${yaml("(exit $fleetbox_status)")}`,
     // These take an emulated processor seconds, and tests do not need them: generating a locale, asking GRUB's package
     // for its disk, keys on the console.
@@ -150,7 +150,7 @@ function shellQuoted(word: string): string {
 
 function mountCommand(path: string, index: number): string {
   const quoted = shellQuoted(path);
-  const label = fixtureLabel(index);
+  const label = sharedDirectoryLabel(index);
   return `mkdir -p ${quoted} && mount -t ext4 -o ro LABEL=${label} ${quoted} || fleetbox_status=1`;
 }
 

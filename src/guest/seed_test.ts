@@ -72,7 +72,7 @@ Deno.test({
   fn: async () => {
     const path = trap.map((text) => "/" + text.replace(/\p{Cc}/gu, "x"));
     const samples = fc.sample(
-      fc.record({ hostName: trap, publicKey: trap, fixtures: fc.array(path, { maxLength: 3 }) }),
+      fc.record({ hostName: trap, publicKey: trap, sharedDirectories: fc.array(path, { maxLength: 3 }) }),
       200,
     );
     const documents = samples.map((sample) => seedFiles({ ...FACTS, ...sample }));
@@ -84,26 +84,26 @@ Deno.test({
     await writer.close();
     const { stdout } = await child.output();
     JSON.parse(new TextDecoder().decode(stdout)).forEach((read: Read, index: number) => {
-      const { hostName: name, publicKey, fixtures } = samples[index];
+      const { hostName: name, publicKey, sharedDirectories } = samples[index];
       assert.equal(read["meta-data"]["local-hostname"], name);
       assert.deepEqual(read["vendor-data"].users[0].ssh_authorized_keys, [publicKey]);
-      assert.equal(read["vendor-data"].bootcmd!.length, fixtures.length + 3);
+      assert.equal(read["vendor-data"].bootcmd!.length, sharedDirectories.length + 3);
       assert.equal(read["network-config"].ethernets.net0.match.macaddress, FACTS.mac);
     });
   },
 });
 
-Deno.test("seed: without user-data there is none, and fixtures are listed only where there are some", () => {
+Deno.test("seed: without user-data there is none, and shared directories are listed only if there are any", () => {
   const files = seedFiles(FACTS);
   assert.equal(files["user-data"], "#cloud-config\n{}\n");
   assert.deepEqual(Object.keys(files), ["meta-data", "user-data", "vendor-data", "network-config"]);
   assert.doesNotMatch(files["vendor-data"], /mount -t/);
-  assert.equal(seedFiles({ ...FACTS, fixtures: ["/a b", "/c"] }).fixtures, "/a b\n/c\n");
+  assert.equal(seedFiles({ ...FACTS, sharedDirectories: ["/a b", "/c"] }).fixtures, "/a b\n/c\n");
 });
 
-Deno.test("seed: a path for a fixture reaches the guest's shell as it is", async () => {
+Deno.test("seed: the path of a shared directory reaches the guest's shell as it is", async () => {
   for (const path of ["/a b", "/it's", '/"$HOME"', "/`id`", "/;reboot", "/-n", "/ü*?[a]", "/a\\nb"]) {
-    const { "vendor-data": text } = seedFiles({ ...FACTS, fixtures: [path] });
+    const { "vendor-data": text } = seedFiles({ ...FACTS, sharedDirectories: [path] });
     const line = text.split("\n").find((one) => one.includes("mkdir -p"))!;
     const command: string = JSON.parse(line.replace(/^ +- /, ""));
     const script = `mkdir() { printf '%s\\n' "$@"; }; mount() { printf '%s\\n' "$@"; }; ${command}`;
@@ -150,7 +150,11 @@ Deno.test("seed: the volume holds the files, under its label", async () => {
   const dir = await Deno.makeTempDir();
   try {
     const path = `${dir}/seed.img`;
-    await writeSeed(path, { ...FACTS, userData: `#cloud-config\n# ${"x".repeat(32 * 1024 - 20)}`, fixtures: ["/a"] });
+    await writeSeed(path, {
+      ...FACTS,
+      userData: `#cloud-config\n# ${"x".repeat(32 * 1024 - 20)}`,
+      sharedDirectories: ["/a"],
+    });
     const bytes = await Deno.readFile(path);
     const text = new TextDecoder("latin1").decode(bytes);
     assert.match(text.slice(0, 512), /cidata/i);

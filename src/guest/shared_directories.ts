@@ -8,17 +8,17 @@
  */
 
 import { FleetboxError, isNoSpace, isNotFound } from "../core/errors.ts";
-import type { Fixture } from "../core/options.ts";
+import type { SharedDirectory } from "../core/options.ts";
 import { host } from "../system/os.ts";
 import { ProcessError, run, toolPath } from "../system/process.ts";
 import { storeError } from "../system/files.ts";
 import { replaceFile } from "../system/files.ts";
 
 /** Each is a device on the machine's bus. */
-export const MAX_FIXTURES = 16;
+export const MAX_SHARED_DIRECTORIES = 16;
 
 /** The label of the n-th shared directory's file system; at most 16 bytes (ext4). */
-export function fixtureLabel(index: number): string {
+export function sharedDirectoryLabel(index: number): string {
   return `fb-fixture-${index}`;
 }
 
@@ -27,12 +27,15 @@ export function fixtureLabel(index: number): string {
  * Cheap: does not read their files.
  * @throws {FleetboxError} `misuse`: a guest's path; `not-found`, `denied`, `misuse`: the host's directory.
  */
-export function checkFixtures(fixtures: readonly Fixture[]): void {
-  if (fixtures.length > MAX_FIXTURES) {
-    throw new FleetboxError("misuse", `Found ${fixtures.length} shared directories, expected at most ${MAX_FIXTURES}`);
+export function checkSharedDirectories(directories: readonly SharedDirectory[]): void {
+  if (directories.length > MAX_SHARED_DIRECTORIES) {
+    throw new FleetboxError(
+      "misuse",
+      `Found ${directories.length} shared directories, expected at most ${MAX_SHARED_DIRECTORIES}`,
+    );
   }
   const taken: string[] = [];
-  for (const { guest_path } of fixtures) {
+  for (const { guest_path } of directories) {
     checkGuestPath(guest_path);
     const other = taken.find((path) =>
       `${path}/`.startsWith(`${guest_path}/`) || `${guest_path}/`.startsWith(`${path}/`)
@@ -45,7 +48,7 @@ export function checkFixtures(fixtures: readonly Fixture[]): void {
     }
     taken.push(guest_path);
   }
-  for (const { host_path } of fixtures) checkHostDirectory(host_path);
+  for (const { host_path } of directories) checkHostDirectory(host_path);
 }
 
 /** @throws {FleetboxError} `misuse`: relative, the root, not in its shortest form, or with a control character. */
@@ -167,7 +170,7 @@ export function imageBlocks(found: Survey, filled: boolean): number {
  * Makes or replaces the image of a directory as it is now.
  * @throws {FleetboxError} `denied`: it cannot be read whole; `no-space`: the store is full; `unavailable`: no mke2fs.
  */
-export async function writeFixtureImage(path: string, host: string, index: number): Promise<void> {
+export async function writeSharedDirectoryImage(path: string, host: string, index: number): Promise<void> {
   const root = await Deno.realPath(host);
   const found = await survey(root);
   try {
@@ -175,7 +178,7 @@ export async function writeFixtureImage(path: string, host: string, index: numbe
     await replaceFile(path, async (aside) => {
       for (let attempt = 0;; attempt++) {
         try {
-          await makeImage(aside, root, fixtureLabel(index), blocks, found.entries + 64);
+          await makeImage(aside, root, sharedDirectoryLabel(index), blocks, found.entries + 64);
           return;
         } catch (cause) {
           // The file system in the image is full, not the host's: the estimate was too small.

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { FleetboxError } from "../core/errors.ts";
 import { run } from "../system/process.ts";
 import {
-  checkFixtures,
-  fixtureLabel,
+  checkSharedDirectories,
   imageBlocks,
-  MAX_FIXTURES,
+  MAX_SHARED_DIRECTORIES,
+  sharedDirectoryLabel,
   survey,
-  writeFixtureImage,
+  writeSharedDirectoryImage,
 } from "./shared_directories.ts";
 
 /** Runs as a directory is there, and is gone after. */
@@ -23,43 +23,49 @@ async function inDirectory(work: (dir: string) => Promise<void> | void): Promise
 }
 
 function refused(code: string, words: RegExp, host: string, ...guests: string[]): void {
-  assert.throws(() => checkFixtures(guests.map((guest_path) => ({ host_path: host, guest_path }))), (thrown) => {
-    assert.ok(thrown instanceof FleetboxError && thrown.code === code, String(thrown));
-    assert.match(thrown.message, words);
-    return true;
-  });
+  assert.throws(
+    () => checkSharedDirectories(guests.map((guest_path) => ({ host_path: host, guest_path }))),
+    (thrown) => {
+      assert.ok(thrown instanceof FleetboxError && thrown.code === code, String(thrown));
+      assert.match(thrown.message, words);
+      return true;
+    },
+  );
 }
 
 async function debugfs(image: string, command: string): Promise<string> {
   return await run("/usr/sbin/debugfs", ["-R", command, image]);
 }
 
-Deno.test("fixtures: paths in the guest that cannot be mounted on are refused", () => {
-  checkFixtures([{ host_path: "/tmp", guest_path: "/srv/with space's $x" }, { host_path: "/tmp", guest_path: "/ü" }]);
+Deno.test("shared directories: paths in the guest that cannot be mounted on are refused", () => {
+  checkSharedDirectories([{ host_path: "/tmp", guest_path: "/srv/with space's $x" }, {
+    host_path: "/tmp",
+    guest_path: "/ü",
+  }]);
   for (const path of ["", "a", "./a", "../a", "~/a"]) refused("misuse", /absolute/, "/tmp", path);
   for (const path of ["/", "//", "/a/", "/a//b", "/a/./b", "/a/..", "/..", "/."]) {
     refused("misuse", /expected/, "/tmp", path);
   }
   for (const path of ["/a\nb", "/a\0", "/\x7f", "/\t"]) refused("misuse", /control/, "/tmp", path);
   for (const path of ["/proc", "/proc/x", "/sys/fs", "/dev/shm"]) refused("misuse", /kernel/, "/tmp", path);
-  checkFixtures([{ host_path: "/tmp", guest_path: "/process" }]);
+  checkSharedDirectories([{ host_path: "/tmp", guest_path: "/process" }]);
   refused("misuse", /1000 bytes/, "/tmp", "/" + "ü".repeat(500));
 });
 
-Deno.test("fixtures: two at one place, or one within another, are refused", () => {
+Deno.test("shared directories: two at one place, or one within another, are refused", () => {
   refused("misuse", /two shared directories at \/a/, "/tmp", "/a", "/b", "/a");
   refused("misuse", /one shared directory over another/, "/tmp", "/a/b", "/a");
   refused("misuse", /one shared directory over another/, "/tmp", "/a", "/a/b");
-  checkFixtures([{ host_path: "/tmp", guest_path: "/a" }, { host_path: "/tmp", guest_path: "/ab" }]);
+  checkSharedDirectories([{ host_path: "/tmp", guest_path: "/a" }, { host_path: "/tmp", guest_path: "/ab" }]);
   refused(
     "misuse",
     /found 17 shared directories, expected at most 16/i,
     "/tmp",
-    ...Array.from({ length: MAX_FIXTURES + 1 }, (_, i) => `/${i}`),
+    ...Array.from({ length: MAX_SHARED_DIRECTORIES + 1 }, (_, i) => `/${i}`),
   );
 });
 
-Deno.test("fixtures: a directory that is missing, or is none, is refused", async () => {
+Deno.test("shared directories: a missing directory, or a file, is refused", async () => {
   await inDirectory((dir) => {
     Deno.writeTextFileSync(join(dir, "file"), "");
     refused("not-found", /does not exist/, join(dir, "none"), "/a");
@@ -71,7 +77,7 @@ Deno.test("fixtures: a directory that is missing, or is none, is refused", async
   });
 });
 
-Deno.test("fixtures: an image has the names, owners, modes, links and holes of its directory", async () => {
+Deno.test("shared directories: an image has the names, owners, modes, links and holes of its directory", async () => {
   await inDirectory(async (dir) => {
     const host = join(dir, "host"), image = join(dir, "f.img");
     await run("sh", [
@@ -89,7 +95,7 @@ Deno.test("fixtures: an image has the names, owners, modes, links and holes of i
     // A change of owner takes a set-user-id bit away: the modes come last.
     await Deno.chmod(join(host, "ü"), 0o4751);
     await Deno.chmod(host, 0o1711);
-    await writeFixtureImage(image, host, 3);
+    await writeSharedDirectoryImage(image, host, 3);
     // inode, mode, owner, group of each name
     const listing = [
       ...(await debugfs(image, "ls -l /")).matchAll(/^ *(\d+) +(\d+) \(\d+\) +(\d+) +(\d+) +\d+ \S+ \S+ (.*)$/gm),
@@ -107,14 +113,14 @@ Deno.test("fixtures: an image has the names, owners, modes, links and holes of i
     }
     assert.equal(entry("lost+found"), undefined);
     assert.equal(await debugfs(image, "cat /-d/-k"), "k");
-    assert.match(await run("/usr/sbin/blkid", [image]), new RegExp(`LABEL="${fixtureLabel(3)}"`));
+    assert.match(await run("/usr/sbin/blkid", [image]), new RegExp(`LABEL="${sharedDirectoryLabel(3)}"`));
     await run("/usr/sbin/e2fsck", ["-fn", image]);
     assert.ok(Deno.statSync(image).blocks! * 512 < 4 * 1024 * 1024, "a hole takes no room");
     assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), ["f.img", "host"]);
   });
 });
 
-Deno.test("fixtures: many small files, deep directories and long names fit", async () => {
+Deno.test("shared directories: many small files, deep directories and long names fit", async () => {
   await inDirectory(async (dir) => {
     const host = join(dir, "host"), image = join(dir, "f.img");
     await run("sh", [
@@ -125,31 +131,31 @@ Deno.test("fixtures: many small files, deep directories and long names fit", asy
       "sh",
       host,
     ]);
-    await writeFixtureImage(image, host, 0);
+    await writeSharedDirectoryImage(image, host, 0);
     assert.match(await debugfs(image, "stat /many/500"), /Size: 4/);
     await run("/usr/sbin/e2fsck", ["-fn", image]);
   });
 });
 
-Deno.test("fixtures: an empty directory is an empty file system, a second one replaces the first", async () => {
+Deno.test("shared directories: an empty directory is an empty file system, a second one replaces the first", async () => {
   await inDirectory(async (dir) => {
     const host = join(dir, "host"), image = join(dir, "f.img");
     Deno.mkdirSync(host);
-    await writeFixtureImage(image, host, 0);
+    await writeSharedDirectoryImage(image, host, 0);
     Deno.writeTextFileSync(join(host, "new"), "new");
-    await writeFixtureImage(image, host, 0);
+    await writeSharedDirectoryImage(image, host, 0);
     assert.equal(await debugfs(image, "cat /new"), "new");
   });
 });
 
-Deno.test("fixtures: the estimate follows what is stored, and holes count when they are filled", () => {
+Deno.test("shared directories: the estimate follows what is stored, and holes count when they are filled", () => {
   const found = { entries: 10, directories: 1, nameBytes: 200, storedBlocks: 1_000, wholeBlocks: 1_000_000 };
   assert.ok(imageBlocks(found, false) > 1_000 && imageBlocks(found, false) < 2_000);
   assert.ok(imageBlocks(found, true) > 1_000_000);
 });
 
 Deno.test({
-  name: "fixtures: what cannot be read is named before an image is made",
+  name: "shared directories: what cannot be read is named before an image is made",
   ignore: Deno.uid() !== 0,
   fn: async () => {
     await inDirectory(async (dir) => {

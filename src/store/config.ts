@@ -2,7 +2,7 @@
 
 import { FleetboxError } from "../core/errors.ts";
 import { isName } from "../core/names.ts";
-import type { Fixture, KeptUse, PortForward } from "../core/options.ts";
+import type { KeptUse, PortForward, SharedDirectory } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import { isPort, isProcess } from "./checks.ts";
 
@@ -29,7 +29,7 @@ export interface MemberConfig extends KeptUse {
   created_at: string;
   /** New for each member that is created, even under an old name. */
   instance_id: string;
-  fixtures: Fixture[];
+  fixtures: SharedDirectory[];
   /** The user's own user-data: the same at every boot. */
   user_data?: string;
   /** Port forwards to the member, open while it runs. */
@@ -72,7 +72,7 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
   created_at: string,
   instance_id: string,
   fixtures: [
-    (value) => Array.isArray(value) && value.every(isFixture),
+    (value) => Array.isArray(value) && value.every(isSharedDirectory),
     "a list of {host_path, guest_path}",
   ],
   user_data: optional(string),
@@ -88,7 +88,7 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
   host_access: optional([(value) => typeof value === "boolean", "true or false"]),
 };
 
-function isFixture(value: unknown): boolean {
+function isSharedDirectory(value: unknown): boolean {
   const { host_path, guest_path } = (value ?? {}) as Record<string, unknown>;
   return typeof host_path === "string" && typeof guest_path === "string";
 }

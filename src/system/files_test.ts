@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ensureKey } from "../guest/key.ts";
-import { writeFixtureImage } from "../guest/shared_directories.ts";
+import { writeSharedDirectoryImage } from "../guest/shared_directories.ts";
 import { temporaryStore } from "../image/testing.ts";
 import { keepVerdict } from "../vmm/qemu/accelerator.ts";
 
@@ -33,7 +33,7 @@ Deno.test("replace: the key, a shared directory's image and the accelerator's ve
   Deno.mkdirSync(directory);
   const made = {
     key: await madeAt(() => ensureKey(store)),
-    shared: await madeAt(() => writeFixtureImage(join(store.root, "fixture-0.img"), directory, 0)),
+    shared: await madeAt(() => writeSharedDirectoryImage(join(store.root, "fixture-0.img"), directory, 0)),
     verdict: await madeAt(() =>
       keepVerdict(store.acceleratorCache, "k", { accelerator: "tcg", reason: "r", isFallback: true })
     ),

@@ -32,20 +32,20 @@ Deno.test("Debian 12 in a group with two micro members boots, is reached by name
   await provideImage(box, "debian-12");
   step("the image is there");
 
-  const fixture = join(box.root, "fix ture");
-  Deno.mkdirSync(fixture);
-  Deno.writeTextFileSync(join(fixture, "word"), "first\n");
-  Deno.writeTextFileSync(join(fixture, "-line\nbreak"), "", { mode: 0o640 });
+  const shared = join(box.root, "fix ture");
+  Deno.mkdirSync(shared);
+  Deno.writeTextFileSync(join(shared, "word"), "first\n");
+  Deno.writeTextFileSync(join(shared, "-line\nbreak"), "", { mode: 0o640 });
   Deno.writeTextFileSync(join(box.root, "user-data"), USER_DATA);
   const said = async (name: string, ...command: string[]) => (await box.ok("exec", name, "--", ...command)).stdout;
 
-  await box.up("m1", "--fixture", `${fixture}:/srv/fix ture`);
+  await box.up("m1", "--fixture", `${shared}:/srv/fix ture`);
   step("micro runs");
   await Promise.all([
     box.ok("join", "m2", "--via", "m1"),
     box.ok(
       ...["join", "deb", "--via", "m1", "--image", "debian-12", "--disk", "12G", "--timeout", "900"],
-      ...["--fixture", `${fixture}:/srv/fixture`, "--user-data", join(box.root, "user-data")],
+      ...["--fixture", `${shared}:/srv/fixture`, "--user-data", join(box.root, "user-data")],
     ),
     said("m1", "cat", "/srv/fix ture/word").then((words) => assert.equal(words, "first\n")),
   ]);
@@ -91,7 +91,7 @@ Deno.test("Debian 12 in a group with two micro members boots, is reached by name
   // Its disk is checked, a copy of it, while it boots again.
   const disk = join(box.root, "disk.raw");
   await tool("qemu-img", "convert", "-O", "raw", box.store.member("deb").disk, disk);
-  Deno.writeTextFileSync(join(fixture, "word"), "second\n");
+  Deno.writeTextFileSync(join(shared, "word"), "second\n");
   await Promise.all([
     tool("/usr/sbin/e2fsck", "-fn", disk).then(() => step("its file system is clean")),
     box.ok("up", "deb", "--timeout", "900").then(() => step("Debian runs, second boot")),

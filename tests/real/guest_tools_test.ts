@@ -7,10 +7,10 @@ import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 test("exec and cp work on real guests, the root file system has 20 GiB of disk, and a shared directory is there, read-only", async () => {
   await using box = await sandbox();
-  const fixture = join(box.root, "fixture");
-  Deno.mkdirSync(fixture);
-  Deno.writeTextFileSync(join(fixture, "a b"), "fixed\n", { mode: 0o640 });
-  await box.up("a,b", "--disk", "20G", "--fixture", `${fixture}:/srv/f`);
+  const shared = join(box.root, "fixture");
+  Deno.mkdirSync(shared);
+  Deno.writeTextFileSync(join(shared, "a b"), "fixed\n", { mode: 0o640 });
+  await box.up("a,b", "--disk", "20G", "--fixture", `${shared}:/srv/f`);
   await Promise.all([executes(box), copies(box), looks(box)]);
 });
 

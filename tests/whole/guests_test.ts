@@ -30,7 +30,7 @@ Deno.test("a shared directory is read anew at each boot, and its image is remove
   const dir = join(box.root, "a:b");
   Deno.mkdirSync(dir);
   await box.up("a", "--fixture", `${dir}:/srv/x`);
-  const image = box.store.member("a").fixture(0);
+  const image = box.store.member("a").sharedDirectoryImage(0);
   const listed = async () => {
     const { stdout } = await new Deno.Command("/usr/sbin/debugfs", { args: ["-R", "ls -p /", image], stderr: "null" })
       .output();

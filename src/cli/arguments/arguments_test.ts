@@ -4,7 +4,7 @@ import { checkName } from "../../core/names.ts";
 import { parseForward } from "../../store/forwards.ts";
 import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
 import { imageReference } from "../../core/image_reference.ts";
-import { type MemberFlags, memberOptions, parseFixture } from "./member_options.ts";
+import { type MemberFlags, memberOptions, parseSharedDirectory } from "./member_options.ts";
 import { listed, numberedNames, parseNames } from "./name_arguments.ts";
 import { editDistance, nearest, suggestion } from "../../core/nearest.ts";
 import { remoteCommand, shellQuote } from "../../core/quoting.ts";
@@ -192,16 +192,16 @@ Deno.test("a short name, and one that differs in its number alone, is no typing 
 
 Deno.test("--fixture is split where the guest's absolute path begins", () => {
   const cwd = () => "/here";
-  const fixture = (text: string) => {
-    const { host_path, guest_path } = parseFixture(text, cwd);
+  const shared = (text: string) => {
+    const { host_path, guest_path } = parseSharedDirectory(text, cwd);
     return [host_path, guest_path];
   };
-  assert.deepEqual(fixture("data:/srv/data"), ["/here/data", "/srv/data"]);
-  assert.deepEqual(fixture("/a:b:/c:d"), ["/a:b", "/c:d"]);
-  assert.deepEqual(fixture("./a b/:/x y/"), ["/here/a b", "/x y"]);
-  assert.deepEqual(fixture("/a:/"), ["/a", "/"]);
-  assert.deepEqual(fixture("/a:/b:/c"), ["/a:/b", "/c"]);
+  assert.deepEqual(shared("data:/srv/data"), ["/here/data", "/srv/data"]);
+  assert.deepEqual(shared("/a:b:/c:d"), ["/a:b", "/c:d"]);
+  assert.deepEqual(shared("./a b/:/x y/"), ["/here/a b", "/x y"]);
+  assert.deepEqual(shared("/a:/"), ["/a", "/"]);
+  assert.deepEqual(shared("/a:/b:/c"), ["/a:/b", "/c"]);
   for (const text of ["", ":", "/a", "/a:", "a:b", ":/b"]) {
-    assert.throws(() => parseFixture(text, cwd), /HOST_DIR:GUEST_DIR/);
+    assert.throws(() => parseSharedDirectory(text, cwd), /HOST_DIR:GUEST_DIR/);
   }
 });

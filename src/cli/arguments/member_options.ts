@@ -5,11 +5,11 @@ import { resolve } from "../../system/path.ts";
 import { Command } from "./parser.ts";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { imageReference } from "../../core/image_reference.ts";
-import { checkFixtures } from "../../guest/shared_directories.ts";
+import { checkSharedDirectories } from "../../guest/shared_directories.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";
 import { parseForward } from "../../store/forwards.ts";
-import { DEFAULTS, type Fixture, LIMITS, type Options, parseSizeMiB } from "../../core/options.ts";
+import { DEFAULTS, LIMITS, type Options, parseSizeMiB, type SharedDirectory } from "../../core/options.ts";
 import { exists } from "../../system/files.ts";
 import type { MemberOption, Wording } from "../../control/option_effects.ts";
 import { parseDurationMs } from "./duration.ts";
@@ -98,8 +98,8 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
     options.egress = flags.egress;
   }
   if (flags.fixture !== undefined) {
-    options.fixtures = flags.fixture.map((text) => parseFixture(text, cwd));
-    checkFixtures(options.fixtures);
+    options.fixtures = flags.fixture.map((text) => parseSharedDirectory(text, cwd));
+    checkSharedDirectories(options.fixtures);
   }
   if (flags.userData !== undefined) options.user_data = readUserData(resolve(cwd(), flags.userData));
   if (flags.ready !== undefined) {
@@ -130,7 +130,7 @@ export function checkPublished(names: readonly string[], { publish = [] }: Optio
 /**
  * `HOST_DIR:GUEST_DIR`, split at the last colon before a slash, as the guest's path is absolute. @throws `misuse`
  */
-export function parseFixture(text: string, cwd: () => string): Fixture {
+export function parseSharedDirectory(text: string, cwd: () => string): SharedDirectory {
   const colon = text.lastIndexOf(":/");
   if (colon <= 0) throw bad("--fixture", text, "HOST_DIR:GUEST_DIR, with an absolute GUEST_DIR");
   const parts = text.split(",");
@@ -198,7 +198,7 @@ export const FLAG_WORDING: Wording = {
   value: (option, value) => {
     if (option === "mem" || option === "disk") return sizeText(Math.round(Number(value) * 1024));
     if (option === "fixtures") {
-      return (value as Fixture[]).map(({ host_path, guest_path }) => `${host_path}:${guest_path}`).join(" ") ||
+      return (value as SharedDirectory[]).map(({ host_path, guest_path }) => `${host_path}:${guest_path}`).join(" ") ||
         "(none)";
     }
     if (option === "arch") return value === "aarch64" ? "arm64" : "amd64";

@@ -30,7 +30,7 @@ import type { Identity } from "../member/identity.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
 import { GroupNetwork } from "../network/group_network.ts";
-import { checkAllFixtures } from "../member/prepare.ts";
+import { checkAllSharedDirectories } from "../member/prepare.ts";
 import { checkHostNames, Identities } from "./identities.ts";
 import { adoptedByOthers, Adoptions, isUnchanged } from "./adoptions.ts";
 import { ending, Joins } from "./joins.ts";
@@ -92,7 +92,7 @@ export class Group {
     const { store, names, bound } = options;
     const host = new HypervisorHost(store, driver);
     const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
-    checkAllFixtures(store, recovery.boot, options.options);
+    checkAllSharedDirectories(store, recovery.boot, options.options);
     checkHostNames(store, recovery.boot, recovery.record?.members ?? [], options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
     return { group: new Group(options, host, recovery.record), recovery };

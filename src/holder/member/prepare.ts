@@ -8,7 +8,7 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { reserveForwards } from "../../store/forwards.ts";
-import { checkFixtures, writeFixtureImage } from "../../guest/shared_directories.ts";
+import { checkSharedDirectories, writeSharedDirectoryImage } from "../../guest/shared_directories.ts";
 import { ensureKey } from "../../guest/key.ts";
 import { writeSeed } from "../../guest/seed.ts";
 import { checkUserData, needsNetwork } from "../../guest/user_data.ts";
@@ -66,7 +66,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     const kept = existing ?? newConfig(name, options, request.identity, image);
     let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options) };
     checkMemory(config, image);
-    checkFixtures(config.fixtures);
+    checkSharedDirectories(config.fixtures);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
     if (!existing) request.onCreate();
     request.onStage("disk");
@@ -88,9 +88,11 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
         dns: SUBNET.dns,
         domain: DOMAIN,
         userData: config.user_data,
-        fixtures: config.fixtures.map(({ guest_path }) => guest_path),
+        sharedDirectories: config.fixtures.map(({ guest_path }) => guest_path),
       }),
-      ...config.fixtures.map(({ host_path }, index) => writeFixtureImage(paths.fixture(index), host_path, index)),
+      ...config.fixtures.map(({ host_path }, index) =>
+        writeSharedDirectoryImage(paths.sharedDirectoryImage(index), host_path, index)
+      ),
     ]);
     return { config, image, created: !existing };
   });
@@ -115,11 +117,11 @@ function isChanged(before: MemberConfig, after: MemberConfig): boolean {
  * Checks the shared directories of members to boot, existing and new ones.
  * @throws {FleetboxError} before any work has begun.
  */
-export function checkAllFixtures(store: Store, names: readonly string[], options: Options): void {
+export function checkAllSharedDirectories(store: Store, names: readonly string[], options: Options): void {
   for (const name of names) {
     const stored = store.readMember(name);
     if (stored && "damage" in stored) continue; // its own boot reports that
-    checkFixtures(stored?.config.fixtures ?? options.fixtures ?? []);
+    checkSharedDirectories(stored?.config.fixtures ?? options.fixtures ?? []);
   }
 }
 
@@ -169,7 +171,11 @@ export function machineSpec(
     mac: config.mac,
     disk: paths.disk,
     seed: paths.seed,
-    extraDisks: config.fixtures.map((_, index) => ({ path: paths.fixture(index), readOnly: true, format: "raw" })),
+    extraDisks: config.fixtures.map((_, index) => ({
+      path: paths.sharedDirectoryImage(index),
+      readOnly: true,
+      format: "raw",
+    })),
     boot: bootSource(paths, image, config.user_data),
     controlSocket: paths.qmpSocket,
     netSocket: paths.netSocket,
