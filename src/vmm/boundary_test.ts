@@ -1,38 +1,51 @@
-/** The driver's boundary: what is QEMU's is known in `src/vmm/qemu/` alone. */
+/** The drivers' boundary: what is a hypervisor's own is known in its folder of `src/vmm/` alone. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-const WORDS = /qemu|qmp|\btcg\b|\bkvm\b|\bhvf\b|hostfwd|usernet|slirp|FLEETBOX_ACCEL/i;
+/** The words of each driver, by its folder. */
+const WORDS: Record<string, RegExp> = {
+  qemu: /qemu|qmp|\btcg\b|\bkvm\b|\bhvf\b|hostfwd|usernet|slirp|FLEETBOX_ACCEL/i,
+};
+
+/** The two files that choose a driver, and the lines by which they do. */
+const CHOICE: Record<string, RegExp> = {
+  "src/vmm/driver.ts": /^import \{ \w+ \} from "\.\/\w+\/driver\.ts"|driver: Driver = \w+;$/,
+  "src/vmm/processes.ts": /^import \{.*\} from "\.\/\w+\/processes\.ts"/,
+};
 
 /** What the store's files are called, on disk and in `status --json`: older stores and users' scripts have them. */
 const STORE_NAMES = /\b(gatewayQ|q)mpSocket\b|"qmp\.sock"|qmp\\\.sock|\.qmp\b|\|qmp\||"qmp"/g;
 
-/** Where else the words may be, in code: what a user reads, and the two files that name the driver. */
+/** Where else the words may be, in code: in texts for the user. */
 const ALLOWED: Record<string, RegExp> = {
-  "src/vmm/driver.ts": /import \{ qemu \} from "\.\/qemu\/driver\.ts"|driver: Driver = qemu/,
-  "src/vmm/processes.ts": /from "\.\/qemu\/processes\.ts"/,
   "src/image/disk_check.ts": /hint: ".*qemu-img convert -O qcow2 FILE disk\.qcow2"/, // the usual tool, for the user
   "src/cli/terminal/wrap.ts": /^const COMMAND = /, // such hints are not broken into lines
   "src/cli/manual.ts": /qemu-system-x86_64 \(1\)|under QEMU/, // the manual page says what runs machines
   "src/core/environment.ts": /^ {2}FLEETBOX_(ACCEL|QEMU|DEBUG): "|isMirrored\(what: "wire"/, // the driver's variables, for the user
 };
 
-Deno.test("boundary: code outside src/vmm/qemu knows none of QEMU's words", () => {
+Deno.test("boundary: code outside the drivers' folders has none of their words", () => {
   const defects: string[] = [];
   const used = new Set<string>();
   for (const file of [...sources("src"), ...sources("helper")]) {
-    if (file.startsWith("src/vmm/qemu/")) continue;
+    if (/^src\/vmm\/\w+\//.test(file)) continue;
     for (const [index, line] of codeOf(Deno.readTextFileSync(`${ROOT}${file}`)).split("\n").entries()) {
-      if (!WORDS.test(line.replaceAll(STORE_NAMES, ""))) continue;
+      const rest = line.replaceAll(STORE_NAMES, "");
+      if (CHOICE[file]?.test(line) || !Object.values(WORDS).some((words) => words.test(rest))) continue;
       if (ALLOWED[file]?.test(line)) used.add(file);
       else defects.push(`${file}:${index + 1}: ${line.trim()}`);
     }
   }
   assert.deepEqual(defects, []);
   assert.deepEqual([...used].toSorted(), Object.keys(ALLOWED).toSorted(), "what is allowed is still there");
+});
+
+Deno.test("boundary: each driver's folder has its words in this test", () => {
+  const folders = [...Deno.readDirSync(`${ROOT}src/vmm`)].filter(({ isDirectory }) => isDirectory);
+  assert.deepEqual(folders.map(({ name }) => name).toSorted(), Object.keys(WORDS).toSorted());
 });
 
 /** The code without its comments, which may say where a format or a number comes from. Lines stay where they are. */
