@@ -1,10 +1,10 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
 .PHONY: help setup test-tools man micro demo examples test test-unit test-whole check fmt bench chaos fuzz compile clean
-# Not DENO: that is a user's word to `make compile`, and a variable of this file's would take its place in what recipes see.
+# Not called DENO: that is the user's variable for `make compile`, and one of this file would override it in the recipes.
 OUR_DENO := node_modules/.bin/deno
 
-help: ## this list
+help: ## prints this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: ## installs what is missing: Debian's packages (with root), npm's packages
@@ -16,22 +16,22 @@ micro: setup ## builds the micro image into build/micro
 demo: micro ## boots three machines on one network and shows that they are there
 	@demo/run
 
-examples: micro ## the tests in examples/, as a user of the library would run them
+examples: micro ## runs the tests in examples/ as a user of the library would
 	@$(OUR_DENO) test -A examples
 
 test-tools: setup
 	@scripts/setup --tests
 
-test: check micro test-tools ## every test: units, the whole program against a fake QEMU and against real QEMU
+test: check micro test-tools ## runs every test: units, the whole program against a fake QEMU and against real QEMU
 	@scripts/test all
 
-test-unit: setup ## the unit tests alone: under a minute
+test-unit: setup ## runs the unit tests alone: under a minute
 	@scripts/test unit
 
-test-whole: micro test-tools ## the whole-program tests alone
+test-whole: micro test-tools ## runs the whole-program tests alone
 	@scripts/test whole
 
-check: setup ## format, lint, types, import arrows, shell scripts
+check: setup ## checks format, lint, types, import arrows, shell scripts
 	@scripts/check
 
 fmt: setup ## formats the source
@@ -40,16 +40,16 @@ fmt: setup ## formats the source
 bench: micro ## measures, each against its bare counterpart in the same run
 	@$(OUR_DENO) run -A --quiet tests/bench/main.ts $(BENCH)
 
-chaos: micro ## random kills against the invariants, and what must not grow: CHAOS="--only real --real-kills 60 --seed N"
+chaos: micro ## makes random kills and checks the invariants, and what must not grow: CHAOS="--only real --real-kills 60 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/chaos/main.ts $(CHAOS)
 
-fuzz: setup ## a million hostile inputs against every reader: FUZZ="--cases 1100000 --seed N"
+fuzz: setup ## gives a million hostile inputs to every reader: FUZZ="--cases 1100000 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/fuzz/main.ts $(FUZZ)
 
-compile: micro ## makes dist/fleetbox, one executable with all that it needs in it but QEMU; DENO= and DENORT_BIN= are its compiler
+compile: micro ## makes dist/fleetbox, one executable that needs only QEMU and ssh; DENO= and DENORT_BIN= name the compiler
 	@$(OUR_DENO) run -A --quiet scripts/compile.ts $(COMPILE)
 
-man: setup ## writes build/man/fleetbox.1, from what `fleetbox help` tells
+man: setup ## writes build/man/fleetbox.1, from the texts of `fleetbox help`
 	@mkdir -p build/man
 	@bin/fleetbox help --man >build/man/fleetbox.1
 	@echo build/man/fleetbox.1
