@@ -17,7 +17,7 @@ import { clusterOf, isName } from "../core/names.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
-import { exists, temporaryOf } from "../system/files.ts";
+import { bytesUsed, exists, namesIn, readIfThere, temporaryOf, writerOf } from "../system/files.ts";
 import { lockFile } from "../system/locks.ts";
 import { digestOf, type GroupRecord, parseGroupRecord, type Store } from "../store.ts";
 import { isAnswered } from "../system/sockets.ts";
@@ -54,7 +54,6 @@ interface Found extends Leftover {
 const LOCK_MS = 500;
 /** The files of a member's directory without a disk or a config, after an interrupted start. */
 const HALF_MADE = /^(\.lock|pid|seed\.img|efivars\.fd|fixture-\d+\.img|qmp\.sock|net\.sock|.*\.\d+-[0-9a-f]{8}\.tmp)$/;
-const TEMPORARY = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/;
 const MEMBER_SOCKET = /^([0-9a-f]{16})\.(sock|ctl|qmp|net|con)$/;
 const GROUP_FILE = /^([0-9a-f]{12})\.(json|gwq|gwn)$/;
 
@@ -151,7 +150,7 @@ async function isDead(store: Store, file: string, live: Live): Promise<boolean> 
     return live.records.some((one) => one.id === id) || await nobody([join(store.runDir, file)]);
   }
   // A damaged record does not name its writer: it is a leftover when no process answers for its group.
-  const record = parseGroupRecord(read(join(store.runDir, file)));
+  const record = parseGroupRecord(readIfThere(join(store.runDir, file)) ?? "");
   return record !== undefined || await nobody([store.group(id).gatewayQmpSocket]);
 }
 
@@ -199,15 +198,14 @@ function temporaries(store: Store): Found[] {
     ...memberDirectories(store).map((name) => store.member(name).dir),
   ];
   const isLeft = (file: string) => {
-    const writer = TEMPORARY.exec(file)?.[1];
-    return writer !== undefined && !identify(Number(writer));
+    const writer = writerOf(file);
+    return writer !== undefined && !identify(writer);
   };
+  const hasDisk = (path: string) => exists(join(path, "disk.qcow2"));
   return dirs.flatMap((dir) =>
-    names(dir).filter(isLeft).map((file) => join(dir, file)).filter((path) => !exists(join(path, "disk.qcow2"))).map((
-      path,
-    ) => ({
+    names(dir).filter(isLeft).map((file) => join(dir, file)).filter((path) => !hasDisk(path)).map((path) => ({
       ...found(store, "temporary", path),
-      remove: () => isLeft(path) && !exists(join(path, "disk.qcow2")) && removeTree(path),
+      remove: () => isLeft(path) && !hasDisk(path) && removeTree(path),
     }))
   );
 }
@@ -292,7 +290,7 @@ function images(store: Store): Found[] {
 }
 
 function found(store: Store, kind: LeftoverKind, path: string): Leftover {
-  return { kind, path: relative(store.root, path), bytes: bytesOf(path) };
+  return { kind, path: relative(store.root, path), bytes: bytesUsed(path) };
 }
 
 /** Every directory that may be a member's. */
@@ -368,28 +366,5 @@ function isDirectory(path: string): boolean {
 }
 
 function names(dir: string): string[] {
-  try {
-    return [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
-  } catch {
-    return [];
-  }
-}
-
-function read(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
-  }
-}
-
-/** The size on the disk of a file, or of a directory with its content. */
-function bytesOf(path: string): number {
-  try {
-    const { isDirectory, blocks, size } = Deno.lstatSync(path);
-    if (isDirectory) return names(path).reduce((sum, name) => sum + bytesOf(join(path, name)), 0);
-    return blocks === null ? size : blocks * 512;
-  } catch {
-    return 0;
-  }
+  return namesIn(dir).sort();
 }

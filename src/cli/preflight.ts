@@ -7,7 +7,8 @@ import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { ALIASES, resolveImage } from "../image/image.ts";
 import { DEFAULTS } from "../core/options.ts";
 import { host } from "../system/os.ts";
-import { run, which } from "../system/process.ts";
+import { freeBytes } from "../system/free_bytes.ts";
+import { which } from "../system/process.ts";
 import { Store } from "../store.ts";
 import type { Requirement } from "../vmm/contract.ts";
 import { driver } from "../vmm/driver.ts";
@@ -92,14 +93,6 @@ async function checkDisk(path: string): Promise<string> {
   const text = `${bytesText(free)} free for ${path}`;
   if (free < MIN_DISK_BYTES) throw new FleetboxError("no-space", `${text}, expected ${bytesText(MIN_DISK_BYTES)}`);
   return text;
-}
-
-/** POSIX `df -Pk`: the fourth column of the second line, in KiB. */
-async function freeBytes(path: string): Promise<number> {
-  const columns = (await run("df", ["-Pk", path])).split("\n")[1]?.split(/\s+/) ?? [];
-  const kib = Number(columns[3]);
-  if (Number.isFinite(kib)) return kib * 1024;
-  throw new FleetboxError("failed", "Cannot read the output of df");
 }
 
 function nearestDirectory(path: string): string {

@@ -5,7 +5,7 @@
  * is shown again.
  */
 
-import { writeDurably } from "../system/files.ts";
+import { readIfThere, writeDurably } from "../system/files.ts";
 import type { Store } from "../store.ts";
 
 /**
@@ -13,9 +13,7 @@ import type { Store } from "../store.ts";
  */
 export async function isNews(store: Store, sentence: string): Promise<boolean> {
   const said = JSON.stringify({ host: Deno.hostname(), sentence }) + "\n";
-  try {
-    if (Deno.readTextFileSync(store.saidOnce) === said) return false;
-  } catch { /* no notice was shown yet */ }
+  if (readIfThere(store.saidOnce) === said) return false;
   await writeDurably(store.saidOnce, said, { sync: false }).catch(() => {});
   return true;
 }

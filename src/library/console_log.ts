@@ -1,15 +1,8 @@
 /** A machine's console log in the store: `serial.log`, one file for all of its starts. */
 
-const MAX_BYTES = 1024 * 1024;
+import { printable } from "../core/printable.ts";
 
-/** The size of a console's log: where the next start's lines begin. 0 when there is none. */
-export function consoleSize(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch {
-    return 0;
-  }
-}
+const MAX_BYTES = 1024 * 1024;
 
 /** A console's log from an offset on, at most its last MiB, printable. */
 export async function readConsole(path: string, from: number): Promise<string> {
@@ -41,13 +34,4 @@ export async function readConsole(path: string, from: number): Promise<string> {
 export function lastLines(text: string, count: number): string {
   if (count === 0) return "";
   return text.split("\n").filter((line) => line.trim() !== "").slice(-count).join("\n");
-}
-
-/** Text without escape sequences and control characters (ECMA-48), lines kept. */
-export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_c])/g, "")
-    .replace(/\r+\n?/g, "\n")
-    // deno-lint-ignore no-control-regex
-    .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 }

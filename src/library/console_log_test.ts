@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { consoleSize, lastLines, printable, readConsole } from "./console_log.ts";
+import { printable } from "../core/printable.ts";
+import { sizeOf } from "../system/files.ts";
+import { lastLines, readConsole } from "./console_log.ts";
 
 Deno.test("console: what was written since an offset, printable; nothing when there is no log", async () => {
   const path = Deno.makeTempFileSync();
   try {
     Deno.writeTextFileSync(path, "first boot\r\n");
-    const size = consoleSize(path);
+    const size = sizeOf(path);
     Deno.writeTextFileSync(path, "\x1b[2J\x1b[1;31msecond\x1b[0m boot\r\r\nü\x00\x07\r\n", { append: true });
     assert.equal(await readConsole(path, size), "second boot\nü\n");
     assert.match(await readConsole(path, 0), /^first boot\nsecond/);
@@ -13,7 +15,7 @@ Deno.test("console: what was written since an offset, printable; nothing when th
   } finally {
     Deno.removeSync(path);
   }
-  assert.equal(consoleSize(path), 0);
+  assert.equal(sizeOf(path), 0);
   assert.equal(await readConsole(path, 0), "");
 });
 

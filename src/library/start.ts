@@ -6,7 +6,7 @@ import { Store } from "../store.ts";
 import type { Options } from "../core/options.ts";
 import { checked, wireOptions } from "./check.ts";
 import { SUBNET } from "../network/subnet.ts";
-import { consoleSize } from "./console_log.ts";
+import { sizeOf } from "../system/files.ts";
 import { MachineGroup } from "./group.ts";
 import "./hints.ts";
 import { storeNameOf, uniqueName, uniqueNames } from "./naming.ts";
@@ -119,7 +119,7 @@ async function open(
   const options = checked("start", call, given);
   const store = options.store === undefined ? Store.fromEnvironment() : Store.at(options.store);
   const names = wanted.map(({ storeName }) => storeName);
-  const sizes = names.map((name) => consoleSize(store.member(name).serialLog));
+  const sizes = names.map((name) => sizeOf(store.member(name).serialLog));
   const { group, reports } = await MachineGroup.open({
     store,
     names,
@@ -161,7 +161,7 @@ export class MachineCluster implements Cluster {
     const { signal, ...request } = checked("add", "add()", options);
     const name = given ?? uniqueName();
     const storeName = given === undefined ? name : this.#newStoreName(name);
-    const consoleStart = consoleSize(this.#group.store.member(storeName).serialLog);
+    const consoleStart = sizeOf(this.#group.store.member(storeName).serialLog);
     const own = { ...wireOptions(request), ...hostNames([{ name, storeName }]) };
     return this.#take({ name, report: await this.#group.add(storeName, own, signal), consoleStart });
   }

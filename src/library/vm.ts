@@ -4,7 +4,8 @@ import { FleetboxError, fromWireError } from "../core/errors.ts";
 import { checkWish } from "../core/options.ts";
 import type { MemberReport, SshEndpoint, State } from "../wire.ts";
 import { checked } from "./check.ts";
-import { consoleSize, lastLines, readConsole } from "./console_log.ts";
+import { lastLines, readConsole } from "./console_log.ts";
+import { sizeOf } from "../system/files.ts";
 import { copyFrom, copyTo } from "./copy.ts";
 import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
@@ -150,7 +151,7 @@ export class Machine implements types.Vm {
   async start(options?: types.RestartOptions): Promise<void> {
     const request = checked("restart", this.#call("start"), options);
     if (await this.state() !== "running") {
-      this.#consoleStart = consoleSize(this.#group.store.member(this.storeName).serialLog);
+      this.#consoleStart = sizeOf(this.#group.store.member(this.storeName).serialLog);
     }
     const report = await this.#group.start(this.storeName, request);
     this.#ip = report.ip;

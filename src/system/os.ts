@@ -6,9 +6,10 @@
  * processes in `/proc` (proc(5)). macOS has `ps`, whose start times are in seconds, and nothing that ends a child with
  * its parent: there a bound holder watches its parent, and the next holder ends what a killed one left.
  *
- * A test replaces the whole with {@link replaceHost}. Imports `port_owner.ts` alone, a part of it.
+ * A test replaces the whole with {@link replaceHost}. Imports `port_owner.ts`, a part of it, and looks at files.
  */
 
+import { entriesOf } from "./files.ts";
 import { ownerInLsof, ownerInProc, type PortOwner } from "./port_owner.ts";
 
 export interface HostSystem {
@@ -72,7 +73,7 @@ function linux(): HostSystem {
     },
     parentPid: () => Number(statFields("self")?.[1] ?? Deno.ppid),
     *commandLines() {
-      for (const { name } of directory("/proc")) {
+      for (const { name } of entriesOf("/proc")) {
         if (!/^\d+$/.test(name)) continue;
         try {
           yield { pid: Number(name), args: Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0") };
@@ -117,14 +118,6 @@ function statFields(pid: number | "self"): string[] | undefined {
     throw thrown;
   }
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-}
-
-function directory(path: string): Deno.DirEntry[] {
-  try {
-    return [...Deno.readDirSync(path)];
-  } catch {
-    return [];
-  }
 }
 
 /** Homebrew's prefix on Apple's processors, and on Intel's. */

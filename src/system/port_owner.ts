@@ -3,8 +3,10 @@
  * system.
  *
  * Linux has it in `/proc` (proc(5)): a socket's inode in `/proc/net/tcp`, and the process that has it open. Processes
- * of other users are not visible. macOS has lsof(8), which reports both. Imports nothing.
+ * of other users are not visible. macOS has lsof(8), which reports both.
  */
+
+import { entriesOf, readIfThere } from "./files.ts";
 
 /** A program that listens. */
 export interface PortOwner {
@@ -21,9 +23,11 @@ const TAKES_LOOPBACK = /^(0100007F|00000000|0{32}|0{16}FFFF0000(0100007F|0000000
 
 /** The owner of a port of 127.0.0.1, from `/proc`; undefined when none is visible. */
 export function ownerInProc(port: number): PortOwner | undefined {
-  const inode = ["/proc/net/tcp", "/proc/net/tcp6"].map((table) => listener(read(table), port)).find(Boolean);
+  const inode = ["/proc/net/tcp", "/proc/net/tcp6"].map((table) => listener(readIfThere(table) ?? "", port)).find(
+    Boolean,
+  );
   if (inode === undefined) return undefined;
-  for (const { name } of list("/proc")) {
+  for (const { name } of entriesOf("/proc")) {
     const pid = Number(name);
     if (Number.isInteger(pid) && hasSocket(pid, inode)) return { pid, program: programOf(pid) };
   }
@@ -48,7 +52,7 @@ export function ownerInLsof(text: string): PortOwner | undefined {
 }
 
 function hasSocket(pid: number, inode: string): boolean {
-  return list(`/proc/${pid}/fd`).some(({ name }) => {
+  return entriesOf(`/proc/${pid}/fd`).some(({ name }) => {
     try {
       return Deno.readLinkSync(`/proc/${pid}/fd/${name}`) === `socket:[${inode}]`;
     } catch {
@@ -58,23 +62,7 @@ function hasSocket(pid: number, inode: string): boolean {
 }
 
 function programOf(pid: number): string | undefined {
-  const [path] = read(`/proc/${pid}/cmdline`).split("\0");
-  const name = path.slice(path.lastIndexOf("/") + 1) || read(`/proc/${pid}/comm`).trim();
+  const [path] = (readIfThere(`/proc/${pid}/cmdline`) ?? "").split("\0");
+  const name = path.slice(path.lastIndexOf("/") + 1) || (readIfThere(`/proc/${pid}/comm`) ?? "").trim();
   return name.replace(/[^\x20-\x7e]/g, "?").slice(0, 80) || undefined;
-}
-
-function read(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
-  }
-}
-
-function list(path: string): Deno.DirEntry[] {
-  try {
-    return [...Deno.readDirSync(path)];
-  } catch {
-    return [];
-  }
 }

@@ -14,7 +14,7 @@ import { byteLength } from "../../src/core/bytes.ts";
 import { FleetboxError } from "../../src/core/errors.ts";
 import { parseSession } from "../../src/guest/cloud_init.ts";
 import { seedFiles } from "../../src/guest/seed.ts";
-import { printable } from "../../src/holder/console/console.ts";
+import { printable } from "../../src/core/printable.ts";
 import { runnerNames } from "../../src/holder.ts";
 import { LineSplitter } from "../../src/core/lines.ts";
 import { checkName, isName } from "../../src/core/names.ts";

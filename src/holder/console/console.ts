@@ -6,6 +6,8 @@
  * the first line after the firmware's means that the kernel runs.
  */
 
+import { printable } from "../../core/printable.ts";
+import { sizeOf } from "../../system/files.ts";
 import { LineSplitter } from "../../core/lines.ts";
 import type { Stage } from "../../wire.ts";
 
@@ -53,15 +55,6 @@ export class BootLines {
 
 const TAIL_BYTES = 16 * 1024;
 
-/** The size of a console log now: where the next boot's lines begin. */
-export function consoleSize(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch {
-    return 0;
-  }
-}
-
 /** The last lines of a console log from an offset on, printable, without empty ones. */
 export function consoleTail(path: string, from: number, count = 12): string[] {
   const text = new TextDecoder().decode(consoleEnd(path, from, TAIL_BYTES));
@@ -93,7 +86,7 @@ export const LOG_LIMIT = { maxBytes: 64 * 1024 * 1024, keptBytes: 1024 * 1024 };
  * @returns whether it was too large.
  */
 export function cutLog(path: string, { maxBytes, keptBytes } = LOG_LIMIT): boolean {
-  const size = consoleSize(path);
+  const size = sizeOf(path);
   if (size <= maxBytes) return false;
   const end = consoleEnd(path, 0, keptBytes);
   using file = Deno.openSync(path, { append: true });
@@ -101,13 +94,4 @@ export function cutLog(path: string, { maxBytes, keptBytes } = LOG_LIMIT): boole
   const note = new TextEncoder().encode(`[fleetbox: ${size - end.length} bytes of this console were cut off here]\r\n`);
   for (const bytes of [note, end]) for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
   return true;
-}
-
-/** Text without escape sequences and control characters (ECMA-48), lines kept. */
-export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_c])/g, "")
-    .replace(/\r\n?/g, "\n")
-    // deno-lint-ignore no-control-regex
-    .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { BootLines, consoleTail, cutLog, printable } from "./console.ts";
+import { printable } from "../../core/printable.ts";
+import { BootLines, consoleTail, cutLog } from "./console.ts";
 
 Deno.test("a console's log that has become too large is cut to its end, with a note, and appended to as before", () => {
   const path = Deno.makeTempFileSync();

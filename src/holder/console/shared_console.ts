@@ -12,7 +12,8 @@
 
 import { startLimit } from "../../core/deadline.ts";
 import { closeQuietly, dialUnix, writeAll } from "../../system/sockets.ts";
-import { consoleEnd, consoleSize, cutLog } from "./console.ts";
+import { consoleEnd, cutLog } from "./console.ts";
+import { sizeOf } from "../../system/files.ts";
 
 /** How much past output a client gets: a large terminal's screen with its escape sequences. */
 const REPLAY_BYTES = 32 * 1024;
@@ -107,7 +108,7 @@ export class SharedConsole {
   /** Sends the clients the log's new bytes, up to those that have just arrived. */
   #catchUp(arrived?: Uint8Array): void {
     const since = this.#viewers.size > 0 ? consoleEnd(this.log, this.#shown, REPLAY_BYTES) : new Uint8Array();
-    this.#shown = consoleSize(this.log);
+    this.#shown = sizeOf(this.log);
     const end = arrived ? Math.max(0, find(since, arrived.subarray(0, KEY_BYTES))) : since.length;
     for (const viewer of this.#viewers) viewer.push(since.subarray(0, end));
   }

@@ -15,7 +15,8 @@ import type { FetchProgress } from "../../image/fetch.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import type { Machine, MachineExit, MachineSpec } from "../../vmm/contract.ts";
 import type { SshEndpoint, Stage } from "../../wire.ts";
-import { BootLines, type BootListener, consoleEnd, consoleSize, consoleTail } from "../console/console.ts";
+import { BootLines, type BootListener, consoleEnd, consoleTail } from "../console/console.ts";
+import { sizeOf } from "../../system/files.ts";
 import { describe, log } from "../log.ts";
 import { allowUse } from "./gateway_use.ts";
 import { Hints } from "./hints.ts";
@@ -60,7 +61,7 @@ export class Boot {
   constructor(readonly member: Member, readonly options: Options, readonly isAdoption: boolean) {
     const limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
     this.limit = new Countdown(limitMs, () => this.abort.abort(tooLate(this, limitMs)));
-    this.logStart = consoleSize(member.paths.serialLog);
+    this.logStart = sizeOf(member.paths.serialLog);
   }
 
   get signal(): AbortSignal {

@@ -8,6 +8,7 @@
  * each time. Nothing is lost meanwhile: the write waits in the hypervisor.
  */
 
+import { freeBytes } from "../../system/free_bytes.ts";
 import { describe, log } from "../log.ts";
 
 const LOOK_MS = 500;
@@ -82,11 +83,4 @@ export class Resumer {
       log(`${name}: cannot resume it: ${describe(thrown)}`);
     }
   }
-}
-
-/** Loaded when a disk is full for the first time, because most holders never need it. */
-async function freeBytes(dir: string): Promise<number> {
-  const { statfs } = await import("node:fs/promises");
-  const { bavail, bsize } = await statfs(dir);
-  return bavail * bsize;
 }
