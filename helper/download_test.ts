@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join } from "../src/system/path.ts";
 import { codeOf, type ErrorCode, FleetboxError } from "../src/core/errors.ts";
 import { exists } from "../src/system/files.ts";
 import { Store } from "../src/store.ts";

@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join } from "../src/system/path.ts";
 import { FleetboxError } from "../src/core/errors.ts";
 import { selfExecutable } from "../src/system/program_info.ts";
 import { Store } from "../src/store.ts";

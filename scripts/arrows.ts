@@ -1,11 +1,13 @@
 /**
  * The import arrows, checked: which part of the source may import which.
  *
- * A part is a folder or a set of files. What is not listed is not allowed. Tests may import anything but shipped code may
- * not import tests; npm packages belong to one part each; nothing comes from a URL or another registry than npm.
+ * A part is a folder or a set of files. What is not listed is not allowed. Tests may import any part, but shipped code may
+ * not import tests; each npm package belongs to one module; nothing comes from a URL or from a registry other than npm.
+ * What stands in for a package of JSR's (decision 0014) is imported by one module in the whole repository, tests and
+ * scripts included. Only the examples, which are files as a user writes them, import what they like.
  */
 
-import { dirname, join, normalize } from "node:path";
+import { dirname, join, normalize } from "../src/system/path.ts";
 
 /** Part of a file, by the longest matching prefix. */
 const PARTS: [prefix: string, part: string][] = [
@@ -58,9 +60,16 @@ const ARROWS: Record<string, string[]> = {
 /** A driver's folder: only it and the files beside it import from it, because a driver is known by the contract. */
 const DRIVER = /^(src\/vmm\/)\w+\//;
 
-/** npm packages, and the one module behind which each is. */
+/** What stands in for JSR's packages (decision 0014), and the one module that imports each. */
+const STAND_INS: { standIn: string; names?: string; module: string; importedAs?: string }[] = [
+  { standIn: "commander", module: "src/cli/arguments/parser.ts" }, // @cliffy/command
+  { standIn: "node:path", module: "src/system/path.ts" }, // @std/path
+  { standIn: "node:util", names: "parseArgs", module: "scripts/flags.ts" }, // @std/cli
+  { standIn: "node:assert", module: "tests/support/assert.ts", importedAs: "#assert" }, // @std/assert
+];
+
+/** The other npm packages of shipped code, and the one module that imports each. */
 const PACKAGES: Record<string, string> = {
-  "commander": "src/cli/arguments/parser.ts",
   "dns-packet": "src/network/dns.ts",
   "ssh2": "src/library/ssh/ssh2.ts",
 };
@@ -72,13 +81,13 @@ function partOf(file: string): string | undefined {
 function* sources(dir: string): Generator<string> {
   for (const entry of Deno.readDirSync(dir === "" ? "." : dir)) {
     const path = join(dir, entry.name);
-    if (entry.isDirectory && !["node_modules", "build", "dist", ".git", "tests"].includes(entry.name)) {
+    if (entry.isDirectory && !["node_modules", "build", "dist", ".git", "examples"].includes(entry.name)) {
       yield* sources(path);
     } else if (entry.isFile && path.endsWith(".ts")) yield path;
   }
 }
 
-const isTest = (file: string) => /(_test|\/testing|_bench)\.ts$/.test(file);
+const isTest = (file: string) => file.startsWith("tests/") || /(_test|\/testing|_bench)\.ts$/.test(file);
 const defects: string[] = [];
 
 function check(file: string, specifier: string): void {
@@ -86,6 +95,7 @@ function check(file: string, specifier: string): void {
   if (specifier.startsWith("node:")) return;
   if (!specifier.startsWith(".")) {
     const name = specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+    if (STAND_INS.some(({ standIn }) => standIn === name)) return; // checked with those of tests and scripts
     const only = PACKAGES[name];
     if (file !== only) defects.push(`${file} imports ${specifier}, expected ${only ?? "no such package"}`);
     return;
@@ -98,7 +108,7 @@ function check(file: string, specifier: string): void {
       `${file} imports ${target}: only files in ${above} and in the folder itself may import from ${folder}`,
     );
   }
-  if (isTest(target) || target.startsWith("tests/")) {
+  if (isTest(target)) {
     defects.push(`${file} imports ${target}: shipped code imports a test`);
   } else if (to === undefined) defects.push(`${file} imports ${target}, which is in no part`);
   else if (to !== part && !ARROWS[part].includes(to)) {
@@ -106,18 +116,43 @@ function check(file: string, specifier: string): void {
   }
 }
 
+/** The modules of {@link STAND_INS} that import theirs. */
+const standIns = new Set<string>();
+
+function checkStandIns(file: string, specifier: string, names: string): void {
+  for (const { standIn, names: only, module, importedAs } of STAND_INS) {
+    const isIt = specifier === standIn || specifier.startsWith(`${standIn}/`);
+    if (!isIt || (only !== undefined && !names.includes(only))) continue;
+    if (file === module) standIns.add(module);
+    else {defects.push(
+        `${file} imports ${only ? `${only} from ` : ""}${specifier}: import ${importedAs ?? module} instead`,
+      );}
+  }
+}
+
+/** The imports of a file: what is imported, and from where. */
+function* importsOf(text: string): Generator<{ names: string; specifier: string }> {
+  const imports =
+    /(?:^|\n)\s*(?:import|export)\b([^;'"]*?)\bfrom\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/g;
+  for (const [, names = "", from, lazy, bare] of text.matchAll(imports)) {
+    yield { names, specifier: from ?? lazy ?? bare };
+  }
+}
+
 let count = 0;
 for (const file of sources("")) {
-  if (isTest(file) || file.startsWith("scripts/") || file.startsWith("examples/")) continue;
+  const imports = [...importsOf(Deno.readTextFileSync(file))];
+  for (const { specifier, names } of imports) checkStandIns(file, specifier, names);
+  if (isTest(file) || file.startsWith("scripts/")) continue;
   if (partOf(file) === undefined) {
     defects.push(`${file} is in no part: add it to scripts/arrows.ts`);
     continue;
   }
   count++;
-  const text = Deno.readTextFileSync(file);
-  const imports =
-    /(?:^|\n)\s*(?:import|export)\b[^;'"]*?\bfrom\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/g;
-  for (const match of text.matchAll(imports)) check(file, match[1] ?? match[2] ?? match[3]);
+  for (const { specifier } of imports) check(file, specifier);
+}
+for (const { standIn, module } of STAND_INS) {
+  if (!standIns.has(module)) defects.push(`${module} does not import ${standIn}, although decision 0014 says so`);
 }
 
 for (const defect of defects) console.error(`arrows: ${defect}`);

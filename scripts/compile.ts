@@ -11,7 +11,7 @@
  */
 
 import { flagsOr, parseArgs } from "./flags.ts";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "../src/system/path.ts";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import type { Inside } from "../src/image/embedded.ts";

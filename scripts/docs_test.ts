@@ -1,7 +1,7 @@
 /** Checks of the documentation: links lead to files and headings that exist, and the README stays short. */
 
-import { deepEqual, ok } from "node:assert/strict";
-import { dirname, normalize } from "node:path";
+import { deepEqual, ok } from "#assert";
+import { dirname, normalize } from "../src/system/path.ts";
 
 const pages = new TextDecoder()
   .decode(

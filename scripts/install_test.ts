@@ -1,7 +1,7 @@
 /** `packaging/install.sh` against a server on loopback, with its tools chosen by a `PATH` of links. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../src/system/path.ts";
 import { fakeDist, inDirectory } from "./release_testing.ts";
 import { makeRelease } from "./release.ts";
 

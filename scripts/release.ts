@@ -10,7 +10,7 @@
 
 import { flagsOr, parseArgs } from "./flags.ts";
 import { createHash } from "node:crypto";
-import { join, resolve } from "node:path";
+import { join, resolve } from "../src/system/path.ts";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { ROOT } from "./toolchain.ts";

@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../src/system/path.ts";
 import { VERSION } from "../src/system/program_info.ts";
 import { fakeDist, inDirectory } from "./release_testing.ts";
 import { makeRelease, TARGETS } from "./release.ts";

@@ -1,6 +1,6 @@
 /** What the tests of releases share. */
 
-import { join } from "node:path";
+import { join } from "../src/system/path.ts";
 import { VERSION } from "../src/system/program_info.ts";
 import { TARGETS } from "./release.ts";
 

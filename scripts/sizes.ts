@@ -3,7 +3,7 @@
  * for the commands, one file each). A file or folder that grows past that is to be split.
  */
 
-import { dirname } from "node:path";
+import { dirname } from "../src/system/path.ts";
 
 const MAX_LINES = 400;
 const MAX_FILES = 20;

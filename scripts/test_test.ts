@@ -1,7 +1,7 @@
 /** What `scripts/test` prints for tests that pass, fail, or pass only when they are run again; the suites are made here. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../src/system/path.ts";
 import { ROOT } from "./toolchain.ts";
 
 /** Runs suites made of files in a directory of their own. @returns the code, and the lines after the last suite's. */

@@ -10,7 +10,7 @@
  * | nothing of this                                 | nothing: why, and what to do                               |
  */
 
-import { join, resolve } from "node:path";
+import { join, resolve } from "../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");

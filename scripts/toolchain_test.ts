@@ -1,7 +1,7 @@
 /** What `make compile` compiles with: what the user names; else a message with the way out. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../src/system/path.ts";
 import { inDirectory } from "./release_testing.ts";
 import { ROOT } from "./toolchain.ts";
 

@@ -1,7 +1,7 @@
 /** Checks of the workflows without running them: those of actionlint's that concern these two. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../src/system/path.ts";
 import { TARGETS } from "./release.ts";
 import { isThere, output, ROOT } from "./toolchain.ts";
 

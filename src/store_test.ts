@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "./system/path.ts";
 import { FleetboxError } from "./core/errors.ts";
 import { removeMember } from "./store/remove.ts";
 import { exists, temporaryOf, writeDurably } from "./system/files.ts";

@@ -1,6 +1,6 @@
 /** What is printed of an error: each thing once. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../core/errors.ts";
 import { errorText } from "./error_text.ts";
 

@@ -6,7 +6,7 @@
  *     FLEETBOX_UPDATE_SNAPSHOTS=1 node_modules/.bin/deno test -A src/cli/help_test.ts
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { Command } from "./arguments/parser.ts";
 import { which } from "../system/process.ts";
 import { afterText, manual } from "./manual.ts";

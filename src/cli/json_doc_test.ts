@@ -1,6 +1,6 @@
 /** `docs/json.md` against the program's commands and types. What commands really print: `tests/whole/json_test.ts`. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { readJsonDocument, shapeAt, valuesOf } from "../../tests/support/json_shapes.ts";
 import { EXIT_CODES, type WireError } from "../core/errors.ts";
 import type { MemberConfig, MemberPaths } from "../store.ts";

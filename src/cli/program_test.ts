@@ -1,6 +1,6 @@
 /** The program as the argument parser sees it. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { buildProgram } from "./program.ts";
 
 Deno.test("a command is loaded alone by its name and by each of its aliases, and is the one that all of them have", async () => {

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { DEFAULTS, type Options } from "../core/options.ts";
 import type { MemberConfig } from "../store.ts";
 import { type Effect, EFFECTS, ineffective, type MemberOption, type Standing, standingOf } from "./option_effects.ts";

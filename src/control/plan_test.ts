@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../core/errors.ts";
 import type { MemberConfig } from "../store.ts";
 import type { MemberReport } from "../wire.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { Countdown, Limit, startLimit } from "./deadline.ts";
 
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));

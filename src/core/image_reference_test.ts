@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { memberOptions } from "../cli/arguments/member_options.ts";
 import { wireOptions } from "../library/check.ts";
 

@@ -1,7 +1,7 @@
 /** What is loaded when: the modules that `version` and `ls` read, and those that a compiled executable has to hold. */
 
-import assert from "node:assert/strict";
-import { relative } from "node:path";
+import * as assert from "#assert";
+import { relative } from "../system/path.ts";
 import { fileURLToPath } from "node:url";
 import { MODULES } from "../../main.ts";
 

@@ -1,7 +1,7 @@
 /** Our paths against those of `node:path`. */
 
-import assert from "node:assert/strict";
-import { posix } from "node:path";
+import * as assert from "#assert";
+import { posix } from "../system/path.ts";
 import fc from "fast-check";
 import { join, resolveFrom } from "./paths.ts";
 

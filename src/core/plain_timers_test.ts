@@ -3,7 +3,7 @@
  * a wait that may end early or late without harm, and is listed here with what it is for.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

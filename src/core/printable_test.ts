@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { printable } from "./printable.ts";
 
 Deno.test("printable: escape sequences go, and a line that ends with more than one carriage return is one line", () => {

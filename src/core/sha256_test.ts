@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { createHash } from "node:crypto";
 import { sha256 } from "./sha256.ts";
 

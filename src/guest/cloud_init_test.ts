@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { parseSession } from "./cloud_init.ts";
 
 const result = (errors: unknown) => JSON.stringify({ v1: { datasource: "DataSourceNoCloud", errors } }, null, 1);

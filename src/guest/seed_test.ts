@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../system/path.ts";
 import fc from "fast-check";
 import { type SeedFacts, seedFiles, SIZE_FILE, writeSeed } from "./seed.ts";
 import { isMimeMessage } from "./user_data.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../core/errors.ts";
 import { checkUserData, MAX_USER_DATA_BYTES, needsNetwork } from "./user_data.ts";
 

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { comebackFromEnvironment, isTooMany, recentDeaths } from "./guardian.ts";
 
 Deno.test("three deaths within a minute are too many, three within a longer time are not", () => {

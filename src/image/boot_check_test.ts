@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../system/path.ts";
 import { run } from "../system/process.ts";
 import { codeOf } from "../core/errors.ts";
 import { checkBootable } from "./boot_check.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { sourcesFrom } from "./build.ts";
 import { CATALOG, catalogRow } from "./catalog.ts";
 import { earlyScript, firstScript, lateScript } from "./recipe.ts";

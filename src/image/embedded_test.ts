@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../system/path.ts";
 import { brotliCompressSync } from "node:zlib";
 import { bytesOf } from "./embedded.ts";
 

@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../system/path.ts";
 import { codeOf, FleetboxError, messageOf } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 import { cachedImages, lookUp, removeImage } from "./cache.ts";

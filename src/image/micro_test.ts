@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join } from "../system/path.ts";
 import { brotliCompressSync } from "node:zlib";
 import { FleetboxError } from "../core/errors.ts";
 import { Store } from "../store.ts";

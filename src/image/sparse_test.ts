@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import fc from "fast-check";
 import { SparseWriter } from "./sparse.ts";
 

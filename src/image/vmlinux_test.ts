@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { unpackKernel, unpackLz4Block } from "./vmlinux.ts";
 
 const text = (from: string) => new TextEncoder().encode(from);

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError, hintOf } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
 import { checked, wireOptions } from "./check.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { printable } from "../core/printable.ts";
 import { sizeOf } from "../system/files.ts";
 import { lastLines, readConsole } from "./console_log.ts";

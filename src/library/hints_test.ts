@@ -1,6 +1,6 @@
 /** The hints of the command line in the library's words; and that whoever prints an error prints its hint. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { causesOf, FleetboxError, hintOf, messageOf, toWireError } from "../core/errors.ts";
 import { fileURLToPath } from "node:url";
 import { libraryHint } from "./hints.ts";

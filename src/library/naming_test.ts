@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { clusterOf, isName, MAX_NAME_LENGTH } from "../core/names.ts";
 import { testName, uniqueName, uniqueNames } from "./naming.ts";
 

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { poll, TimeOver } from "./poll.ts";
 
 Deno.test("poll: tries until it works, and gives what it gave", async () => {

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { until } from "../../tests/support/processes.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../core/errors.ts";
 import type { WaitTarget } from "./types.ts";
 import { waitFor, type Watched } from "./wait_for.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 // @ts-types="@types/dns-packet"

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import fc from "fast-check";
 import { encodeFrame, FRAME, FrameReader, GARBAGE, HEADER_BYTES, MAX_FRAME } from "./frame.ts";
 

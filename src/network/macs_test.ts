@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import fc from "fast-check";
 import { FleetboxError } from "../core/errors.ts";
 import { AGE_SECONDS, MacTable, MAX_LEARNED, MAX_LEARNED_PER_PORT, NOBODY } from "./macs.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../core/errors.ts";
 import { parseMac } from "./macs.ts";
 import { SUBNET, Subnet } from "./subnet.ts";

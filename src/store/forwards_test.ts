@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../core/errors.ts";
 import { dropForward, forwardText, madeForward, parseForward, reserveForwards } from "./forwards.ts";
 import { type MemberConfig, Store } from "../store.ts";

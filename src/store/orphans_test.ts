@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { until } from "../../tests/support/processes.ts";
-import { join } from "node:path";
+import { join } from "../system/path.ts";
 import { completeRecords, fateOf, liveMembers, settledRecords, sweepGroups } from "./orphans.ts";
 import { identify, isAlive, type ProcessIdentity, start } from "../system/process.ts";
 import { exists } from "../system/files.ts";

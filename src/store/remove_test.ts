@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../system/path.ts";
 import { decoyMachine } from "../../tests/support/decoy.ts";
 import { codeOf } from "../core/errors.ts";
 import { exists } from "../system/files.ts";

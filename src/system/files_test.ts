@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "./path.ts";
 import { ensureKey } from "../guest/key.ts";
 import { writeSharedDirectoryImage } from "../guest/shared_directories.ts";
 import { temporaryStore } from "../image/testing.ts";

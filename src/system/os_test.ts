@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { darwin, host, replaceHost } from "./os.ts";
 import { identify, isAlive, toolPath } from "./process.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { until } from "../../tests/support/processes.ts";
 import { listener, ownerInLsof, ownerInProc } from "./port_owner.ts";
 

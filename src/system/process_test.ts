@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { until } from "../../tests/support/processes.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { identify, isAlive, ProcessError, run, start, startHolder, which } from "./process.ts";

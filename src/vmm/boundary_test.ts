@@ -1,6 +1,6 @@
 /** The drivers' boundary: what is a hypervisor's own is known in its folder of `src/vmm/` alone. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

@@ -1,6 +1,6 @@
 /** However and whenever a client ends, nothing of its group is left. Against the fake QEMU. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";

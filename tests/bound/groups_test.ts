@@ -1,6 +1,6 @@
 /** Bound and detached groups in one store: neither touches the other's members. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { kill, until } from "../support/processes.ts";
 import { sandbox, told } from "../support/sandbox.ts";

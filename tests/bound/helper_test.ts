@@ -1,7 +1,7 @@
 /** The helper instead of fleetbox, and clients that find none. Against the fake QEMU. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";
 import { Client, untilNothing } from "./bound.ts";

@@ -1,6 +1,6 @@
 /** `kill -9` of a bound holder: its machines and its gateway die with it, and the next start of the names works. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { kill, until } from "../support/processes.ts";

@@ -1,6 +1,6 @@
 /** The bound lifetime with real machines: real QEMU ends as well, which the fake QEMU cannot show. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { exists } from "../../src/system/files.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";

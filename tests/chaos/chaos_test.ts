@@ -4,7 +4,7 @@
  * another.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { test } from "../support/sandbox.ts";
 import { campaign, type CampaignResult, killsOf } from "./campaign.ts";
 import { joinsAndStops, upAndStop } from "./leaks.ts";

@@ -2,7 +2,7 @@
  * What must be true after any campaign. Each check returns sentences that describe what is wrong.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { run } from "../../src/system/process.ts";
 import type { GroupRecord } from "../../src/store.ts";
 import { parentOf } from "../support/processes.ts";

@@ -3,7 +3,7 @@
  * joins and stops. Both report what is in use after a few cycles, when everything has been loaded once, and at the end.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { removeStopped } from "../../src/control/remove.ts";
 import { addMember, stop } from "../../src/control.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";

@@ -1,6 +1,6 @@
 /** What fleetbox has in use, read from `/proc` and the store: the numbers that must not grow. */
 
-import { join } from "node:path";
+import { join } from "../../src/system/path.ts";
 import type { ProcessIdentity } from "../../src/system/process.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 

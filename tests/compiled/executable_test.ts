@@ -3,8 +3,8 @@
  * was replaced. `scripts/test-suite` compiles it and runs `whole/` against it, too.
  */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 import { Client, untilNothing } from "../bound/bound.ts";
 import { FLEETBOX, IS_COMPILED } from "../support/command.ts";

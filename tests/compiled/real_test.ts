@@ -1,6 +1,6 @@
 /** The compiled executable on real QEMU, with the image that it carries: the README's start. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { guestOk } from "../support/guest.ts";
 import { IS_COMPILED } from "../support/command.ts";
 import { sandbox, test } from "../support/sandbox.ts";

@@ -1,7 +1,7 @@
 /** A real Debian 12, built from packages, in a group with two micro members. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
 import { provideImage, tell } from "./images.ts";
 

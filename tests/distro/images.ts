@@ -10,7 +10,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 import { CATALOG } from "../../src/image/catalog.ts";
 import { Running } from "../support/command.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { startGateway } from "../../src/vmm/qemu/gateway.ts";
 import { Switch } from "../../src/network/switch.ts";
 import { qemu } from "../../src/vmm/qemu/driver.ts";

@@ -5,7 +5,7 @@
  */
 
 import { statfsSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname } from "../../src/system/path.ts";
 import { arp, bytesOfMac, echo, readArp, readEcho, StreamNetdev } from "./frames.ts";
 import { beHostile } from "./hostile.ts";
 import { type Behaviour, sleep } from "./qemu.ts";

@@ -4,7 +4,7 @@
  * behaviours.
  */
 
-import { dirname, join } from "node:path";
+import { dirname, join } from "../../src/system/path.ts";
 import { bytesOfMac, type StreamNetdev } from "./frames.ts";
 import type { QmpServer } from "./qmp_server.ts";
 

@@ -3,7 +3,7 @@
  * hostile) sends garbage frames, QMP and console text as fast as they are read. It must answer all others meanwhile.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import fc from "fast-check";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";

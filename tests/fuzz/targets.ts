@@ -5,7 +5,7 @@
  * where nothing is. `run.ts` also checks that no case takes a second of processor time and that memory does not grow.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { Buffer } from "node:buffer";
 // @ts-types="@types/dns-packet"
 import * as packets from "dns-packet";

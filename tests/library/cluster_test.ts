@@ -1,6 +1,6 @@
 /** Groups of real machines: names on their network, members that come and go, two groups at once. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { type Cluster, FleetboxError, startCluster } from "../../mod.ts";
 import { assertNothingLeft, testStore } from "./support.ts";

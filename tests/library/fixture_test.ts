@@ -1,6 +1,6 @@
 /** The fixtures of `testing.ts`, in test runs of their own: what they print, keep, skip and leave behind. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { assertNothingLeft, testStore } from "./support.ts";
 

@@ -1,6 +1,6 @@
 /** A machine's lifetime: machines that fail, are interrupted, or exist already, and what they leave. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { FleetboxError, start, startCluster } from "../../mod.ts";
 import { isAlive } from "../../src/system/process.ts";

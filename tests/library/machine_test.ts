@@ -1,8 +1,8 @@
 /** One real machine: commands, files, waits, restarts. It is booted once, for all steps. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join } from "../../src/system/path.ts";
 import { CommandError, FleetboxError, start } from "../../mod.ts";
 import { assertNothingLeft, testStore, textOf } from "./support.ts";
 

@@ -1,6 +1,6 @@
 /** What the library's tests share: a store of their own below TMPDIR, and the check at its end for what was left. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { Store } from "../../src/store.ts";
 import type { StartOptions } from "../../src/library/types.ts";
 import { processesOf } from "../support/processes.ts";

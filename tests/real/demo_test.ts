@@ -1,6 +1,6 @@
 /** `demo/run`, as `make demo` runs it: without a terminal, and on one without input. Real QEMU. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { OnTerminal } from "../support/terminal.ts";
 import { Running } from "../support/command.ts";

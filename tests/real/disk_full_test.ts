@@ -1,7 +1,7 @@
 /** The host's disk is full while a real guest writes: real QEMU, a file system of a few MiB. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { guest, guestOk } from "../support/guest.ts";
 import { until } from "../support/processes.ts";
 import { MAY_MOUNT, sandbox, test, told } from "../support/sandbox.ts";

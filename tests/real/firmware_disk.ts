@@ -7,7 +7,7 @@
  * in an archive overrides what came earlier.
  */
 
-import { join } from "node:path";
+import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 
 const MICRO = fileURLToPath(new URL("../../build/micro", import.meta.url));

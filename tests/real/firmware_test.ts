@@ -1,7 +1,7 @@
 /** Stock images: a disk with a partition table and a boot loader, started by BIOS and by UEFI. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { exists } from "../../src/system/files.ts";
 import { run } from "../../src/system/process.ts";
 import { guestOk } from "../support/guest.ts";

@@ -1,6 +1,6 @@
 /** Real machines on one network: names, addresses, members that join, stop, die and are adopted. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { kill, until } from "../support/processes.ts";
 import { guest, guestOk } from "../support/guest.ts";

@@ -1,6 +1,6 @@
 /** A killed holder's group comes back by itself: the effect on its guests' connections. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { guestOk } from "../support/guest.ts";
 import { until } from "../support/processes.ts";
 import { sandbox, test } from "../support/sandbox.ts";

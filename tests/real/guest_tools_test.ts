@@ -1,7 +1,7 @@
 /** A real guest from the command line: `exec`, `cp`, a larger disk, a shared directory. Two machines are booted once. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { FLEETBOX } from "../support/command.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 

@@ -1,6 +1,6 @@
 /** A hostile guest with root, in a group with host access: it takes nobody's address, and reaches only what is allowed. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { until } from "../support/processes.ts";
 import { guest, guestOk } from "../support/guest.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";

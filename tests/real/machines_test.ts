@@ -1,7 +1,7 @@
 /** One real machine: its disk, its SSH, its power. Real QEMU, the micro image, egress off. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { until } from "../support/processes.ts";

@@ -1,7 +1,7 @@
 /** A real machine in a home directory with an odd path: QEMU, its tools, ssh and scp get the path unchanged. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { guestOk } from "../support/guest.ts";
 import { sandbox, test } from "../support/sandbox.ts";
 

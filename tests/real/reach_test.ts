@@ -1,6 +1,6 @@
 /** Ways to a real machine from the host besides SSH: its serial console, and forwarded ports. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { guest, guestOk } from "../support/guest.ts";
 import { kill, until } from "../support/processes.ts";
 import { sandbox, test } from "../support/sandbox.ts";

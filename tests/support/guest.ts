@@ -1,6 +1,6 @@
 /** Commands inside a real guest. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { Result } from "./command.ts";
 import { type Sandbox, told } from "./sandbox.ts";
 

@@ -6,7 +6,7 @@
  * `number`, `boolean`, `object`), the values in backquotes that there are, `[NAME](#…)`, `list of T`, `map of T`, `T or null`.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 
 export interface Shape {

@@ -7,7 +7,7 @@
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { join } from "../../src/system/path.ts";
 import { identify } from "../../src/system/process.ts";
 import type { Status } from "../../src/wire.ts";
 import { FLEETBOX } from "./command.ts";

@@ -10,9 +10,9 @@
  * test. A test that leaves debris on purpose says so with {@link Sandbox.leavesDebris}.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 import { getStatus, stop } from "../../src/control.ts";
 import { isAlive } from "../../src/system/process.ts";

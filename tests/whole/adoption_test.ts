@@ -1,7 +1,7 @@
 /** A killed holder's machines: each command that needs them adopts them; those that cannot be adopted are reported and left alone. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { identify, isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { type Found, kill, signal, until } from "../support/processes.ts";

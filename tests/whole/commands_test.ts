@@ -1,7 +1,7 @@
 /** What each command promises: help, JSON, exit codes, ssh, logs, and ls when something is broken. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { sandbox } from "../support/sandbox.ts";
 import { FLEETBOX, IS_COMPILED } from "../support/command.ts";
 import { until } from "../support/processes.ts";

@@ -1,7 +1,7 @@
 /** Completion in the real shells: each on a terminal of its own, with the TAB key. A shell that is not installed is skipped. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { which } from "../../src/system/process.ts";
 import { FLEETBOX } from "../support/command.ts";
 import { sandbox } from "../support/sandbox.ts";

@@ -1,6 +1,6 @@
 /** The serial console, shared through the holder: on a terminal, in a pipe, on the socket. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { until } from "../support/processes.ts";
 import { identify } from "../../src/system/process.ts";
 import { sandbox, test } from "../support/sandbox.ts";

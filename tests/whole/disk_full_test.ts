@@ -1,7 +1,7 @@
 /** The host's file system is full while guests write: the machine is paused, the user is told, and it is resumed. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { until } from "../support/processes.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test } from "../support/sandbox.ts";
 

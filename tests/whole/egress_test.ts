@@ -1,7 +1,7 @@
 /** Egress and host access belong to a member: kept with it, changed while it runs, different within a group. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { exists } from "../../src/system/files.ts";
 import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";

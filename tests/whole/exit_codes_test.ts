@@ -1,7 +1,7 @@
 /** The exit codes that help and README promise, each from the real command line; and the answer to a typing mistake. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { sandbox, told } from "../support/sandbox.ts";
 
 Deno.test("exit code 0: done, also when there is nothing to do", async () => {

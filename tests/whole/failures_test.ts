@@ -1,6 +1,6 @@
 /** Machines that do not come up, or do not stay up: what is reported, what is left, and that the others go on. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { kill, until } from "../support/processes.ts";

@@ -1,6 +1,6 @@
 /** Port forwards: kept, listed and refused, across stops, crashes and new gateways. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { talkJson } from "../support/socket.ts";

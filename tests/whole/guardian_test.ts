@@ -1,6 +1,6 @@
 /** A detached group whose holder is killed comes back without any command, also when a command acts at the same moment. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { Client } from "../bound/bound.ts";
 import { identify, isAlive } from "../../src/system/process.ts";

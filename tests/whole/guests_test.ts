@@ -1,7 +1,7 @@
 /** What a user gives to guests, and how it is refused: `--fixture`, `--user-data`, `--ready`, `cp`, `exec`. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { sandbox, told } from "../support/sandbox.ts";
 
 Deno.test("a shared directory that cannot be used is an error before anything boots", async () => {

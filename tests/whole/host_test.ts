@@ -1,7 +1,7 @@
 /** A host that lacks something: a program, an image, memory, a place for the store, room on the disk. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { which } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test, told } from "../support/sandbox.ts";

@@ -1,6 +1,6 @@
 /** A member's identity apart from its name in the store: host name, slot, MAC; and stores of an earlier version. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { type MemberConfig, parseGroupRecord } from "../../src/store.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { talkJson } from "../support/socket.ts";

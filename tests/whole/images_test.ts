@@ -1,7 +1,7 @@
 /** Images on the command line: downloads that members wait for, `fleetbox image`, and what is missing for them. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { imagesIn, rawDisk, serve, sha256Of } from "../../src/image/testing.ts";
 import type { MemberReport } from "../../src/wire.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";

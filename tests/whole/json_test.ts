@@ -1,7 +1,7 @@
 /** Every command's --json, from the real command line, against the shapes that docs/json.md promises. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { rawDisk, serve } from "../../src/image/testing.ts";
 import type { Result } from "../support/command.ts";
 import { checkShape, readJsonDocument, shapeAt } from "../support/json_shapes.ts";

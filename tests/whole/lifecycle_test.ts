@@ -1,6 +1,6 @@
 /** The ordinary uses, without failures, against the fake QEMU: up, ls, stop, join, rm. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { until } from "../support/processes.ts";

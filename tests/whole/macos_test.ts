@@ -1,6 +1,6 @@
 /** fleetbox with macOS's facts: what differs there is replaced, and QEMU is the fake QEMU. macOS itself is not tested. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { sandbox, test, told } from "../support/sandbox.ts";
 import { Client, untilNothing } from "../bound/bound.ts";

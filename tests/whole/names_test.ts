@@ -1,6 +1,6 @@
 /** Invalid names everywhere: on the command line, in the holder's own argument, on the sockets. None has an effect. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { exists } from "../../src/system/files.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 import { talk, talkJson } from "../support/socket.ts";

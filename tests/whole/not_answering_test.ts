@@ -1,7 +1,7 @@
 /** Machines that do not answer or are gone: what is reported, and how connections to them end. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { kill, signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 

@@ -1,7 +1,7 @@
 /** A home directory whose path has spaces, quotes, commas and more: no part of it is read by a shell or as an option. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { exists } from "../../src/system/files.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 

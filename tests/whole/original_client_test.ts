@@ -1,6 +1,6 @@
 /** A client of protocol 1 that was not written for this program: it looks at the pidfile first, and reads once. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { rawDisk, serve } from "../../src/image/testing.ts";
 import { exists } from "../../src/system/files.ts";
 import { OriginalClient } from "../support/original_client.ts";

@@ -1,7 +1,7 @@
 /** `fleetbox prune`: finds and removes what a crash left; never a disk, nor anything of a living group. */
 
-import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import * as assert from "#assert";
+import { dirname, join } from "../../src/system/path.ts";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { digestOf } from "../../src/store.ts";

@@ -1,6 +1,6 @@
 /** Commands that run at the same time, after the kill of another one, and under Ctrl-C. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { until } from "../support/processes.ts";

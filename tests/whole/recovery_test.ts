@@ -1,6 +1,6 @@
 /** What a killed holder leaves and what is damaged in the store: it is adopted, swept or reported; a disk is never deleted. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { identify, isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { kill, signal, until } from "../support/processes.ts";

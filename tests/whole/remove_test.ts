@@ -3,7 +3,7 @@
  * disk, and the caller says so.
  */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { start } from "../../mod.ts";
 import { codeOf } from "../../src/core/errors.ts";
 import { exists } from "../../src/system/files.ts";

@@ -1,6 +1,6 @@
 /** The protocol on a member's socket, byte for byte; and clients that break it. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { exists } from "../../src/system/files.ts";
 import { until, within } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";

@@ -1,6 +1,6 @@
 /** The host sleeps and wakes: here a SIGSTOP and SIGCONT of every process. No machine or command may end because of it. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { ProcessIdentity } from "../../src/system/process.ts";
 import { signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";

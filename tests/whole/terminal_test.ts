@@ -1,6 +1,6 @@
 /** What a user sees on a terminal, and what is left out without one. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FLEETBOX } from "../support/command.ts";
 import { OnTerminal } from "../support/terminal.ts";
 import { Screen } from "../support/screen.ts";

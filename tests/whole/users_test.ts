@@ -1,7 +1,7 @@
 /** Other users of the host: they see nothing of a store; and a store that belongs to another user. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 

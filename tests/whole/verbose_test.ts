@@ -1,7 +1,7 @@
 /** --verbose: each step, and the hypervisor's command line as a shell reads it. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { sandbox } from "../support/sandbox.ts";
 
 const DECODER = new TextDecoder();

@@ -1,6 +1,6 @@
 /** Help and errors on a terminal: no line is wider than it, and what a user copies is in one piece. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { OnTerminal } from "../support/terminal.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 

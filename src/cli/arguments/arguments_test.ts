@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError, hintOf } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { parseForward } from "../../store/forwards.ts";

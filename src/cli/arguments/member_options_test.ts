@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { ineffective, type MemberOption, type Standing } from "../../control/option_effects.ts";
 import type { Options } from "../../core/options.ts";
 import type { MemberConfig } from "../../store.ts";

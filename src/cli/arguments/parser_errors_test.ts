@@ -1,6 +1,6 @@
 /** What the parser finds wrong, command by command: the question, the example, and the command that was meant. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { Command } from "./parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { FOREIGN_WORDS } from "./foreign_commands.ts";

@@ -1,6 +1,6 @@
 /** What may stand at the cursor, against the program's real commands and members made up here. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { complete, type Facts } from "./complete.ts";
 import type { MemberView } from "../member_view.ts";
 import { buildProgram } from "../program.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { findDetach, lastScreen, TerminalModes } from "./console_screen.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -1,6 +1,6 @@
 /** Lines that are drawn over, on a screen: what stands there after each step. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { Screen } from "../../../tests/support/screen.ts";
 import { LiveLines } from "./live_lines.ts";
 

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../../core/errors.ts";
 import { Store } from "../../store.ts";
 import type { GroupReport, MemberReport } from "../../wire.ts";

@@ -1,6 +1,6 @@
 /** Text fitted into a width: what breaks, and what never does. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { wrapHelp, wrapLine } from "./wrap.ts";
 
 Deno.test("a line breaks between words, and goes on behind its hang", () => {

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { joined, SharedConsole, Tail, Viewer } from "./shared_console.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);

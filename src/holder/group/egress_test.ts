@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { GroupRecord } from "../../store.ts";
 import { decideUse, type GatewayUse, keptUse, together, wasRestricted } from "./egress.ts";
 

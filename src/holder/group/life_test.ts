@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { GroupLife, type Holdings, type LifeState } from "./life.ts";
 
 Deno.test("life: a group only goes forward, and each step happens once", () => {

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { GroupRecord } from "../../store.ts";
 import { recover } from "./recovery.ts";

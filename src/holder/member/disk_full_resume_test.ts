@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { Resumer } from "./disk_full_resume.ts";
 
 const MIB = 1024 * 1024;

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import * as fc from "fast-check";
 import { codeOf } from "../../core/errors.ts";
 import { SUBNET } from "../../network/subnet.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { WireError } from "../../core/errors.ts";
 import { type Booting, isActive, NEXT, type Phase, type PhaseKind, Phases, type Running, wireState } from "./phases.ts";
 

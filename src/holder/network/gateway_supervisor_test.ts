@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import type { Gateway, MachineExit } from "../../vmm/contract.ts";
 import { backOffMs, GatewayKeeper } from "./gateway_supervisor.ts";
 

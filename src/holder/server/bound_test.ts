@@ -1,5 +1,5 @@
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../system/path.ts";
 import { exists } from "../../system/files.ts";
 import { connectUnix, type UnixConnection } from "../../system/sockets.ts";
 import { listenForClient, watchParent } from "./bound.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { MAX_REQUEST_BYTES } from "../../wire.ts";
 import { readRequest } from "./read_request.ts";
 

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { Slots } from "./semaphore.ts";
 
 Deno.test("slots: no more than so many at once, in the order in which they came", async () => {

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { sharedBy } from "./ssh_pool.ts";
 
 Deno.test("lanes: commands share a connection where the server can, and not on a dropbear before 2024.86", () => {

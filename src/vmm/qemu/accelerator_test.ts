@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../../core/errors.ts";
 import { FAKE_QEMU, Workspace } from "../../../tests/fake_qemu/machine.ts";
 import { chooseAccelerator, decide, type Facts, type KvmDevice } from "./accelerator.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import fc from "fast-check";
 import { FleetboxError } from "../../core/errors.ts";
 import type { MachineSpec } from "../contract.ts";

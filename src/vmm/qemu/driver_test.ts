@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../../core/errors.ts";
 import { identify, isAlive } from "../../system/process.ts";
 import { Workspace } from "../../../tests/fake_qemu/machine.ts";

@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { lastWords, machineExit, type QemuEnd, startFailure } from "./exits.ts";
 
 const ENDS: [string, Omit<QemuEnd, "tail">, string][] = [

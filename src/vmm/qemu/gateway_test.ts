@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../../core/errors.ts";
 import { identify } from "../../system/process.ts";
 import { arp, bytesOfMac, ipAt, readArp } from "../../../tests/fake_qemu/frames.ts";

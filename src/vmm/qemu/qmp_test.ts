@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { FleetboxError } from "../../core/errors.ts";
 import { MAX_LINE_LENGTH, QmpClient, QmpClosedError, QmpCommandError, type QmpEvent } from "./qmp.ts";
 

@@ -1,6 +1,6 @@
 /** Machines called a and b, which `cluster_test.ts` runs beside its own of the same names, in the same store. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { clusterTest } from "@fleetbox/testing";
 
 clusterTest("a and b, once more", ["a", "b"], async (cluster) => {
