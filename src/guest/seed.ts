@@ -13,6 +13,7 @@
 
 import { join } from "../system/path.ts";
 import { isNoSpace } from "../core/errors.ts";
+import { quoted } from "../core/quoting.ts";
 import { sha256 } from "../core/sha256.ts";
 import { replaceFile, storeError, withDirectoryBeside } from "../system/files.ts";
 import { driver } from "../vmm/driver.ts";
@@ -140,18 +141,14 @@ function cloudConfig(facts: SeedFacts): string {
  */
 function hostsCommand({ hostName, domain, address }: SeedFacts): string {
   const line = `${address.split("/")[0]} ${hostName}.${domain} ${hostName} # fleetbox`;
-  const old = [`/^127\\.0\\.1\\.1[[:space:]].*${hostName}/d`, "/ # fleetbox$/d"].map((one) => `-e ${shellQuoted(one)}`);
-  return `sed -i ${old.join(" ")} /etc/hosts; printf '%s\\n' ${shellQuoted(line)} >>/etc/hosts`;
-}
-
-function shellQuoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
+  const old = [`/^127\\.0\\.1\\.1[[:space:]].*${hostName}/d`, "/ # fleetbox$/d"].map((one) => `-e ${quoted(one)}`);
+  return `sed -i ${old.join(" ")} /etc/hosts; printf '%s\\n' ${quoted(line)} >>/etc/hosts`;
 }
 
 function mountCommand(path: string, index: number): string {
-  const quoted = shellQuoted(path);
+  const place = quoted(path);
   const label = sharedDirectoryLabel(index);
-  return `mkdir -p ${quoted} && mount -t ext4 -o ro LABEL=${label} ${quoted} || fleetbox_status=1`;
+  return `mkdir -p ${place} && mount -t ext4 -o ro LABEL=${label} ${place} || fleetbox_status=1`;
 }
 
 /** User-data followed by ours (RFC 2046; cloud-init recognises a part of text/plain by its first line). */

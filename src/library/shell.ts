@@ -7,6 +7,7 @@
 
 import { FleetboxError } from "../core/errors.ts";
 import { clip } from "../core/bytes.ts";
+import { shellCommand, shellQuote } from "../core/quoting.ts";
 
 /**
  * A command: a line for the guest's shell, or a program and its arguments, passed exactly.
@@ -31,11 +32,6 @@ export interface LineOptions {
 
 /** The variable that carries a command's mark. */
 const MARK_VARIABLE = "FLEETBOX_EXEC";
-
-/** A word that a POSIX shell reads as exactly this text. */
-export function quote(word: string): string {
-  return /^[A-Za-z0-9_@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
 
 /**
  * The line for a command.
@@ -64,13 +60,11 @@ export function commandLine(command: Command, options: LineOptions = {}): string
   if (options.mark) variables.push([MARK_VARIABLE, options.mark]);
   const before = [
     ...(variables.length > 0
-      ? [`export ${variables.map(([name, value]) => `${name}=${quote(value)}`).join(" ")}`]
+      ? [`export ${variables.map(([name, value]) => `${name}=${shellQuote(value)}`).join(" ")}`]
       : []),
-    ...(options.cwd === undefined ? [] : [`cd -- ${quote(options.cwd)} || exit 1`]),
+    ...(options.cwd === undefined ? [] : [`cd -- ${shellQuote(options.cwd)} || exit 1`]),
   ];
-  // The first word is always quoted, because `if`, `!` and `A=b` have a meaning for the shell.
-  const [first, ...rest] = isLine ? [] : command;
-  const line = isLine ? command : [`'${first.replaceAll("'", `'\\''`)}'`, ...rest.map(quote)].join(" ");
+  const line = isLine ? command : shellCommand(command);
   const all = [...before, line].join("; ");
   if (all.includes("\0")) throw new FleetboxError("misuse", "A command cannot hold a NUL byte");
   return all;
@@ -123,6 +117,6 @@ all=$(find_all)
 ${signal === "KILL" ? stop : ""}n=0
 for p in $all; do kill -${signal} "$p" 2>/dev/null && n=$((n + 1)); done
 echo $n`;
-  const shell = `sh -c ${quote(script)}`;
+  const shell = `sh -c ${shellQuote(script)}`;
   return `if sudo -n true 2>/dev/null; then sudo -n ${shell}; else ${shell}; fi`;
 }

@@ -3,7 +3,8 @@ import { until } from "../../tests/support/processes.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import fc from "fast-check";
 import { FleetboxError } from "../core/errors.ts";
-import { commandLine, killLine, quote } from "./shell.ts";
+import { shellQuote } from "../core/quoting.ts";
+import { commandLine, killLine } from "./shell.ts";
 
 async function sh(line: string, stdin?: string): Promise<string> {
   const child = new Deno.Command("/bin/sh", { args: ["-c", line], stdin: "piped", stdout: "piped", stderr: "null" })
@@ -43,10 +44,6 @@ Deno.test("shell: what is no command is refused", () => {
   assert.throws(() => commandLine("true", { env: { "A-B": "" } }), /Not a name of an environment variable/);
 });
 
-Deno.test("shell: plain words stay readable, others are quoted", () => {
-  assert.deepEqual(["a/b.c", "", "a b", "it's", "x=y"].map(quote), ["a/b.c", "''", "'a b'", "'it'\\''s'", "'x=y'"]);
-});
-
 /** The `sleep`s among a process and what descends from it. */
 function sleeps(pid: number): ProcessIdentity[] {
   try {
@@ -82,7 +79,7 @@ Deno.test("shell: what is killed does not go on to its next command in the meant
   const went = await Deno.makeTempFile();
   // A shell in a shell in a shell, each with something to do once the one inside it is over.
   const nested = [1, 2, 3, 4].reduce(
-    (inner, depth) => `sh -c ${quote(inner)}; echo ${depth} >>"$WENT"`,
+    (inner, depth) => `sh -c ${shellQuote(inner)}; echo ${depth} >>"$WENT"`,
     "sleep 30; true",
   );
   const marked = new Deno.Command("/bin/sh", {

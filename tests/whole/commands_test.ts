@@ -172,10 +172,10 @@ Deno.test("ssh runs the system's ssh with our key; arguments stay apart, a singl
   assert.ok(shell.includes(`IdentityFile=${box.store.key}`));
   const { port } = (await box.report("a")).ssh!;
   assert.deepEqual(shell.slice(-3), ["-p", String(port), "fleetbox@127.0.0.1"]);
-  assert.deepEqual((await ssh("a", "--", "echo", "x y", "$HOME")).slice(-2), ["--", "echo 'x y' '$HOME'"]);
-  assert.deepEqual((await ssh("a", "uname", "-a")).slice(-2), ["--", "uname -a"]);
+  assert.deepEqual((await ssh("a", "--", "echo", "x y", "$HOME")).slice(-2), ["--", "'echo' 'x y' '$HOME'"]);
+  assert.deepEqual((await ssh("a", "uname", "-a")).slice(-2), ["--", "'uname' -a"]);
   assert.deepEqual((await ssh("a", "--", "cd /tmp && ls")).slice(-2), ["--", "cd /tmp && ls"]);
-  assert.deepEqual((await ssh("a", "--", "tool", "--json", "--", "-n")).at(-1), "tool --json -- -n");
+  assert.deepEqual((await ssh("a", "--", "tool", "--json", "--", "-n")).at(-1), "'tool' --json -- -n");
   assert.ok((await ssh("-t", "a", "top")).includes("-t"));
 });
 

@@ -7,7 +7,6 @@ import { imageReference } from "../../core/image_reference.ts";
 import { type MemberFlags, memberOptions, parseSharedDirectory } from "./member_options.ts";
 import { listed, numberedNames, parseNames } from "./name_arguments.ts";
 import { editDistance, nearest, suggestion } from "../../core/nearest.ts";
-import { remoteCommand, shellQuote } from "../../core/quoting.ts";
 import { bytesText, sizeText } from "./sizes.ts";
 
 const misuse = (pattern: RegExp) => (thrown: unknown) => {
@@ -155,20 +154,6 @@ Deno.test("a value out of its range is told with its unit, and with what was mea
 
 Deno.test("a list where one name is expected is no name with a typing mistake", () => {
   assert.throws(() => checkName("a,b"), (thrown) => hintOf(thrown) === "Name one of them: a or b");
-});
-
-Deno.test("a command of one word is a line for the guest's shell; of several, each stays a word", () => {
-  assert.equal(remoteCommand([]), undefined);
-  assert.equal(remoteCommand(["cd /tmp && ls"]), "cd /tmp && ls");
-  assert.equal(remoteCommand(["ping", "-c1", "b"]), "ping -c1 b");
-  assert.equal(remoteCommand(["echo", "x y", "$HOME", "it's", ""]), `echo 'x y' '$HOME' 'it'\\''s' ''`);
-});
-
-Deno.test("a quoted word comes out of a real shell as it went in", async () => {
-  const words = ["", " ", "a b", "$HOME", "`id`", "it's", '"', "\\", "a\nb", "*", "~", "!x", "é", "-n", "a=b", "#x"];
-  const line = `for word in ${words.map(shellQuote).join(" ")}; do printf '%s\\0' "$word"; done`;
-  const { stdout } = await new Deno.Command("sh", { args: ["-c", line] }).output();
-  assert.deepEqual(new TextDecoder().decode(stdout).split("\0").slice(0, -1), words);
 });
 
 Deno.test("a typing mistake finds the nearest word, nonsense finds none", () => {

@@ -3,7 +3,7 @@
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
-import { shellQuote } from "../../core/quoting.ts";
+import { shellCommand } from "../../core/quoting.ts";
 import { reach } from "../ssh_endpoint.ts";
 import { sshArguments } from "../arguments/ssh_arguments.ts";
 import { runClient } from "../ssh_client.ts";
@@ -34,7 +34,7 @@ Examples:
       }
       const store = openStore();
       const endpoint = await reach(store, name);
-      const args = sshArguments(store, endpoint, { tty: false, command: command.map(shellQuote).join(" ") });
+      const args = sshArguments(store, endpoint, { tty: false, command: shellCommand(command) });
       Deno.exitCode = await runClient("ssh", args, store, [name]);
     });
 }
