@@ -8,9 +8,11 @@
  */
 
 import { Limit, pause, unlessAborted } from "../src/core/deadline.ts";
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
+import { writeAll } from "../src/core/bytes.ts";
 import { isOffline, OFFLINE_VARIABLE } from "../src/core/environment.ts";
 import { FleetboxError, messageOf } from "../src/core/errors.ts";
+import { digestOfRest } from "../src/system/digest.ts";
 import { exists, removeIfThere, storeError } from "../src/system/files.ts";
 import type { Store } from "../src/store.ts";
 import type { CatalogEntry } from "./catalog.ts";
@@ -142,7 +144,7 @@ async function write(
       length += value.length;
       if (length > wanted.bytes) throw refused(wanted, `more than ${wanted.bytes} bytes`, `${wanted.bytes}`);
       hash.update(value);
-      for (let at = 0; at < value.length;) at += await file.write(value.subarray(at));
+      await writeAll(file, value);
     }
     if (length < wanted.bytes) throw new Broken("failed", `it ended after ${length} of ${wanted.bytes} bytes`);
     const digest = hash.digest("hex");
@@ -165,18 +167,10 @@ async function isWhole(path: string, wanted: Wanted): Promise<boolean> {
   try {
     const { isFile, size, mode } = await file.stat();
     if (!isFile || size !== wanted.bytes || ((mode ?? 0o700) & 0o777) !== 0o700) return false;
-    return await digestOf(file, createHash("sha256")) === wanted.sha256;
+    return await digestOfRest(file) === wanted.sha256;
   } finally {
     file.close();
   }
-}
-
-async function digestOf(file: Deno.FsFile, hash: Hash): Promise<string> {
-  const buffer = new Uint8Array(1024 * 1024);
-  for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
-    hash.update(buffer.subarray(0, count));
-  }
-  return hash.digest("hex");
 }
 
 function refused({ url }: Wanted, found: string, expected: string): FleetboxError {

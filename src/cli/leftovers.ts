@@ -357,6 +357,7 @@ function removeTree(path: string): boolean {
   return unlessGone(() => Deno.removeSync(path, { recursive: true }));
 }
 
+/** Unlike the one of `files.ts` it does not follow links: nothing outside the store is removed. */
 function isDirectory(path: string): boolean {
   try {
     return Deno.lstatSync(path).isDirectory;

@@ -1,7 +1,8 @@
 /** A member's serial console, through its holder: a greeting with past output, then bytes both ways. */
 
+import { writeAll } from "../core/bytes.ts";
 import { checkName } from "../core/names.ts";
-import { closeQuietly, dialUnix, writeAll } from "../system/sockets.ts";
+import { closeQuietly, dialUnix } from "../system/sockets.ts";
 import type { Store } from "../store.ts";
 import { encodeLine } from "../wire.ts";
 import { decodedReply } from "./requests.ts";

@@ -1,9 +1,14 @@
-/** Text within limits: of bytes, for sockets and files, and of characters, for people. Imports nothing. */
+/** Bytes written whole, and text within limits: of bytes, for sockets and files, of characters, for people. Imports nothing. */
 
 const encoder = new TextEncoder();
 
 export function byteLength(text: string): number {
   return encoder.encode(text).length;
+}
+
+/** Writes all of it to a file or a connection, each of which may take less at a time. @throws what its `write` throws */
+export async function writeAll(to: { write(bytes: Uint8Array): Promise<number> }, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
 }
 
 /** At most `max` characters. */

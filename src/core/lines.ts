@@ -33,9 +33,14 @@ export class LineSplitter {
     this.#add(piece.slice(from));
   }
 
+  /** The text since the last newline; it stays. */
+  begun(): string {
+    return this.#parts.join("");
+  }
+
   /** Takes the text since the last newline. */
   rest(): string {
-    const line = this.#parts.join("");
+    const line = this.begun();
     this.#parts = [];
     this.#length = 0;
     return line;

@@ -12,7 +12,7 @@ import type { SharedDirectory } from "../core/options.ts";
 import { host } from "../system/os.ts";
 import { ProcessError, run, toolPath } from "../system/process.ts";
 import { storeError } from "../system/files.ts";
-import { replaceFile } from "../system/files.ts";
+import { replaceFile, temporaryOf } from "../system/files.ts";
 
 /** Each is a device on the machine's bus. */
 export const MAX_SHARED_DIRECTORIES = 16;
@@ -216,7 +216,7 @@ async function makeImage(path: string, root: string, label: string, blocks: numb
   ];
   const isTheirs = await Deno.lstat(`${root}/lost+found`).then(() => true, () => false);
   if (!isTheirs) commands.push("rmdir lost+found");
-  const list = `${path}.cmd`;
+  const list = temporaryOf(path); // beside the image, under a name that is swept if we are killed
   try {
     await Deno.writeTextFile(list, commands.join("\n") + "\n");
     await run(toolPath("debugfs"), ["-w", "-f", list, path], options);

@@ -15,9 +15,10 @@ import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, run, start, which } from "../system/process.ts";
 import { VERSION } from "../system/program_info.ts";
-import { storeError, temporaryOf } from "../system/files.ts";
+import { namesIn, storeError } from "../system/files.ts";
 import { digestOf } from "../store.ts";
-import { digestOfFile } from "./digest.ts";
+import { digestOfFile } from "../system/digest.ts";
+import { placeImage } from "./cache.ts";
 import { type Architecture, type BuildRow, type CatalogRow, debianArchitecture } from "./catalog.ts";
 import { CMDLINE, CMDLINE_OFFLINE, earlyScript, firstScript, lateScript } from "./recipe.ts";
 import { unpackKernel } from "./vmlinux.ts";
@@ -79,11 +80,9 @@ export async function buildImage(request: BuildRequest): Promise<string> {
   }
 }
 
-/** Converts the disk, unpacks the kernel, writes image.json, and renames the directory to its place. */
+/** Makes the image: converts the disk, unpacks the kernel, writes image.json. */
 async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work: string): Promise<string> {
-  const aside = temporaryOf(place("new"));
-  try {
-    Deno.mkdirSync(aside, { mode: 0o700 });
+  const fill = async (aside: string) => {
     const at = (name: string) => join(aside, name);
     await driver.disks.convert(join(work, "root.raw"), at("root.qcow2"), signal);
     onStep?.("checking");
@@ -111,13 +110,12 @@ async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work
     await Deno.writeTextFile(at("image.json"), JSON.stringify(manifest, null, 2) + "\n");
     for (const name of [...Object.values(parts), "image.json"]) Deno.chmodSync(at(name), 0o400);
     signal?.throwIfAborted();
-    const target = place(version);
-    await Deno.rename(aside, target);
-    return target;
+    return place(version);
+  };
+  try {
+    return await placeImage(place("new"), fill);
   } catch (cause) {
     throw storeError(`Cannot keep the image ${row.alias}`, cause);
-  } finally {
-    await Deno.remove(aside, { recursive: true }).catch(() => {});
   }
 }
 
@@ -320,7 +318,7 @@ function temporary(): string {
   return Deno.env.get("TMPDIR") || "/var/tmp";
 }
 
-/** Removes the directories of builds that were killed. */
+/** Removes the directories of builds that were killed. A directory that cannot be read: making our own there says so. */
 function clearLeftOvers(): void {
   for (const name of namesIn(temporary())) {
     const [, pid, startTime] = /^fleetbox-build-(\d+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? [];
@@ -328,14 +326,6 @@ function clearLeftOvers(): void {
     try {
       Deno.removeSync(join(temporary(), name), { recursive: true });
     } catch { /* another user's, or with files of a namespace's users */ }
-  }
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return [...Deno.readDirSync(directory)].map(({ name }) => name);
-  } catch {
-    return []; // making our own directory there reports the reason
   }
 }
 

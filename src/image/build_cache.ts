@@ -25,13 +25,11 @@ export interface KeepOptions {
 export async function buildAlias(store: Store, alias: string, options: KeepOptions = {}): Promise<string> {
   const { arch = Deno.build.arch, output, signal, onStep } = options;
   const row = buildable(alias);
-  if (output !== undefined && exists(output)) {
-    throw new FleetboxError("conflict", `${output} already exists, expected a new directory`, {
-      hint: "Remove it first, or choose another.",
-    });
+  if (output !== undefined) {
+    const place = () => newPlace(output); // also when it is built: somebody may have made it meanwhile
+    requireRoomFor(place());
+    return await buildImage({ row, arch, place, signal, onStep });
   }
-  if (output !== undefined) requireRoomFor(output);
-  if (output !== undefined) return await buildImage({ row, arch, place: () => output, signal, onStep });
   store.ensure();
   const began = lookUp(store, alias, arch);
   let waited = false;
@@ -54,6 +52,13 @@ export async function buildAlias(store: Store, alias: string, options: KeepOptio
       if (!waited) onStep?.("waiting for another build of it");
       waited = true;
     },
+  });
+}
+
+function newPlace(output: string): string {
+  if (!exists(output)) return output;
+  throw new FleetboxError("conflict", `${output} already exists, expected a new directory`, {
+    hint: "Remove it first, or choose another.",
   });
 }
 

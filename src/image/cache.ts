@@ -7,15 +7,23 @@
  *       <key>.part  .json   a download that has not come to its end, and what is known of it
  *       <key>.lock          held (flock) by who downloads, unpacks or builds what the key stands for
  *
- * An image is made in a temporary directory and renamed to its place; two processes that make the same one end with
- * one. A member remembers its image by the directory's name, so that an alias can move to a newer image while old
+ * An image is made in a temporary directory and renamed to its place ({@link placeImage}); two processes that make the
+ * same one end with one. A member remembers its image by the directory's name, so that an alias can move to a newer image while old
  * overlays keep their base.
  */
 
 import { unlessAborted } from "../core/deadline.ts";
 import { join } from "../system/path.ts";
 import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
-import { bytesUsed, exists, storeError, temporaryOf, writeDurably } from "../system/files.ts";
+import {
+  bytesUsed,
+  exists,
+  removeIfThere,
+  storeError,
+  temporaryOf,
+  withDirectoryBeside,
+  writeDurably,
+} from "../system/files.ts";
 import { withLock } from "../system/locks.ts";
 import { digestOf, type Store } from "../store.ts";
 import type { Architecture } from "./catalog.ts";
@@ -119,11 +127,7 @@ export async function point(store: Store, reference: Reference): Promise<void> {
 
 /** Removes a name. */
 export function unpoint(store: Store, { ref, arch }: Reference): void {
-  try {
-    Deno.removeSync(referencePath(store, ref, arch));
-  } catch (thrown) {
-    if (!isNotFound(thrown)) throw thrown;
-  }
+  removeIfThere(referencePath(store, ref, arch));
 }
 
 /** Every name. */
@@ -159,6 +163,22 @@ export function cachedImages(store: Store): CachedImage[] {
     } catch {
       return [];
     }
+  });
+}
+
+/**
+ * Makes an image: `make` fills a directory beside `near` and returns the image's place, to which the directory is then
+ * renamed. Of two that make the same image at once, the first one's stays.
+ */
+export async function placeImage(near: string, make: (aside: string) => Promise<string>): Promise<string> {
+  return await withDirectoryBeside(near, async (aside) => {
+    const place = await make(aside);
+    try {
+      await Deno.rename(aside, place);
+    } catch (thrown) {
+      if (!exists(join(place, "image.json"))) throw thrown; // else another one was faster
+    }
+    return place;
   });
 }
 

@@ -10,8 +10,8 @@
 import { basename, isAbsolute, join } from "../system/path.ts";
 import { isOffline, OFFLINE_VARIABLE } from "../core/environment.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
-import { digestOfFile } from "./digest.ts";
-import { storeError, temporaryOf } from "../system/files.ts";
+import { digestOfFile } from "../system/digest.ts";
+import { storeError } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import {
   downloadPaths,
@@ -20,6 +20,7 @@ import {
   keyOf,
   lookUp,
   type Manifest,
+  placeImage,
   point,
   withImageLock,
 } from "./cache.ts";
@@ -185,7 +186,7 @@ function refuseOffline({ ref, from, row }: Source): void {
   );
 }
 
-/** Makes the image's directory beside its place, and renames it there. */
+/** Makes the image from the file: unpacked, checked, with its manifest. */
 async function place(
   target: string,
   file: string,
@@ -194,10 +195,8 @@ async function place(
   watch: Watch,
   signal?: AbortSignal,
 ): Promise<void> {
-  const aside = temporaryOf(target);
-  const disk = join(aside, "disk.img");
-  try {
-    Deno.mkdirSync(aside, { mode: 0o700 });
+  const fill = async (aside: string) => {
+    const disk = join(aside, "disk.img");
     const compression = compressionOf(await headOf(file));
     if (compression !== undefined) {
       watch.tell("unpacking");
@@ -219,12 +218,13 @@ async function place(
     };
     await Deno.writeTextFile(join(aside, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
     await Deno.chmod(disk, 0o400);
-    await Deno.rename(aside, target);
+    return target;
+  };
+  try {
+    await placeImage(target, fill);
   } catch (cause) {
     signal?.throwIfAborted();
     throw storeError(`Cannot keep the image ${source.ref}`, cause);
-  } finally {
-    await Deno.remove(aside, { recursive: true }).catch(() => {});
   }
 }
 

@@ -248,6 +248,28 @@ for (const [form, pack] of [["gzip", gzip], ["xz", xz]] as const) {
   });
 }
 
+Deno.test("an image that another process has made meanwhile, from another address, is the one", async () => {
+  using store = temporaryStore();
+  store.ensure();
+  const path = join(store.root, "disk.img.gz");
+  Deno.writeFileSync(path, await gzip(DISK));
+  const theirs = join(store.root, "theirs");
+  {
+    using other = temporaryStore();
+    const copied = join(other.root, "disk.img.gz");
+    await Deno.copyFile(path, copied);
+    await Deno.rename(await fetchImage(other, copied), theirs);
+  }
+  const place = join(store.imagesDir, `disk-${sha256Of(Deno.readFileSync(path)).slice(0, 16)}`);
+  const before = Deno.readTextFileSync(join(theirs, "image.json"));
+  const directory = await fetchImage(store, path, {
+    onDownload: ({ step }) => step === "unpacking" && Deno.renameSync(theirs, place),
+  });
+  assert.equal(directory, place);
+  assert.equal(Deno.readTextFileSync(join(place, "image.json")), before);
+  assert.deepEqual(imagesIn(store), [place.slice(store.imagesDir.length + 1), "refs"]);
+});
+
 Deno.test("a local file that is packed is unpacked once, and again when it changed", async () => {
   using store = temporaryStore();
   const path = join(store.root, "my disk.img.gz");

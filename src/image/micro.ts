@@ -7,13 +7,14 @@
  * unpack at once, or one that is killed, leave a whole image or none.
  */
 
+import { writeAll } from "../core/bytes.ts";
 import { variable } from "../core/environment.ts";
 import { join } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { companion } from "../system/program_info.ts";
-import { exists, storeError, temporaryOf } from "../system/files.ts";
+import { storeError } from "../system/files.ts";
 import type { Store } from "../store.ts";
-import { hasImage, imageDirectory, type Manifest, readManifest } from "./cache.ts";
+import { hasImage, imageDirectory, type Manifest, placeImage, readManifest } from "./cache.ts";
 import { bytesOf } from "./embedded.ts";
 
 export const MICRO = "micro";
@@ -72,36 +73,30 @@ function unpackOnce(source: string, manifest: Manifest, place: string): Promise<
   return done;
 }
 
-/** Copies an image into the store: to a temporary directory, digests checked, renamed. Two at once end with one. */
+/** Copies an image into the store, digests checked. */
 async function unpack(source: string, manifest: Manifest, place: string): Promise<void> {
-  const aside = temporaryOf(place);
   try {
-    Deno.mkdirSync(aside, { mode: 0o700 });
-    for (const part of ["kernel", "initrd", "disk"] as const) {
-      const file = manifest[part];
-      if (file === undefined) continue;
-      const digest = await copy(source, file, join(aside, file));
-      if (digest !== manifest.sha256?.[part]) {
-        throw new FleetboxError(
-          "damaged",
-          `The image ${manifest.name} is damaged: its ${part} has SHA-256 ${digest}, expected ${
-            manifest.sha256?.[part]
-          }`,
-          { hint: Deno.build.standalone ? "Download fleetbox again." : "Build it again: make micro" },
-        );
+    await placeImage(place, async (aside) => {
+      for (const part of ["kernel", "initrd", "disk"] as const) {
+        const file = manifest[part];
+        if (file === undefined) continue;
+        const digest = await copy(source, file, join(aside, file));
+        if (digest !== manifest.sha256?.[part]) throw damaged(manifest, part, digest);
       }
-    }
-    await Deno.writeTextFile(join(aside, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
-    try {
-      await Deno.rename(aside, place);
-    } catch (thrown) {
-      if (!exists(join(place, "image.json"))) throw thrown; // else another process was faster
-    }
+      await Deno.writeTextFile(join(aside, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
+      return place;
+    });
   } catch (cause) {
     throw storeError(`Cannot unpack the image ${manifest.name} into ${place}`, cause);
-  } finally {
-    await Deno.remove(aside, { recursive: true }).catch(() => {});
   }
+}
+
+function damaged({ name, sha256 }: Manifest, part: "kernel" | "initrd" | "disk", found: string): FleetboxError {
+  return new FleetboxError(
+    "damaged",
+    `The image ${name} is damaged: its ${part} has SHA-256 ${found}, expected ${sha256?.[part]}`,
+    { hint: Deno.build.standalone ? "Download fleetbox again." : "Build it again: make micro" },
+  );
 }
 
 /** Copies a file in pieces, because an image is large, and returns its SHA-256. */
@@ -111,7 +106,7 @@ async function copy(directory: string, file: string, to: string): Promise<string
   using target = await Deno.open(to, { write: true, createNew: true, mode: 0o400 });
   for await (const piece of bytesOf(directory, file)) {
     hash.update(piece);
-    for (let at = 0; at < piece.length;) at += await target.write(piece.subarray(at));
+    await writeAll(target, piece);
   }
   return hash.digest("hex");
 }

@@ -6,6 +6,7 @@
  */
 
 import { basename, join, posix } from "../system/path.ts";
+import { writeAll } from "../core/bytes.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import type { FileFacts, Files } from "./files.ts";
 import { Slots } from "./ssh/semaphore.ts";
@@ -73,7 +74,7 @@ export async function copyFrom(files: Files, from: string, to: string, signal?: 
     try {
       using file = await Deno.open(place, { write: true, create: true, truncate: true, mode: 0o600 });
       for await (const chunk of files.read(source, { signal })) {
-        for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+        await writeAll(file, chunk);
       }
     } finally {
       free();

@@ -7,7 +7,7 @@ import { DEFAULTS } from "../core/options.ts";
 import { host } from "../system/os.ts";
 import { which } from "../system/process.ts";
 import { companion } from "../system/program_info.ts";
-import { exists } from "../system/files.ts";
+import { exists, namesIn } from "../system/files.ts";
 import { requiredPrograms } from "../vmm/processes.ts";
 import { Store } from "../store.ts";
 
@@ -47,14 +47,7 @@ function imageProblem(store: Store, image: string): string | undefined {
   // A compiled helper contains micro; an alias that must be downloaded first is no reason to skip.
   if (image !== "micro" || variable("FLEETBOX_HELPER") || Deno.build.standalone) return undefined;
   const source = variable("FLEETBOX_MICRO") ?? companion("build/micro");
-  if (exists(join(source, "image.json")) || hasMicro(store)) return undefined;
+  const isUnpacked = namesIn(store.imagesDir).some((name) => name.startsWith("micro-"));
+  if (isUnpacked || exists(join(source, "image.json"))) return undefined;
   return "the micro image is not built (make micro)";
-}
-
-function hasMicro(store: Store): boolean {
-  try {
-    return [...Deno.readDirSync(store.imagesDir)].some(({ name }) => name.startsWith("micro-"));
-  } catch {
-    return false;
-  }
 }

@@ -130,9 +130,10 @@ export class Machine implements types.Vm {
     return (await this.#group.forward(this.storeName, checkWish(wish))).host_port;
   }
 
+  // deno-lint-ignore require-await -- a mistake in the options rejects
   async console(options?: types.ConsoleOptions): Promise<string> {
     const { lines, all } = checked("console", this.#call("console"), options);
-    const text = await readConsole(this.#group.store.member(this.storeName).serialLog, all ? 0 : this.#consoleStart);
+    const text = readConsole(this.#group.store.member(this.storeName).serialLog, all ? 0 : this.#consoleStart);
     return lines === undefined ? text : lastLines(text, lines);
   }
 

@@ -5,6 +5,7 @@
 
 import { codeOf, FleetboxError, messageOf } from "../core/errors.ts";
 import { clip } from "../core/bytes.ts";
+import { LineSplitter } from "../core/lines.ts";
 import { lastLines } from "./console_log.ts";
 import { poll, TimeOver } from "./poll.ts";
 import type { Command } from "./shell.ts";
@@ -150,21 +151,26 @@ function forLine(vm: Watched, { log, in: path }: { log: string | RegExp; in?: st
     };
   }
   let offset = 0;
-  let rest = "";
+  let lines = newLines();
   let decoder = new TextDecoder();
   return async (signal) => {
     const bytes = await vm.read(path, offset, signal);
     if (bytes.length === 0 && offset > 0 && (await vm.read(path, 0, signal)).length < offset) {
-      [offset, rest, decoder] = [0, "", new TextDecoder()]; // it was cut off, or replaced
+      [offset, lines, decoder] = [0, newLines(), new TextDecoder()]; // it was cut off, or replaced
       throw new Error("it was made anew");
     }
     offset += bytes.length;
-    rest += decoder.decode(bytes, { stream: true });
-    const lines = rest.split("\n");
-    const found = lines.find(matches);
+    // The last line counts too: its program may have written all of it but the newline.
+    const seen = [...lines.push(decoder.decode(bytes, { stream: true })), lines.begun()];
+    const found = seen.find(matches);
     if (found !== undefined) return found.replace(/\r$/, "");
-    const seen = rest;
-    rest = lines.at(-1)!;
-    throw miss(seen);
+    throw miss(seen.join("\n"));
   };
+}
+
+/** A guest may never end a line: more of one than this is not looked at. */
+const MAX_LINE = 1024 * 1024;
+
+function newLines(): LineSplitter {
+  return new LineSplitter({ max: MAX_LINE, overlong: "cut" });
 }

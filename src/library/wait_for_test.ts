@@ -83,6 +83,12 @@ Deno.test("waitFor: a guest's log is read on from where it was, across pieces, a
   assert.equal(await waitFor(machine({ read: rotated }), { log: "new", in: "/log" }, QUICK), "new");
 });
 
+Deno.test("waitFor: of a line that a guest does not end, no more than a limit is kept", async () => {
+  const pieces = ["x".repeat(1024 * 1024), "x ready", "\nthen ready\n"].map((text) => new TextEncoder().encode(text));
+  const read = () => Promise.resolve(pieces.shift() ?? new Uint8Array());
+  assert.equal(await waitFor(machine({ read }), { log: "ready", in: "/log" }, QUICK), "then ready");
+});
+
 Deno.test("waitFor: a machine that is down ends the wait at once", async () => {
   const whyNot = () => Promise.resolve(new FleetboxError("conflict", '"vm" does not run: it is down'));
   const thrown = await waitFor(machine({ whyNot }), { port: 80 }, { timeoutMs: 600_000 }).then(

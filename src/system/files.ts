@@ -7,6 +7,7 @@
  * may not be read: use it where both mean the same to the user.
  */
 
+import { writeAll } from "../core/bytes.ts";
 import { FleetboxError, isNoSpace, isNotFound, messageOf } from "../core/errors.ts";
 
 /** Whether anything is at a path; a link counts, wherever it leads. */
@@ -47,6 +48,23 @@ export function readIfThere(path: string): string | undefined {
     return Deno.readTextFileSync(path);
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * The end of a file that others append to, from an offset on (before `end`), at most `max` bytes; nothing when it is not
+ * there. A file that is shorter than the offset was cut since: all of it is newer.
+ */
+export function readEnd(path: string, from: number, max: number, end = Infinity): Uint8Array {
+  try {
+    using file = Deno.openSync(path);
+    const size = Math.min(end, file.statSync().size);
+    const start = Math.max(from > size ? 0 : from, size - max);
+    file.seekSync(start, Deno.SeekMode.Start);
+    const bytes = new Uint8Array(size - start);
+    return bytes.subarray(0, file.readSync(bytes) ?? 0);
+  } catch {
+    return new Uint8Array();
   }
 }
 
@@ -131,7 +149,7 @@ export async function writeDurably(
     await replaceFile(path, async (aside) => {
       using file = await Deno.open(aside, { write: true, createNew: true, mode: options.mode ?? 0o600 });
       const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await writeAll(file, bytes);
       if (options.sync !== false) await file.syncData();
     });
   } catch (cause) {

@@ -8,20 +8,24 @@ import { keepVerdict } from "../vmm/qemu/accelerator.ts";
 /** What a killed process left under such a name is swept. */
 const SWEPT = new RegExp(`\\.${Deno.pid}-[0-9a-f]{8}\\.tmp(\\.d)?(/|$)`);
 
-/** The places from which something was renamed or linked into its own. */
+/** The places from which something was renamed or linked into its own, and where text was written for a while. */
 async function madeAt(work: () => Promise<unknown>): Promise<string[]> {
-  const { rename, link } = Deno;
+  const { rename, link, writeTextFile } = Deno;
   const from: string[] = [];
   const noting =
     (act: (from: string | URL, to: string | URL) => Promise<void>) => (one: string | URL, to: string | URL) => {
       from.push(String(one));
       return act(one, to);
     };
-  Object.assign(Deno, { rename: noting(rename), link: noting(link as typeof rename) });
+  const written: typeof writeTextFile = (path, ...rest) => {
+    from.push(String(path));
+    return writeTextFile(path, ...rest);
+  };
+  Object.assign(Deno, { rename: noting(rename), link: noting(link as typeof rename), writeTextFile: written });
   try {
     await work();
   } finally {
-    Object.assign(Deno, { rename, link });
+    Object.assign(Deno, { rename, link, writeTextFile });
   }
   return from;
 }

@@ -10,6 +10,7 @@
  */
 
 import { FleetboxError, isNotFound } from "../core/errors.ts";
+import { LineSplitter } from "../core/lines.ts";
 import { host } from "./os.ts";
 
 const TAIL_BYTES = 8 * 1024;
@@ -274,15 +275,16 @@ export async function startHolder(
   await started.promise;
   const stdout = holder.stdout!;
   const firstLine = new Promise<string | undefined>((done) => {
-    let text = "";
+    const lines = new LineSplitter({ max: MAX_FIRST_LINE });
     stdout.setEncoding("utf8");
     stdout.on("data", (chunk: string) => {
-      text += chunk;
-      const end = text.indexOf("\n");
-      if (end >= 0) done(text.slice(0, end));
-      else if (text.length > MAX_FIRST_LINE) done(text);
+      try {
+        for (const line of lines.push(chunk)) done(line);
+      } catch {
+        done(lines.rest() + chunk); // too long: not a holder, and the error quotes it
+      }
     });
-    stdout.once("end", () => done(text.trim() || undefined));
+    stdout.once("end", () => done(lines.rest().trim() || undefined));
     stdout.once("error", () => done(undefined));
   });
   return {

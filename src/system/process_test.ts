@@ -66,6 +66,15 @@ Deno.test("process: a holder's first line arrives, its standard error is in the 
   }
 });
 
+Deno.test("process: a program that never ends its first line is not waited for", async () => {
+  const script = "head -c 100000 /dev/zero | tr '\\0' x; exec sleep 60";
+  const holder = await startHolder("/bin/sh", ["-c", script], { log: "/dev/null", env: {} });
+  assert.match(await holder.firstLine ?? "", /^x{60000}/);
+  holder.kill("SIGKILL");
+  await holder.exited;
+  holder.release();
+});
+
 Deno.test("process: which finds programs by name and by path", () => {
   assert.match(which("sh") ?? "", /\/sh$/);
   assert.equal(which("/bin/sh"), "/bin/sh");

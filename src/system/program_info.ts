@@ -86,6 +86,7 @@ export function ownPath(execPath: string): string {
   return replaced === execPath || isFile(execPath) ? execPath : replaced;
 }
 
+/** As in `files.ts`, which `version` does not load: it reads next to nothing. */
 function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;

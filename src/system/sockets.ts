@@ -6,6 +6,7 @@
  * only. `FLEETBOX_DEBUG=wire` mirrors the traffic to standard error.
  */
 
+import { writeAll } from "../core/bytes.ts";
 import { isMirrored } from "../core/environment.ts";
 import { pause } from "../core/deadline.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
@@ -84,11 +85,6 @@ function wrap(conn: Deno.UnixConn): UnixConnection {
       closeQuietly(conn);
     },
   };
-}
-
-/** Writes all of it. @throws when the connection broke or we closed it. */
-export async function writeAll(conn: Pick<Deno.UnixConn, "write">, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
 }
 
 /** Closes a connection, which the other side may have closed already. */

@@ -3,6 +3,7 @@
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
+import { bytesUsed } from "../../system/files.ts";
 import { throwAll } from "../error_text.ts";
 import { ask, canAsk, forceMissing } from "../terminal/consent.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
@@ -127,17 +128,11 @@ async function askFor(store: Store, names: readonly string[]): Promise<void> {
   say("This deletes:");
   for (const name of names) {
     const { report } = await observeMember(store, name);
-    say(`  ${name}${report?.running ? " (it runs: its power is cut)" : ""}, disk ${bytesText(diskBytes(store, name))}`);
+    say(
+      `  ${name}${report?.running ? " (it runs: its power is cut)" : ""}, disk ${
+        bytesText(bytesUsed(store.member(name).disk))
+      }`,
+    );
   }
   ask(`Delete ${names.length === 1 ? names[0] : `these ${names.length} members`}?`);
-}
-
-/** The disk's present size; a sparse file takes less than its virtual size. */
-function diskBytes(store: Store, name: string): number {
-  try {
-    const { blocks, size } = Deno.statSync(store.member(name).disk);
-    return blocks === null ? size : blocks * 512;
-  } catch {
-    return 0;
-  }
 }

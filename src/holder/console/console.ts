@@ -7,7 +7,7 @@
  */
 
 import { printable } from "../../core/printable.ts";
-import { sizeOf } from "../../system/files.ts";
+import { readEnd, sizeOf } from "../../system/files.ts";
 import { LineSplitter } from "../../core/lines.ts";
 import type { Stage } from "../../wire.ts";
 
@@ -57,24 +57,9 @@ const TAIL_BYTES = 16 * 1024;
 
 /** The last lines of a console log from an offset on, printable, without empty ones. */
 export function consoleTail(path: string, from: number, count = 12): string[] {
-  const text = new TextDecoder().decode(consoleEnd(path, from, TAIL_BYTES));
+  const text = new TextDecoder().decode(readEnd(path, from, TAIL_BYTES));
   return printable(text).split("\n").map((line) => line.trim()).filter((line) => line !== "").slice(-count)
     .map((line) => line.length > 300 ? line.slice(0, 299) + "…" : line);
-}
-
-/** The end of a console log from an offset on, at most `max` bytes; nothing when it cannot be read. */
-export function consoleEnd(path: string, from: number, max: number, end = Infinity): Uint8Array {
-  try {
-    using file = Deno.openSync(path);
-    const size = Math.min(end, file.statSync().size);
-    // A log that has become shorter was cut ({@link cutLog}): all of it is newer.
-    const start = Math.max(from > size ? 0 : from, size - max);
-    file.seekSync(start, Deno.SeekMode.Start);
-    const bytes = new Uint8Array(size - start);
-    return bytes.subarray(0, file.readSync(bytes) ?? 0);
-  } catch {
-    return new Uint8Array();
-  }
 }
 
 /** The largest size of a console's log, and how much of it is kept then. */
@@ -88,7 +73,7 @@ export const LOG_LIMIT = { maxBytes: 64 * 1024 * 1024, keptBytes: 1024 * 1024 };
 export function cutLog(path: string, { maxBytes, keptBytes } = LOG_LIMIT): boolean {
   const size = sizeOf(path);
   if (size <= maxBytes) return false;
-  const end = consoleEnd(path, 0, keptBytes);
+  const end = readEnd(path, 0, keptBytes);
   using file = Deno.openSync(path, { append: true });
   file.truncateSync(0);
   const note = new TextEncoder().encode(`[fleetbox: ${size - end.length} bytes of this console were cut off here]\r\n`);

@@ -10,10 +10,11 @@
  * that client, so one that types faster than the guest reads waits. Keys without a machine are lost.
  */
 
+import { writeAll } from "../../core/bytes.ts";
 import { startLimit } from "../../core/deadline.ts";
-import { closeQuietly, dialUnix, writeAll } from "../../system/sockets.ts";
-import { consoleEnd, cutLog } from "./console.ts";
-import { sizeOf } from "../../system/files.ts";
+import { closeQuietly, dialUnix } from "../../system/sockets.ts";
+import { cutLog } from "./console.ts";
+import { readEnd, sizeOf } from "../../system/files.ts";
 
 /** How much past output a client gets: a large terminal's screen with its escape sequences. */
 const REPLAY_BYTES = 32 * 1024;
@@ -107,7 +108,7 @@ export class SharedConsole {
 
   /** Sends the clients the log's new bytes, up to those that have just arrived. */
   #catchUp(arrived?: Uint8Array): void {
-    const since = this.#viewers.size > 0 ? consoleEnd(this.log, this.#shown, REPLAY_BYTES) : new Uint8Array();
+    const since = this.#viewers.size > 0 ? readEnd(this.log, this.#shown, REPLAY_BYTES) : new Uint8Array();
     this.#shown = sizeOf(this.log);
     const end = arrived ? Math.max(0, find(since, arrived.subarray(0, KEY_BYTES))) : since.length;
     for (const viewer of this.#viewers) viewer.push(since.subarray(0, end));
@@ -115,9 +116,9 @@ export class SharedConsole {
 
   /** The end of the past output before the next byte arrives. */
   #replay(): Uint8Array {
-    if (this.#conn && this.#arrived) return joined(consoleEnd(this.log, 0, REPLAY_BYTES), this.#arrived.bytes());
+    if (this.#conn && this.#arrived) return joined(readEnd(this.log, 0, REPLAY_BYTES), this.#arrived.bytes());
     this.#catchUp();
-    return consoleEnd(this.log, 0, REPLAY_BYTES, this.#shown);
+    return readEnd(this.log, 0, REPLAY_BYTES, this.#shown);
   }
 
   /**

@@ -15,8 +15,8 @@ import type { FetchProgress } from "../../image/fetch.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import type { Machine, MachineExit, MachineSpec } from "../../vmm/contract.ts";
 import type { SshEndpoint, Stage } from "../../wire.ts";
-import { BootLines, type BootListener, consoleEnd, consoleTail } from "../console/console.ts";
-import { sizeOf } from "../../system/files.ts";
+import { BootLines, type BootListener, consoleTail } from "../console/console.ts";
+import { readEnd, sizeOf } from "../../system/files.ts";
 import { describe, log } from "../log.ts";
 import { allowUse } from "./gateway_use.ts";
 import { Hints } from "./hints.ts";
@@ -227,7 +227,7 @@ async function connect(boot: Boot): Promise<SshEndpoint> {
     unlessAborted(allowed.then(() => member.ports.open(ip, boot.isAdoption)), signal),
   ]);
   // Earlier output is only in the log, and firmware may have given up by then. Reading a line twice does no harm.
-  new BootLines(listener).push(consoleEnd(paths.serialLog, boot.logStart, EARLY_CONSOLE_BYTES));
+  new BootLines(listener).push(readEnd(paths.serialLog, boot.logStart, EARLY_CONSOLE_BYTES));
   signal.throwIfAborted();
   return { host: "127.0.0.1", port, user };
 }

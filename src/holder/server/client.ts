@@ -1,7 +1,8 @@
 /** A client's connection, for the handlers of verbs: replies with limits, and a queue for streams. */
 
+import { writeAll } from "../../core/bytes.ts";
 import { startLimit } from "../../core/deadline.ts";
-import { closeQuietly, writeAll } from "../../system/sockets.ts";
+import { closeQuietly } from "../../system/sockets.ts";
 import * as wire from "../../wire.ts";
 
 /** A watcher with this many bytes of unread events is dropped. */
