@@ -33,7 +33,11 @@ function entry<Module>(heading: string, words: string, file: string, make: (modu
 const [MACHINES, THERE, REACHING] = ["Machines:", "What is there:", "Reaching them:"];
 const [IMAGES, ITSELF] = ["Images:", "fleetbox itself:"];
 
-/** In the order in which help lists them. */
+/**
+ * In the order in which help lists them. The rows are alike, which `duplicates` reports, and stay so: each names
+ * its module's type in so many words, by which the compiler checks it, and `lazy_modules_test.ts` that `main.ts` has it
+ * for a compiled executable. A loop over names would lose both.
+ */
 const COMMANDS: readonly Entry[] = [
   entry<typeof import("./commands/up.ts")>(MACHINES, "up start", "up.ts", ({ upCommand }) => upCommand()),
   entry<typeof import("./commands/stop.ts")>(MACHINES, "stop down halt", "stop.ts", ({ stopCommand }) => stopCommand()),
