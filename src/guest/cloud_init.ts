@@ -7,6 +7,7 @@
  * starts no process. Before cloud-init has made our user the session is refused; then another one is tried.
  */
 
+import { pause } from "../core/deadline.ts";
 import { host } from "../system/os.ts";
 import { type Child, start } from "../system/process.ts";
 import type { SshEndpoint } from "../wire.ts";
@@ -52,17 +53,10 @@ export async function untilCloudInit(endpoint: SshEndpoint, options: CloudInitOp
     if (result) return result;
     signal.throwIfAborted();
     if (onDenied?.(told)) return { kind: "absent" };
-    await new Promise<void>((again) => {
-      const end = () => {
-        off();
-        clearTimeout(timer);
-        signal.removeEventListener("abort", end);
-        again();
-      };
-      const timer = setTimeout(end, RETRY_MS);
-      const off = onHint(end);
-      signal.addEventListener("abort", end);
-    });
+    const hint = new AbortController();
+    const off = onHint(() => hint.abort());
+    await pause(RETRY_MS, AbortSignal.any([signal, hint.signal]));
+    off();
   }
 }
 

@@ -8,6 +8,7 @@
  * each time. Nothing is lost meanwhile: the write waits in the hypervisor.
  */
 
+import { pause } from "../../core/deadline.ts";
 import { freeBytes } from "../../system/free_bytes.ts";
 import { describe, log } from "../log.ts";
 
@@ -37,8 +38,8 @@ export interface ResumerOptions {
 }
 
 export class Resumer {
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isWatching = false;
+  /** Of the present watch; a watch that was ended acts on nothing. */
+  #watching: AbortController | undefined;
   #resumedAt = -Infinity;
   #failures = 0;
 
@@ -46,40 +47,40 @@ export class Resumer {
 
   /** The machine is paused: check for space from now on. Calling it twice is fine. */
   begin(): void {
-    if (this.#isWatching) return;
-    this.#isWatching = true;
+    if (this.#watching) return;
+    this.#watching = new AbortController();
     this.#failures = performance.now() - this.#resumedAt < RAN_MS ? this.#failures + 1 : 0;
-    void this.#watch();
+    void this.#watch(this.#watching.signal);
   }
 
   /** The machine is no longer paused, or must not be resumed. */
   end(): void {
-    this.#isWatching = false;
-    clearTimeout(this.#timer);
+    this.#watching?.abort();
+    this.#watching = undefined;
   }
 
-  async #watch(): Promise<void> {
+  async #watch(signal: AbortSignal): Promise<void> {
     const { dir, name, resume, free = freeBytes, lookMs = LOOK_MS } = this.options;
     const since = performance.now();
     let wait = lookMs * 2 ** Math.min(this.#failures, MAX_DOUBLINGS);
     try {
       const before = await free(dir);
-      while (this.#isWatching) {
-        await new Promise<void>((later) => this.#timer = setTimeout(later, wait));
-        if (!this.#isWatching) return;
+      while (!signal.aborted) {
+        await pause(wait, signal);
+        if (signal.aborted) return;
         wait = lookMs;
         const now = await free(dir);
         const hasMore = now >= before + MORE_BYTES || now >= PLENTY_BYTES;
         const isDue = this.#failures === 0 || performance.now() - since >= ANYWAY_MS;
         if (!hasMore && !isDue) continue;
-        if (!this.#isWatching) return;
+        if (signal.aborted) return;
         if (hasMore) log(`${name}: there is space again (${Math.floor(now / 1024 / 1024)} MiB): resuming`);
         this.#resumedAt = performance.now();
-        this.#isWatching = false;
+        this.end();
         return await resume();
       }
     } catch (thrown) {
-      this.#isWatching = false;
+      if (!signal.aborted) this.end();
       log(`${name}: cannot resume it: ${describe(thrown)}`);
     }
   }

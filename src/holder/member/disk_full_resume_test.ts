@@ -88,3 +88,21 @@ Deno.test("tries that fail at once come ever more rarely", async () => {
   resumer.end();
   assert.ok(tries >= 2 && tries <= 6, `${tries}`);
 });
+
+Deno.test("a try that fails does not end the watch that has begun since", async () => {
+  let tries = 0;
+  const again = Promise.withResolvers<void>();
+  const resumer: Resumer = new Resumer({
+    dir: "/nowhere",
+    name: "a",
+    lookMs: 1,
+    free: () => Promise.resolve(64 * MIB),
+    resume: () => {
+      if (++tries === 2) return Promise.resolve(again.resolve());
+      resumer.begin(); // the disk is full once more, and the hypervisor says so before it answers
+      return Promise.reject(new Error("no answer"));
+    },
+  });
+  resumer.begin();
+  await again.promise;
+});

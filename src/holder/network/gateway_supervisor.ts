@@ -7,6 +7,7 @@
  * `group_network.ts` starts and uses gateways.
  */
 
+import { pause } from "../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import type { Gateway } from "../../vmm/contract.ts";
 
@@ -160,11 +161,9 @@ export class GatewayKeeper {
   async #pause(ms: number): Promise<void> {
     if (ms === 0) return;
     this.#nextTry = performance.now() + ms;
-    const over = Promise.withResolvers<void>();
-    const timer = setTimeout(over.resolve, ms);
-    this.#hurry = over.resolve;
-    await over.promise;
-    clearTimeout(timer);
+    const hurry = new AbortController();
+    this.#hurry = () => hurry.abort();
+    await pause(ms, hurry.signal);
     this.#hurry = () => {};
     this.#nextTry = undefined;
   }
