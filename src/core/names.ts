@@ -8,6 +8,8 @@
 import { FleetboxError } from "./errors.ts";
 
 export const MAX_NAME_LENGTH = 63;
+/** How many members a group may have: its network has no more addresses for them (`network/subnet.ts`). */
+export const MAX_MEMBERS = 189;
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 export function isName(value: unknown): value is string {

@@ -80,8 +80,6 @@ export interface Options {
   remove_on_failure?: boolean;
   /** Host names of new members, by name; a member that is not here is called by its name. @default {} */
   host_names?: Record<string, string>;
-  /** Members of the group that must be served (adopted) but not booted: a killed holder's others. @default [] */
-  adopt?: string[];
   /**
    * The client to which new members belong, by process id and start time: a bound holder removes them, disk and all,
    * when its client is gone. Without it they stay, stopped.
@@ -139,10 +137,6 @@ const CHECKS: Record<keyof Options, Check> = {
   host_names: (value, key) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) bad(key, value, "host names by name");
     for (const word of Object.entries(value).flat()) checkName(word);
-  },
-  adopt: (value, key) => {
-    if (!Array.isArray(value)) bad(key, value, "a list of names");
-    value.forEach(checkName);
   },
   owner: (value, key) => {
     const { pid, startTime } = (value ?? {}) as Record<string, unknown>;

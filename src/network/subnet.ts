@@ -4,15 +4,16 @@
  * Every group has the same one, {@link SUBNET}, because every group is alone on its own network; what the seed, the gateway,
  * the switch, the guard and DNS must agree on is asked here and written nowhere else. The last octet of an address is its
  * *slot*: the gateway is slot 1, DNS slot 3, members have 11 to 199, and the gateway's own DHCP pool begins at 200, so that a
- * guest that asks for a lease cannot collide with a member. Pure; imports errors alone.
+ * guest that asks for a lease cannot collide with a member. Pure; imports errors and the number of members.
  */
 
 import { FleetboxError } from "../core/errors.ts";
+import { MAX_MEMBERS } from "../core/names.ts";
 
 const GATEWAY_SLOT = 1;
 const DNS_SLOT = 3;
 const FIRST_MEMBER = 11;
-const LAST_MEMBER = 199;
+const LAST_MEMBER = FIRST_MEMBER + MAX_MEMBERS - 1;
 const DHCP_SLOT = 200;
 const BROADCAST_SLOT = 255;
 
@@ -26,7 +27,7 @@ export class Subnet {
   readonly dnsSlot = DNS_SLOT;
   readonly broadcastSlot = BROADCAST_SLOT;
   /** How many members a group may have. */
-  readonly capacity = LAST_MEMBER - FIRST_MEMBER + 1;
+  readonly capacity = MAX_MEMBERS;
   /** The first three octets: `10.88.0.` */
   readonly #prefix: string;
   readonly #octets: readonly number[];

@@ -457,7 +457,6 @@ const OPTIONS = {
   disk: 10,
   fixtures: [{ host_path: "/a", guest_path: "/b" }],
   egress: "off",
-  adopt: ["b"],
   host_names: { "a-x7": "a" },
   owner: { pid: 7, startTime: "8" },
 };

@@ -1,6 +1,7 @@
 import * as assert from "#assert";
 import { FleetboxError, hintOf } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
+import { SUBNET } from "../../network/subnet.ts";
 import { parseForward } from "../../store/forwards.ts";
 import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
 import { imageReference } from "../../core/image_reference.ts";
@@ -31,7 +32,8 @@ Deno.test("bad names are refused: empty, twice, upper case, too long, paths, non
 Deno.test("-n numbers one name", () => {
   assert.deepEqual(numberedNames(["node"], "3"), ["node-1", "node-2", "node-3"]);
   assert.deepEqual(numberedNames(["node"], "1"), ["node-1"]);
-  for (const count of ["0", "-1", "1.5", "x", "", "241", "1e2"]) {
+  assert.equal(numberedNames(["node"], "189").length, SUBNET.capacity, "a whole group");
+  for (const count of ["0", "-1", "1.5", "x", "", "190", "1e2"]) {
     assert.throws(() => numberedNames(["node"], count), misuse(/Bad value for -n/), count);
   }
   assert.throws(() => numberedNames(["a,b"], "2"), misuse(/one name, found 2/));

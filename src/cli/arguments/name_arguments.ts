@@ -1,10 +1,7 @@
 /** Member names on a command line: `a,b,c`, `a b c`, `a, b, c`, `node -n 3`. */
 
 import { FleetboxError } from "../../core/errors.ts";
-import { checkName, checkNames } from "../../core/names.ts";
-
-/** More members than a group's network has addresses. */
-const MAX_COUNT = 240;
+import { checkName, checkNames, MAX_MEMBERS } from "../../core/names.ts";
 
 /**
  * The names, checked, distinct, in order.
@@ -36,10 +33,10 @@ export function namesAndAll(command: string, words: readonly string[]): Fleetbox
 export function numberedNames(words: readonly string[], count: string): string[] {
   const names = parseNames(words);
   const number = Number(count);
-  if (!/^\d+$/.test(count) || number < 1 || number > MAX_COUNT) {
+  if (!/^\d+$/.test(count) || number < 1 || number > MAX_MEMBERS) {
     throw new FleetboxError(
       "misuse",
-      `Bad value for -n: found ${JSON.stringify(count)}, expected a whole number from 1 to ${MAX_COUNT}`,
+      `Bad value for -n: found ${JSON.stringify(count)}, expected a whole number from 1 to ${MAX_MEMBERS}`,
     );
   }
   if (names.length > 1) {
