@@ -7,13 +7,14 @@
  * download deletes what an interrupted one left, and starts again. `FLEETBOX_OFFLINE` opens no connection.
  */
 
-import { Limit, pause, unlessAborted } from "../src/core/deadline.ts";
+import { Limit, pause } from "../src/core/deadline.ts";
 import { createHash } from "node:crypto";
 import { writeAll } from "../src/core/bytes.ts";
 import { isOffline, OFFLINE_VARIABLE } from "../src/core/environment.ts";
 import { FleetboxError, messageOf } from "../src/core/errors.ts";
 import { digestOfRest } from "../src/system/digest.ts";
 import { exists, removeIfThere, storeError } from "../src/system/files.ts";
+import { follow, piecesOf } from "../src/system/http.ts";
 import type { Store } from "../src/store.ts";
 import type { CatalogEntry } from "./catalog.ts";
 
@@ -100,43 +101,34 @@ async function fetchTo(program: string, wanted: Wanted, { stallMs = 30_000, sign
 }
 
 /** The body of a URL, after at most {@link MAX_REDIRECTS} redirects. */
-async function open(url: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-  let at = url;
-  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await fetch(at, { redirect: "manual", signal }).catch((cause) => {
-      throw new Broken("failed", messageOf(cause), cause);
-    });
-    if (response.status === 200 && response.body) return response.body;
-    await response.body?.cancel();
-    const { status } = response;
-    const location = response.headers.get("location");
-    if (status >= 300 && status < 400 && location) {
-      at = new URL(location, at).href;
-      if (/^https?:/.test(at)) continue;
-      throw unavailable(url, `it redirects to ${at}, expected http or https`);
-    }
-    if (status >= 500 || status === 429) throw new Broken("failed", `the server answered ${status}`);
-    throw unavailable(url, `the server answered ${status}, expected 200`);
-  }
-  throw unavailable(url, `more than ${MAX_REDIRECTS} redirects`);
+async function open(url: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const refused = (why: string) => unavailable(url, why);
+  const response = await follow(url, { signal, redirects: MAX_REDIRECTS, refused }).catch((cause) => {
+    if (cause instanceof FleetboxError) throw cause;
+    throw new Broken("failed", messageOf(cause), cause);
+  });
+  const { status } = response;
+  if (status === 200 && response.body) return response.body;
+  await response.body?.cancel();
+  if (status >= 500 || status === 429) throw new Broken("failed", `the server answered ${status}`);
+  throw unavailable(url, `the server answered ${status}, expected 200`);
 }
 
 /** Writes a body to a file. @throws when the bytes are not the expected ones. */
 async function write(
   path: string,
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
   wanted: Wanted,
   signal: AbortSignal,
   onProgress: () => void,
 ): Promise<void> {
-  // An aborted fetch may still read its body after the headers came, so the reader checks the signal, too.
   const hash = createHash("sha256");
   const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-  const reader = body.getReader();
+  const pieces = piecesOf(body, signal);
   let length = 0;
   try {
     for (;;) {
-      const { value, done } = await unlessAborted(reader.read(), signal).catch((cause) => {
+      const { value, done } = await pieces.next().catch((cause) => {
         throw new Broken("failed", `it broke off after ${length} of ${wanted.bytes} bytes`, cause);
       });
       if (done) break;
@@ -152,7 +144,7 @@ async function write(
     await file.syncData();
   } finally {
     file.close();
-    reader.cancel().catch(() => {}); // a stalled connection is not waited for
+    await pieces.return();
   }
 }
 

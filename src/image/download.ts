@@ -10,6 +10,7 @@
 import { Limit, pause } from "../core/deadline.ts";
 import { causesOf, FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../system/files.ts";
+import { follow, piecesOf } from "../system/http.ts";
 import { SparseWriter } from "./sparse.ts";
 
 export interface DownloadRequest {
@@ -108,7 +109,15 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
   let writer: SparseWriter | undefined;
   try {
     const known = continuable(request);
-    const response = await follow(request.url, rangeHeaders(known), signal, limits.redirects);
+    const response = await follow(request.url, {
+      headers: rangeHeaders(known),
+      signal,
+      redirects: limits.redirects,
+      refused: (why) =>
+        new FleetboxError("failed", `Cannot download ${request.url}: ${why}`, {
+          hint: `See its redirects: curl -IL '${request.url}'`,
+        }),
+    });
     stall.restart();
     if (response.status === 416 && known) {
       await response.body?.cancel();
@@ -128,7 +137,7 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
       sync: false,
     });
     writer = await (continues ? SparseWriter.append(part) : SparseWriter.create(part));
-    await receive(response, writer, total, stall, request.onBytes);
+    await receive(piecesOf(response.body, signal), writer, total, stall, request.onBytes);
     await writer.finish();
     return continues;
   } catch (cause) {
@@ -147,7 +156,7 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
 const TELL_EVERY_MS = 200;
 
 async function receive(
-  response: Response,
+  pieces: AsyncIterable<Uint8Array>,
   writer: SparseWriter,
   total: number | undefined,
   stall: Limit,
@@ -155,7 +164,7 @@ async function receive(
 ): Promise<void> {
   let toldMs = performance.now();
   onBytes?.(writer.length, total);
-  for await (const piece of response.body ?? []) {
+  for await (const piece of pieces) {
     await writer.write(piece);
     stall.restart();
     if (performance.now() - toldMs < TELL_EVERY_MS) continue;
@@ -181,36 +190,6 @@ function rangeHeaders(known: { bytes: number; state: PartState } | undefined): H
   if (!known) return plain;
   const { validator } = known.state;
   return { ...plain, range: `bytes=${known.bytes}-`, ...(validator === undefined ? {} : { "if-range": validator }) };
-}
-
-/** Follows redirects itself, to count them, and to allow HTTP only. */
-async function follow(url: string, headers: HeadersInit, signal: AbortSignal, redirects: number): Promise<Response> {
-  let at = url;
-  for (let hops = 0; hops <= redirects; hops++) {
-    const response = await fetch(at, { headers, signal, redirect: "manual" });
-    if (![301, 302, 303, 307, 308].includes(response.status)) return response;
-    await response.body?.cancel();
-    const next = nextAddress(response.headers.get("location"), at);
-    if (next.protocol !== "https:" && (next.protocol !== "http:" || at.startsWith("https:"))) {
-      throw new FleetboxError("failed", `Cannot download ${url}: ${at} redirects to ${next.href}, expected https`);
-    }
-    at = next.href;
-  }
-  throw new FleetboxError("failed", `Cannot download ${url}: it redirects more than ${redirects} times`, {
-    hint: `See its redirects: curl -IL '${url}'`,
-  });
-}
-
-function nextAddress(location: string | null, base: string): URL {
-  try {
-    return new URL(location ?? "", base);
-  } catch (cause) {
-    throw new FleetboxError(
-      "failed",
-      `Cannot download ${base}: it redirects to ${JSON.stringify(location)}, expected an address`,
-      { cause },
-    );
-  }
 }
 
 /** The error for an answer without a file. A server's own failure may be temporary. */
