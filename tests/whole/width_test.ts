@@ -9,7 +9,7 @@ const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
 
 /** What a command prints on a terminal, line by line. */
 async function linesOf(box: Sandbox, columns: number, args: string[], code?: number): Promise<string[]> {
-  const terminal = new OnTerminal(args, { env: box.env, columns });
+  const terminal = new OnTerminal(args, { env: box.env, columns, cwd: box.root });
   const ended = await terminal.done;
   if (code !== undefined) assert.equal(ended, code, terminal.output);
   // Lines that were overdrawn are not part of an error.
@@ -85,7 +85,7 @@ test("errors fit 80 columns and 50, but for what must not be broken; in a pipe a
     const what = args.join(" ");
     const told = await linesOf(box, 80, args);
     fits(told, 80, what);
-    const piped = await box.run(...args);
+    const piped = await box.start(args, { cwd: box.root }).done; // relative paths are told as whole ones
     assert.notEqual(piped.code, 0, what);
     // The same words, whatever the width.
     const words = (text: string) => text.trim().split(/\s+/).join(" ");
