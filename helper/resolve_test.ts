@@ -1,6 +1,7 @@
 import * as assert from "#assert";
 import { createHash } from "node:crypto";
 import { join } from "../src/system/path.ts";
+import { replaceVariables } from "../src/core/environment.ts";
 import { FleetboxError } from "../src/core/errors.ts";
 import { selfExecutable } from "../src/system/program_info.ts";
 import { Store } from "../src/store.ts";
@@ -28,27 +29,20 @@ const bare = { isCompiled: true, isFleetbox: false, source: undefined, onPath: u
 
 Deno.test("resolve: from this checkout it is the same Deno with our main module", async () => {
   await inStore(async (store) => {
-    const { FLEETBOX_HELPER } = Deno.env.toObject();
-    Deno.env.delete("FLEETBOX_HELPER");
-    try {
-      assert.deepEqual(await resolveHelper(store), selfExecutable());
-    } finally {
-      if (FLEETBOX_HELPER) Deno.env.set("FLEETBOX_HELPER", FLEETBOX_HELPER);
-    }
+    using _ = replaceVariables({ FLEETBOX_HELPER: "" });
+    assert.deepEqual(await resolveHelper(store), selfExecutable());
   });
 });
 
 Deno.test("resolve: FLEETBOX_HELPER is taken, and refused when it is no program; nothing is made in the store", async () => {
   await inStore(async (store, root) => {
-    const before = Deno.env.get("FLEETBOX_HELPER");
-    try {
-      Deno.env.set("FLEETBOX_HELPER", "/bin/true");
+    {
+      using _ = replaceVariables({ FLEETBOX_HELPER: "/bin/true" });
       assert.deepEqual(await resolveHelper(store), { program: "/bin/true", args: [] });
-      Deno.env.set("FLEETBOX_HELPER", root);
+    }
+    {
+      using _ = replaceVariables({ FLEETBOX_HELPER: root });
       await assert.rejects(resolveHelper(store), /FLEETBOX_HELPER is ".*", which is not a program/);
-    } finally {
-      if (before === undefined) Deno.env.delete("FLEETBOX_HELPER");
-      else Deno.env.set("FLEETBOX_HELPER", before);
     }
     assert.deepEqual([...Deno.readDirSync(root)], []);
   });

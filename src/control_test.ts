@@ -1,5 +1,6 @@
 import * as assert from "#assert";
-import { join } from "./system/path.ts";
+import { handled } from "../tests/support/socket.ts";
+import { join } from "node:path";
 import * as control from "./control.ts";
 import { FleetboxError } from "./core/errors.ts";
 import { identify } from "./system/process.ts";
@@ -181,10 +182,11 @@ Deno.test("control: time spent downloading is not charged, and is announced once
   const downloads: string[] = [];
   await withHolder(async function* () {
     yield lines(member("a", "downloading"), member("a", "downloading"));
-    await new Promise((later) => setTimeout(later, 400));
+    // A time is the subject: the limit would have passed, if it counted.
+    await new Promise((later) => setTimeout(later, 1_200));
     yield lines(member("a", "starting"), member("a", "running"));
   }, async (store) => {
-    await control.waitMembers(store, ["a"], { timeoutMs: 200, onDownload: (name) => downloads.push(name) });
+    await control.waitMembers(store, ["a"], { timeoutMs: 1_000, onDownload: (name) => downloads.push(name) });
   });
   assert.deepEqual(downloads, ["a"]);
 });
@@ -316,11 +318,13 @@ Deno.test("control: a helper that does not answer, or hangs up, or takes no bind
 Deno.test("control: a helper of our version is held, with or without a newline, until close, which may be called twice", async () => {
   for (const version of ["1", "1\n"]) {
     const heard: string[] = [];
+    const acknowledged = Promise.withResolvers<void>();
     const helper = async (conn: Deno.UnixConn) => {
       const buffer = new Uint8Array(64);
       for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) {
         heard.push(new TextDecoder().decode(buffer.subarray(0, count)));
         if (heard.length === 1) await conn.write(encode(version));
+        else acknowledged.resolve();
       }
       heard.push("the end");
       conn.close();
@@ -328,7 +332,7 @@ Deno.test("control: a helper of our version is held, with or without a newline, 
     await withHelper(helper, async (_, spawned, pid) => {
       const session = await spawned();
       assert.equal(session.pid, pid());
-      await new Promise((later) => setTimeout(later, 50));
+      await acknowledged.promise;
       assert.deepEqual(heard, ["bind\n", "ack\n"]);
       await Promise.all([session.close(), session.close()]); // this helper does not care: it is killed at last
       await session[Symbol.asyncDispose]();
@@ -353,9 +357,16 @@ Deno.test("control: a control socket that is a moment late is found", async () =
   store.ensure();
   try {
     const exe = { program: "/bin/sh", args: ["-c", 'echo \'{"serving":["a"]}\'; exec sleep 60'] };
-    const spawned = control.spawn(store, { exe, names: ["a"], bound: true }, { endMs: 500 });
-    await new Promise((later) => setTimeout(later, 150));
-    const listener = Deno.listen({ transport: "unix", path: store.controlSocket("a") });
+    const path = store.controlSocket("a");
+    const lookedTwice = Promise.withResolvers<void>();
+    let looks = 0;
+    store.controlSocket = () => {
+      if (++looks === 2) lookedTwice.resolve();
+      return path;
+    };
+    const spawned = handled(control.spawn(store, { exe, names: ["a"], bound: true }, { endMs: 500 }));
+    await lookedTwice.promise;
+    const listener = Deno.listen({ transport: "unix", path });
     const conn = await listener.accept();
     const buffer = new Uint8Array(64);
     assert.equal(await conn.read(buffer), "bind\n".length);

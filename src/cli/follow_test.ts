@@ -81,8 +81,7 @@ Deno.test("following tells what is appended, also after a truncation and a repla
 
 Deno.test("following waits for a file that is not there yet", () =>
   inDirectory(async (path) => {
-    const log = following(path);
-    await new Promise((soon) => setTimeout(soon, 50));
+    const log = following(path); // it has looked for the file, and watches the directory, when this returns
     await Deno.writeTextFile(path, "first\n");
     await log.until(/first/);
     assert.equal(await log.end(), "first\n");

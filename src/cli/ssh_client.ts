@@ -41,13 +41,14 @@ export async function runClient(
   names: readonly string[],
   failure?: string,
 ): Promise<number> {
-  const child = spawnClient(program, args, failure === undefined ? "inherit" : "piped");
-  const complaints = failure === undefined ? undefined : collect(child.stderr);
   const ignore = () => {};
   const pass = (signal: Deno.Signal) => () => kill(child, signal);
+  // Before there is a client: a signal in between would end us, and leave it running.
   Deno.addSignalListener("SIGINT", ignore);
   Deno.addSignalListener("SIGTERM", pass("SIGTERM"));
   Deno.addSignalListener("SIGHUP", pass("SIGHUP"));
+  const child = spawnClient(program, args, failure === undefined ? "inherit" : "piped");
+  const complaints = failure === undefined ? undefined : collect(child.stderr);
 
   const over = new AbortController();
   let end: FleetboxError | undefined;

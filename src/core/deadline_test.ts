@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { until } from "../../tests/support/processes.ts";
 import { Countdown, Limit, startLimit } from "./deadline.ts";
 
 const later = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -12,7 +13,7 @@ Deno.test("a countdown that is paused takes nothing from the limit", async () =>
   assert.equal(ended, 0);
   countdown.resume();
   countdown.resume();
-  await later(400);
+  await until("it ends", () => ended > 0);
   assert.equal(ended, 1);
   countdown.end();
 });
@@ -43,7 +44,7 @@ Deno.test("time in which the whole program stood still does not count", async ()
     standStill(1_300);
     await later(1);
     assert.equal(ended, 0, "it ended because time jumped");
-    await later(600);
+    await until("it ends", () => ended > 0);
     assert.equal(ended, 1);
   }
 });
@@ -74,14 +75,18 @@ Deno.test("no time is measured with a clock that can be set, but ages for people
 Deno.test("a limit as a signal begins anew with each sign of life, and ends with its scope", async () => {
   const aborted: string[] = [];
   {
-    using limit = new Limit(300);
-    limit.signal.addEventListener("abort", () => aborted.push("within"));
-    for (let sign = 0; sign < 4; sign++) {
-      await later(100);
+    using limit = new Limit(1_000);
+    limit.signal.addEventListener("abort", () => aborted.push("in spite of its signs of life"));
+    for (let sign = 0; sign < 3; sign++) {
+      await later(400); // a time is the subject, as in the next: nothing may come
       limit.restart();
     }
   }
-  await later(500);
+  {
+    using limit = new Limit(20);
+    limit.signal.addEventListener("abort", () => aborted.push("after its scope"));
+  }
+  await later(100);
   assert.deepEqual(aborted, []);
   using limit = new Limit(20);
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -25,9 +25,21 @@ type Internal = "FLEETBOX_OPTS" | "FLEETBOX_PARENT_PID" | "FLEETBOX_GUARDIAN";
 
 export type Variable = keyof typeof VARIABLES | Internal;
 
+let replaced: Partial<Record<Variable, string>> = {};
+
+/**
+ * Replaces variables in this thread, for tests: the process's own are shared by all test files that run side by side. An
+ * empty text takes a variable away. Dispose of the result to undo it.
+ */
+export function replaceVariables(values: Partial<Record<Variable, string>>): Disposable {
+  const before = replaced;
+  replaced = { ...before, ...values };
+  return { [Symbol.dispose]: () => void (replaced = before) };
+}
+
 /** A variable's value, or undefined. */
 export function variable(name: Variable): string | undefined {
-  return Deno.env.get(name) || undefined;
+  return (replaced[name] ?? Deno.env.get(name)) || undefined;
 }
 
 const OFF = ["", "0", "false", "no", "off"];

@@ -1,27 +1,32 @@
 import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
-import { isOn, variable, VARIABLES } from "./environment.ts";
+import { isOn, replaceVariables, variable, VARIABLES } from "./environment.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 Deno.test("environment: an empty variable is as one that is not set, and a switch is off by the usual words", () => {
-  const before = Deno.env.get("FLEETBOX_KEEP");
-  try {
-    for (
-      const [value, expected] of [["", false], ["0", false], [" No ", false], ["off", false], ["1", true], [
-        "yes",
-        true,
-      ]]
-    ) {
-      Deno.env.set("FLEETBOX_KEEP", String(value));
-      assert.equal(isOn("FLEETBOX_KEEP"), expected, `${value}`);
-    }
-    Deno.env.set("FLEETBOX_KEEP", "");
-    assert.equal(variable("FLEETBOX_KEEP"), undefined);
-  } finally {
-    if (before === undefined) Deno.env.delete("FLEETBOX_KEEP");
-    else Deno.env.set("FLEETBOX_KEEP", before);
+  for (const off of ["", "0", " No ", "off"]) {
+    using _ = replaceVariables({ FLEETBOX_KEEP: off });
+    assert.equal(isOn("FLEETBOX_KEEP"), false, off);
   }
+  for (const on of ["1", "yes"]) {
+    using _ = replaceVariables({ FLEETBOX_KEEP: on });
+    assert.equal(isOn("FLEETBOX_KEEP"), true, on);
+  }
+  using _ = replaceVariables({ FLEETBOX_KEEP: "" });
+  assert.equal(variable("FLEETBOX_KEEP"), undefined);
+});
+
+Deno.test("environment: what a test replaces is as before when the test has ended; else the process's variables count", () => {
+  const before = variable("FLEETBOX_IMAGE");
+  assert.equal(before, Deno.env.get("FLEETBOX_IMAGE") || undefined);
+  {
+    using _ = replaceVariables({ FLEETBOX_IMAGE: "one", FLEETBOX_KEEP: "" });
+    using _inner = replaceVariables({ FLEETBOX_IMAGE: "two" });
+    assert.equal(variable("FLEETBOX_IMAGE"), "two");
+    assert.equal(Deno.env.get("FLEETBOX_IMAGE") || undefined, before);
+  }
+  assert.equal(variable("FLEETBOX_IMAGE"), before);
 });
 
 /** Variables that others define, and the guardian's, which is taken out when it was read. */

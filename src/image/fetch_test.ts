@@ -1,5 +1,6 @@
 import * as assert from "#assert";
-import { join } from "../system/path.ts";
+import { join } from "node:path";
+import { replaceVariables } from "../core/environment.ts";
 import { codeOf, FleetboxError, messageOf } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 import { cachedImages, lookUp, removeImage } from "./cache.ts";
@@ -197,24 +198,21 @@ Deno.test("a download that is aborted ends at once with the signal's reason, and
 Deno.test("FLEETBOX_OFFLINE=true never opens a connection; what is there is found", async () => {
   using store = temporaryStore();
   await using server = serve(DISK);
-  Deno.env.set("FLEETBOX_OFFLINE", "true");
-  try {
-    await fails("unavailable", /FLEETBOX_OFFLINE forbids/, store, server.url);
-    await fails("unavailable", /The image debian-12 is not in the store/, store, "debian-12");
-    assert.equal(server.asked.length, 0);
-    Deno.env.delete("FLEETBOX_OFFLINE");
+  using _offline = replaceVariables({ FLEETBOX_OFFLINE: "true" });
+  await fails("unavailable", /FLEETBOX_OFFLINE forbids/, store, server.url);
+  await fails("unavailable", /The image debian-12 is not in the store/, store, "debian-12");
+  assert.equal(server.asked.length, 0);
+  {
+    using _ = replaceVariables({ FLEETBOX_OFFLINE: "" });
     await fetchImage(store, server.url);
-    Deno.env.set("FLEETBOX_OFFLINE", "true");
-    await fetchImage(store, server.url);
-    assert.equal(server.asked.length, 1);
-    for (const off of ["0", "false", "no", ""]) {
-      Deno.env.set("FLEETBOX_OFFLINE", off);
-      await fetchImage(store, `${server.url}?${off}`);
-    }
-    assert.equal(server.asked.length, 5);
-  } finally {
-    Deno.env.delete("FLEETBOX_OFFLINE");
   }
+  await fetchImage(store, server.url);
+  assert.equal(server.asked.length, 1);
+  for (const off of ["0", "false", "no", ""]) {
+    using _ = replaceVariables({ FLEETBOX_OFFLINE: off });
+    await fetchImage(store, `${server.url}?${off}`);
+  }
+  assert.equal(server.asked.length, 5);
 });
 
 async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
@@ -288,14 +286,19 @@ Deno.test("a local file that is packed is unpacked once, and again when it chang
 Deno.test("without xz an image that needs it says what to install, and leaves nothing", async () => {
   using store = temporaryStore();
   await using server = serve(await xz(DISK));
-  const path = Deno.env.get("PATH")!;
-  Deno.env.set("PATH", "/nowhere");
-  try {
-    const error = await fails("unavailable", /program xz is not installed/, store, server.url);
-    assert.match(error.hint!, /apt-get install xz-utils/);
-  } finally {
-    Deno.env.set("PATH", path);
-  }
+  // In a process of its own: all test files that run side by side have the same PATH.
+  const program = `
+    import { fetchImage } from ${JSON.stringify(new URL("./fetch.ts", import.meta.url).href)};
+    import { Store } from ${JSON.stringify(new URL("../store.ts", import.meta.url).href)};
+    await fetchImage(Store.at(${JSON.stringify(store.root)}), ${JSON.stringify(server.url)}).catch(
+      ({ code, message, hint }) => console.log(JSON.stringify({ code, message, hint })));`;
+  const args = ["eval", "--no-check", program];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args, env: { PATH: "/nowhere" }, stderr: "inherit" })
+    .output();
+  const error = JSON.parse(new TextDecoder().decode(stdout));
+  assert.equal(error.code, "unavailable");
+  assert.match(error.message, /program xz is not installed/);
+  assert.match(error.hint, /apt-get install xz-utils/);
   assert.deepEqual(imagesIn(store), []);
 });
 

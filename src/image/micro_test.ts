@@ -2,6 +2,7 @@ import * as assert from "#assert";
 import { createHash } from "node:crypto";
 import { join } from "../system/path.ts";
 import { brotliCompressSync } from "node:zlib";
+import { replaceVariables } from "../core/environment.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { Store } from "../store.ts";
 import { microDirectory } from "./micro.ts";
@@ -15,7 +16,7 @@ function content(part: string): Uint8Array {
 async function withPackedMicro(work: (store: Store, micro: string) => Promise<void>): Promise<void> {
   const root = Deno.makeTempDirSync({ prefix: "mi" });
   const micro = join(root, "micro");
-  const before = Deno.env.get("FLEETBOX_MICRO");
+  using _ = replaceVariables({ FLEETBOX_MICRO: micro });
   try {
     Deno.mkdirSync(micro);
     const sha256: Record<string, string> = {};
@@ -26,13 +27,10 @@ async function withPackedMicro(work: (store: Store, micro: string) => Promise<vo
     const files = { kernel: "kernel", initrd: "initrd", disk: "disk" };
     const manifest = { name: "micro", version: "packed", ...files, cmdline: "quiet", sha256 };
     Deno.writeTextFileSync(join(micro, "image.json"), JSON.stringify(manifest));
-    Deno.env.set("FLEETBOX_MICRO", micro);
     const store = Store.at(join(root, "s"));
     store.ensure();
     await work(store, micro);
   } finally {
-    if (before === undefined) Deno.env.delete("FLEETBOX_MICRO");
-    else Deno.env.set("FLEETBOX_MICRO", before);
     Deno.removeSync(root, { recursive: true });
   }
 }
@@ -40,14 +38,14 @@ async function withPackedMicro(work: (store: Store, micro: string) => Promise<vo
 const namesIn = (dir: string) => [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
 
 Deno.test("micro is unpacked from compressed files, whole, by however many at once", async () => {
-  await withPackedMicro(async (store) => {
+  await withPackedMicro(async (store, micro) => {
     const program = `
       import { Store } from ${JSON.stringify(new URL("../store.ts", import.meta.url).href)};
       import { microDirectory } from ${JSON.stringify(new URL("./micro.ts", import.meta.url).href)};
       console.log(await microDirectory(Store.at(${JSON.stringify(store.root)})));`;
+    const args = ["eval", "--no-check", program];
     const one = () =>
-      new Deno.Command(Deno.execPath(), { args: ["eval", "--no-check", program], stdout: "piped", stderr: "inherit" })
-        .output();
+      new Deno.Command(Deno.execPath(), { args, env: { FLEETBOX_MICRO: micro }, stderr: "inherit" }).output();
     const ended = await Promise.all([one(), one(), one()]);
     const place = join(store.imagesDir, "micro-packed");
     for (const { code, stdout } of ended) {

@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { handled } from "../../tests/support/socket.ts";
 import { until } from "../../tests/support/processes.ts";
 import { join } from "../system/path.ts";
 import { completeRecords, fateOf, liveMembers, settledRecords, sweepGroups } from "./orphans.ts";
@@ -162,8 +163,15 @@ Deno.test("orphans: a holder whose sockets are gone is waited for until its proc
     await store.writeGroupRecord({ ...record, served: ["a"] });
     const others = await settledRecords(store, ["z"]);
     assert.ok(others.length === 1 && isAlive(holder), "who asks for others does not wait");
-    const settled = settledRecords(store, ["a"]).then(() => isAlive(holder));
-    await new Promise((later) => setTimeout(later, 50));
+    const lookedTwice = Promise.withResolvers<void>();
+    const socket = store.memberSocket("a");
+    let looks = 0;
+    store.memberSocket = () => {
+      if (++looks === 2) lookedTwice.resolve();
+      return socket;
+    };
+    const settled = handled(settledRecords(store, ["a"]).then(() => isAlive(holder)));
+    await lookedTwice.promise;
     dying.kill("SIGKILL");
     assert.equal(await settled, false);
     await dying.exited;

@@ -1,5 +1,7 @@
 import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
+import { replaceVariables } from "../core/environment.ts";
+import { until } from "../../tests/support/processes.ts";
 import { darwin, host, replaceHost } from "./os.ts";
 import { identify, isAlive, toolPath } from "./process.ts";
 import { boundWrapper, sandboxArguments } from "../vmm/qemu/arguments.ts";
@@ -46,10 +48,7 @@ Deno.test("macOS: a zombie does not run any more", async () => {
   const reader = parent.stdout.getReader();
   const pid = Number(new TextDecoder().decode((await reader.read()).value));
   try {
-    for (let tries = 0; identify(pid); tries++) {
-      assert.ok(tries < 500, "it still runs");
-      await new Promise((again) => setTimeout(again, 10));
-    }
+    await until("it does not run any more", () => identify(pid) === undefined);
     assert.ok(Deno.statSync(`/proc/${pid}`).isDirectory, "it is gone altogether: no zombie was seen");
   } finally {
     reader.releaseLock();
@@ -145,13 +144,8 @@ Deno.test("macOS: whether its hypervisor can be used says the kernel", () => {
 
 Deno.test("macOS: what is missing is installed with Homebrew, and looked for where that puts it", () => {
   using _ = replaceHost(macos);
-  const path = Deno.env.get("PATH")!;
-  Deno.env.set("PATH", "/nowhere");
-  try {
-    assert.throws(() => findQemu("aarch64"), { hint: "Install it: brew install qemu" });
-  } finally {
-    Deno.env.set("PATH", path);
-  }
+  using _qemu = replaceVariables({ FLEETBOX_QEMU: "" });
+  assert.throws(() => findQemu("aarch64", "/nowhere"), { hint: "Install it: brew install qemu" });
   assert.throws(() => findUefi("aarch64", ["/nowhere"]), { hint: "Install it: brew install qemu" });
   assert.ok(host().shares.includes("/opt/homebrew/share"));
   assert.ok(host().programDirs.includes("/opt/homebrew/opt/e2fsprogs/sbin"));

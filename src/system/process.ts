@@ -182,12 +182,12 @@ export function isAlive(identity: ProcessIdentity): boolean {
 /** The path of a program on `PATH`, or in the system's other program directories; else the bare name. */
 export function toolPath(program: string): string {
   const places = [program, ...host().programDirs.map((dir) => `${dir}/${program}`)];
-  return places.map(which).find((path) => path !== undefined) ?? program;
+  return places.map((place) => which(place)).find((path) => path !== undefined) ?? program;
 }
 
 /** The path of a program that is on `PATH` (or at the given path), or undefined. */
-export function which(program: string): string | undefined {
-  const places = program.includes("/") ? [""] : (Deno.env.get("PATH") ?? "").split(":").map((dir) => `${dir || "."}/`);
+export function which(program: string, path: string = Deno.env.get("PATH") ?? ""): string | undefined {
+  const places = program.includes("/") ? [""] : path.split(":").map((dir) => `${dir || "."}/`);
   for (const place of places) {
     try {
       const info = Deno.statSync(place + program);

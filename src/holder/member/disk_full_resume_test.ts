@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { until } from "../../../tests/support/processes.ts";
 import { Resumer } from "./disk_full_resume.ts";
 
 const MIB = 1024 * 1024;
@@ -55,38 +56,42 @@ Deno.test("the first try needs no sign of room", async () => {
 
 Deno.test("it does not go on without room, nor when nobody wants it to any more", async () => {
   const full = await watch(100, 200, 100);
-  assert.equal(await Promise.race([full.resumed, soon(50)]), undefined);
-  assert.ok(full.looks() > 2);
+  const late = () => until("it has looked often", () => full.looks() > 10).then(() => "not resumed");
+  assert.equal(await Promise.race([full.resumed, late()]), "not resumed");
   full.resumer.end();
   const looks = full.looks();
-  await soon(20);
+  await soon(20); // a time is the subject: no look comes any more that could be waited for
   assert.ok(full.looks() - looks <= 1);
 });
 
 Deno.test("a file system that cannot be asked ends the watch, and the next full disk begins another", async () => {
-  const { resumer, resumed } = await watch(new Error("gone"), 0, 2 * MIB);
-  await soon(10);
+  const { resumer, resumed, looks } = await watch(new Error("gone"), 0, 2 * MIB);
+  await until("it has asked", () => looks() === 1);
   resumer.begin();
   assert.equal(await resumed, 3);
 });
 
 Deno.test("tries that fail at once come ever more rarely", async () => {
-  let tries = 0;
+  const tries: number[] = [];
+  const enough = Promise.withResolvers<void>();
   const resumer: Resumer = new Resumer({
     dir: "/nowhere",
     name: "a",
     lookMs: 2,
     free: () => Promise.resolve(64 * MIB),
     resume: () => {
-      tries++;
+      tries.push(performance.now());
+      if (tries.length === 6) enough.resolve();
       queueMicrotask(() => resumer.begin()); // it says that there is room, and gives none
       return Promise.resolve();
     },
   });
   resumer.begin();
-  await soon(100); // after 2, 4, 8, 16, 32, 64 ms and then every 64 ms
+  await enough.promise;
   resumer.end();
-  assert.ok(tries >= 2 && tries <= 6, `${tries}`);
+  // After 2, 4, 8, 16, 32, 64 ms. A busy host makes a wait longer, never shorter.
+  const waits = tries.slice(1).map((at, index) => at - tries[index]);
+  assert.deepEqual(waits.map((ms, index) => ms >= 2 * 2 ** (index + 1) - 1), waits.map(() => true), `${waits}`);
 });
 
 Deno.test("a try that fails does not end the watch that has begun since", async () => {

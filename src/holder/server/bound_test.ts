@@ -1,10 +1,9 @@
 import * as assert from "#assert";
-import { join } from "../../system/path.ts";
+import { join } from "node:path";
+import { until } from "../../../tests/support/processes.ts";
 import { exists } from "../../system/files.ts";
 import { connectUnix, type UnixConnection } from "../../system/sockets.ts";
 import { listenForClient, watchParent } from "./bound.ts";
-
-const soon = (ms = 60) => new Promise((passed) => setTimeout(passed, ms));
 
 async function withSocket(work: (socket: string, gone: string[]) => Promise<void>): Promise<void> {
   const root = Deno.makeTempDirSync({ prefix: "bt" });
@@ -13,13 +12,27 @@ async function withSocket(work: (socket: string, gone: string[]) => Promise<void
   const end = listenForClient(socket, (why) => gone.push(why));
   try {
     await work(socket, gone);
+    if (exists(socket)) await allSeen(socket);
   } finally {
     end();
     end();
     assert.equal(exists(socket), false);
-    await soon(5); // connections are closed by their own tasks
     Deno.removeSync(root, { recursive: true });
   }
+}
+
+/** Returns when the listener has seen all that clients did before: it has then heard, and sent away, a stranger. */
+async function allSeen(socket: string): Promise<void> {
+  for (let round = 0; round < 3; round++) {
+    const stranger = await client(socket);
+    await stranger.write("\n");
+    assert.equal(await stranger.read(), "");
+    stranger.close();
+  }
+}
+
+async function untilGone(gone: string[]): Promise<void> {
+  await until("the client's end is told", () => gone.length > 0);
 }
 
 /** Connects and goes through the handshake as far as it is told. */
@@ -36,10 +49,11 @@ async function client(socket: string, ...steps: ("bind" | "version" | "ack")[]):
 Deno.test("bound: the end of an acknowledged connection is the client's end, told once and at once", async () => {
   await withSocket(async (socket, gone) => {
     const held = await client(socket, "bind", "version", "ack");
-    await soon();
+    await allSeen(socket);
     assert.deepEqual(gone, []);
     held.close();
-    await soon();
+    await untilGone(gone);
+    await allSeen(socket);
     assert.deepEqual(gone, ["its control connection ended"]);
   });
 });
@@ -52,11 +66,11 @@ Deno.test("bound: a connection that closes before its ack means nothing, however
     const rude = await client(socket, "bind", "version");
     await rude.write("ac");
     rude.close();
-    await soon();
+    await allSeen(socket);
     assert.deepEqual(gone, []);
     const held = await client(socket, "bind", "version", "ack");
     held.close();
-    await soon();
+    await untilGone(gone);
     assert.equal(gone.length, 1, "and the watch can be armed still");
   });
 });
@@ -69,7 +83,7 @@ Deno.test("bound: who does not say bind gets nothing and means nothing", async (
       assert.equal(await stranger.read(), "");
       stranger.close();
     }
-    await soon();
+    await allSeen(socket);
     assert.deepEqual(gone, []);
   });
 });
@@ -79,10 +93,10 @@ Deno.test("bound: one who probes while the client is bound changes nothing", asy
     const held = await client(socket, "bind", "version", "ack");
     (await client(socket, "bind", "version")).close();
     (await client(socket)).close();
-    await soon();
+    await allSeen(socket);
     assert.deepEqual(gone, []);
     held.close();
-    await soon();
+    await untilGone(gone);
     assert.equal(gone.length, 1);
   });
 });
@@ -92,16 +106,16 @@ Deno.test("bound: a bind and an ack in pieces, and a client that closes only its
     const conn = await Deno.connect({ transport: "unix", path: socket });
     const write = (text: string) => conn.write(new TextEncoder().encode(text));
     await write("bi");
-    await soon(5);
+    await allSeen(socket);
     await write("nd\n");
     assert.equal(await conn.read(new Uint8Array(8)), 1);
     await write("a");
-    await soon(5);
+    await allSeen(socket);
     await write("ck\n");
-    await soon();
+    await allSeen(socket);
     assert.deepEqual(gone, []);
     await conn.closeWrite();
-    await soon();
+    await untilGone(gone);
     assert.equal(gone.length, 1);
     conn.close();
   });
@@ -111,17 +125,29 @@ Deno.test("bound: a stale control socket in the way is replaced", async () => {
   await withSocket(async (socket) => {
     const end = listenForClient(socket, () => {});
     (await client(socket, "bind", "version")).close();
-    end();
+    await allSeen(socket);
+    end(); // removes the socket, which is no longer the first one's
   });
 });
 
-/** Watches a child until it says that the client is gone, or for 150 ms. */
-async function watched(pid: number, parentNow: () => number, act: () => void | Promise<void>): Promise<string[]> {
+/** Watches a child until it says that the client is gone, or, when it is not `expected` to, for many looks. */
+async function watched(
+  pid: number,
+  parentNow: () => number,
+  expected: boolean,
+  act: () => void | Promise<void> = () => {},
+): Promise<string[]> {
   const gone: string[] = [];
-  const end = watchParent(pid, (why) => gone.push(why), { parentNow, everyMs: 10 });
-  await soon(50);
+  let looks = 0;
+  const look = () => (looks++, parentNow());
+  const end = watchParent(pid, (why) => gone.push(why), { parentNow: look, everyMs: 1 });
+  await until("it has looked, or told", () => looks > 3 || gone.length > 0);
   await act();
-  await soon(100);
+  if (expected) await untilGone(gone);
+  const since = looks;
+  // Told once: a time is the subject. Nothing looks any more that could be waited for.
+  if (expected) await new Promise((later) => setTimeout(later, 20));
+  else await until("it has looked again", () => looks > since + 3 || gone.length > 0);
   end();
   return gone;
 }
@@ -130,17 +156,17 @@ Deno.test("bound: the parent is gone when its process is, or when we have anothe
   const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
   const { pid } = child;
   let parent = pid;
-  assert.deepEqual(await watched(pid, () => parent, () => {}), []);
-  assert.deepEqual(await watched(pid, () => parent, () => void (parent = 1)), [`process ${pid} is gone`]);
+  assert.deepEqual(await watched(pid, () => parent, false), []);
+  assert.deepEqual(await watched(pid, () => parent, true, () => void (parent = 1)), [`process ${pid} is gone`]);
   // A wrapper between us and the client: its process id is not our parent's, and that is no reason to end.
   parent = 4242;
-  assert.deepEqual(await watched(pid, () => parent, () => {}), []);
+  assert.deepEqual(await watched(pid, () => parent, false), []);
   const dies = async () => {
     child.kill("SIGKILL");
     await child.status;
   };
-  assert.deepEqual(await watched(pid, () => parent, dies), [`process ${pid} is gone`]);
-  assert.deepEqual(await watched(pid, () => parent, () => {}), [`process ${pid} is gone`], "dead from the start");
+  assert.deepEqual(await watched(pid, () => parent, true, dies), [`process ${pid} is gone`]);
+  assert.deepEqual(await watched(pid, () => parent, true), [`process ${pid} is gone`], "dead from the start");
 });
 
 Deno.test("bound: a parent that is a zombie is gone", async () => {
@@ -149,7 +175,7 @@ Deno.test("bound: a parent that is a zombie is gone", async () => {
   const reader = shell.stdout.getReader();
   const pid = Number(new TextDecoder().decode((await reader.read()).value));
   try {
-    assert.deepEqual(await watched(pid, () => pid, () => {}), [`process ${pid} is gone`]);
+    assert.deepEqual(await watched(pid, () => pid, true), [`process ${pid} is gone`]);
   } finally {
     shell.kill("SIGKILL");
     await shell.status;

@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { replaceVariables } from "../../core/environment.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { FAKE_QEMU, Workspace } from "../../../tests/fake_qemu/machine.ts";
 import { chooseAccelerator, decide, type Facts, type KvmDevice } from "./accelerator.ts";
@@ -45,9 +46,7 @@ Deno.test("an accelerator that is none is refused by its name", () => {
 
 /** Hides what the environment of the test run forces. */
 function unforced(): Disposable {
-  const forced = Deno.env.get("FLEETBOX_ACCEL");
-  Deno.env.delete("FLEETBOX_ACCEL");
-  return { [Symbol.dispose]: () => forced && Deno.env.set("FLEETBOX_ACCEL", forced) };
+  return replaceVariables({ FLEETBOX_ACCEL: "" });
 }
 
 Deno.test({
@@ -103,13 +102,14 @@ Deno.test("the dry run tells a guest that crawls, and one that dies with its mes
 });
 
 Deno.test("findQemu() says what to do when there is none", () => {
-  const before = Deno.env.get("FLEETBOX_QEMU");
-  Deno.env.set("FLEETBOX_QEMU", "/nowhere/qemu");
-  assert.throws(() => findQemu(), /FLEETBOX_QEMU is "\/nowhere\/qemu"/);
-  Deno.env.set("FLEETBOX_QEMU", FAKE_QEMU);
-  assert.equal(findQemu(), FAKE_QEMU);
-  if (before === undefined) Deno.env.delete("FLEETBOX_QEMU");
-  else Deno.env.set("FLEETBOX_QEMU", before);
+  {
+    using _ = replaceVariables({ FLEETBOX_QEMU: "/nowhere/qemu" });
+    assert.throws(() => findQemu(), /FLEETBOX_QEMU is "\/nowhere\/qemu"/);
+  }
+  {
+    using _ = replaceVariables({ FLEETBOX_QEMU: FAKE_QEMU });
+    assert.equal(findQemu(), FAKE_QEMU);
+  }
   assert.throws(
     () => findQemu("vax"),
     (error) => error instanceof FleetboxError && error.code === "unavailable" && error.hint !== undefined,

@@ -6,6 +6,7 @@ import type { MachineEvent, Rung } from "../contract.ts";
 import { QmpClient } from "./qmp.ts";
 import { findQemu } from "./program.ts";
 import { machineState, qemu } from "./driver.ts";
+import { until as untilSo } from "../../../tests/support/processes.ts";
 
 const code = (expected: string, message = /./) => (error: unknown) =>
   error instanceof FleetboxError && error.code === expected && message.test(error.message);
@@ -13,10 +14,7 @@ const files = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => na
 const LEFT = ["disk.qcow2", "seed.img", "serial.log"];
 
 async function until(happened: () => boolean): Promise<void> {
-  for (let tries = 0; !happened(); tries++) {
-    assert.ok(tries < 500, "it did not happen within 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await untilSo(String(happened), happened);
 }
 
 Deno.test("a machine that dies at its start fails with its own words, and leaves nothing", async () => {

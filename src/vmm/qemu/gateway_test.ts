@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { handled } from "../../../tests/support/socket.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { identify } from "../../system/process.ts";
 import { arp, bytesOfMac, ipAt, readArp } from "../../../tests/fake_qemu/frames.ts";
@@ -54,7 +55,7 @@ Deno.test("real QEMU: a forward leads to the guest although the guest may not go
   try {
     const [first] = await gateway.forwards();
     assert.deepEqual([first.ip, first.port], ["10.88.0.11", 22]);
-    const packet = firstTcpPacket(`${workspace.path}/n`, "10.88.0.11");
+    const packet = handled(firstTcpPacket(`${workspace.path}/n`, "10.88.0.11"));
     using _ = await Deno.connect({ hostname: "127.0.0.1", port: first.hostPort });
     const syn = 0x02;
     assert.deepEqual(await packet, { from: "10.88.0.1", port: 22, flags: syn });

@@ -17,9 +17,10 @@ const PACKAGES: Record<string, QemuPackage> = { x86_64: "qemu-system-x86", aarch
 
 /**
  * The path of the QEMU that runs machines of an architecture: `FLEETBOX_QEMU`, else `qemu-system-<arch>` on `PATH`.
+ * @param path replaces `PATH`
  * @throws {FleetboxError} `unavailable`, with what to install.
  */
-export function findQemu(arch: string = Deno.build.arch): string {
+export function findQemu(arch: string = Deno.build.arch, path?: string): string {
   const forced = variable("FLEETBOX_QEMU");
   if (forced) {
     const found = which(forced);
@@ -33,7 +34,7 @@ export function findQemu(arch: string = Deno.build.arch): string {
     }
   }
   const program = `qemu-system-${arch}`;
-  const found = which(program);
+  const found = which(program, path);
   if (found) return found;
   throw new FleetboxError("unavailable", `The program ${program} is not installed, or not on PATH`, {
     hint: `Install it: ${installCommand(PACKAGES[arch])}`,

@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { handled } from "../../../tests/support/socket.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { MAX_LINE_LENGTH, QmpClient, QmpClosedError, QmpCommandError, type QmpEvent } from "./qmp.ts";
 
@@ -143,8 +144,18 @@ for (
 
 Deno.test("connect() waits for a socket that appears later", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "fleetbox-qmp-" });
-  const attempt = QmpClient.connect(`${dir}/s`, { timeoutMs: 5_000 });
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  // Before each try it looks whether it is to end.
+  const { signal } = new AbortController();
+  const triedTwice = Promise.withResolvers<void>();
+  let looks = 0;
+  Object.defineProperty(signal, "aborted", {
+    get() {
+      if (++looks === 3) triedTwice.resolve();
+      return false;
+    },
+  });
+  const attempt = handled(QmpClient.connect(`${dir}/s`, { timeoutMs: 30_000, signal }));
+  await triedTwice.promise;
   await using server = new FakeQemu(() => {});
   await Deno.rename(server.path, `${dir}/s`);
   (await attempt).close();
