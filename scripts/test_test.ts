@@ -35,6 +35,7 @@ Deno.test("scripts/test lists by name what passes only when run again, and count
   assert.equal(code, 0, lines.join("\n"));
   assert.deepEqual(lines.slice(-2), ["1 flaky", "2 passed, 0 failed"]);
   assert.match(lines.join("\n"), /^test: flaky: some: bad at first \(.*some_test\.ts\)$/m);
+  assert.match(closing(lines), /^test: flaky: some: bad at first \(.*\)\n {2}error: Error: not yet$/m);
 });
 
 Deno.test("scripts/test counts what fails twice as failed, not as flaky; and nothing as flaky when all pass", async () => {
@@ -65,4 +66,40 @@ Deno.test("scripts/test counts a file that a suite leaves behind as a failure th
   const { code, lines } = await run({ "some_test.ts": leaves }, "some|deno|ROOT/some_test.ts");
   assert.equal(code, 1, lines.join("\n"));
   assert.deepEqual(lines.slice(-2), ["0 flaky", "1 passed, 1 failed"]);
+  assert.match(closing(lines), /^test: failed: some: files left behind\n {2}\/tmp\/fbt\.\S+$/m);
+});
+
+/** What is repeated right before the closing lines. */
+function closing(lines: string[]): string {
+  const at = lines.lastIndexOf("test: once more, the beginning of each error:");
+  assert.ok(at >= 0, lines.join("\n"));
+  return lines.slice(at + 1, lines.indexOf("", at)).join("\n");
+}
+
+Deno.test("scripts/test repeats each failure's name and the first lines of its error right before its closing lines", async () => {
+  const bad = `
+    Deno.test("good", () => {});
+    Deno.test("bad", () => { throw new Error("line 1\\n\\nline " + Array.from({ length: 40 }, (_, at) => at + 2).join("\\nline ")); });
+    Deno.test("in steps", async (t) => { await t.step("the step", () => { throw new Error("of a step"); }); });
+  `;
+  const uncaught = `Deno.test("late", async () => {
+    setTimeout(() => { throw new Error("awaited by no code"); });
+    await new Promise((later) => setTimeout(later, 1000));
+  });`;
+  const program =
+    "#!/bin/sh\necho 'ok 1 - first'; echo 'not ok 2 - second'; echo '# found 7'; echo 'ok 3 - third'; exit 1\n";
+  const { code, lines } = await run(
+    { "bad_test.ts": bad, "uncaught_test.ts": uncaught, program },
+    ...["one|deno|ROOT/bad_test.ts", "two|deno|ROOT/uncaught_test.ts", "three|ROOT/program|"],
+  );
+  assert.equal(code, 1);
+  const told = closing(lines);
+  assert.match(told, /^test: failed: one: bad \(.*bad_test\.ts\)\n {2}error: Error: line 1\n {2}line 2\n/m);
+  assert.match(told, /^ {2}line 12$/m);
+  assert.doesNotMatch(told, /^ {2}line 13$/m);
+  assert.match(told, /^test: failed: one: in steps \(.*bad_test\.ts\)\n {2}error: Error: of a step$/m);
+  assert.match(told, /^test: failed: two: .*uncaught_test\.ts \(uncaught error\)\n {2}error: .*awaited by no code$/m);
+  assert.match(told, /^test: failed: three: second\n {2}# found 7$/m);
+  assert.doesNotMatch(told, /good|first|third/);
+  assert.equal(lines.at(-2), "0 flaky");
 });
