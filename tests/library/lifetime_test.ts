@@ -1,6 +1,7 @@
 /** A machine's lifetime: machines that fail, are interrupted, or exist already, and what they leave. */
 
 import * as assert from "#assert";
+import { handled } from "../support/socket.ts";
 import { fileURLToPath } from "node:url";
 import { FleetboxError, start, startCluster } from "../../mod.ts";
 import { isAlive } from "../../src/system/process.ts";
@@ -22,7 +23,7 @@ Deno.test("a signal during the boot leaves nothing", async () => {
   const fired = AbortSignal.abort(new Error("too late"));
   await assert.rejects(start("never", { ...options, signal: fired }), code("interrupted", /Starting "never" was/));
   const abort = new AbortController();
-  const starting = start({ ...options, signal: abort.signal });
+  const starting = handled(start({ ...options, signal: abort.signal }));
   await until("a machine runs", () => processesOf(store.root).some(({ kind }) => kind === "machine"));
   abort.abort(new Error("enough"));
   await assert.rejects(starting, code("interrupted", /was interrupted/));
@@ -102,15 +103,15 @@ Deno.test("a killed holder's machine dies with it; the test gets an error, and c
 Deno.test("commands that run on a machine end with it, and say why", async () => {
   {
     await using vm = await start("cut", options);
-    const exec = assert.rejects(
+    const exec = handled(assert.rejects(
       vm.exec("touch one; sleep 4716"),
       code("failed", /^exec\(\) on "cut" was cut off: its machine failed$/m),
-    );
+    ));
     const process = await vm.spawn("touch two; sleep 4717");
-    const spawned = assert.rejects(
+    const spawned = handled(assert.rejects(
       process.status,
       code("failed", /^spawn\(\) on "cut" was cut off: its machine failed$/m),
-    );
+    ));
     await until("both run", async () => (await vm.exec("ls one two")).code === 0);
     Deno.kill(processesOf(store.root).find(({ kind }) => kind === "machine")!.pid, "SIGKILL");
     await Promise.all([exec, spawned]);

@@ -4,7 +4,7 @@ import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { kill, until } from "../support/processes.ts";
 import { guest, guestOk } from "../support/guest.ts";
-import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
 
 test("members reach each other by name at once, also one that joined later, and one that was stopped and is up again", async () => {
   await using box = await sandbox();
@@ -35,9 +35,22 @@ test("members reach each other by name at once, also one that joined later, and 
   assert.match((await guest(box, "a", "nslookup 10.88.0.13")).stdout, /name = c\.fleetbox\.internal/);
 });
 
-test("kill -9 of a QEMU: its member is in error with the cause, the others go on, up brings it back with its data", async () => {
+test("kill -9: of a QEMU, of the holder and its guardian, of the gateway", async (context) => {
   await using box = await sandbox();
   await box.up("a,b");
+  await steps(context, box, [
+    [
+      "kill -9 of a QEMU: its member is in error with the cause, the others go on, up brings it back with its data",
+      losesQemu,
+    ],
+    [
+      "kill -9 of the holder and its guardian: up adopts the machines, undisturbed, and a connection between them goes on",
+      losesHolder,
+    ],
+  ]);
+});
+
+async function losesQemu(box: Sandbox): Promise<void> {
   await guestOk(box, "b", "echo precious > data; sync");
   const a = box.process("machine", "a");
   await kill(box.process("machine", "b"));
@@ -54,11 +67,9 @@ test("kill -9 of a QEMU: its member is in error with the cause, the others go on
   assert.equal(await guestOk(box, "b", "cat data"), "precious\n");
   await ping(box, "a", "b");
   await ping(box, "b", "a");
-});
+}
 
-test("kill -9 of the holder and its guardian: up adopts the machines, undisturbed, and a connection between them goes on", async () => {
-  await using box = await sandbox();
-  await box.up("a,b");
+async function losesHolder(box: Sandbox): Promise<void> {
   const machines = box.machines();
   const boots = await Promise.all(["a", "b"].map((name) => guestOk(box, name, "cat /proc/sys/kernel/random/boot_id")));
   // One TCP connection from b to a, over which b sends a number every 200 ms for as long as it lives. (At the end of its
@@ -92,7 +103,7 @@ test("kill -9 of the holder and its guardian: up adopts the machines, undisturbe
   await box.ok("stop", "a,b");
   await box.empty();
   assert.match(box.holderLog("a"), /b: stopped: The guest shut down$/m);
-});
+}
 
 test("a guest reaches no service on the host's loopback, and with --host-access it does", async () => {
   using service = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -1,6 +1,7 @@
 /** A real guest from the command line: `exec`, `cp`, a larger disk, a shared directory. Two machines are booted once. */
 
 import * as assert from "#assert";
+import { handled } from "../support/socket.ts";
 import { join } from "../../src/system/path.ts";
 import { FLEETBOX } from "../support/command.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
@@ -32,7 +33,7 @@ async function executes(box: Sandbox): Promise<void> {
     stdout: "piped",
   }).spawn();
   const writer = piped.stdin.getWriter();
-  const written = writer.write(bytes).then(() => writer.close());
+  const written = handled(writer.write(bytes).then(() => writer.close()));
   const output = await piped.output();
   await written;
   assert.deepEqual(output.stdout, bytes);

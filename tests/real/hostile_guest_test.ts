@@ -4,6 +4,7 @@ import * as assert from "#assert";
 import { until } from "../support/processes.ts";
 import { guest, guestOk } from "../support/guest.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { handled } from "../support/socket.ts";
 
 const GATEWAY_MAC = "52:55:0a:58:00:01";
 const FLOATING = "10.88.0.50";
@@ -71,7 +72,7 @@ test("a guest cannot take another's address, reaches the host at .1 alone, and i
   // Frames to an unknown address are flooded; a line without an end goes to the console. The holder goes on, in bounded memory.
   const holder = box.process("holder").pid;
   const before = residentMiB(holder);
-  const floods = Promise.all([
+  const floods = handled(Promise.all([
     root(
       box,
       "a",
@@ -79,7 +80,7 @@ test("a guest cannot take another's address, reaches the host at .1 alone, and i
         "(timeout 4 nc -u 10.88.0.77 9 </dev/zero >/dev/null 2>&1 || true)",
     ),
     root(box, "b", "timeout 4 sh -c 'tr \"\\\\0\" x </dev/zero >/dev/ttyS0' || true"),
-  ]);
+  ]));
   for (let round = 0; round < 4; round++) {
     assert.equal(await box.states(), "a=running b=running c=running");
     assert.equal(await guestOk(box, "c", "hostname"), "c\n");

@@ -6,10 +6,23 @@ import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { until } from "../support/processes.ts";
 import { guest, guestOk } from "../support/guest.ts";
-import { sandbox, test, told } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, steps, test, told } from "../support/sandbox.ts";
 
-test("a machine boots, is reached over SSH, and keeps what it wrote to its disk across stop and up", async () => {
+test("one machine: its disk, its shell, its power, its kernel", async (context) => {
   await using box = await sandbox();
+  await steps(context, box, [
+    ["a machine boots, is reached over SSH, and keeps what it wrote to its disk across stop and up", keepsItsDisk],
+    ["ssh passes exit codes, arguments, input and output through; scp and sftp work with ssh-config", passesThrough],
+    [
+      "a guest that reboots comes back as the same machine; one that powers off is stopped and its name free",
+      restartsItself,
+    ],
+    ["exec ends when its machine's power is cut, with code 255 and the reason", isCutOff],
+    ["a kernel panic is distinguished from a shutdown", panics],
+  ]);
+});
+
+async function keepsItsDisk(box: Sandbox): Promise<void> {
   const up = await box.up("a");
   assert.match(up.stdout, /^a {2}10\.88\.0\.11 {2}fleetbox ssh a$/m);
   assert.equal(await guestOk(box, "a", "hostname; id -un; sudo id -un"), "a\nfleetbox\nroot\n");
@@ -30,22 +43,18 @@ test("a machine boots, is reached over SSH, and keeps what it wrote to its disk 
     /recovering journal|recovery required|orphan cleanup/i,
     "the file system was not unmounted",
   );
-});
+}
 
-test("exec ends when its machine's power is cut, with code 255 and the reason", async () => {
-  await using box = await sandbox();
-  await box.up("a");
+async function isCutOff(box: Sandbox): Promise<void> {
   const running = box.start(["exec", "a", "--", "sh", "-c", "echo begun; sleep 1000"]);
   await running.printed(/begun/);
   await box.ok("stop", "a", "--force");
   const result = await running.done;
   assert.equal(result.code, 255, told(result));
   assert.match(result.stderr, /The connection to "a" is over: it was stopped/, told(result));
-});
+}
 
-test("ssh passes exit codes, arguments, input and output through; scp and sftp work with ssh-config", async () => {
-  await using box = await sandbox();
-  await box.up("a");
+async function passesThrough(box: Sandbox): Promise<void> {
   assert.equal((await guest(box, "a", "exit 7")).code, 7);
   assert.equal((await box.run("ssh", "a", "--", "false")).code, 1);
   assert.equal((await box.run("ssh", "a", "true")).code, 0);
@@ -73,11 +82,9 @@ test("ssh passes exit codes, arguments, input and output through; scp and sftp w
   await tool("sftp", "-b", batch, "a");
   assert.equal(Deno.readTextFileSync(`${back}.sftp`), "over scp");
   await tool("ssh", "a", "true");
-});
+}
 
-test("a guest that reboots comes back as the same machine; one that powers off is stopped and its name free", async () => {
-  await using box = await sandbox();
-  await box.up("a");
+async function restartsItself(box: Sandbox): Promise<void> {
   const [machine] = box.machines();
   const bootId = () => guestOk(box, "a", "cat /proc/sys/kernel/random/boot_id");
   const before = await bootId();
@@ -94,10 +101,9 @@ test("a guest that reboots comes back as the same machine; one that powers off i
   assert.ok(!exists(box.store.memberSocket("a")));
   await box.up("a");
   assert.notEqual(await bootId(), after);
-});
+}
 
-test("a kernel panic is distinguished from a shutdown", async () => {
-  await using box = await sandbox();
+async function panics(box: Sandbox): Promise<void> {
   await box.up("a");
   await guest(box, "a", "sudo sh -c 'echo 1 > /proc/sys/kernel/sysrq; (sleep 1; echo c > /proc/sysrq-trigger) &'");
   const status = await until("a is in error", async () => {
@@ -111,7 +117,7 @@ test("a kernel panic is distinguished from a shutdown", async () => {
     /^\[ *\d+\.\d+\] /m,
     JSON.stringify(failure),
   );
-});
+}
 
 test("Ctrl-C while a real machine boots leaves nothing", async () => {
   await using box = await sandbox();
