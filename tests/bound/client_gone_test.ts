@@ -3,7 +3,7 @@
 import * as assert from "#assert";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { until } from "../support/processes.ts";
-import { type Sandbox, sandbox } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { Client, type ClientOptions, holdsOpen, left, START, untilNothing } from "./bound.ts";
 import type { Script } from "./client.ts";
 
@@ -21,7 +21,7 @@ const machines = (count: number) => (_: Client, box: Sandbox) =>
 
 /** Brings a group into a state, kills its client, and checks that nothing is left in time. */
 function killed(when: string, { behaviour = {}, script, options, ready, kill = (client) => client.kill() }: Scene) {
-  Deno.test(`kill -9 of the client ${when}: nothing of its group is left`, async () => {
+  test(`kill -9 of the client ${when}: nothing of its group is left`, async () => {
     await using box = await sandbox({ fakeQemu: behaviour });
     await using client = new Client(box, script, options);
     await ready(client, box);
@@ -78,7 +78,7 @@ killed("as soon as the holder serves", {
   ready: (client) => client.said(/^spawned/m),
 });
 
-Deno.test("kill -9 of the client at any moment of its start leaves nothing, whether the holder was bound already or not", async () => {
+test("kill -9 of the client at any moment of its start leaves nothing, whether the holder was bound already or not", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   let worst = 0;
   for (const [moment, isThere] of START) {
@@ -91,7 +91,7 @@ Deno.test("kill -9 of the client at any moment of its start leaves nothing, whet
   console.log(`client gone: at ${START.length} moments of its start: at most ${Math.round(worst)} ms`);
 });
 
-Deno.test("kill -9 of the client while its holder still waits to claim its members leaves nothing", async () => {
+test("kill -9 of the client while its holder still waits to claim its members leaves nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   box.store.ensure();
   const lock = await Deno.open(box.store.claimLock, { create: true, write: true });
@@ -114,7 +114,7 @@ Deno.test("kill -9 of the client while its holder still waits to claim its membe
 for (
   const [how, step, code] of [["ends", "leave", 0], ["ends by an error", "throw", 1], ["exits", "exit", 0]] as const
 ) {
-  Deno.test(`a client that ${how} without closing its session leaves nothing, and is not kept alive by it`, async () => {
+  test(`a client that ${how} without closing its session leaves nothing, and is not kept alive by it`, async () => {
     await using box = await sandbox({ fakeQemu: {} });
     await using client = new Client(box, { names: ["a"], then: ["up", step === "leave" ? "leave" : step] });
     assert.equal((await client.ended).code, code, client.words);
@@ -123,7 +123,7 @@ for (
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  Deno.test(`a client that ${signal} ends leaves nothing`, async () => {
+  test(`a client that ${signal} ends leaves nothing`, async () => {
     await using box = await sandbox({ fakeQemu: {} });
     await using client = new Client(box, { names: ["a"], then: ["up"] });
     await client.said(/^up$/m);
@@ -133,7 +133,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-Deno.test("close ends the group, reaps the holder, and may be called twice", async () => {
+test("close ends the group, reaps the holder, and may be called twice", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a", "b"], then: ["up", "stopped a", "close", "leave"] });
   await client.said(/^closed$/m);
@@ -142,7 +142,7 @@ Deno.test("close ends the group, reaps the holder, and may be called twice", asy
   assert.deepEqual(box.stored(), ["a", "b"]);
 });
 
-Deno.test("a bound holder to which no client ever connects ends with its parent process", async () => {
+test("a bound holder to which no client ever connects ends with its parent process", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const script = 'FLEETBOX_PARENT_PID=$$ "$0" --fleetbox-runner a,b >/dev/null 2>&1 & wait';
   const { FLEETBOX } = await import("../support/command.ts");

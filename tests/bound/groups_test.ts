@@ -3,10 +3,11 @@
 import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { kill, until } from "../support/processes.ts";
-import { sandbox, told } from "../support/sandbox.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
+import { Client as Connection } from "../support/socket.ts";
 import { Client, untilNothing } from "./bound.ts";
 
-Deno.test("up and join of a bound group's members are refused; ls shows that they are bound; the group goes on", async () => {
+test("up and join of a bound group's members are refused; ls shows that they are bound; the group goes on", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["t1", "t2"], then: ["up"] });
   await client.said(/^up$/m);
@@ -22,7 +23,7 @@ Deno.test("up and join of a bound group's members are refused; ls shows that the
   assert.match((await box.ok("ls")).stdout, /^t1 .*t1 \(bound\)/m);
 });
 
-Deno.test("stop --all and rm --all leave bound groups alone, and say so; a member given by name is stopped", async () => {
+test("stop --all and rm --all leave bound groups alone, and say so; a member given by name is stopped", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["t1", "t2"], then: ["up"] });
   await client.said(/^up$/m);
@@ -38,7 +39,7 @@ Deno.test("stop --all and rm --all leave bound groups alone, and say so; a membe
   assert.equal(await box.states(), "t1=stopped t2=running");
 });
 
-Deno.test("a bound start of a member that runs detached is refused, and the member runs on", async () => {
+test("a bound start of a member that runs detached is refused, and the member runs on", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const before = box.machines();
@@ -59,7 +60,7 @@ Deno.test("a bound start of a member that runs detached is refused, and the memb
   await box.ok("stop", "--all", "--force");
 });
 
-Deno.test("two bound groups and a detached one: the end of one client ends one group", async () => {
+test("two bound groups and a detached one: the end of one client ends one group", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("mine");
   await using one = new Client(box, { names: ["t1"], then: ["up"] });
@@ -75,7 +76,7 @@ Deno.test("two bound groups and a detached one: the end of one client ends one g
   await box.ok("stop", "--force", "mine");
 });
 
-Deno.test("a member that a bound client left stopped can be brought up by up, and a stopped member of up can be bound", async () => {
+test("a member that a bound client left stopped can be brought up by up, and a stopped member of up can be bound", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up", "close", "leave"] });
   await client.ended;
@@ -85,7 +86,7 @@ Deno.test("a member that a bound client left stopped can be brought up by up, an
   await again.said(/^up$/m);
 });
 
-Deno.test("a client that inherits another client's variables binds to itself, and what it starts detached is not bound", async () => {
+test("a client that inherits another client's variables binds to itself, and what it starts detached is not bound", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const env = {
     FLEETBOX_PARENT_PID: "1",
@@ -102,26 +103,29 @@ Deno.test("a client that inherits another client's variables binds to itself, an
   client.kill();
   await client.ended;
   await until("the bound one is gone", () => box.processes("holder").length === 1);
-  await new Promise((passed) => setTimeout(passed, 1_200)); // longer than the interval at which the parent is checked
+  // A time is the subject: for longer than a parent is looked at, nothing may happen to the detached one.
+  await new Promise((passed) => setTimeout(passed, 1_200));
   assert.equal(await box.states(), "mine=running t=stopped");
   await box.ok("stop", "mine", "--force");
   await untilNothing(box);
 });
 
-Deno.test("a retried or probing connection to the control socket changes nothing", async () => {
+test("a retried or probing connection to the control socket changes nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up"] });
   await client.said(/^up$/m);
   const path = box.store.controlSocket("a");
   for (const words of [[], ["bind"], ["bind", "ac"], ["hello"], ["x".repeat(70_000)]]) {
-    const conn = await Deno.connect({ transport: "unix", path });
+    using conn = await Connection.connect(path);
     for (const word of words) {
-      await conn.write(new TextEncoder().encode(word)).catch(() => {}); // the holder may have closed it
-      if (word === "bind") await conn.read(new Uint8Array(8));
+      await conn.send(word).catch(() => {}); // it may have hung up
+      if (word === "bind") await conn.readOnce();
     }
-    conn.close();
   }
-  await new Promise((passed) => setTimeout(passed, 1_200));
+  // The holder has heard, and sent away, one more: it has seen what those before did.
+  using last = await Connection.connect(path);
+  await last.send("hello\n");
+  assert.equal(await last.rest(), "");
   assert.equal(await box.states(), "a=running");
   const holder = box.process("holder");
   await kill(box.process("machine", "a")); // and the group serves on

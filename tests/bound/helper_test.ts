@@ -3,7 +3,7 @@
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
-import { type Sandbox, sandbox } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { Client, untilNothing } from "./bound.ts";
 
 const HELPER = fileURLToPath(new URL("../../helper/main.ts", import.meta.url));
@@ -17,7 +17,7 @@ function helperOf(box: Sandbox): string {
   return path;
 }
 
-Deno.test("fleetbox-helper, named by FLEETBOX_HELPER, holds bound and detached groups as fleetbox does", async () => {
+test("fleetbox-helper, named by FLEETBOX_HELPER, holds bound and detached groups as fleetbox does", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const env = { FLEETBOX_HELPER: helperOf(box) };
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] }, { env });
@@ -32,7 +32,7 @@ Deno.test("fleetbox-helper, named by FLEETBOX_HELPER, holds bound and detached g
   assert.equal(await box.states(), "a=stopped b=stopped c=running");
 });
 
-Deno.test("a FLEETBOX_HELPER that is not a program, or not a helper, is an error that says what to do; nothing is left", async () => {
+test("a FLEETBOX_HELPER that is not a program, or not a helper, is an error that says what to do; nothing is left", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (
     const [helper, words] of [["/no/such", /FLEETBOX_HELPER is "\/no\/such", which is not a program/], [
@@ -47,7 +47,7 @@ Deno.test("a FLEETBOX_HELPER that is not a program, or not a helper, is an error
   await untilNothing(box, 1_000);
 });
 
-Deno.test("fleetbox-helper says what it is for, and refuses other arguments", async () => {
+test("fleetbox-helper says what it is for, and refuses other arguments", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const helper = helperOf(box);
   const run = (...args: string[]) => new Deno.Command(helper, { args, env: box.env, clearEnv: true }).output();

@@ -3,7 +3,7 @@
 import * as assert from "#assert";
 import { exists } from "../../src/system/files.ts";
 import { until } from "../support/processes.ts";
-import { type Sandbox, sandbox } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { Client, untilNothing } from "./bound.ts";
 import type { Script } from "./client.ts";
 
@@ -19,7 +19,7 @@ async function killed(script: Script, ready: (client: Client, box: Sandbox) => P
   console.log(`real QEMU: client gone ${when}, ${count} machines: ${Math.round(ms)} ms`);
 }
 
-Deno.test("real QEMU: kill -9 of the client while machines boot: nothing of the group is left", async () => {
+test("real QEMU: kill -9 of the client while machines boot: nothing of the group is left", async () => {
   const booting = async (_: Client, box: Sandbox) => {
     await until("both machines run", () => box.processes("machine").length === 2);
     const log = box.store.member("a").serialLog;
@@ -28,7 +28,7 @@ Deno.test("real QEMU: kill -9 of the client while machines boot: nothing of the 
   await killed({ names: ["a", "b"], options }, booting, "while they boot");
 });
 
-Deno.test("real QEMU: kill -9 of the client while one machine runs, one stops and one joins", async () => {
+test("real QEMU: kill -9 of the client while one machine runs, one stops and one joins", async () => {
   const busy = async (client: Client, box: Sandbox) => {
     await client.said(/^adding\nstopping$/m);
     await until("three machines", () => box.processes("machine").length === 3);
@@ -37,7 +37,7 @@ Deno.test("real QEMU: kill -9 of the client while one machine runs, one stops an
   await killed(script, busy, "while they run, stop and join");
 });
 
-Deno.test("real QEMU: kill -9 of the holder: no QEMU and no gateway survives it, and its machine boots again, disk and all", async () => {
+test("real QEMU: kill -9 of the holder: no QEMU and no gateway survives it, and its machine boots again, disk and all", async () => {
   await using box = await sandbox();
   await using client = new Client(box, { names: ["a"], options, then: ["up"] });
   await client.said(/^up$/m);

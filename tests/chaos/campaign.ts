@@ -11,6 +11,7 @@
 
 import { isAlive } from "../../src/system/process.ts";
 import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
+import { handled } from "../support/socket.ts";
 import { type Found, kill, parentOf, signal, until } from "../support/processes.ts";
 import type { Running } from "../support/command.ts";
 import {
@@ -168,7 +169,7 @@ class Campaign {
     }
     result.commands += commands.length;
     const running = commands.map((command) => box.start(command));
-    const struck = Promise.all(blows.map((blow) => this.#strike(blow, running[0])));
+    const struck = handled(Promise.all(blows.map((blow) => this.#strike(blow, running[0]))));
     const ends = await Promise.all(running.map((command) => command.done));
     await struck;
     for (const end of ends) {

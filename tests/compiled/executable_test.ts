@@ -60,7 +60,7 @@ Deno.test("the executable has the packages that the program imports, and none fo
   assert.deepEqual([...bundled].sort(), told);
 });
 
-Deno.test("the executable works through a symbolic link, from a foreign directory, and leaves nothing in TMPDIR", async () => {
+test("the executable works through a symbolic link, from a foreign directory, and leaves nothing in TMPDIR", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const [link, temporary] = [join(box.root, "a link"), join(box.root, "tmp")];
   Deno.symlinkSync(FLEETBOX, link);

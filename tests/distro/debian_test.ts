@@ -2,7 +2,7 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
-import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 import { provideImage, tell } from "./images.ts";
 
 /** A unit that serves the shared directory over HTTP; a line for each time that cloud-init sees a new instance. */
@@ -25,7 +25,7 @@ runcmd:
 /** Asks the unit's server, which listens a moment after the unit was started. */
 const FETCH = "for n in $(seq 100); do wget -qO- http://deb/word 2>/dev/null && exit; sleep 0.2; done; exit 1";
 
-Deno.test("Debian 12 in a group with two micro members boots, is reached by name, stops cleanly, and boots again", async () => {
+test("Debian 12 in a group with two micro members boots, is reached by name, stops cleanly, and boots again", async () => {
   await using box = await sandbox({ env: { FLEETBOX_ACCEL: "tcg" }, limitMs: 1_000_000 });
   const before = performance.now();
   const step = (what: string) => tell(`${Math.round((performance.now() - before) / 1000)} s: ${what}`);

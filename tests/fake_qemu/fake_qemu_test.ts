@@ -3,12 +3,10 @@ import { startGateway } from "../../src/vmm/qemu/gateway.ts";
 import { Switch } from "../../src/network/switch.ts";
 import { qemu } from "../../src/vmm/qemu/driver.ts";
 import { FAKE_QEMU, Workspace } from "./machine.ts";
+import { until as untilSo } from "../support/processes.ts";
 
 async function until(happened: () => boolean): Promise<void> {
-  for (let tries = 0; !happened(); tries++) {
-    assert.ok(tries < 500, "it did not happen within 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await untilSo(String(happened), happened);
 }
 
 Deno.test("fake machines see each other, and are reached from the host, through the real switch", async () => {

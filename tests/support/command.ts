@@ -35,9 +35,12 @@ export interface CommandOptions {
   limitMs?: number;
 }
 
-/** A command that runs. */
+/**
+ * A command that runs. Nothing about it can end the test runner: its end may be awaited late or never, and a process that
+ * it started and that keeps its output open does not keep a test from ending.
+ */
 export class Running {
-  /** Resolves at its end. Rejects when it does not end within the limit; it is killed then. */
+  /** Resolves at its end. Rejects when it does not end within the limit, or at {@link end}; it is killed then. */
   readonly done: Promise<Result>;
   readonly pid: number;
   readonly #limitMs: number;
@@ -45,6 +48,7 @@ export class Running {
   #stderr = "";
   #ended = false;
   #listeners = new Set<() => void>();
+  readonly #over = new AbortController();
   readonly #child: Deno.ChildProcess;
 
   constructor(readonly args: readonly string[], env: Record<string, string>, options: CommandOptions = {}) {
@@ -71,7 +75,21 @@ export class Running {
   }
 
   kill(signal: Deno.Signal): void {
-    if (!this.#ended) this.#child.kill(signal);
+    if (this.#ended) return;
+    try {
+      this.#child.kill(signal);
+    } catch { /* it has ended, and another process has its output open */ }
+  }
+
+  /** Kills it and reads no more of its output, whatever else has that open. @returns when it has ended. */
+  async end(why = "was ended with its test"): Promise<void> {
+    if (!this.#ended) this.#giveUp(why);
+    await this.done.catch(() => {});
+  }
+
+  #giveUp(why: string): void {
+    this.kill("SIGKILL");
+    this.#over.abort(new Error(`${this.#title()} ${why}:\n${this.#output()}`));
   }
 
   /** Resolves when what it printed so far matches. @throws when it ends without. */
@@ -85,13 +103,9 @@ export class Running {
 
   async #run(): Promise<Result> {
     const started = performance.now();
-    let late = false;
-    const limit = setTimeout(() => {
-      late = true;
-      this.#child.kill("SIGKILL");
-    }, this.#limitMs);
+    const limit = setTimeout(() => this.#giveUp(`did not end within ${this.#limitMs / 1000} s`), this.#limitMs);
     const drain = async (stream: ReadableStream<Uint8Array>, add: (text: string) => void) => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      for await (const text of stream.pipeThrough(new TextDecoderStream(), { signal: this.#over.signal })) {
         add(text);
         this.#tell();
       }
@@ -102,12 +116,13 @@ export class Running {
         drain(this.#child.stdout, (text) => this.#stdout += text),
         drain(this.#child.stderr, (text) => this.#stderr += text),
       ]);
-      if (late) throw new Error(`${this.#title()} did not end within ${this.#limitMs / 1000} s:\n${this.#output()}`);
+      this.#over.signal.throwIfAborted();
       const { code, signal } = status;
       const ms = performance.now() - started;
       return { args: this.args, code, signal, stdout: this.#stdout, stderr: this.#stderr, ms };
     } finally {
       clearTimeout(limit);
+      await this.#child.status;
       this.#ended = true;
       this.#tell();
     }

@@ -71,7 +71,8 @@ export async function kill(process: ProcessIdentity): Promise<void> {
 }
 
 /**
- * Waits for a condition that no event tells. Looks every 10 ms.
+ * Waits for a condition that no event tells. Looks every 10 ms, or less often when looking takes long: a test that waits
+ * must leave the processor to what it waits for.
  * @param seen what there is to see at the moment, for the error's text
  * @throws when it is not true within the limit, also when looking itself hangs: what it waited for, and what was
  * seen last.
@@ -86,10 +87,12 @@ export function until<T>(
   let last: unknown = "nothing: it was still being looked at";
   const look = async () => {
     while (!isOver) {
+      const since = performance.now();
       const value = await condition();
       if (value) return value;
       last = value;
-      await new Promise((again) => setTimeout(again, 10));
+      const tookMs = performance.now() - since;
+      await new Promise((again) => setTimeout(again, Math.min(Math.max(10, 3 * tookMs), 50)));
     }
     return undefined as never;
   };

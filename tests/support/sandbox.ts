@@ -8,10 +8,12 @@
  * At its end it stops every member by force, and checks that the holders end and that nothing remains (no process, no
  * socket, no record, no pidfile, no mount), and removes the directory. What remains is killed by its id, and fails the
  * test. A test that leaves debris on purpose says so with {@link Sandbox.leavesDebris}.
+ *
+ * A command may be started and awaited later: what fails before that is told by the test, and an error that no code awaits
+ * fails the test at the sandbox's end.
  */
 
 import * as assert from "#assert";
-import { createHash } from "node:crypto";
 import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 import { getStatus, stop } from "../../src/control.ts";
@@ -20,8 +22,12 @@ import { type GroupRecord, Store } from "../../src/store.ts";
 import type { MemberReport, Status } from "../../src/wire.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { IS_COMPILED, type Result, Running } from "./command.ts";
+import { filesBelow, writeTinyMicro } from "./files.ts";
 import { type Found, kill, parentOf, processesOf, signal, until } from "./processes.ts";
-import { talkJson } from "./socket.ts";
+import { handled, talkJson } from "./socket.ts";
+import { Uncaught } from "./uncaught.ts";
+
+export { steps, test } from "./test.ts";
 
 export interface SandboxOptions {
   /** The fake QEMU's behaviours by member name. Absent: real QEMU and the real micro image. */
@@ -84,6 +90,7 @@ export class Sandbox implements AsyncDisposable {
   #commands: Running[] = [];
   #mounts: string[] = [];
   #children: Deno.ChildProcess[] = [];
+  readonly #uncaught = new Uncaught();
   #debris = false;
   /** Whether a holder was killed: it may have been writing a file. */
   #killed = false;
@@ -105,6 +112,8 @@ export class Sandbox implements AsyncDisposable {
       HOME: homeName === undefined ? root : join(root, homeName),
       FLEETBOX_HOME: this.home,
       LANG: "C",
+      // Else Deno would translate every module anew for each sandbox: its cache is below the home directory.
+      ...(IS_COMPILED ? {} : { DENO_DIR: denoDirectory() }),
       ...(options.fakeQemu
         ? {
           FLEETBOX_QEMU: FAKE_QEMU,
@@ -136,29 +145,35 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Runs a command to its end, successful or not. */
-  async run(...args: string[]): Promise<Result> {
-    return await this.start(args).done;
+  run(...args: string[]): Promise<Result> {
+    return this.start(args).done;
   }
 
   /** Runs a command that must succeed. */
-  async ok(...args: string[]): Promise<Result> {
-    const result = await this.run(...args);
-    assert.equal(result.code, 0, told(result));
-    return result;
+  ok(...args: string[]): Promise<Result> {
+    return handled(
+      this.run(...args).then((result) => {
+        assert.equal(result.code, 0, told(result));
+        return result;
+      }),
+    );
   }
 
   /** Runs a command that must fail, with this code and these words on standard error, and no stack trace. */
-  async fails(code: number, words: RegExp | readonly RegExp[], ...args: string[]): Promise<Result> {
-    const result = await this.run(...args);
-    assert.equal(result.code, code, told(result));
-    for (const pattern of [words].flat()) assert.match(result.stderr, pattern, told(result));
-    assert.doesNotMatch(result.stderr, /\n\s+at .*\.ts:\d+/, told(result));
-    return result;
+  fails(code: number, words: RegExp | readonly RegExp[], ...args: string[]): Promise<Result> {
+    return handled(
+      this.run(...args).then((result) => {
+        assert.equal(result.code, code, told(result));
+        for (const pattern of [words].flat()) assert.match(result.stderr, pattern, told(result));
+        assert.doesNotMatch(result.stderr, /\n\s+at .*\.ts:\d+/, told(result));
+        return result;
+      }),
+    );
   }
 
   /** `up` with egress off. */
-  async up(...args: string[]): Promise<Result> {
-    return await this.ok("up", ...args, "--egress", "off");
+  up(...args: string[]): Promise<Result> {
+    return this.ok("up", ...args, "--egress", "off");
   }
 
   /** `ls --json`, by name. */
@@ -315,27 +330,33 @@ export class Sandbox implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const problems: string[] = [];
-    try {
-      for (const command of this.#commands) command.kill("SIGKILL");
-      await Promise.allSettled(this.#commands.map((command) => command.done));
-      for (const path of this.#mounts) await this.remount(path, "rw").catch(() => {});
-      problems.push(...await this.#stopAll());
-    } finally {
-      for (const process of this.processes()) {
-        problems.push(`left behind: process ${process.pid}: ${process.command.slice(0, 200)}`);
-        await kill(process);
+    // Every step is done, whatever became of the one before.
+    const step = async (work: () => unknown) => {
+      try {
+        await work();
+      } catch (thrown) {
+        problems.push(String(thrown));
       }
-      for (const child of this.#children) {
-        try {
-          child.kill("SIGKILL");
-        } catch { /* gone */ }
-        await child.status;
-      }
-      if (!this.#debris) problems.push(...this.debris().map((path) => `left behind: ${path}`));
-      if (problems.length > 0) problems.push(...this.#logs());
-      for (const path of this.#mounts.reverse()) await tool("umount", "-l", path);
-      Deno.removeSync(this.root, { recursive: true });
+    };
+    await step(() => Promise.all(this.#commands.map((command) => command.end())));
+    for (const path of this.#mounts) await this.remount(path, "rw").catch(() => {});
+    await step(async () => problems.push(...await this.#stopAll()));
+    for (const process of this.processes()) {
+      problems.push(`left behind: process ${process.pid}: ${process.command.slice(0, 200)}`);
+      await step(() => kill(process));
     }
+    for (const child of this.#children) {
+      try {
+        child.kill("SIGKILL");
+      } catch { /* gone */ }
+      await child.status;
+    }
+    if (!this.#debris) problems.push(...this.debris().map((path) => `left behind: ${path}`));
+    problems.push(...this.#uncaught.errors);
+    this.#uncaught[Symbol.dispose]();
+    if (problems.length > 0) problems.push(...this.#logs());
+    for (const path of this.#mounts.reverse()) await step(() => tool("umount", "-l", path));
+    await step(() => Deno.removeSync(this.root, { recursive: true }));
     if (problems.length > 0) throw new Error(problems.join("\n"));
   }
 
@@ -370,6 +391,12 @@ export class Sandbox implements AsyncDisposable {
   }
 }
 
+/** Where this process's own Deno keeps its cache. */
+function denoDirectory(): string {
+  const { DENO_DIR, XDG_CACHE_HOME, HOME } = Deno.env.toObject();
+  return DENO_DIR || join(XDG_CACHE_HOME || join(HOME || "/var/tmp", ".cache"), "deno");
+}
+
 /** A result for an assertion's message. */
 export function told({ args, code, signal, stdout, stderr }: Result): string {
   return `fleetbox ${args.join(" ")}: ${signal ?? `code ${code}`}\n${stdout}${stderr}`;
@@ -379,30 +406,4 @@ async function tool(program: string, ...args: string[]): Promise<void> {
   const { code, stderr } = await new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "piped" })
     .output();
   assert.equal(code, 0, `${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
-}
-
-function filesBelow(dir: string): string[] {
-  try {
-    return [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) => {
-      const path = join(dir, name);
-      return isDirectory ? [...(/\.d$|\.removed/.test(name) ? [path] : []), ...filesBelow(path)] : [path];
-    }).sort();
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return [];
-    throw thrown;
-  }
-}
-
-/** An image like micro, of a few bytes: the fake QEMU boots nothing. */
-function writeTinyMicro(dir: string): void {
-  Deno.mkdirSync(dir);
-  const sha256: Record<string, string> = {};
-  for (const part of ["kernel", "initrd", "disk"]) {
-    const bytes = new Uint8Array(1024).fill(part.length);
-    Deno.writeFileSync(join(dir, part), bytes);
-    sha256[part] = createHash("sha256").update(bytes).digest("hex");
-  }
-  const files = { kernel: "kernel", initrd: "initrd", disk: "disk" };
-  const manifest = { name: "micro", version: "tiny", ...files, cmdline: "console=ttyS0", sha256 };
-  Deno.writeTextFileSync(join(dir, "image.json"), JSON.stringify(manifest));
 }

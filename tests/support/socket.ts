@@ -1,5 +1,10 @@
 /** A client of a holder's socket under a test's control: it sends any bytes, keeps its end open, disconnects at any time. */
 
+import { within } from "./processes.ts";
+
+/** No answer of a test takes this long, on the slowest machine. */
+const LIMIT_MS = 120_000;
+
 /** A raw connection. */
 export class Client implements Disposable {
   private constructor(readonly conn: Deno.UnixConn) {}
@@ -21,10 +26,11 @@ export class Client implements Disposable {
     for (let at = 0; at < bytes.length;) at += await this.conn.write(bytes.subarray(at));
   }
 
-  /** One read: what a client gets that reads a reply with one read. "" at the end. */
+  /** One read: what a client gets that reads a reply with one read. "" at the end. @throws after two minutes of silence */
   async readOnce(): Promise<string> {
     const buffer = new Uint8Array(64 * 1024);
-    const count = await this.conn.read(buffer);
+    const late = () => `the holder sent nothing, and did not close, within ${LIMIT_MS / 1000} s`;
+    const count = await within(this.conn.read(buffer), LIMIT_MS, late);
     return count === null ? "" : new TextDecoder().decode(buffer.subarray(0, count));
   }
 
@@ -39,11 +45,31 @@ export class Client implements Disposable {
     return text;
   }
 
+  /** Reads until what came so far matches. @throws when the holder closes before that */
+  async until(pattern: RegExp): Promise<string> {
+    let text = "";
+    while (!pattern.test(text)) {
+      const piece = await this.readOnce();
+      if (piece === "") throw new Error(`closed before it sent ${pattern}; it sent: ${text.slice(-1000)}`);
+      text += piece;
+    }
+    return text;
+  }
+
   [Symbol.dispose](): void {
     try {
       this.conn.close();
     } catch { /* closed */ }
   }
+}
+
+/** The first words of what listens on a port of the loopback; "" when it closes at once. */
+export async function bannerOf(port: number): Promise<string> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  const buffer = new Uint8Array(128);
+  const late = () => `nothing came from port ${port} within ${LIMIT_MS / 1000} s`;
+  const count = await within(conn.read(buffer), LIMIT_MS, late);
+  return new TextDecoder().decode(buffer.subarray(0, count ?? 0));
 }
 
 /** A promise that is awaited later: if it rejects before that, the test still ends in order. */

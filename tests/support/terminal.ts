@@ -58,6 +58,7 @@ export class OnTerminal {
     }).spawn();
     this.#keyboard = this.#child.stdin.getWriter();
     this.done = this.#run();
+    this.done.catch(() => {}); // a test that waits for it still hears of it
   }
 
   /** Resolves when what was drawn so far, from an offset on, matches. */
@@ -90,19 +91,28 @@ export class OnTerminal {
   }
 
   async #run(): Promise<number> {
+    const over = new AbortController();
     const limit = setTimeout(() => {
       this.output += `\n[killed by the test: it did not end within ${this.#limitMs / 1000} s]\n`;
-      this.#child.kill("SIGKILL");
+      try {
+        this.#child.kill("SIGKILL");
+      } catch { /* it has ended, and another process has the terminal open */ }
+      over.abort();
     }, this.#limitMs);
-    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
-      this.output += text;
+    try {
+      for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream(), { signal: over.signal })) {
+        this.output += text;
+        this.#tell();
+      }
+    } catch (thrown) {
+      if (!over.signal.aborted) throw thrown;
+    } finally {
+      clearTimeout(limit);
+      await this.#keyboard.close().catch(() => {});
+      await this.#child.status;
+      this.#ended = true;
       this.#tell();
     }
-    const { code } = await this.#child.status;
-    clearTimeout(limit);
-    await this.#keyboard.close().catch(() => {});
-    this.#ended = true;
-    this.#tell();
-    return code;
+    return (await this.#child.status).code;
   }
 }

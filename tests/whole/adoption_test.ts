@@ -6,6 +6,7 @@ import { identify, isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { type Found, kill, signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
+import { bannerOf } from "../support/socket.ts";
 
 /** Programs `ssh` and `scp` that print their arguments and succeed. */
 function fakeClients({ root }: Sandbox): Record<string, string> {
@@ -108,10 +109,7 @@ test("a gateway that died with its holder is started with the ports that it had,
     const after = await box.ls();
     for (const name of ["a", "b"]) assert.deepEqual(after[name].ssh, before[name].ssh, `${command} ${name}`);
     // Behind the port there is the member: the fake QEMU's gateway answers when the guest does.
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port: after.a.ssh.port });
-    const banner = new Uint8Array(64);
-    assert.match(new TextDecoder().decode(banner.subarray(0, await conn.read(banner) ?? 0)), /^SSH-2\.0/);
-    conn.close();
+    assert.match(await bannerOf(after.a.ssh.port), /^SSH-2\.0/);
   }
 });
 

@@ -2,7 +2,7 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
-import { sandbox } from "../support/sandbox.ts";
+import { sandbox, test } from "../support/sandbox.ts";
 import { FLEETBOX, IS_COMPILED } from "../support/command.ts";
 import { until } from "../support/processes.ts";
 
@@ -11,7 +11,7 @@ const COMMANDS = [
   ...["doctor", "prune", "version", "help"],
 ];
 
-Deno.test("every command has help with an example, by --help and by help COMMAND; no argument gives the list", async () => {
+test("every command has help with an example, by --help and by help COMMAND; no argument gives the list", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const list = await box.ok("help");
   for (const command of COMMANDS) {
@@ -27,7 +27,7 @@ Deno.test("every command has help with an example, by --help and by help COMMAND
   await box.fails(2, [/There is no command "stpo"/, /Did you mean stop\?/], "help", "stpo");
 });
 
-Deno.test("version is one line, or JSON", async () => {
+test("version is one line, or JSON", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const { stdout } = await box.ok("version");
   assert.match(
@@ -40,7 +40,7 @@ Deno.test("version is one line, or JSON", async () => {
   assert.deepEqual([`fleetbox ${json.version}${commit}\n`, json.protocol], [stdout, 1]);
 });
 
-Deno.test("the wrapper works through symbolic links, from any directory", async () => {
+test("the wrapper works through symbolic links, from any directory", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const [first, second] = [join(box.root, "one link"), join(box.root, "two")];
   Deno.symlinkSync(FLEETBOX, first);
@@ -50,7 +50,7 @@ Deno.test("the wrapper works through symbolic links, from any directory", async 
   assert.match(new TextDecoder().decode(stdout), /^fleetbox /);
 });
 
-Deno.test("with --json an error is one line of JSON on standard error, and standard output has none", async () => {
+test("with --json an error is one line of JSON on standard error, and standard output has none", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (const [code, ...args] of [[3, "status", "a"], [2, "up", "A"], [2, "ls", "--nope"]] as [number, ...string[]][]) {
     const result = await box.run(...args, "--json");
@@ -62,7 +62,7 @@ Deno.test("with --json an error is one line of JSON on standard error, and stand
   }
 });
 
-Deno.test("an unknown name is answered with the nearest one", async () => {
+test("an unknown name is answered with the nearest one", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("web-1");
   for (const command of [["status"], ["ssh"], ["logs"], ["stop"], ["rm"], ["wait"], ["ssh-config"]]) {
@@ -70,7 +70,7 @@ Deno.test("an unknown name is answered with the nearest one", async () => {
   }
 });
 
-Deno.test("stop and rm of several: an unknown name fails the command, the others are done", async () => {
+test("stop and rm of several: an unknown name fails the command, the others are done", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   const stop = await box.fails(3, /There is no member "nobody"/, "stop", "a", "nobody", "b");
@@ -86,7 +86,7 @@ Deno.test("stop and rm of several: an unknown name fails the command, the others
   });
 });
 
-Deno.test("--all together with names is refused, and so is neither of them", async () => {
+test("--all together with names is refused, and so is neither of them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (const command of ["stop", "rm"]) {
     await box.fails(2, /found both/, command, "a", "--all");
@@ -95,7 +95,7 @@ Deno.test("--all together with names is refused, and so is neither of them", asy
   }
 });
 
-Deno.test("rm also removes the logs of the holders that served the members", async () => {
+test("rm also removes the logs of the holders that served the members", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
@@ -105,7 +105,7 @@ Deno.test("rm also removes the logs of the holders that served the members", asy
   assert.equal(box.holderLog("a") + box.holderLog("z"), "");
 });
 
-Deno.test("ls lists damaged members with the reason, and rm removes them", async () => {
+test("ls lists damaged members with the reason, and rm removes them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.ok("stop", "a", "b");
@@ -120,7 +120,7 @@ Deno.test("ls lists damaged members with the reason, and rm removes them", async
   assert.equal(await box.states(), "b=stopped c=running");
 });
 
-Deno.test("a holder that does not answer costs ls one second, and only its members have no state", async () => {
+test("a holder that does not answer costs ls one second, and only its members have no state", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
@@ -135,7 +135,7 @@ Deno.test("a holder that does not answer costs ls one second, and only its membe
   }
 });
 
-Deno.test("a killed holder's machines are orphaned: ls says what to do, stop and rm end them", async () => {
+test("a killed holder's machines are orphaned: ls says what to do, stop and rm end them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.killHolder("a");
@@ -158,7 +158,7 @@ function fakeSsh(root: string, rest: string): Record<string, string> {
   return { PATH: `${bin}:${Deno.env.get("PATH")}` };
 }
 
-Deno.test("ssh runs the system's ssh with our key; arguments stay apart, a single one is a shell line; the exit code is passed on", async () => {
+test("ssh runs the system's ssh with our key; arguments stay apart, a single one is a shell line; the exit code is passed on", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const env = fakeSsh(box.root, "exit 7");
@@ -179,7 +179,7 @@ Deno.test("ssh runs the system's ssh with our key; arguments stay apart, a singl
   assert.ok((await ssh("-t", "a", "top")).includes("-t"));
 });
 
-Deno.test("ssh to a member that does not run says why and what to do", async () => {
+test("ssh to a member that does not run says why and what to do", async () => {
   await using box = await sandbox({ fakeQemu: { b: { bootMs: 60_000 } } });
   await box.up("a");
   await box.ok("stop", "a");
@@ -190,16 +190,16 @@ Deno.test("ssh to a member that does not run says why and what to do", async () 
   await box.fails(4, /Not running after 0.3 s: b \(\w+\)/, "wait", "b", "--timeout", "300ms");
 });
 
-Deno.test("SIGTERM to fleetbox ssh ends its ssh", async () => {
+test("SIGTERM to fleetbox ssh ends its ssh", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
-  const ssh = box.start(["ssh", "a"], { env: fakeSsh(box.root, "exec sleep 60") });
+  const ssh = box.start(["ssh", "a"], { env: fakeSsh(box.root, "exec sleep 1000") });
   await ssh.printed(/fleetbox@127/);
   ssh.kill("SIGTERM");
   assert.equal((await ssh.done).code, 143);
 });
 
-Deno.test("ssh-config is a configuration that ssh itself understands", async () => {
+test("ssh-config is a configuration that ssh itself understands", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   assert.match((await box.ok("ssh-config")).stderr, /no member runs/);
   await box.up("a,b");
@@ -214,7 +214,7 @@ Deno.test("ssh-config is a configuration that ssh itself understands", async () 
   assert.doesNotMatch((await box.ok("ssh-config", "a")).stdout, /Host b/);
 });
 
-Deno.test("logs prints the last lines, follows what comes, and ends when the member is removed", async () => {
+test("logs prints the last lines, follows what comes, and ends when the member is removed", async () => {
   await using box = await sandbox({ fakeQemu: { a: { console: ["one", "two"] } } });
   await box.up("a");
   const { serialLog } = box.store.member("a");
@@ -232,7 +232,7 @@ Deno.test("logs prints the last lines, follows what comes, and ends when the mem
   assert.equal((await follow.done).code, 0);
 });
 
-Deno.test("a closed pipe is not an error, and ends logs -f", async () => {
+test("a closed pipe is not an error, and ends logs -f", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("node", "-n", "5");
   const line = `set -o pipefail; "$0" ls | head -n 1; "$0" help | true; "$0" status node-1 | true`;
@@ -247,17 +247,17 @@ Deno.test("a closed pipe is not an error, and ends logs -f", async () => {
     env,
     stdout: "null",
   }).spawn();
-  let over = false;
-  const ended = follow.status.then(() => over = true);
+  let isOver = false;
+  void follow.status.then(() => isOver = true);
   // Like tail -f, it notices the closed pipe with the next line.
   const { serialLog } = box.store.member("node-1");
-  while (!over) {
-    await Deno.writeTextFile(serialLog, "another line\n", { append: true });
-    await Promise.race([ended, new Promise((again) => setTimeout(again, 50))]);
-  }
+  await until("logs -f has ended", async () => {
+    if (!isOver) await Deno.writeTextFile(serialLog, "another line\n", { append: true });
+    return isOver;
+  });
 });
 
-Deno.test("up of an existing member with other flags keeps what the member was made with, and says so", async () => {
+test("up of an existing member with other flags keeps what the member was made with, and says so", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a", "--memory", "512M", "--cpus", "2", "--disk", "2G");
   await box.ok("stop", "a");
@@ -268,7 +268,7 @@ Deno.test("up of an existing member with other flags keeps what the member was m
   assert.deepEqual({ cpus, memory_mb, disk_mb }, { cpus: 2, memory_mb: 512, disk_mb: 2048 });
 });
 
-Deno.test("status shows everything about a member, as text and as JSON, also when it is stopped", async () => {
+test("status shows everything about a member, as text and as JSON, also when it is stopped", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const { stdout } = await box.ok("status", "a");
@@ -285,7 +285,7 @@ Deno.test("status shows everything about a member, as text and as JSON, also whe
   assert.deepEqual([stopped.state, stopped.running, stopped.config.name], ["stopped", false, "a"]);
 });
 
-Deno.test("doctor lists each check with what it found, and so does --json", async () => {
+test("doctor lists each check with what it found, and so does --json", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const { stdout } = await box.ok("doctor");
   for (const what of ["qemu", "accelerator", "qemu-img", "ssh", "ssh-keygen", "store", "disk", "memory", "image"]) {

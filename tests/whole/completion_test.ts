@@ -4,7 +4,7 @@ import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { which } from "../../src/system/process.ts";
 import { FLEETBOX } from "../support/command.ts";
-import { sandbox } from "../support/sandbox.ts";
+import { sandbox, test } from "../support/sandbox.ts";
 import { OnTerminal } from "../support/terminal.ts";
 
 interface Shell {
@@ -75,7 +75,7 @@ async function completes({ name, args, install }: Shell): Promise<void> {
 const [here, missing] = [SHELLS.filter(({ name }) => which(name)), SHELLS.filter(({ name }) => !which(name))];
 const names = (shells: Shell[]) => shells.map(({ name }) => name).join(", ");
 
-Deno.test(`commands, options, their values, members, lists of them and paths are completed in ${names(here)}`, async () => {
+test(`commands, options, their values, members, lists of them and paths are completed in ${names(here)}`, async () => {
   await Promise.all(here.map(completes)); // each types its own lines: they do not wait for one another
 });
 
@@ -85,7 +85,7 @@ if (missing.length > 0) {
   Deno.test({ name: `completion in the shells that are ${why}`, ignore: true, fn() {} });
 }
 
-Deno.test("completion never fails: an unreadable store, unknown words and nonsense give nothing", async () => {
+test("completion never fails: an unreadable store, unknown words and nonsense give nothing", async () => {
   await using box = await sandbox({ fakeQemu: {}, env: { HOME: "" } });
   for (
     const words of [["nonsense", ""], ["status", "x", "y", ""], ["up", "--nonsense="], ["image", "nonsense", ""], []]

@@ -4,7 +4,7 @@ import * as assert from "#assert";
 import { until } from "../support/processes.ts";
 import { identify } from "../../src/system/process.ts";
 import { sandbox, test } from "../support/sandbox.ts";
-import { Client, handled, talkJson } from "../support/socket.ts";
+import { Client, talkJson } from "../support/socket.ts";
 import { OnTerminal } from "../support/terminal.ts";
 import { FLEETBOX } from "../support/command.ts";
 
@@ -183,17 +183,12 @@ test("console on the socket: a greeting and the replay in one, several at once, 
   const clients = await Promise.all(Array.from({ length: 5 }, () => Client.connect(socket)));
   for (const client of clients) {
     await client.send('{"op":"console"}\n');
-    let said = await client.readOnce();
-    while (!/ssh\r\n$/.test(said)) said += await client.readOnce();
+    const said = await client.until(/ssh\r\n$/);
     const [greeting] = said.split("\n", 1);
     assert.equal(JSON.parse(greeting).replay, said.length - greeting.length - 1);
   }
   await clients[0].send("hi\r");
-  const hear = async (client: Client) => {
-    let said = "";
-    while (!said.includes('you typed "hi"')) said += await client.readOnce();
-  };
-  await handled(Promise.all(clients.map(hear)));
+  await Promise.all(clients.map((client) => client.until(/you typed "hi"/)));
   for (const client of clients) client[Symbol.dispose]();
   Deno.kill(box.process("machine", "b").pid, "SIGKILL");
   await until("b is in error", async () => (await box.status("b"))!.state === "error");

@@ -5,6 +5,7 @@ import { join } from "../../src/system/path.ts";
 import { exists } from "../../src/system/files.ts";
 import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
+import { bannerOf } from "../support/socket.ts";
 
 /** `a=off b=on+host`, as `ls --json` and the configs say it. */
 async function uses(box: Sandbox): Promise<string> {
@@ -21,10 +22,7 @@ const isRestricted = (box: Sandbox) => restricts(box.process("gateway").command)
 
 /** Whether the member's SSH port leads to it. */
 async function answers(box: Sandbox, name: string, port: number): Promise<void> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  const banner = new Uint8Array(64);
-  const count = await conn.read(banner) ?? 0;
-  assert.match(new TextDecoder().decode(banner.subarray(0, count)), /^SSH-2\.0/, `${name}: ${box.holderLog(name)}`);
+  assert.match(await bannerOf(port), /^SSH-2\.0/, `${name}: ${box.holderLog(name)}`);
 }
 
 test("egress off and access to the host are kept over a stop; by default a new group has egress", async () => {

@@ -2,9 +2,9 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
-import { sandbox, told } from "../support/sandbox.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 
-Deno.test("exit code 0: done, also when there is nothing to do", async () => {
+test("exit code 0: done, also when there is nothing to do", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (const args of [["up", "a"], ["ls"], ["status", "a"], ["wait", "a"], ["stop", "a"], ["stop", "a"], ["rm", "a"]]) {
@@ -12,7 +12,7 @@ Deno.test("exit code 0: done, also when there is nothing to do", async () => {
   }
 });
 
-Deno.test("exit code 1: the command failed, or the members' state does not allow it", async () => {
+test("exit code 1: the command failed, or the members' state does not allow it", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "die", message: "no luck" } } });
   await box.fails(1, /no luck/, "up", "a", "--egress", "off");
   await box.up("b");
@@ -24,7 +24,7 @@ Deno.test("exit code 1: the command failed, or the members' state does not allow
   assert.equal(code, 1, stderr);
 });
 
-Deno.test("exit code 2: wrong usage, and nothing is made", async () => {
+test("exit code 2: wrong usage, and nothing is made", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const cases: string[][] = [
     ["nonsense"],
@@ -52,7 +52,7 @@ Deno.test("exit code 2: wrong usage, and nothing is made", async () => {
   assert.equal(code, 2);
 });
 
-Deno.test("exit code 3: a member, an image or a file is not found", async () => {
+test("exit code 3: a member, an image or a file is not found", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const missing = join(box.root, "missing.qcow2");
   const cases: string[][] = [
@@ -79,14 +79,14 @@ Deno.test("exit code 3: a member, an image or a file is not found", async () => 
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("exit code 4: timed out", async () => {
+test("exit code 4: timed out", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
   await box.fails(4, /did not answer|Not running after/, "up", "a", "--egress", "off", "--timeout", "500ms");
   await box.up("b", "--no-wait");
   await box.fails(4, /Not running after 0.3 s/, "wait", "b", "--timeout", "300ms");
 });
 
-Deno.test("exit code 130: interrupted, by Ctrl-C or SIGTERM", async () => {
+test("exit code 130: interrupted, by Ctrl-C or SIGTERM", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const up = box.start(["up", "a", "--egress", "off"]);
@@ -97,7 +97,7 @@ Deno.test("exit code 130: interrupted, by Ctrl-C or SIGTERM", async () => {
   }
 });
 
-Deno.test("a typing mistake in a command, an option, a member, an image or a shell is answered with the nearest word", async () => {
+test("a typing mistake in a command, an option, a member, an image or a shell is answered with the nearest word", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("web-server");
   const cases: [code: number, meant: RegExp, ...args: string[]][] = [
@@ -121,7 +121,7 @@ Deno.test("a typing mistake in a command, an option, a member, an image or a she
   }
 });
 
-Deno.test("commands of other tools that mean the same are aliases of ours, with the same arguments", async () => {
+test("commands of other tools that mean the same are aliases of ours, with the same arguments", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.ok("start", "a", "--egress", "off");
   assert.equal((await box.ok("list", "-q")).stdout, "a\n");

@@ -4,7 +4,7 @@ import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { kill, until } from "../support/processes.ts";
-import { Client, talkJson } from "../support/socket.ts";
+import { bannerOf, Client, talkJson } from "../support/socket.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("a QEMU that dies at its start: its own message is in ours, and nothing is left", async () => {
@@ -230,12 +230,6 @@ test("a gateway that is killed is started again, and members keep their SSH port
   assert.match(banner, /^SSH-2\.0-/);
   await box.ok("join", "b", "--via", "a");
 });
-
-async function bannerOf(port: number): Promise<string> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  const buffer = new Uint8Array(64);
-  return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
-}
 
 test("a gateway that dies soon after each start is not restarted in a hot loop: status and the log say so, and a join tries at once", async () => {
   await using box = await sandbox({ fakeQemu: {} });

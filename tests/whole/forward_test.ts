@@ -3,15 +3,12 @@
 import * as assert from "#assert";
 import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
-import { talkJson } from "../support/socket.ts";
+import { bannerOf, talkJson } from "../support/socket.ts";
 
 /** What answers on a port of the host: the fake QEMU says where it leads. "" when nothing listens. */
 async function ask(port: number): Promise<string> {
   try {
-    using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    const buffer = new Uint8Array(100);
-    const count = await conn.read(buffer);
-    return new TextDecoder().decode(buffer.subarray(0, count ?? 0)).trim();
+    return (await bannerOf(port)).trim();
   } catch {
     return "";
   }

@@ -2,9 +2,9 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
-import { sandbox, told } from "../support/sandbox.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 
-Deno.test("a shared directory that cannot be used is an error before anything boots", async () => {
+test("a shared directory that cannot be used is an error before anything boots", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   Deno.writeTextFileSync(join(box.root, "file"), "");
   Deno.mkdirSync(join(box.root, "dir"));
@@ -25,7 +25,7 @@ Deno.test("a shared directory that cannot be used is an error before anything bo
   assert.deepEqual([box.stored(), box.processes()], [[], []]);
 });
 
-Deno.test("a shared directory is read anew at each boot, and its image is removed with the member", async () => {
+test("a shared directory is read anew at each boot, and its image is removed with the member", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const dir = join(box.root, "a:b");
   Deno.mkdirSync(dir);
@@ -58,7 +58,7 @@ Deno.test("a shared directory is read anew at each boot, and its image is remove
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("a missing shared directory of one member keeps the others of its group from booting", async () => {
+test("a missing shared directory of one member keeps the others of its group from booting", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const dir = join(box.root, "dir");
   Deno.mkdirSync(dir);
@@ -70,7 +70,7 @@ Deno.test("a missing shared directory of one member keeps the others of its grou
   assert.deepEqual(box.stored(), ["a"]);
 });
 
-Deno.test("user-data is kept with the member, and refused when cloud-init would refuse it", async () => {
+test("user-data is kept with the member, and refused when cloud-init would refuse it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const file = (name: string, content: string | Uint8Array) => {
     const path = join(box.root, name);
@@ -101,7 +101,7 @@ Deno.test("user-data is kept with the member, and refused when cloud-init would 
   assert.equal(box.store.config("a")!.user_data, text);
 });
 
-Deno.test("a member keeps its instance id for as long as it exists, and gets another one when it is made anew", async () => {
+test("a member keeps its instance id for as long as it exists, and gets another one when it is made anew", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   /** The instance id in the seed that the guest reads. */
   const instance = () => {
@@ -127,7 +127,7 @@ Deno.test("a member keeps its instance id for as long as it exists, and gets ano
   assert.notEqual(instance(), first);
 });
 
-Deno.test("the largest user-data also reaches a member that is added", async () => {
+test("the largest user-data also reaches a member that is added", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const path = join(box.root, "large");
   const text = "#cloud-config\n" + "# a line\n".repeat(3_600);
@@ -138,7 +138,7 @@ Deno.test("the largest user-data also reaches a member that is added", async () 
   assert.deepEqual([box.store.config("b")!.user_data, box.store.config("c")!.user_data], [text, text]);
 });
 
-Deno.test("cp and exec refuse what they cannot do, and say why", async () => {
+test("cp and exec refuse what they cannot do, and say why", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");
@@ -155,7 +155,7 @@ Deno.test("cp and exec refuse what they cannot do, and say why", async () => {
   await box.fails(2, /No program given/, "exec", "a", "--");
 });
 
-Deno.test("a member with cloud-init is running once that has finished; --ready ssh does not wait for it", async () => {
+test("a member with cloud-init is running once that has finished; --ready ssh does not wait for it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const image = withCloudInit(box.root);
   // The fake QEMU sends the SSH banner and nothing more: no login succeeds.
@@ -170,7 +170,7 @@ Deno.test("a member with cloud-init is running once that has finished; --ready s
   assert.equal(await box.states(), "a=running");
 });
 
-Deno.test("a member whose cloud-init failed is running, and reports what failed", async () => {
+test("a member whose cloud-init failed is running, and reports what failed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const image = withCloudInit(box.root);
   // Instead of ssh: a guest that is asked repeatedly until cloud-init has finished.

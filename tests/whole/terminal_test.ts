@@ -5,14 +5,14 @@ import { FLEETBOX } from "../support/command.ts";
 import { OnTerminal } from "../support/terminal.ts";
 import { Screen } from "../support/screen.ts";
 import { rawDisk, serve } from "../../src/image/testing.ts";
-import { sandbox } from "../support/sandbox.ts";
+import { sandbox, test } from "../support/sandbox.ts";
 
 // deno-lint-ignore no-control-regex
 const ESCAPES = /\x1b\[[0-9;?]*[a-zA-Z]/g;
 const HIDE = "\x1b[?25l";
 const SHOW = "\x1b[?25h";
 
-Deno.test("up on a terminal draws one line a member, which fits 40 columns, and ends with how to reach them", async () => {
+test("up on a terminal draws one line a member, which fits 40 columns, and ends with how to reach them", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 600 } } });
   const name = "a-member-with-quite-a-long-name-for-40-columns";
   const up = new OnTerminal(["up", `a,b,${name}`, "--egress", "off"], { env: box.env, columns: 40 });
@@ -28,7 +28,7 @@ Deno.test("up on a terminal draws one line a member, which fits 40 columns, and 
   assert.match(result, new RegExp(`^${name} .*fleetbox ssh ${name}\r$`, "m"));
 });
 
-Deno.test("up of more members than the terminal has rows never scrolls the window, and leaves no line behind", async () => {
+test("up of more members than the terminal has rows never scrolls the window, and leaves no line behind", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 600 } } });
   const [columns, rows] = [40, 8];
   const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, columns, rows });
@@ -58,7 +58,7 @@ Deno.test("up of more members than the terminal has rows never scrolls the windo
   );
 });
 
-Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, on one line, which is cleared at the end", async () => {
+test("image pull on a terminal draws a bar with bytes, rate and time left, on one line, which is cleared at the end", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(rawDisk(1024 * 1024), "slow");
   const pull = new OnTerminal(["image", "pull", server.url], { env: box.env, columns: 70 });
@@ -69,7 +69,7 @@ Deno.test("image pull on a terminal draws a bar with bytes, rate and time left, 
   assert.match(drawn.join("\r"), /\rhttp:.*disk\.img: .*, a disk of 1M \(.*\r\n$/);
 });
 
-Deno.test("up redraws its lines when the window becomes smaller, and nothing of the old ones is left", async () => {
+test("up redraws its lines when the window becomes smaller, and nothing of the old ones is left", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } }, env: { NO_COLOR: "1" } });
   const [before, after] = [{ columns: 60, rows: 20 }, { columns: 22, rows: 8 }];
   const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, ...before });
@@ -98,7 +98,7 @@ Deno.test("up redraws its lines when the window becomes smaller, and nothing of 
   }
 });
 
-Deno.test("Ctrl-C typed during up takes the members down, and shows the cursor again", async () => {
+test("Ctrl-C typed during up takes the members down, and shows the cursor again", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } } });
   const up = new OnTerminal(["up", "a,b"], { env: box.env });
   await up.shows(/boot/);
@@ -109,7 +109,7 @@ Deno.test("Ctrl-C typed during up takes the members down, and shows the cursor a
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("stop on a terminal leaves a line for each member", async () => {
+test("stop on a terminal leaves a line for each member", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const stop = new OnTerminal(["stop", "a", "b"], { env: box.env });
@@ -118,7 +118,7 @@ Deno.test("stop on a terminal leaves a line for each member", async () => {
   for (const name of ["a", "b"]) assert.match(text, new RegExp(`^${name} +stopped +[0-9.]+ s`, "m"));
 });
 
-Deno.test("rm on a terminal lists what it deletes and asks; only yes deletes", async () => {
+test("rm on a terminal lists what it deletes and asks; only yes deletes", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (const answer of ["n\n", "\n", "nope\n"]) {
@@ -137,7 +137,7 @@ Deno.test("rm on a terminal lists what it deletes and asks; only yes deletes", a
   assert.deepEqual(box.stored(), []);
 });
 
-Deno.test("ls has colours on a terminal, but not with NO_COLOR and not in a pipe", async () => {
+test("ls has colours on a terminal, but not with NO_COLOR and not in a pipe", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const ls = async (env: Record<string, string>) => {
@@ -151,7 +151,7 @@ Deno.test("ls has colours on a terminal, but not with NO_COLOR and not in a pipe
   assert.doesNotMatch((await box.ok("ls")).stdout, ESCAPES);
 });
 
-Deno.test("logs removes control sequences on a terminal, and writes every byte to a pipe", async () => {
+test("logs removes control sequences on a terminal, and writes every byte to a pipe", async () => {
   const line = "\x1b[31mred\x1b[0m \x1b]0;title\x07end";
   await using box = await sandbox({ fakeQemu: { a: { console: [line] } } });
   await box.up("a");
@@ -161,7 +161,7 @@ Deno.test("logs removes control sequences on a terminal, and writes every byte t
   assert.match(logs.output, /^red end\r$/m);
 });
 
-Deno.test("logs ends with a newline, whole, with -n, with -f, and on a terminal; a pipe gets every byte", async () => {
+test("logs ends with a newline, whole, with -n, with -f, and on a terminal; a pipe gets every byte", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");

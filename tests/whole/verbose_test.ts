@@ -2,11 +2,11 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
-import { sandbox } from "../support/sandbox.ts";
+import { sandbox, test } from "../support/sandbox.ts";
 
 const DECODER = new TextDecoder();
 
-Deno.test("--verbose prints the steps of up and stop, and a command line that a shell splits into the same arguments", async () => {
+test("--verbose prints the steps of up and stop, and a command line that a shell splits into the same arguments", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   // A program whose path a shell would split without quotes.
   const odd = join(box.root, 'it\'s $HOME & "mine"');
@@ -42,7 +42,7 @@ Deno.test("--verbose prints the steps of up and stop, and a command line that a 
   assert.match(stop.stderr, /^a: its power button is pressed; its guest shuts down$/m);
 });
 
-Deno.test("without --verbose no step is printed; with --json each is an event; wait also prints the earlier ones", async () => {
+test("without --verbose no step is printed; with --json each is an event; wait also prints the earlier ones", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 1_000 } } });
   const up = await box.up("a", "--no-wait");
   assert.doesNotMatch(up.stderr, /command line|is their holder/);

@@ -1,0 +1,30 @@
+/** A test of the whole program. */
+
+import { stackOf } from "./uncaught.ts";
+
+type Run = (context: Deno.TestContext) => Promise<void>;
+
+/** A test. When it fails and its sandbox finds something left behind as well, both are told. */
+export function test(name: string, run: Run, options: { ignore?: boolean } = {}): void {
+  Deno.test({
+    name,
+    ...options,
+    async fn(context) {
+      try {
+        await run(context);
+      } catch (thrown) {
+        if (thrown instanceof SuppressedError) throw new Error(stackOf(thrown));
+        throw thrown;
+      }
+    },
+  });
+}
+
+/** Steps of one test, for what boots real machines: each goes on with those of the one before. The first failure ends it. */
+export async function steps<T>(
+  context: Deno.TestContext,
+  on: T,
+  all: [string, (on: T) => Promise<void>][],
+): Promise<void> {
+  for (const [name, run] of all) if (!await context.step(name, () => run(on))) return;
+}
