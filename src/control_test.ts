@@ -1,6 +1,6 @@
 import * as assert from "#assert";
 import { handled } from "../tests/support/socket.ts";
-import { join } from "node:path";
+import { join } from "./system/path.ts";
 import * as control from "./control.ts";
 import { FleetboxError } from "./core/errors.ts";
 import { identify } from "./system/process.ts";

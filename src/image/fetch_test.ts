@@ -1,5 +1,5 @@
 import * as assert from "#assert";
-import { join } from "node:path";
+import { join } from "../system/path.ts";
 import { replaceVariables } from "../core/environment.ts";
 import { codeOf, FleetboxError, messageOf } from "../core/errors.ts";
 import type { Store } from "../store.ts";

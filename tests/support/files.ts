@@ -1,7 +1,7 @@
 /** Files of a sandbox: what is below a directory, and an image that is nearly nothing. */
 
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { join } from "../../src/system/path.ts";
 
 /** Every file below a directory, and directories that are on their way in or out; sorted. */
 export function filesBelow(dir: string): string[] {

@@ -52,23 +52,6 @@ const LEAVE_LIMIT_MS = 20_000;
 /** Whether this process may mount file systems. */
 export const MAY_MOUNT = Deno.uid() === 0;
 
-/** A test. When it fails and its sandbox also finds something left behind, both are reported. */
-export function test(name: string, run: () => Promise<void>, options: { ignore?: boolean } = {}): void {
-  Deno.test({
-    name,
-    ...options,
-    async fn() {
-      try {
-        await run();
-      } catch (thrown) {
-        if (!(thrown instanceof SuppressedError)) throw thrown;
-        const [first, second] = [thrown.suppressed, thrown.error];
-        throw new Error(`${first?.stack ?? first}\n\nand at its end:\n${second?.message ?? second}`);
-      }
-    },
-  });
-}
-
 export async function sandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const root = Deno.makeTempDirSync({ prefix: "s" });
   const box = new Sandbox(root, options);

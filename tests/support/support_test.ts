@@ -1,7 +1,7 @@
 /** What a test that fails, or forgets a promise, does to the others: nothing. Each is run by a test runner of its own. */
 
-import assert from "node:assert/strict";
-import { join } from "node:path";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 import { identify } from "../../src/system/process.ts";
 import { Running } from "./command.ts";

@@ -4,7 +4,7 @@ import { stackOf } from "./uncaught.ts";
 
 type Run = (context: Deno.TestContext) => Promise<void>;
 
-/** A test. When it fails and its sandbox finds something left behind as well, both are told. */
+/** A test. When it fails and its sandbox also finds something left behind, both are reported. */
 export function test(name: string, run: Run, options: { ignore?: boolean } = {}): void {
   Deno.test({
     name,

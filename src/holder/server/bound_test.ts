@@ -1,5 +1,5 @@
 import * as assert from "#assert";
-import { join } from "node:path";
+import { join } from "../../system/path.ts";
 import { until } from "../../../tests/support/processes.ts";
 import { exists } from "../../system/files.ts";
 import { connectUnix, type UnixConnection } from "../../system/sockets.ts";
