@@ -14,7 +14,7 @@ import { silentMachine } from "../control/observe.ts";
 import { answersSsh } from "../guest/ssh_probe.ts";
 import type { Store } from "../store.ts";
 import { errorText } from "./error_text.ts";
-import { warn } from "./terminal/output.ts";
+import { errorWidth, warn } from "./terminal/output.ts";
 
 /** The exit code of OpenSSH's programs when the connection failed, and ours when it ended. */
 const BROKEN = 255;
@@ -72,9 +72,9 @@ export async function runClient(
   endLimit();
   const isBroken = isCut || code === BROKEN;
   const why = isBroken ? end ?? await whyBroken(store, names) : undefined;
-  if (why && !failure) warn(errorText(why));
+  if (why && !failure) warn(errorText(why, errorWidth()));
   if (complaints) {
-    if (isBroken || code !== 0) warn(errorText(new FleetboxError("failed", failure!, { cause: why })));
+    if (isBroken || code !== 0) warn(errorText(new FleetboxError("failed", failure!, { cause: why }), errorWidth()));
     const text = (await complaints()).trimEnd();
     if (text !== "") warn(text);
   }

@@ -1,6 +1,7 @@
 /** Help and errors on a terminal: no line is wider than it, and what a user copies is in one piece. */
 
 import * as assert from "#assert";
+import { Screen } from "../support/screen.ts";
 import { OnTerminal } from "../support/terminal.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
@@ -103,4 +104,20 @@ test("an error's hint keeps its command in one piece, however narrow the termina
   for (const command of ["fleetbox up stopped", "fleetbox logs stopped"]) {
     assert.ok(told.some((line) => line.includes(command)), told.join("\n"));
   }
+});
+
+test("notes and status fit the terminal, between words; in a pipe each is a line", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  const up = new OnTerminal(["up", "a", "--memory", "1G"], { env: box.env, columns: 60, cwd: box.root });
+  assert.equal(await up.done, 0, up.output);
+  const screen = new Screen(60, 24);
+  screen.write(up.output);
+  await screen.settled();
+  assert.match(screen.text, /^a keeps --memory \S+, with .*\n {2}To make it .*fleetbox rm a, then\n {2}again$/m);
+  const facts = await linesOf(box, 40, ["status", "a"], 0);
+  fits(facts.filter((line) => !line.includes(box.home)), 40, "status");
+  const piped = (await box.ok("status", "a")).stdout.trimEnd().split("\n");
+  assert.ok(piped.some((line) => line.length > 40 && !line.includes(box.home)), piped.join("\n"));
+  assert.ok(facts.length > piped.length, facts.join("\n"));
 });

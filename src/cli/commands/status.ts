@@ -9,7 +9,8 @@ import { ageText } from "../arguments/duration.ts";
 import { forwardLine, type MemberView, viewOf } from "../member_view.ts";
 import { transferText } from "../terminal/meter.ts";
 import { ANSWER_MS, type MemberFacts, observeGroups } from "../../control/observe.ts";
-import { say, sayJson } from "../terminal/output.ts";
+import { say, sayJson, terminalWidth } from "../terminal/output.ts";
+import { wrapLine } from "../terminal/wrap.ts";
 import { shellQuote } from "../../core/quoting.ts";
 import { bytesText, sizeText } from "../arguments/sizes.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
@@ -40,7 +41,7 @@ Example:
       const group = member.report ? await getGroup(store, member.name).catch(() => undefined) : undefined;
       const view = viewOf(member, observeGroups(store), group?.bound);
       if (flags.json) sayJson(statusJson(store, member, view, group));
-      else statusLines(view, member, store.member(member.name), group, Date.now()).forEach(say);
+      else statusLines(view, member, store.member(member.name), group, Date.now(), terminalWidth()).forEach(say);
       const command = member.report?.command;
       if (flags.verbose && !flags.json && command) say(`\n${command.map(shellQuote).join(" ")}`);
     });
@@ -71,6 +72,7 @@ export function statusLines(
   paths: MemberPaths,
   group: GroupReport | undefined,
   nowMs: number,
+  columns = Infinity,
 ): string[] {
   const config = stored && "config" in stored ? stored.config : undefined;
   const { egress, host_access } = egressOf(view, group);
@@ -110,9 +112,10 @@ export function statusLines(
   ];
   const told = entries.filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "");
   const width = Math.max(...told.map(([key]) => key.length));
-  return told.map(([key, value]) =>
-    `${key.padEnd(width)}  ${value.trim().replaceAll("\n", `\n${" ".repeat(width + 2)}`)}`
-  );
+  return told.flatMap(([key, value]) => {
+    const lines = value.trim().split("\n").flatMap((line) => wrapLine(line, columns - width - 2));
+    return lines.map((line, index) => `${(index === 0 ? key : "").padEnd(width)}  ${line}`);
+  });
 }
 
 function detailOf({ stage, not_answering: isSilent }: MemberView): string {

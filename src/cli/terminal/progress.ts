@@ -11,7 +11,8 @@ import { elapsedText } from "../arguments/duration.ts";
 import { bar, transferText } from "./meter.ts";
 import { shellQuote } from "../../core/quoting.ts";
 import { LiveLines, type Size } from "./live_lines.ts";
-import { isLive, say, sayJson, terminalSize, warn, write } from "./output.ts";
+import { errorWidth, isLive, say, sayJson, terminalSize, warn, write } from "./output.ts";
+import { wrapText } from "./wrap.ts";
 
 export interface Progress {
   /** A member changed. */
@@ -194,7 +195,7 @@ class LineProgress implements Progress {
     say(`${name} is not running`);
   }
   note(message: string): void {
-    warn(message);
+    warn(wrapText(message, errorWidth() ?? Infinity));
   }
   detail(detail: Detail | string): void {
     if (this.#told.isNew(detail)) warn(detailText(detail));
@@ -245,11 +246,10 @@ class LiveProgress implements Progress {
     this.note(`${name} is not running`);
   }
   note(message: string): void {
-    if (this.#timer === undefined) say(message);
-    else this.#redraw(message);
+    this.#above(wrapText(message, terminalSize().columns));
   }
   detail(detail: Detail | string): void {
-    if (this.#told.isNew(detail)) this.note(detailText(detail));
+    if (this.#told.isNew(detail)) this.#above(detailText(detail)); // not broken: it may be a command line
   }
   end(options: { keep?: boolean } = {}): void {
     if (this.#timer === undefined) return;
@@ -258,6 +258,11 @@ class LiveProgress implements Progress {
     this.#lines.end();
     const done = this.#rows.filter(({ phase }) => phase.done);
     if (options.keep) frame(done, performance.now(), { ...terminalSize(), rows: Infinity }, this.#paint).forEach(say);
+  }
+
+  #above(text: string): void {
+    if (this.#timer === undefined) say(text);
+    else this.#redraw(text);
   }
 
   #redraw(above?: string): void {

@@ -58,6 +58,13 @@ export function wrapLine(line: string, width: number, hang = ""): string[] {
   return [...lines, current];
 }
 
+/** A sentence or several, line by line; what a line breaks into is indented below it. */
+export function wrapText(text: string, width: number): string {
+  return text.split("\n").flatMap((line) => {
+    return wrapLine(line, width, " ".repeat(line.length - line.trimStart().length + 2));
+  }).join("\n");
+}
+
 const glue = (_: string, comma?: string) => comma ?? " ";
 
 const HEADING = /^[A-Z][A-Za-z ]{0,30}:$/;
