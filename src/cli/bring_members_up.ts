@@ -5,7 +5,7 @@ import { fromWireError } from "../core/errors.ts";
 import { DEFAULTS, type Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
-import { Bringing, type BringUp } from "./bring_up.ts";
+import { Bringing, type BringUp } from "../control/bring_up.ts";
 import { Interrupt } from "./terminal/interrupt.ts";
 import { askedOptions, checkPublished, type MemberFlags } from "./arguments/member_options.ts";
 import { forwardLine } from "./member_view.ts";

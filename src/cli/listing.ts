@@ -34,7 +34,7 @@ export async function list(flags: ListFlags): Promise<void> {
 }
 
 async function repair(store: Store): Promise<unknown[]> {
-  const module = await lazyModule<typeof import("./repair.ts")>("src/cli/repair.ts");
+  const module = await lazyModule<typeof import("./adopt_and_tell.ts")>("src/cli/adopt_and_tell.ts");
   return await module.repair(store);
 }
 

@@ -10,7 +10,7 @@ import type { SshEndpoint } from "../wire.ts";
 import { type MemberFacts, observeGroups, orphanGroup } from "../control/observe.ts";
 import { warn } from "./terminal/output.ts";
 import { requireMember } from "./arguments/store_access.ts";
-import { adoptAndConnect, adoptedNote, untilAdopted } from "./adopt.ts";
+import { adoptAndConnect, adoptedNote, untilAdopted } from "../control/adopt.ts";
 
 /** @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run. */
 export async function reach(store: Store, name: string): Promise<SshEndpoint> {

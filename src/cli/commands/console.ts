@@ -15,7 +15,7 @@ import { type MemberFacts, observeGroups, observeMember, orphanGroup } from "../
 import { outputClosed, warn, write, writeBytes } from "../terminal/output.ts";
 import { RawTerminal } from "../terminal/raw_terminal.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
-import { adoptAndConnect, adoptedNote } from "../adopt.ts";
+import { adoptAndConnect, adoptedNote } from "../../control/adopt.ts";
 
 /** How long a holder may take to report the state of a member whose console ended. */
 const AFTERMATH_MS = 5_000;

@@ -12,7 +12,7 @@ import { forwardLine, viewOf } from "../member_view.ts";
 import { observeGroups } from "../../control/observe.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
-import { adoptAndConnect, adoptedNote } from "../adopt.ts";
+import { adoptAndConnect, adoptedNote } from "../../control/adopt.ts";
 
 interface Flags {
   remove?: boolean;

@@ -13,7 +13,7 @@ import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "../
 import { say, sayJson } from "../terminal/output.ts";
 import { type Progress, progressFor, VERBOSE } from "../terminal/progress.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
-import { adoptOrphans } from "../adopt.ts";
+import { adoptOrphans } from "../../control/adopt.ts";
 
 interface Flags {
   all?: boolean;

@@ -10,8 +10,8 @@ import { spawn, watch } from "../control.ts";
 import { codeOf } from "../core/errors.ts";
 import { sweepGroups } from "../store/orphans.ts";
 import { naturalOrder, type Store } from "../store.ts";
-import { listed } from "./arguments/name_arguments.ts";
-import { type GroupFacts, observeGroups, orphanGroup } from "../control/observe.ts";
+import { listed } from "../cli/arguments/name_arguments.ts";
+import { type GroupFacts, observeGroups, orphanGroup } from "./observe.ts";
 
 /** How long machines whose guests had answered may take to be connected again. */
 const CONNECTED_MS = 20_000;

@@ -3,7 +3,7 @@
 import type { Store } from "../store.ts";
 import { observeGroups, orphansOf } from "../control/observe.ts";
 import { warn } from "./terminal/output.ts";
-import { adoptAndConnect, adoptedNote } from "./adopt.ts";
+import { adoptAndConnect, adoptedNote } from "../control/adopt.ts";
 
 /** @returns the errors, so that the list is still printed. */
 export async function repair(store: Store): Promise<unknown[]> {

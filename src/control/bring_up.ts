@@ -13,17 +13,17 @@ import { codeOf, FleetboxError } from "../core/errors.ts";
 import type { Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
-import type { Interrupt } from "./terminal/interrupt.ts";
-import { FLAG_WORDING } from "./arguments/member_options.ts";
-import { listed } from "./arguments/name_arguments.ts";
-import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "../control/observe.ts";
-import { ineffective, standingOf } from "../control/option_effects.ts";
-import type { Progress } from "./terminal/progress.ts";
-import { isNews } from "./said_once.ts";
-import { removeLogs, removeStopped } from "../control/remove.ts";
+import type { Interrupt } from "../cli/terminal/interrupt.ts";
+import { FLAG_WORDING } from "../cli/arguments/member_options.ts";
+import { listed } from "../cli/arguments/name_arguments.ts";
+import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "./observe.ts";
+import { ineffective, standingOf } from "./option_effects.ts";
+import type { Progress } from "../cli/terminal/progress.ts";
+import { isNews } from "../cli/said_once.ts";
+import { removeLogs, removeStopped } from "./remove.ts";
 import { adoptedNote } from "./adopt.ts";
-import { untilGone } from "../control/until_gone.ts";
-import type { Plan } from "../control/plan.ts";
+import { untilGone } from "./until_gone.ts";
+import type { Plan } from "./plan.ts";
 
 export interface BringUp {
   /** The members to bring up. */
