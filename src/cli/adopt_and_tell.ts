@@ -1,15 +1,25 @@
-/** `fleetbox ls --repair`: adopts all orphaned machines, and removes the remains of dead groups. */
+/** Adopts orphans for the commands that need them, and reports it. */
 
-import type { Store } from "../store.ts";
-import { observeGroups, orphansOf } from "../control/observe.ts";
-import { warn } from "./terminal/output.ts";
+import { resolveHelper } from "../../helper/resolve.ts";
 import { adoptAndConnect, adoptedNote } from "../control/adopt.ts";
+import { observeGroups, orphansOf } from "../control/observe.ts";
+import type { Store } from "../store.ts";
+import { warn } from "./terminal/output.ts";
 
-/** @returns the errors, so that the list is still printed. */
+/** Adopts the groups in which one of these members is an orphan, and reports it. @returns the members that are served again */
+export async function adoptAndTell(store: Store, names: readonly string[]): Promise<string[]> {
+  const adopted = await adoptAndConnect(store, names, resolveHelper);
+  if (adopted.length > 0) warn(adoptedNote(adopted));
+  return adopted;
+}
+
+/**
+ * `fleetbox ls --repair`: adopts all orphaned machines, and removes the remains of dead groups.
+ * @returns the errors, so that the list is still printed.
+ */
 export async function repair(store: Store): Promise<unknown[]> {
   try {
-    const taken = await adoptAndConnect(store, orphansOf(observeGroups(store)));
-    if (taken.length > 0) warn(adoptedNote(taken));
+    await adoptAndTell(store, orphansOf(observeGroups(store)));
     return [];
   } catch (thrown) {
     return [thrown];

@@ -1,19 +1,21 @@
 /** The common part of `up` and `join`: flags, progress, interrupts, the result. */
 
+import { resolveHelper } from "../../helper/resolve.ts";
 import { forward, getReport } from "../control.ts";
 import { fromWireError } from "../core/errors.ts";
 import { DEFAULTS, type Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
-import { Bringing, type BringUp } from "../control/bring_up.ts";
+import { BringUp, type BringUpRequest } from "../control/bring_up.ts";
+import { noteAccelerator } from "./accelerator_note.ts";
 import { Interrupt } from "./terminal/interrupt.ts";
-import { askedOptions, checkPublished, type MemberFlags } from "./arguments/member_options.ts";
+import { askedOptions, checkPublished, FLAG_WORDING, type MemberFlags } from "./arguments/member_options.ts";
 import { forwardLine } from "./member_view.ts";
 import { say, sayJson, terminalWidth } from "./terminal/output.ts";
 import { phaseOf, progressFor } from "./terminal/progress.ts";
 import { openStore } from "./arguments/store_access.ts";
 
-export interface UpRequest extends Pick<BringUp, "names" | "context" | "plan"> {
+export interface UpRequest extends Pick<BringUpRequest, "names" | "context" | "plan"> {
   flags: MemberFlags & { json?: boolean; verbose?: boolean; wait: boolean };
   options: Options;
 }
@@ -22,29 +24,28 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   const { names, flags, options } = request;
   const store = openStore();
   const progress = progressFor(names, flags);
-  const bringing: Bringing = new Bringing(
-    store,
-    {
-      ...request,
-      asked: askedOptions(flags, options),
-      wait: flags.wait,
-      verbose: flags.verbose,
-      timeoutMs: options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs,
-    },
-    progress,
-    new Interrupt(() => {
-      progress.end();
-      return lastWords(bringing.started);
-    }),
-  );
   checkPublished(names, options);
+  using interrupt: Interrupt = new Interrupt(() => {
+    progress.end();
+    return lastWords(bringUp.started);
+  });
+  const bringUp: BringUp = new BringUp(store, {
+    ...request,
+    asked: { options: askedOptions(flags, options), wording: FLAG_WORDING },
+    wait: flags.wait,
+    verbose: flags.verbose,
+    timeoutMs: options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs,
+    findExecutable: resolveHelper,
+    onMachine: (via) => noteAccelerator(store, via, (text) => progress.note(text)),
+    progress,
+    signal: interrupt.signal,
+  });
   let reports: MemberReport[];
   try {
-    reports = await bringing.run();
-    reports = await publish(store, reports, bringing.started, options);
+    reports = await bringUp.run();
+    reports = await publish(store, reports, bringUp.started, options);
   } finally {
     progress.end();
-    bringing.interrupt[Symbol.dispose]();
   }
   if (flags.json) sayJson({ event: "up", members: reports });
   else summary(reports).forEach(say);

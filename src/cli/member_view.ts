@@ -8,7 +8,14 @@
 
 import { hintOf, messageOf } from "../core/errors.ts";
 import type { ForwardReport, SshEndpoint, Stage, State } from "../wire.ts";
-import { type Everything, type GroupFacts, type MemberFacts, orphanGroup, silentMachine } from "../control/observe.ts";
+import {
+  type Everything,
+  forwardsOf,
+  type GroupFacts,
+  type MemberFacts,
+  orphanGroup,
+  silentMachine,
+} from "../control/observe.ts";
 
 export type ViewState = State | "orphaned" | "damaged" | "unknown";
 
@@ -59,7 +66,7 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
       image: config.image,
       ...(config.egress && { egress: config.egress, host_access: config.host_access ?? false }),
     };
-  const forwards = report?.forwards ?? config?.forwards?.map((one) => ({ ...one, open: false }));
+  const forwards = forwardsOf(member);
   const hostName = report?.host_name ?? config?.host_name;
   const base = {
     name,
@@ -67,7 +74,7 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
     ...known,
     ip: config?.ip ?? "",
     bound,
-    ...(forwards?.length ? { forwards } : {}),
+    ...(forwards.length > 0 ? { forwards } : {}),
   };
   if (report) {
     return {

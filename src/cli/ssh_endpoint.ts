@@ -8,9 +8,9 @@ import { FleetboxError } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 import type { SshEndpoint } from "../wire.ts";
 import { type MemberFacts, observeGroups, orphanGroup } from "../control/observe.ts";
-import { warn } from "./terminal/output.ts";
 import { requireMember } from "./arguments/store_access.ts";
-import { adoptAndConnect, adoptedNote, untilAdopted } from "../control/adopt.ts";
+import { untilAdopted } from "../control/adopt.ts";
+import { adoptAndTell } from "./adopt_and_tell.ts";
 
 /** @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run. */
 export async function reach(store: Store, name: string): Promise<SshEndpoint> {
@@ -20,9 +20,8 @@ export async function reach(store: Store, name: string): Promise<SshEndpoint> {
     return endpointOf(await reachable(store, await requireMember(store, name)), () => false);
   }
   if (!isOrphan(store, member)) return endpointOf(await reachable(store, member), () => false);
-  const taken = await adoptAndConnect(store, [name]);
-  if (taken.length > 0) warn(adoptedNote(taken));
-  return endpointOf(await reachable(store, await requireMember(store, name)), () => taken.length === 0);
+  const adopted = await adoptAndTell(store, [name]);
+  return endpointOf(await reachable(store, await requireMember(store, name)), () => adopted.length === 0);
 }
 
 /** The same facts once the member's SSH port is open: a gateway that has died is waited for. */

@@ -1,17 +1,16 @@
 /**
  * Adopting a killed holder's machines: a new holder takes them, and they are members like all others again. Every
- * command that needs one of them does this first: `up` and `join` by their plan, `ls --repair`, `ssh`, `exec`, `cp`,
- * `console`, `forward`, `stop` and `rm` here.
+ * command that needs one of them does this first: `up` and `join` by their plan, the others here.
  */
 
 import { Limit } from "../core/deadline.ts";
-import { resolveHelper } from "../../helper/resolve.ts";
-import { spawn, watch } from "../control.ts";
 import { codeOf } from "../core/errors.ts";
+import { listed } from "../core/names.ts";
 import { sweepGroups } from "../store/orphans.ts";
 import { naturalOrder, type Store } from "../store.ts";
-import { listed } from "../cli/arguments/name_arguments.ts";
+import { watch } from "./members.ts";
 import { type GroupFacts, observeGroups, orphanGroup } from "./observe.ts";
+import { type FindExecutable, spawn } from "./spawn.ts";
 
 /** How long machines whose guests had answered may take to be connected again. */
 const CONNECTED_MS = 20_000;
@@ -23,13 +22,13 @@ const UNKNOWN_MS = 5_000;
  * machine.
  * @returns the members that are served again.
  */
-export async function adoptOrphans(store: Store, names: readonly string[]): Promise<string[]> {
-  return (await adoptGroups(store, names)).flatMap(({ machinesAlive }) => machinesAlive);
+export async function adoptOrphans(store: Store, names: readonly string[], find: FindExecutable): Promise<string[]> {
+  return (await adoptGroups(store, names, find)).flatMap(({ machinesAlive }) => machinesAlive);
 }
 
 /** The same, and waits until the machines run again, which takes a moment, because none boots. */
-export async function adoptAndConnect(store: Store, names: readonly string[]): Promise<string[]> {
-  const groups = await adoptGroups(store, names);
+export async function adoptAndConnect(store: Store, names: readonly string[], find: FindExecutable): Promise<string[]> {
+  const groups = await adoptGroups(store, names, find);
   await Promise.all(groups.map((group) => untilConnected(store, group)));
   return groups.flatMap(({ machinesAlive }) => machinesAlive);
 }
@@ -49,16 +48,14 @@ export async function untilAdopted(store: Store, name: string): Promise<void> {
   }
 }
 
-async function adoptGroups(store: Store, names: readonly string[]): Promise<GroupFacts[]> {
+async function adoptGroups(store: Store, names: readonly string[], find: FindExecutable): Promise<GroupFacts[]> {
   sweepGroups(store);
   const groups = observeGroups(store);
   const orphaned = new Set(names.map((name) => orphanGroup(groups, name)).filter((group) => group !== undefined));
   return await Promise.all([...orphaned].map(async (group) => {
     try {
-      await spawn(store, {
-        exe: await resolveHelper(store),
-        names: group.machinesAlive.filter((name) => names.includes(name)),
-      });
+      const orphans = group.machinesAlive.filter((name) => names.includes(name));
+      await spawn(store, { exe: await find(store), names: orphans });
     } catch (thrown) {
       if (codeOf(thrown) !== "conflict") throw thrown; // else another command has just done the same
     }

@@ -12,7 +12,7 @@ import { LATE, within } from "../core/deadline.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { isAlive } from "../system/process.ts";
 import { naturalOrder, type Store, type StoredMember } from "../store.ts";
-import type { GroupReport, MemberReport } from "../wire.ts";
+import type { ForwardReport, GroupReport, MemberReport } from "../wire.ts";
 
 /** A group, by its record and the processes. */
 export interface GroupFacts {
@@ -25,7 +25,7 @@ export interface GroupFacts {
   holder: number;
   /** Whether it still runs. */
   holderAlive: boolean;
-  /** Its holder is dead, and its guardian is just taking it back. */
+  /** Its holder is dead, and its guardian is just adopting it. */
   isComingBack: boolean;
   /** The members that it serves. */
   served: string[];
@@ -82,6 +82,13 @@ export function observeGroups(store: Store): GroupFacts[] {
       bound: record.bound,
     };
   });
+}
+
+/** The forwards of a member as its holder tells them; those of one that nobody serves are not open. */
+export function forwardsOf({ report, stored }: MemberFacts): ForwardReport[] {
+  if (report?.forwards) return report.forwards;
+  const config = stored && "config" in stored ? stored.config : undefined;
+  return config?.forwards?.map((one) => ({ ...one, open: false })) ?? [];
 }
 
 /** The group whose holder is gone and in which this member's machine still runs. */

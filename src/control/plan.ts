@@ -1,5 +1,5 @@
 /**
- * The next step of `up` and `join`, from observed facts. Pure; `plan_test.ts` has the cases.
+ * The next step of `up`, `join` and the library, from observed facts. Pure; `plan_test.ts` has the cases.
  *
  * | what is found                                         | `up` does                                               |
  * | ----------------------------------------------------- | ------------------------------------------------------- |
@@ -13,9 +13,24 @@
  * | none is served, and none belongs to a group           | spawn one holder for all                                |
  * | … and orphans of a killed holder run                  | the new holder adopts them                              |
  * | … or of the group that a stopped one belongs to       | the same: it returns to its network                     |
+ *
+ * A group that is bound to this program ({@link planBound}) has one network, its holder's, and adopts nothing:
+ *
+ * | what is found                                         | `start`, `startCluster` and `add` do                    |
+ * | ----------------------------------------------------- | ------------------------------------------------------- |
+ * | a name's config is damaged, or its holder is silent   | refuse, with that error                                 |
+ * | a name that is in the store already                   | refuse, unless it is to be used again                   |
+ * | … which a program made that has ended                 | replace it: it would have ended with that program             |
+ * | another holder serves a name, or its machine runs     | refuse: it would not end with this program              |
+ * | a member that is stopping                              | wait until it is gone, look again                       |
+ * | the group's holder serves a member                    | add the others there; wait for those that boot          |
+ * | it serves none                                        | spawn one holder for all                                |
  */
 
 import { FleetboxError } from "../core/errors.ts";
+import { cannotBind } from "../store/orphans.ts";
+import type { MemberConfig } from "../store.ts";
+import type { ProcessIdentity } from "../system/process.ts";
 import { type GroupFacts, homeGroup, type MemberFacts, orphanGroup, silentMachine } from "./observe.ts";
 
 export type Plan =
@@ -23,8 +38,10 @@ export type Plan =
   | { step: "refuse"; error: FleetboxError }
   /** These are stopping: wait until no holder serves them, look again. */
   | { step: "await-end"; names: string[] }
-  /** One new holder for `names`. It adopts a killed holder's machines: `taken` of those named, `strays` besides. */
-  | { step: "spawn"; names: string[]; taken: string[]; strays: string[] }
+  /** These are left by a program that has ended: remove them with their disks, and look again. */
+  | { step: "replace"; names: string[] }
+  /** One new holder for `names`. It adopts a killed holder's machines: `adopted` of those named, `alsoAdopted` besides. */
+  | { step: "spawn"; names: string[]; adopted: string[]; alsoAdopted: string[] }
   /** Via a served member: boot `add`, wait for `pending`, leave `running`. Each name that was asked is in one list. */
   | { step: "add"; via: string; group: string; add: string[]; pending: string[]; running: string[] };
 
@@ -54,17 +71,21 @@ function planGroup(members: readonly MemberFacts[], groups: readonly GroupFacts[
   });
   if (homes.size > 1) return { step: "refuse", error: cannotMerge([...homes.values()]) };
 
-  const standing = (wanted: Standing) => members.filter((one) => standingOf(one) === wanted).map(({ name }) => name);
   // A living member is asked before a failed one, because the holder may be releasing the latter.
   const asked = served.find((member) => member.report!.running) ?? served[0];
   const [home] = homes.values();
   const via = asked?.name ?? home?.via?.find((name) => !members.some((member) => member.name === name));
   const orphan = home?.orphan === undefined ? [] : [home.orphan];
   if (via === undefined) return planSpawn([...members.map(({ name }) => name), ...orphan], groups);
+  return planAdd(via, home.group, members);
+}
+
+function planAdd(via: string, group: string, members: readonly MemberFacts[]): Plan {
+  const standing = (wanted: Standing) => members.filter((one) => standingOf(one) === wanted).map(({ name }) => name);
   return {
     step: "add",
     via,
-    group: home.group,
+    group,
     add: standing("down"),
     pending: standing("booting"),
     running: standing("running"),
@@ -109,6 +130,47 @@ export function planJoin(member: MemberFacts, via: MemberFacts, groups: readonly
   return { ...plan, via: via.name, pending: without(plan.pending), running: without(plan.running) };
 }
 
+/** What a program asks of the group that is bound to it. */
+export interface BoundWish {
+  /** The process that serves the group now, if any does. */
+  holder: number | undefined;
+  /** What a name means that is in the store already. */
+  existing: "refuse" | "reuse";
+  isAlive(process: ProcessIdentity): boolean;
+}
+
+/** The next step for members of a bound group; `others` are the members that it has besides. */
+export function planBound(
+  members: readonly MemberFacts[],
+  others: readonly MemberFacts[],
+  groups: readonly GroupFacts[],
+  { holder, existing, isAlive }: BoundWish,
+): Plan {
+  const isOurs = ({ report }: MemberFacts) => holder !== undefined && report?.pid === holder;
+  const strangers = members.filter((member) => !isOurs(member));
+  const made = existing === "reuse"
+    ? []
+    : strangers.flatMap(({ stored }) => stored && "config" in stored ? [stored] : []);
+  const inUse = made.find(({ config: { owner } }) => owner === undefined || isAlive(owner));
+  if (inUse) return { step: "refuse", error: nameInUse(inUse.config) };
+  const blocked = blockedBy(members) ?? silentBlock(members);
+  if (blocked) return blocked;
+  const served = strangers.find(({ report }) => report);
+  if (served) return { step: "refuse", error: servedElsewhere(served.name) };
+  const orphan = strangers.find(({ name }) => orphanGroup(groups, name));
+  if (orphan) return { step: "refuse", error: cannotBind(orphan.name) };
+  if (made.length > 0) return { step: "replace", names: made.map(({ name }) => name) };
+
+  const names = (some: readonly MemberFacts[]) => some.map(({ name }) => name);
+  const ours = [...members, ...others].filter(isOurs);
+  const staying = ours.filter(({ report }) => report!.stage !== "stopping");
+  const via = staying.find(({ report }) => report!.running) ?? staying[0];
+  if (via) return planAdd(via.name, groupOf(via.report!), members);
+  // Its holder ends with the last of them, and the network with it.
+  if (ours.length > 0) return { step: "await-end", names: names(ours) };
+  return { step: "spawn", names: names(members), adopted: [], alsoAdopted: [] };
+}
+
 function silentBlock(members: readonly MemberFacts[]): Plan | undefined {
   const silent = members.find(({ report }) => report?.state === "running" && report.not_answering);
   return silent && { step: "refuse", error: silentMachine(silent.report!) };
@@ -129,8 +191,8 @@ function planSpawn(names: readonly string[], groups: readonly GroupFacts[]): Pla
   return {
     step: "spawn",
     names: [...names],
-    taken: names.filter((name) => alive.includes(name)),
-    strays: alive.filter((name) => !names.includes(name)),
+    adopted: names.filter((name) => alive.includes(name)),
+    alsoAdopted: alive.filter((name) => !names.includes(name)),
   };
 }
 
@@ -151,6 +213,19 @@ function ofAProgram(name: string): FleetboxError {
     `"${name}" belongs to a running program, and ends with it: no other program can start it or join its network`,
     { hint: "Use another name, or a store of your own: FLEETBOX_HOME=DIRECTORY" },
   );
+}
+
+function servedElsewhere(name: string): FleetboxError {
+  return new FleetboxError("conflict", `"${name}" is already served by another holder`, {
+    hint: `See which: fleetbox status ${name}`,
+  });
+}
+
+function nameInUse({ name, owner, created_at }: MemberConfig): FleetboxError {
+  const whose = owner ? `process ${owner.pid} made it and still runs` : `it was made at ${created_at}`;
+  return new FleetboxError("conflict", `Cannot make the machine "${name}": there is one of that name, ${whose}`, {
+    hint: `Use another name or none, or say existing: "reuse" to boot that machine, or remove it: fleetbox rm ${name}`,
+  });
 }
 
 function cannotMerge([first, second]: { name: string; group: string }[]): FleetboxError {

@@ -3,7 +3,7 @@ import { FleetboxError } from "../core/errors.ts";
 import type { MemberConfig } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import type { GroupFacts, MemberFacts } from "./observe.ts";
-import { type Plan, planJoin, planUp } from "./plan.ts";
+import { type BoundWish, type Plan, planBound, planJoin, planUp } from "./plan.ts";
 
 /** A member that the store has; `group`: the id of the group that it last booted in. */
 function stopped(name: string, group?: string): MemberFacts {
@@ -47,8 +47,10 @@ function told(plan: Plan): string {
       return `refuse: ${plan.error.code}: ${plan.error.message}`;
     case "await-end":
       return `await-end ${plan.names}`;
+    case "replace":
+      return `replace ${plan.names}`;
     case "spawn":
-      return `spawn ${plan.names}; taken ${plan.taken}; strays ${plan.strays}`;
+      return `spawn ${plan.names}; adopted ${plan.adopted}; also ${plan.alsoAdopted}`;
     case "add":
       return `via ${plan.via}: add ${plan.add}; pending ${plan.pending}; running ${plan.running}`;
   }
@@ -59,7 +61,7 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
     "nothing is there: one holder for all, in the user's order",
     [absent("b"), absent("a")],
     [],
-    "spawn b,a; taken ; strays ",
+    "spawn b,a; adopted ; also ",
   ],
   [
     "one that runs and does not answer is no member that runs already",
@@ -67,7 +69,7 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
     [group("a", ["a"])],
     /^refuse: timeout: "a" runs, but its hypervisor \(process 7\) does not answer$/,
   ],
-  ["stopped and new members boot together", [stopped("a"), absent("b")], [], "spawn a,b; taken ; strays "],
+  ["stopped and new members boot together", [stopped("a"), absent("b")], [], "spawn a,b; adopted ; also "],
   ["one that runs is left alone", [served("a", "a")], [group("a", ["a"])], "via a: add ; pending ; running a"],
   [
     "what is missing is added to the group of those that run",
@@ -117,13 +119,13 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
     "a killed holder's machines are adopted, those that nobody named as well",
     [stopped("b"), absent("n")],
     [killed("a", ["a", "b", "c"])],
-    "spawn b,n; taken b; strays a,c",
+    "spawn b,n; adopted b; also a,c",
   ],
   [
     "a killed holder's group of which nothing runs is no group",
     [stopped("a")],
     [killed("a", [])],
-    "spawn a; taken ; strays ",
+    "spawn a; adopted ; also ",
   ],
   [
     "machines of two killed holders are refused",
@@ -159,19 +161,19 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
     "a stopped member comes back to its own network when that lost its holder: it is adopted",
     [stopped("a", "id-g"), absent("n")],
     [killed("g", ["b", "c"])],
-    "spawn a,n,b; taken b; strays c",
+    "spawn a,n,b; adopted b; also c",
   ],
   [
     "a group that lost its holder, and of which nothing runs, is nobody's home",
     [stopped("a", "id-g")],
     [killed("g", [])],
-    "spawn a; taken ; strays ",
+    "spawn a; adopted ; also ",
   ],
   [
     "nobody comes back into a group that dies with its program",
     [stopped("a", "id-g")],
     [group("g", ["b"], { bound: true })],
-    "spawn a; taken ; strays ",
+    "spawn a; adopted ; also ",
   ],
 ];
 
@@ -206,13 +208,108 @@ const JOIN: [what: string, member: MemberFacts, via: MemberFacts, groups: GroupF
     absent("d"),
     stopped("b"),
     [killed("a", ["a", "b"])],
-    "spawn b; taken b; strays a",
+    "spawn b; adopted b; also a",
   ],
 ];
 
 for (const [what, member, via, groups, expected] of JOIN) {
   Deno.test(`join: ${what}`, () => {
     const plan = told(planJoin(member, via, groups));
+    if (typeof expected === "string") assert.equal(plan, expected);
+    else assert.match(plan, expected);
+  });
+}
+
+/** A member that a program has made. Its process is called `1` when it lives. */
+const madeBy = (name: string, pid: number): MemberFacts => ({
+  name,
+  stored: { name, config: { name, owner: { pid } } as MemberConfig },
+});
+/** The process that serves the group, as {@link served} has it. */
+const HOLDER = "p".charCodeAt(0);
+const NOBODY = { holder: undefined };
+const REUSE = { existing: "reuse" } as const;
+
+const BOUND: [
+  what: string,
+  members: MemberFacts[],
+  others: MemberFacts[],
+  wish: Partial<BoundWish>,
+  expected: string | RegExp,
+][] = [
+  ["nothing is there: one holder for all", [absent("a"), absent("b")], [], NOBODY, "spawn a,b; adopted ; also "],
+  ["the user's machine of that name", [absent("a"), stopped("b")], [], NOBODY, /^refuse: conflict: .*"b".*it was made/],
+  ["the user's, served or not", [served("b", "g")], [], NOBODY, /^refuse: conflict: .* there is one of that name/],
+  ["another program's", [madeBy("b", 1)], [], NOBODY, /^refuse: conflict: .*process 1 made it and still runs$/],
+  ["what an ended program left is replaced", [madeBy("b", 2), absent("a")], [], NOBODY, "replace b"],
+  ["of two, one left and one of the user's: nothing is", [madeBy("b", 2), stopped("a")], [], NOBODY, /^refuse: .*"a"/],
+  ["the user's, to be used again", [stopped("b")], [], { ...NOBODY, ...REUSE }, "spawn b; adopted ; also "],
+  ["what was left, to be used again", [madeBy("b", 2)], [], { ...NOBODY, ...REUSE }, "spawn b; adopted ; also "],
+  [
+    "one that another holder serves, to be used again",
+    [served("b", "g")],
+    [],
+    { ...NOBODY, ...REUSE },
+    /^refuse: conflict: "b" is already served by another holder$/,
+  ],
+  [
+    "one that another holder serves, beside a group that lives",
+    [served("b", "g")],
+    [served("a", "p")],
+    REUSE,
+    /^refuse: conflict: "b" is already served/,
+  ],
+  ["a new one joins the others", [absent("b")], [served("a", "p")], {}, "via a: add b; pending ; running "],
+  ["one of its own that is down", [stopped("b")], [served("a", "p")], REUSE, "via a: add b; pending ; running "],
+  ["its own are no obstacle", [served("a", "p")], [], {}, "via a: add ; pending ; running a"],
+  ["its own that boots", [served("a", "p", { state: "starting" })], [], {}, "via a: add ; pending a; running "],
+  [
+    "its own that failed is booted again, via one that lives",
+    [served("a", "p", { state: "error" })],
+    [served("b", "p")],
+    REUSE,
+    "via b: add a; pending ; running ",
+  ],
+  ["its own that is being stopped", [served("a", "p", { stage: "stopping" })], [served("b", "p")], {}, "await-end a"],
+  [
+    "the last of the others is being stopped, and the network ends with it",
+    [absent("b")],
+    [served("a", "p", { stage: "stopping" })],
+    {},
+    "await-end a",
+  ],
+  [
+    "of the others one is being stopped: the group goes on",
+    [absent("b")],
+    [served("a", "p", { stage: "stopping" }), served("c", "p")],
+    {},
+    "via c: add b; pending ; running ",
+  ],
+  ["the others are down", [stopped("b")], [stopped("a")], REUSE, "spawn b; adopted ; also "],
+  [
+    "somebody else has brought the others up: that is another network",
+    [stopped("b")],
+    [served("a", "g")],
+    { ...NOBODY, ...REUSE },
+    "spawn b; adopted ; also ",
+  ],
+  ["a killed holder's machine", [stopped("k")], [], REUSE, /^refuse: conflict: Cannot start "k" for as long as this/],
+  ["a damaged one", [damaged("a")], [], NOBODY, "refuse: damaged: a is damaged"],
+  ["one whose holder is silent", [silent("a")], [], REUSE, "refuse: timeout: silent"],
+  [
+    "one that runs and does not answer",
+    [served("a", "p", { not_answering: true, hypervisor_pid: 7 })],
+    [],
+    REUSE,
+    /^refuse: timeout: "a" runs, but/,
+  ],
+];
+
+for (const [what, members, others, wish, expected] of BOUND) {
+  Deno.test(`bound: ${what}`, () => {
+    const isAlive = ({ pid }: { pid: number }) => pid === 1;
+    const whole: BoundWish = { holder: HOLDER, existing: "refuse", isAlive, ...wish };
+    const plan = told(planBound(members, others, [killed("k", ["k"])], whole));
     if (typeof expected === "string") assert.equal(plan, expected);
     else assert.match(plan, expected);
   });

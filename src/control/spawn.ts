@@ -26,6 +26,9 @@ export interface SpawnOptions {
   bound?: boolean;
 }
 
+/** Finds the program that becomes a holder: the command line and the library know where to look. */
+export type FindExecutable = (store: Store) => Promise<Executable>;
+
 /** A holder that this process spawned. */
 export interface Session extends AsyncDisposable {
   readonly pid: number;

@@ -44,6 +44,11 @@ export function clusterOf(name: string): string {
   return name.replace(/-[0-9]+$/, "") || name;
 }
 
+/** Names for a sentence: `a, b, c and 17 more`. */
+export function listed(names: readonly string[]): string {
+  return names.length <= 5 ? names.join(", ") : `${names.slice(0, 4).join(", ")} and ${names.length - 4} more`;
+}
+
 function printable(value: string): string {
   const shown = value.length > 80 ? `${value.slice(0, 77)}…` : value;
   return value.length > MAX_NAME_LENGTH

@@ -1,6 +1,6 @@
 import * as assert from "#assert";
 import fc from "fast-check";
-import { checkName, checkNames, clusterOf, isName } from "./names.ts";
+import { checkName, checkNames, clusterOf, isName, listed } from "./names.ts";
 import { FleetboxError } from "./errors.ts";
 
 Deno.test("names: what can be a directory, a host name and an argument is a name, nothing else", () => {
@@ -34,4 +34,9 @@ Deno.test("names: a list refuses a name that is given twice, and an empty list",
 
 Deno.test("names: a cluster is the name without its trailing number", () => {
   assert.deepEqual(["web-3", "dev", "a-b-12", "7", "a-1-2"].map(clusterOf), ["web", "dev", "a-b", "7", "a-1"]);
+});
+
+Deno.test("long lists of names are shortened", () => {
+  assert.equal(listed(["a", "b"]), "a, b");
+  assert.equal(listed(["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d and 3 more");
 });

@@ -9,21 +9,14 @@
 
 import { startLimit } from "../core/deadline.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
-import {
-  addMember,
-  forward,
-  getReport,
-  getStatus,
-  reachMember,
-  type Session,
-  spawn,
-  stop,
-  waitMembers,
-} from "../control.ts";
+import { getReport, reachMember, type Session, spawn, type SpawnOptions, stop } from "../control.ts";
+import { BringUp } from "../control/bring_up.ts";
+import { addForward } from "../control/forwards.ts";
+import type { GroupFacts, MemberFacts } from "../control/observe.ts";
+import { type Plan, planBound } from "../control/plan.ts";
 import { removeStopped } from "../control/remove.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
-import { forwardStopped } from "../store/forwards.ts";
 import type { ForwardWish, Options, PortForward } from "../core/options.ts";
 import { identify, isAlive } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
@@ -31,8 +24,6 @@ import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { checkEffect } from "./option_effects.ts";
 
-/** The holder has its own limit and the better error: ours is for a silent holder. */
-const LISTEN_LONGER_MS = 15_000;
 /** How long the guest of a kept machine may take to shut down at the end. */
 const LAST_GRACE_MS = 15_000;
 /** How long a holder may take to end when it is told to. */
@@ -45,17 +36,26 @@ export interface GroupRequest {
   store: Store;
   names: readonly string[];
   options: Options;
-  existing: "refuse" | "reuse";
+  existing: Existing;
   signal?: AbortSignal;
+}
+
+/** What a name means that the store has already. */
+type Existing = "refuse" | "reuse";
+
+interface GroupMember {
+  /** Whether it is removed at the end: this group made it. */
+  isOwned: boolean;
+  /** What it was asked to be. */
+  options: Options;
 }
 
 export class MachineGroup {
   readonly store: Store;
   readonly #options: Options;
-  readonly #existing: "refuse" | "reuse";
+  readonly #existing: Existing;
   #session: Session | undefined;
-  /** Every member, and whether it is removed at the end. */
-  readonly #members = new Map<string, { isOwned: boolean }>();
+  readonly #members = new Map<string, GroupMember>();
   /** Every name that was ever in it. */
   readonly #names = new Set<string>();
   /** First names of the holders that served this group: their logs are named after those. */
@@ -77,42 +77,31 @@ export class MachineGroup {
    */
   static async open(request: GroupRequest): Promise<{ group: MachineGroup; reports: MemberReport[] }> {
     const names = checkNames(request.names);
-    const { signal } = request;
+    const { existing, signal } = request;
     if (signal?.aborted) throw interrupted(names, signal);
     const group = new MachineGroup(request);
     try {
-      for (const name of names) await group.#claim(name, request.options);
-      return { group, reports: await group.#boot(names, { signal }) };
+      for (const name of names) group.#claim(name, group.#options, request.options, existing);
+      return { group, reports: await group.#bringUp(names, group.#options, existing, signal) };
     } catch (thrown) {
       await group.close();
       throw thrown;
     }
   }
 
-  /** Takes a name: a free one, a killed client's, or, if requested, an existing one. */
-  async #claim(name: string, options: Options): Promise<void> {
+  /** Takes a name that no other group of this process has. @param asked what an existing machine must be */
+  #claim(name: string, options: Options, asked: Options, existing: Existing): void {
     if (this.#members.has(name) || HELD.has(this.#key(name))) {
       throw new FleetboxError(
         "conflict",
         `Cannot make the machine "${name}": this process already has one of that name`,
       );
     }
-    const config = this.store.config(name);
-    if (config) {
-      const { owner } = config;
-      const isLeft = owner !== undefined && !isAlive(owner);
-      if (isLeft && this.#existing === "refuse") await removeStopped(this.store, name);
-      else if (this.#existing === "refuse") {
-        const whose = owner ? `process ${owner.pid} made it and still runs` : `it was made at ${config.created_at}`;
-        throw new FleetboxError("conflict", `Cannot make the machine "${name}": there is one of that name, ${whose}`, {
-          hint:
-            `Use another name or none, or say existing: "reuse" to boot that machine, or remove it: fleetbox rm ${name}`,
-        });
-      } else checkEffect(config, options);
-    }
+    const config = existing === "reuse" ? this.store.config(name) : undefined;
+    if (config) checkEffect(config, asked);
     HELD.add(this.#key(name));
     this.#names.add(name);
-    this.#members.set(name, { isOwned: this.#existing === "refuse" || config === undefined });
+    this.#members.set(name, { isOwned: false, options });
   }
 
   #forget(name: string): void {
@@ -124,52 +113,67 @@ export class MachineGroup {
     return `${this.store.root}\0${name}`;
   }
 
-  /** Spawns a holder for some members and waits until they run. */
-  async #boot(names: string[], options: { signal?: AbortSignal; bootTimeoutMs?: number }): Promise<MemberReport[]> {
-    await this.#serve(names, options.bootTimeoutMs, this.#options);
-    return await this.#untilRunning(names, options);
-  }
-
-  /** @param own what new members are asked to be; others have it with them. */
-  async #serve(names: string[], bootTimeoutMs?: number, own: Options = {}): Promise<void> {
-    // The earlier holder is ending, and its control socket has the same name.
-    await this.#session?.close();
-    this.#logs.add(names[0]);
-    const session = await spawn(this.store, {
-      exe: await resolveHelper(this.store),
-      names,
-      options: {
-        ...this.#options,
-        ...own,
-        ...(bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs }),
-        publish: own.publish,
-      },
-      bound: true,
-    });
-    this.#session = session;
-    void session.ended.then(() => {
-      if (this.#session === session) this.#session = undefined;
-    });
-  }
-
-  async #untilRunning(
+  /** Boots stopped members onto the network of the others, and returns their reports. */
+  async #bringUp(
     names: string[],
-    { signal, bootTimeoutMs = this.#options.boot_timeout_ms }: { signal?: AbortSignal; bootTimeoutMs?: number },
+    options: Options,
+    existing: Existing,
+    signal: AbortSignal = new AbortController().signal,
   ): Promise<MemberReport[]> {
+    if (signal.aborted) throw interrupted(names, signal);
+    const bringUp = new BringUp(this.store, {
+      names,
+      context: [...this.#members.keys()],
+      options,
+      wait: true,
+      timeoutMs: options.boot_timeout_ms!,
+      plan: (facts, groups) => this.#plan(names, facts, groups, existing),
+      findExecutable: resolveHelper,
+      startHolder: (request) => this.#startHolder(request),
+      inTurn: (work) => this.#inTurn(work),
+      signal,
+    });
     try {
-      const reports = await waitMembers(this.store, names, { timeoutMs: bootTimeoutMs! + LISTEN_LONGER_MS, signal });
-      return await Promise.all(reports.map(async (report) => await reachMember(this.store, report.name) ?? report));
+      return await bringUp.run();
     } catch (thrown) {
-      if (signal?.aborted) throw interrupted(names, signal);
+      if (signal.aborted) throw interrupted(names, signal);
       throw thrown;
     }
   }
 
+  #plan(names: string[], facts: Map<string, MemberFacts>, groups: GroupFacts[], existing: Existing): Plan {
+    for (const name of names) this.#check(name);
+    const members = names.map((name) => facts.get(name)!);
+    const others = [...facts.values()].filter(({ name }) => !names.includes(name));
+    const plan = planBound(members, others, groups, { holder: this.#session?.pid, existing, isAlive });
+    if (plan.step === "spawn" || plan.step === "add") {
+      for (const { name, stored } of members) if (!stored) this.#members.get(name)!.isOwned = true;
+    }
+    return plan;
+  }
+
+  async #startHolder(request: SpawnOptions): Promise<Session> {
+    // The one before is on its way out: its control socket has the same name.
+    await this.#session?.close();
+    this.#logs.add(request.names[0]);
+    const session = await spawn(this.store, { ...request, bound: true });
+    this.#session = session;
+    void session.ended.then(() => {
+      if (this.#session === session) this.#session = undefined;
+    });
+    return session;
+  }
+
   /** Boots a new machine onto the network of this group. @throws why it did not come up; the group is as it was then. */
-  async add(name: string, options: Options, signal?: AbortSignal): Promise<MemberReport> {
-    await this.#claim(name, options);
+  async add(name: string, asked: Options, signal?: AbortSignal): Promise<MemberReport> {
+    // What it does not say goes by the group; what it may reach stays with one that is there already.
+    const isThere = this.store.readMember(name) !== undefined;
+    const reach = isThere ? { egress: undefined, host_access: undefined } : {};
+    const options = { ...this.#options, publish: undefined, ...reach, ...asked };
+    this.#claim(name, options, asked, this.#existing);
     try {
-      return await this.start(name, { signal, options });
+      const [report] = await this.#bringUp([name], options, this.#existing, signal);
+      return report;
     } catch (thrown) {
       if (this.#members.get(name)?.isOwned) await this.destroy(name).catch(() => {});
       this.#forget(name);
@@ -178,61 +182,13 @@ export class MachineGroup {
   }
 
   /** Boots a stopped member and returns its report; returns a running member's report as it is. */
-  async start(
-    name: string,
-    request: { signal?: AbortSignal; bootTimeoutMs?: number; options?: Options },
-  ): Promise<MemberReport> {
-    const { signal } = request;
-    if (signal?.aborted) throw interrupted([name], signal);
-    for (let attempt = 0;; attempt++) {
-      const joining = await this.#inTurn(async () => {
-        this.#check(name);
-        const via = await this.#anyServed();
-        if (via === undefined) await this.#serve([name], request.bootTimeoutMs, request.options);
-        return via;
-      });
-      try {
-        if (joining !== undefined) await this.#join(name, joining, request);
-        const [report] = await this.#untilRunning([name], request);
-        return report;
-      } catch (thrown) {
-        // The member to join via has just left, and its network is gone: a new one is needed.
-        if (joining === undefined || attempt > 2 || await this.#anyServed()) {
-          if (signal?.aborted) await this.kill(name);
-          throw thrown;
-        }
-      }
-    }
-  }
-
-  async #join(
-    name: string,
-    via: string,
-    { signal, bootTimeoutMs, options }: { signal?: AbortSignal; bootTimeoutMs?: number; options?: Options },
-  ): Promise<void> {
-    const limit = bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs };
-    // A joining member has its own options, but the group's owner. By default it may reach what its group may.
-    const { owner } = this.#options;
-    const { egress, host_access } = this.store.config(name) ? {} as Options : this.#options;
-    try {
-      await addMember(this.store, via, name, {
-        options: { egress, host_access, ...options, ...limit, ...(owner ? { owner } : {}) },
-        signal,
-      });
-    } catch (thrown) {
-      if (signal?.aborted) throw interrupted([name], signal);
-      throw thrown;
-    }
-  }
-
-  /** The name of a member that our holder serves, in any state. */
-  async #anyServed(): Promise<string | undefined> {
-    if (!this.#session) return undefined;
-    for (const name of this.#members.keys()) {
-      const status = await getStatus(this.store, name).catch(() => undefined);
-      if (status?.pid === this.#session?.pid) return name;
-    }
-    return undefined;
+  async start(name: string, request: { signal?: AbortSignal; bootTimeoutMs?: number }): Promise<MemberReport> {
+    const { options } = this.#members.get(name) ?? { options: this.#options };
+    const limit = request.bootTimeoutMs === undefined ? {} : { boot_timeout_ms: request.bootTimeoutMs };
+    // Its ports, and what it may reach, are in its config.
+    const again = { ...options, publish: undefined, egress: undefined, host_access: undefined, ...limit };
+    const [report] = await this.#bringUp([name], again, "reuse", request.signal);
+    return report;
   }
 
   /**
@@ -258,9 +214,7 @@ export class MachineGroup {
   /** Makes a port of this host lead to a member's; a stopped member's forward opens at its next start. */
   async forward(name: string, wish: ForwardWish): Promise<PortForward> {
     this.#check(name);
-    const served = await this.#isServed(name);
-    return (served ? await forward(this.store, name, wish) : undefined) ??
-      await this.store.withMemberLock(name, () => forwardStopped(this.store, name, wish));
+    return await addForward(this.store, name, wish);
   }
 
   /** Cuts a member's power; returns when it is down. */

@@ -8,6 +8,7 @@
  */
 
 import { Limit, pause } from "../core/deadline.ts";
+import { FleetboxError } from "../core/errors.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
@@ -86,6 +87,15 @@ export function fateOf(
 ): "served" | "adopt" | "sweep" {
   if (lives(record.holder)) return "served";
   return record.bound || liveMembers(record, lives).length === 0 ? "sweep" : "adopt";
+}
+
+/** The error of a program that wants an orphan in a group of its own: it would have to end with the program. */
+export function cannotBind(name: string): FleetboxError {
+  return new FleetboxError(
+    "conflict",
+    `Cannot start "${name}" bound to this program: its machine already runs, and its holder was killed`,
+    { hint: `Adopt it (fleetbox up ${name}) and stop it, or use another name.` },
+  );
 }
 
 /**

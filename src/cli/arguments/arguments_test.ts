@@ -6,7 +6,7 @@ import { parseForward } from "../../store/forwards.ts";
 import { ageText, elapsedText, parseDurationMs } from "./duration.ts";
 import { imageReference } from "../../core/image_reference.ts";
 import { type MemberFlags, memberOptions, parseSharedDirectory } from "./member_options.ts";
-import { listed, numberedNames, parseNames } from "./name_arguments.ts";
+import { numberedNames, parseNames } from "./name_arguments.ts";
 import { editDistance, nearest, suggestion } from "../../core/nearest.ts";
 import { bytesText, sizeText } from "./sizes.ts";
 
@@ -38,11 +38,6 @@ Deno.test("-n numbers one name", () => {
   }
   assert.throws(() => numberedNames(["a,b"], "2"), misuse(/one name, found 2/));
   assert.throws(() => numberedNames(["a".repeat(62)], "2"), misuse(/Not a member name/));
-});
-
-Deno.test("long lists of names are shortened", () => {
-  assert.equal(listed(["a", "b"]), "a, b");
-  assert.equal(listed(["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d and 3 more");
 });
 
 Deno.test("durations: seconds by default, units, limits", () => {

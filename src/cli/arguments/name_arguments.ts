@@ -50,8 +50,3 @@ export function numberedNames(words: readonly string[], count: string): string[]
   }
   return Array.from({ length: number }, (_, index) => checkName(`${names[0]}-${index + 1}`));
 }
-
-/** Names for a sentence: `a, b, c and 17 more`. */
-export function listed(names: readonly string[]): string {
-  return names.length <= 5 ? names.join(", ") : `${names.slice(0, 4).join(", ")} and ${names.length - 4} more`;
-}

@@ -15,7 +15,7 @@ import { type MemberFacts, observeGroups, observeMember, orphanGroup } from "../
 import { outputClosed, warn, write, writeBytes } from "../terminal/output.ts";
 import { RawTerminal } from "../terminal/raw_terminal.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
-import { adoptAndConnect, adoptedNote } from "../../control/adopt.ts";
+import { adoptAndTell } from "../adopt_and_tell.ts";
 
 /** How long a holder may take to report the state of a member whose console ended. */
 const AFTERMATH_MS = 5_000;
@@ -49,8 +49,7 @@ Examples:
       const store = openStore();
       const member = await requireMember(store, checkName(word));
       if (member.silence) throw member.silence;
-      const taken = await adoptAndConnect(store, [member.name]);
-      if (taken.length > 0) warn(adoptedNote(taken));
+      await adoptAndTell(store, [member.name]);
       using stream = await openConsole(store, member.name);
       if (!stream) throw notServed(store, member);
       await attach(store, member.name, stream, lingerMs);

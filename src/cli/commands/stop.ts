@@ -13,6 +13,7 @@ import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "../
 import { say, sayJson } from "../terminal/output.ts";
 import { type Progress, progressFor, VERBOSE } from "../terminal/progress.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
+import { resolveHelper } from "../../../helper/resolve.ts";
 import { adoptOrphans } from "../../control/adopt.ts";
 
 interface Flags {
@@ -108,9 +109,9 @@ export async function stopMembers(
   progress: Progress,
 ): Promise<StopResult> {
   const result: StopResult = { stopped: [], notRunning: [], failures: [] };
-  const adopted = await adoptOrphans(store, names);
-  const strays = adopted.filter((name) => !names.includes(name));
-  if (strays.length > 0) progress.note(`their holder was killed; served again: ${strays.join(", ")}`);
+  const adopted = await adoptOrphans(store, names, resolveHelper);
+  const others = adopted.filter((name) => !names.includes(name));
+  if (others.length > 0) progress.note(`their holder was killed; served again: ${others.join(", ")}`);
   await Promise.all(names.map(async (name) => {
     try {
       const member = await requireMember(store, name);

@@ -3,7 +3,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { Store } from "../../store.ts";
 import type { GroupReport, MemberReport } from "../../wire.ts";
 import { summary } from "../bring_members_up.ts";
-import { shortReason } from "../../control/bring_up.ts";
+import { shortReason } from "../accelerator_note.ts";
 import { colourful, paintFor, plain } from "./colour.ts";
 import { errorJson, errorText, exitCodeOf, wantsJson } from "../error_text.ts";
 import { listRows, reasons } from "../listing.ts";

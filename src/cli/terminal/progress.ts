@@ -4,6 +4,7 @@
  * {@link frame}, which is pure, computes the lines; `live_lines.ts` draws them.
  */
 
+import type { Progress as ClientProgress } from "../../control/progress.ts";
 import type { Detail, MemberReport } from "../../wire.ts";
 import { clip } from "../../core/bytes.ts";
 import { type Colour, type Paint, paintFor } from "./colour.ts";
@@ -14,17 +15,10 @@ import { LiveLines, type Size } from "./live_lines.ts";
 import { errorWidth, isLive, say, sayJson, terminalSize, warn, write } from "./output.ts";
 import { wrapText } from "./wrap.ts";
 
-export interface Progress {
-  /** A member changed. */
-  member(report: MemberReport): void;
-  /** A member that was to be brought up, and runs. */
-  already(name: string): void;
+/** What the client half tells of its work, and more. A `detail` is shown with --verbose; nothing happens without. */
+export interface Progress extends ClientProgress {
   /** A member that was to be stopped, and does not run. */
   notRunning(name: string): void;
-  /** One line for people. */
-  note(message: string): void;
-  /** A step with --verbose: a member's, from its holder, or one of this command. Without --verbose it is ignored. */
-  detail(detail: Detail | string): void;
   /** Removes the live lines, or with `keep` those that are not done. Calling it twice is fine. */
   end(options?: { keep?: boolean }): void;
 }

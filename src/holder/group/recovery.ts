@@ -9,7 +9,7 @@
  */
 
 import { FleetboxError } from "../../core/errors.ts";
-import { fateOf, liveMembers } from "../../store/orphans.ts";
+import { cannotBind, fateOf, liveMembers } from "../../store/orphans.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { GroupRecord } from "../../store.ts";
 
@@ -50,7 +50,7 @@ export function recover({ names, bound, records, isAlive }: RecoveryFacts): Reco
     .filter(isAlive);
 
   const wanted = kept.filter((record) => running(record).some((name) => names.includes(name)));
-  if (bound && wanted.length > 0) throw cannotBind(running(wanted[0]).filter((name) => names.includes(name)));
+  if (bound && wanted.length > 0) throw cannotBind(running(wanted[0]).find((name) => names.includes(name))!);
   if (wanted.length > 1) throw cannotMerge(wanted.map(running));
   const record = wanted[0];
   if (!record) return { adopt: [], boot: [...names], stale: ended, doomed };
@@ -61,14 +61,6 @@ export function recover({ names, bound, records, isAlive }: RecoveryFacts): Reco
   }));
   const boot = names.filter((name) => !adopt.some((one) => one.name === name));
   return { adopt, boot, record, stale: ended, doomed };
-}
-
-function cannotBind([name]: string[]): FleetboxError {
-  return new FleetboxError(
-    "conflict",
-    `Cannot start "${name}" bound to this program: its machine already runs, and its holder was killed`,
-    { hint: `Adopt it (fleetbox up ${name}) and stop it, or use another name.` },
-  );
 }
 
 function cannotMerge([one, two]: string[][]): FleetboxError {
