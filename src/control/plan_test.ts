@@ -293,7 +293,7 @@ const BOUND: [
     { ...NOBODY, ...REUSE },
     "spawn b; adopted ; also ",
   ],
-  ["a killed holder's machine", [stopped("k")], [], REUSE, /^refuse: conflict: Cannot start "k" for as long as this/],
+  ["a killed holder's machine", [stopped("k")], [], REUSE, /^refuse: conflict: Cannot start "k" bound to this program/],
   ["a damaged one", [damaged("a")], [], NOBODY, "refuse: damaged: a is damaged"],
   ["one whose holder is silent", [silent("a")], [], REUSE, "refuse: timeout: silent"],
   [
