@@ -1,10 +1,10 @@
-/** One line, once a host: without hardware acceleration machines run ten times slower, and a user wants to know why. */
+/** The note about missing hardware acceleration, once a host: machines run ten times slower, and users want to know why. */
 
 import { getGroup } from "../control.ts";
 import type { Store } from "../store.ts";
 import { isNews } from "./said_once.ts";
 
-/** Says with what the machines of a member's group are emulated, when they are and this host has not been told. */
+/** Says why a member's group runs without hardware acceleration, unless this host's users were told before. */
 export async function noteAccelerator(store: Store, via: string, note: (text: string) => void): Promise<void> {
   try {
     const accelerator = (await getGroup(store, via))?.accelerator;
@@ -13,7 +13,7 @@ export async function noteAccelerator(store: Store, via: string, note: (text: st
   } catch { /* the wait reports the holder's problem */ }
 }
 
-/** A reason in one line: what the hypervisor said is left to `doctor` and `status` when it takes more. */
+/** A reason in one line: a longer message of the hypervisor is left to `doctor` and `status`. */
 export function shortReason(reason: string): string {
   return reason.length <= 79 ? reason : reason.replace(/(: .*?) \(.*$/s, "$1");
 }

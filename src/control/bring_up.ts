@@ -44,13 +44,13 @@ export interface BringUpRequest {
   findExecutable: FindExecutable;
   /** Starts a holder. @default a detached one */
   startHolder?: (request: SpawnOptions) => Promise<{ pid: number }>;
-  /** Runs a look and what is spawned for it, with nothing of its kind in between. @default at once */
+  /** Runs an observation and the spawn that follows from it, one caller at a time. @default at once */
   inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
-  /** Called once a new holder has started its first machine, with the name of a member of its. */
+  /** Called when a new holder has started its first machine, with the name of one of its members. */
   onMachine?: (via: string) => Promise<void>;
-  /** Told what happens. @default nobody */
+  /** Shows the work under way. @default nothing is shown */
   progress?: Progress;
-  /** Interrupts it: what it started is taken down again. */
+  /** Interrupts it: what it started is stopped again. */
   signal: AbortSignal;
 }
 

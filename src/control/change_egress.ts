@@ -1,11 +1,11 @@
-/** Changing what a member reaches while it runs. */
+/** Changes what a member may reach while it runs. */
 
 import type { Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import { changeMember, getGroup, getReport } from "./members.ts";
 
-/** Gives a member that is served egress or access to the host, or takes them from it. @returns what is so now, when it was not */
+/** Changes a served member's egress and its access to the host. @returns a note about the change; undefined without one */
 export async function changeEgress(
   store: Store,
   name: string,

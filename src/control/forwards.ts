@@ -1,4 +1,4 @@
-/** A member's port forwards, whether it runs or not: changed by the holder that serves it, else in the store. */
+/** Changes a member's port forwards, whether it runs or not: by the holder that serves it, else in the store. */
 
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import type { ForwardWish, PortForward } from "../core/options.ts";
@@ -35,7 +35,7 @@ export async function removeForwards(store: Store, name: string, wish: ForwardWi
 }
 
 /** The forwards for the ports of `--remove`: a single number is the guest's port, or the host's when no guest port matches. */
-export function chosenForwards<T extends PortForward>(
+function chosenForwards<T extends PortForward>(
   all: readonly T[],
   { host_port, guest_port }: ForwardWish,
 ): T[] {

@@ -84,7 +84,7 @@ export function observeGroups(store: Store): GroupFacts[] {
   });
 }
 
-/** The forwards of a member as its holder tells them; those of one that nobody serves are not open. */
+/** A member's forwards as its holder reports them; without a holder they are not open. */
 export function forwardsOf({ report, stored }: MemberFacts): ForwardReport[] {
   if (report?.forwards) return report.forwards;
   const config = stored && "config" in stored ? stored.config : undefined;

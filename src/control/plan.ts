@@ -19,11 +19,12 @@
  * | what is found                                         | `start`, `startCluster` and `add` do                    |
  * | ----------------------------------------------------- | ------------------------------------------------------- |
  * | a name's config is damaged, or its holder is silent   | refuse, with that error                                 |
- * | a name that is in the store already                   | refuse, unless it is to be used again                   |
- * | … which a program made that has ended                 | replace it: it would have ended with that program             |
+ * | a name that the store has already                     | refuse, unless `existing` is "reuse"                    |
+ * | … and was made by a program that has ended            | replace it: it should have ended with that program      |
  * | another holder serves a name, or its machine runs     | refuse: it would not end with this program              |
- * | a member that is stopping                              | wait until it is gone, look again                       |
+ * | a member that is stopping                             | wait until it is gone, look again                       |
  * | the group's holder serves a member                    | add the others there; wait for those that boot          |
+ * | … and is stopping its last one                        | wait until it is gone, look again                       |
  * | it serves none                                        | spawn one holder for all                                |
  */
 
@@ -38,7 +39,7 @@ export type Plan =
   | { step: "refuse"; error: FleetboxError }
   /** These are stopping: wait until no holder serves them, look again. */
   | { step: "await-end"; names: string[] }
-  /** These are left by a program that has ended: remove them with their disks, and look again. */
+  /** A program that has ended made these: remove them with their disks, and look again. */
   | { step: "replace"; names: string[] }
   /** One new holder for `names`. It adopts a killed holder's machines: `adopted` of those named, `alsoAdopted` besides. */
   | { step: "spawn"; names: string[]; adopted: string[]; alsoAdopted: string[] }
@@ -130,16 +131,16 @@ export function planJoin(member: MemberFacts, via: MemberFacts, groups: readonly
   return { ...plan, via: via.name, pending: without(plan.pending), running: without(plan.running) };
 }
 
-/** What a program asks of the group that is bound to it. */
+/** What a program wants from the group that is bound to it. */
 export interface BoundWish {
-  /** The process that serves the group now, if any does. */
+  /** The group's holder, if it has one now. */
   holder: number | undefined;
-  /** What a name means that is in the store already. */
+  /** What a name means that the store has already. */
   existing: "refuse" | "reuse";
   isAlive(process: ProcessIdentity): boolean;
 }
 
-/** The next step for members of a bound group; `others` are the members that it has besides. */
+/** The next step for members of a bound group; `others` are the group's other members. */
 export function planBound(
   members: readonly MemberFacts[],
   others: readonly MemberFacts[],
@@ -166,7 +167,7 @@ export function planBound(
   const staying = ours.filter(({ report }) => report!.stage !== "stopping");
   const via = staying.find(({ report }) => report!.running) ?? staying[0];
   if (via) return planAdd(via.name, groupOf(via.report!), members);
-  // Its holder ends with the last of them, and the network with it.
+  // The holder ends with its last member, and the network with it.
   if (ours.length > 0) return { step: "await-end", names: names(ours) };
   return { step: "spawn", names: names(members), adopted: [], alsoAdopted: [] };
 }

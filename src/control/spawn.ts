@@ -26,7 +26,7 @@ export interface SpawnOptions {
   bound?: boolean;
 }
 
-/** Finds the program that becomes a holder: the command line and the library know where to look. */
+/** Finds the program that becomes a holder. The command line and the library pass it in: they know where to look. */
 export type FindExecutable = (store: Store) => Promise<Executable>;
 
 /** A holder that this process spawned. */

@@ -44,9 +44,9 @@ export interface GroupRequest {
 type Existing = "refuse" | "reuse";
 
 interface GroupMember {
-  /** Whether it is removed at the end: this group made it. */
+  /** Whether this group made it; then it is removed at the end. */
   isOwned: boolean;
-  /** What it was asked to be. */
+  /** The options that it was made with. */
   options: Options;
 }
 
@@ -153,7 +153,7 @@ export class MachineGroup {
   }
 
   async #startHolder(request: SpawnOptions): Promise<Session> {
-    // The one before is on its way out: its control socket has the same name.
+    // The earlier holder is ending, and its control socket has the same name.
     await this.#session?.close();
     this.#logs.add(request.names[0]);
     const session = await spawn(this.store, { ...request, bound: true });
@@ -166,7 +166,7 @@ export class MachineGroup {
 
   /** Boots a new machine onto the network of this group. @throws why it did not come up; the group is as it was then. */
   async add(name: string, asked: Options, signal?: AbortSignal): Promise<MemberReport> {
-    // What it does not say goes by the group; what it may reach stays with one that is there already.
+    // The group's options are the defaults. A member that exists keeps what it may reach.
     const isThere = this.store.readMember(name) !== undefined;
     const reach = isThere ? { egress: undefined, host_access: undefined } : {};
     const options = { ...this.#options, publish: undefined, ...reach, ...asked };
@@ -185,7 +185,7 @@ export class MachineGroup {
   async start(name: string, request: { signal?: AbortSignal; bootTimeoutMs?: number }): Promise<MemberReport> {
     const { options } = this.#members.get(name) ?? { options: this.#options };
     const limit = request.bootTimeoutMs === undefined ? {} : { boot_timeout_ms: request.bootTimeoutMs };
-    // Its ports, and what it may reach, are in its config.
+    // Its config has its forwards and what it may reach.
     const again = { ...options, publish: undefined, egress: undefined, host_access: undefined, ...limit };
     const [report] = await this.#bringUp([name], again, "reuse", request.signal);
     return report;

@@ -89,7 +89,7 @@ export function fateOf(
   return record.bound || liveMembers(record, lives).length === 0 ? "sweep" : "adopt";
 }
 
-/** The error of a program that wants an orphan in a group of its own: it would have to end with the program. */
+/** The error for an orphan that a program wants in its bound group, which ends with the program. */
 export function cannotBind(name: string): FleetboxError {
   return new FleetboxError(
     "conflict",

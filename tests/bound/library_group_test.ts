@@ -20,7 +20,7 @@ async function found(box: Sandbox, what: string): Promise<any> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-test("when the whole group is down, one that is added is what was asked of it, and the others come to its network", async () => {
+test("when all members are down, a member that is added has its own options, and the others join its network", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   assert.deepEqual(await found(box, "rejoin"), { isOneNetwork: true, isNewHolder: true, sizes: [[1, 256], [2, 256]] });
 });
@@ -42,7 +42,7 @@ test("a signal takes down what was being added, and nothing else", async () => {
   assert.deepEqual([never, a], [null, "running"]);
 });
 
-test("all come up or none; one that cannot be added leaves the group as it was", async () => {
+test("all come up or none; a member that cannot be added leaves the group as it was", async () => {
   await using box = await sandbox({ fakeQemu: { bad: { start: "die", message: "no luck" } } });
   const { refused, adding, bad, a } = await found(box, "failing");
   assert.match(refused, /"bad"/);

@@ -15,9 +15,9 @@ import { LiveLines, type Size } from "./live_lines.ts";
 import { errorWidth, isLive, say, sayJson, terminalSize, warn, write } from "./output.ts";
 import { wrapText } from "./wrap.ts";
 
-/** What the client half tells of its work, and more. A `detail` is shown with --verbose; nothing happens without. */
+/** How commands show their work. A `detail` is shown with --verbose only. */
 export interface Progress extends ClientProgress {
-  /** A member that was to be stopped, and does not run. */
+  /** A member that was to be stopped does not run. */
   notRunning(name: string): void;
   /** Removes the live lines, or with `keep` those that are not done. Calling it twice is fine. */
   end(options?: { keep?: boolean }): void;
