@@ -1,6 +1,6 @@
 /** The library's groups: who serves a member that starts, what it is then, and what is left when it does not. */
 
-import assert from "node:assert/strict";
+import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
