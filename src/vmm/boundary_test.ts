@@ -13,7 +13,7 @@ const WORDS: Record<string, RegExp> = {
 /** The two files that choose a driver, and the lines by which they do. */
 const CHOICE: Record<string, RegExp> = {
   "src/vmm/driver.ts": /^import \{ \w+ \} from "\.\/\w+\/driver\.ts"|driver: Driver = \w+;$/,
-  "src/vmm/processes.ts": /^import \{.*\} from "\.\/\w+\/processes\.ts"/,
+  "src/vmm/processes.ts": /^import \* as \w+ from "\.\/\w+\/processes\.ts"|^const DRIVERS = /,
 };
 
 /** What the store's files are called, on disk and in `status --json`: older stores and users' scripts have them. */

@@ -72,7 +72,7 @@ const CASES: [line: string, expected: string][] = [
   ["cp ./a|", "FILES NOSPACE"],
   ["image r|", "rm"],
   ["image rm |", "debian-12 own-image"],
-  ["image build |", "debian-12"],
+  ["image build debian-12|", "debian-12"],
   ["image pull ubuntu-24|", "ubuntu-24.04"],
   ["completion |", "bash zsh fish"],
 ];
