@@ -22,7 +22,7 @@ import { type GroupFacts, orphanGroup } from "./observe.ts";
 export type Standing = "absent" | "stopped" | "failed" | "booting" | "running";
 export type Effect = "boot" | "kept" | "change" | "wait" | "none";
 /** The options that a user gives; the others are between the halves of the program. */
-export type MemberOption = Exclude<keyof Options, "adopt" | "owner" | "remove_on_failure" | "host_names">;
+export type MemberOption = Exclude<keyof Options, "owner" | "remove_on_failure" | "host_names">;
 
 const MADE_WITH = { absent: "kept", stopped: "none", failed: "none", booting: "none", running: "none" } as const;
 const OF_THE_MEMBER = {
