@@ -21,6 +21,7 @@
  */
 
 export * from "./wire/constants.ts";
+export * from "./wire/refusals.ts";
 export * from "./wire/replies.ts";
 export type * from "./wire/reports.ts";
 export * from "./wire/requests.ts";

@@ -9,10 +9,10 @@ import {
   MAX_ADD_REPLY_BYTES,
   MAX_REQUEST_BYTES,
   MAX_STATUS_BYTES,
+  refusalOf,
+  type RefusedRequest,
   RequestReader,
   throwIfError,
-  unknownCommand,
-  unknownVerb,
 } from "./wire.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -28,7 +28,19 @@ Deno.test("wire: the three requests of version 1, and everything else", () => {
   assert.equal(decodeRequest('{"op":"add"}').kind, "bad-json");
   assert.equal(decodeRequest('{"op":"add","name":7}').kind, "bad-json");
   assert.equal(decodeRequest("{").kind, "bad-json");
-  assert.equal(unknownCommand("reboot"), 'err: unknown command "reboot"');
+});
+
+Deno.test("wire: refusals, byte for byte", () => {
+  const refusal = (text: string) => refusalOf(decodeRequest(text) as RefusedRequest);
+  assert.equal(refusal("reboot"), 'err: unknown command "reboot"');
+  assert.equal(refusal("bind"), 'err: unknown command "bind"');
+  assert.equal(refusal("x".repeat(90)), `err: unknown command "${"x".repeat(79)}…"`);
+  assert.match(refusal("{"), /^\{"code":"protocol","message":"the request is not JSON: [^\n]*","causes":\[\]\}\n$/);
+  assert.match(
+    refusal('{"op":"frobnicate"}'),
+    /^\{"code":"protocol","message":"unknown op \\"frobnicate\\"; expected one of [^"\n]*","causes":\[\],"unknown_op":"frobnicate"\}\n$/,
+  );
+  assert.match(refusal('{"op":"add"}'), /^\{"code":"protocol","message":"[^\n]*","causes":\[\]\}\n$/);
 });
 
 Deno.test("wire: decoding never throws, whatever arrives", () => {
@@ -94,7 +106,7 @@ Deno.test("wire: replies keep their limits with any text in them", () => {
 Deno.test("a holder that does not know a request yet is told to be an older one, with what can be done with it", () => {
   const request = decodeRequest('{"op":"frobnicate"}');
   assert.ok(request.kind === "bad-json");
-  const reply = JSON.parse(unknownVerb(request.reason, request.op));
+  const reply = JSON.parse(refusalOf(request));
   assert.throws(() => throwIfError(reply), {
     code: "protocol",
     message: "The holder does not know frobnicate: it is from an older fleetbox",

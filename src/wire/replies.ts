@@ -5,11 +5,6 @@ import { byteLength, clip, clipBytes } from "../core/bytes.ts";
 import { MAX_ADD_REPLY_BYTES, MAX_STATUS_BYTES } from "./constants.ts";
 import type { Event, MemberReport, State, Status } from "./reports.ts";
 
-/** The reply to an unknown text request. */
-export function unknownCommand(text: string): string {
-  return `err: unknown command ${JSON.stringify(clip(text, 80))}`;
-}
-
 /** `err: REASON` for `addmember`, within {@link MAX_ADD_REPLY_BYTES}, on one line. */
 export function addReply(thrown?: unknown): string {
   if (thrown === undefined) return "ok";
@@ -77,12 +72,6 @@ const STATES: Record<State, true> = { downloading: true, starting: true, running
 export function isError(value: unknown): value is WireError {
   const { code, message } = (value ?? {}) as Partial<WireError>;
   return typeof code === "string" && typeof message === "string";
-}
-
-/** The reply to an unknown verb: an error with the verb in a field, so that no client has to parse the message. */
-export function unknownVerb(reason: string, op: unknown): string {
-  const named = typeof op === "string" ? { unknown_op: clip(op, 80) } : {};
-  return encodeLine({ code: "protocol", message: reason, causes: [], ...named });
 }
 
 /** Throws if a JSON reply line is an error. */

@@ -94,7 +94,7 @@ const requests = target({
       const options = (decoded.request as { options?: unknown }).options;
       refuses(() => parseOptions(JSON.stringify(options ?? {})), FleetboxError);
     }
-    if (decoded.kind === "unknown") assert.ok(byteLength(wire.unknownCommand(decoded.text)) <= 600);
+    if (decoded.kind === "unknown") assert.ok(byteLength(wire.refusalOf(decoded)) <= 600);
     if (decoded.kind === "addmember") {
       assert.ok(byteLength(wire.addReply(new Error(decoded.name))) <= wire.MAX_ADD_REPLY_BYTES);
     }

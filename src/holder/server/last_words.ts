@@ -87,11 +87,9 @@ export class LastWords {
       case "addmember":
         return await client.write(wire.addReply(await this.#makeRoom(name)));
       case "bind":
-        return await client.write(wire.unknownCommand("bind"));
       case "unknown":
-        return await client.write(wire.unknownCommand(request.text));
       case "bad-json":
-        return await client.write(wire.unknownVerb(request.reason, request.op));
+        return await client.write(wire.refusalOf(request));
       case "json":
         return await this.#answerJson(name, request.request, client);
       default:

@@ -59,12 +59,10 @@ async function answer(group: Group, name: string, request: wire.Request, client:
       } catch (thrown) {
         return await client.write(wire.addReply(thrown));
       }
-    case "bind": // belongs on the control socket
-      return await client.write(wire.unknownCommand("bind"));
+    case "bind":
     case "unknown":
-      return await client.write(wire.unknownCommand(request.text));
     case "bad-json":
-      return await client.write(wire.unknownVerb(request.reason, request.op));
+      return await client.write(wire.refusalOf(request));
     case "json":
       return await answerVerb(group, name, request.request, client);
     default:
