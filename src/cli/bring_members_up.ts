@@ -9,14 +9,35 @@ import type { MemberReport } from "../wire.ts";
 import { BringUp, type BringUpRequest } from "../control/bring_up.ts";
 import { noteAccelerator } from "./accelerator_note.ts";
 import { Interrupt } from "./terminal/interrupt.ts";
-import { askedOptions, checkPublished, FLAG_WORDING, type MemberFlags } from "./arguments/member_options.ts";
+import {
+  addMemberFlags,
+  askedOptions,
+  checkPublished,
+  FLAG_WORDING,
+  type MemberFlags,
+} from "./arguments/member_options.ts";
+import type { Command } from "./arguments/parser.ts";
 import { forwardLine } from "./member_view.ts";
 import { say, sayJson, terminalWidth } from "./terminal/output.ts";
-import { phaseOf, progressFor } from "./terminal/progress.ts";
+import { phaseOf, progressFor, VERBOSE } from "./terminal/progress.ts";
 import { openStore } from "./arguments/store_access.ts";
 
-export interface UpRequest extends Pick<BringUpRequest, "names" | "context" | "plan"> {
-  flags: MemberFlags & { json?: boolean; verbose?: boolean; wait: boolean };
+/** The flags that `up` and `join` share, as commander gives them. */
+export interface UpFlags extends MemberFlags {
+  json?: boolean;
+  verbose?: boolean;
+  wait: boolean;
+}
+
+export function addUpFlags(command: Command): Command {
+  return addMemberFlags(command)
+    .option("--no-wait", "return while the members boot")
+    .option("--verbose", VERBOSE)
+    .option("--json", "one JSON object per event");
+}
+
+interface UpRequest extends Pick<BringUpRequest, "names" | "context" | "plan"> {
+  flags: UpFlags;
   options: Options;
 }
 

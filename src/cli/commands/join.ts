@@ -4,18 +4,14 @@ import { Command } from "../arguments/parser.ts";
 import { codeOf, FleetboxError, messageOf } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { suggestion } from "../../core/nearest.ts";
-import { bringMembersUp } from "../bring_members_up.ts";
-import { addMemberFlags, type MemberFlags, memberOptions } from "../arguments/member_options.ts";
+import { addUpFlags, bringMembersUp, type UpFlags } from "../bring_members_up.ts";
+import { memberOptions } from "../arguments/member_options.ts";
 import { isInStore } from "../../control/remove.ts";
 import { knownNames, openStore } from "../arguments/store_access.ts";
-import { VERBOSE } from "../terminal/progress.ts";
 import { planJoin } from "../../control/plan.ts";
 
-interface Flags extends MemberFlags {
+interface Flags extends UpFlags {
   via: string;
-  json?: boolean;
-  verbose?: boolean;
-  wait: boolean;
 }
 
 export function joinCommand(): Command {
@@ -23,11 +19,8 @@ export function joinCommand(): Command {
     .description("boot a member, new or stopped, onto the network of a running one")
     .argument("<name>", "the member that joins")
     .requiredOption("--via <name>", "a member of the group to be joined");
-  return addMemberFlags(command)
-    .option("--no-wait", "return while it boots")
-    .option("--verbose", VERBOSE)
-    .option("--json", "one JSON object per event (see: fleetbox help up)")
-    .addHelpText("after", "\nExample:\n  fleetbox join d --via b")
+  return addUpFlags(command)
+    .addHelpText("after", "\nThe events of --json: fleetbox help up\n\nExample:\n  fleetbox join d --via b")
     .action(async (word: string, flags: Flags) => {
       const [name, via] = [checkName(word), checkName(flags.via)];
       if (name === via) throw new FleetboxError("misuse", `"${name}" cannot join a network via itself`);

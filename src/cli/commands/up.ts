@@ -1,17 +1,13 @@
 /** `fleetbox up`: creates missing members, boots stopped ones, keeps running ones. */
 
 import { Command } from "../arguments/parser.ts";
-import { bringMembersUp } from "../bring_members_up.ts";
-import { addMemberFlags, type MemberFlags, memberOptions } from "../arguments/member_options.ts";
+import { addUpFlags, bringMembersUp, type UpFlags } from "../bring_members_up.ts";
+import { memberOptions } from "../arguments/member_options.ts";
 import { numberedNames, parseNames } from "../arguments/name_arguments.ts";
-import { VERBOSE } from "../terminal/progress.ts";
 import { planUp } from "../../control/plan.ts";
 
-interface Flags extends MemberFlags {
+interface Flags extends UpFlags {
   n?: string;
-  json?: boolean;
-  verbose?: boolean;
-  wait: boolean;
 }
 
 export function upCommand(): Command {
@@ -20,10 +16,7 @@ export function upCommand(): Command {
     .description("create and boot members on one private network, and wait until they run")
     .argument("<names...>", "members: a,b,c or a b c")
     .option("-n <count>", "number the members of one name: node -n 3 is node-1, node-2, node-3");
-  return addMemberFlags(command)
-    .option("--no-wait", "return while they boot")
-    .option("--verbose", VERBOSE)
-    .option("--json", "one JSON object per event")
+  return addUpFlags(command)
     .addHelpText(
       "after",
       `
