@@ -99,7 +99,7 @@ async function useOfHolder(box: Sandbox): Promise<HolderUse> {
   await until("one machine is left", () => box.processes("machine").length === 1);
   const looks: HolderUse[] = [];
   for (let count = 0; count < 5; count++) {
-    await new Promise((later) => setTimeout(later, 200));
+    await new Promise((later) => setTimeout(later, 200)); // a time is the subject: what is in use while nothing happens
     const record = box.record();
     looks.push({
       holder: useOf(box.process("holder")),

@@ -227,13 +227,13 @@ test("image build without mmdebstrap says what to install; when mmdebstrap fails
   assert.deepEqual(imagesIn(box.store), []);
 });
 
-/** A build without packages: what `mmdebstrap` would leave is made by this script, which notes that it ran. */
+/** A build without packages: this script makes what `mmdebstrap` would leave, notes that it ran, and ends when it may go on. */
 function fakeMmdebstrap(box: Sandbox): Record<string, string> {
   const script = `echo 'I: installing essential packages...'
 eval "root=\\\${$(($# - 1))}"
 mkdir -p "$root/etc"; echo a word >"$root/etc/word"; echo kernel >"$root/../vmlinuz"; echo initrd >"$root/../initrd"
 echo ran >>${join(box.root, "ran")}
-sleep 0.5`;
+until [ -e '${join(box.root, "go on")}' ]; do sleep 0.05; done`;
   return { "mmdebstrap": script, "apt-get": "echo 'Packages|http://mirror.invalid/debian/|bookworm|main|Debian|'" };
 }
 
@@ -248,6 +248,7 @@ test("two simultaneous builds of an image build it once; what killed builds left
   await first.printed(/installing/);
   const second = build();
   await second.printed(/waiting for another build of it/);
+  Deno.writeTextFileSync(join(box.root, "go on"), "");
   const results = await Promise.all([first.done, second.done]);
   for (const result of results) assert.equal(result.code, 0, told(result));
   const ids = results.map(({ stdout }) => JSON.parse(stdout.trim().split("\n").at(-1)!).id);
