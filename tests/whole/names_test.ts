@@ -73,8 +73,9 @@ test("a holder refuses unknown and malformed options, and invalid names in optio
   const wrong = {
     "{": /FLEETBOX_OPTS is not JSON/,
     "[]": /Bad value for options/,
-    '{"adopt":["a,b"]}': /Not a member name/,
-    '{"adopt":"a"}': /Bad value for adopt/,
+    '{"host_names":{"a":"a,b"}}': /Not a member name/,
+    '{"host_names":"a"}': /Bad value for host_names/,
+    '{"adopt":["a"]}': /Unknown option "adopt"/,
     '{"cpus":0}': /Bad value for cpus/,
     '{"cpus":"2"}': /Bad value for cpus/,
     '{"mem":1e9}': /Bad value for mem/,
