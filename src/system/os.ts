@@ -34,6 +34,13 @@ export interface HostSystem {
   readonly maxSocketPath: number;
   /** Whether a program can give up its own rights once it runs (seccomp). */
   readonly canConfine: boolean;
+  /**
+   * The open files of a process of this user: a path that opens each, and what it leads to, with ` (deleted)` when that has
+   * no name any more. Undefined: the system has no such paths, nor files that are only memory (memfd).
+   */
+  openFiles?(pid: number): { path: string; target: string }[];
+  /** What tells this host's processor and kernel from others'; undefined where it is unknown. */
+  processor(): string | undefined;
   /** The number of the error of a connect to a socket whose backlog is full (EAGAIN). */
   readonly againNumber: number;
   /** `share` directories that may hold firmware, best first. */
@@ -96,6 +103,28 @@ function linux(): HostSystem {
     deathSignal: { program: "setpriv", args: (signal) => ["--pdeathsig", signal, "--"] },
     maxSocketPath: 107,
     canConfine: true,
+    openFiles(pid) {
+      return entriesOf(`/proc/${pid}/fd`).flatMap(({ name }) => {
+        const path = `/proc/${pid}/fd/${name}`;
+        try {
+          return [{ path, target: Deno.readLinkSync(path) }];
+        } catch { // closed just now
+          return [];
+        }
+      });
+    },
+    processor() {
+      try {
+        const [first] = Deno.readTextFileSync("/proc/cpuinfo").split("\n\n");
+        // Neither the frequency of this moment, nor the number of the core.
+        const lines = first.split("\n").filter((line) =>
+          !/^(processor|cpu MHz|bogomips|core id|(initial )?apicid)\b/i.test(line)
+        );
+        return `${lines.join("\n")}\nLinux ${Deno.osRelease()}`;
+      } catch {
+        return undefined;
+      }
+    },
     againNumber: 11,
     shares: ["/usr/share", "/usr/local/share"],
     programDirs: ["/usr/sbin", "/sbin"], // Debian puts some outside a user's PATH
@@ -173,6 +202,7 @@ export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = 
     bootId: () => variable("kern.bootsessionuuid") || undefined,
     hasHypervisor: () => variable("kern.hv_support") === "1",
     maxSocketPath: 103,
+    processor: () => variable("machdep.cpu.brand_string") || undefined,
     canConfine: false,
     againNumber: 35,
     shares: BREW.map((prefix) => `${prefix}/share`),

@@ -16,6 +16,13 @@
  *   6. `machine.stop(…)` or `.kill()`  any number of times, also together, also after the end
  *   7. `machine.exited`                resolves exactly once, whatever ended it
  *
+ * A snapshot, where `driver.snapshotSupport()` says that there can be one:
+ *   a. `machine.pause()`
+ *   b. `machine.moveToOverlay(path)`   its disk is immutable from here on, and is part of the snapshot
+ *   c. `machine.save(files)`           devices and memory
+ *   d. `machine.resume()`              the original goes on; or it is stopped
+ *   e. `driver.start(spec, signal, saved)` later, with a disk of its own over the one of b
+ *
  * A driver MUST be able to do all of it: what one hypervisor cannot do is no part of the contract until a caller asks what
  * the driver can do, and refuses the request in words.
  */
@@ -145,6 +152,32 @@ export interface StopOptions {
   signal?: AbortSignal;
 }
 
+/**
+ * The files of a saved machine. They hold all that its memory holds, secrets too. The caller chooses their directory, makes
+ * it last (by syncing what is in it, once the machine goes on) and visible (by renaming it), and removes it.
+ */
+export interface SnapshotFiles {
+  /** The state of its CPUs and devices. */
+  devices: string;
+  /** Its memory, as long as the machine's; what was never used are holes. */
+  memory: string;
+  /** Where the driver may have a socket meanwhile: short enough for one, in a directory of this user alone. */
+  socket: string;
+}
+
+/** A saved machine to start from. */
+export interface SavedMachine extends SnapshotFiles {
+  /** Whether the machine stays paused until {@link Machine.resume}. @default false: it runs */
+  paused?: boolean;
+}
+
+/** Whether machines can be saved here. */
+export type SnapshotSupport =
+  /** `facts`: all of the hypervisor and the host that a restore must find equal, as a text to compare. */
+  | { kind: "available"; facts: string }
+  /** `reason`: a sentence for people. */
+  | { kind: "unavailable"; reason: string };
+
 /** A machine that runs or has ended. */
 export interface Machine {
   readonly name: string;
@@ -171,9 +204,31 @@ export interface Machine {
   /**
    * Resumes paused virtual CPUs; after a disk error, the failed operation is tried again. Nothing happens when they
    * run.
-   * @throws {FleetboxError} `failed`: the machine is gone, or cannot be resumed.
+   * @throws {FleetboxError} `failed`: the machine is gone, or cannot be resumed. `conflict`: it is being saved.
    */
   resume(): Promise<void>;
+  /**
+   * Pauses the virtual CPUs; what the guest has written is in its disk's file then. Nothing happens when they are paused.
+   * @throws {FleetboxError} `failed`: the machine is gone.
+   */
+  pause(): Promise<void>;
+  /**
+   * Saves a paused machine, which stays paused. The files MUST NOT exist; they are made with mode 0600, complete or not at
+   * all, and not synced. A save that fails or is aborted MUST leave the machine able to be resumed, saved again or stopped,
+   * and nothing of its own behind; there is no limit to its time but the signal. {@link stop} and {@link kill} end it. A
+   * machine that was saved and is saved again without a {@link resume} MAY run for an instant in between.
+   * @throws {FleetboxError} `conflict`: the machine runs, is being saved, or a file is there. `unavailable`: this machine
+   *   cannot be saved. `no-space`, with the room that it needs. `failed`. The signal's reason, soon after it fires.
+   */
+  save(files: SnapshotFiles, signal?: AbortSignal): Promise<void>;
+  /**
+   * From here on the machine, running or paused, writes its disk to `path`: an empty overlay on the file that was its disk,
+   * which the caller has made, and which the machine no longer changes. Each of the two reads the same at that moment, so
+   * the caller writes down the new disk first; a machine whose disk is `path` already is left alone. An adopted machine's
+   * disk MAY be moved, any number of times. MUST be called before {@link save}, not between it and {@link resume}.
+   * @throws {FleetboxError} `failed`: the disk is what it was. `conflict`: the machine was saved and not resumed.
+   */
+  moveToOverlay(path: string): Promise<void>;
   /**
    * The ladder: power button (pressed again every second, because a guest that is still booting misses an early one), a
    * bounded wait, the hypervisor's own quit, SIGKILL. MUST NOT return before the process is gone, MUST NOT throw
@@ -301,6 +356,11 @@ export interface Driver {
    * Pure.
    */
   saysNothingToBoot(line: string): boolean;
+  /**
+   * Whether machines that this program runs with this accelerator can be saved and restored here.
+   * @throws {FleetboxError} `unavailable`: the program cannot be started
+   */
+  snapshotSupport(program: string, accelerator: string): Promise<SnapshotSupport>;
   /** Program and arguments, as they will be executed. Pure. */
   commandLine(spec: MachineSpec): string[];
   /**
@@ -309,8 +369,13 @@ export interface Driver {
    * @throws {FleetboxError} with the hypervisor's own message in it. `conflict`: the disk is in use. `no-space`: not
    *   enough memory. `not-found`: a file is missing. `unavailable`: no such program, or too old a version. `timeout`.
    *   The signal's reason, soon after it fires.
+   *
+   * With `saved`, the machine goes on where that was saved, with the disk of its spec, which MUST read as the saved one's
+   * did. Its clock stands at the moment of the save.
+   * @throws {FleetboxError} also `damaged`; `conflict`: the spec's hardware, the hypervisor or the host is another than
+   *   the saved machine's; `unavailable`: machines cannot be restored here.
    */
-  start(spec: MachineSpec, signal?: AbortSignal): Promise<Machine>;
+  start(spec: MachineSpec, signal?: AbortSignal, saved?: SavedMachine): Promise<Machine>;
   /**
    * Connects to a machine whose holder died. MUST verify that the process has the recorded identity and answers with
    * the spec's name; MUST NOT disturb it, and MUST NOT end it when that fails.

@@ -10,6 +10,7 @@ import { arp, bytesOfMac, echo, readArp, readEcho, StreamNetdev } from "./frames
 import { beHostile } from "./hostile.ts";
 import { type Behaviour, sleep } from "./qemu.ts";
 import type { QmpServer } from "./qmp_server.ts";
+import type { FakeMemory } from "./snapshots.ts";
 
 const GATEWAY = "10.88.0.1";
 
@@ -22,6 +23,21 @@ export interface GuestOptions {
   seed: string | undefined;
   disk: string;
   mac: string;
+  memory: FakeMemory;
+  /** It waits for a saved state. */
+  isIncoming: boolean;
+}
+
+/** A guest as its saved state is made of it. */
+export interface Guest {
+  state(): GuestState;
+  /** It is as it was, once the machine is set going. */
+  load(state: GuestState): void;
+}
+
+export interface GuestState {
+  isOnline: boolean;
+  isUp: boolean;
 }
 
 /** Whether there is space on the host for a guest's write now. */
@@ -30,11 +46,14 @@ function hasRoom(disk: string): boolean {
   return bavail * bsize >= 1024 * 1024;
 }
 
-export function runGuest(options: GuestOptions): void {
+export function runGuest(options: GuestOptions): Guest {
   const { behaviour, qmp } = options;
   const mac = bytesOfMac(options.mac);
   const ip = addressIn(options.seed);
-  const say = openConsole(options.consoleSocket, options.log, () => void powerOff());
+  const say = openConsole(options.consoleSocket, options.log, {
+    powerOff: () => void powerOff(),
+    memory: options.memory,
+  });
   const neighbours = new Map<string, number[]>();
   const answered = new Set<string>();
   let isOnline = false, isUp = false;
@@ -135,7 +154,14 @@ export function runGuest(options: GuestOptions): void {
   after(behaviour.diskFullAfterMs, accidents.diskFull);
   const { onSignal } = behaviour;
   if (onSignal) Deno.addSignalListener("SIGUSR1", () => void accidents[onSignal]());
-  void boot();
+  if (!options.isIncoming) void boot();
+  return {
+    state: () => ({ isOnline, isUp }),
+    load(state) {
+      ({ isOnline, isUp } = state);
+      if (!isUp) void boot();
+    },
+  };
 }
 
 /** The address in a seed volume's `network-config`, without its prefix length. */
@@ -150,9 +176,14 @@ type Console = ((line: string) => void) & { raw(bytes: Uint8Array): void };
 
 /**
  * The console: all output goes to the log, and to a client that is connected. What is typed is echoed, and each line of it
- * answered with `you typed "…"`; `poweroff` powers off, `raw TEXT` says TEXT with `\\e` as ESC, `flood N` says N KiB.
+ * answered with `you typed "…"`; `poweroff` powers off, `raw TEXT` says TEXT with `\\e` as ESC, `flood N` says N KiB;
+ * `remember TEXT` puts TEXT into the machine's memory, and `recall` says `recalled "…"`.
  */
-function openConsole(socket: string, log: string, powerOff: () => void): Console {
+function openConsole(
+  socket: string,
+  log: string,
+  { powerOff, memory }: { powerOff: () => void; memory: FakeMemory },
+): Console {
   const file = Deno.openSync(log, { append: true, create: true });
   const listener = Deno.listen({ transport: "unix", path: socket });
   let client: Deno.Conn | undefined;
@@ -171,6 +202,8 @@ function openConsole(socket: string, log: string, powerOff: () => void): Console
   const hear = (line: string) => {
     const [verb, rest] = [line.split(" ")[0], line.slice(line.indexOf(" ") + 1)];
     if (verb === "poweroff") powerOff();
+    else if (verb === "remember") memory.text = rest;
+    else if (verb === "recall") say(`recalled ${JSON.stringify(memory.text)}`);
     else if (verb === "raw") say(rest.replaceAll("\\e", "\x1b"));
     else if (verb === "flood") { for (let kib = 0; kib < Number(rest); kib++) say(`${kib} `.padEnd(1022, "x")); }
     else say(`you typed ${JSON.stringify(line)}`);

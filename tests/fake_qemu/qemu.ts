@@ -5,6 +5,7 @@
  * - A machine: control socket (one client at a time), console socket and log, network socket (Ethernet frames), a lock
  *   on its disk. Its "guest" takes its address from the seed volume, says the `fleetbox-micro:` lines, announces its
  *   address by ARP, answers ARP and ping, and powers off when the power button is pressed after it has booted.
+ * - Snapshots of a machine: `snapshots.ts`.
  * - A gateway (`-machine none`): the forwards are real sockets on 127.0.0.1. A connection is answered with an SSH banner
  *   when the guest answers ARP through the real switch; else it is held for 3 s and closed.
  * - The dry run (`-bios … -device isa-debug-exit`), and `--version`.
@@ -14,13 +15,14 @@
  *
  *     FLEETBOX_FAKE_QEMU='{"a": {"start": "die", "message": "no luck"}, "b": {"powerdown": "ignore"}, "*": {"bootMs": 5}}'
  *
- * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `usernet.ts`, `frames.ts`,
- * `hostile.ts`.
+ * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `snapshots.ts`, `usernet.ts`,
+ * `frames.ts`, `hostile.ts`.
  */
 
 import { runGateway } from "./usernet.ts";
 import { runGuest } from "./guest.ts";
 import { QmpServer } from "./qmp_server.ts";
+import { FakeMemory, serveSnapshots } from "./snapshots.ts";
 
 export interface Behaviour {
   /** `die`: says `message` and ends with `code` before it answers. `hang`: never answers. */
@@ -63,11 +65,17 @@ export interface Behaviour {
   ping?: string[];
   /** A seed: once the guest is up, garbage on every channel, for ever. */
   hostile?: number;
+  /** `fail`: saving the devices fails. `hang`: it never ends, unless it is cancelled. */
+  save?: "fail" | "hang";
+  /** `fail`: loading a saved state fails, and QEMU ends. `hang`: it never ends. */
+  incoming?: "fail" | "hang";
+  /** `plain`: its memory is not a file, as an earlier fleetbox's. */
+  memory?: "plain";
   /** `missing`: QEMU knows no `-sandbox`. */
   sandbox?: "missing";
   /** What a dry run with KVM does (under `*`). @default "works" */
   kvm?: "works" | "dies" | "crawls" | "hangs";
-  /** What `--version` says (under `*`). @default "7.2.22" */
+  /** What `--version` (under `*`) and the greeting say. @default "7.2.22" */
   version?: string;
 }
 
@@ -87,9 +95,9 @@ const VALUED = new Set([
     "-initrd",
     "-append",
   ],
-  ...["-chardev", "-mon", "-serial", "-blockdev", "-netdev", "-device", "-object", "-sandbox", "-bios"],
+  ...["-chardev", "-mon", "-serial", "-blockdev", "-netdev", "-device", "-object", "-sandbox", "-bios", "-incoming"],
 ]);
-const FLAGS = new Set(["-nodefaults", "-no-user-config", "-no-reboot"]);
+const FLAGS = new Set(["-nodefaults", "-no-user-config", "-no-reboot", "-S"]);
 
 export type Values = Record<string, string[]>;
 
@@ -201,7 +209,11 @@ async function main(args: string[]): Promise<void> {
     const writable = disks.find((values) => values["read-only"]?.[0] !== "on")!;
     const argument = options.get("-blockdev")!.find((text) => text.includes("driver=file"))!;
     await lockDisk(writable.filename[0], argument);
-    runGuest({
+    const isFile = all("-object").some((values) => values[""]?.[0] === "memory-backend-memfd");
+    const memory = new FakeMemory(isFile && behaviour.memory !== "plain", memoryMiB);
+    const isIncoming = options.has("-incoming");
+    if (isIncoming) qmp.status = "inmigrate";
+    const guest = runGuest({
       behaviour,
       qmp,
       netSocket: stream["addr.path"][0],
@@ -210,7 +222,10 @@ async function main(args: string[]): Promise<void> {
       seed: disks.find((values) => values["node-name"][0] === "seed-file")?.filename[0],
       disk: writable.filename[0],
       mac: all("-device").find((values) => values.netdev)!.mac[0],
+      memory,
+      isIncoming,
     });
+    serveSnapshots({ qmp, behaviour, guest, memory, disk: writable.filename[0] });
   }
   qmp.serve();
 }

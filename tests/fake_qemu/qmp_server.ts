@@ -22,6 +22,8 @@ export class QmpServer {
   onPowerdown = () => {};
   /** Called when the machine is resumed: the writes that failed are tried again. */
   onCont = () => {};
+  /** Commands that only some processes have. */
+  readonly commands = new Map<string, (args: Json) => unknown>();
   /** Commands of the human monitor. */
   onMonitor = (command: string) => `unknown command: '${command.split(" ")[0]}'\r\n`;
   readonly #listener: Deno.UnixListener;
@@ -50,7 +52,8 @@ export class QmpServer {
     for await (const client of this.#listener) {
       this.#client = client;
       this.#negotiated = false;
-      const qemu = { major: 7, minor: 2, micro: 22 };
+      const [major, minor, micro] = (this.behaviour.version ?? "7.2.22").split(".").map(Number);
+      const qemu = { major, minor, micro: micro ?? 0 };
       this.#send({ QMP: { version: { qemu, package: "fleetbox's fake QEMU" }, capabilities: ["oob"] } });
       await this.#read(client).catch(() => {});
       this.#client = undefined;
@@ -142,16 +145,17 @@ export class QmpServer {
       case "quit":
         return {};
       case "stop":
+        if (this.status !== "running") return {};
         this.status = "paused";
         this.event("STOP");
         return {};
       case "cont":
+        if (this.status === "finish-migrate") throw new Refusal("GenericError", "Migration is not finalized yet");
+        if (this.status === "inmigrate") return {}; // it is remembered
         this.status = "running";
         this.event("RESUME");
         this.onCont();
         return {};
-      case "query-block":
-        return [{ device: "", "io-status": this.status === "io-error" ? "nospace" : "ok", inserted: {} }];
       case "system_reset":
         this.event("RESET", { guest: false, reason: "host-qmp-system-reset" });
         return {};
@@ -161,8 +165,11 @@ export class QmpServer {
         return {};
       case "human-monitor-command":
         return this.onMonitor(String(args["command-line"]));
-      default:
+      default: {
+        const execute = this.commands.get(command);
+        if (execute) return execute(args);
         throw new Refusal("CommandNotFound", `The command ${command} has not been found`);
+      }
     }
   }
 }

@@ -32,7 +32,7 @@ import { parseOptions, parseSizeMiB } from "../../src/core/options.ts";
 import { parseConfig, parseGroupRecord } from "../../src/store.ts";
 import { readLines } from "../../src/system/sockets.ts";
 import { decodeMessage } from "../../src/vmm/qemu/qmp.ts";
-import { machineEvent, machineState } from "../../src/vmm/qemu/driver.ts";
+import { machineEvent, machineState } from "../../src/vmm/qemu/machine.ts";
 import * as wire from "../../src/wire.ts";
 import { bytesLike, cuts, like, pieces, text } from "./foreign.ts";
 

@@ -16,27 +16,51 @@ import { host } from "../../system/os.ts";
 import { which } from "../../system/process.ts";
 import type { MachineSpec, UefiFirmware } from "../contract.ts";
 
-/** The guest's hardware, by the program that emulates it. Unused devices cost boot time. */
+/**
+ * The guest's hardware, by the program that emulates it. Unused devices cost boot time. `memory` is what QEMU itself calls
+ * the machine's memory.
+ */
 export const HARDWARE = {
-  x86_64: { machine: "q35,usb=off,smbus=off,sata=off,vmport=off,i8042=off,graphics=off", cpu: "max" },
-  aarch64: { machine: "virt,gic-version=max", cpu: "max" },
+  x86_64: {
+    machine: "q35,usb=off,smbus=off,sata=off,vmport=off,i8042=off,graphics=off",
+    cpu: "max",
+    memory: "pc.ram",
+  },
+  aarch64: { machine: "virt,gic-version=max", cpu: "max", memory: "mach-virt.ram" },
 } as const;
+
+/**
+ * The most that emulation keeps of translated code, in MiB. QEMU's own limit is up to 1 GiB a process.
+ * What was measured: docs/internals/snapshots.md.
+ */
+const TCG_BUFFER_MIB = 64;
 
 /**
  * The rights that a running QEMU gives up, where the system allows it. `spawn`: QEMU never needs to start a program.
  */
 export const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
+/** The member's own disk, and the device that it is. */
+export const DISK = "disk";
+export const DISK_DEVICE = deviceOf(DISK);
+
+function deviceOf(volume: string): string {
+  return `${volume}-device`;
+}
+
 /** @see Driver.commandLine */
 export function machineArguments(spec: MachineSpec): string[] {
-  const { machine, cpu } = HARDWARE[architectureOf(spec.binary)];
+  const { machine, cpu, memory } = HARDWARE[architectureOf(spec.binary)];
   const uefi = spec.boot.kind === "firmware" ? spec.boot.uefi : undefined;
+  const flash = uefi ? ",pflash0=uefi-code,pflash1=uefi-vars" : "";
+  const isFile = memoryIsFile();
   return [
     ...["-name", option({ guest: spec.name })],
     ...["-no-user-config", "-nodefaults", "-display", "none"],
-    ...["-machine", uefi ? `${machine},pflash0=uefi-code,pflash1=uefi-vars` : machine],
-    ...["-accel", spec.accelerator, "-cpu", cpu],
+    ...["-machine", `${machine}${flash}${isFile ? `,memory-backend=${memory}` : ""}`],
+    ...["-accel", spec.accelerator === "tcg" ? `tcg,tb-size=${TCG_BUFFER_MIB}` : spec.accelerator, "-cpu", cpu],
     ...["-smp", option({ cpus: spec.cpus }), "-m", option({ size: `${spec.memoryMiB}M` })],
+    ...(isFile ? ["-object", memoryObject(memory, spec.memoryMiB)] : []),
     ...["-rtc", "base=utc", "-boot", "strict=on"],
     ...bootArguments(spec),
     ...monitorArguments(spec.controlSocket),
@@ -60,6 +84,16 @@ export function machineArguments(spec: MachineSpec): string[] {
     ...["-device", "pvpanic-pci"],
     ...sandboxArguments(),
   ];
+}
+
+/** Whether a machine's memory is a file without a name, which can be copied while the machine is paused. */
+export function memoryIsFile(): boolean {
+  return host().openFiles !== undefined;
+}
+
+/** Not sealed, so that a program that fills it may begin by emptying it. */
+function memoryObject(id: string, sizeMiB: number): string {
+  return option("memory-backend-memfd", { id, size: `${sizeMiB}M`, share: "on", seal: "off" });
 }
 
 /** The control socket; QEMU listens, one client at a time. */
@@ -103,7 +137,7 @@ function flashArguments({ code, vars }: UefiFirmware): string[] {
  * honoured (`cache.no-flush` off), so that a guest's synced data survives the death of QEMU and of the host.
  */
 function diskArguments(spec: MachineSpec): string[] {
-  const volumes = [{ id: "disk", path: spec.disk, readOnly: false, format: "qcow2" }];
+  const volumes = [{ id: DISK, path: spec.disk, readOnly: false, format: "qcow2" }];
   if (spec.seed !== undefined) volumes.push({ id: "seed", path: spec.seed, readOnly: true, format: "raw" });
   spec.extraDisks?.forEach((volume, index) => volumes.push({ id: `extra${index}`, ...volume }));
   return volumes.flatMap(({ id, path, readOnly, format }, index) => {
@@ -113,7 +147,7 @@ function diskArguments(spec: MachineSpec): string[] {
     return [
       ...["-blockdev", option({ driver: "file", "node-name": `${id}-file`, filename: path, ...mode })],
       ...["-blockdev", option({ driver: format, "node-name": id, file: `${id}-file`, ...mode })],
-      ...["-device", option("virtio-blk-pci", { drive: id, id: `${id}-device`, ...order })],
+      ...["-device", option("virtio-blk-pci", { drive: id, id: deviceOf(id), ...order })],
     ];
   });
 }

@@ -5,7 +5,8 @@ import { Workspace } from "../../../tests/fake_qemu/machine.ts";
 import type { MachineEvent, Rung } from "../contract.ts";
 import { QmpClient } from "./qmp.ts";
 import { findQemu } from "./program.ts";
-import { machineState, qemu } from "./driver.ts";
+import { qemu } from "./driver.ts";
+import { machineState } from "./machine.ts";
 import { until as untilSo } from "../../../tests/support/processes.ts";
 
 const code = (expected: string, message = /./) => (error: unknown) =>

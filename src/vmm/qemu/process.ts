@@ -144,6 +144,11 @@ export class QemuProcess {
     return this.relay.add(listener);
   }
 
+  /** The same for the driver itself: at once, and what is held for the first listener of {@link onEvent} stays held. */
+  observe(observer: (event: QmpEvent) => void): () => void {
+    return this.relay.observe(observer);
+  }
+
   /** QMP quit with a limit, then SIGKILL. Resolves when the process is gone. @throws {FleetboxError} `failed` */
   async end(onKill?: () => void): Promise<QemuEnd> {
     if (!this.#gone && this.qmp.open) {
@@ -201,9 +206,15 @@ class EventRelay {
   /** The reason of the last SHUTDOWN. */
   shutdownReason: string | undefined;
   readonly #listeners = new Set<(event: QmpEvent) => void>();
+  readonly #observers = new Set<(event: QmpEvent) => void>();
   #held: QmpEvent[] | undefined = [];
 
   readonly tell = (event: QmpEvent): void => {
+    for (const observer of [...this.#observers]) observer(event);
+    this.#pass(event);
+  };
+
+  #pass(event: QmpEvent): void {
     if (event.event === "SHUTDOWN") this.shutdownReason = asText(event.data.reason, "unknown");
     if (this.#held) {
       if (this.#held.length < MAX_HELD_EVENTS) this.#held.push(event);
@@ -216,7 +227,12 @@ class EventRelay {
         reportError(thrown);
       }
     }
-  };
+  }
+
+  observe(observer: (event: QmpEvent) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
 
   add(listener: (event: QmpEvent) => void): () => void {
     this.#listeners.add(listener);
@@ -224,7 +240,7 @@ class EventRelay {
       queueMicrotask(() => {
         const held = this.#held ?? [];
         this.#held = undefined;
-        held.forEach(this.tell);
+        held.forEach((event) => this.#pass(event));
       });
     }
     return () => this.#listeners.delete(listener);

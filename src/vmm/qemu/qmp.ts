@@ -67,6 +67,8 @@ export class QmpClient {
   readonly closed: Promise<Error | undefined>;
   /** QEMU's version from its greeting, as `[7, 2, 22]`. */
   version: [number, number, number] = [0, 0, 0];
+  /** Who built it, from its greeting; may be empty. */
+  build = "";
 
   readonly #conn: Deno.Conn;
   readonly #onEvent?: (event: QmpEvent) => void;
@@ -202,6 +204,7 @@ export class QmpClient {
     if (message.kind === "event") return this.#tell(message.event);
     if (message.kind === "greeting") {
       this.version = message.version;
+      this.build = message.build;
       return this.#greeted.resolve();
     }
     const pending = this.#pending.get(message.id as number);
@@ -235,7 +238,7 @@ export class QmpClient {
 
 /** A message from QEMU: a greeting, an event, or the end of a command. */
 export type QmpMessage =
-  | { kind: "greeting"; version: [number, number, number] }
+  | { kind: "greeting"; version: [number, number, number]; build: string }
   | { kind: "event"; event: QmpEvent }
   | { kind: "reply"; id: unknown; value: unknown; error?: { class: string; desc: string } };
 
@@ -259,8 +262,13 @@ export function decodeMessage(line: string): QmpMessage {
     return { kind: "event", event: { event, data: object(data), timestamp: timestamp as QmpEvent["timestamp"] } };
   }
   if (Object.hasOwn(message, "QMP")) {
-    const { major, minor, micro } = object(object(object(message.QMP).version).qemu);
-    return { kind: "greeting", version: [number(major), number(minor), number(micro)] };
+    const version = object(object(message.QMP).version);
+    const { major, minor, micro } = object(version.qemu);
+    return {
+      kind: "greeting",
+      version: [number(major), number(minor), number(micro)],
+      build: asText(version.package, ""),
+    };
   }
   const { id, return: value } = message;
   if (!Object.hasOwn(message, "error")) return { kind: "reply", id, value };

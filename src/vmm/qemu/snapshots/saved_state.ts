@@ -1,0 +1,125 @@
+/**
+ * The file with a saved machine's devices: a header of ours, then what QEMU itself writes for a machine that moves.
+ *
+ * The header says what the state fits (hypervisor and hardware) and what it is (length and SHA-256), in one JSON object in
+ * 4 KiB. It is written last: a file without one is no saved state. It lets a restore refuse in words what QEMU would refuse
+ * in its own, or take and go wrong with later.
+ */
+
+import { createHash, type Hash } from "node:crypto";
+import { FleetboxError, isNotFound, messageOf } from "../../../core/errors.ts";
+import { writeAll } from "../../../core/bytes.ts";
+
+const HEADER_BYTES = 4096;
+const MAGIC = "fleetbox saved machine";
+const VERSION = 1;
+const PIECE_BYTES = 64 * 1024;
+
+/** What must be equal where a state is loaded: parts, joined by {@link PART_SEPARATOR}. */
+export interface Fit {
+  /** The hypervisor and the host. */
+  host: string;
+  /** The machine's own hardware. */
+  hardware: string;
+}
+
+export const PART_SEPARATOR = "; ";
+
+export interface SavedState extends Fit {
+  bytes: number;
+  sha256: string;
+}
+
+/** Writes all that comes from `source` into a file that is there. @throws what reading or writing throws */
+export async function receiveState(source: Pick<Deno.Conn, "read">, path: string, fit: Fit): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await file.seek(HEADER_BYTES, Deno.SeekMode.Start);
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(PIECE_BYTES);
+  let bytes = 0;
+  for (let count; (count = await source.read(buffer)) !== null;) {
+    const piece = buffer.subarray(0, count);
+    hash.update(piece);
+    bytes += count;
+    await writeAll(file, piece);
+  }
+  await file.seek(0, Deno.SeekMode.Start);
+  await writeAll(file, header({ ...fit, bytes, sha256: hash.digest("hex") }));
+}
+
+function header(state: SavedState): Uint8Array {
+  const text = JSON.stringify({ what: MAGIC, version: VERSION, ...state });
+  const bytes = new Uint8Array(HEADER_BYTES).fill(0x20);
+  const { written, read } = new TextEncoder().encodeInto(text, bytes.subarray(0, HEADER_BYTES - 1));
+  if (read < text.length) {
+    throw new FleetboxError("failed", `A saved machine's header has no room for ${written} bytes`);
+  }
+  bytes[HEADER_BYTES - 1] = 0x0a;
+  return bytes;
+}
+
+/**
+ * Reads a saved state's header, and all of it once: its length and digest must be right.
+ * @throws {FleetboxError} `not-found`, `damaged`
+ */
+export async function readState(path: string): Promise<SavedState> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (cause) {
+    const code = isNotFound(cause) ? "not-found" : "failed";
+    throw new FleetboxError(code, `Cannot read the saved state ${path}: ${messageOf(cause)}`, { cause });
+  }
+  using _ = file;
+  const first = new Uint8Array(HEADER_BYTES);
+  let filled = 0;
+  for (let count; filled < HEADER_BYTES && (count = await file.read(first.subarray(filled))) !== null;) filled += count;
+  const state = parseHeader(new TextDecoder().decode(first.subarray(0, filled)));
+  if (state === undefined) throw damaged(path, "it does not begin as one");
+  const hash = createHash("sha256");
+  const bytes = await eachPiece(file, (piece) => void hash.update(piece));
+  if (bytes !== state.bytes) throw damaged(path, `it has ${bytes} bytes, expected ${state.bytes}`);
+  if (digest(hash) !== state.sha256) throw damaged(path, "its content is not what was written");
+  return state;
+}
+
+const digest = (hash: Hash) => hash.digest("hex");
+
+/** Plays a state that {@link readState} has found to be sound. */
+export async function playState(path: string, target: Pick<Deno.UnixConn, "write">): Promise<void> {
+  using file = await Deno.open(path);
+  await file.seek(HEADER_BYTES, Deno.SeekMode.Start);
+  await eachPiece(file, (piece) => writeAll(target, piece));
+}
+
+async function eachPiece(file: Deno.FsFile, use: (piece: Uint8Array) => void | Promise<void>): Promise<number> {
+  const buffer = new Uint8Array(PIECE_BYTES);
+  let bytes = 0;
+  for (let count; (count = await file.read(buffer)) !== null; bytes += count) await use(buffer.subarray(0, count));
+  return bytes;
+}
+
+/** @internal A header's content, or undefined. */
+export function parseHeader(text: string): SavedState | undefined {
+  try {
+    const { what, version, host, hardware, bytes, sha256 } = JSON.parse(text);
+    const isSound = what === MAGIC && version === VERSION && Number.isSafeInteger(bytes) &&
+      [host, hardware, sha256].every((value) => typeof value === "string");
+    return isSound ? { host, hardware, bytes, sha256 } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function damaged(path: string, why: string): FleetboxError {
+  return new FleetboxError("damaged", `The saved state ${path} is damaged: ${why}`);
+}
+
+/** How two texts of parts differ, for people: `found A, expected B`. Pure. */
+export function difference(saved: string, now: string): string | undefined {
+  if (saved === now) return undefined;
+  const [before, after] = [saved, now].map((text) => text.split(PART_SEPARATOR));
+  const only = (parts: string[], others: string[]) =>
+    parts.filter((part) => !others.includes(part)).join(", ") || "less";
+  return `found ${only(after, before)}, expected ${only(before, after)}`;
+}
