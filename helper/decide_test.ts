@@ -73,7 +73,7 @@ Deno.test("helper: a refusal says what was found, what was expected and what to 
   assert.match(refusal({ named: { text: "no such" } }), /FLEETBOX_HELPER is "no such", which is not a program/);
 });
 
-Deno.test("helper: a catalogue without a pin, a size, a URL or a version is none", () => {
+Deno.test("helper: a catalogue without a pin, a size, a URL or a version is refused", () => {
   const good = { version: "1.2.3", protocol: 1, helpers: { "aarch64-apple-darwin": entry } };
   assert.deepEqual(checkCatalog(good), good);
   const bad: [Record<string, unknown>, RegExp][] = [

@@ -136,7 +136,7 @@ Deno.test("download: one that is cut off is begun anew, and one that is always c
   });
 });
 
-Deno.test("download: not found is told at once, a server's trouble after three tries", async () => {
+Deno.test("download: not found is reported at once, a server's error after three tries", async () => {
   await scene(() => new Response("no", { status: 404 }), async ({ asked, get }) => {
     await refuses(get(), "unavailable", /the server answered 404, expected 200/);
     assert.equal(asked.length, 1);
@@ -150,7 +150,7 @@ Deno.test("download: not found is told at once, a server's trouble after three t
   });
 });
 
-Deno.test("download: nobody listening is told", async () => {
+Deno.test("download: a server that does not listen is reported", async () => {
   await scene(good, async ({ store, wanted }) => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;
@@ -159,8 +159,8 @@ Deno.test("download: nobody listening is told", async () => {
   });
 });
 
-Deno.test("download: a slow one is waited for while it goes on, one that stands still is ended", {
-  sanitizeOps: false, // the server that stands still does so until after the test
+Deno.test("download: a slow one continues while bytes arrive, a stalled one is ended", {
+  sanitizeOps: false, // the stalled server does not end before the test
 }, async () => {
   const pieces = (pauseMs: number) => () => {
     let at = 0;

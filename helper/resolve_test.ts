@@ -34,7 +34,7 @@ Deno.test("resolve: from this checkout it is the same Deno with our main module"
   });
 });
 
-Deno.test("resolve: FLEETBOX_HELPER is taken, and refused when it is no program; nothing is made in the store", async () => {
+Deno.test("resolve: FLEETBOX_HELPER is used, and refused when it is not a program; nothing is made in the store", async () => {
   await inStore(async (store, root) => {
     {
       using _ = replaceVariables({ FLEETBOX_HELPER: "/bin/true" });

@@ -54,7 +54,7 @@ const member = (name: string, state: State, rest?: Partial<MemberReport>): Event
 });
 const lines = (...events: object[]) => events.map(encodeLine).join("");
 
-Deno.test("control: a console's past and what is said are told apart, however they arrive", async () => {
+Deno.test("control: a console's replay and its live bytes are told apart, however they arrive", async () => {
   const replies = [
     ['{"event":"console","replay":4}\npastnow'],
     ['{"event":"cons', 'ole","replay":4}', "\np", "a", "st", "now"],
@@ -81,7 +81,7 @@ Deno.test("control: a console's past and what is said are told apart, however th
   });
 });
 
-Deno.test("control: a holder of a version that does not know a request is told of, with what to do", async () => {
+Deno.test("control: an older holder that does not know a request is reported, with what to do", async () => {
   const message = 'unknown op "console"; expected one of report, group';
   await withHolder(() => lines({ code: "protocol", message, causes: [], unknown_op: "console" }), async (store) => {
     const calls = [() => control.openConsole(store, "a"), () => control.forward(store, "a", { guest_port: 80 })];
@@ -96,7 +96,7 @@ Deno.test("control: a holder of a version that does not know a request is told o
   });
 });
 
-Deno.test("control: nobody serves a member whose socket is missing, or is dead", async () => {
+Deno.test("control: a member whose socket is missing or dead is not served", async () => {
   await withHolder(() => "", async (store) => {
     assert.equal(await control.getStatus(store, "b"), undefined);
     const dead = Deno.listen({ transport: "unix", path: store.memberSocket("dead") });
@@ -166,7 +166,7 @@ Deno.test("control: waitMembers ends at once when one fails, with its cause", as
   });
 });
 
-Deno.test("control: waitMembers says who is missing, and at which stage, when its limit has passed", async () => {
+Deno.test("control: waitMembers names the missing members and their stages when its limit has passed", async () => {
   await withHolder(async function* () {
     yield lines(member("a", "starting", { stage: "kernel" }));
     await new Promise(() => {});
@@ -202,7 +202,7 @@ Deno.test("control: a signal ends a wait as interrupted", async () => {
   });
 });
 
-Deno.test("control: a holder that cannot serve tells why, and a silent one is reported with its log", async () => {
+Deno.test("control: a holder that cannot serve reports why, and a silent one is reported with its log", async () => {
   const root = Deno.makeTempDirSync({ prefix: "ct" });
   try {
     const store = Store.at(join(root, "s"));
@@ -382,7 +382,7 @@ Deno.test("control: a control socket that is a moment late is found", async () =
   }
 });
 
-Deno.test("control: what is no holder at all is told from one, and does not stay", async () => {
+Deno.test("control: a program that is not a holder is recognised and ended", async () => {
   const cases: [script: string, code: string, words: RegExp][] = [
     ["echo hello; exec sleep 60", "protocol", /The program that was started is not a fleetbox holder/],
     ["echo '[]'; exec sleep 60", "protocol", /The program that was started is not a fleetbox holder/],

@@ -103,7 +103,7 @@ Deno.test("wire: replies keep their limits with any text in them", () => {
   assert.equal(addReply(), "ok");
 });
 
-Deno.test("a holder that does not know a request yet is told to be an older one, with what can be done with it", () => {
+Deno.test("a holder that does not know a request is reported as an older one, with what can be done with it", () => {
   const request = decodeRequest('{"op":"frobnicate"}');
   assert.ok(request.kind === "bad-json");
   const reply = JSON.parse(refusalOf(request));

@@ -40,7 +40,7 @@ Deno.test("error text: a cause that says more stays", () => {
   );
 });
 
-Deno.test("error text: a next step has a mark, a question and a list have none", () => {
+Deno.test("error text: a next step has a mark, but a question and a list do not", () => {
   const text = (hint: string) => errorText(new FleetboxError("misuse", "x", { hint }));
   assert.equal(text("fleetbox ls"), "fleetbox: x\n  try: fleetbox ls");
   assert.equal(text("Did you mean y?"), "fleetbox: x\n  Did you mean y?");

@@ -64,7 +64,7 @@ Deno.test("the last lines are found in a file that is larger than a piece", () =
     assert.equal(await read(path, 15_000), lines.slice(-15_000).join("\n") + "\n");
   }));
 
-Deno.test("following tells what is appended, also after a truncation and a replacement", () =>
+Deno.test("following prints what is appended, also after a truncation and a replacement", () =>
   inDirectory(async (path) => {
     await Deno.writeTextFile(path, "old\nlast\n");
     const log = following(path, 1);

@@ -35,7 +35,7 @@ function standStill(ms: number): void {
   while (performance.now() < end);
 }
 
-Deno.test("time in which the whole program stood still does not count", async () => {
+Deno.test("time in which the whole program is stopped does not count", async () => {
   const signal = (ms: number, onEnd: () => void) => new Limit(ms).signal.addEventListener("abort", onEnd);
   for (const start of [startLimit, (ms: number, onEnd: () => void) => new Countdown(ms, onEnd), signal]) {
     let ended = 0;
@@ -49,7 +49,7 @@ Deno.test("time in which the whole program stood still does not count", async ()
   }
 });
 
-Deno.test("a limit that is taken back never fires", async () => {
+Deno.test("a cancelled limit never fires", async () => {
   let ended = 0;
   startLimit(20, () => ended++)();
   await later(60);

@@ -5,7 +5,7 @@ import { FleetboxError } from "./errors.ts";
 
 const misuse = (thrown: unknown) => thrown instanceof FleetboxError && thrown.code === "misuse";
 
-Deno.test("options: the protocol's own keys are taken as they are", () => {
+Deno.test("options: the protocol's own keys are used unchanged", () => {
   const json = '{"image":"micro","cpus":2,"mem":0.25,"disk":20,"fixtures":[{"host_path":"/a","guest_path":"/b"}]}';
   assert.deepEqual(parseOptions(json), JSON.parse(json));
   assert.deepEqual([parseOptions(undefined), parseOptions(""), parseOptions("{}")], [{}, {}, {}]);

@@ -40,7 +40,7 @@ const trap = fc.oneof(
   fc.string({ unit: "grapheme" }),
 );
 
-Deno.test("seed: every value is one double-quoted scalar, whatever is in it", () => {
+Deno.test("seed: every value is one double-quoted scalar, whatever it contains", () => {
   fc.assert(fc.property(trap, trap, trap, (name, publicKey, instanceId) => {
     const files = seedFiles({ ...FACTS, hostName: name, publicKey, instanceId });
     const scalars = (text: string) => [...text.matchAll(/"(?:[^"\\]|\\.)*"/g)].map(([scalar]) => JSON.parse(scalar));
@@ -141,7 +141,7 @@ Deno.test("seed: user-data is a message of the user's own part, as it was given,
   }));
 });
 
-Deno.test("seed: user-data that is a MIME message is a part as it stands", () => {
+Deno.test("seed: user-data that is a MIME message becomes a part, unchanged", () => {
   const userData = 'Content-Type: multipart/mixed; boundary="x"\nMIME-Version: 1.0\n\n--x\n\n#!/bin/sh\ntrue\n--x--\n';
   assert.ok(seedFiles({ ...FACTS, userData })["user-data"].includes(`\n${userData}\n--fleetbox-`));
 });
@@ -187,7 +187,7 @@ Deno.test("seed: the guest's own name becomes its address, on whatever /etc/host
   }
 });
 
-Deno.test("seed: a login on the serial line sets its size as it was told, and elsewhere, or untold, does nothing", async () => {
+Deno.test("seed: a login on the serial line sets the size that was sent; elsewhere, or without a size, it does nothing", async () => {
   const vendor = seedFiles(FACTS)["vendor-data"];
   const profile: string = JSON.parse(/path: .*console-size\.sh"\n.*\n +content: (".*")$/m.exec(vendor)![1]);
   const dir = Deno.makeTempDirSync();

@@ -12,7 +12,7 @@ function refused(text: string): FleetboxError {
   throw new Error(`taken: ${text.slice(0, 80)}`);
 }
 
-Deno.test("user-data: whatever cloud-init knows is taken as it is", () => {
+Deno.test("user-data: every format that cloud-init knows is passed on unchanged", () => {
   const known = [
     "#cloud-config",
     "#cloud-config\r\nusers: []",

@@ -8,7 +8,7 @@ Deno.test("three deaths within a minute are too many, three within a longer time
   assert.deepEqual(recentDeaths([100, 110, 160], 165), [110, 160]);
 });
 
-Deno.test("what a guardian hands on: the death that has just been counts, old ones do not, and nobody inherits it", () => {
+Deno.test("what a guardian passes on: the latest death counts, old ones do not, and no other process inherits it", () => {
   assert.equal(comebackFromEnvironment(0), undefined);
   Deno.env.set("FLEETBOX_GUARDIAN", JSON.stringify({ group: "0123456789ab", deaths: [100, 150] }));
   assert.deepEqual(comebackFromEnvironment(165), { group: "0123456789ab", deaths: [150, 165] });

@@ -20,7 +20,7 @@ async function disks(dir: string, ...parts: [at: number, text: string][]) {
   return { raw, qcow2, compressed };
 }
 
-Deno.test("boot: what has a boot sector, a partition table or a file system is taken, raw and as qcow2", async () => {
+Deno.test("boot: a disk with a boot sector, a partition table or a file system is accepted, raw and as qcow2", async () => {
   using store = temporaryStore();
   Deno.mkdirSync(store.root, { recursive: true });
   const signs: [number, string][] = [
@@ -40,7 +40,7 @@ Deno.test("boot: what has a boot sector, a partition table or a file system is t
   }
 });
 
-Deno.test("boot: text, an empty disk and an empty qcow2 are refused; what cannot be told is not", async () => {
+Deno.test("boot: text, an empty disk and an empty qcow2 are refused; undecidable files are not", async () => {
   using store = temporaryStore();
   Deno.mkdirSync(store.root, { recursive: true });
   await assert.rejects(resolveImage(store, "/etc/passwd"), refused);

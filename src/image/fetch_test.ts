@@ -80,7 +80,7 @@ Deno.test("the same file from two addresses is there once", async () => {
   assert.deepEqual(cachedImages(store).map(({ id, refs }) => [id, refs.length]), [[ID, 2]]);
 });
 
-Deno.test("a download that breaks off goes on where it was, by itself and for the next one", async () => {
+Deno.test("a download that breaks off is resumed, by itself and by the next one", async () => {
   using store = temporaryStore();
   await using server = serve(DISK, "short", "good");
   await fetchImage(store, server.url, QUICK);
@@ -349,7 +349,7 @@ for (
   });
 }
 
-Deno.test("a plain qcow2 from elsewhere is one", async () => {
+Deno.test("a plain qcow2 from elsewhere is accepted", async () => {
   using store = temporaryStore();
   await using server = serve(qcow2(() => {}));
   const image = await resolveImage(store, server.url);
@@ -387,7 +387,7 @@ Deno.test("no space: the error says so, and no part takes up what is left", { ig
   }
 });
 
-Deno.test("an alias stands for what was fetched or built last; a member keeps the one it has", async () => {
+Deno.test("an alias means the image that was fetched or built last; a member keeps its own", async () => {
   using store = temporaryStore();
   await using server = serve(DISK);
   await fetchImage(store, server.url);

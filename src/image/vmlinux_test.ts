@@ -11,7 +11,7 @@ Deno.test("an LZ4 block is unpacked: literals, matches, matches that overlap the
   assert.equal(new TextDecoder().decode(into.subarray(0, 11)), "ababababab!");
 });
 
-Deno.test("an LZ4 block that is damaged is told, not believed", () => {
+Deno.test("a damaged LZ4 block is an error", () => {
   for (
     const block of [
       [0x24, 97], // fewer literals than it says
@@ -35,7 +35,7 @@ function bzImage(payload: Uint8Array): Uint8Array {
   return image;
 }
 
-Deno.test("a kernel is taken out of a vmlinuz that is packed with LZ4; anything else is left alone", () => {
+Deno.test("a kernel is extracted from a vmlinuz that is packed with LZ4; anything else is left alone", () => {
   const block = new Uint8Array([0x80, 0x7f, ...text("ELF1234")]);
   const frame = new Uint8Array([0x02, 0x21, 0x4c, 0x18, block.length, 0, 0, 0, ...block]);
   assert.deepEqual(unpackKernel(bzImage(frame)), new Uint8Array([0x7f, ...text("ELF1234")]));

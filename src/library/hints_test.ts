@@ -38,7 +38,7 @@ for (const [hint, said] of CASES) {
   Deno.test(`library hints: ${hint}`, () => assert.equal(libraryHint(hint), said));
 }
 
-Deno.test("library hints: an error has its own or its cause's, in the message once, and none in what is quoted or sent", () => {
+Deno.test("library hints: an error has its own hint or its cause's, once in the message, and no hint where it is quoted or sent", () => {
   const inner = new FleetboxError("timeout", "b did not answer", { hint: "Look at its console: fleetbox logs b" });
   const outer = new FleetboxError("failed", "Cannot boot b", { cause: inner });
   assert.equal(outer.message, "Cannot boot b\n  try: Look at its console: vm.console()");
@@ -58,7 +58,7 @@ Deno.test("library hints: an error has its own or its cause's, in the message on
   assert.equal(inner.hint, outer.hint);
 });
 
-Deno.test("library hints: Deno's test runner, node:test and an error that nobody catches show them", async () => {
+Deno.test("library hints: Deno's test runner, node:test and an uncaught error show them", async () => {
   const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
   const run = async (verb: string, sample: string) => {
     const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {

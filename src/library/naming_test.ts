@@ -2,7 +2,7 @@ import * as assert from "#assert";
 import { clusterOf, isName, MAX_NAME_LENGTH } from "../core/names.ts";
 import { testName, uniqueName, uniqueNames } from "./naming.ts";
 
-Deno.test("naming: names that nobody gave are names, and never meet", () => {
+Deno.test("naming: generated names are valid, and never collide", () => {
   const names = Array.from({ length: 500 }, uniqueName);
   assert.ok(names.every(isName));
   assert.equal(new Set(names).size, 500);

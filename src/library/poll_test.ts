@@ -10,7 +10,7 @@ Deno.test("poll: tries until it works, and gives what it gave", async () => {
   assert.equal(value, 3);
 });
 
-Deno.test("poll: at the limit it tells the last failure", async () => {
+Deno.test("poll: at the limit it reports the last failure", async () => {
   let count = 0;
   const thrown = await poll({ limitMs: 30, intervalMs: 1 }, () => Promise.reject(new Error(`no ${++count}`))).then(
     () => assert.fail("it cannot work"),
@@ -20,7 +20,7 @@ Deno.test("poll: at the limit it tells the last failure", async () => {
   assert.match(String(thrown.cause), /no \d+/);
 });
 
-Deno.test("poll: an attempt that hangs is told, and not waited for", async () => {
+Deno.test("poll: an attempt that hangs is reported, and not waited for", async () => {
   let told = false;
   const hanging = poll({ limitMs: 20, intervalMs: 1 }, (signal) =>
     new Promise(() => {

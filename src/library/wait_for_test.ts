@@ -50,7 +50,7 @@ Deno.test("waitFor: the limit's error says what did not come, and the last reaso
   assert.match(String(line.cause), /its last lines:\none\ntwo/);
 });
 
-Deno.test("waitFor: a line is given whole; a pattern with a memory misses none", async () => {
+Deno.test("waitFor: a line is matched whole; a pattern with the flag g misses no line", async () => {
   assert.equal(
     await waitFor(machine({ console: () => Promise.resolve("a\nis ready 5\n") }), { log: "ready" }, QUICK),
     "is ready 5",

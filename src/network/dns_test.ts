@@ -65,7 +65,7 @@ Deno.test("other types of a member's name exist and are empty; ANY gives the add
   assert.deepEqual([askFor("fleetbox.internal").rcode, askFor("fleetbox.internal").answers], ["NOERROR", []]);
 });
 
-Deno.test("what looks like a member and is none does not exist, and never goes outside", () => {
+Deno.test("a name of the group's domain that is not a member's does not exist, and is never asked outside", () => {
   for (const egress of [true, false]) {
     for (
       const name of [
@@ -81,7 +81,7 @@ Deno.test("what looks like a member and is none does not exist, and never goes o
   }
 });
 
-Deno.test("addresses of members have names; others in 10.88/16 have none", () => {
+Deno.test("addresses of members have names; others in 10.88/16 do not", () => {
   const [pointer] = askFor("12.0.88.10.in-addr.arpa", "PTR").answers!;
   assert.equal((pointer as { data: string }).data, "b.fleetbox.internal");
   assert.deepEqual(askFor("12.0.88.10.in-addr.arpa", "A").answers, []);
@@ -167,7 +167,7 @@ Deno.test("answers, short messages and other operations get what they deserve", 
   assert.equal(codeOf(edit([plain.length - 1, 3])), "REFUSED", "another class");
 });
 
-Deno.test("a name that is no text is no member, and its question is not repeated wrongly", () => {
+Deno.test("a name that is not text is not a member's, and its question is repeated correctly", () => {
   const labels = (...parts: number[][]) =>
     Uint8Array.from([...query("b").slice(0, 12), ...parts.flatMap((part) => [part.length, ...part]), 0, 0, 1, 0, 1]);
   const text = (value: string) => [...new TextEncoder().encode(value)];

@@ -126,7 +126,7 @@ Deno.test("the gateway may send from any MAC but a member's", () => {
   assert.equal(check(MACS.all), "spoofed-mac");
 });
 
-Deno.test("only ARP that tells its own address is gratuitous", () => {
+Deno.test("only ARP that announces its own address is gratuitous", () => {
   const check = (fields: Parameters<typeof arp>[0]) =>
     isGratuitousArp(...within(ethernet(MACS.all, MACS.a, ARP, arp(fields))));
   assert.ok(check({ targetIp: IPS.a }));

@@ -62,7 +62,7 @@ Deno.test("a member's MAC follows from its slot: local, unicast, and no two are 
   assert.equal(macs.size, 256);
 });
 
-Deno.test("parseMac() and slotOf() refuse what is none", () => {
+Deno.test("parseMac() and slotOf() refuse malformed values", () => {
   assert.deepEqual([...parseMac("52:55:0A:58:00:01")], [0x52, 0x55, 0x0a, 0x58, 0, 1]);
   for (const bad of ["", "52:54", "52:54:00:00:00:0g", "52-54-00-00-00-00", "52:54:00:00:00:00:00"]) {
     assert.throws(() => parseMac(bad), FleetboxError);

@@ -96,7 +96,7 @@ Deno.test("broadcast goes to all but its sender; an unknown address to all membe
   assert.deepEqual(network.counters("a").dropped, {});
 });
 
-Deno.test("an address that nobody was given is learned, and moves from a to b", async () => {
+Deno.test("a free address is learned, and moves from a to b", async () => {
   await using network = new Network();
   const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
   const announcement = ethernet(
@@ -278,7 +278,7 @@ Deno.test("close() and removePort() end a port with their own reasons", async ()
   assert.equal((await b.closed).why, "removed");
 });
 
-Deno.test("addPort() refuses addresses that are another's or none", async () => {
+Deno.test("addPort() refuses addresses that are another's or malformed", async () => {
   await using network = new Network();
   await network.plug("a");
   const [near, far] = await socketPair();
@@ -308,7 +308,7 @@ Deno.test("a member that is called like the gateway's label is just a member", a
   await port.closed;
 });
 
-Deno.test("onActivity() tells of the first frame after each plugging in, and of announcements", async () => {
+Deno.test("onActivity() reports the first frame after each connection, and announcements", async () => {
   await using network = new Network();
   const heard: string[] = [];
   network.switch.onActivity("a", (activity) => heard.push(activity));
@@ -505,7 +505,7 @@ Deno.test("a member's rules change while it is connected, stay over a new connec
   assert.equal(network.counters("a").dropped["gateway-closed"], 1);
 });
 
-Deno.test("a name outside is refused to a member without egress, and goes on for its sibling; members' names answer both", async () => {
+Deno.test("an outside name is refused for a member without egress, and passed on for one with it; both resolve members' names", async () => {
   const dns = new DnsResponder({ lookup: (name) => name === "b" ? IPS.b : undefined, nameOf: () => undefined });
   await using network = new Network({ dns });
   const [a, b, gateway] = [

@@ -68,7 +68,7 @@ function unused(): number {
 const reserve = (store: Store, name: string, host_port: number | undefined, guest_port = 80) =>
   reserveForwards(store, store.config(name)!, [{ ...(host_port ? { host_port } : {}), guest_port }]);
 
-Deno.test("what is reserved stands in the config, is another member's refusal, and is free again when it is taken away", async () => {
+Deno.test("a reserved port is in the config, is refused to other members, and is free again when it is removed", async () => {
   await withStore(async (store) => {
     const port = unused();
     await reserve(store, "a", port);
@@ -99,7 +99,7 @@ Deno.test("a port on which a program listens is refused with the program's name"
   });
 });
 
-Deno.test("free ports are distinct, also when many ask at once, and are given again to who has one", async () => {
+Deno.test("free ports are distinct, also for many requests at once, and a member that has one gets it again", async () => {
   await withStore(async (store) => {
     const names = ["a", "b"];
     const configs = await Promise.all(

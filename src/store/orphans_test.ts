@@ -87,7 +87,7 @@ Deno.test("orphans: a group whose holder lives is not touched", () =>
     return Promise.resolve();
   }));
 
-Deno.test("orphans: a machine that runs in another group now is not taken for this one's", () =>
+Deno.test("orphans: a machine that runs in another group now is not mistaken for this one's", () =>
   withGroup(GONE, async (store, record) => {
     const machine = hypervisor("b", store.member("b").qmpSocket);
     try {

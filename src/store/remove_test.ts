@@ -20,7 +20,7 @@ async function withDisk(work: (store: Store) => Promise<void>): Promise<void> {
 
 const conflict = (words: RegExp) => (thrown: Error) => codeOf(thrown) === "conflict" && words.test(thrown.message);
 
-Deno.test("remove: a disk that a machine uses stays, whoever asks; without the machine it goes", () =>
+Deno.test("remove: a disk that a machine uses is kept for every caller; without the machine it is removed", () =>
   withDisk(async (store) => {
     {
       await using _machine = await decoyMachine(store, "a");

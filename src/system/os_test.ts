@@ -24,7 +24,7 @@ async function end(child: Deno.ChildProcess): Promise<void> {
   await child.status;
 }
 
-Deno.test("macOS: a process is told by ps: by its start while it runs, and not at all afterwards", async () => {
+Deno.test("macOS: a process is identified through ps by its start time while it runs, and not at all afterwards", async () => {
   using _ = replaceHost(macos);
   const child = waiting();
   const identity = identify(child.pid)!;
@@ -71,7 +71,7 @@ Deno.test("macOS: a terminal's language and zone do not change when a process st
   }
 });
 
-Deno.test("macOS: hypervisors that no record names are found by what ps tells of them", async () => {
+Deno.test("macOS: hypervisors that no record names are found through ps", async () => {
   using _ = replaceHost(macos);
   const root = Deno.makeTempDirSync({ prefix: "o s" });
   const store = Store.at(root);

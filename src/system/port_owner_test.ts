@@ -6,7 +6,7 @@ const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when
 const row = (local: string, state: string, inode: number) =>
   `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1 0 100 0 0 10 0\n`;
 
-Deno.test("who listens on a port of the loopback is told from who is connected, and from other addresses", () => {
+Deno.test("a listener on a port of the loopback is told apart from connections, and from other addresses", () => {
   const at = (...rows: string[]) => listener(HEAD + rows.join(""), 8080);
   assert.equal(at(row("0100007F:1F90", "0A", 11)), "11");
   assert.equal(at(row("00000000:1F90", "0A", 12)), "12");
@@ -19,7 +19,7 @@ Deno.test("who listens on a port of the loopback is told from who is connected, 
   assert.equal(listener("", 8080), undefined);
 });
 
-Deno.test("lsof's words for who listens are read; its silence means nobody", () => {
+Deno.test("lsof's output for listeners is read; no output means no listener", () => {
   assert.deepEqual(ownerInLsof("p4711\ncpython3.11\nf3\n"), { pid: 4711, program: "python3.11" });
   assert.deepEqual(ownerInLsof("p1\ncGoogle Chrome\nf3\np2\ncother\nf4"), { pid: 1, program: "Google Chrome" });
   assert.equal(ownerInLsof(""), undefined);

@@ -71,7 +71,7 @@ export async function bootBare(bench: Bench, machine: BareMachine): Promise<Boot
   const child = bench.spawn(program, args);
   const console = await connectWhenThere(machine.consoleSocket);
   const answered = Promise.withResolvers<number>();
-  const knock = async () => {
+  const probe = async () => {
     while (!await hasBanner(machine.sshPort)) await sleep(5);
     answered.resolve(performance.now() - began);
   };
@@ -80,7 +80,7 @@ export async function bootBare(bench: Bench, machine: BareMachine): Promise<Boot
       const stage = /fleetbox-micro: (kernel|network|ssh)/.exec(line)?.[1];
       if (stage) stages[stage] ??= performance.now() - began;
       // The guest says when its server listens; from then on, every few milliseconds.
-      if (stage === "ssh") void knock();
+      if (stage === "ssh") void probe();
     }
   })().catch(answered.reject);
   void child.status.then(({ code }) => answered.reject(new Error(`QEMU by hand ended with code ${code}`)));

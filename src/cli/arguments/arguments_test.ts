@@ -21,7 +21,7 @@ Deno.test("names are separated by commas, spaces, or both", () => {
   assert.deepEqual(parseNames(["a,", "b,", "c"]), ["a", "b", "c"]);
 });
 
-Deno.test("bad names are refused: empty, twice, upper case, too long, paths, none", () => {
+Deno.test("bad names are refused: empty, twice, upper case, too long, paths, and no name at all", () => {
   for (const words of [[""], ["a,,b"], [",a"], ["a,"], ["A"], [".."], ["a/b"], ["a b"], ["-a"], ["a".repeat(64)]]) {
     assert.throws(() => parseNames(words), misuse(/Not a member name/), JSON.stringify(words));
   }
@@ -52,7 +52,7 @@ Deno.test("durations: seconds by default, units, limits", () => {
   }
 });
 
-Deno.test("times and sizes are told in short", () => {
+Deno.test("times and sizes have a short form", () => {
   assert.equal(elapsedText(449), "0.4 s");
   assert.equal(elapsedText(125_000), "2 min 05 s");
   assert.deepEqual([45, 720, 12_000, 180_000].map((s) => ageText(s * 1000)), ["45s", "12m", "3h 20m", "2d 2h"]);
@@ -108,7 +108,7 @@ Deno.test("bad flags are refused by name", () => {
   }
 });
 
-Deno.test("a value out of its range is told with its unit, and with what was meant", () => {
+Deno.test("the error for a value out of range has its unit, and what was probably meant", () => {
   const refused = (read: () => unknown) => {
     try {
       read();
@@ -153,7 +153,7 @@ Deno.test("a list where one name is expected is no name with a typing mistake", 
   assert.throws(() => checkName("a,b"), (thrown) => hintOf(thrown) === "Name one of them: a or b");
 });
 
-Deno.test("a typing mistake finds the nearest word, nonsense finds none", () => {
+Deno.test("a typing mistake finds the nearest word, and nonsense finds nothing", () => {
   assert.equal(editDistance("stauts", "status"), 1);
   assert.equal(editDistance("", "abc"), 3);
   assert.equal(nearest("wbe-1", ["web-1", "db-1"]), "web-1");

@@ -5,7 +5,7 @@ import { Store } from "../../store.ts";
 import { checkPlaces } from "../arguments/places.ts";
 import { parsePlace, scpArguments } from "./cp.ts";
 
-Deno.test("cp: a word is on a member when a name stands before its first colon, and no slash does", () => {
+Deno.test("cp: a word means a file of a member if a name and no slash is before its first colon", () => {
   const cases: [string, string | undefined, string][] = [
     ["a:", "a", ""],
     ["web-1:/etc/hosts", "web-1", "/etc/hosts"],
@@ -52,7 +52,7 @@ Deno.test("cp: scp is given every path so that it can only be read as that path"
   assert.equal(args.at(-3), "--");
 });
 
-Deno.test("cp: what is not here, or has no place here, is told before a machine is asked", () => {
+Deno.test("cp: a missing source, or a target without a directory, is an error before a machine is asked", () => {
   const dir = Deno.makeTempDirSync();
   try {
     Deno.writeTextFileSync(`${dir}/file`, "");

@@ -28,7 +28,7 @@ function terminal(columns = 20, rows = 6) {
   };
 }
 
-Deno.test("live lines: each frame stands in the place of the one before, longer or shorter, more or fewer", async () => {
+Deno.test("live lines: each frame replaces the one before, with longer or shorter, more or fewer lines", async () => {
   const { screen, lines, shown } = terminal();
   for (const frame of [["a one", "b one"], ["a longer line", "b"], ["a", "b", "c"], ["only"], []]) {
     lines.draw(frame);
@@ -59,7 +59,7 @@ Deno.test("live lines: a note that is longer than the terminal is wide wraps, an
   assert.equal(await shown(), "$ fleetbox\n up\n0123456789\nabc\nb");
 });
 
-Deno.test("live lines: a terminal that is made narrower wraps what stands there; nothing of it is left over", async () => {
+Deno.test("live lines: a terminal that becomes narrower wraps the lines; nothing of them is left over", async () => {
   const { lines, resize, shown } = terminal(20, 12);
   lines.draw(["0123456789 long", "b", "0123456789 long"]);
   await resize(7);
@@ -78,7 +78,7 @@ Deno.test("live lines: as many lines as the screen has rows do not scroll it", a
   assert.deepEqual(screen.scrolled, ["$ fleetbox up"]);
 });
 
-Deno.test("live lines: a frame is one write, and none when nothing changed", () => {
+Deno.test("live lines: a frame is one write, and nothing is written when nothing changed", () => {
   const { lines, writes } = terminal();
   lines.draw(["a", "b"]);
   lines.draw(["a", "b"]);

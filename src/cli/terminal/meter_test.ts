@@ -3,7 +3,7 @@ import { bar, transferText } from "./meter.ts";
 
 const MIB = 1024 * 1024;
 
-Deno.test("a transfer is told with how much of how much, how fast, and how long it will take", () => {
+Deno.test("a transfer shows bytes, total, rate and time left", () => {
   assert.equal(transferText({ bytes: 0, total: 300 * MIB, rate: 0 }), "0%  0K of 300M");
   assert.match(
     transferText({ bytes: 100 * MIB, total: 300 * MIB, rate: 5 * MIB }),
@@ -17,7 +17,7 @@ Deno.test("what is not known of a transfer is left out", () => {
   assert.equal(transferText({ step: "verifying", bytes: 3 * MIB, rate: MIB }), "verifying");
 });
 
-Deno.test("a bar has its width, whatever stands in it", () => {
+Deno.test("a bar has its width, whatever its content", () => {
   assert.equal(bar(0, 100, 12), "[>         ]");
   assert.equal(bar(50, 100, 12), "[=====>    ]");
   assert.equal(bar(100, 100, 12), "[==========]");

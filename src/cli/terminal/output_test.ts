@@ -14,7 +14,7 @@ import { sshArguments, sshConfigBlock } from "../arguments/ssh_arguments.ts";
 import { tableLines } from "./table.ts";
 import { TerminalText } from "./text.ts";
 
-Deno.test("an error is a sentence, its causes that are not told yet, and a hint", () => {
+Deno.test("an error is a sentence, its causes without repetition, and a hint", () => {
   const cause = new Error("cannot open disk.qcow2", { cause: new Error("No such file") });
   const error = new FleetboxError("not-found", 'Cannot boot "a": cannot open disk.qcow2', {
     cause,
@@ -84,7 +84,7 @@ const row = (name: string, text: string, endedMs?: number): Row => ({
   endedMs,
 });
 
-Deno.test("live lines: name, phase, time; the time of one that is done stands still", () => {
+Deno.test("live lines: name, phase, time; the time of a finished one does not change", () => {
   assert.deepEqual(
     frame([row("a", "kernel"), row("web-10", "running", 3_500)], 4_200, { columns: 80, rows: 24 }, plain),
     [
@@ -127,7 +127,7 @@ Deno.test("a member that is going down says so, whatever its state", () => {
   assert.equal(phaseOf({ state: "error" }).text, "failed");
 });
 
-Deno.test("why machines are emulated is told in one line, without what QEMU said when that takes more", () => {
+Deno.test("the reason for emulation is one line, without QEMU's message if that is longer", () => {
   const short = "Running without KVM (slower): this host has no /dev/kvm";
   assert.equal(shortReason(short), short);
   assert.equal(
@@ -138,7 +138,7 @@ Deno.test("why machines are emulated is told in one line, without what QEMU said
   );
 });
 
-Deno.test("the summary tells name, address and how to reach it", () => {
+Deno.test("the summary has name, address and how to reach the member", () => {
   const report = (name: string, ip: string, state = "running") => ({ name, ip, state, stage: "boot" }) as MemberReport;
   assert.deepEqual(summary([report("a", "10.88.0.11"), report("web", "10.88.0.9")]), [
     "a    10.88.0.11  fleetbox ssh a",
@@ -197,7 +197,7 @@ Deno.test("long names are shortened until the list fits the terminal", () => {
   for (const columns of [200, 120, 100, 80]) assert.ok(width(columns) <= columns, String(columns));
 });
 
-Deno.test("reasons are told once for all that share them", () => {
+Deno.test("a reason is printed once for all members that share it", () => {
   const orphan = (name: string) =>
     view(name, { state: "orphaned", group: "a", reason: "its holder is gone", hint: `up ${name}` });
   const broken = view("x", { state: "damaged", reason: "it is\nnot JSON", hint: "repair it" });
@@ -209,7 +209,7 @@ Deno.test("reasons are told once for all that share them", () => {
   assert.deepEqual(reasons([view("y", {})]), []);
 });
 
-Deno.test("two groups of the same name are two: each is told how to adopt it, and which is bound", () => {
+Deno.test("two groups of the same name are told apart: how to adopt each, and which is bound", () => {
   const orphan = (name: string, id: string) =>
     view(name, { state: "orphaned", group: "a", group_id: id, reason: "its holder is gone", hint: `up ${name}` });
   assert.deepEqual(reasons([orphan("a", "1"), orphan("b", "2"), orphan("c", "2")]), [

@@ -3,7 +3,7 @@
 import * as assert from "#assert";
 import { wrapHelp, wrapLine } from "./wrap.ts";
 
-Deno.test("a line breaks between words, and goes on behind its hang", () => {
+Deno.test("a line breaks between words, and continues with a hanging indent", () => {
   assert.deepEqual(wrapLine("fleetbox: one two three four", 18, "    "), ["fleetbox: one two", "    three four"]);
   assert.deepEqual(wrapLine("it fits", 7), ["it fits"]);
   assert.deepEqual(wrapLine("  indented as it was", 12, "    "), ["  indented", "    as it", "    was"]);
@@ -17,7 +17,7 @@ Deno.test("a path, a word and what is quoted stay whole, also when they are long
   assert.deepEqual(wrapLine(`There is no ${quoted} here`, 30), ["There is no", quoted, "here"]);
 });
 
-Deno.test("a command line stays whole wherever a hint tells one", () => {
+Deno.test("a command line in a hint is never broken", () => {
   const command = "fleetbox up web,db --image ./debian.qcow2 --memory 2G -- 'a; b'";
   for (
     const [before, after] of [

@@ -42,7 +42,7 @@ class Slow {
   }
 }
 
-Deno.test("a client that does not read loses bytes once a MiB waits for it, is told how many, and gets the last ones", async () => {
+Deno.test("a client that does not read loses bytes once a MiB waits for it, learns how many, and gets the last ones", async () => {
   const slow = new Slow();
   const viewer = new Viewer(slow);
   const piece = bytes("x".repeat(64 * 1024));
@@ -161,7 +161,7 @@ Deno.test("several share a console: what was said before comes first, all hear t
   }
 });
 
-Deno.test("a machine that never comes lets those who wait for it go", async () => {
+Deno.test("clients that wait for a machine that never boots are released", async () => {
   const dir = Deno.makeTempDirSync();
   try {
     const shared = new SharedConsole(`${dir}/none`);

@@ -35,7 +35,7 @@ async function watch(...free: (number | Error)[]) {
 
 const soon = (ms: number) => new Promise<undefined>((later) => setTimeout(() => later(undefined), ms));
 
-Deno.test("a machine that stands for want of room goes on when there is more of it, or plenty", async () => {
+Deno.test("a machine that is paused for a full disk is resumed when there is more space, or plenty", async () => {
   assert.equal(await (await watch(0, 0, 0, 100, MIB - 1, MIB)).resumed, 6);
   assert.equal(await (await watch(5 * MIB, 5 * MIB, 6 * MIB)).resumed, 3);
   assert.equal(await (await watch(64 * MIB)).resumed, 2, "room was made before anybody looked");
@@ -54,7 +54,7 @@ Deno.test("the first try needs no sign of room", async () => {
   await tried.promise;
 });
 
-Deno.test("it does not go on without room, nor when nobody wants it to any more", async () => {
+Deno.test("a machine is not resumed without space, nor after the wait was cancelled", async () => {
   const full = await watch(100, 200, 100);
   const late = () => until("it has looked often", () => full.looks() > 10).then(() => "not resumed");
   assert.equal(await Promise.race([full.resumed, late()]), "not resumed");

@@ -50,7 +50,7 @@ Deno.test("a member of an earlier version keeps its MAC, whatever address it get
   assert.deepEqual([moves.ip, moves.mac], ["10.88.0.12", OLD_MAC]);
 });
 
-Deno.test("no slot whose MAC somebody else has is given away, and a MAC that somebody has is refused", () => {
+Deno.test("a slot whose MAC another member has is not given away, and a MAC in use is refused", () => {
   const odd: Neighbour = { ...bySlot("odd", 30), mac: SUBNET.macOf("10.88.0.11") };
   assert.equal(decideIdentity("a", undefined, undefined, [odd], []).ip, "10.88.0.12");
   const twin = { ...bySlot("twin", 30), mac: OLD_MAC };
@@ -61,7 +61,7 @@ Deno.test("no slot whose MAC somebody else has is given away, and a MAC that som
   );
 });
 
-Deno.test("a host name is one member's: refused with whose it is, also while that one is stopped", () => {
+Deno.test("a host name belongs to one member: the refusal names it, also while it is stopped", () => {
   const cases: [name: string, asked: string | undefined, message: RegExp][] = [
     ["b", "a", /"a" is the host name of "a-x7" there already/],
     ["a", undefined, /"a" is the host name of "a-x7" there already/],
@@ -84,7 +84,7 @@ Deno.test("a host name is one member's: refused with whose it is, also while tha
   );
 });
 
-Deno.test("whoever comes and goes, no two of a group have the same address, MAC or host name", () => {
+Deno.test("after any joins and removals no two of a group have the same address, MAC or host name", () => {
   const before = fc.option(
     fc.record({
       slot: fc.integer({ min: 0, max: 255 }),

@@ -104,7 +104,7 @@ Deno.test("phases: what the protocol says of each", () => {
   ]);
 });
 
-Deno.test("phases: every change is told; `since` is when the protocol's state began, not a stage of it", () => {
+Deno.test("phases: every change is reported; `since` is the start of the protocol's state, not of a stage", () => {
   let changes = 0;
   const member = new Phases(() => changes++);
   member.to(EACH.preparing);

@@ -25,7 +25,7 @@ Deno.test("back-off: at once the first time, then from half a second up to a min
   ]);
 });
 
-Deno.test("a gateway that ends soon after each start is given longer and longer, and that is told", async () => {
+Deno.test("a gateway that ends soon after each start is restarted at longer and longer intervals, and that is reported", async () => {
   const waits: number[] = [], lines: string[] = [];
   let starts = 0;
   const enough = Promise.withResolvers<void>();
@@ -54,7 +54,7 @@ Deno.test("a gateway that ends soon after each start is given longer and longer,
   await keeper.close();
 });
 
-Deno.test("while the next try is waited for the trouble says when it is; who needs the gateway has it tried at once", async () => {
+Deno.test("the trouble says when the next try is; a request that needs the gateway makes it at once", async () => {
   let starts = 0;
   const good = fake();
   const keeper = new GatewayKeeper({
@@ -83,7 +83,7 @@ Deno.test("while the next try is waited for the trouble says when it is; who nee
   await keeper.close();
 });
 
-Deno.test("one that cannot be started: ready tells why after two tries, and the trouble when the next is", async () => {
+Deno.test("a gateway that cannot be started: ready says why after two tries, and the trouble when the next one is", async () => {
   let starts = 0;
   const keeper = new GatewayKeeper({
     start: () => Promise.reject(new Error(`refused ${++starts}`)),

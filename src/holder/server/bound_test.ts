@@ -46,7 +46,7 @@ async function client(socket: string, ...steps: ("bind" | "version" | "ack")[]):
   return connection;
 }
 
-Deno.test("bound: the end of an acknowledged connection is the client's end, told once and at once", async () => {
+Deno.test("bound: the end of an acknowledged connection is the client's end, reported once and at once", async () => {
   await withSocket(async (socket, gone) => {
     const held = await client(socket, "bind", "version", "ack");
     await allSeen(socket);
@@ -75,7 +75,7 @@ Deno.test("bound: a connection that closes before its ack means nothing, however
   });
 });
 
-Deno.test("bound: who does not say bind gets nothing and means nothing", async () => {
+Deno.test("bound: a connection without a bind request gets no answer and has no effect", async () => {
   await withSocket(async (socket, gone) => {
     for (const text of ["status\n", "ack", "\n", "bin\n"]) {
       const stranger = await client(socket);
@@ -88,7 +88,7 @@ Deno.test("bound: who does not say bind gets nothing and means nothing", async (
   });
 });
 
-Deno.test("bound: one who probes while the client is bound changes nothing", async () => {
+Deno.test("bound: a probing connection while the client is bound changes nothing", async () => {
   await withSocket(async (socket, gone) => {
     const held = await client(socket, "bind", "version", "ack");
     (await client(socket, "bind", "version")).close();
@@ -152,7 +152,7 @@ async function watched(
   return gone;
 }
 
-Deno.test("bound: the parent is gone when its process is, or when we have another parent; told once", async () => {
+Deno.test("bound: the parent is gone when its process is, or when we have another parent; reported once", async () => {
   const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
   const { pid } = child;
   let parent = pid;

@@ -47,7 +47,7 @@ Deno.test("serve: a whole word is a request while the client keeps its side open
   assert.deepEqual([text, asked], ["status", 1], "nothing more was waited for");
 });
 
-Deno.test("serve: a client that pauses within its request is waited for as long as it goes on", async () => {
+Deno.test("serve: a request in pieces with pauses is read as long as pieces arrive", async () => {
   await reads("addmember d", "addmember ", 5, "d");
   await reads('{"op":"add","name":"d"}', '{"op":"add",', 60, '"name":"d"}');
 });

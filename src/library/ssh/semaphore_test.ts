@@ -19,7 +19,7 @@ Deno.test("slots: no more than so many at once, in the order in which they came"
   assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7]);
 });
 
-Deno.test("slots: who gives up leaves the queue, and takes no turn", async () => {
+Deno.test("semaphore: a waiter that gives up leaves the queue, and takes no turn", async () => {
   const slots = new Slots(1);
   const free = await slots.take();
   const abort = new AbortController();

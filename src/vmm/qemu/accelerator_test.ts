@@ -28,7 +28,7 @@ const VERDICTS: [string, Partial<Facts>, string, RegExp][] = [
   ["is a Mac without its hypervisor", { os: "darwin", kvm: "absent" }, "tcg", /kern\.hv_support/],
 ];
 for (const [what, facts, accelerator, reason] of VERDICTS) {
-  Deno.test(`a host that ${what} gets ${accelerator}, and is told why`, () => {
+  Deno.test(`a host that ${what} gets ${accelerator}, with the reason`, () => {
     const choice = decide({ ...HOST, ...facts }) as AcceleratorChoice;
     assert.equal(choice.accelerator, accelerator);
     assert.match(choice.reason, reason);
@@ -37,7 +37,7 @@ for (const [what, facts, accelerator, reason] of VERDICTS) {
 
 Deno.test("a /dev/kvm that opens decides nothing without a dry run", () => assert.equal(decide(HOST), "dry run"));
 
-Deno.test("an accelerator that is none is refused by its name", () => {
+Deno.test("an unknown accelerator is refused, and the error names it", () => {
   assert.throws(
     () => decide({ ...HOST, forced: "turbo" }),
     (error) => error instanceof FleetboxError && error.code === "misuse" && /"turbo"/.test(error.message),
@@ -83,14 +83,14 @@ Deno.test({
   },
 });
 
-Deno.test("the dry run tells a QEMU that works from one that dies", async () => {
+Deno.test("the dry run distinguishes a QEMU that works from one that dies", async () => {
   const binary = findQemu("x86_64");
   assert.deepEqual(await dryRun(binary, "tcg"), { verdict: "works" });
   const dead = await dryRun(binary, "none-such");
   assert.ok(dead.verdict === "dies" && /invalid accelerator/.test(dead.message));
 });
 
-Deno.test("the dry run tells a guest that crawls, and one that dies with its message", async () => {
+Deno.test("the dry run reports a guest that is too slow, and one that dies with its message", async () => {
   await using workspace = new Workspace();
   {
     using _ = workspace.behave({ "*": { kvm: "crawls" } });
@@ -101,7 +101,7 @@ Deno.test("the dry run tells a guest that crawls, and one that dies with its mes
   assert.ok(dead.verdict === "dies" && /failed to set MSR 0x10a/.test(dead.message));
 });
 
-Deno.test("findQemu() says what to do when there is none", () => {
+Deno.test("findQemu() says what to do when QEMU is missing", () => {
   {
     using _ = replaceVariables({ FLEETBOX_QEMU: "/nowhere/qemu" });
     assert.throws(() => findQemu(), /FLEETBOX_QEMU is "\/nowhere\/qemu"/);

@@ -37,7 +37,7 @@ Deno.test("a missing hypervisor is unavailable, with a hint", async () => {
   await assert.rejects(qemu.start(spec), code("unavailable", /not installed/));
 });
 
-Deno.test("a frozen hypervisor does not answer, is not asked again while a question is open, and answers when it goes on", async () => {
+Deno.test("a frozen hypervisor does not answer, is not asked again while a question is open, and answers when it is resumed", async () => {
   await using workspace = new Workspace();
   const machine = await qemu.start(await workspace.spec());
   const state = machine.state.bind(machine);
@@ -91,7 +91,7 @@ Deno.test("stop() of a guest that ignores the button ends with quit, after the g
   assert.deepEqual([exit.how, rungs], ["quit", ["acpi", "quit"]]);
 });
 
-Deno.test("stop() goes on at once when told to, and when another call kills", async () => {
+Deno.test("stop() continues at once when its signal fires, and when another call kills", async () => {
   await using workspace = new Workspace();
   using _ = workspace.behave({ a: { powerdown: "ignore" } });
   const first = await qemu.start(await workspace.spec());
@@ -129,7 +129,7 @@ Deno.test("a machine that crashes says so, with its last words; one whose guest 
   assert.deepEqual(events, ["panicked", "shutdown"]);
 });
 
-Deno.test("a full disk is an event, the machine stands, and resume() sets it going", async () => {
+Deno.test("a full disk is an event, the machine is paused, and resume() resumes it", async () => {
   await using workspace = new Workspace();
   using _ = workspace.behave({ a: { diskFullAfterMs: 50 } });
   const machine = await qemu.start(await workspace.spec());
@@ -143,7 +143,7 @@ Deno.test("a full disk is an event, the machine stands, and resume() sets it goi
   await machine.kill();
 });
 
-Deno.test("run states are told apart", () => {
+Deno.test("run states are distinguished", () => {
   const kinds = ["running", "paused", "prelaunch", "io-error", "guest-panicked", "shutdown"].map((status) =>
     machineState(status).kind
   );
@@ -172,7 +172,7 @@ Deno.test("real QEMU: odd paths, one writer a disk, a second start is refused, q
   assert.deepEqual(files(dir), LEFT);
 });
 
-Deno.test("real QEMU: a killed one is told, and stale sockets do not stop the next", async () => {
+Deno.test("real QEMU: a killed one is reported as killed, and stale sockets do not stop the next", async () => {
   await using workspace = new Workspace();
   const spec = await workspace.spec({ binary: findQemu("x86_64") });
   const machine = await qemu.start(spec);
@@ -184,7 +184,7 @@ Deno.test("real QEMU: a killed one is told, and stale sockets do not stop the ne
   await (await qemu.start(spec)).kill();
 });
 
-Deno.test("real QEMU: another holder adopts a machine, sees its end, and nobody else's", async () => {
+Deno.test("real QEMU: another holder adopts a machine, and sees the end of that machine alone", async () => {
   await using workspace = new Workspace();
   const spec = await workspace.spec({ binary: findQemu("x86_64"), bound: false });
   const [program, ...args] = qemu.commandLine(spec);

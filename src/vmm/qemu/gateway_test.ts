@@ -65,7 +65,7 @@ Deno.test("real QEMU: a forward leads to the guest although the guest may not go
   assert.deepEqual([...Deno.readDirSync(workspace.path)], []);
 });
 
-Deno.test("real QEMU: forwards come and go, together, and none takes another's port", async () => {
+Deno.test("real QEMU: forwards are added and removed at the same time, and none gets another's port", async () => {
   await using workspace = new Workspace();
   const gateway = await startGateway(specIn(workspace));
   try {

@@ -63,7 +63,7 @@ Deno.test("replies find their command, whatever order and pieces they come in", 
   assert.equal(await qmp.closed, undefined);
 });
 
-Deno.test("events between a command and its reply are told in order, and a listener that throws harms nobody", async () => {
+Deno.test("events between a command and its reply are delivered in order, and a listener that throws does not affect others", async () => {
   await using server = new FakeQemu(({ id }, say) =>
     say(
       `{"event":"STOP","timestamp":{"seconds":1,"microseconds":2}}\r\n{"event":"SHUTDOWN","data":{"guest":true}}\r\n` +
