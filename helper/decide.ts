@@ -44,7 +44,7 @@ export interface Facts {
   catalog: Catalog;
 }
 
-export type Decision =
+type Decision =
   | { step: "use"; executable: Executable }
   /** Ask this program for its protocol, and decide again. */
   | { step: "ask"; program: string }

@@ -13,7 +13,7 @@ const CHUNK = 64 * 1024;
 /** How often it is checked whether a file is gone with its directory. */
 const DIRECTORY_MS = 500;
 
-export interface FollowOptions {
+interface FollowOptions {
   /** Start with this many of the last lines; undefined: with all. */
   lines?: number;
   /** Continue with appended bytes, until the signal fires or the file's directory is gone. @default false */

@@ -23,7 +23,7 @@ import { digestOf, type GroupRecord, parseGroupRecord, type Store } from "../sto
 import { isAnswered } from "../system/sockets.ts";
 import { RUNNER_FLAG } from "../wire.ts";
 
-export type LeftoverKind =
+type LeftoverKind =
   | "socket"
   | "record"
   | "pidfile"

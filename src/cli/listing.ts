@@ -19,7 +19,7 @@ import { type Cell, tableLines } from "./terminal/table.ts";
 /** How long one holder may keep the list waiting. */
 const HOLDER_MS = 1_000;
 
-export interface ListFlags {
+interface ListFlags {
   repair?: boolean;
   json?: boolean;
   quiet?: boolean;

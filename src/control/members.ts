@@ -19,11 +19,6 @@ export async function getStatus(store: Store, name: string, timeoutMs = 5_000): 
   }
 }
 
-/** Whether a holder serves the member and it is downloading, starting or running. */
-export async function isRunning(store: Store, name: string): Promise<boolean> {
-  return (await getStatus(store, name))?.running ?? false;
-}
-
 /** The full report of a member, or undefined when no holder serves it. */
 export async function getReport(
   store: Store,
@@ -71,7 +66,7 @@ export async function changeMember(
   return false;
 }
 
-export interface StopOptions {
+interface StopOptions {
   /** Does not wait for the guest. @default false */
   force?: boolean;
   /** How long the guest may take to shut down before it is ended, in milliseconds. @default 30000 */
@@ -100,7 +95,7 @@ export async function stop(store: Store, name: string, options: StopOptions = {}
   return served;
 }
 
-export interface AddOptions {
+interface AddOptions {
   options?: Options;
   /** Returns when the holder has taken the member on, not when it runs. @default true */
   wait?: boolean;

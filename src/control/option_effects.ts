@@ -50,7 +50,7 @@ export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
 };
 
 /** An option that was asked for and has no effect. */
-export interface Ineffective {
+interface Ineffective {
   option: MemberOption;
   /** A sentence: what the member has instead, and why. */
   message: string;

@@ -104,7 +104,7 @@ export function decodedReply<O extends Op>(line: string, name: string, _op: O): 
 }
 
 /** A decoder's result. @throws the error in the reply; for a malformed reply one that names the holder. */
-export function decoded<T>(decode: () => T, name: string): T {
+function decoded<T>(decode: () => T, name: string): T {
   try {
     return decode();
   } catch (cause) {

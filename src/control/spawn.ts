@@ -44,7 +44,7 @@ export interface Session extends AsyncDisposable {
 }
 
 /** How long a holder may take for its part, in milliseconds. */
-export interface SpawnLimits {
+interface SpawnLimits {
   /** Until it serves. It may wait for another holder that is claiming. @default 60000 */
   servingMs?: number;
   /** For each answer of the handshake. @default 10000 */

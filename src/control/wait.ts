@@ -6,7 +6,7 @@ import type { Store } from "../store.ts";
 import type * as wire from "../wire.ts";
 import { watch } from "./members.ts";
 
-export interface WaitOptions {
+interface WaitOptions {
   /** The limit in milliseconds; downloads do not count. @default 180000 */
   timeoutMs?: number;
   onEvent?: (event: wire.Event) => void;

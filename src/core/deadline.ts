@@ -11,7 +11,7 @@ const SLICE_MS = 1_000;
 /** A timer that is later than this is late because the host stood still, not because it is busy. */
 const JUMP_MS = 1_000;
 
-export interface LimitOptions {
+interface LimitOptions {
   /** Whether the program may end before it has passed. @default false */
   unref?: boolean;
 }

@@ -23,7 +23,7 @@ export const VARIABLES = {
 /** Between programs: set by the client that starts a holder, or by the holder that starts a guardian. */
 type Internal = "FLEETBOX_OPTS" | "FLEETBOX_PARENT_PID" | "FLEETBOX_GUARDIAN";
 
-export type Variable = keyof typeof VARIABLES | Internal;
+type Variable = keyof typeof VARIABLES | Internal;
 
 let replaced: Partial<Record<Variable, string>> = {};
 

@@ -58,7 +58,7 @@ export interface WireError {
 }
 
 /** How a program reports errors: the command line prints them itself, the library leaves that to the test runner. */
-export interface Speaker {
+interface Speaker {
   /** A hint in the program's own words. */
   hint(hint: string): string;
   /** Whether the message also ends with the hint, for programs that print only the message. */

@@ -14,9 +14,9 @@ import type { SshEndpoint } from "../wire.ts";
 import { sshArguments } from "./ssh_probe.ts";
 
 /** The result of cloud-init. `absent`: the guest has none, or it is disabled there. */
-export type CloudInitResult = { kind: "absent" } | { kind: "finished"; errors: string[] };
+type CloudInitResult = { kind: "absent" } | { kind: "finished"; errors: string[] };
 
-export interface CloudInitOptions {
+interface CloudInitOptions {
   /** The private key's path. */
   key: string;
   /** Ends the wait. */

@@ -52,7 +52,7 @@ export function checkSharedDirectories(directories: readonly SharedDirectory[]):
 }
 
 /** @throws {FleetboxError} `misuse`: relative, the root, not in its shortest form, or with a control character. */
-export function checkGuestPath(path: string): void {
+function checkGuestPath(path: string): void {
   const bad = (expected: string) => {
     throw new FleetboxError(
       "misuse",
@@ -91,7 +91,7 @@ function checkHostDirectory(path: string): void {
 }
 
 /** The facts of a directory that decide its image's size. */
-export interface Survey {
+interface Survey {
   entries: number;
   directories: number;
   /** The bytes of names and their records in directories. */

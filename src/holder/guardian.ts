@@ -109,7 +109,7 @@ export async function membersToBringBack(store: Store, { group, deaths }: Comeba
   return [];
 }
 
-export interface GuardianOptions {
+interface GuardianOptions {
   store: Store;
   /** {@link GroupRecord.id} */
   group: string;

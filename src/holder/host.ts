@@ -6,7 +6,7 @@ import type { Store } from "../store.ts";
 import type { GroupReport } from "../wire.ts";
 import type { AcceleratorChoice, Architecture, Driver } from "../vmm/contract.ts";
 
-export interface HypervisorChoice {
+interface HypervisorChoice {
   binary: string;
   accelerator: AcceleratorChoice;
 }

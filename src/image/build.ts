@@ -23,7 +23,7 @@ import { type Architecture, type BuildRow, type CatalogRow, debianArchitecture }
 import { CMDLINE, CMDLINE_OFFLINE, earlyScript, firstScript, lateScript } from "./recipe.ts";
 import { unpackKernel } from "./vmlinux.ts";
 
-export interface BuildRequest {
+interface BuildRequest {
   row: CatalogRow;
   arch: Architecture;
   /** The image's directory, which must not exist yet; on the file system of its parent. */

@@ -9,7 +9,7 @@ import { buildImage } from "./build.ts";
 import { hasImage, imageDirectory, keyOf, lookUp, point, withImageLock } from "./cache.ts";
 import { type Architecture, CATALOG, type CatalogRow, catalogRow } from "./catalog.ts";
 
-export interface KeepOptions {
+interface KeepOptions {
   arch?: Architecture;
   /** A directory for the image, instead of the store; it must not exist yet. */
   output?: string;

@@ -29,7 +29,7 @@ import { digestOf, type Store } from "../store.ts";
 import type { Architecture } from "./catalog.ts";
 
 /** Where an image came from, for people. */
-export interface Origin {
+interface Origin {
   kind: "built" | "downloaded" | "unpacked";
   /** When, ISO 8601. */
   at: string;
@@ -63,7 +63,7 @@ export interface Manifest {
 }
 
 /** The target of an image's name. */
-export interface Reference {
+interface Reference {
   /** The alias, the address, or the compressed file. */
   ref: string;
   arch: Architecture;
@@ -126,12 +126,12 @@ export async function point(store: Store, reference: Reference): Promise<void> {
 }
 
 /** Removes a name. */
-export function unpoint(store: Store, { ref, arch }: Reference): void {
+function unpoint(store: Store, { ref, arch }: Reference): void {
   removeIfThere(referencePath(store, ref, arch));
 }
 
 /** Every name. */
-export function references(store: Store): Reference[] {
+function references(store: Store): Reference[] {
   const dir = join(store.imagesDir, "refs");
   return readableNames(dir).flatMap((name) => {
     const found = readReference(join(dir, name));
@@ -221,7 +221,7 @@ export async function withImageLock<T>(
   });
 }
 
-export const WAIT_MS = 250;
+const WAIT_MS = 250;
 
 /** The lock. Waiting for it cannot be aborted, so a lock that comes too late is released. */
 async function patiently(

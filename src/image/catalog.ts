@@ -12,7 +12,7 @@ import rows from "./catalog.json" with { type: "json" };
 export type Architecture = "x86_64" | "aarch64";
 
 /** A pinned file. */
-export interface CatalogFile {
+interface CatalogFile {
   url: string;
   /** Of the downloaded file. */
   sha256: string;

@@ -8,7 +8,7 @@ import { run } from "../system/process.ts";
 import { storeError } from "../system/files.ts";
 import { SparseWriter } from "./sparse.ts";
 
-export type Compression = "gzip" | "xz";
+type Compression = "gzip" | "xz";
 
 /**
  * How a file is compressed, by its first bytes (RFC 1952, 2.3.1; the xz file format, 2.1.1.1); undefined: it is not

@@ -13,7 +13,7 @@ import { removeIfThere, storeError, writeDurably } from "../system/files.ts";
 import { follow, piecesOf } from "../system/http.ts";
 import { SparseWriter } from "./sparse.ts";
 
-export interface DownloadRequest {
+interface DownloadRequest {
   url: string;
   /** The growing file; its facts are in a file beside it. */
   part: string;
@@ -36,10 +36,10 @@ export interface Limits {
   redirects: number;
 }
 
-export const LIMITS: Limits = { stallMs: 30_000, attempts: 3, backoffMs: 1_000, redirects: 10 };
+const LIMITS: Limits = { stallMs: 30_000, attempts: 3, backoffMs: 1_000, redirects: 10 };
 
 /** The facts about a part, kept beside it as JSON. */
-export interface PartState {
+interface PartState {
   url: string;
   /** A strong ETag or a Last-Modified. */
   validator?: string;

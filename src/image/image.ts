@@ -47,7 +47,7 @@ export interface Image {
   cloudInit?: boolean;
 }
 
-export interface ResolveOptions {
+interface ResolveOptions {
   /** @default the image's own, else the host's */
   arch?: Architecture;
   /** The firmware for a disk with a boot loader. @default the image's, else BIOS on x86_64 and UEFI on arm64 */
@@ -134,7 +134,7 @@ async function fetched(store: Store, ref: string, id: string | undefined, option
 }
 
 /** Whether a reference is an address. */
-export function isAddress(ref: string): boolean {
+function isAddress(ref: string): boolean {
   return /^https?:\/\//i.test(ref);
 }
 
@@ -194,7 +194,7 @@ export function describeDirectory(ref: string, directory: string): Image {
 }
 
 /** Format and virtual size, from the file's first bytes (qcow2: docs/interop/qcow2.txt, magic and bytes 24 to 31). */
-export function diskFacts(path: string): { format: DiskFormat; virtualBytes: number } {
+function diskFacts(path: string): { format: DiskFormat; virtualBytes: number } {
   const head = readHead(path);
   const view = new DataView(head.buffer);
   if (head.length === 32 && view.getUint32(0) === 0x514649fb) {

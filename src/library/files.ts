@@ -20,7 +20,7 @@ const AT_ONCE = 32;
 const NO_SUCH_FILE = 2;
 const PERMISSION_DENIED = 3;
 
-export type FileKind = "file" | "directory" | "symlink" | "other";
+type FileKind = "file" | "directory" | "symlink" | "other";
 
 /** The facts about a file. */
 export interface FileFacts {

@@ -32,7 +32,7 @@ const HOLDER_END_MS = 20_000;
 /** The present members of this process, by store and name. */
 const HELD = new Set<string>();
 
-export interface GroupRequest {
+interface GroupRequest {
   store: Store;
   names: readonly string[];
   options: Options;

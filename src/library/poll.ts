@@ -2,7 +2,7 @@
 
 import { Limit, pause } from "../core/deadline.ts";
 
-export interface PollOptions {
+interface PollOptions {
   limitMs: number;
   intervalMs: number;
   signal?: AbortSignal;

@@ -23,7 +23,7 @@ import { shellCommand, shellQuote } from "../core/quoting.ts";
  */
 export type Command = string | readonly string[];
 
-export interface LineOptions {
+interface LineOptions {
   env?: Record<string, string>;
   cwd?: string;
   /** A mark in the environment of every process of the command, by which they can be found. */

@@ -98,7 +98,7 @@ export async function openCluster(wanted: Wanted[], options: StartOptions | unde
 }
 
 /** A machine that is wanted: what its caller calls it, which is the host name of a new one, and what the store does. */
-export interface Wanted {
+interface Wanted {
   name: string;
   storeName: string;
 }
@@ -131,7 +131,7 @@ async function open(
   return { group, machines };
 }
 
-export class MachineCluster implements Cluster {
+class MachineCluster implements Cluster {
   readonly #group: MachineGroup;
   readonly #machines: Machine[] = [];
 

@@ -7,7 +7,7 @@
  */
 
 /** Why a frame was dropped. The code is the index + 1. */
-export const DROP_REASONS = [
+const DROP_REASONS = [
   "queue-full", // the receiver does not read; counted at the receiver, all others at the sender
   "spoofed-mac", // the source MAC is another's, or a group address
   "spoofed-ip", // the IPv4 source is another's
@@ -21,7 +21,7 @@ export const DROP_REASONS = [
   "dns-malformed", // a DNS message that gets no answer
 ] as const;
 
-export type DropReason = typeof DROP_REASONS[number];
+type DropReason = typeof DROP_REASONS[number];
 
 /** The verdict on a frame: {@link PASS}, {@link QUIET} or one of {@link Drop}. */
 export type Verdict = number;

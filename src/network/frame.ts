@@ -20,7 +20,7 @@ const MAX_BUFFER = 128 * 1024;
 
 /** The result of {@link FrameReader.next}. */
 export const FRAME = 1;
-export const NEED_MORE = 0;
+const NEED_MORE = 0;
 export const GARBAGE = -1;
 
 /** One frame with its header. For tests and rare senders: the switch forwards headers unchanged. */

@@ -30,7 +30,7 @@ const PORT_DNS = 53, PORT_DHCP = 67;
 const TCP_SYN = 0x02, TCP_ACK = 0x10;
 
 /** The assigned addresses: MACs in the switch's table, IPv4 by the last octet in the network. */
-export interface Owners {
+interface Owners {
   readonly macs: MacTable;
   /** 256 port ids, {@link NOBODY} where the address is unassigned. .1 and .3 are the gateway's. */
   readonly addresses: Uint8Array;
@@ -48,7 +48,7 @@ export interface GatewayRules {
 export const CLOSED: GatewayRules = { egress: false, hostAccess: false };
 
 /** The type field of an untagged frame. */
-export function etherType(bytes: Uint8Array, at: number): number {
+function etherType(bytes: Uint8Array, at: number): number {
   return (bytes[at + 12] << 8) | bytes[at + 13];
 }
 

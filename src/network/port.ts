@@ -32,7 +32,7 @@ export interface PortOptions {
 }
 
 /** Why a port ended. */
-export interface PortEnd {
+interface PortEnd {
   why: "ended" | "broken" | "garbage" | "closed" | "replaced" | "removed";
   /** A sentence for a log. */
   message: string;

@@ -28,15 +28,15 @@ import { SUBNET } from "./subnet.ts";
 import { TokenBucket } from "./token_bucket.ts";
 
 export type { DnsHook } from "./dns_frame.ts";
-export type { DropReason, PortCounters } from "./counters.ts";
-export type { Duplex, Port, PortEnd, PortOptions } from "./port.ts";
+export type { PortCounters } from "./counters.ts";
+export type { Duplex, Port, PortOptions } from "./port.ts";
 
 /** The gateway's key among the counters; no member can be called that. */
 export const GATEWAY_PORT = "(gateway)";
 
 /** An event for {@link Switch.onActivity}: a port's first frame, or an announced address. */
-export type Activity = "first-frame" | "announcement";
-export type ActivityListener = (activity: Activity) => void;
+type Activity = "first-frame" | "announcement";
+type ActivityListener = (activity: Activity) => void;
 
 export interface SwitchOptions {
   /** Answers DNS questions to the network's DNS address. Without it they go to the gateway. */

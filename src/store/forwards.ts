@@ -96,7 +96,7 @@ export async function dropForward(store: Store, name: string, hostPort: number):
   return gone;
 }
 
-export function noSuchForward(name: string, hostPort: number): FleetboxError {
+function noSuchForward(name: string, hostPort: number): FleetboxError {
   return new FleetboxError("not-found", `Port ${hostPort} of this host does not lead to "${name}"`, {
     hint: `List its port forwards: fleetbox forward ${name}`,
   });

@@ -14,7 +14,7 @@ import { exists, removeIfThere, storeError, temporaryOf } from "../system/files.
 import type { Store } from "../store.ts";
 import { hasMachine } from "./orphans.ts";
 
-export interface RemoveOptions {
+interface RemoveOptions {
   /** The caller is the holder that serves the member: an answer at its socket is its own. @default false */
   isServedHere?: boolean;
   /** Called under the lock: false keeps the member. */

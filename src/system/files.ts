@@ -29,7 +29,7 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
   }
 }
 
-export function isDirectory(path: string): boolean {
+function isDirectory(path: string): boolean {
   return statIfThere(path)?.isDirectory ?? false;
 }
 

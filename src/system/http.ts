@@ -5,7 +5,7 @@
 
 import { unlessAborted } from "../core/deadline.ts";
 
-export interface FollowOptions {
+interface FollowOptions {
   headers?: HeadersInit;
   signal: AbortSignal;
   /** How many redirects are followed. */

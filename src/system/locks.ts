@@ -8,7 +8,7 @@
 import { isNotFound } from "../core/errors.ts";
 import { storeError } from "./files.ts";
 
-export interface LockOptions {
+interface LockOptions {
   /** Called before each try: makes the directory of the lock, which may have been removed meanwhile. */
   prepare?: () => void;
   /** Called under the lock when the work is done, whatever came of it. */

@@ -12,7 +12,7 @@
 import { entriesOf } from "./files.ts";
 import { ownerInLsof, ownerInProc, type PortOwner } from "./port_owner.ts";
 
-export interface HostSystem {
+interface HostSystem {
   readonly name: "linux" | "darwin";
   /** When a process started, as a text to compare; undefined: it does not run (any more), or is a zombie. */
   startTimeOf(pid: number): string | undefined;

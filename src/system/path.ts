@@ -3,4 +3,4 @@
  * every command loads use `core/paths.ts` instead, because the first of Node's modules costs a process 6 ms.
  */
 
-export { basename, dirname, extname, isAbsolute, join, normalize, posix, relative, resolve } from "node:path";
+export { basename, dirname, isAbsolute, join, normalize, posix, relative, resolve } from "node:path";

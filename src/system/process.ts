@@ -29,7 +29,7 @@ export class ProcessError extends FleetboxError {
   }
 }
 
-export interface RunOptions {
+interface RunOptions {
   cwd?: string;
   env?: Record<string, string>;
   signal?: AbortSignal;
@@ -61,7 +61,7 @@ export async function run(program: string, args: readonly string[], options: Run
 }
 
 /** How a child ended. */
-export interface Exit {
+interface Exit {
   code: number;
   signal: string | null;
 }
@@ -79,7 +79,7 @@ export interface Child {
   write(text: string): void;
 }
 
-export interface StartOptions extends RunOptions {
+interface StartOptions extends RunOptions {
   /** Called with each piece of its standard output and error. */
   onOutput?: (text: string) => void;
   /** Whether its standard input can be written to; else it is empty. @default false */

@@ -59,7 +59,7 @@ export interface UefiFirmware {
 }
 
 /** A further volume. */
-export interface Volume {
+interface Volume {
   path: string;
   readOnly: boolean;
   format: "raw" | "qcow2";

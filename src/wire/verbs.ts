@@ -31,7 +31,7 @@ export type Answer = "one" | "events" | "stream" | "bytes";
  * What a verb needs. `member`: the member of this socket is still in the group. `machine`: it has a machine, or one is
  * being made. Otherwise the reply is an error, `not-found` or `conflict`, and the handler is not called.
  */
-export type Need = "nothing" | "member" | "machine";
+type Need = "nothing" | "member" | "machine";
 
 interface Verb<F extends Fields, A extends Answer, Reply> {
   fields: F;

@@ -33,7 +33,7 @@ export interface MemberFlags {
 }
 
 /** The environment variable with the default image. */
-export const IMAGE_VARIABLE = "FLEETBOX_IMAGE";
+const IMAGE_VARIABLE = "FLEETBOX_IMAGE";
 
 export function addMemberFlags(command: Command): Command {
   return command

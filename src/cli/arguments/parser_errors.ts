@@ -56,7 +56,7 @@ const VALUES: Record<string, string> = {
 };
 
 /** {@link QUESTIONS} for one of a command's arguments, with an example. */
-export function missingArgument(path: string, argument: string): FleetboxError {
+function missingArgument(path: string, argument: string): FleetboxError {
   const example = EXAMPLES[path];
   const question = QUESTIONS[argument] ?? `Which ${argument}?`;
   return new FleetboxError("misuse", example ? `${question} For example: ${example}` : question, {

@@ -5,7 +5,7 @@ import type { Store } from "../../store.ts";
 import type { SshEndpoint } from "../../wire.ts";
 
 /** The options as `Keyword value`, for `-o` and for a configuration file. See ssh_config(5). */
-export function sshOptions(store: Store): [string, string][] {
+function sshOptions(store: Store): [string, string][] {
   return [
     ["IdentityFile", store.key],
     ["IdentitiesOnly", "yes"],

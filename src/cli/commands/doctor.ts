@@ -22,7 +22,7 @@ export function doctorCommand(): Command {
 }
 
 /** Runs one check; its error becomes the finding. */
-export async function examine({ what, check, fatal, hint }: Requirement): Promise<Finding> {
+async function examine({ what, check, fatal, hint }: Requirement): Promise<Finding> {
   try {
     return { what, ok: true, fatal, found: await check() };
   } catch (thrown) {
@@ -30,7 +30,7 @@ export async function examine({ what, check, fatal, hint }: Requirement): Promis
   }
 }
 
-export function findingLines({ what, ok, fatal, found, hint }: Finding): string[] {
+function findingLines({ what, ok, fatal, found, hint }: Finding): string[] {
   const [mark, colour]: [string, Colour] = ok ? ["ok", "green"] : fatal ? ["FAIL", "red"] : ["warn", "yellow"];
   const line = `${paintFor()(colour, mark.padEnd(4))}  ${what.padEnd(11)}  ${found.replace(/\s*\n\s*/g, "; ")}`;
   return hint === undefined || ok ? [line] : [line, `${" ".repeat(19)}try: ${hint}`];

@@ -305,7 +305,7 @@ async function removeUnused(store: Store, { id }: CachedImage): Promise<void> {
 }
 
 /** @throws {FleetboxError} `misuse` */
-export function architecture(text: string | undefined): Architecture | undefined {
+function architecture(text: string | undefined): Architecture | undefined {
   if (text === undefined) return undefined;
   const arch = parseArchitecture(text);
   if (arch) return arch;

@@ -66,7 +66,7 @@ function egressOf(view: MemberView, group: GroupReport | undefined): Pick<Member
 }
 
 /** `key  value` lines for people. */
-export function statusLines(
+function statusLines(
   view: MemberView,
   { report, stored }: MemberFacts,
   paths: MemberPaths,

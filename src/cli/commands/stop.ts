@@ -77,7 +77,7 @@ async function stopAction(words: string[], flags: Flags & { graceMs?: number }):
  * The names on the command line, or with `--all` every member that is served or whose machine runs; `spared` are
  * members of running programs.
  */
-export async function chosenNames(
+async function chosenNames(
   store: Store,
   words: string[],
   all: boolean,
@@ -95,7 +95,7 @@ export async function chosenNames(
   return { names: [...new Set([...ours, ...orphansOf(groups)])], spared };
 }
 
-export interface StopResult {
+interface StopResult {
   stopped: string[];
   notRunning: string[];
   failures: unknown[];

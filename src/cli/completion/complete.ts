@@ -18,13 +18,13 @@ import { buildProgram } from "../program.ts";
 import { openStore } from "../arguments/store_access.ts";
 
 /** A candidate. */
-export interface Candidate {
+interface Candidate {
   word: string;
   what?: string;
 }
 
 /** The candidates at the cursor. */
-export interface Completion {
+interface Completion {
   candidates: Candidate[];
   /** Whether paths are candidates, too. */
   files?: boolean;

@@ -56,7 +56,7 @@ export class LiveLines {
 }
 
 /** The columns that a line takes, escape sequences for colours not counted. */
-export function columnsOf(line: string): number {
+function columnsOf(line: string): number {
   // deno-lint-ignore no-control-regex
   return line.replace(/\x1b\[[0-9;]*m/g, "").length;
 }

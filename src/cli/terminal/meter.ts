@@ -7,7 +7,7 @@ import { isLive, say, sayJson, terminalWidth, write } from "./output.ts";
 import { bytesText } from "../arguments/sizes.ts";
 
 /** The progress. `total`: if known; `rate`: bytes a second. */
-export interface Transfer {
+interface Transfer {
   step?: "downloading" | "verifying" | "unpacking";
   bytes: number;
   total?: number;

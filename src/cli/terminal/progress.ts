@@ -24,7 +24,7 @@ export interface Progress extends ClientProgress {
 }
 
 /** A member's phase in a word or two, and its colour. */
-export interface Phase {
+interface Phase {
   text: string;
   colour?: Colour;
   /** Whether it is done. */
@@ -111,7 +111,7 @@ export function progressFor(names: readonly string[], options: { json?: boolean;
 }
 
 /** A step as text. A command line has a line of its own, so that it can be pasted into a shell. */
-export function detailText(detail: Detail | string): string {
+function detailText(detail: Detail | string): string {
   if (typeof detail === "string") return detail;
   const { name, message, command } = detail;
   return command ? `${name}: ${message}:\n${command.map(shellQuote).join(" ")}` : `${name}: ${message}`;

@@ -63,7 +63,7 @@ export function consoleTail(path: string, from: number, count = 12): string[] {
 }
 
 /** The largest size of a console's log, and how much of it is kept then. */
-export const LOG_LIMIT = { maxBytes: 64 * 1024 * 1024, keptBytes: 1024 * 1024 };
+const LOG_LIMIT = { maxBytes: 64 * 1024 * 1024, keptBytes: 1024 * 1024 };
 
 /**
  * Cuts a console's log that is too large to its end, because endless output must not fill the host's disk. The

@@ -15,7 +15,7 @@ export interface GatewayUse {
   host_access: boolean;
 }
 
-export type Asked = Pick<Options, "egress" | "host_access">;
+type Asked = Pick<Options, "egress" | "host_access">;
 
 /** An existing member's settings, from its config, or for an earlier version from its group's record. */
 export function keptUse(config: Pick<MemberConfig, "egress" | "host_access">, record?: GroupRecord): GatewayUse {

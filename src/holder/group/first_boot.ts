@@ -10,7 +10,7 @@ import type { Member } from "../member/member.ts";
 import type { EventHub } from "../server/events.ts";
 
 /** The group's part. */
-export interface FirstBootContext {
+interface FirstBootContext {
   hub: EventHub;
   /** Boots a member. @throws why it did not come up */
   boot(member: Member): Promise<void>;

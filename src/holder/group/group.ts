@@ -41,7 +41,7 @@ import { removeCreated, removeOwned } from "./owned.ts";
 import { RecordWriter } from "./record_writer.ts";
 import { recover, type Recovery } from "./recovery.ts";
 
-export interface GroupOptions {
+interface GroupOptions {
   store: Store;
   names: readonly string[];
   options: Options;

@@ -13,7 +13,7 @@ import type { GroupLife } from "./life.ts";
 import type { RecordWriter } from "./record_writer.ts";
 
 /** What a join needs of its group. */
-export interface JoinContext {
+interface JoinContext {
   store: Store;
   context: MemberContext;
   /** What the group was asked for. */

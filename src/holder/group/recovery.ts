@@ -13,7 +13,7 @@ import { cannotBind, fateOf, liveMembers } from "../../store/orphans.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { GroupRecord } from "../../store.ts";
 
-export interface RecoveryFacts {
+interface RecoveryFacts {
   /** The names that the new holder was started for, in order. */
   names: readonly string[];
   /** Whether the new holder is bound. */

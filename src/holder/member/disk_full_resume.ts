@@ -24,7 +24,7 @@ const RAN_MS = 10_000;
 /** After this many tries in a row the wait stops growing: 16 s. */
 const MAX_DOUBLINGS = 5;
 
-export interface ResumerOptions {
+interface ResumerOptions {
   /** A directory on the file system. */
   dir: string;
   /** For messages. */

@@ -16,18 +16,18 @@ import type { Stop } from "./stop.ts";
 /** Why the virtual CPUs are paused. */
 export type PauseReason = "disk-full" | "disk-error" | "user" | "checkpoint";
 
-export interface Pause {
+interface Pause {
   reason: PauseReason;
   /** In words, with what to do. */
   failure: WireError;
 }
 
 /** Nothing has happened yet. */
-export interface Absent {
+interface Absent {
   kind: "absent";
 }
 /** Its image, its config, its disk and its seed are made. */
-export interface Preparing {
+interface Preparing {
   kind: "preparing";
   boot: Boot;
   stage: Stage;
@@ -48,7 +48,7 @@ export interface Running {
   problem?: WireError;
 }
 /** Its virtual CPUs are paused. */
-export interface Paused {
+interface Paused {
   kind: "paused";
   pause: Pause;
   run: MachineRun;
@@ -56,24 +56,24 @@ export interface Paused {
   from: Booting | Running;
 }
 /** It is being stopped. */
-export interface Stopping {
+interface Stopping {
   kind: "stopping";
   stop: Stop;
   /** Its phase before. */
   from: Exclude<Phase, Stopping>;
 }
-export interface Stopped {
+interface Stopped {
   kind: "stopped";
 }
 /** It did not come up, or its machine ended by itself. */
-export interface Failed {
+interface Failed {
   kind: "failed";
   failure: WireError;
   /** The running machine of an earlier holder: it was adopted, and then the holder failed to use it. */
   run?: MachineRun;
 }
 /** The machine of an earlier holder, which has not answered this one yet, or does not answer (`failure`). */
-export interface Orphaned {
+interface Orphaned {
   kind: "orphaned";
   process: ProcessIdentity;
   /** The running adoption. */
@@ -110,7 +110,7 @@ export function bootOf(phase: Phase): Boot | undefined {
 }
 
 /** A phase in the protocol's words. */
-export interface WireState {
+interface WireState {
   state: State;
   stage?: Stage;
   failure?: WireError;

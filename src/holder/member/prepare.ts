@@ -34,7 +34,7 @@ export interface Prepared {
   created: boolean;
 }
 
-export interface PrepareRequest {
+interface PrepareRequest {
   store: Store;
   name: string;
   options: Options;

@@ -16,7 +16,7 @@ const PROBE_LIMIT_MS = 5_000;
 /** How many probes may run at once: one may hang until its limit while the guest is half up. */
 const MAX_PROBES = 3;
 
-export interface ReadyOptions {
+interface ReadyOptions {
   /** Ends the wait: the boot's limit, a stop, the machine's end. */
   signal: AbortSignal;
   /** Registers the function to call on a hint; returns the function that unregisters it. */

@@ -11,7 +11,7 @@ import { pause } from "../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import type { Gateway } from "../../vmm/contract.ts";
 
-export interface KeeperOptions {
+interface KeeperOptions {
   /** Starts a gateway; resolves when it can be used. Called again after each end. */
   start: () => Promise<Gateway>;
   /** Called when the gateway or its trouble has changed. */

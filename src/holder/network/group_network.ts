@@ -21,7 +21,7 @@ import { GatewayKeeper } from "./gateway_supervisor.ts";
 import { LazyDns } from "./lazy_dns.ts";
 import { describe, log } from "../log.ts";
 
-export interface NetworkOptions {
+interface NetworkOptions {
   driver: Pick<Driver, "startGateway" | "adoptGateway">;
   gateway: Omit<GatewaySpec, "forwards" | "restricted">;
   /** Whether a member of the group has egress, or access to the host: else the gateway is restricted. */
@@ -38,7 +38,7 @@ export interface NetworkOptions {
 }
 
 /** A member's link to the switch. */
-export interface Link {
+interface Link {
   name: string;
   mac: string;
   ip: string;

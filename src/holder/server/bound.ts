@@ -21,7 +21,7 @@ const PARENT_CHECK_MS = 500;
 /** What may precede the `ack` in its connection. */
 const MAX_ACK_BYTES = 1024;
 
-export interface ParentWatchOptions {
+interface ParentWatchOptions {
   /** Our parent's process id, now. @default the system's answer */
   parentNow?: () => number;
   /** @default 500 */

@@ -12,7 +12,7 @@ import type { Member } from "../member/member.ts";
 import type { Client } from "./client.ts";
 
 /** The default time for a guest to shut down. */
-export const DEFAULT_GRACE_MS = 30_000;
+const DEFAULT_GRACE_MS = 30_000;
 
 /** The context of a handler. */
 interface Context {

@@ -76,7 +76,7 @@ function choice(accelerator: Accelerator, reason: string): AcceleratorChoice {
   return { accelerator, reason, isFallback: false };
 }
 
-export interface ChooseOptions {
+interface ChooseOptions {
   /** The QEMU program. */
   binary: string;
   /** The file for the verdict; without it, the verdict is not kept. */

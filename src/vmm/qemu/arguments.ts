@@ -38,7 +38,7 @@ const TCG_BUFFER_MIB = 64;
 /**
  * The rights that a running QEMU gives up, where the system allows it. `spawn`: QEMU never needs to start a program.
  */
-export const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+const SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
 /** The member's own disk, and the device that it is. */
 export const DISK = "disk";

@@ -81,7 +81,7 @@ async function runRom(binary: string, accelerator: string, rom: string): Promise
 }
 
 /** 64 KiB, mapped at the end of the first 4 GiB (where a CPU starts) and at 0xF0000. */
-export function romImage(): Uint8Array<ArrayBuffer> {
+function romImage(): Uint8Array<ArrayBuffer> {
   const rom = new Uint8Array(64 * 1024).fill(0xf4); // hlt
   rom.set(PROGRAM);
   rom.set([0xea, 0x00, 0x00, 0x00, 0xf0], 0xfff0); // the reset vector: jmp 0xF000:0x0000

@@ -30,7 +30,7 @@ const FILES: Record<string, [code: string, vars: string][]> = {
 const PACKAGES: Record<string, QemuPackage> = { x86_64: "ovmf", aarch64: "qemu-efi-aarch64" };
 
 /** The environment variable with a `share` directory that comes before the system's. */
-export const FIRMWARE_VARIABLE = "FLEETBOX_FIRMWARE";
+const FIRMWARE_VARIABLE = "FLEETBOX_FIRMWARE";
 
 /**
  * The firmware's code, and the template of the variables, for an architecture.

@@ -30,7 +30,7 @@ const GONE_TIMEOUT_MS = 30_000;
 /** Events held for the first listener. */
 const MAX_HELD_EVENTS = 1_000;
 
-export interface LaunchOptions {
+interface LaunchOptions {
   /** Its name in errors: `QEMU of "a"`. */
   label: string;
   /** Program and arguments. */
@@ -85,7 +85,7 @@ async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
   }
 }
 
-export interface AdoptOptions {
+interface AdoptOptions {
   label: string;
   identity: ProcessIdentity;
   /** The expected answer of `query-name`. */

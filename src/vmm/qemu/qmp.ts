@@ -22,10 +22,10 @@ import { LineSplitter } from "../../core/lines.ts";
 /** The longest accepted line from QEMU; our longest reply (`query-block`) has a few KiB. */
 export const MAX_LINE_LENGTH = 4 * 1024 * 1024;
 /** The default `timeoutMs` of a command: generous, for hosts under load. */
-export const COMMAND_TIMEOUT_MS = 10_000;
+const COMMAND_TIMEOUT_MS = 10_000;
 
 /** A command's arguments, or a reply's members. */
-export type Json = Record<string, unknown>;
+type Json = Record<string, unknown>;
 
 /** An event, as QEMU sends it. */
 export interface QmpEvent {
@@ -237,7 +237,7 @@ export class QmpClient {
 }
 
 /** A message from QEMU: a greeting, an event, or the end of a command. */
-export type QmpMessage =
+type QmpMessage =
   | { kind: "greeting"; version: [number, number, number]; build: string }
   | { kind: "event"; event: QmpEvent }
   | { kind: "reply"; id: unknown; value: unknown; error?: { class: string; desc: string } };
