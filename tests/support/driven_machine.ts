@@ -89,3 +89,29 @@ export function filesIn(directory: string, name = "saved"): { devices: string; m
     socket: `${directory}/save.sock`,
   };
 }
+
+/**
+ * Acts in the middle of something that takes some ten milliseconds at least, and returns how that failed. One that was
+ * quicker is begun again.
+ */
+export async function amid(
+  begin: () => { work: Promise<Machine | void>; isOn(): boolean },
+  act: () => void,
+): Promise<unknown> {
+  for (let tries = 0; tries < 20; tries++) {
+    const { work, isOn } = begin();
+    let isOver = false;
+    const outcome = work.then(
+      async (result) => {
+        if (result) await result.kill();
+        return undefined;
+      },
+      (thrown) => thrown,
+    ).finally(() => isOver = true);
+    while (!isOver && !isOn()) await new Promise((resolve) => setTimeout(resolve, 1));
+    if (!isOver) act();
+    const failure = await outcome;
+    if (failure !== undefined) return failure;
+  }
+  throw new Error("it was over 20 times before it could be disturbed");
+}
