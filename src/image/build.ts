@@ -18,7 +18,7 @@ import { VERSION } from "../system/program_info.ts";
 import { namesIn, storeError } from "../system/files.ts";
 import { digestOf } from "../store.ts";
 import { digestOfFile } from "../system/digest.ts";
-import { placeImage } from "./cache.ts";
+import { type Manifest, placeImage, writeManifest } from "./cache.ts";
 import { type Architecture, type BuildRow, type CatalogRow, debianArchitecture } from "./catalog.ts";
 import { CMDLINE, CMDLINE_OFFLINE, earlyScript, firstScript, lateScript } from "./recipe.ts";
 import { unpackKernel } from "./vmlinux.ts";
@@ -94,7 +94,7 @@ async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work
     for (const [part, name] of Object.entries(parts)) sha256[part] = await digestOfFile(at(name));
     const version = digestOf(Object.values(sha256).join(" "));
     const console = arch === "x86_64" ? "ttyS0" : "ttyAMA0";
-    const manifest = {
+    const manifest: Manifest = {
       name: row.alias,
       arch,
       ...parts,
@@ -107,8 +107,8 @@ async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work
       defaultMemoryMiB: BUILT_MEMORY_MIB,
       origin: { kind: "built", at: new Date().toISOString(), by: `fleetbox ${VERSION}` },
     };
-    await Deno.writeTextFile(at("image.json"), JSON.stringify(manifest, null, 2) + "\n");
-    for (const name of [...Object.values(parts), "image.json"]) Deno.chmodSync(at(name), 0o400);
+    await writeManifest(aside, manifest);
+    for (const name of Object.values(parts)) Deno.chmodSync(at(name), 0o400);
     signal?.throwIfAborted();
     return place(version);
   };

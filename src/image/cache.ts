@@ -239,6 +239,11 @@ async function patiently(
   }
 }
 
+/** Writes `image.json` into an image's directory while it is made ({@link placeImage}). */
+export async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
+  await Deno.writeTextFile(join(directory, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
+}
+
 /** Reads and checks `image.json`. @throws {FleetboxError} `not-found`, `damaged` */
 export function readManifest(directory: string): Manifest {
   const path = join(directory, "image.json");

@@ -23,6 +23,7 @@ import {
   placeImage,
   point,
   withImageLock,
+  writeManifest,
 } from "./cache.ts";
 import { type Architecture, type CatalogRow, catalogRow, debianArchitecture } from "./catalog.ts";
 import { compressionOf, unpackFile } from "./compression.ts";
@@ -216,7 +217,7 @@ async function place(
       defaultMemoryMiB: row?.defaultMemoryMiB ?? 1024,
       origin: { kind: isOurs ? "downloaded" : "unpacked", at: new Date().toISOString(), from: source.from },
     };
-    await Deno.writeTextFile(join(aside, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
+    await writeManifest(aside, manifest);
     await Deno.chmod(disk, 0o400);
     return target;
   };

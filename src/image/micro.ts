@@ -14,7 +14,7 @@ import { FleetboxError } from "../core/errors.ts";
 import { companion } from "../system/program_info.ts";
 import { storeError } from "../system/files.ts";
 import type { Store } from "../store.ts";
-import { hasImage, imageDirectory, type Manifest, placeImage, readManifest } from "./cache.ts";
+import { hasImage, imageDirectory, type Manifest, placeImage, readManifest, writeManifest } from "./cache.ts";
 import { bytesOf } from "./embedded.ts";
 
 export const MICRO = "micro";
@@ -83,7 +83,7 @@ async function unpack(source: string, manifest: Manifest, place: string): Promis
         const digest = await copy(source, file, join(aside, file));
         if (digest !== manifest.sha256?.[part]) throw damaged(manifest, part, digest);
       }
-      await Deno.writeTextFile(join(aside, "image.json"), JSON.stringify(manifest, null, 2) + "\n", { mode: 0o400 });
+      await writeManifest(aside, manifest);
       return place;
     });
   } catch (cause) {

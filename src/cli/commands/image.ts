@@ -7,6 +7,7 @@ import { type CachedImage, cachedImages, removeImage } from "../../image/cache.t
 import { type Architecture, CATALOG, debianArchitecture, parseArchitecture } from "../../image/catalog.ts";
 import { ALIASES, describeDirectory } from "../../image/image.ts";
 import type { Store } from "../../store.ts";
+import { bytesUsed } from "../../system/files.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { ageText, elapsedText } from "../arguments/duration.ts";
 import { throwAll } from "../error_text.ts";
@@ -238,8 +239,7 @@ Example:
 
 function tellResult(event: "pull" | "build", image: string, directory: string, startedMs: number, json: boolean): void {
   const { id, disk, virtualBytes } = describeDirectory(image, directory);
-  const { blocks, size } = Deno.statSync(disk);
-  const bytes = blocks === null ? size : blocks * 512;
+  const bytes = bytesUsed(disk);
   if (json) return sayJson({ event, image, id, bytes });
   const what = `${bytesText(bytes)}, a disk of ${bytesText(virtualBytes)}`;
   say(`${image}: ${what} (${elapsedText(performance.now() - startedMs)}); it is ${join(directory)}`);
