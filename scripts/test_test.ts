@@ -50,6 +50,19 @@ Deno.test("scripts/test counts what fails twice as failed, not as flaky; and not
   assert.deepEqual(good.lines.slice(-2), ["0 flaky", "1 passed, 0 failed"]);
 });
 
+Deno.test("scripts/test runs a file again when nothing of its failure names it, alone and beside others", async () => {
+  const files = {
+    "harness.ts": `export const test = () => {${DENO_TESTS}};`,
+    "some_test.ts": 'import { test } from "./harness.ts"; test();',
+    "other_test.ts": 'Deno.test("good", () => {});',
+  };
+  for (const program of ["deno", "parallel"]) {
+    const { code, lines } = await run(files, `some|${program}|ROOT/some_test.ts ROOT/other_test.ts`);
+    assert.equal(code, 0, lines.join("\n"));
+    assert.deepEqual(lines.slice(-2), ["1 flaky", "3 passed, 0 failed"], program);
+  }
+});
+
 Deno.test("scripts/test runs a program's failed lines again, and names those that then are ok", async () => {
   const program = `#!/bin/sh
 echo "ok 1 - first"

@@ -19,6 +19,7 @@
  * `frames.ts`, `hostile.ts`.
  */
 
+import { dirname } from "../../src/system/path.ts";
 import { runGateway } from "./usernet.ts";
 import { runGuest } from "./guest.ts";
 import { QmpServer } from "./qmp_server.ts";
@@ -210,7 +211,11 @@ async function main(args: string[]): Promise<void> {
     const argument = options.get("-blockdev")!.find((text) => text.includes("driver=file"))!;
     await lockDisk(writable.filename[0], argument);
     const isFile = all("-object").some((values) => values[""]?.[0] === "memory-backend-memfd");
-    const memory = new FakeMemory(isFile && behaviour.memory !== "plain", memoryMiB);
+    const memory = new FakeMemory(
+      isFile && behaviour.memory !== "plain",
+      memoryMiB,
+      dirname(writable.filename[0]),
+    );
     const isIncoming = options.has("-incoming");
     if (isIncoming) qmp.status = "inmigrate";
     const guest = runGuest({

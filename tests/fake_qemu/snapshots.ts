@@ -16,9 +16,10 @@ export class FakeMemory {
   readonly #file: Deno.FsFile | undefined;
   #text = "";
 
-  constructor(isFile: boolean, sizeMiB: number) {
+  /** @param place where the file has its name for a moment: a process that is killed just then leaves it there */
+  constructor(isFile: boolean, sizeMiB: number, place: string) {
     if (!isFile) return;
-    const dir = Deno.makeTempDirSync({ prefix: "fleetbox-fake-" });
+    const dir = Deno.makeTempDirSync({ dir: place, prefix: "fake-memory-" });
     try {
       this.#file = Deno.openSync(`${dir}/memfd:memory-backend-memfd`, { read: true, write: true, createNew: true });
       this.#file.truncateSync(sizeMiB * 1024 * 1024);

@@ -18,7 +18,12 @@ test(
     const df = new Deno.Command("df", { args: ["-Pk", box.home] });
     const freeKiB = async () =>
       Number(new TextDecoder().decode((await df.output()).stdout).split("\n")[1].split(/\s+/)[3]);
-    Deno.writeFileSync(ballast, new Uint8Array((await freeKiB() - 4 * 1024) * 1024).fill(1));
+    // In pieces: the machines write meanwhile, so what is free now is less in a moment.
+    {
+      using file = Deno.openSync(ballast, { create: true, write: true });
+      const piece = new Uint8Array(MIB).fill(1);
+      while (await freeKiB() > 5 * 1024) file.writeSync(piece);
+    }
 
     // 9 MiB of known text, while the host has space for 4: an emulated guest on a busy host needs its time for each. No SSH
     // session waits for it: that would end after a minute without a sign of life from a machine that is paused.

@@ -11,12 +11,14 @@
  * has egress or access to the host) cuts the guests off; forwards still work.
  */
 
+import { settles } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Forward, ForwardRequest, Gateway, GatewaySpec, MachineExit } from "../contract.ts";
 import { checkSocketPaths, monitorArguments, option, sandboxArguments, streamNetdev } from "./arguments.ts";
 import { machineExit } from "./exits.ts";
 import { adopt, launch, type QemuProcess } from "./process.ts";
+import { QmpClosedError } from "./qmp.ts";
 import { SUBNET } from "../../network/subnet.ts";
 
 /** @see Driver.startGateway */
@@ -46,6 +48,8 @@ export async function adoptGateway(
 const LABEL = "The gateway (QEMU)";
 const DEFAULT_NAME = "gateway";
 const USER_NETDEV = "user0";
+/** How long a gateway may take from the end of its connection to its own. */
+const LAST_WORDS_MS = 2_000;
 
 /** The arguments of a gateway. Pure. @throws {FleetboxError} `misuse`: a malformed path, address or port. */
 export function gatewayArguments(spec: GatewaySpec): string[] {
@@ -120,7 +124,13 @@ class QemuGateway implements Gateway {
   }
 
   async #monitor(command: string): Promise<string> {
-    return (await this.qemu.qmp.humanMonitor(command)).trim();
+    try {
+      return (await this.qemu.qmp.humanMonitor(command)).trim();
+    } catch (thrown) {
+      // QEMU that dies closes its connection a moment before its last words are here. They are the reason.
+      if (!(thrown instanceof QmpClosedError) || !await settles(this.exited, LAST_WORDS_MS)) throw thrown;
+      throw new FleetboxError("failed", (await this.exited).message, { cause: thrown });
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -49,6 +49,16 @@ async function firstTcpPacket(netSocket: string, ip: string): Promise<{ from: st
   throw new Error("the gateway hung up");
 }
 
+Deno.test("real QEMU: what a gateway leaves unanswered when it dies is refused with how it died", async () => {
+  await using workspace = new Workspace();
+  const gateway = await startGateway(specIn(workspace));
+  Deno.kill(gateway.process.pid, "SIGSTOP");
+  const asked = gateway.forwards();
+  Deno.kill(gateway.process.pid, "SIGKILL");
+  await assert.rejects(asked, code("failed", /killed from outside/));
+  await gateway.close();
+});
+
 Deno.test("real QEMU: a forward leads to the guest although the guest may not go out", async () => {
   await using workspace = new Workspace();
   const gateway = await startGateway(specIn(workspace, { forwards: [{ ip: "10.88.0.11" }, { ip: "10.88.0.12" }] }));
