@@ -2,12 +2,13 @@
  * The store: every path that fleetbox writes, and how it writes them.
  *
  *     ~/.fleetbox/                     0700; or $FLEETBOX_HOME
- *       clusters/<cluster>/<member>/   config.json disk.qcow2 seed.img serial.log pid .lock; fixture-<n>.img;
- *                                      qmp.sock and net.sock (links)
+ *       clusters/<cluster>/<member>/   config.json disk.qcow2 (or disk-<n>.qcow2) seed.img serial.log pid .lock;
+ *                                      fixture-<n>.img; qmp.sock and net.sock (links)
  *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
  *       run/<h>.qmp .net .con          the hypervisor's QMP, network and console sockets
  *       run/<g>.json                   a group's record: its holder, its running hypervisors
  *       run/<g>.gwq   run/<g>.gwn      the gateway's QMP and network sockets
+ *       snapshots/                     layers of disks, templates, checkpoints: `store/snapshots.ts`
  *       images/ bin/ caches, written once, renamed into place
  *       id_ed25519  id_ed25519.pub     the installation's own key
  *       runner-<first member>.log      a holder's output
@@ -37,6 +38,7 @@ import { identify } from "./system/process.ts";
 import { sha256 } from "./core/sha256.ts";
 import { byteLength } from "./core/bytes.ts";
 import { damaged, type MemberConfig, parseConfig, type StoredMember } from "./store/config.ts";
+import { hasDisk } from "./store/disk.ts";
 import { type GroupRecord, parseGroupRecord } from "./store/records.ts";
 
 export { type MemberConfig, parseConfig, type StoredMember } from "./store/config.ts";
@@ -46,6 +48,7 @@ export { type GroupRecord, parseGroupRecord } from "./store/records.ts";
 export interface MemberPaths {
   dir: string;
   config: string;
+  /** Its first disk; {@link diskOf} gives the present one. */
   disk: string;
   seed: string;
   /** The variables of its UEFI firmware, when it has one. */
@@ -102,6 +105,9 @@ export class Store {
   }
   get binDir(): string {
     return join(this.root, "bin");
+  }
+  get snapshotsDir(): string {
+    return join(this.root, "snapshots");
   }
   get runDir(): string {
     return join(this.root, "run");
@@ -230,7 +236,7 @@ export class Store {
       if (cause instanceof Deno.errors.NotADirectory) return undefined;
       if (!isNotFound(cause)) return { name, damage: damaged(name, paths.config, messageOf(cause), cause) };
       // A directory with a disk and no config is damaged; one without a disk is an interrupted start.
-      if (!exists(paths.disk)) return undefined;
+      if (!hasDisk(paths.dir)) return undefined;
       return { name, damage: damaged(name, paths.config, "it is missing, and there is a disk", cause) };
     }
     try {
@@ -279,7 +285,7 @@ export class Store {
   }
 
   /**
-   * Deletes files that a killed process left half-made in the root, in `run`, `images` and among these members' files, and
+   * Deletes files that a killed process left half-made in the root, in `run`, `images`, `snapshots` and among these members' files, and
    * directories that it left half-removed in `clusters`; also those of `ending`, a process that is about to end.
    */
   sweepTemporary(names: readonly string[], ending?: number): void {
@@ -289,6 +295,7 @@ export class Store {
         this.runDir,
         this.imagesDir,
         this.clustersDir,
+        this.snapshotsDir,
         ...names.map((name) => this.member(name).dir),
       ]
     ) {

@@ -85,6 +85,7 @@ const TYPES: Record<string, Record<string, true>> = {
     },
     ...{ firmware: true, created_at: true, instance_id: true, fixtures: true, user_data: true, ip: true, user: true },
     ...{ owner: true, group: true, forwards: true, egress: true, host_access: true },
+    ...{ disk_file: true, layers: true, template: true, from_checkpoint: true },
   } satisfies Keys<MemberConfig>,
   paths: {
     ...{ dir: true, config: true, disk: true, seed: true, efiVars: true, serialLog: true, qmpSocket: true },

@@ -14,6 +14,7 @@ import { codeOf } from "../core/errors.ts";
 import { cachedImages, imageDirectory } from "../image/cache.ts";
 import { currentMicro, MICRO } from "../image/micro.ts";
 import { clusterOf, isName } from "../core/names.ts";
+import { hasDisk } from "../store/disk.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
@@ -170,8 +171,8 @@ async function pidfiles(store: Store, live: Live): Promise<Found[]> {
 /** Members' directories without a config and a disk: interrupted starts. */
 function directories(store: Store, live: Live): Found[] {
   const isHalfMade = (name: string, now: Live) => {
-    const { dir, config, disk } = store.member(name);
-    return !now.has(name) && !exists(config) && !exists(disk) && names(dir).every((file) => HALF_MADE.test(file));
+    const { dir, config } = store.member(name);
+    return !now.has(name) && !exists(config) && !hasDisk(dir) && names(dir).every((file) => HALF_MADE.test(file));
   };
   const halfMade = memberDirectories(store).filter((name) => isHalfMade(name, live)).map((name): Found => {
     const { dir, lock } = store.member(name);
@@ -195,13 +196,13 @@ function directories(store: Store, live: Live): Found[] {
 function temporaries(store: Store): Found[] {
   const dirs = [
     ...[store.root, store.runDir, store.binDir, store.clustersDir, store.imagesDir, join(store.imagesDir, "refs")],
+    store.snapshotsDir,
     ...memberDirectories(store).map((name) => store.member(name).dir),
   ];
   const isLeft = (file: string) => {
     const writer = writerOf(file);
     return writer !== undefined && !identify(writer);
   };
-  const hasDisk = (path: string) => exists(join(path, "disk.qcow2"));
   return dirs.flatMap((dir) =>
     names(dir).filter(isLeft).map((file) => join(dir, file)).filter((path) => !hasDisk(path)).map((path) => ({
       ...found(store, "temporary", path),

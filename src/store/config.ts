@@ -5,6 +5,7 @@ import { isName } from "../core/names.ts";
 import type { KeptUse, PortForward, SharedDirectory } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import { isPort, isProcess } from "./checks.ts";
+import { DISK_FILE } from "./disk.ts";
 
 /** A member's `config.json`. */
 export interface MemberConfig extends KeptUse {
@@ -42,7 +43,18 @@ export interface MemberConfig extends KeptUse {
   owner?: ProcessIdentity;
   /** {@link GroupRecord.id} of the group that it last booted in. It belongs there while that group lives. */
   group?: string;
+  /** The file of its disk, in its directory. Absent: `disk.qcow2`. */
+  disk_file?: string;
+  /** The layers below its disk (`snapshots.ts`), the top one first; its image is below them. Absent: the image alone. */
+  layers?: string[];
+  /** The key of the template that it was started from. */
+  template?: string;
+  /** The checkpoint that it was made from. */
+  from_checkpoint?: string;
 }
+
+/** A layer's id, or a template's key. */
+export const SNAPSHOT_ID = /^[0-9a-f]{16}$/;
 
 /** A member as the store knows it: its config, or why there is none. */
 export type StoredMember = { name: string; config: MemberConfig } | { name: string; damage: FleetboxError };
@@ -86,6 +98,13 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
   group: optional(string),
   egress: optional(shaped(/^(on|off)$/, '"on" or "off"')),
   host_access: optional([(value) => typeof value === "boolean", "true or false"]),
+  disk_file: optional(shaped(DISK_FILE, "disk.qcow2 or disk-<n>.qcow2")),
+  layers: optional([
+    (value) => Array.isArray(value) && value.every((id) => typeof id === "string" && SNAPSHOT_ID.test(id)),
+    "a list of layers' ids, each 16 hexadecimal digits",
+  ]),
+  template: optional(shaped(SNAPSHOT_ID, "a template's key, 16 hexadecimal digits")),
+  from_checkpoint: optional([isName, "a checkpoint's name"]),
 };
 
 function isSharedDirectory(value: unknown): boolean {
@@ -100,7 +119,11 @@ function isForward(value: unknown): boolean {
 
 /** Parses a config, from any text. @throws {Error} why it is not a config. */
 export function parseConfig(text: string, name: string): MemberConfig {
-  const value: unknown = JSON.parse(text);
+  return checkConfig(JSON.parse(text), name);
+}
+
+/** The same of a value that was parsed. */
+export function checkConfig(value: unknown, name: string): MemberConfig {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError("it is not a JSON object");
   }

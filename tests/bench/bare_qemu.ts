@@ -52,7 +52,7 @@ export async function prepareBare(store: Store, name: string): Promise<BareMachi
   });
   const binary = findQemu();
   const { accelerator } = await chooseAccelerator({ binary, cacheFile: store.acceleratorCache });
-  const spec = machineSpec(store.member(name), prepared.config, prepared.image, { binary, accelerator, bound: false });
+  const spec = machineSpec(store, prepared.config, prepared.image, { binary, accelerator, bound: false });
   const sshPort = freePort();
   const user =
     `user,id=net0,ipv6=off,net=${SUBNET.cidr},host=${SUBNET.gateway},dns=${SUBNET.dns},dhcpstart=${SUBNET.dhcpStart},restrict=on,` +

@@ -5,6 +5,7 @@
 import * as assert from "#assert";
 import { run } from "../../src/system/process.ts";
 import type { GroupRecord } from "../../src/store.ts";
+import { diskOf } from "../../src/store/disk.ts";
 import { parentOf } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 
@@ -16,7 +17,7 @@ export function disksOf(box: Sandbox): Disks {
   const disks: Disks = new Map();
   for (const name of box.stored()) {
     try {
-      disks.set(name, Deno.statSync(box.store.member(name).disk).ino!);
+      disks.set(name, Deno.statSync(diskOf(box.store, box.store.config(name) ?? { name })).ino!);
     } catch { /* it has none yet */ }
   }
   return disks;
@@ -54,7 +55,7 @@ function isGatewayOf(record: GroupRecord, command: string, box: Sandbox): boolea
 export function noSharedDisks(box: Sandbox): string[] {
   const users = new Map<string, number[]>();
   for (const { pid, command } of box.processes("machine")) {
-    for (const [, disk] of command.matchAll(/filename=([^, ]*\/disk\.qcow2)/g)) {
+    for (const [, disk] of command.matchAll(/filename=([^, ]*\/disk(?:-\d+)?\.qcow2)/g)) {
       users.set(disk, [...users.get(disk) ?? [], pid]);
     }
   }
@@ -74,7 +75,7 @@ export async function disksAreWhole(box: Sandbox): Promise<string[]> {
   const problems: string[] = [];
   for (const name of disksOf(box).keys()) {
     try {
-      await run("qemu-img", ["check", "-q", box.store.member(name).disk]);
+      await run("qemu-img", ["check", "-q", diskOf(box.store, box.store.config(name) ?? { name })]);
     } catch (thrown) {
       problems.push(`the disk of ${name}: ${thrown}`);
     }

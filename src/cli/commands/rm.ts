@@ -3,6 +3,7 @@
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
+import { diskOf } from "../../store/disk.ts";
 import { bytesUsed } from "../../system/files.ts";
 import { throwAll } from "../error_text.ts";
 import { ask, canAsk, forceMissing } from "../terminal/consent.ts";
@@ -128,10 +129,10 @@ async function askFor(store: Store, names: readonly string[]): Promise<void> {
   say("This deletes:");
   for (const name of names) {
     const { report } = await observeMember(store, name);
+    const stored = store.readMember(name);
+    const disk = stored && "config" in stored ? diskOf(store, stored.config) : store.member(name).disk;
     say(
-      `  ${name}${report?.running ? " (it runs: its power is cut)" : ""}, disk ${
-        bytesText(bytesUsed(store.member(name).disk))
-      }`,
+      `  ${name}${report?.running ? " (it runs: its power is cut)" : ""}, disk ${bytesText(bytesUsed(disk))}`,
     );
   }
   ask(`Delete ${names.length === 1 ? names[0] : `these ${names.length} members`}?`);

@@ -3,7 +3,8 @@
 import { Command } from "../arguments/parser.ts";
 import { getGroup, getReport } from "../../control.ts";
 import { checkName } from "../../core/names.ts";
-import { type MemberPaths, naturalOrder, type Store } from "../../store.ts";
+import { naturalOrder, type Store } from "../../store.ts";
+import { diskOf } from "../../store/disk.ts";
 import type { GroupReport, PortReport } from "../../wire.ts";
 import { ageText } from "../arguments/duration.ts";
 import { forwardLine, type MemberView, viewOf } from "../member_view.ts";
@@ -41,21 +42,22 @@ Example:
       const group = member.report ? await getGroup(store, member.name).catch(() => undefined) : undefined;
       const view = viewOf(member, observeGroups(store), group?.bound);
       if (flags.json) sayJson(statusJson(store, member, view, group));
-      else statusLines(view, member, store.member(member.name), group, Date.now(), terminalWidth()).forEach(say);
+      else statusLines(view, member, store, group, Date.now(), terminalWidth()).forEach(say);
       const command = member.report?.command;
       if (flags.verbose && !flags.json && command) say(`\n${command.map(shellQuote).join(" ")}`);
     });
 }
 
 function statusJson(store: Store, member: MemberFacts, view: MemberView, group: GroupReport | undefined) {
+  const config = member.stored && "config" in member.stored ? member.stored.config : undefined;
   return {
     ...view,
     ...member.report,
     ...egressOf(view, group),
     ...(group && { accelerator: group.accelerator }),
     ...(group?.gateway_trouble && { gateway_trouble: group.gateway_trouble }),
-    config: member.stored && "config" in member.stored ? member.stored.config : null,
-    paths: store.member(member.name),
+    config: config ?? null,
+    paths: { ...store.member(member.name), ...(config && { disk: diskOf(store, config) }) },
   };
 }
 
@@ -69,7 +71,7 @@ function egressOf(view: MemberView, group: GroupReport | undefined): Pick<Member
 function statusLines(
   view: MemberView,
   { report, stored }: MemberFacts,
-  paths: MemberPaths,
+  store: Store,
   group: GroupReport | undefined,
   nowMs: number,
   columns = Infinity,
@@ -98,14 +100,14 @@ function statusLines(
     ["gateway", group?.gateway_trouble],
     ["cpus", view.cpus?.toString()],
     ["memory", view.memory_mb === undefined ? undefined : sizeText(view.memory_mb)],
-    ["disk", config && `${sizeText(config.disk_mb)}, ${paths.disk}`],
+    ["disk", config && `${sizeText(config.disk_mb)}, ${diskOf(store, config)}`],
     ["image", view.image],
     ["mac", config?.mac],
     ["created", config?.created_at],
     ["hypervisor", report?.hypervisor_pid === undefined ? undefined : `process ${report.hypervisor_pid}`],
     ["accelerator", group?.accelerator && `${group.accelerator.name} (${group.accelerator.reason})`],
     ["holder", report && `process ${report.pid}${group ? `, fleetbox ${group.version}` : ""}`],
-    ["console", paths.serialLog],
+    ["console", store.member(view.name).serialLog],
     ["received", report?.network && traffic(report.network.rx_frames, report.network.rx_bytes)],
     ["sent", report?.network && traffic(report.network.tx_frames, report.network.tx_bytes)],
     ["dropped", report?.network && droppedText(report.network)],

@@ -2,6 +2,7 @@
 
 import { removeMember } from "../../store/remove.ts";
 import type { Store } from "../../store.ts";
+import { hasDisk } from "../../store/disk.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
@@ -40,7 +41,7 @@ export async function removeOwned(
  */
 export async function removeCreated(store: Store, member: Member, isWanted: boolean): Promise<boolean> {
   const { name, paths } = member;
-  const isBlank = !exists(paths.config) && !exists(paths.disk);
+  const isBlank = !exists(paths.config) && !hasDisk(paths.dir);
   if (!isBlank && !(member.created && isWanted)) return false;
   try {
     await removeMember(store, name, { isServedHere: true });

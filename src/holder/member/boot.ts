@@ -72,7 +72,7 @@ export class Boot {
 /** Boots a member as who it is on its network. @throws the cause, when it does not come up. */
 export async function bootMember(boot: Boot, identity: Identity): Promise<void> {
   const { member, options, signal } = boot;
-  const { context, name, paths, phases } = member;
+  const { context, name, phases } = member;
   try {
     phases.to({ kind: "preparing", boot, stage: "image" });
     const { arch } = context.store.config(name) ?? options;
@@ -96,7 +96,7 @@ export async function bootMember(boot: Boot, identity: Identity): Promise<void> 
     signal.throwIfAborted();
     if (spec.status === "rejected") throw spec.reason;
     if (written.status === "rejected") throw written.reason;
-    member.tell(`its image is ${prepared.image.id}, its disk ${prepared.created ? "new" : "kept"}: ${paths.disk}`);
+    member.tell(`its image is ${prepared.image.id}, its disk ${prepared.created ? "new" : "kept"}: ${spec.value.disk}`);
     const command = context.driver.commandLine(spec.value);
     member.tell("its hypervisor's command line", command);
     advance(boot, "boot");
@@ -157,10 +157,10 @@ export async function adoptMember(
 }
 
 /** The driver's spec for a prepared member, checked. */
-async function specOf({ context, paths }: Member, { config, image }: Prepared): Promise<MachineSpec> {
+async function specOf({ context }: Member, { config, image }: Prepared): Promise<MachineSpec> {
   const { bound, host, driver } = context;
   const { binary, accelerator } = await host.choice(image.arch);
-  const spec = machineSpec(paths, config, image, { binary, accelerator: accelerator.accelerator, bound });
+  const spec = machineSpec(context.store, config, image, { binary, accelerator: accelerator.accelerator, bound });
   driver.check(spec);
   return spec;
 }

@@ -8,6 +8,7 @@
 import { FleetboxError, toWireError, type WireError } from "../../core/errors.ts";
 import type { ForwardWish, Options, PortForward } from "../../core/options.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
+import { diskOf } from "../../store/disk.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Driver, MachineEvent, MachineExit } from "../../vmm/contract.ts";
 import { type Detail, encodeLine, type MemberReport, type SshEndpoint, type State } from "../../wire.ts";
@@ -152,7 +153,8 @@ export class Member {
 
   /** The virtual CPUs are paused. After a full disk the machine resumes once there is space. */
   pause(reason: PauseReason, what: string): void {
-    const { disk, dir } = this.paths;
+    const { disk: first, dir } = this.paths;
+    const disk = this.config ? diskOf(this.context.store, this.config) : first;
     const isFull = reason === "disk-full";
     const message = `paused: ${isFull ? "disk full" : "disk error"}: ${what} (${disk})`;
     const { now } = this.phases;

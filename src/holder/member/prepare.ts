@@ -7,7 +7,9 @@
  */
 
 import { FleetboxError } from "../../core/errors.ts";
+import { diskOf } from "../../store/disk.ts";
 import { reserveForwards } from "../../store/forwards.ts";
+import { snapshotPaths } from "../../store/snapshots.ts";
 import { checkSharedDirectories, writeSharedDirectoryImage } from "../../guest/shared_directories.ts";
 import { ensureKey } from "../../guest/key.ts";
 import { writeSeed } from "../../guest/seed.ts";
@@ -75,7 +77,7 @@ export async function prepareMember(request: PrepareRequest): Promise<Prepared> 
     config = await reserveForwards(store, config, options.publish ?? []);
     if (!existing || isChanged(existing, config)) await store.writeConfig(config);
     await allEnded([
-      ensureDisk(paths, config, image),
+      ensureDisk(store, config, image),
       ensureFirmware(paths, image),
       writeSeed(paths.seed, {
         hostName,
@@ -159,17 +161,18 @@ async function ensureFirmware(paths: MemberPaths, { boot, arch }: Image): Promis
 
 /** The driver's spec for a prepared member. Reads none of its files. */
 export function machineSpec(
-  paths: MemberPaths,
+  store: Store,
   config: MemberConfig,
   image: Image,
   host: { binary: string; accelerator: string; bound: boolean },
 ): MachineSpec {
+  const paths = store.member(config.name);
   return {
     name: config.name,
     cpus: config.cpus,
     memoryMiB: config.memory_mb,
     mac: config.mac,
-    disk: paths.disk,
+    disk: diskOf(store, config),
     seed: paths.seed,
     extraDisks: config.fixtures.map((_, index) => ({
       path: paths.sharedDirectoryImage(index),
@@ -230,18 +233,24 @@ function checkMemory(config: MemberConfig, image: Image): void {
   }
 }
 
-async function ensureDisk(paths: MemberPaths, config: MemberConfig, image: Image): Promise<void> {
-  if (exists(paths.disk)) return;
-  if (exists(paths.serialLog)) {
+/** Makes the disk of a member that never booted: on the top one of its layers, or else on its image. */
+async function ensureDisk(store: Store, config: MemberConfig, image: Image): Promise<void> {
+  const disk = diskOf(store, config);
+  if (exists(disk)) return;
+  if (exists(store.member(config.name).serialLog)) {
     throw new FleetboxError(
       "damaged",
-      `The disk of "${config.name}" is gone (${paths.disk}), and it has booted before`,
+      `The disk of "${config.name}" is gone (${disk}), and it has booted before`,
       {
         hint: `Put the disk back, or remove the member: fleetbox rm ${config.name}`,
       },
     );
   }
-  await createOverlay(paths.disk, image, config.disk_mb);
+  const [layer] = config.layers ?? [];
+  const base = layer === undefined
+    ? image
+    : { disk: snapshotPaths(store).layer(layer), format: "qcow2", virtualBytes: 0 } as const;
+  await createOverlay(disk, base, config.disk_mb);
 }
 
 /** Like `Promise.all`, but after a failure it waits for the others, so that no write comes later. */

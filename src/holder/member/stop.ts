@@ -2,8 +2,9 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
-import { exists, removeIfThere } from "../../system/files.ts";
+import { removeIfThere } from "../../system/files.ts";
 import type { MemberPaths } from "../../store.ts";
+import { hasDisk } from "../../store/disk.ts";
 import type { Rung } from "../../vmm/contract.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { log } from "../log.ts";
@@ -60,7 +61,7 @@ export async function endOrphan(
   process: ProcessIdentity,
   force: boolean,
 ): Promise<void> {
-  if (!force && isAlive(process) && exists(paths.disk)) {
+  if (!force && isAlive(process) && hasDisk(paths.dir)) {
     throw new FleetboxError("conflict", `Cannot stop "${name}": its machine (process ${process.pid}) does not answer`, {
       hint: `End it without asking it: fleetbox stop --force ${name}`,
     });

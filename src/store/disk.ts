@@ -1,0 +1,22 @@
+/**
+ * The file of a member's disk. It is `disk.qcow2` until the disk is frozen as a layer (`snapshots.ts`): then a new file, empty
+ * and on top of that layer, is the disk, and the config names it.
+ */
+
+import { namesIn } from "../system/files.ts";
+import { join } from "../core/paths.ts";
+import type { MemberConfig, Store } from "../store.ts";
+
+/** Every name that a disk's file may have. */
+export const DISK_FILE = /^disk(-[1-9][0-9]{0,5})?\.qcow2$/;
+
+/** The disk of a member that has a config; without one, its `disk.qcow2`. */
+export function diskOf(store: Store, config: Pick<MemberConfig, "name" | "disk_file">): string {
+  const { dir, disk } = store.member(config.name);
+  return config.disk_file === undefined ? disk : join(dir, config.disk_file);
+}
+
+/** Whether a directory has a file with the name of a disk, a present or an earlier one. */
+export function hasDisk(dir: string): boolean {
+  return namesIn(dir).some((name) => DISK_FILE.test(name));
+}
