@@ -214,7 +214,7 @@ async function main(args: string[]): Promise<void> {
     const memory = new FakeMemory(
       isFile && behaviour.memory !== "plain",
       memoryMiB,
-      dirname(writable.filename[0]),
+      dirname(Deno.env.get("FLEETBOX_FAKE_QEMU_FILE") ?? writable.filename[0]), // not on the store's disk: it may be full
     );
     const isIncoming = options.has("-incoming");
     if (isIncoming) qmp.status = "inmigrate";
