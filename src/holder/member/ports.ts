@@ -20,9 +20,9 @@ export class MemberPorts {
     this.#forwards = this.store.config(this.name)?.forwards ?? [];
     await Promise.all(this.#forwards.map(async (forward) => {
       const wanted = { ip, port: forward.guest_port, hostPort: forward.host_port };
-      if (isAdopted) return await this.network.publishAgain(wanted);
+      if (isAdopted) return await this.network.ports.openAgain(wanted);
       try {
-        await this.network.publish(wanted);
+        await this.network.ports.open(wanted);
       } catch (cause) {
         throw this.#problem(forward, cause);
       }
@@ -42,7 +42,7 @@ export class MemberPorts {
       const address = ip();
       if (address !== undefined) {
         try {
-          await this.network.publish({ ip: address, port: made.guest_port, hostPort: made.host_port });
+          await this.network.ports.open({ ip: address, port: made.guest_port, hostPort: made.host_port });
         } catch (cause) {
           if (after !== before) await this.store.writeConfig(before);
           throw this.#problem(made, cause);
@@ -58,14 +58,14 @@ export class MemberPorts {
     return await this.store.withMemberLock(this.name, async () => {
       this.#config();
       const gone = await dropForward(this.store, this.name, hostPort);
-      await this.network.unpublish(hostPort);
+      await this.network.ports.close(hostPort);
       this.#forwards = this.store.config(this.name)?.forwards ?? [];
       return gone;
     });
   }
 
   report(): ForwardReport[] {
-    return this.#forwards.map((one) => ({ ...one, ...this.network.published(one.host_port) }));
+    return this.#forwards.map((one) => ({ ...one, ...this.network.ports.state(one.host_port) }));
   }
 
   #config(): MemberConfig {

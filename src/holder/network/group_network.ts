@@ -1,5 +1,5 @@
 /**
- * A group's private network in the holder: the switch, the gateway, DNS for its members, the port forwards.
+ * A group's private network in the holder: the switch, the gateway, DNS for its members, the ports to their SSH servers.
  *
  * The switch is in this process; the gateway is a child that lives as long as the group. A gateway that dies is started
  * again with the same port forwards, so addresses that a user wrote down stay valid. A member is added by {@link
@@ -8,7 +8,7 @@
 
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { pause, settles } from "../../core/deadline.ts";
-import type { Driver, Forward, Gateway, GatewaySpec } from "../../vmm/contract.ts";
+import type { Driver, Gateway, GatewaySpec } from "../../vmm/contract.ts";
 import type { GatewayRules } from "../../network/guard.ts";
 import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
@@ -19,6 +19,7 @@ import { portReport } from "./port_report.ts";
 import { forwardAgain, type GatewayBefore, unreachable } from "./forward_again.ts";
 import { GatewayKeeper } from "./gateway_supervisor.ts";
 import { LazyDns } from "./lazy_dns.ts";
+import { PublishedPorts } from "./published_ports.ts";
 import { describe, log } from "../log.ts";
 
 interface NetworkOptions {
@@ -67,9 +68,8 @@ export class GroupNetwork {
   readonly #over = new AbortController();
   /** Host ports that lead to port 22 of an address. */
   readonly #sshPorts = new Map<string, number>();
-  /** The members' port forwards, by host port; with the reason why one is not open. */
-  readonly #published = new Map<number, { ip: string; port: number; problem?: string }>();
-  #opening: Promise<void> = Promise.resolve();
+  /** The members' port forwards. */
+  readonly ports: PublishedPorts;
   /** Members whose machines are being connected early. */
   readonly #early = new Map<string, Promise<void>>();
   /** The intended port of each member, and of the gateway. */
@@ -86,6 +86,11 @@ export class GroupNetwork {
     this.#dns = new LazyDns({ lookup, nameOf });
     this.#switch = new Switch({ dns: this.#dns });
     this.#keeper = new GatewayKeeper({ start: () => this.#run(), onChange: options.onChange, log });
+    this.ports = new PublishedPorts({
+      withGateway: (work) => this.#withGateway(work),
+      ready: () => this.#keeper.ready(),
+      running: () => this.#closing ? undefined : this.#keeper.running,
+    });
   }
 
   /** The gateway's process, while it runs. */
@@ -118,7 +123,7 @@ export class GroupNetwork {
       for (const { ip, port, hostPort } of await gateway.forwards()) {
         if (port === 22 && !published.has(hostPort)) this.#sshPorts.set(ip, hostPort);
       }
-      for (const hostPort of this.#published.keys()) await this.#reopen(gateway, hostPort);
+      await this.ports.openIn(gateway);
       await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
       return gateway;
     } catch (thrown) {
@@ -245,71 +250,6 @@ export class GroupNetwork {
     }
   }
 
-  /**
-   * Makes a host port lead to a member's port, by this gateway and by its successors. Calling it twice is fine.
-   * @throws {FleetboxError} `conflict`: the port is in use; or why the gateway does not run. Then there is no forward.
-   */
-  async publish({ ip, port, hostPort }: Forward): Promise<void> {
-    const before = this.#published.get(hostPort);
-    this.#published.set(hostPort, { ip, port });
-    try {
-      await this.#withGateway((gateway) => this.#open(gateway, { ip, port, hostPort }));
-    } catch (thrown) {
-      if (before) this.#published.set(hostPort, before);
-      else this.#published.delete(hostPort);
-      throw thrown;
-    }
-  }
-
-  /** The same for a running machine: the reason of a failure is kept for {@link published}. */
-  async publishAgain({ ip, port, hostPort }: Forward): Promise<void> {
-    this.#published.set(hostPort, { ip, port });
-    await this.#reopen(await this.#keeper.ready(), hostPort);
-  }
-
-  async #reopen(gateway: Gateway, hostPort: number): Promise<void> {
-    const wanted = this.#published.get(hostPort);
-    if (!wanted) return;
-    try {
-      await this.#open(gateway, { ...wanted, hostPort });
-      delete wanted.problem;
-    } catch (thrown) {
-      wanted.problem = describe(thrown);
-      log(`gateway: cannot open port ${hostPort} again: ${wanted.problem}`);
-    }
-  }
-
-  /** One after the other, so that two calls for the same port do not take each other for another program. */
-  #open(gateway: Gateway, forward: Forward): Promise<void> {
-    const opened = this.#opening.then(() => this.#openNow(gateway, forward));
-    this.#opening = opened.catch(() => {});
-    return opened;
-  }
-
-  async #openNow(gateway: Gateway, { ip, port, hostPort }: Forward): Promise<void> {
-    const there = (await gateway.forwards()).find((one) => one.hostPort === hostPort);
-    if (there?.ip === ip && there.port === port) return;
-    if (there) await gateway.unforward(hostPort); // left by a member that is gone
-    await gateway.forward(ip, port, hostPort);
-  }
-
-  /** Removes a port forward; connections through it live on. */
-  async unpublish(hostPort: number): Promise<void> {
-    if (!this.#published.delete(hostPort) || this.#closing) return;
-    try {
-      await this.#keeper.running?.unforward(hostPort);
-    } catch (thrown) {
-      log(`gateway: cannot remove port ${hostPort}: ${describe(thrown)}`);
-    }
-  }
-
-  /** Whether a port forward is open, and why not. */
-  published(hostPort: number): { open: boolean; problem?: string } {
-    const found = this.#published.get(hostPort);
-    if (!found || !this.#keeper.running) return { open: false };
-    return found.problem === undefined ? { open: true } : { open: false, problem: found.problem };
-  }
-
   /** Connects a machine that listens on its network socket, and connects it again when the link breaks. */
   async plug({ name, mac, ip, netSocket }: Link): Promise<void> {
     this.#dns.load();
@@ -366,7 +306,7 @@ export class GroupNetwork {
 
   /** Removes the port forwards of an address. */
   async unforward(ip: string): Promise<void> {
-    for (const [hostPort, to] of [...this.#published]) if (to.ip === ip) await this.unpublish(hostPort);
+    await this.ports.closeAll(ip);
     this.#wanted.delete(ip);
     const port = this.#sshPorts.get(ip);
     if (port === undefined) return;
