@@ -9,6 +9,7 @@
 import type { Counters, PortCounters } from "./counters.ts";
 import { FrameReader } from "./frame.ts";
 import type { GatewayRules } from "./guard.ts";
+import type { Hold } from "./hold.ts";
 import { FrameQueue } from "./queue.ts";
 import { messageOf } from "../core/errors.ts";
 
@@ -55,6 +56,8 @@ export interface Port {
 
 /** The switch's handler of a port's bytes. Returns the reason when the stream is garbage. */
 export interface PortOwner {
+  /** While it is on, a port passes nothing on. */
+  readonly hold: Hold<LivePort>;
   received(port: LivePort): string | undefined;
   ended(port: LivePort): void;
 }
@@ -125,6 +128,7 @@ export class LivePort implements Port {
           break;
         }
         this.reader.commit(count);
+        if (this.owner.hold.isOn && !await this.#released()) break;
         const garbage = this.owner.received(this);
         if (garbage !== undefined) this.end({ why: "garbage", message: garbage });
       }
@@ -134,11 +138,18 @@ export class LivePort implements Port {
     return this.#end!;
   }
 
+  /** Waits until nothing holds the switch. False: the port ended meanwhile. */
+  async #released(): Promise<boolean> {
+    while (this.owner.hold.isOn && this.isOpen) await this.owner.hold.wait(this);
+    return this.isOpen;
+  }
+
   async #drain(): Promise<void> {
     try {
       while (this.isOpen && !this.queue.isEmpty) {
         let rest = this.queue.take();
         while (rest.length > 0) {
+          if (this.owner.hold.isOn && !await this.#released()) return;
           const count = await this.conn.write(rest);
           if (count >= rest.length) break;
           rest = rest.subarray(count);

@@ -22,6 +22,7 @@ import {
   type GatewayRules,
   isGratuitousArp,
 } from "./guard.ts";
+import { Hold } from "./hold.ts";
 import { macHigh, macLow, MacTable, NOBODY, parseMac } from "./macs.ts";
 import { type Duplex, LivePort, type Port, type PortOptions, type PortOwner } from "./port.ts";
 import { SUBNET } from "./subnet.ts";
@@ -74,6 +75,7 @@ export class Switch {
   readonly #listeners = new Map<string, ActivityListener>();
   readonly #dirty: LivePort[] = [];
   readonly #portOwner: PortOwner = {
+    hold: new Hold(),
     received: (port) => this.#received(port),
     ended: (port) => this.#ended(port),
   };
@@ -146,6 +148,15 @@ export class Switch {
     if (link) link.listener = listener;
   }
 
+  /**
+   * From now on no frame, nor an answer of ours, is delivered to any port, until the returned function is called. What
+   * arrives meanwhile waits and is delivered then, in order. A frame that was already being written to a connection may
+   * still arrive. Holds count.
+   */
+  hold(): () => void {
+    return this.#portOwner.hold.begin();
+  }
+
   /** Closes every connection. */
   close(): void {
     for (const link of this.#links.values()) link.port?.end({ why: "closed", message: "the switch was closed" });
@@ -205,6 +216,7 @@ export class Switch {
   }
 
   #ended(port: LivePort): void {
+    this.#portOwner.hold.letGo(port);
     const link = this.#byId[port.id];
     if (link?.port !== port) return;
     link.port = undefined;

@@ -1,58 +1,30 @@
 import * as assert from "#assert";
 import fc from "fast-check";
 import { SUBNET } from "./subnet.ts";
-import type { PortCounters } from "./counters.ts";
 import { FleetboxError } from "../core/errors.ts";
 import process from "node:process";
 import { DnsResponder } from "./dns.ts";
 import { encodeFrame, MAX_FRAME } from "./frame.ts";
-import type { GatewayRules } from "./guard.ts";
 import { QUEUE_BYTES } from "./queue.ts";
-import { GATEWAY_PORT, Switch, type SwitchOptions } from "./switch.ts";
-import { arp, ethernet, Guest, IPS, ipv4, MACS, socketPair, tcp, udp } from "./testing.ts";
+import { Switch } from "./switch.ts";
+import {
+  arp,
+  data,
+  ethernet,
+  Guest,
+  IPS,
+  ipv4,
+  MACS,
+  mark,
+  type Name,
+  Network,
+  socketPair,
+  tcp,
+  udp,
+} from "./testing.ts";
 
 const IP = 0x0800, ARP = 0x0806;
 const SYN = 2;
-
-type Name = "a" | "b" | "c" | "gateway";
-
-/** A switch with some guests plugged in, closed at the end of the test. */
-class Network implements AsyncDisposable {
-  readonly switch: Switch;
-  readonly guests: Guest[] = [];
-
-  constructor(options: SwitchOptions = {}) {
-    this.switch = new Switch(options);
-  }
-
-  async plug(name: Name, rules: GatewayRules = { egress: true, hostAccess: false }): Promise<Guest> {
-    const [near, far] = await socketPair();
-    const guest = new Guest(near);
-    this.guests.push(guest);
-    if (name === "gateway") this.switch.addPort(far, { name, role: "gateway" });
-    else this.switch.addPort(far, { name, role: "member", mac: MACS[name], ip: IPS[name], rules });
-    return guest;
-  }
-
-  counters(name: Name): PortCounters {
-    return this.switch.counters().get(name === "gateway" ? GATEWAY_PORT : name)!;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const ports = ["a", "b", "c", GATEWAY_PORT].map((name) => this.switch.port(name)?.closed);
-    this.switch.close();
-    await Promise.all(ports);
-    for (const guest of this.guests) {
-      try {
-        guest.conn.close();
-      } catch { /* the test closed it */ }
-    }
-  }
-}
-
-const data = (to: Name | "nobody" | "all", from: Name | "nobody", mark: number, size = 40) =>
-  ethernet(MACS[to], MACS[from], 0x88b5, new Uint8Array(size).fill(mark));
-const mark = (frame: Uint8Array | undefined) => frame?.at(-1);
 
 /** Sends a marked frame to all and gives the mark of what a guest receives next: tells that nothing came before it. */
 async function nextAfterBroadcast(from: Guest, name: Name, to: Guest): Promise<number | undefined> {

@@ -1,5 +1,6 @@
 /**
- * For tests of the network only: frames made by hand, and a connection whose two ends are in this process.
+ * For tests of the network only: frames made by hand, a connection whose two ends are in this process, and a switch with
+ * guests.
  *
  * The frames are plain and may be wrong on purpose; checksums are filled in only where a reader checks them. The
  * connection is a real unix socket pair, so that backpressure and closing behave as they do in life. Shipped code does
@@ -7,7 +8,10 @@
  */
 
 import { encodeFrame, FRAME, FrameReader } from "./frame.ts";
+import type { PortCounters } from "./counters.ts";
+import type { GatewayRules } from "./guard.ts";
 import { parseMac } from "./macs.ts";
+import { GATEWAY_PORT, Switch, type SwitchOptions } from "./switch.ts";
 
 export const MACS = {
   a: "52:54:00:00:00:0a",
@@ -159,3 +163,44 @@ export class Guest {
     return reader.bytes.slice(reader.from + 4, reader.end);
   }
 }
+
+export type Name = "a" | "b" | "c" | "gateway";
+
+/** A switch with some guests plugged in, closed at the end of the test. */
+export class Network implements AsyncDisposable {
+  readonly switch: Switch;
+  readonly guests: Guest[] = [];
+
+  constructor(options: SwitchOptions = {}) {
+    this.switch = new Switch(options);
+  }
+
+  async plug(name: Name, rules: GatewayRules = { egress: true, hostAccess: false }): Promise<Guest> {
+    const [near, far] = await socketPair();
+    const guest = new Guest(near);
+    this.guests.push(guest);
+    if (name === "gateway") this.switch.addPort(far, { name, role: "gateway" });
+    else this.switch.addPort(far, { name, role: "member", mac: MACS[name], ip: IPS[name], rules });
+    return guest;
+  }
+
+  counters(name: Name): PortCounters {
+    return this.switch.counters().get(name === "gateway" ? GATEWAY_PORT : name)!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ports = ["a", "b", "c", GATEWAY_PORT].map((name) => this.switch.port(name)?.closed);
+    this.switch.close();
+    await Promise.all(ports);
+    for (const guest of this.guests) {
+      try {
+        guest.conn.close();
+      } catch { /* the test closed it */ }
+    }
+  }
+}
+
+/** A marked frame that nobody but its receiver looks into. */
+export const data = (to: Name | "nobody" | "all", from: Name | "nobody", mark: number, size = 40) =>
+  ethernet(MACS[to], MACS[from], 0x88b5, new Uint8Array(size).fill(mark));
+export const mark = (frame: Uint8Array | undefined) => frame?.at(-1);

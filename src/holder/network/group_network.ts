@@ -319,6 +319,11 @@ export class GroupNetwork {
     }
   }
 
+  /** Holds every frame of the group's network until it is disposed of; see {@link Switch.hold}. */
+  holdFrames(): Disposable {
+    return { [Symbol.dispose]: this.#switch.hold() };
+  }
+
   /** Calls `listener` on a member's first frame and on each address that it announces; undefined ends it. */
   onActivity(name: string, listener: (() => void) | undefined): void {
     this.#switch.onActivity(name, listener);
