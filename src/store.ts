@@ -16,7 +16,8 @@
  * `<h>` is the first 16 hexadecimal digits of the SHA-256 of the member's (of the group: the first member's) name. All
  * sockets live in `run/`: below `clusters/` a name of 63 characters stands twice in the path and no socket would fit.
  * Both halves and every command read this file; no other file joins a path under the store. `system/files.ts` replaces
- * files, `system/locks.ts` locks them. Only `store/remove.ts` deletes a disk.
+ * files, `system/locks.ts` locks them. Only `store/remove.ts` deletes a disk; layers, which disks are based on, are removed by
+ * `store/snapshots/layers.ts`, when nothing is based on them.
  */
 
 import { variable } from "./core/environment.ts";
@@ -193,7 +194,9 @@ export class Store {
     } catch (cause) {
       throw storeError(`Cannot make the store ${this.root}`, cause);
     }
-    for (const path of [this.root, this.clustersDir, this.runDir, this.imagesDir, this.key]) this.#checkOwner(path);
+    for (const path of [this.root, this.clustersDir, this.runDir, this.imagesDir, this.snapshotsDir, this.key]) {
+      this.#checkOwner(path);
+    }
     const { mode } = Deno.statSync(this.root);
     if (mode !== null && (mode & 0o077) !== 0) Deno.chmodSync(this.root, 0o700);
   }

@@ -4,7 +4,7 @@ import { FleetboxError } from "../core/errors.ts";
 import { isName } from "../core/names.ts";
 import type { KeptUse, PortForward, SharedDirectory } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
-import { isPort, isProcess } from "./checks.ts";
+import { type Check, checkObject, isPort, isProcess, optional, shaped, string, whole } from "./checks.ts";
 import { DISK_FILE } from "./disk.ts";
 
 /** A member's `config.json`. */
@@ -59,21 +59,14 @@ export const SNAPSHOT_ID = /^[0-9a-f]{16}$/;
 /** A member as the store knows it: its config, or why there is none. */
 export type StoredMember = { name: string; config: MemberConfig } | { name: string; damage: FleetboxError };
 
-type Check = [isRight: (value: unknown) => boolean, expected: string];
-
-const string: Check = [(value) => typeof value === "string", "a string"];
-const whole: Check = [(value) => Number.isSafeInteger(value) && (value as number) > 0, "a whole number above 0"];
-const shaped = (pattern: RegExp, expected: string): Check => [
-  (value) => typeof value === "string" && pattern.test(value),
-  expected,
-];
-const optional = ([isRight, expected]: Check): Check => [(value) => value === undefined || isRight(value), expected];
+export const MAC_ADDRESS = shaped(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "a MAC address");
+export const IP_ADDRESS = shaped(/^\d{1,3}(\.\d{1,3}){3}$/, "an address");
 
 /** The check of each value of a config: values become arguments, addresses and paths. */
 const CONFIG: Record<keyof MemberConfig, Check> = {
   name: string,
   host_name: optional([isName, "a host name"]),
-  mac: shaped(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "a MAC address"),
+  mac: MAC_ADDRESS,
   cpus: whole,
   memory_mb: whole,
   disk_mb: whole,
@@ -92,7 +85,7 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
     (value) => Array.isArray(value) && value.every(isForward),
     "a list of {host_port, guest_port}",
   ]),
-  ip: shaped(/^\d{1,3}(\.\d{1,3}){3}$/, "an address"),
+  ip: IP_ADDRESS,
   user: shaped(/^[a-z_][a-z0-9_-]*$/, "a user's name"),
   owner: optional([isProcess, "a process"]),
   group: optional(string),
@@ -124,18 +117,7 @@ export function parseConfig(text: string, name: string): MemberConfig {
 
 /** The same of a value that was parsed. */
 export function checkConfig(value: unknown, name: string): MemberConfig {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError("it is not a JSON object");
-  }
-  for (const [key, [isRight, expected]] of Object.entries(CONFIG)) {
-    const found = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-    if (isRight(found)) continue;
-    const shown = JSON.stringify(found) ?? "missing";
-    throw new TypeError(
-      `its "${key}" is ${shown.length > 80 ? `${shown.slice(0, 79)}…` : shown}, expected ${expected}`,
-    );
-  }
-  const config = value as MemberConfig;
+  const config = checkObject<MemberConfig>(value, CONFIG);
   if (config.name !== name) throw new TypeError(`it belongs to "${config.name}"`);
   return config;
 }

@@ -4,7 +4,7 @@
  * Both halves use it: `rm`, an `up` that is undone, the library's cleanup, a holder after a failed first boot and at
  * the end of its client. Under the member's lock it checks once more whether the disk is in use: by the member's
  * socket, and by the processes, because a machine can run without a holder and without a record. A disk in use is never
- * deleted.
+ * deleted. The layers that its disk was based on go, too, when nothing else reads them (`snapshots.ts`).
  */
 
 import { FleetboxError, isNotFound } from "../core/errors.ts";
@@ -13,6 +13,7 @@ import { connectUnix } from "../system/sockets.ts";
 import { exists, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import { hasMachine } from "./orphans.ts";
+import { collectLayers } from "./snapshots.ts";
 
 interface RemoveOptions {
   /** The caller is the holder that serves the member: an answer at its socket is its own. @default false */
@@ -27,7 +28,8 @@ interface RemoveOptions {
  */
 export async function removeMember(store: Store, name: string, options: RemoveOptions = {}): Promise<boolean> {
   if (!exists(store.member(name).dir)) return false;
-  return await store.withMemberLock(name, async () => {
+  let hadLayers = false;
+  const isRemoved = await store.withMemberLock(name, async () => {
     if (options.isStillWanted && !options.isStillWanted()) return false;
     if (!options.isServedHere && await answers(store.memberSocket(name))) {
       throw inUse(name, "it was started again", `Stop it first: fleetbox stop ${name}`);
@@ -36,9 +38,14 @@ export async function removeMember(store: Store, name: string, options: RemoveOp
     if (hasMachine(store, name)) {
       throw inUse(name, "its machine still runs", `End it first: fleetbox stop --force ${name}`);
     }
+    const stored = store.readMember(name);
+    hadLayers = stored !== undefined && ("damage" in stored || stored.config.layers !== undefined);
     await deleteMember(store, name);
     return true;
   });
+  // What fails here is no failure of the removal: the layers go with the next ones.
+  if (hadLayers) await collectLayers(store).catch(() => {});
+  return isRemoved;
 }
 
 async function answers(socket: string): Promise<boolean> {

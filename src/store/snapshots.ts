@@ -13,5 +13,28 @@
  * A template is a cache: it may go at any time. A checkpoint goes when its user says so.
  */
 
-export { newLayerId, snapshotPaths } from "./snapshots/paths.ts";
+export { fitTemplates, templateBudget } from "./snapshots/budget.ts";
+export { freezeDisk, unlinkFrozen } from "./snapshots/freeze.ts";
+export { claimLayers, type Collection, collectLayers, linkLayer } from "./snapshots/layers.ts";
+export { withSnapshotLock } from "./snapshots/lock.ts";
+export { discardMaking, newMaking } from "./snapshots/making.ts";
 export type { CheckpointManifest, SavedMember, TemplateManifest } from "./snapshots/manifests.ts";
+export { newLayerId, snapshotFilesIn, snapshotPaths } from "./snapshots/paths.ts";
+export {
+  checkNew,
+  type NewCheckpoint,
+  type NewTemplate,
+  publishCheckpoint,
+  publishTemplate,
+} from "./snapshots/publish.ts";
+export {
+  checkpoints,
+  readCheckpoint,
+  readTemplate,
+  type StoredCheckpoint,
+  type StoredTemplate,
+  templates,
+  touchTemplate,
+} from "./snapshots/read.ts";
+export { type CheckpointUsers, removeCheckpoint, removeTemplate, usersOfCheckpoint } from "./snapshots/remove.ts";
+export { type ImageUsers, snapshotsOfImage, type SnapshotUse, snapshotUse } from "./snapshots/use.ts";

@@ -30,6 +30,7 @@ import { arp, ethernet, IPS, ipv4, MACS, tcp, udp } from "../../src/network/test
 import { parseMac } from "../../src/network/macs.ts";
 import { parseOptions, parseSizeMiB } from "../../src/core/options.ts";
 import { parseConfig, parseGroupRecord } from "../../src/store.ts";
+import { membersIn, parseCheckpoint, parseTemplate } from "../../src/store/snapshots/manifests.ts";
 import { readLines } from "../../src/system/sockets.ts";
 import { decodeMessage } from "../../src/vmm/qemu/qmp.ts";
 import { machineEvent, machineState } from "../../src/vmm/qemu/machine.ts";
@@ -450,6 +451,43 @@ const store = target({
   },
 });
 
+const SAVED = {
+  config: { ...CONFIG, layers: ["0123456789abcdef"], disk_file: "disk-1.qcow2" },
+  host_name: "a",
+  ip: CONFIG.ip,
+  mac: CONFIG.mac,
+  bytes: 1,
+};
+const MADE = { version: 1, made_at: "2026-01-01T00:00:00.000Z" };
+const KEY = "0123456789abcdef";
+
+const manifests = target({
+  name: "manifests of snapshots",
+  share: 60,
+  arbitrary: fc.oneof(
+    like({ ...MADE, key: KEY, parts: { cpus: "1" }, member: SAVED }),
+    like({ ...MADE, name: "base", group: "a", members: { a: SAVED }, host: "h", based_on: "b" }),
+    // The config in it is what becomes arguments and paths.
+    like(SAVED.config).map((config) => {
+      const whole = JSON.stringify({ ...MADE, key: KEY, parts: {}, member: { ...SAVED, config: 0 } });
+      return whole.replace('"config":0', () => `"config":${config}`);
+    }),
+    text,
+  ),
+  check(file) {
+    const read = [
+      refuses(() => parseTemplate(file, KEY), SyntaxError, TypeError),
+      refuses(() => parseCheckpoint(file, "base"), SyntaxError, TypeError),
+    ];
+    for (const manifest of read.filter((one) => one !== undefined)) {
+      for (const { config, host_name } of membersIn(manifest)) {
+        assert.ok(isName(config.name) && isName(host_name) && config.layers!.every((id) => /^[0-9a-f]{16}$/.test(id)));
+        assert.ok(config.disk_file === undefined || !config.disk_file.includes("/"));
+      }
+    }
+  },
+});
+
 const OPTIONS = {
   image: "micro",
   cpus: 2,
@@ -539,5 +577,21 @@ const guestText = target({
 });
 
 export const TARGETS: Target[] = [
-  ...[requests, replies, qmp, monitor, frames, guard, dns, dnsFrames, network, store, options, names, seed, guestText],
+  ...[
+    requests,
+    replies,
+    qmp,
+    monitor,
+    frames,
+    guard,
+    dns,
+    dnsFrames,
+    network,
+    store,
+    manifests,
+    options,
+    names,
+    seed,
+    guestText,
+  ],
 ];

@@ -1,6 +1,11 @@
-/** What a template or a checkpoint is, as its `manifest.json` has it. */
+/**
+ * What a template or a checkpoint is, as its `manifest.json` has it, and the check of every value that is read back: values
+ * become paths and arguments.
+ */
 
-import type { MemberConfig } from "../config.ts";
+import { isName } from "../../core/names.ts";
+import { type Check, checkObject, isTime, optional, string } from "../checks.ts";
+import { checkConfig, IP_ADDRESS, MAC_ADDRESS, type MemberConfig } from "../config.ts";
 
 /** A member in a manifest. */
 export interface SavedMember {
@@ -40,4 +45,76 @@ export interface CheckpointManifest {
   host: string;
   /** The checkpoint that the group had come from. */
   based_on?: string;
+}
+
+/** A member's part of a manifest. */
+export function savedMember(config: MemberConfig, bytes: number): SavedMember {
+  const { host_name, name, ip, mac } = config;
+  return { config, host_name: host_name ?? name, ip, mac, bytes };
+}
+
+/** Every layer that a manifest reads. */
+export function layersIn(manifest: TemplateManifest | CheckpointManifest): string[] {
+  return membersIn(manifest).flatMap(({ config }) => config.layers ?? []);
+}
+
+export function membersIn(manifest: TemplateManifest | CheckpointManifest): SavedMember[] {
+  return "member" in manifest ? [manifest.member] : Object.values(manifest.members);
+}
+
+const version: Check = [(value) => value === 1, "1"];
+const time: Check = [isTime, "a time"];
+const name: Check = [isName, "a name"];
+
+/** @throws {Error} why it is not the manifest of that template */
+export function parseTemplate(text: string, key: string): TemplateManifest {
+  const manifest = checkObject<TemplateManifest>(JSON.parse(text), {
+    version,
+    key: [(value) => value === key, JSON.stringify(key)],
+    made_at: time,
+    parts: [isTextByName, "texts by their names"],
+    member: [isObject, "a saved member"],
+  });
+  checkSaved(manifest.member, (manifest.member.config as Partial<MemberConfig> | undefined)?.name);
+  return manifest;
+}
+
+/** @throws {Error} why it is not the manifest of that checkpoint */
+export function parseCheckpoint(text: string, checkpoint: string): CheckpointManifest {
+  const manifest = checkObject<CheckpointManifest>(JSON.parse(text), {
+    version,
+    name: [(value) => value === checkpoint, JSON.stringify(checkpoint)],
+    made_at: time,
+    group: name,
+    members: [(value) => isObject(value) && Object.keys(value).length > 0, "saved members by their names"],
+    host: string,
+    based_on: optional(name),
+  });
+  for (const [member, saved] of Object.entries(manifest.members)) checkSaved(saved, member);
+  return manifest;
+}
+
+function checkSaved(value: unknown, member: unknown): void {
+  try {
+    if (!isName(member)) throw new TypeError("it has no name");
+    const { config } = checkObject<SavedMember>(value, {
+      config: [isObject, "a config"],
+      host_name: name,
+      ip: IP_ADDRESS,
+      mac: MAC_ADDRESS,
+      bytes: [(bytes) => Number.isSafeInteger(bytes) && (bytes as number) >= 0, "a number of bytes"],
+    });
+    checkConfig(config, member);
+    if (!config.layers?.length) throw new TypeError("it has no layers");
+  } catch (cause) {
+    throw new TypeError(`its member ${JSON.stringify(member) ?? ""}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isTextByName(value: unknown): boolean {
+  return isObject(value) && Object.values(value).every((text) => typeof text === "string");
 }

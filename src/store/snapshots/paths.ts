@@ -6,6 +6,10 @@ import { join } from "../../core/paths.ts";
 import type { Store } from "../../store.ts";
 import { SNAPSHOT_ID } from "../config.ts";
 
+/** What the name of a directory begins with in which a template or a checkpoint is made, or in which one is removed. */
+export const MAKING = "making";
+export const REMOVED = "removed";
+
 /** The files of a saved machine. */
 export interface SavedPaths {
   dir: string;
@@ -48,22 +52,20 @@ export function snapshotPaths(store: Store): SnapshotPaths {
     templatesDir,
     checkpointsDir,
     layer: (id) => join(layersDir, `${checkId(id, "a layer's id")}.qcow2`),
-    template: (key) => templateAt(join(templatesDir, checkId(key, "a template's key"))),
-    checkpoint: (name) => checkpointAt(join(checkpointsDir, checkName(name))),
+    template: (key) => {
+      const at = join(templatesDir, checkId(key, "a template's key"));
+      return { ...snapshotFilesIn(at), manifest: join(at, "manifest.json") };
+    },
+    checkpoint: (name) => {
+      const at = join(checkpointsDir, checkName(name));
+      const member = (one: string) => snapshotFilesIn(join(at, checkName(one)));
+      return { dir: at, manifest: join(at, "manifest.json"), member };
+    },
   };
 }
 
-/** A template's files in a directory: its place, or where it is made. */
-export function templateAt(dir: string): SavedPaths & { manifest: string } {
-  return { ...savedAt(dir), manifest: join(dir, "manifest.json") };
-}
-
-/** A checkpoint's files in a directory: its place, or where it is made. */
-export function checkpointAt(dir: string): CheckpointPaths {
-  return { dir, manifest: join(dir, "manifest.json"), member: (name) => savedAt(join(dir, checkName(name))) };
-}
-
-function savedAt(dir: string): SavedPaths {
+/** The files of a saved machine in a directory: where they are made. */
+export function snapshotFilesIn(dir: string): SavedPaths {
   return {
     dir,
     devices: join(dir, "devices"),

@@ -1,0 +1,136 @@
+/** Templates and checkpoints as they are read: each by itself, or all of them. A damaged one comes with its damage. */
+
+import { FleetboxError, isNotFound, messageOf } from "../../core/errors.ts";
+import { isName } from "../../core/names.ts";
+import { bytesUsed, exists, namesIn, statIfThere } from "../../system/files.ts";
+import { naturalOrder, type Store } from "../../store.ts";
+import { SNAPSHOT_ID } from "../config.ts";
+import {
+  type CheckpointManifest,
+  layersIn,
+  membersIn,
+  parseCheckpoint,
+  parseTemplate,
+  type TemplateManifest,
+} from "./manifests.ts";
+import { type SavedPaths, snapshotPaths } from "./paths.ts";
+
+export type StoredTemplate =
+  | { key: string; manifest: TemplateManifest; bytes: number; used: Date }
+  | { key: string; damage: FleetboxError; bytes: number };
+
+export type StoredCheckpoint =
+  | { name: string; manifest: CheckpointManifest; bytes: number }
+  | { name: string; damage: FleetboxError; bytes: number };
+
+/** A template, or undefined when there is none of that key. @throws {FleetboxError} `damaged` */
+export function readTemplate(store: Store, key: string): TemplateManifest | undefined {
+  const { manifest: path, ...files } = snapshotPaths(store).template(key);
+  try {
+    const text = textOf(path, files.dir);
+    if (text === undefined) return undefined;
+    const manifest = parseTemplate(text, key);
+    checkFiles(store, manifest, () => files);
+    return manifest;
+  } catch (cause) {
+    if (!exists(files.dir)) return undefined; // it was removed meanwhile
+    throw new FleetboxError("damaged", `The template ${key} cannot be used: ${messageOf(cause)} (${path})`, {
+      cause,
+      hint: "Remove it: fleetbox prune",
+    });
+  }
+}
+
+/** A checkpoint, or undefined when there is none of that name. @throws {FleetboxError} `damaged`; `misuse`: not a name */
+export function readCheckpoint(store: Store, name: string): CheckpointManifest | undefined {
+  const { manifest: path, dir, member } = snapshotPaths(store).checkpoint(name);
+  try {
+    const text = textOf(path, dir);
+    if (text === undefined) return undefined;
+    const manifest = parseCheckpoint(text, name);
+    checkFiles(store, manifest, member);
+    return manifest;
+  } catch (cause) {
+    if (!exists(dir)) return undefined; // it was removed meanwhile
+    throw new FleetboxError("damaged", `The checkpoint "${name}" cannot be used: ${messageOf(cause)} (${path})`, {
+      cause,
+      hint: `Remove it: fleetbox checkpoint rm ${name}`,
+    });
+  }
+}
+
+/** A manifest's text; undefined when its directory is not there either. */
+function textOf(path: string, dir: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (thrown) {
+    if (!isNotFound(thrown)) throw thrown;
+    if (!exists(dir)) return undefined;
+    throw new Error("its manifest.json is missing", { cause: thrown });
+  }
+}
+
+/** @throws {Error} a file is missing */
+function checkFiles(
+  store: Store,
+  manifest: TemplateManifest | CheckpointManifest,
+  filesOf: (name: string) => Pick<SavedPaths, "devices" | "memory">,
+): void {
+  const paths = snapshotPaths(store);
+  const files = membersIn(manifest).flatMap(({ config }) => {
+    const { devices, memory } = filesOf(config.name);
+    return [devices, memory, ...config.layers!.map(paths.layer)];
+  });
+  const missing = files.find((path) => !exists(path));
+  if (missing !== undefined) throw new Error(`${missing} is missing`);
+}
+
+/** Every template, the one that was used last first. */
+export function templates(store: Store): StoredTemplate[] {
+  const { templatesDir, template } = snapshotPaths(store);
+  const found = namesIn(templatesDir).filter((key) => SNAPSHOT_ID.test(key)).flatMap((key): StoredTemplate[] => {
+    const files = template(key);
+    try {
+      const manifest = readTemplate(store, key);
+      if (!manifest) return []; // it was removed meanwhile
+      return [{ key, manifest, bytes: bytesOf(store, files.dir, manifest), used: timeOf(files.manifest) }];
+    } catch (thrown) {
+      return [{ key, damage: thrown as FleetboxError, bytes: bytesUsed(files.dir) }];
+    }
+  });
+  const time = (one: StoredTemplate) => "used" in one ? one.used.getTime() : 0;
+  return found.sort((a, b) => time(b) - time(a) || (a.key < b.key ? -1 : 1));
+}
+
+/** Every checkpoint, by name. */
+export function checkpoints(store: Store): StoredCheckpoint[] {
+  const { checkpointsDir, checkpoint } = snapshotPaths(store);
+  return namesIn(checkpointsDir).filter(isName).sort(naturalOrder).flatMap((name): StoredCheckpoint[] => {
+    const { dir } = checkpoint(name);
+    try {
+      const manifest = readCheckpoint(store, name);
+      return manifest ? [{ name, manifest, bytes: bytesOf(store, dir, manifest) }] : [];
+    } catch (thrown) {
+      return [{ name, damage: thrown as FleetboxError, bytes: bytesUsed(dir) }];
+    }
+  });
+}
+
+/** What a template or a checkpoint takes up on the disk, with all layers that it reads: others may read them, too. */
+function bytesOf(store: Store, dir: string, manifest: TemplateManifest | CheckpointManifest): number {
+  const { layer } = snapshotPaths(store);
+  return [...new Set(layersIn(manifest))].reduce((sum, id) => sum + bytesUsed(layer(id)), bytesUsed(dir));
+}
+
+/** When a template was used last, by its manifest's time. */
+function timeOf(manifest: string): Date {
+  return statIfThere(manifest)?.mtime ?? new Date(0);
+}
+
+/** Says that a template is used now: the least recently used one goes first. */
+export function touchTemplate(store: Store, key: string): void {
+  const now = new Date();
+  try {
+    Deno.utimeSync(snapshotPaths(store).template(key).manifest, now, now);
+  } catch { /* it was removed meanwhile, or its disk is read-only: it goes a little earlier then */ }
+}
