@@ -8,9 +8,10 @@
  */
 
 import { SUBNET } from "../../src/network/subnet.ts";
-import { DEFAULTS } from "../../src/core/options.ts";
+import { DEFAULTS, type Options } from "../../src/core/options.ts";
 import { machineSpec, prepareMember } from "../../src/holder/member/prepare.ts";
 import type { Store } from "../../src/store.ts";
+import type { MachineSpec } from "../../src/vmm/contract.ts";
 import { chooseAccelerator } from "../../src/vmm/qemu/accelerator.ts";
 import { findQemu } from "../../src/vmm/qemu/program.ts";
 import { connectUnix, readLines, type UnixConnection } from "../../src/system/sockets.ts";
@@ -19,6 +20,7 @@ import { type Bench, sleep } from "./bench.ts";
 
 /** A machine that can be started. */
 export interface BareMachine {
+  spec: MachineSpec;
   commandLine: string[];
   consoleSocket: string;
   controlSocket: string;
@@ -26,6 +28,7 @@ export interface BareMachine {
 }
 
 const BOOT_LIMIT_MS = 60_000;
+const IP = "10.88.0.11";
 
 /** The moments of a boot, in milliseconds since exec. */
 export type Stages = Record<string, number>;
@@ -36,14 +39,13 @@ export interface Booted {
   child: Deno.ChildProcess;
 }
 
-export async function prepareBare(store: Store, name: string): Promise<BareMachine> {
-  const ip = "10.88.0.11";
+export async function prepareBare(store: Store, name: string, options: Options = {}): Promise<BareMachine> {
   const nothing = () => {};
   const prepared = await prepareMember({
     store,
     name,
-    options: {},
-    identity: { hostName: name, ip, mac: SUBNET.macOf(ip) },
+    options,
+    identity: { hostName: name, ip: IP, mac: SUBNET.macOf(IP) },
     group: "bare",
     onStage: nothing,
     onCreate: nothing,
@@ -53,14 +55,18 @@ export async function prepareBare(store: Store, name: string): Promise<BareMachi
   const binary = findQemu();
   const { accelerator } = await chooseAccelerator({ binary, cacheFile: store.acceleratorCache });
   const spec = machineSpec(store, prepared.config, prepared.image, { binary, accelerator, bound: false });
-  const sshPort = freePort();
+  if (prepared.config.memory_mb < DEFAULTS.memoryMiB) throw new Error("the counterpart has less memory than a member");
+  return bareMachine(spec, freePorts(1)[0]);
+}
+
+/** The machine of a spec on a network of its own, with a port of this host that leads to its SSH server. */
+export function bareMachine(spec: MachineSpec, sshPort: number): BareMachine {
   const user =
     `user,id=net0,ipv6=off,net=${SUBNET.cidr},host=${SUBNET.gateway},dns=${SUBNET.dns},dhcpstart=${SUBNET.dhcpStart},restrict=on,` +
-    `hostfwd=tcp:127.0.0.1:${sshPort}-${ip}:22`;
+    `hostfwd=tcp:127.0.0.1:${sshPort}-${IP}:22`;
   const commandLine = qemu.commandLine(spec).map((argument) => argument.startsWith("stream,") ? user : argument);
   if (!commandLine.includes(user)) throw new Error("the driver's command line has no stream netdev to replace");
-  if (prepared.config.memory_mb < DEFAULTS.memoryMiB) throw new Error("the counterpart has less memory than a member");
-  return { commandLine, consoleSocket: spec.consoleSocket, controlSocket: spec.controlSocket, sshPort };
+  return { spec, commandLine, consoleSocket: spec.consoleSocket, controlSocket: spec.controlSocket, sshPort };
 }
 
 /** Starts it; resolves with the first byte of the SSH banner. */
@@ -122,7 +128,9 @@ async function connectWhenThere(path: string): Promise<UnixConnection> {
   throw new Error(`QEMU did not make its console, ${path}`);
 }
 
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+/** Ports that nobody listens on, each another one. */
+export function freePorts(count: number): number[] {
+  const listeners = Array.from({ length: count }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
+  for (const listener of listeners) listener.close();
+  return listeners.map(({ addr }) => (addr as Deno.NetAddr).port);
 }

@@ -34,18 +34,30 @@ export interface Row {
 
 export class Bench implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
+  /** What the present measurement has started and made. */
+  #ofMeasurement = new AsyncDisposableStack();
   #stores = 0;
   /** The image that every store gets: unpacked once, so that a rebuild of `build/micro` meanwhile does not matter. */
   readonly #template: Store;
+  /** What could not be measured here, and why: a row that is left out is told. */
+  readonly leftOut: string[] = [];
 
-  private constructor(readonly directory: string, readonly runs: number, readonly say: (line: string) => void) {
+  private constructor(
+    readonly directory: string,
+    readonly runs: number,
+    readonly machines: number,
+    readonly say: (line: string) => void,
+  ) {
     this.#stack.defer(() => Deno.remove(directory, { recursive: true }));
     this.#template = Store.at(`${directory}/t`);
   }
 
-  /** @param runs how often a boot is measured. */
-  static async open(runs: number, say: (line: string) => void): Promise<Bench> {
-    const bench = new Bench(await Deno.makeTempDir({ prefix: "fbb-", dir: "/tmp" }), runs, say);
+  /**
+   * @param runs how often a boot is measured
+   * @param machines how many machines the rows have that say "20"
+   */
+  static async open(runs: number, say: (line: string) => void, machines = 20): Promise<Bench> {
+    const bench = new Bench(await Deno.makeTempDir({ prefix: "fbb-", dir: "/tmp" }), runs, machines, say);
     try {
       await Deno.mkdir(`${bench.directory}/micro`);
       const source = Deno.env.get("FLEETBOX_MICRO") ?? `${ROOT}build/micro`;
@@ -62,18 +74,21 @@ export class Bench implements AsyncDisposable {
     }
   }
 
-  /** Calls `undo` at the end, last one first. */
+  /** Calls `undo` at the end of the measurement, last one first. */
   defer(undo: () => unknown): void {
-    this.#stack.defer(async () => void await undo());
+    this.#ofMeasurement.defer(async () => void await undo());
   }
 
   /**
-   * A new store that holds the image and nothing else: no key, no verdict on accelerators, no member. What runs in it
-   * at the end is killed.
+   * A new store that holds the image and nothing else: no key, no verdict on accelerators, no member. It is removed at the end
+   * of the measurement, and what runs in it is killed.
    */
   async store(): Promise<Store> {
     const store = Store.at(`${this.directory}/${++this.#stores}`);
-    this.defer(() => killAllIn(store));
+    this.defer(async () => {
+      await killAllIn(store);
+      await Deno.remove(store.root, { recursive: true });
+    });
     store.ensure();
     for await (const image of Deno.readDir(this.#template.imagesDir)) {
       await Deno.mkdir(`${store.imagesDir}/${image.name}`);
@@ -100,7 +115,16 @@ export class Bench implements AsyncDisposable {
     return child;
   }
 
+  /** Ends what a measurement has left, so that the next one has the machine to itself. */
+  async endMeasurement(): Promise<void> {
+    const ended = this.#ofMeasurement;
+    this.#ofMeasurement = new AsyncDisposableStack();
+    await ended.disposeAsync();
+  }
+
+  /** From then on nothing can be started any more. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ofMeasurement.disposeAsync();
     await this.#stack.disposeAsync();
   }
 }

@@ -1,14 +1,12 @@
 /** How long members take to come up and go down, each against QEMU by hand. */
 
-import type { Store } from "../../src/store.ts";
 import { chooseAccelerator } from "../../src/vmm/qemu/accelerator.ts";
 import { findQemu } from "../../src/vmm/qemu/program.ts";
 import { bootBare, powerDown, prepareBare, type Stages } from "./bare_qemu.ts";
 import { stopAll } from "./holders.ts";
 import { type Bench, inTurn, median, round, type Row, sleep, timeFleetbox } from "./bench.ts";
+import { breakdown, up } from "./up.ts";
 
-/** Egress is off, as nothing that is measured here talks to the outside. */
-const UP = ["--egress", "off", "--json"];
 /** A guest's work after its banner (drivers, its log) is over by then, so that a stop meets an idle guest. */
 const SETTLE_MS = 3_000;
 
@@ -72,21 +70,6 @@ export async function threeMembers(bench: Bench): Promise<Row[]> {
   }];
 }
 
-/** `up`, timed, with the moments at which its events were printed. The slowest member's moment counts. */
-async function up(store: Store, names: string): Promise<{ ms: number; stages: Stages }> {
-  const stages: Stages = {};
-  const onLine = (line: string, atMs: number) => {
-    const { event, member } = JSON.parse(line);
-    if (event === "member") stages[member.state === "running" ? "running" : stageOf(member)] = atMs;
-  };
-  const ms = await timeFleetbox(store, ["up", names, ...UP], { onLine });
-  return { ms, stages: { ...stages, returned: ms } };
-}
-
-function stageOf(member: { stage?: string; hypervisor_pid?: number }): string {
-  return member.stage === "boot" && member.hypervisor_pid !== undefined ? "qemu" : member.stage ?? "";
-}
-
 async function ownOne(bench: Bench, options?: { isAcceleratorKnown: boolean }): Promise<Boot> {
   const store = await bench.store();
   if (options?.isAcceleratorKnown) {
@@ -131,18 +114,4 @@ async function bareThree(bench: Bench): Promise<{ ms: number; stages: Stages }> 
   }
   bench.say(`three QEMUs by hand ${round(ms)} ms`);
   return { ms, stages };
-}
-
-/** `stage ms` for ours, the counterpart's in parentheses: medians. */
-function breakdown(ours: { stages: Stages }[], bare: { stages: Stages }[]): string {
-  const at = (boots: { stages: Stages }[], stage: string) => {
-    const values = boots.map(({ stages }) => stages[stage]).filter((value) => value !== undefined);
-    return values.length === 0 ? undefined : Math.round(median(values));
-  };
-  const order = ["image", "disk", "boot", "qemu", "kernel", "network", "ssh", "running", "returned"];
-  return order.flatMap((stage) => {
-    const [mine, theirs] = [at(ours, stage), at(bare, stage)];
-    if (mine === undefined && theirs === undefined) return [];
-    return [`${stage} ${mine ?? "-"}${theirs === undefined ? "" : ` (${theirs})`}`];
-  }).join(", ");
 }

@@ -5,11 +5,16 @@
  *     make bench BENCH="--only up1 --runs 9"  some rows (--only may be given several times), boots measured nine times
  *     make bench BENCH=--json                 the numbers, each run's included
  *     make bench BENCH=--strict               exit code 1 when a figure misses its limit; else 0
+ *     make bench BENCH="--machines 5"         fewer machines in the rows of twenty
+ *
+ * A measurement that fails is told, and the exit code is 1; the others are made all the same. What the host has no image for is
+ * left out, which is told too.
  *
  * `docs/internals/bench.md` and the comments of each file say how each row is measured.
  */
 
 import { flagsOr, parseArgs } from "../../scripts/flags.ts";
+import { messageOf } from "../../src/core/errors.ts";
 import { oneMember, threeMembers } from "./boots.ts";
 import { killedClient } from "./bound.ts";
 import { list, version } from "./commands.ts";
@@ -19,6 +24,9 @@ import { floodedStatus } from "./flood.ts";
 import { threeMembersHeld } from "./holders.ts";
 import { Bench, type Row } from "./bench.ts";
 import { switchRows } from "./switch_rows.ts";
+import { forkedThree, forksMemory } from "./snapshots/forks.ts";
+import { pauses } from "./snapshots/pause.ts";
+import { takenTemplate, warmDebian, warmMany, warmOne, warmThree } from "./snapshots/warm.ts";
 import { killedHolder } from "./stall.ts";
 import { isMet, table } from "./table.ts";
 
@@ -35,15 +43,26 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   flood: floodedStatus,
   exec: hundredCommands,
   compiled: compiledExecutable,
+  warm: warmThree,
+  "warm-one": warmOne,
+  "warm-debian": warmDebian,
+  "warm-many": warmMany,
+  template: takenTemplate,
+  pause: pauses,
+  fork: forkedThree,
+  "fork-memory": forksMemory,
 };
 
-const USAGE = `bench: expected --only ROW,… (${Object.keys(MEASUREMENTS).join(", ")}), --runs N, --json, --strict`;
+const USAGE = `bench: expected --only ROW,… (${
+  Object.keys(MEASUREMENTS).join(", ")
+}), --runs N, --machines N, --json, --strict`;
 
 interface Flags {
   json: boolean;
   strict: boolean;
   only: string[];
   runs: number;
+  machines: number;
 }
 
 function parseFlags(args: string[]): Flags {
@@ -55,20 +74,22 @@ function parseFlags(args: string[]): Flags {
         strict: { type: "boolean", default: false },
         only: { type: "string", multiple: true, default: [] },
         runs: { type: "string", default: "5" },
+        machines: { type: "string", default: "20" },
       },
     });
-    const flags = { ...values, only: values.only.flatMap((rows) => rows.split(",")), runs: Number(values.runs) };
+    const [runs, machines] = [Number(values.runs), Number(values.machines)];
+    const flags = { ...values, only: values.only.flatMap((rows) => rows.split(",")), runs, machines };
     const unknown = flags.only.find((name) => !Object.hasOwn(MEASUREMENTS, name));
     if (unknown !== undefined) throw new Error(`bench: there is no row ${JSON.stringify(unknown)}`);
-    if (!Number.isInteger(flags.runs) || flags.runs < 1) {
-      throw new Error("bench: --runs wants a whole number from 1 on");
+    for (const [flag, value] of Object.entries({ runs, machines })) {
+      if (!Number.isInteger(value) || value < 1) throw new Error(`bench: --${flag} wants a whole number from 1 on`);
     }
     return flags;
   });
 }
 
 async function main(flags: Flags): Promise<number> {
-  const bench = await Bench.open(flags.runs, (line) => console.error(`bench: ${line}`));
+  const bench = await Bench.open(flags.runs, (line) => console.error(`bench: ${line}`), flags.machines);
   // The measurement fails when its processes are ended; that failure is not reported.
   let interrupted = false;
   const interrupt = async () => {
@@ -79,18 +100,26 @@ async function main(flags: Flags): Promise<number> {
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, interrupt);
   const rows: Row[] = [];
+  const failed: string[] = [];
   try {
     for (const [name, measure] of Object.entries(MEASUREMENTS)) {
       if (flags.only.length > 0 && !flags.only.includes(name)) continue;
-      rows.push(...await measure(bench));
+      try {
+        rows.push(...await measure(bench));
+      } catch (thrown) {
+        if (interrupted) await new Promise(() => {}); // ended above
+        failed.push(`${name}: ${messageOf(thrown)}`);
+        bench.say(`FAILED ${failed.at(-1)}`);
+      }
+      if (!interrupted) await bench.endMeasurement();
     }
-  } catch (thrown) {
-    if (interrupted) await new Promise(() => {}); // ended above
-    throw thrown;
   } finally {
     if (!interrupted) await bench[Symbol.asyncDispose]();
   }
   console.log(flags.json ? JSON.stringify(rows.map((row) => ({ ...row, met: isMet(row) })), null, 2) : table(rows));
+  for (const line of bench.leftOut) bench.say(`left out: ${line}`);
+  for (const line of failed) bench.say(`FAILED ${line}`);
+  if (failed.length > 0) return 1;
   return flags.strict && rows.some((row) => isMet(row) === false) ? 1 : 0;
 }
 

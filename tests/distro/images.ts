@@ -13,6 +13,7 @@ import { createHash } from "node:crypto";
 import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
 import { CATALOG } from "../../src/image/catalog.ts";
+import type { Store } from "../../src/store.ts";
 import { Running } from "../support/command.ts";
 import { type Sandbox, told } from "../support/sandbox.ts";
 
@@ -34,21 +35,29 @@ async function ensureCached(cache: string, alias: string, env: Record<string, st
   try {
     await lock.lock(true);
     const wanted = digestOfSources(alias);
-    const stamp = join(cache, `${alias}.${STAMP}`);
-    const found = await Deno.readTextFile(stamp).catch(() => "");
-    if (found === wanted && imagesOf(cache, alias).length > 0) return lock;
+    if (isCurrent(cache, alias, wanted)) return lock;
     tell(`building ${alias} into ${cache}: a minute or two, once`);
     for (const old of imagesOf(cache, alias)) await Deno.remove(old, { recursive: true });
     const before = performance.now();
     const building = new Running(["image", "build", alias], { ...env, FLEETBOX_HOME: cache }, { limitMs: LIMIT_MS });
     const result = await building.done;
     if (result.code !== 0) throw new Error(`cannot build ${alias} for the tests\n${told(result)}`);
-    await Deno.writeTextFile(stamp, wanted);
+    await Deno.writeTextFile(stampOf(cache, alias), wanted);
     tell(`built ${alias} in ${Math.round((performance.now() - before) / 1000)} s`);
     return lock;
   } catch (thrown) {
     lock.close();
     throw thrown;
+  }
+}
+
+const stampOf = (cache: string, alias: string) => join(cache, `${alias}.${STAMP}`);
+
+function isCurrent(cache: string, alias: string, wanted = digestOfSources(alias)): boolean {
+  try {
+    return Deno.readTextFileSync(stampOf(cache, alias)) === wanted && imagesOf(cache, alias).length > 0;
+  } catch {
+    return false;
   }
 }
 
@@ -63,9 +72,23 @@ function digestOfSources(alias: string): string {
 export async function provideImage(box: Sandbox, alias: string): Promise<void> {
   const cache = cacheDirectory();
   using _lock = await ensureCached(cache, alias, box.env);
-  const images = box.store.imagesDir;
+  await putInto(box.store.imagesDir, cache, alias);
+}
+
+/** The same, only if the cache has the image as it would be built now. Says why not. */
+export async function provideCachedImage(store: Store, alias: string): Promise<string | undefined> {
+  const cache = cacheDirectory();
+  const reason = `no ${alias} as it would be built now is in ${cache}: scripts/distro-image builds it`;
+  if (!isCurrent(cache, alias)) return reason;
+  using lock = Deno.openSync(join(cache, `${alias}.lock`), { create: true, write: true });
+  await lock.lock(true);
+  if (!isCurrent(cache, alias)) return reason;
+  await putInto(store.imagesDir, cache, alias);
+}
+
+/** Links where the file system is the same: the files are never written to. */
+async function putInto(images: string, cache: string, alias: string): Promise<void> {
   Deno.mkdirSync(images, { recursive: true, mode: 0o700 });
-  // Links where the file system is the same: the files are never written to.
   for (const path of [...imagesOf(cache, alias), join(cache, "images", "refs")]) await copy(path, images);
 }
 
