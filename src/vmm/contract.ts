@@ -132,11 +132,11 @@ export type MachineEvent =
   | { kind: "netDisconnected" };
 
 /**
- * What a machine does now, as observed. `detail` is the hypervisor's own word; for an `io-error`, `nospace` or
- * `failed`.
+ * What a machine does now, as observed. `unloaded`: it was started to be restored, and no state was loaded into it.
+ * `detail` is the hypervisor's own word; for an `io-error`, `nospace` or `failed`.
  */
 export interface MachineState {
-  kind: "running" | "paused" | "io-error" | "panicked" | "ending" | "gone";
+  kind: "running" | "paused" | "io-error" | "unloaded" | "panicked" | "ending" | "gone";
   detail: string;
 }
 
@@ -203,7 +203,7 @@ export interface Machine {
   answers(limitMs: number): Promise<boolean>;
   /**
    * Resumes paused virtual CPUs; after a disk error, the failed operation is tried again. Nothing happens when they
-   * run.
+   * run. A save that was begun by a process that is gone is ended first.
    * @throws {FleetboxError} `failed`: the machine is gone, or cannot be resumed. `conflict`: it is being saved.
    */
   resume(): Promise<void>;

@@ -22,6 +22,7 @@ import { allowUse } from "./gateway_use.ts";
 import { Hints } from "./hints.ts";
 import type { MemberConfig } from "../../store.ts";
 import type { Identity } from "./identity.ts";
+import { goOn, stateLeft } from "./left_behind.ts";
 import { MachineRun } from "./machine_run.ts";
 import type { Member } from "./member.ts";
 import { bootOf, runOf, wireState } from "./phases.ts";
@@ -141,10 +142,11 @@ export async function adoptMember(
     boot.hasCloudInit = prepared.image.cloudInit;
     const spec = await specOf(member, prepared);
     const machine = before?.machine ?? await adoptMachine(member, spec, process);
+    const state = await stateLeft(member, machine);
     await context.writePid(name);
     const run = holdMachine(boot, machine, before);
     advance(boot, wasRunning ? "adoption" : "ssh");
-    await seeWhetherPaused(member, machine);
+    await goOn(member, machine, spec.disk, state);
     run.ssh = await connect(boot);
     if (!wasRunning) await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
     const problem = wasRunning || options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
@@ -243,13 +245,6 @@ function nothingToBoot({ image, firmware }: MemberConfig): FleetboxError {
         : "Is it an image for UEFI? --firmware uefi. Is it for another processor? --arch",
     },
   );
-}
-
-/** Another holder got the event of it. */
-async function seeWhetherPaused(member: Member, machine: Machine): Promise<void> {
-  const state = await machine.state().catch((thrown) => log(`${member.name}: cannot ask it: ${describe(thrown)}`));
-  if (state?.kind !== "io-error") return;
-  member.pause(state.detail === "nospace" ? "disk-full" : "disk-error", "a write failed before its holder was killed");
 }
 
 /** Waits until cloud-init has finished, if there is one. @returns its failure. */

@@ -144,10 +144,18 @@ Deno.test("a full disk is an event, the machine is paused, and resume() resumes 
 });
 
 Deno.test("run states are distinguished", () => {
-  const kinds = ["running", "paused", "prelaunch", "io-error", "guest-panicked", "shutdown"].map((status) =>
-    machineState(status).kind
-  );
-  assert.deepEqual(kinds, ["running", "paused", "paused", "io-error", "panicked", "ending"]);
+  const statuses = [
+    "running",
+    "paused",
+    "prelaunch",
+    "postmigrate",
+    "io-error",
+    "inmigrate",
+    "guest-panicked",
+    "shutdown",
+  ];
+  const kinds = statuses.map((status) => machineState(status).kind);
+  assert.deepEqual(kinds, ["running", "paused", "paused", "paused", "io-error", "unloaded", "panicked", "ending"]);
 });
 
 Deno.test("real QEMU: odd paths, one writer a disk, a second start is refused, quit leaves nothing", async () => {

@@ -22,6 +22,8 @@ import { stopMachine } from "./stop.ts";
 
 /** How long a stop waits for an aborted save. */
 const END_SAVE_MS = 2_000;
+/** The run state during a save. */
+const SAVING = "finish-migrate";
 
 export class QemuMachine implements Machine {
   readonly exited: Promise<MachineExit>;
@@ -73,6 +75,9 @@ export class QemuMachine implements Machine {
 
   async resume(): Promise<void> {
     this.#refuseWhileSaved("resume");
+    if ((await this.state()).detail === SAVING) {
+      await (await import("./snapshots/migration.ts")).endMigration(this.qemu);
+    }
     await this.qemu.qmp.execute("cont");
   }
 
@@ -185,6 +190,8 @@ export function machineState(status: string): MachineState {
       return { kind: "panicked", detail: status };
     case "shutdown":
       return { kind: "ending", detail: status };
+    case "inmigrate":
+      return { kind: "unloaded", detail: status };
     default:
       return { kind: "paused", detail: status };
   }

@@ -58,6 +58,12 @@ export async function cancelMigration(qemu: QemuProcess, end: MigrationEnd): Pro
   await settles(end.promise, CANCEL_TIMEOUT_MS);
 }
 
+/** Ends a migration that another process began. */
+export async function endMigration(qemu: QemuProcess): Promise<void> {
+  await qemu.qmp.execute("migrate_cancel");
+  await finalRunState(qemu);
+}
+
 /** QEMU's run state, once a migration that has ended lets go of it. */
 export async function finalRunState(qemu: QemuProcess): Promise<string> {
   let late = false;

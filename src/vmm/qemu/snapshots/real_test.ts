@@ -18,6 +18,7 @@ import { findQemu } from "../program.ts";
 import { QmpClient } from "../qmp.ts";
 import { hardwareFit } from "./fit.ts";
 import { memoryFile } from "./memory.ts";
+import { INCOMING } from "./restore.ts";
 import { readState, receiveState } from "./saved_state.ts";
 
 const BINARY = findQemu("x86_64");
@@ -282,4 +283,45 @@ Deno.test({
       await machine.kill();
     }
   },
+});
+
+Deno.test("real QEMU: another holder lets a machine go on whose save had not ended, and knows one that was never loaded", async () => {
+  await using lab = new Lab();
+  await using stack = new AsyncDisposableStack();
+  const started = async (more: string[] = []) => {
+    const spec = { ...await lab.machine(), bound: false };
+    const [program, ...args] = qemu.commandLine(spec);
+    const child = new Deno.Command(program, { args: [...args, ...more], stdout: "null", stderr: "null" }).spawn();
+    stack.defer(async () => {
+      try {
+        child.kill("SIGKILL");
+      } catch { /* it has ended */ }
+      await child.status;
+    });
+    return { spec, child, qmp: await QmpClient.connect(spec.controlSocket) };
+  };
+  const { spec, child, qmp } = await started();
+  await qmp.execute("stop");
+  await qmp.execute("migrate-set-capabilities", { capabilities: [{ capability: "x-ignore-shared", state: true }] });
+  const socket = `${lab.path}/killed.sock`;
+  using listener = Deno.listen({ transport: "unix", path: socket });
+  await qmp.execute("migrate", { uri: `unix:${socket}` });
+  const conn = await listener.accept();
+  await conn.read(new Uint8Array(1000)); // it has more to say, and answers nothing meanwhile
+  qmp.close();
+  conn.close();
+  const machine = await qemu.adopt(spec, identify(child.pid)!);
+  assert.equal((await machine.state()).kind, "paused");
+  await machine.resume();
+  assert.ok(await isRunning(machine));
+  const { files } = await snapshot(lab, machine, spec.disk);
+  assert.ok(exists(files.devices));
+  await machine.resume();
+  await machine.kill();
+
+  const empty = await started(INCOMING);
+  empty.qmp.close();
+  const waiting = await qemu.adopt(empty.spec, identify(empty.child.pid)!);
+  assert.deepEqual(await waiting.state(), { kind: "unloaded", detail: "inmigrate" });
+  await waiting.kill();
 });

@@ -1,0 +1,49 @@
+/**
+ * What a holder that was killed in the middle of a checkpoint or a restore has left of a machine, and what the holder
+ * that adopts it makes good.
+ *
+ * Paused: it is resumed, whether it was being saved or had just been restored. On another disk than its config says: the
+ * config is written first, and the machine is moved now; until then the disk of the config is an empty overlay on the file
+ * that it writes. Waiting for a saved state that nobody gives it any more: no guest is in it, so it is ended.
+ */
+
+import { FleetboxError, messageOf } from "../../core/errors.ts";
+import type { Machine, MachineState } from "../../vmm/contract.ts";
+import { describe, log } from "../log.ts";
+import type { Member } from "./member.ts";
+
+/**
+ * The state of a machine that is adopted; undefined when it cannot be asked.
+ * @throws {FleetboxError} `failed`: there is no guest in it; it was ended
+ */
+export async function stateLeft({ name }: Member, machine: Machine): Promise<MachineState | undefined> {
+  const state = await machine.state().catch((thrown) => void log(`${name}: cannot ask it: ${describe(thrown)}`));
+  if (state?.kind !== "unloaded") return state;
+  await machine.kill();
+  throw new FleetboxError(
+    "failed",
+    `"${name}" had not been restored when its holder was killed; nothing ran in it yet`,
+    {
+      hint: `Start it again: fleetbox up ${name}`,
+    },
+  );
+}
+
+/** Lets an adopted machine go on, on the disk of its config. @throws {FleetboxError} `failed`: it stays paused */
+export async function goOn(member: Member, machine: Machine, disk: string, state?: MachineState): Promise<void> {
+  const { name } = member;
+  if (state?.kind === "io-error") {
+    const reason = state.detail === "nospace" ? "disk-full" : "disk-error";
+    member.pause(reason, "a write failed before its holder was killed");
+  }
+  if (state?.kind === "paused") {
+    log(`${name}: it was paused when its holder was killed: resuming`);
+    await machine.resume();
+  }
+  if (member.config?.disk_file === undefined) return; // it never had another one
+  try {
+    await machine.moveToOverlay(disk);
+  } catch (thrown) {
+    log(`${name}: it writes to its earlier disk until it is started again: ${messageOf(thrown)}`);
+  }
+}
