@@ -16,6 +16,7 @@ import { currentMicro, MICRO } from "../image/micro.ts";
 import { clusterOf, isName } from "../core/names.ts";
 import { hasDisk } from "../store/disk.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
+import { snapshotsOfImage } from "../store/snapshots.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { bytesUsed, exists, namesIn, readIfThere, temporaryOf, writerOf } from "../system/files.ts";
@@ -259,7 +260,7 @@ function isStarting(name: string): boolean {
   return false;
 }
 
-/** micro images of other versions of fleetbox that no member's disk is based on. */
+/** micro images of other versions of fleetbox that no member's or checkpoint's disk is based on. */
 function images(store: Store): Found[] {
   const current = currentMicro();
   if (current === undefined) return []; // the older one is unknown
@@ -270,7 +271,9 @@ function images(store: Store): Found[] {
       completeRecords(store).every((record) =>
         !isAlive(record.holder) || record.served.every((name) => store.readMember(name))
       );
-    return isSure && members.every((one) => "config" in one && one.config.image_id !== id);
+    if (!isSure || members.some((one) => "config" in one && one.config.image_id === id)) return false;
+    const { checkpoints, unsure } = snapshotsOfImage(store, id);
+    return checkpoints.length === 0 && unsure.length === 0;
   };
   const older = cachedImages(store).filter(({ id, manifest, refs }) =>
     manifest.name === MICRO && id !== current && refs.length === 0 && isUnused(id)

@@ -119,7 +119,7 @@ ${variableLines()}`;
 
 function variableLines(): string {
   const all = { ...VARIABLES, NO_COLOR: "no colours on a terminal", FORCE_COLOR: "colours without one" };
-  return Object.entries(all).map(([name, meaning]) => `  ${name.padEnd(17)}  ${meaning}`).join("\n");
+  return Object.entries(all).map(([name, meaning]) => `  ${name.padEnd(18)}  ${meaning}`).join("\n");
 }
 
 /** The program, with all its commands or with the one named `word`. */

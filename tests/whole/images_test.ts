@@ -3,6 +3,8 @@
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { imagesIn, rawDisk, serve, sha256Of } from "../../src/image/testing.ts";
+import { removeCheckpoint, snapshotUse } from "../../src/store/snapshots.ts";
+import { addCheckpoint, addLayer, addTemplate, id } from "../../src/store/snapshots/testing.ts";
 import type { MemberReport } from "../../src/wire.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
@@ -70,7 +72,15 @@ test("up with an address downloads it once for all members, each says so, and la
     ],
   );
   await box.ok("rm", "-f", "a", "b", "c");
+  // What was saved of members needs it, too; a template is a cache, and goes with it.
+  addLayer(box.store, id(1));
+  await addCheckpoint(box.store, "base", { a: [id(1)] }, { image_id: ID });
+  await addTemplate(box.store, id(2), [id(1)], { image_id: ID });
+  const refused = [/Cannot remove the image disk-.*: the checkpoints base are based on it/, /checkpoint rm base/];
+  await box.fails(1, refused, "image", "rm", ID);
+  await removeCheckpoint(box.store, "base");
   await box.ok("image", "rm", ID);
+  assert.deepEqual(snapshotUse(box.store).layers.count, 0);
   assert.deepEqual((await imageList(box)).map(({ id }) => id), []);
 });
 

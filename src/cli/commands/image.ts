@@ -7,6 +7,7 @@ import { type CachedImage, cachedImages, removeImage } from "../../image/cache.t
 import { type Architecture, CATALOG, debianArchitecture, parseArchitecture } from "../../image/catalog.ts";
 import { ALIASES, describeDirectory } from "../../image/image.ts";
 import type { Store } from "../../store.ts";
+import { removeTemplate, snapshotsOfImage } from "../../store/snapshots.ts";
 import { bytesUsed } from "../../system/files.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { ageText, elapsedText } from "../arguments/duration.ts";
@@ -301,7 +302,18 @@ async function removeUnused(store: Store, { id }: CachedImage): Promise<void> {
       },
     );
   }
+  const { checkpoints, templates } = snapshotsOfImage(store, id);
+  if (checkpoints.length > 0) {
+    throw new FleetboxError(
+      "conflict",
+      `Cannot remove the image ${id}: the checkpoints ${checkpoints.join(", ")} are based on it`,
+      {
+        hint: `Remove them first: fleetbox checkpoint rm ${checkpoints.join(" ")}`,
+      },
+    );
+  }
   await removeImage(store, id);
+  for (const key of templates) await removeTemplate(store, key); // of no use without it
 }
 
 /** @throws {FleetboxError} `misuse` */

@@ -84,10 +84,15 @@ export async function addTemplate(
 }
 
 /** A checkpoint of these members, each with its layers. */
-export async function addCheckpoint(store: Store, name: string, members: Record<string, string[]>) {
+export async function addCheckpoint(
+  store: Store,
+  name: string,
+  members: Record<string, string[]>,
+  { image_id = IMAGE } = {},
+) {
   const making = newMaking(store);
   for (const member of Object.keys(members)) addSaved(join(making, member));
-  const configs = Object.entries(members).map(([member, layers]) => configOf(member, { layers }));
+  const configs = Object.entries(members).map(([member, layers]) => configOf(member, { layers, image_id }));
   return await publishCheckpoint(store, making, { name, group: "a", host: "h", members: configs });
 }
 
