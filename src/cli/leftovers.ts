@@ -16,7 +16,7 @@ import { currentMicro, MICRO } from "../image/micro.ts";
 import { clusterOf, isName } from "../core/names.ts";
 import { hasDisk } from "../store/disk.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
-import { snapshotsOfImage } from "../store/snapshots.ts";
+import { collectLayers, snapshotPaths, snapshotsOfImage, unusedLayers } from "../store/snapshots.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { bytesUsed, exists, namesIn, readIfThere, temporaryOf, writerOf } from "../system/files.ts";
@@ -34,7 +34,8 @@ type LeftoverKind =
   | "temporary"
   | "download"
   | "log"
-  | "image";
+  | "image"
+  | "layer";
 
 export interface Leftover {
   kind: LeftoverKind;
@@ -71,6 +72,7 @@ export async function findLeftovers(store: Store): Promise<Found[]> {
     ...await downloads(store),
     ...logs(store, live),
     ...images(store),
+    ...layers(store),
   ];
 }
 
@@ -291,6 +293,15 @@ function images(store: Store): Found[] {
     };
     return { ...found(store, "image", place), bytes, remove };
   });
+}
+
+/** Layers of disks that nothing is based on: their last reader was removed by a process that was killed. */
+function layers(store: Store): Found[] {
+  return unusedLayers(store).map((id) => ({
+    ...found(store, "layer", snapshotPaths(store).layer(id)),
+    // All of them go with the first one.
+    remove: async () => (await collectLayers(store), !exists(snapshotPaths(store).layer(id))),
+  }));
 }
 
 function found(store: Store, kind: LeftoverKind, path: string): Leftover {

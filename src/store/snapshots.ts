@@ -15,7 +15,7 @@
 
 export { fitTemplates, templateBudget } from "./snapshots/budget.ts";
 export { freezeDisk, unlinkFrozen } from "./snapshots/freeze.ts";
-export { claimLayers, type Collection, collectLayers, linkLayer } from "./snapshots/layers.ts";
+export { claimLayers, type Collection, collectLayers, linkLayer, unusedLayers } from "./snapshots/layers.ts";
 export { withSnapshotLock } from "./snapshots/lock.ts";
 export { discardMaking, newMaking } from "./snapshots/making.ts";
 export type { CheckpointManifest, SavedMember, TemplateManifest } from "./snapshots/manifests.ts";

@@ -72,6 +72,8 @@ test("after everything was killed prune finds all of it, --dry-run removes nothi
   write(join(home, `clusters/.removed-x.${DEAD}/disk.qcow2`), "a disk all the same");
   write(join(home, `clusters/.removed-y.${DEAD}/seed.img`));
   write(join(home, "runner-gone.log"));
+  write(join(home, `snapshots/making.${DEAD}/a/memory`));
+  for (const number of [1, 2]) addLayer(store, id(number));
   write(join(home, "run/0123456789ab.json"), "half a rec");
   for (const file of [".lock", "seed.img", "pid"]) write(join(home, "clusters/half/half", file));
   write(join(home, "clusters/kept/kept/notes.txt"), "somebody's own");
@@ -90,7 +92,7 @@ test("after everything was killed prune finds all of it, --dry-run removes nothi
   assert.deepEqual(removed, found);
   assert.ok(bytes > 0);
   const kinds = new Set(found.map(({ kind }) => kind));
-  const all = ["directory", "download", "gateway", "image", "log", "pidfile", "record", "socket", "temporary"];
+  const all = ["directory", "download", "gateway", "image", "layer", "log", "pidfile", "record", "socket", "temporary"];
   assert.deepEqual([...kinds].sort(), all);
   assert.ok(!isAlive(gateway));
   for (const { path, kind } of found) {
@@ -115,6 +117,7 @@ test("after everything was killed prune finds all of it, --dry-run removes nothi
       "run/.lock",
       "runner-a.log",
       "runner-z.log",
+      "snapshots/.lock",
     ].sort(),
   );
   for (const disk of disks) assert.ok(exists(disk), disk);

@@ -27,8 +27,8 @@ export function pruneCommand(): Command {
       `
 Looks for: sockets without a listener, pidfiles and records of groups that are gone, and their gateways;
 directories of members that were never made; temporary files of processes that are gone; parts of downloads
-without a writer; logs of holders whose members are gone; and micro images of other versions that no
-member is made on. Nothing of a group that lives, or whose machines run, is touched.
+without a writer; logs of holders whose members are gone; micro images of other versions that no member is
+made on; and layers of snapshots on which no disk is based. Nothing of a group that lives, or whose machines run, is touched.
 
 Asks first when both input and output are a terminal; elsewhere it needs --force.
 

@@ -60,10 +60,9 @@ export async function collectLayersHeld(store: Store): Promise<Collection> {
   const { layer } = snapshotPaths(store);
   const { readers, unsure } = layerReaders(store);
   if (unsure.length > 0) return { removed: [], bytes: 0, unsure };
-  const read = new Set(readers.flatMap(({ layers }) => layers));
   const [removed, failures]: [string[], unknown[]] = [[], []];
   let bytes = 0;
-  for (const id of layerIds(store).filter((one) => !read.has(one))) {
+  for (const id of withoutReader(store, readers)) {
     const size = bytesUsed(layer(id));
     try {
       await Deno.remove(layer(id));
@@ -75,6 +74,17 @@ export async function collectLayersHeld(store: Store): Promise<Collection> {
   }
   if (failures.length > 0) throw failures[0];
   return { removed, bytes, unsure: [] };
+}
+
+/** The layers that {@link collectLayers} would remove. */
+export function unusedLayers(store: Store): string[] {
+  const { readers, unsure } = layerReaders(store);
+  return unsure.length > 0 ? [] : withoutReader(store, readers);
+}
+
+function withoutReader(store: Store, readers: readonly LayerReader[]): string[] {
+  const read = new Set(readers.flatMap(({ layers }) => layers));
+  return layerIds(store).filter((id) => !read.has(id));
 }
 
 /** The layers that are there. */

@@ -4,7 +4,7 @@ import { bytesUsed, namesIn, writerOf } from "../../system/files.ts";
 import { join } from "../../core/paths.ts";
 import { identify } from "../../system/process.ts";
 import type { Store } from "../../store.ts";
-import { layerIds, layerReaders } from "./layers.ts";
+import { layerIds, layerReaders, unusedLayers } from "./layers.ts";
 import { snapshotPaths } from "./paths.ts";
 import { checkpoints, templates } from "./read.ts";
 
@@ -42,7 +42,7 @@ export function snapshotUse(store: Store): SnapshotUse {
     bytes: bytesUsed(place) + sum(readOnlyBy(kind).map(layer)),
   });
   const left = [
-    ...(unsure.length > 0 ? [] : ids.filter((id) => !kinds.has(id)).map(layer)),
+    ...unusedLayers(store).map(layer),
     ...namesIn(dir).filter((name) => isLeft(name)).map((name) => join(dir, name)),
   ];
   return {
