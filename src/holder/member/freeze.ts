@@ -1,0 +1,79 @@
+/**
+ * Freezing a member's disk, so that it can be a part of a snapshot: its file becomes a layer that never changes again, and the
+ * machine goes on with an empty overlay on it.
+ *
+ *   1. `prepareFreeze(member)`            while the machine runs: it takes some ten milliseconds
+ *   2. `machine.pause()`
+ *   3. `finishFreeze(machine, frozen)`    then `machine.save(…)`, and `machine.resume()`
+ *   4. `removeOldDisks(store, name)`      at any time later; the next `prepareFreeze` does it, too
+ *
+ * The layer is the disk at the moment of 3, so the machine is paused before, and runs again after it was saved: a memory
+ * that has seen a later disk does not fit. A failure or a kill after 1 loses nothing: the config names an empty overlay on
+ * what the machine still writes to. The holder that adopts the machine moves it there (`left_behind.ts`), and so does the
+ * next freeze.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import type { MemberConfig, Store } from "../../store.ts";
+import { diskOf } from "../../store/disk.ts";
+import { freezeDisk, unlinkFrozen } from "../../store/snapshots.ts";
+import { exists } from "../../system/files.ts";
+import type { Driver, Machine } from "../../vmm/contract.ts";
+
+/** What is frozen: a {@link Member}. */
+interface FreezingMember {
+  readonly name: string;
+  config: MemberConfig | undefined;
+  readonly context: { readonly store: Store; readonly driver: Pick<Driver, "disks"> };
+}
+
+/** A disk that is a layer as soon as the machine writes to another one. */
+export interface FrozenDisk {
+  /** The layer's id. */
+  layer: string;
+  /** The disk that the machine has from then on. */
+  next: string;
+  /** The file that it has until then: the layer's other name. */
+  old: string;
+}
+
+/**
+ * Makes a member's disk a layer, and the disk of its config an empty overlay on it.
+ * @throws {FleetboxError} nothing has changed then
+ */
+export async function prepareFreeze(member: FreezingMember): Promise<FrozenDisk> {
+  const { name, context: { store, driver } } = member;
+  return await store.withMemberLock(name, async () => {
+    const config = store.config(name);
+    if (!config) throw new FleetboxError("not-found", `Cannot freeze the disk of "${name}": it has no config`);
+    await unlinkFrozen(store, config);
+    const frozen = await freezeDisk(store, config, driver.disks.overlay);
+    const { disk_file, layers } = frozen;
+    if (member.config) member.config = { ...member.config, disk_file, layers };
+    return { layer: layers![0], next: diskOf(store, frozen), old: diskOf(store, config) };
+  });
+}
+
+/**
+ * Moves the paused machine on: the layer does not change any more.
+ * @throws {FleetboxError} `conflict`: it is not paused, or was saved and has not run since. `failed`
+ */
+export async function finishFreeze(machine: Machine, { next }: FrozenDisk): Promise<void> {
+  const { kind, detail } = await machine.state();
+  if (kind !== "paused" && kind !== "io-error") {
+    throw new FleetboxError(
+      "conflict",
+      `Cannot freeze the disk of "${machine.name}": it is ${detail}, expected paused`,
+    );
+  }
+  await machine.moveToOverlay(next);
+}
+
+/** Removes the files in a member's directory that are layers now, by their other names. */
+export async function removeOldDisks(store: Store, name: string): Promise<void> {
+  if (!exists(store.member(name).dir)) return; // its lock would make it again
+  await store.withMemberLock(name, async () => {
+    const config = store.config(name);
+    if (config) await unlinkFrozen(store, config);
+  });
+}
