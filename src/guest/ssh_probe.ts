@@ -51,6 +51,8 @@ export function sshArguments(endpoint: SshEndpoint, key: string): string[] {
   const options = [
     `IdentityFile=${sshConfigValue(key)}`,
     "IdentitiesOnly=yes",
+    // Else ssh asks the user's agent for the key, which may be slow, or hang.
+    "IdentityAgent=none",
     "UserKnownHostsFile=/dev/null",
     "StrictHostKeyChecking=no",
     "LogLevel=ERROR",

@@ -71,17 +71,19 @@ export interface Child {
   readonly pid: number;
   /** Resolved when the process is gone and its output is drained. Never rejects. */
   readonly exited: Promise<Exit>;
-  /** The last lines of its output, at most 8 KiB, trimmed. */
+  /** The last lines of its output, at most 8 KiB, trimmed. Without standard output, if that is read as bytes. */
   tail(): string;
   /** Sends a signal; false when the process has already ended. */
   kill(signal: Deno.Signal): boolean;
   /** Writes to its standard input, if it was started with `input`; does nothing when the child no longer reads. */
-  write(text: string): void;
+  write(data: string | Uint8Array<ArrayBuffer>): void;
 }
 
 interface StartOptions extends RunOptions {
   /** Called with each piece of its standard output and error. */
   onOutput?: (text: string) => void;
+  /** Called with each piece of its standard output, which is no text: `onOutput` then has standard error alone. */
+  onBytes?: (bytes: Uint8Array) => void;
   /** Whether its standard input can be written to; else it is empty. @default false */
   input?: boolean;
 }
@@ -91,7 +93,7 @@ interface StartOptions extends RunOptions {
  * @throws {FleetboxError} `unavailable`: the program is not installed.
  */
 export function start(program: string, args: readonly string[], options: StartOptions = {}): Child {
-  const { hint, onOutput, input, ...rest } = options;
+  const { hint, onOutput, onBytes, input, ...rest } = options;
   if (isEnding) throw endingError(program);
   let child: Deno.ChildProcess;
   try {
@@ -101,17 +103,21 @@ export function start(program: string, args: readonly string[], options: StartOp
     throw missing(program, cause, hint);
   }
   let tail = "";
-  const drain = async (stream: ReadableStream<Uint8Array>) => {
+  const drain = async (stream: ReadableStream<Uint8Array>, onBytes?: (bytes: Uint8Array) => void) => {
     const decoder = new TextDecoder();
     try {
       for await (const chunk of stream) {
+        if (onBytes) {
+          onBytes(chunk);
+          continue;
+        }
         const text = decoder.decode(chunk, { stream: true });
         tail = (tail + text).slice(-TAIL_BYTES);
         onOutput?.(text);
       }
     } catch { /* the process has ended; its exit status says the rest */ }
   };
-  const drained = Promise.all([drain(child.stdout), drain(child.stderr)]);
+  const drained = Promise.all([drain(child.stdout, onBytes), drain(child.stderr)]);
   let gone = false;
   const writer = input ? child.stdin.getWriter() : undefined;
   const exited = child.status.then(async ({ code, signal }) => {
@@ -133,8 +139,8 @@ export function start(program: string, args: readonly string[], options: StartOp
         return false;
       }
     },
-    write(text) {
-      if (!gone) writer?.write(new TextEncoder().encode(text)).catch(() => {});
+    write(data) {
+      if (!gone) writer?.write(typeof data === "string" ? new TextEncoder().encode(data) : data).catch(() => {});
     },
   };
   children.add(ours);

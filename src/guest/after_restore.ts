@@ -1,0 +1,179 @@
+/**
+ * A guest that was just restored from a snapshot: its clock stands at the moment of the save, its random numbers are those
+ * of every other guest of that snapshot, and it has the saved host name. One SSH session puts that right.
+ *
+ * A warm start waits for it, and an emulated guest has to translate all code that it runs for the first time again. So
+ * the session does little: the guest's shell writes one small program (`guest_program.ts`), and this runs as root and makes
+ * the system calls that it is told (`renewal.ts`). Where root may log in with the same key, as on `micro`, no `sudo` is
+ * needed, which costs as much as the rest.
+ */
+
+import { FleetboxError } from "../core/errors.ts";
+import { pause } from "../core/deadline.ts";
+import { printable } from "../core/printable.ts";
+import { host } from "../system/os.ts";
+import { type Child, start } from "../system/process.ts";
+import type { Architecture } from "../vmm/contract.ts";
+import type { SshEndpoint } from "../wire.ts";
+import { guestProgram, guestScript } from "./guest_program.ts";
+import { changesName, type Channel, HOSTS, renew, type RenewalOptions } from "./renewal.ts";
+import { sshArguments } from "./ssh_probe.ts";
+
+interface AfterRestoreOptions extends RenewalOptions {
+  /** The private key's path. */
+  key: string;
+  /** The guest's. */
+  arch: Architecture;
+  /** Ends the wait for the guest. */
+  signal: AbortSignal;
+  /** Whether root takes the key too, as on `micro`. When it does not, `sudo` is used. @default false */
+  root?: boolean;
+  /** Registers the function to call on a sign of the guest; returns the function that unregisters it. */
+  onHint?: (hint: () => void) => () => void;
+}
+
+/** The waits between sessions that failed, when no hint comes. */
+const AGAIN_MS = [20, 50, 100, 200, 400, 1_000];
+/**
+ * How long each session may take to connect, in seconds. The gateway accepts before the guest does, and what it sent to a
+ * guest that was not there yet is sent again after seconds only; a new session is sooner there.
+ */
+const CONNECT_SECONDS = [2, 4, 8, 20];
+/** ssh's own failures; other codes are the script's. */
+const SSH_FAILED = 255;
+/** More than this before the program's first word is not our guest. */
+const MAX_NOISE = 64 * 1024;
+
+/**
+ * Sets a restored guest's clock, random numbers and host name.
+ * @throws {FleetboxError} `denied`: the guest refuses the key. `failed`: what could not be done, with the guest's last
+ *   words. The signal's reason, when that fires first.
+ */
+export async function afterRestore(endpoint: SshEndpoint, options: AfterRestoreOptions): Promise<void> {
+  const { signal, onHint } = options;
+  let isRoot = options.root ?? false;
+  for (let tries = 0;; tries++) {
+    signal.throwIfAborted();
+    const failure = await session(isRoot ? { ...endpoint, user: "root" } : endpoint, tries, options);
+    if (failure === undefined) return;
+    signal.throwIfAborted();
+    if (failure.why === "denied") {
+      if (!isRoot) throw failure.error;
+      isRoot = false;
+      continue;
+    }
+    if (failure.why === "failed") throw failure.error;
+    const hint = new AbortController();
+    const off = onHint?.(() => hint.abort());
+    await pause(AGAIN_MS[Math.min(tries, AGAIN_MS.length - 1)], AbortSignal.any([signal, hint.signal]));
+    off?.();
+  }
+}
+
+/** Why a session failed: there was no connection, the key was refused, or the work itself failed. */
+interface Failure {
+  why: "unreachable" | "denied" | "failed";
+  error: unknown;
+}
+
+/** One session, to its end; undefined when all is done. */
+async function session(
+  endpoint: SshEndpoint,
+  tries: number,
+  options: AfterRestoreOptions,
+): Promise<Failure | undefined> {
+  const { key, arch, signal } = options;
+  const name = `.fleetbox-${crypto.randomUUID()}`;
+  const program = guestProgram(arch, name, changesName(options) ? HOSTS : undefined);
+  const script = guestScript(program.file, name, { sudo: endpoint.user !== "root" });
+  const limit = CONNECT_SECONDS[Math.min(tries, CONNECT_SECONDS.length - 1)];
+  const output = new Output();
+  const child: Child = start("ssh", [
+    ...["-T", "-o", `ConnectTimeout=${limit}`, "-o", "BatchMode=yes"],
+    ...[...sshArguments(endpoint, key), "--", script],
+  ], {
+    input: true,
+    onBytes: (bytes) => output.push(bytes),
+    hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
+  });
+  const kill = () => void child.kill("SIGKILL");
+  signal.addEventListener("abort", kill);
+  if (signal.aborted) kill();
+  void child.exited.then(() => output.end());
+  try {
+    await renew(program, { write: (bytes) => child.write(bytes), ...output.channel }, options);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof EndOfOutput)) return { why: "failed", error };
+    const { code } = await child.exited;
+    const told = printable(child.tail()).trim();
+    if (code === SSH_FAILED && !/Permission denied/.test(told)) return { why: "unreachable", error };
+    const message = `Cannot set the clock, the random numbers and the host name of the restored guest: ${
+      told || `its shell ended with code ${code}`
+    }`;
+    return code === SSH_FAILED
+      ? { why: "denied", error: new FleetboxError("denied", message) }
+      : { why: "failed", error: new FleetboxError("failed", message) };
+  } finally {
+    // All is done, or nothing more will be: the program in the guest ends with its input.
+    signal.removeEventListener("abort", kill);
+    kill();
+    await child.exited;
+  }
+}
+
+/** The program's output has ended. */
+class EndOfOutput extends Error {}
+
+/** What the program said and nobody has read. */
+class Output {
+  #bytes = new Uint8Array(0);
+  #isOver = false;
+  #wake = () => {};
+
+  push(more: Uint8Array): void {
+    const both = new Uint8Array(this.#bytes.length + more.length);
+    both.set(this.#bytes);
+    both.set(more, this.#bytes.length);
+    this.#bytes = both;
+    this.#wake();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
+  readonly channel: Pick<Channel, "read" | "readTo"> = {
+    read: (length) => this.#take(() => this.#bytes.length >= length ? length : undefined),
+    readTo: (mark) =>
+      this.#take(() => {
+        const at = indexOf(this.#bytes, mark);
+        if (at >= 0) return at + mark.length;
+        if (this.#bytes.length > MAX_NOISE) {
+          throw new FleetboxError("protocol", "The restored guest's shell says something else than our program");
+        }
+        return undefined;
+      }),
+  };
+
+  async #take(length: () => number | undefined): Promise<Uint8Array> {
+    for (;;) {
+      const count = length();
+      if (count !== undefined) {
+        const taken = this.#bytes.slice(0, count);
+        this.#bytes = this.#bytes.slice(count);
+        return taken;
+      }
+      if (this.#isOver) throw new EndOfOutput();
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+}
+
+function indexOf(bytes: Uint8Array, mark: Uint8Array): number {
+  for (let at = bytes.indexOf(mark[0]); at >= 0; at = bytes.indexOf(mark[0], at + 1)) {
+    if (mark.every((byte, index) => bytes[at + index] === byte)) return at;
+  }
+  return -1;
+}

@@ -1,0 +1,98 @@
+/** A guest whose clock and host name are wrong, as after a restore. Real QEMU, the micro image, egress off. */
+
+import * as assert from "#assert";
+import { afterRestore } from "../../src/guest/after_restore.ts";
+import { guestOk } from "../support/guest.ts";
+import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
+
+test("a guest gets the time, random numbers and a host name in one SSH session", async (context) => {
+  await using box = await sandbox();
+  await box.up("a");
+  await steps(context, box, [
+    ["as root, where root has the key", asRoot],
+    ["by sudo, where files in /dev/shm cannot be executed", bySudo],
+    ["a root without the key is no obstacle; the clock can be kept", withoutRoot],
+    ["a read-only /etc is told, and the rest is done", readOnly],
+  ]);
+});
+
+/** What {@link afterRestore} notes, on the guest of a sandbox. */
+async function renewed(
+  box: Sandbox,
+  options: Partial<Parameters<typeof afterRestore>[1]>,
+  user = "fleetbox",
+): Promise<string[]> {
+  const notes: string[] = [];
+  const { ssh } = await box.report("a");
+  await afterRestore({ ...ssh!, user }, {
+    key: box.store.key,
+    arch: "x86_64",
+    signal: AbortSignal.timeout(60_000),
+    clock: "set",
+    onNote: (note) => notes.push(note),
+    ...options,
+  });
+  return notes;
+}
+
+async function spoilClock(box: Sandbox): Promise<void> {
+  await guestOk(box, "a", "sudo date -s '2001-01-01 00:00:00'");
+}
+
+/** By how much the guest's clock differs from ours, at least. */
+async function clockErrorMs(box: Sandbox): Promise<number> {
+  const before = Date.now();
+  const text = await guestOk(box, "a", "adjtimex"); // busybox's date knows no fractions
+  const [seconds, micros] = ["tv_sec", "tv_usec"].map((name) => Number(new RegExp(`${name}: *(\\d+)`).exec(text)![1]));
+  const guestMs = seconds * 1_000 + micros / 1_000;
+  return Math.max(0, before - guestMs, guestMs - Date.now());
+}
+
+const IDENTITY =
+  "hostname; cat /etc/hostname; tail -n 1 /etc/hosts; stat -c '%a %U' /etc/hosts /etc/hostname; ls -A /dev/shm /tmp";
+const NOTHING_LEFT = "/dev/shm:\n\n/tmp:\n";
+
+async function asRoot(box: Sandbox): Promise<void> {
+  await guestOk(box, "a", "sudo chmod 664 /etc/hosts");
+  await spoilClock(box);
+  assert.ok(await clockErrorMs(box) > 1e9);
+  assert.deepEqual(await renewed(box, { root: true, hostName: "web", oldHostName: "a" }), []);
+  assert.ok(await clockErrorMs(box) < 500);
+  assert.equal(
+    await guestOk(box, "a", IDENTITY),
+    `web\nweb\n10.88.0.11\tweb.fleetbox.internal web\n664 root\n644 root\n${NOTHING_LEFT}`,
+  );
+}
+
+async function bySudo(box: Sandbox): Promise<void> {
+  await guestOk(box, "a", "sudo mount -o remount,noexec /dev/shm");
+  await spoilClock(box);
+  assert.deepEqual(await renewed(box, { hostName: "b", oldHostName: "web" }), []);
+  assert.ok(await clockErrorMs(box) < 500);
+  assert.equal(
+    await guestOk(box, "a", IDENTITY),
+    `b\nb\n10.88.0.11\tb.fleetbox.internal b\n664 root\n644 root\n${NOTHING_LEFT}`,
+  );
+}
+
+async function withoutRoot(box: Sandbox): Promise<void> {
+  await guestOk(box, "a", "sudo mv /root/.ssh /root/none");
+  await spoilClock(box);
+  assert.deepEqual(await renewed(box, { root: true, clock: "keep" }), []);
+  assert.ok(await clockErrorMs(box) > 1e9);
+  assert.equal(await guestOk(box, "a", "hostname"), "b\n");
+  await assert.rejects(renewed(box, {}, "nobody"), /Cannot set the clock, .*Permission denied \(publickey\)/);
+}
+
+async function readOnly(box: Sandbox): Promise<void> {
+  await guestOk(box, "a", "sudo mount --bind /etc /etc && sudo mount -o remount,bind,ro /etc");
+  assert.deepEqual(await renewed(box, { hostName: "c", oldHostName: "b" }), [
+    "Cannot write /etc/hostname of the restored guest: Read-only file system (error 30)",
+    "Cannot write /etc/hosts of the restored guest: Read-only file system (error 30)",
+  ]);
+  assert.ok(await clockErrorMs(box) < 500);
+  assert.equal(await guestOk(box, "a", "hostname; cat /etc/hostname"), "c\nb\n");
+  await guestOk(box, "a", "sudo mount -o remount,bind,rw /etc");
+  await guestOk(box, "a", "sudo rm /etc/sudoers.d/fleetbox");
+  await assert.rejects(renewed(box, {}), /Cannot set the clock, .*restored guest: sudo: /);
+}
