@@ -25,6 +25,8 @@ import { serve } from "./holder/server/serve.ts";
 
 /** How long guests may take to shut down when a detached holder itself is told to end. */
 const SIGNAL_GRACE_MS = 10_000;
+/** How long a template that is being made may keep a holder whose group has ended. */
+const TEMPLATE_MS = 30_000;
 /** How long pending replies may take once the group has ended. */
 const LAST_REPLIES_MS = 2_000;
 const BOUND_REPLIES_MS = 100;
@@ -104,6 +106,7 @@ export async function runHolder(argument: string): Promise<number> {
   letGo();
   await guardian?.farewell();
   await group.discarded();
+  await settles(group.settled(), bound.isEnding ? LET_GO_MS : TEMPLATE_MS);
   if (bound.isEnding) await group.removeOwned();
   await settles(Promise.allSettled([...replies]), bound.isEnding ? BOUND_REPLIES_MS : LAST_REPLIES_MS);
   log("the group has ended");

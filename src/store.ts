@@ -5,7 +5,7 @@
  *       clusters/<cluster>/<member>/   config.json disk.qcow2 (or disk-<n>.qcow2) seed.img serial.log pid .lock;
  *                                      fixture-<n>.img; qmp.sock and net.sock (links)
  *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
- *       run/<h>.qmp .net .con          the hypervisor's QMP, network and console sockets
+ *       run/<h>.qmp .net .con .sav     the hypervisor's QMP, network and console sockets; where its state passes
  *       run/<g>.json                   a group's record: its holder, its running hypervisors
  *       run/<g>.gwq   run/<g>.gwn      the gateway's QMP and network sockets
  *       snapshots/                     layers of disks, templates, checkpoints: `store/snapshots.ts`
@@ -60,6 +60,8 @@ export interface MemberPaths {
   qmpSocket: string;
   netSocket: string;
   consoleSocket: string;
+  /** Where its state passes when it is saved or restored. */
+  snapshotSocket: string;
   pid: string;
   lock: string;
   socket: string;
@@ -180,6 +182,9 @@ export class Store {
       },
       get consoleSocket() {
         return `${run()}.con`;
+      },
+      get snapshotSocket() {
+        return `${run()}.sav`;
       },
     };
   }

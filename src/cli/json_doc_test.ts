@@ -66,7 +66,7 @@ const TYPES: Record<string, Record<string, true>> = {
       leaving: true,
     },
     ...{ failure: true, hypervisor_pid: true, not_answering: true, command: true, forwards: true, network: true },
-    ...{ egress: true, host_access: true },
+    ...{ egress: true, host_access: true, warm: true, template: true },
   } satisfies Keys<MemberReport>,
   endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
   failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,
@@ -89,7 +89,7 @@ const TYPES: Record<string, Record<string, true>> = {
   } satisfies Keys<MemberConfig>,
   paths: {
     ...{ dir: true, config: true, disk: true, seed: true, efiVars: true, serialLog: true, qmpSocket: true },
-    ...{ netSocket: true, consoleSocket: true, pid: true, lock: true, socket: true },
+    ...{ netSocket: true, consoleSocket: true, pid: true, lock: true, socket: true, snapshotSocket: true },
   } satisfies Keys<Omit<MemberPaths, "sharedDirectoryImage">>,
   "event detail": { event: true, name: true, message: true, command: true } satisfies Keys<Detail>,
   "port forward": { host_port: true, guest_port: true } satisfies Keys<PortForward>,

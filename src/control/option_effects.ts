@@ -22,7 +22,7 @@ import { type GroupFacts, orphanGroup } from "./observe.ts";
 export type Standing = "absent" | "stopped" | "failed" | "booting" | "running";
 export type Effect = "boot" | "kept" | "change" | "wait" | "none";
 /** The options that a user gives; the others are between the halves of the program. */
-export type MemberOption = Exclude<keyof Options, "owner" | "remove_on_failure" | "host_names">;
+export type MemberOption = Exclude<keyof Options, "owner" | "remove_on_failure" | "host_names" | "snapshot">;
 
 const MADE_WITH = { absent: "kept", stopped: "none", failed: "none", booting: "none", running: "none" } as const;
 const OF_THE_MEMBER = {
@@ -32,6 +32,7 @@ const OF_THE_MEMBER = {
   booting: "change",
   running: "change",
 } as const;
+const OF_A_BOOT = { absent: "boot", stopped: "boot", failed: "boot", booting: "none", running: "none" } as const;
 
 export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
   image: MADE_WITH,
@@ -45,7 +46,10 @@ export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
   publish: OF_THE_MEMBER,
   egress: OF_THE_MEMBER,
   host_access: OF_THE_MEMBER,
-  ready: { absent: "boot", stopped: "boot", failed: "boot", booting: "none", running: "none" },
+  ready: OF_A_BOOT,
+  cold: OF_A_BOOT,
+  no_template: OF_A_BOOT,
+  clock: OF_A_BOOT,
   boot_timeout_ms: { absent: "boot", stopped: "boot", failed: "boot", booting: "wait", running: "wait" },
 };
 
@@ -84,11 +88,11 @@ export function ineffective(
     const value = asked[option];
     if (value === undefined || EFFECTS[option][standing] !== "none") continue;
     const flag = wording.option(option);
-    if (option === "ready") {
+    if (EFFECTS[option] === OF_A_BOOT) {
       found.push({
         option,
-        message: `${name} ${standing === "running" ? "runs already" : "is being booted already"}: ${flag} ` +
-          `${wording.value(option, value)} is for a boot`,
+        message: `${name} ${standing === "running" ? "runs already" : "is being booted already"}: ` +
+          `${value === true ? flag : `${flag} ${wording.value(option, value)}`} is for a boot`,
         hint: `To boot it with that: fleetbox stop ${name}, then again`,
       });
       continue;

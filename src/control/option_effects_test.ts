@@ -19,6 +19,9 @@ const EXPECTED: Record<MemberOption, string> = {
   egress: "kkkcc",
   host_access: "kkkcc",
   ready: "bbb..",
+  cold: "bbb..",
+  no_template: "bbb..",
+  clock: "bbb..",
   boot_timeout_ms: "bbbww",
 };
 
@@ -47,6 +50,9 @@ const OTHERS: Required<Pick<Options, MemberOption>> = {
   egress: "off",
   host_access: true,
   ready: "ssh",
+  cold: true,
+  no_template: true,
+  clock: "keep",
   boot_timeout_ms: 1000,
 };
 

@@ -46,6 +46,15 @@ export interface RecordedUse {
   gateway_restricted?: boolean;
 }
 
+/** The checkpoint that members are made from, and which of it each becomes. */
+export interface SnapshotWish {
+  checkpoint: string;
+  /** By the members' names: the name at the save. */
+  members: Record<string, string>;
+  /** Whether members that are there get the saved disks in place of theirs. @default false: they must be new */
+  replace?: boolean;
+}
+
 /** The JSON of `FLEETBOX_OPTS`. */
 export interface Options {
   /** An alias (`micro`), a path or a URL. @default "micro" */
@@ -74,6 +83,17 @@ export interface Options {
   egress?: "on" | "off";
   /** Whether it reaches services on the host's own loopback, at the gateway's address. Kept with it. @default false */
   host_access?: boolean;
+  /** Whether a new member boots although there is a template of it. @default false: it starts from the template */
+  cold?: boolean;
+  /** Whether no template is taken of a new member that has booted. @default false */
+  no_template?: boolean;
+  /**
+   * What becomes of the guest's clock when it does not boot, but goes on where a saved machine was: it is set to the
+   * host's, or kept as it was then. @default "set"
+   */
+  clock?: "set" | "keep";
+  /** The members are made from a checkpoint: they go on where its members were. */
+  snapshot?: SnapshotWish;
   /** The limit for one boot, in milliseconds, downloads not counted. @default 180000 */
   boot_timeout_ms?: number;
   /** Whether members that this spawn created are removed again when their first boot fails. @default true */
@@ -131,6 +151,17 @@ const CHECKS: Record<keyof Options, Check> = {
   user_data: path,
   ready: (value, key) => {
     if (value !== "ssh" && value !== "cloud-init") bad(key, value, '"ssh" or "cloud-init"');
+  },
+  cold: boolean,
+  no_template: boolean,
+  clock: (value, key) => {
+    if (value !== "set" && value !== "keep") bad(key, value, '"set" or "keep"');
+  },
+  snapshot: (value, key) => {
+    const { checkpoint, members, replace } = (value ?? {}) as Record<string, unknown>;
+    if (typeof members !== "object" || members === null) bad(key, value, "{checkpoint, members}");
+    for (const word of [checkpoint, ...Object.entries(members).flat()]) checkName(word as string);
+    if (replace !== undefined) boolean(replace, `${key}.replace`);
   },
   remove_on_failure: boolean,
   boot_timeout_ms: number(1, 24 * 3600 * 1000, false),

@@ -2,6 +2,7 @@
  * The host's hypervisors, chosen once a holder: which program, which accelerator, and why; for each kind of machine.
  */
 
+import { FleetboxError } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 import type { GroupReport } from "../wire.ts";
 import type { AcceleratorChoice, Architecture, Driver } from "../vmm/contract.ts";
@@ -43,6 +44,14 @@ export class HypervisorHost {
     if (!this.#known) return undefined;
     const { accelerator, reason, isFallback } = this.#known.accelerator;
     return { name: accelerator, reason, ...(isFallback ? { fallback: true } : {}) };
+  }
+
+  /** What a restore must find equal of hypervisor and host. @throws {FleetboxError} `unavailable`: nothing can be saved here */
+  async snapshotFacts(): Promise<string> {
+    const { binary, accelerator: { accelerator } } = await this.choice();
+    const support = await this.driver.snapshotSupport(binary, accelerator);
+    if (support.kind === "available") return support.facts;
+    throw new FleetboxError("unavailable", support.reason);
   }
 
   async #choose(arch: Architecture): Promise<HypervisorChoice> {

@@ -59,6 +59,9 @@ const MACHINE = {
   fixtures,
   userData: text,
   ready: oneOf("ssh", "cloud-init"),
+  cold: boolean,
+  template: boolean,
+  clock: oneOf("set", "keep"),
   cpus: number(1, LIMITS.cpus, true),
   memoryMiB: number(LIMITS.memoryMinMiB, LIMITS.memoryMaxMiB),
   diskMiB: number(1, LIMITS.diskMaxMiB),
@@ -148,6 +151,9 @@ export function wireOptions(options: MachineOptions & StartOptions, cwd: () => s
   }
   if (userData !== undefined) wire.user_data = userData;
   if (ready !== undefined) wire.ready = ready;
+  if (options.cold) wire.cold = true;
+  if (options.template === false) wire.no_template = true;
+  if (options.clock !== undefined) wire.clock = options.clock;
   if (cpus !== undefined) wire.cpus = cpus;
   if (memoryMiB !== undefined) wire.mem = memoryMiB / 1024;
   if (diskMiB !== undefined) wire.disk = diskMiB / 1024;

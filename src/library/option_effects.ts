@@ -36,5 +36,8 @@ const OPTION_NAMES: Record<MemberOption, string> = {
   egress: "egress",
   host_access: "hostAccess",
   ready: "ready",
+  cold: "cold",
+  no_template: "template",
+  clock: "clock",
   boot_timeout_ms: "bootTimeoutMs",
 };

@@ -10,8 +10,9 @@
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { join } from "../core/paths.ts";
 import { connectUnix } from "../system/sockets.ts";
-import { exists, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
-import type { Store } from "../store.ts";
+import { exists, namesIn, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
+import { DISK_FILE, diskOf } from "./disk.ts";
+import type { MemberConfig, Store } from "../store.ts";
 import { hasMachine } from "./orphans.ts";
 import { collectLayers } from "./snapshots.ts";
 
@@ -48,6 +49,15 @@ export async function removeMember(store: Store, name: string, options: RemoveOp
   return isRemoved;
 }
 
+/** Removes the disks that a member had before its present one, which its user has asked to be replaced. */
+export function removeOtherDisks(store: Store, config: MemberConfig): void {
+  const { dir } = store.member(config.name);
+  for (const name of namesIn(dir)) {
+    const path = join(dir, name);
+    if (DISK_FILE.test(name) && path !== diskOf(store, config)) removeIfThere(path);
+  }
+}
+
 async function answers(socket: string): Promise<boolean> {
   const holder = await connectUnix(socket);
   holder?.close();
@@ -65,7 +75,9 @@ async function deleteMember(store: Store, name: string): Promise<void> {
     return;
   }
   await Deno.remove(doomed, { recursive: true });
-  for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket]) removeIfThere(socket);
+  for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket, paths.snapshotSocket]) {
+    removeIfThere(socket);
+  }
   await store.withClaimLock(async () => {
     // Another process may have claimed the name meanwhile, or its holder removes it while it holds the claim.
     if (!await answers(paths.socket)) removeIfThere(paths.socket);

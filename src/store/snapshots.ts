@@ -19,7 +19,7 @@ export { claimLayers, type Collection, collectLayers, linkLayer, unusedLayers } 
 export { withSnapshotLock } from "./snapshots/lock.ts";
 export { discardMaking, newMaking } from "./snapshots/making.ts";
 export type { CheckpointManifest, SavedMember, TemplateManifest } from "./snapshots/manifests.ts";
-export { newLayerId, snapshotFilesIn, snapshotPaths } from "./snapshots/paths.ts";
+export { newLayerId, type SavedPaths, snapshotFilesIn, snapshotPaths } from "./snapshots/paths.ts";
 export {
   checkNew,
   type NewCheckpoint,
@@ -37,4 +37,11 @@ export {
   touchTemplate,
 } from "./snapshots/read.ts";
 export { type CheckpointUsers, removeCheckpoint, removeTemplate, usersOfCheckpoint } from "./snapshots/remove.ts";
+export {
+  discardSuspended,
+  publishSuspended,
+  suspendedMaking,
+  suspendedPaths,
+  useUpSuspended,
+} from "./snapshots/suspended.ts";
 export { type ImageUsers, snapshotsOfImage, type SnapshotUse, snapshotUse } from "./snapshots/use.ts";

@@ -9,6 +9,9 @@
 import type { Options, PortForward } from "../core/options.ts";
 import type { ConsoleGreeting, Event, GroupReport, MemberReport } from "./reports.ts";
 
+/** The program that something belongs to. */
+type Owner = NonNullable<Options["owner"]>;
+
 type JsonType = "string" | "number" | "boolean" | "object";
 
 /** A field of a request. `T` is its type in the code, which the decoder's check of the JSON type stands for. */
@@ -105,6 +108,20 @@ export const VERBS = {
     answer: "events",
     example: `{"op":"stop","force":false,"grace_ms":30000}`,
     replies: "`done`, when the machine is gone",
+  }),
+  checkpoint: verb<Event>()({
+    fields: { names: needed<string[]>("object"), as: needed<string>("string"), owner: optional<Owner>("object") },
+    needs: "member",
+    answer: "events",
+    example: `{"op":"checkpoint","names":["a","b"],"as":"seeded"}`,
+    replies: "events, then `done`, when the members are saved at one instant and the checkpoint can be used",
+  }),
+  suspend: verb<Event>()({
+    fields: { names: needed<string[]>("object") },
+    needs: "member",
+    answer: "events",
+    example: `{"op":"suspend","names":["a","b"]}`,
+    replies: "events, then `done`, when the members are saved at one instant and their machines are gone",
   }),
   console: verb<ConsoleGreeting>()({
     fields: {},

@@ -38,6 +38,8 @@ export interface SandboxOptions {
   program?: string;
   /** Further environment; an empty string takes a variable away. */
   env?: Record<string, string>;
+  /** Whether templates of machines are taken and used. @default false: each new member boots */
+  templates?: boolean;
   /** The name of the user's home directory, in which the store is then `.fleetbox`. */
   homeName?: string;
   /** The length of the store's path, in bytes. */
@@ -95,6 +97,7 @@ export class Sandbox implements AsyncDisposable {
       HOME: homeName === undefined ? root : join(root, homeName),
       FLEETBOX_HOME: this.home,
       LANG: "C",
+      ...(options.templates ? {} : { FLEETBOX_TEMPLATES: "0" }),
       // Else Deno would translate every module anew for each sandbox: its cache is below the home directory.
       ...(IS_COMPILED ? {} : { DENO_DIR: denoDirectory() }),
       ...(options.fakeQemu

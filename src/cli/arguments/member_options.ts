@@ -27,6 +27,9 @@ export interface MemberFlags {
   fixture?: string[];
   userData?: string;
   ready?: string;
+  cold?: boolean;
+  template?: boolean;
+  clock?: string;
   egress?: string;
   hostAccess?: boolean;
   publish?: string[];
@@ -64,6 +67,9 @@ export function addMemberFlags(command: Command): Command {
     .option("--no-host-access", "revoke that")
     .option("--user-data <file>", "settings for cloud-init in the guest: #cloud-config, a script, a MIME message")
     .option("--ready <ssh|cloud-init>", "when a guest with cloud-init counts as running (default: cloud-init)")
+    .option("--cold", "boot new members, although there are templates to start them from")
+    .option("--no-template", "take no template of new members that have booted")
+    .option("--clock <set|keep>", "the clock of a guest that starts from a template (default: set to this host's)")
     .option(
       "--timeout <duration>",
       `limit for one boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
@@ -105,6 +111,12 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
   if (flags.ready !== undefined) {
     if (flags.ready !== "ssh" && flags.ready !== "cloud-init") throw bad("--ready", flags.ready, "ssh or cloud-init");
     options.ready = flags.ready;
+  }
+  if (flags.cold) options.cold = true;
+  if (flags.template === false) options.no_template = true;
+  if (flags.clock !== undefined) {
+    if (flags.clock !== "set" && flags.clock !== "keep") throw bad("--clock", flags.clock, "set or keep");
+    options.clock = flags.clock;
   }
   if (flags.publish !== undefined) options.publish = flags.publish.map((text) => parseForward(text, "--publish"));
   if (flags.hostAccess !== undefined) options.host_access = flags.hostAccess;
@@ -190,6 +202,9 @@ const FLAGS: Record<MemberOption, string> = {
   egress: "--egress",
   host_access: "--host-access",
   ready: "--ready",
+  cold: "--cold",
+  no_template: "--no-template",
+  clock: "--clock",
   boot_timeout_ms: "--timeout",
 };
 

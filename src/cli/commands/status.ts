@@ -102,6 +102,7 @@ function statusLines(
     ["memory", view.memory_mb === undefined ? undefined : sizeText(view.memory_mb)],
     ["disk", config && `${sizeText(config.disk_mb)}, ${diskOf(store, config)}`],
     ["image", view.image],
+    ["template", config?.template && `${config.template}${report?.warm ? "; it goes on from there" : ""}`],
     ["mac", config?.mac],
     ["created", config?.created_at],
     ["hypervisor", report?.hypervisor_pid === undefined ? undefined : `process ${report.hypervisor_pid}`],

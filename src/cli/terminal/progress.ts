@@ -29,9 +29,11 @@ interface Phase {
   colour?: Colour;
   /** Whether it is done. */
   done: boolean;
+  /** How it was started, when that was no boot; shown after the time that it took. */
+  how?: "warm";
 }
 
-export function phaseOf(report: Pick<MemberReport, "state" | "stage" | "download">): Phase {
+export function phaseOf(report: Pick<MemberReport, "state" | "stage" | "download" | "warm">): Phase {
   if (report.stage === "stopping") return { text: "stopping", colour: "yellow", done: false };
   switch (report.state) {
     case "downloading":
@@ -39,7 +41,7 @@ export function phaseOf(report: Pick<MemberReport, "state" | "stage" | "download
     case "starting":
       return { text: report.stage ?? "starting", colour: "yellow", done: false };
     case "running":
-      return { text: "running", colour: "green", done: true };
+      return { text: "running", colour: "green", done: true, ...(report.warm && { how: "warm" }) };
     case "stopped":
       return { text: "stopped", done: true };
     case "error":
@@ -70,7 +72,7 @@ export function frame(rows: readonly Row[], nowMs: number, size: Size, paint: Pa
   const nameWidth = Math.min(longest, Math.max(6, Math.floor(room / 2)));
   const phaseWidth = Math.max(...rows.map(({ phase }) => phase.text.length), 8);
   const lines = shown.map(({ name, phase, startedMs, endedMs }) => {
-    const time = elapsedText((endedMs ?? nowMs) - startedMs);
+    const time = timeText((endedMs ?? nowMs) - startedMs, phase);
     const before = `${clip(name, nameWidth).padEnd(nameWidth)}  `;
     const phaseRoom = Math.max(0, room - before.length - time.length - 2);
     const text = clip(phase.text, phaseRoom).padEnd(Math.min(phaseRoom, phaseWidth));
@@ -78,6 +80,11 @@ export function frame(rows: readonly Row[], nowMs: number, size: Size, paint: Pa
     return phaseRoom > 0 ? line : clip(`${name} ${phase.text}`, room);
   });
   return hidden.length === 0 ? lines : [...lines, paint("dim", clip(moreText(hidden), room))];
+}
+
+/** `0.4 s, warm` */
+function timeText(ms: number, { how }: Phase): string {
+  return [elapsedText(ms), ...(how ? [how] : [])].join(", ");
 }
 
 /** The members that fit into a window, in their order; unfinished and failed ones come before finished ones. */
@@ -172,7 +179,8 @@ class LineProgress implements Progress {
   }
 
   member(report: MemberReport): void {
-    const { text, done } = phaseOf(report);
+    const phase = phaseOf(report);
+    const { text, done } = phase;
     const before = this.#last.get(report.name);
     this.#last.set(report.name, text);
     if (report.state === "downloading" && report.download) {
@@ -180,7 +188,7 @@ class LineProgress implements Progress {
       return;
     }
     if (before === text || (before === undefined && done)) return;
-    say(`${report.name}: ${text}${done ? ` (${elapsedText(performance.now() - this.#started)})` : ""}`);
+    say(`${report.name}: ${text}${done ? ` (${timeText(performance.now() - this.#started, phase)})` : ""}`);
   }
   already(name: string): void {
     say(`${name} is already running`);

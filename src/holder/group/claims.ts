@@ -104,11 +104,13 @@ export class Claims {
   async sweep(names: readonly string[]): Promise<void> {
     await this.store.withClaimLock(async () => {
       for (const name of names) {
-        const { socket, pid, qmpSocket, netSocket, consoleSocket } = this.store.member(name);
+        const { socket, pid, qmpSocket, netSocket, consoleSocket, snapshotSocket } = this.store.member(name);
         if (await isAnswered(socket)) continue;
         removeIfThere(pid);
         removeEmptyDirectory(this.store, name);
-        for (const path of [socket, this.store.controlSocket(name), qmpSocket, netSocket, consoleSocket]) {
+        for (
+          const path of [socket, this.store.controlSocket(name), qmpSocket, netSocket, consoleSocket, snapshotSocket]
+        ) {
           if (!await isAnswered(path)) removeIfThere(path);
         }
       }

@@ -13,9 +13,8 @@ import type { Options } from "../../core/options.ts";
 import { publishedPorts } from "../../store/forwards.ts";
 import { settledRecords } from "../../store/orphans.ts";
 import { endProcesses } from "../../system/end_processes.ts";
-import { removeIfUnmade } from "../../store/unmade.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
-import { exists, removeIfThere } from "../../system/files.ts";
+import { removeIfThere } from "../../system/files.ts";
 import type { GroupRecord, Store } from "../../store.ts";
 import { driver } from "../../vmm/driver.ts";
 import type { GroupReport } from "../../wire.ts";
@@ -34,10 +33,14 @@ import { checkAllSharedDirectories } from "../member/prepare.ts";
 import { checkHostNames, Identities } from "./identities.ts";
 import { adoptedByOthers, Adoptions, isUnchanged } from "./adoptions.ts";
 import { ending, Joins } from "./joins.ts";
+import { Gate } from "./gate.ts";
+import { LaterWork } from "./later.ts";
+import { Leaves } from "./leaves.ts";
 import { GroupLife } from "./life.ts";
 import { removeQuietly, sweepGroup } from "./sweep.ts";
 import { type GroupFacts, groupRecord, groupReport } from "./reports.ts";
 import { removeCreated, removeOwned } from "./owned.ts";
+import { GroupSaves } from "./saves.ts";
 import { RecordWriter } from "./record_writer.ts";
 import { recover, type Recovery } from "./recovery.ts";
 
@@ -61,7 +64,10 @@ export class Group {
   readonly #belongs = new Set<string>();
   readonly #identities: Identities;
   readonly #uses: GroupUses;
-  readonly #discards = new Set<Promise<void>>();
+  /** The removal of what failed boots made. */
+  readonly #discards = new LaterWork();
+  /** Templates that are being made. */
+  readonly #later = new LaterWork();
   readonly #claims: Claims;
   readonly #host: HypervisorHost;
   readonly #network: GroupNetwork;
@@ -70,14 +76,15 @@ export class Group {
   #guardian: ProcessIdentity | undefined;
   readonly #end = Promise.withResolvers<void>();
   readonly #life = new GroupLife();
-  /** Leaving members, by name: their names are still claimed. */
-  readonly #leaves = new Map<string, Promise<void>>();
+  /** Leaving members: their names are still claimed. */
+  readonly #leaves: Leaves;
   readonly firstBoot: FirstBoot = new FirstBoot({
     hub: this.hub,
     boot: (member) => this.#boot(member, this.options.options),
     discard: (member) => this.#discard(member, { stays: true }),
-    leave: (member) => this.#leave(member),
+    leave: (member) => this.#leaves.begin(member),
   });
+  readonly saves: GroupSaves;
   readonly #record: RecordWriter;
   readonly #joins: Joins;
   /** Resolved when every initial member is being adopted or booted. */
@@ -147,6 +154,7 @@ export class Group {
     this.#adoptions = new Adoptions(store, options.options);
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
     const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
+    const onNote = (message: string) => this.hub.tell({ event: "note", message });
     this.#network = new GroupNetwork({
       driver,
       gateway: {
@@ -161,10 +169,11 @@ export class Group {
       nameOf: (address) => this.#identities.hostNameAt(address, (name) => this.#isActive(name)),
       publishedPorts: () => publishedPorts(store, this.#belongs),
       onChange: () => void this.#record.note(),
-      onNote: (message) => this.hub.tell({ event: "note", message }),
+      onNote,
     });
     this.#uses = new GroupUses(store, this.#belongs, before, (name) => this.#members.get(name)?.config);
     this.#context = {
+      gate: Gate.of(names, options.options),
       store,
       group: this.name,
       groupId: this.id,
@@ -173,27 +182,41 @@ export class Group {
       host,
       network: this.#network,
       writePid: (name) => this.#claims.writePid(name),
+      onNote,
+      later: (work) => void this.#later.add(work),
       onDetail: (detail) => this.hub.tell(detail),
       onChange: (member) => {
         this.hub.tell({ event: "member", member: member.report() });
         void this.#record.note();
       },
-      onPowerOff: (member) => void this.#leave(member),
+      onPowerOff: (member) => void this.#leaves.begin(member),
     };
-    this.#joins = new Joins({
+    this.saves = new GroupSaves({
       store,
-      context: this.#context,
-      options: options.options,
+      name: this.name,
+      network: this.#network,
+      members: () => this.members,
+      facts: () => host.snapshotFacts(),
+      end: (member) => this.stop(member.name, { force: true, graceMs: 0 }),
+    });
+    const shared = {
+      store,
       roster: this.#members,
       belongs: this.#belongs,
       claims: this.#claims,
       life: this.#life,
       record: this.#record,
       firstBoot: this.firstBoot,
+      finish: () => this.#finish(),
+    };
+    this.#leaves = new Leaves({ ...shared, identities: this.#identities, network: this.#network, hub: this.hub });
+    this.#joins = new Joins({
+      ...shared,
+      context: this.#context,
+      options: options.options,
       adoptions: this.#adoptions,
       boot: (member, options) => this.#boot(member, options),
       discard: (member) => this.#discard(member),
-      finish: () => this.#finish(),
     });
   }
 
@@ -260,12 +283,9 @@ export class Group {
 
   /** Removes the files of a failed boot; releases the member unless it `stays` to report the reason. */
   async #discard(member: Member, { stays = false } = {}): Promise<void> {
-    const done = this.#removeCreated(member).then(async () => {
-      if (!stays) return await this.#leave(member);
-      await this.#claims.writePid(member.name).catch((thrown) => log(`${member.name}: ${describe(thrown)}`));
-    });
-    this.#discards.add(done);
-    await done;
+    await this.#discards.add(this.#removeCreated(member));
+    if (!stays) return await this.#leaves.begin(member);
+    await this.#claims.writePid(member.name).catch((thrown) => log(`${member.name}: ${describe(thrown)}`));
   }
 
   async #removeCreated(member: Member): Promise<void> {
@@ -286,21 +306,28 @@ export class Group {
   async stop(name: string, request: StopRequest): Promise<void> {
     await this.#begun.promise;
     const member = this.#members.get(name);
-    if (!member) return await this.#leaves.get(name);
+    if (!member) return await this.#leaves.of(name);
     await member.stop(request);
-    await this.#leave(member);
+    await this.#leaves.begin(member);
   }
 
   /** Ends the group: every member at once, `force` without asking the guests. */
   async shutDown(request: StopRequest): Promise<void> {
     this.#life.advance("ending");
-    await Promise.all(this.members.map((member) => this.stop(member.name, request).catch(() => this.#leave(member))));
+    await Promise.all(
+      this.members.map((member) => this.stop(member.name, request).catch(() => this.#leaves.begin(member))),
+    );
     await this.ended;
   }
 
   /** Resolves when the files of failed boots are removed; the group may end before that. */
-  async discarded(): Promise<void> {
-    await Promise.allSettled([...this.#discards]);
+  discarded(): Promise<void> {
+    return this.#discards.settled();
+  }
+
+  /** Resolves when nothing goes on beside the members' lives any more. */
+  settled(): Promise<void> {
+    return this.#later.settled();
   }
 
   /**
@@ -311,30 +338,6 @@ export class Group {
     const { store, names, options: { owner } } = this.options;
     await this.discarded();
     if (owner) await removeOwned(store, [...this.#belongs], { owner, holderLog: store.holderLog(names[0]) });
-  }
-
-  /** Releases a member; returns when its name is free. */
-  async #leave(member: Member): Promise<void> {
-    if (this.#members.get(member.name) !== member) return await this.#leaves.get(member.name);
-    this.#members.delete(member.name);
-    this.firstBoot.left(member);
-    const done = this.#letGo(member);
-    this.#leaves.set(member.name, done);
-    await done;
-  }
-
-  async #letGo(member: Member): Promise<void> {
-    const ip = this.#identities.of(member.name)?.ip;
-    this.#identities.release(member.name);
-    if (ip && this.#members.size > 0 && this.#life.isOpen) await this.#network.unforward(ip);
-    await this.#claims.release(member.name);
-    await removeIfUnmade(this.options.store, member.name).catch((thrown) => log(`${member.name}: ${describe(thrown)}`));
-    if (!exists(member.paths.dir)) this.#belongs.delete(member.name);
-    this.#leaves.delete(member.name);
-    this.hub.tell({ event: "gone", name: member.name });
-    // If several leave together, the last one to be released ends the group.
-    if (this.#members.size === 0 && this.#leaves.size === 0) await this.#finish();
-    else void this.#record.note();
   }
 
   async #finish(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { Options } from "../../core/options.ts";
 import type { MemberConfig, Store } from "../../store.ts";
+import { savedMemberFor } from "../snapshots/sources.ts";
 import { decideHostName, decideIdentity, type Identity, identityOf, type Neighbour } from "../member/identity.ts";
 
 export class Identities {
@@ -18,12 +19,13 @@ export class Identities {
    * @param belongs who belongs to the group, stopped ones included: their addresses and host names are kept for them.
    * @throws {FleetboxError} as {@link decideIdentity} does
    */
-  assign(name: string, belongs: Iterable<string>, { host_names }: Options): Identity {
+  assign(name: string, belongs: Iterable<string>, options: Options): Identity {
+    const { host_names } = options;
     const known = this.#served.get(name);
     if (known) return known;
     const away = [...belongs].filter((other) => other !== name && !this.#served.has(other));
     const neighbours = away.flatMap((other) => configOf(this.store, other) ?? []).map(identityOf);
-    const before = configOf(this.store, name);
+    const before = savedConfig(this.store, name, options) ?? configOf(this.store, name);
     const identity = decideIdentity(name, before, host_names?.[name], [...this.#served.values()], neighbours);
     this.#served.set(name, { name, ...identity });
     return identity;
@@ -61,14 +63,21 @@ export function checkHostNames(
   store: Store,
   names: readonly string[],
   others: readonly string[],
-  { host_names }: Options,
+  options: Options,
 ): void {
   const known = others.filter((name) => !names.includes(name)).flatMap((name) => configOf(store, name) ?? [])
     .map(identityOf) as Pick<Neighbour, "name" | "hostName">[];
   for (const name of names) {
-    const hostName = decideHostName(name, configOf(store, name), host_names?.[name], known);
+    const before = savedConfig(store, name, options) ?? configOf(store, name);
+    const hostName = decideHostName(name, before, options.host_names?.[name], known);
     known.push({ name, hostName });
   }
+}
+
+/** What a member of a checkpoint was, and is to be again. */
+function savedConfig(store: Store, name: string, options: Options): MemberConfig | undefined {
+  const saved = savedMemberFor(store, name, options);
+  return saved && { ...saved.config, name, host_name: saved.host_name };
 }
 
 /** A damaged one's own boot tells. */

@@ -11,7 +11,9 @@ export function sweepGroup(store: Store, id: string, names: readonly string[], h
   if (holds === "record") removeQuietly([paths.record]); // what else is in `run` belongs to others
   if (holds !== "members") return;
   const sockets = names.map((name) => store.member(name))
-    .flatMap(({ qmpSocket, netSocket, consoleSocket }) => [qmpSocket, netSocket, consoleSocket]);
+    .flatMap((
+      { qmpSocket, netSocket, consoleSocket, snapshotSocket },
+    ) => [qmpSocket, netSocket, consoleSocket, snapshotSocket]);
   removeQuietly([...sockets, ...Object.values(paths)]);
 }
 

@@ -8,6 +8,7 @@
  */
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
+import { discardSuspended } from "../../store/snapshots.ts";
 import type { Machine, MachineState } from "../../vmm/contract.ts";
 import { describe, log } from "../log.ts";
 import type { Member } from "./member.ts";
@@ -38,6 +39,7 @@ export async function goOn(member: Member, machine: Machine, disk: string, state
   }
   if (state?.kind === "paused") {
     log(`${name}: it was paused when its holder was killed: resuming`);
+    await discardSuspended(member.context.store, name); // of a suspension that did not come to its end
     await machine.resume();
   }
   if (member.config?.disk_file === undefined) return; // it never had another one

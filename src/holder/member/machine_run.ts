@@ -14,6 +14,9 @@ export class MachineRun implements AsyncDisposable {
   /** The hypervisor's program and arguments; unknown for an adopted machine. */
   command: string[] | undefined;
 
+  /** Whether it was started from a template. */
+  isWarm = false;
+
   /** Where its lines begin in the console's log. */
   logStart = 0;
 

@@ -5,7 +5,7 @@
  * (`group/`) knows its members and its own end.
  */
 
-import { FleetboxError, toWireError, type WireError } from "../../core/errors.ts";
+import { FleetboxError, messageOf, toWireError, type WireError } from "../../core/errors.ts";
 import type { ForwardWish, Options, PortForward } from "../../core/options.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
@@ -14,9 +14,11 @@ import type { Driver, MachineEvent, MachineExit } from "../../vmm/contract.ts";
 import { type Detail, encodeLine, type MemberReport, type SshEndpoint, type State } from "../../wire.ts";
 import { SharedConsole } from "../console/shared_console.ts";
 import type { HypervisorHost } from "../host.ts";
+import type { Gate } from "../group/gate.ts";
 import { log } from "../log.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
-import { adoptMember, Boot, bootMember, lastLines, type OrphanedMachine } from "./boot.ts";
+import { adoptMember, Boot, bootMember, type OrphanedMachine } from "./boot.ts";
+import { lastLines } from "./boot_failure.ts";
 import { Resumer } from "./disk_full_resume.ts";
 import type { Identity } from "./identity.ts";
 import type { MachineRun } from "./machine_run.ts";
@@ -37,6 +39,12 @@ export interface MemberContext {
   network: GroupNetwork;
   /** Writes the member's pidfile again, because its directory may have been removed since the claim. */
   writePid(name: string): Promise<void>;
+  /** Where members that go on from one checkpoint wait for each other. */
+  gate: Gate;
+  /** What the group's clients are to know besides. */
+  onNote(message: string): void;
+  /** Work that goes on while the member runs; the group waits for it before its end, for a while. It does not reject. */
+  later(work: Promise<void>): void;
   /** Called with each step. */
   onDetail(detail: Detail): void;
   /** A value of `report()` has changed. */
@@ -169,6 +177,27 @@ export class Member {
     const failure: WireError = { code: isFull ? "no-space" : "failed", message, causes: [], hint };
     const from = now.kind === "paused" ? now.from : now;
     this.phases.to({ kind: "paused", pause: { reason, failure }, run: now.run, from });
+  }
+
+  /** Pauses it for as long as it is saved: it is told, and it goes on when the machine does. */
+  async holdStill(run: MachineRun): Promise<void> {
+    const { now } = this.phases;
+    if (now.kind !== "running" || now.run !== run) {
+      throw new FleetboxError("conflict", `Cannot save "${this.name}": it does not run any more`);
+    }
+    const failure: WireError = { code: "conflict", message: "paused: it is being saved", causes: [] };
+    this.phases.to({ kind: "paused", pause: { reason: "checkpoint", failure }, run, from: now });
+    await run.machine.pause();
+  }
+
+  /** Ends that: the machine goes on, unless it is gone. */
+  async letGo(run: MachineRun): Promise<void> {
+    try {
+      await run.machine.resume();
+    } catch (thrown) {
+      log(`${this.name}: does not go on after it was saved: ${messageOf(thrown)}`);
+    }
+    if (this.#run === run) this.#goesOn();
   }
 
   #goesOn(): void {
@@ -348,6 +377,8 @@ export class Member {
     const ssh = this.#endpoint;
     if (ssh && (state === "running" || stage === "cloud-init")) report.ssh = ssh;
     const run = this.#run;
+    if (run?.isWarm) report.warm = true;
+    if (config?.template) report.template = config.template;
     if (run) report.hypervisor_pid = run.machine.process.pid;
     const forwards = this.ports.report();
     if (forwards.length > 0) report.forwards = forwards;

@@ -88,7 +88,7 @@ export type PhaseKind = Phase["kind"];
 export const NEXT: { readonly [From in PhaseKind]: readonly PhaseKind[] } = {
   absent: ["preparing", "orphaned", "stopping"],
   preparing: ["booting", "failed", "stopping"],
-  booting: ["running", "paused", "failed", "stopping"],
+  booting: ["preparing", "running", "paused", "failed", "stopping"], // `preparing`: its template did not work
   running: ["paused", "failed", "stopped", "stopping"], // `stopped`: the guest powered itself off
   paused: ["booting", "running", "failed", "stopped", "stopping"],
   stopping: ["stopped", "failed", "orphaned"], // not `stopped`: the machine could not be ended

@@ -48,7 +48,7 @@ Deno.test("phases: the table of transitions, whole; what it does not allow throw
   const allowed = {
     absent: "preparing orphaned stopping",
     preparing: "booting failed stopping",
-    booting: "running paused failed stopping",
+    booting: "preparing running paused failed stopping",
     running: "paused failed stopped stopping",
     paused: "booting running failed stopped stopping",
     stopping: "stopped failed orphaned",

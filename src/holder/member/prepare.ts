@@ -9,7 +9,8 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { diskOf } from "../../store/disk.ts";
 import { reserveForwards } from "../../store/forwards.ts";
-import { snapshotPaths } from "../../store/snapshots.ts";
+import { removeOtherDisks } from "../../store/remove.ts";
+import { discardSuspended, type SavedMember, snapshotPaths, unlinkFrozen } from "../../store/snapshots.ts";
 import { checkSharedDirectories, writeSharedDirectoryImage } from "../../guest/shared_directories.ts";
 import { ensureKey } from "../../guest/key.ts";
 import { writeSeed } from "../../guest/seed.ts";
@@ -19,11 +20,20 @@ import { type Image, type ImageBoot, resolveImage } from "../../image/image.ts";
 import { createOverlay } from "../../image/overlay.ts";
 import { DOMAIN, SUBNET } from "../../network/subnet.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
-import { exists, writeDurably } from "../../system/files.ts";
+import { exists, replaceFile, writeDurably } from "../../system/files.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import type { BootSource, MachineSpec } from "../../vmm/contract.ts";
 import { driver } from "../../vmm/driver.ts";
 import type { Stage } from "../../wire.ts";
+import {
+  checkpointSource,
+  configFromSave,
+  savedMemberFor,
+  type SavedSource,
+  suspendedSource,
+  writeWhileThere,
+} from "../snapshots/sources.ts";
+import type { NextTemplate, WarmPlan } from "../snapshots/warm_start.ts";
 import type { Identity } from "./identity.ts";
 
 /** The guest's user that accepts our key. */
@@ -34,6 +44,15 @@ export interface Prepared {
   image: Image;
   /** Whether the member did not exist before. */
   created: boolean;
+}
+
+export interface PreparedBoot extends Prepared {
+  /** What its machine goes on from. Absent: it boots. */
+  source?: SavedSource;
+  /** Why it boots. */
+  whyCold?: string;
+  /** What a template of it would be. Absent: none can be taken, or none is wanted. */
+  next?: NextTemplate;
 }
 
 interface PrepareRequest {
@@ -49,6 +68,8 @@ interface PrepareRequest {
   onDownload: (progress: FetchProgress) => void;
   /** Ends a download. */
   signal: AbortSignal;
+  /** Finds what a new member starts from. @default it boots */
+  onPlan?: (config: MemberConfig, image: Image, publicKey: string) => Promise<WarmPlan>;
   /** Called as soon as a new member begins to exist, so that a failure can remove it again. */
   onCreate: () => void;
 }
@@ -57,46 +78,102 @@ interface PrepareRequest {
  * Makes the missing files of a member, and returns its machine's parts.
  * @throws {FleetboxError} why that fails: a damaged config, a missing image, no space, a missing program, …
  */
-export async function prepareMember(request: PrepareRequest): Promise<Prepared> {
+export async function prepareMember(request: PrepareRequest): Promise<PreparedBoot> {
   const { store, name, options, group } = request;
-  const { hostName, ip, mac } = request.identity;
-  const before = await imageFor(request);
+  const { ip, mac } = request.identity;
+  const saved = savedMemberFor(store, name, options);
+  const before = await imageFor(request, saved?.config ?? store.config(name));
   return await store.withMemberLock(name, async () => {
     const existing = store.config(name);
+    if (saved && existing && !options.snapshot!.replace) throw isThere(name);
+    if (existing) await unlinkFrozen(store, existing); // of a holder that was killed
     // Once more, because another process may have created the member again meanwhile; downloads are done now.
-    const image = existing?.image_id === before.id || !existing ? before : await imageFor(request);
-    const kept = existing ?? newConfig(name, options, request.identity, image);
+    const based = saved?.config ?? existing;
+    const image = !based || based.image_id === before.id ? before : await imageFor(request, based);
+    const kept = saved
+      ? configFromSave(name, saved, existing, options)
+      : existing ?? newConfig(name, options, request.identity, image);
     let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options) };
     checkMemory(config, image);
     checkSharedDirectories(config.fixtures);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
     if (!existing) request.onCreate();
     request.onStage("disk");
-    const paths = store.member(name);
     const publicKey = await ensureKey(store);
     config = await reserveForwards(store, config, options.publish ?? []);
-    if (!existing || isChanged(existing, config)) await store.writeConfig(config);
-    await allEnded([
-      ensureDisk(store, config, image),
-      ensureFirmware(paths, image),
-      writeSeed(paths.seed, {
-        hostName,
-        instanceId: config.instance_id,
-        user: config.user,
-        publicKey,
-        mac: config.mac,
-        address: `${ip}/${SUBNET.prefixLength}`,
-        gateway: SUBNET.gateway,
-        dns: SUBNET.dns,
-        domain: DOMAIN,
-        userData: config.user_data,
-        sharedDirectories: config.fixtures.map(({ guest_path }) => guest_path),
-      }),
-      ...config.fixtures.map(({ host_path }, index) =>
-        writeSharedDirectoryImage(paths.sharedDirectoryImage(index), host_path, index)
-      ),
-    ]);
-    return { config, image, created: !existing };
+    const start = await chooseStart(request, { config, existing, saved, image, publicKey });
+    const { source } = start;
+    config = { ...config, ...start.based };
+    if (source && source.kind !== "suspended") await writeWhileThere(store, config, source);
+    else if (!existing || isChanged(existing, config)) await store.writeConfig(config);
+    await writeFiles(store, config, image, publicKey, source);
+    if (saved && existing) removeOtherDisks(store, config);
+    return { config, image, created: !existing, source, whyCold: start.whyCold, next: start.next };
+  });
+}
+
+interface StartFacts {
+  config: MemberConfig;
+  existing: MemberConfig | undefined;
+  saved: SavedMember | undefined;
+  image: Image;
+  publicKey: string;
+}
+
+/** What a member goes on from, else why it boots. */
+async function chooseStart(
+  { store, name, options, onPlan = () => Promise.resolve({}) }: PrepareRequest,
+  { config, existing, saved, image, publicKey }: StartFacts,
+): Promise<WarmPlan> {
+  if (saved) {
+    const { checkpoint, members } = options.snapshot!;
+    return { source: checkpointSource(store, checkpoint, members[name], saved) };
+  }
+  if (!existing) return await onPlan(config, image, publicKey);
+  const source = suspendedSource(store, existing);
+  if (source && !options.cold) return { source };
+  if (source) await discardSuspended(store, name);
+  return { whyCold: source ? "--cold was asked for: what was suspended is discarded" : "it has a disk of its own" };
+}
+
+/** Writes what belongs to a member beside its config. */
+async function writeFiles(
+  store: Store,
+  config: MemberConfig,
+  image: Image,
+  publicKey: string,
+  source: SavedSource | undefined,
+): Promise<void> {
+  const paths = store.member(config.name);
+  // A suspended one has these; what its guest has read of them is in its memory.
+  const isSuspended = source?.kind === "suspended";
+  await allEnded([
+    ensureDisk(store, config, image, source?.kind === "checkpoint"),
+    ensureFirmware(paths, image, isSuspended ? undefined : source?.files.efiVars),
+    writeSeed(paths.seed, {
+      hostName: config.host_name ?? config.name,
+      instanceId: config.instance_id,
+      user: config.user,
+      publicKey,
+      mac: config.mac,
+      address: `${config.ip}/${SUBNET.prefixLength}`,
+      gateway: SUBNET.gateway,
+      dns: SUBNET.dns,
+      domain: DOMAIN,
+      userData: config.user_data,
+      sharedDirectories: config.fixtures.map(({ guest_path }) => guest_path),
+    }),
+    ...(isSuspended ? [] : config.fixtures.map(({ host_path }, index) => {
+      const image = paths.sharedDirectoryImage(index);
+      if (!source) return writeSharedDirectoryImage(image, host_path, index);
+      return replaceFile(image, (aside) => Deno.link(source.files.sharedDirectoryImage(index), aside)); // read-only
+    })),
+  ]);
+}
+
+function isThere(name: string): FleetboxError {
+  return new FleetboxError("conflict", `Cannot make "${name}" from a checkpoint: there is a member of that name`, {
+    hint: `Choose another name with --as, or remove it: fleetbox rm ${name}`,
   });
 }
 
@@ -128,8 +205,10 @@ export function checkAllSharedDirectories(store: Store, names: readonly string[]
 }
 
 /** The member's image; downloads come before the member's lock, because they take time. */
-async function imageFor({ store, name, options, signal, onDownload }: PrepareRequest): Promise<Image> {
-  const existing = store.config(name);
+async function imageFor(
+  { store, options, signal, onDownload }: PrepareRequest,
+  existing: MemberConfig | undefined,
+): Promise<Image> {
   return await resolveImage(store, existing?.image ?? options.image ?? DEFAULTS.image, existing?.image_id, {
     arch: existing ? existing.arch : options.arch,
     firmware: existing ? existing.firmware : options.firmware,
@@ -154,9 +233,9 @@ function needsUefi(boot: ImageBoot, arch: Image["arch"]): boolean {
 }
 
 /** The variables of the member's own UEFI firmware, made once: a guest's changes stay, as on any machine. */
-async function ensureFirmware(paths: MemberPaths, { boot, arch }: Image): Promise<void> {
-  if (!needsUefi(boot, arch) || exists(paths.efiVars)) return;
-  await writeDurably(paths.efiVars, await Deno.readFile(driver.findFirmware(arch).vars));
+async function ensureFirmware(paths: MemberPaths, { boot, arch }: Image, saved?: string): Promise<void> {
+  if (!needsUefi(boot, arch) || (saved === undefined && exists(paths.efiVars))) return;
+  await writeDurably(paths.efiVars, await Deno.readFile(saved ?? driver.findFirmware(arch).vars));
 }
 
 /** The driver's spec for a prepared member. Reads none of its files. */
@@ -234,10 +313,10 @@ function checkMemory(config: MemberConfig, image: Image): void {
 }
 
 /** Makes the disk of a member that never booted: on the top one of its layers, or else on its image. */
-async function ensureDisk(store: Store, config: MemberConfig, image: Image): Promise<void> {
+async function ensureDisk(store: Store, config: MemberConfig, image: Image, isSaved: boolean): Promise<void> {
   const disk = diskOf(store, config);
   if (exists(disk)) return;
-  if (exists(store.member(config.name).serialLog)) {
+  if (exists(store.member(config.name).serialLog) && !isSaved) {
     throw new FleetboxError(
       "damaged",
       `The disk of "${config.name}" is gone (${disk}), and it has booted before`,

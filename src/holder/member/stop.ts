@@ -67,5 +67,7 @@ export async function endOrphan(
     });
   }
   await endProcesses([process], `The machine of "${name}"`);
-  for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket]) removeIfThere(socket);
+  for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket, paths.snapshotSocket]) {
+    removeIfThere(socket);
+  }
 }

@@ -4,6 +4,7 @@
  */
 
 import { FleetboxError, toWireError } from "../../core/errors.ts";
+import { checkNames } from "../../core/names.ts";
 import { checkOptions, checkWish } from "../../core/options.ts";
 import { type Answer, encodeLine, type Event, type JsonRequest, type Op, type RequestOf, VERBS } from "../../wire.ts";
 import type { ReplyOf } from "../../wire.ts";
@@ -45,6 +46,8 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
     using _ = tell(group, client, name, verbose ? ["detail"] : []);
     await group.stop(name, { force, graceMs });
   },
+  checkpoint: ({ group }, { names, as, owner }) => group.saves.checkpoint(checkNames(names), as, owner),
+  suspend: ({ group }, { names }) => group.saves.suspend(checkNames(names)),
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
   unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),

@@ -37,6 +37,15 @@ export interface MachineOptions {
    * "cloud-init"
    */
   ready?: "ssh" | "cloud-init";
+  /** Whether a new machine boots although there is a template to start it from. @default false */
+  cold?: boolean;
+  /** Whether a template is taken of a new machine that has booted, for the next one like it. @default true */
+  template?: boolean;
+  /**
+   * The clock of a guest that goes on where a saved machine was: set to this host's, or kept as it was then.
+   * @default "set"
+   */
+  clock?: "set" | "keep";
   /**
    * Whether it reaches the outside through the gateway. Kept with the machine.
    * @default "on"; of one that joins or is there already: as its group's, as it had

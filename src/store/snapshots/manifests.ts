@@ -4,7 +4,8 @@
  */
 
 import { isName } from "../../core/names.ts";
-import { type Check, checkObject, isTime, optional, string } from "../checks.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
+import { type Check, checkObject, isProcess, isTime, optional, string } from "../checks.ts";
 import { checkConfig, IP_ADDRESS, MAC_ADDRESS, type MemberConfig } from "../config.ts";
 
 /** A member in a manifest. */
@@ -45,6 +46,8 @@ export interface CheckpointManifest {
   host: string;
   /** The checkpoint that the group had come from. */
   based_on?: string;
+  /** The program to which it belongs: it may be removed when that is gone. Absent: it stays until its user removes it. */
+  owner?: ProcessIdentity;
 }
 
 /** A member's part of a manifest. */
@@ -89,6 +92,7 @@ export function parseCheckpoint(text: string, checkpoint: string): CheckpointMan
     members: [(value) => isObject(value) && Object.keys(value).length > 0, "saved members by their names"],
     host: string,
     based_on: optional(name),
+    owner: optional([isProcess, "a process"]),
   });
   for (const [member, saved] of Object.entries(manifest.members)) checkSaved(saved, member);
   return manifest;

@@ -6,6 +6,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { join } from "../../core/paths.ts";
 import { bytesUsed, exists, storeError, writeDurably } from "../../system/files.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
 import type { Store } from "../../store.ts";
 import type { MemberConfig } from "../config.ts";
 import { evictTemplates, templateBudget } from "./budget.ts";
@@ -33,6 +34,8 @@ export interface NewCheckpoint {
   members: readonly MemberConfig[];
   /** The checkpoint that the group had come from. */
   basedOn?: string;
+  /** The program with which it goes. */
+  owner?: ProcessIdentity;
 }
 
 /**
@@ -71,7 +74,7 @@ export async function publishTemplate(
 export async function publishCheckpoint(
   store: Store,
   making: string,
-  { name, group, host, members, basedOn }: NewCheckpoint,
+  { name, group, host, members, basedOn, owner }: NewCheckpoint,
 ): Promise<CheckpointManifest> {
   const what = `the checkpoint "${name}"`;
   return await makeOrDiscard(making, what, async () => {
@@ -89,6 +92,7 @@ export async function publishCheckpoint(
       members: Object.fromEntries(saved),
       host,
       ...(basedOn === undefined ? {} : { based_on: basedOn }),
+      ...(owner === undefined ? {} : { owner }),
     };
     checkNew(store, name);
     await makeLasting(store, making, manifest);

@@ -1,0 +1,99 @@
+/**
+ * The start of a machine that goes on where a saved one was: from a template, from a checkpoint, or from its own suspended state.
+ *
+ * The machine is loaded and stays paused until its link and its ports are there, and until the other members of its checkpoint
+ * have come as far. A suspended state is used up before its machine runs: it must never be loaded beside a disk that has changed.
+ * A template that does not work is removed, and its member boots. The others are told, with what to do.
+ */
+
+import { Limit } from "../../core/deadline.ts";
+import { FleetboxError, hintOf, messageOf } from "../../core/errors.ts";
+import { afterRestore } from "../../guest/after_restore.ts";
+import { removeMember } from "../../store/remove.ts";
+import { removeTemplate, touchTemplate, useUpSuspended } from "../../store/snapshots.ts";
+import type { Machine, MachineSpec } from "../../vmm/contract.ts";
+import { log } from "../log.ts";
+import type { SavedSource } from "../snapshots/sources.ts";
+import type { Boot } from "./boot.ts";
+import { connect, holdMachine, runs } from "./boot_steps.ts";
+import { runOf } from "./phases.ts";
+
+/** How long a guest that goes on may take to answer: it was ready when it was saved. */
+const WARM_MS = 60_000;
+
+/** A saved machine that did not go on. */
+class RestoreFailure extends FleetboxError {}
+
+/** @throws why it does not go on; then the machine is as any that failed to boot */
+export async function startSaved(boot: Boot, spec: MachineSpec, command: string[], source: SavedSource): Promise<void> {
+  const { member, options, signal } = boot;
+  const { context: { store, driver, gate }, name, paths } = member;
+  const { devices, memory } = source.files;
+  const { image } = boot.prepared!;
+  using limit = new Limit(WARM_MS);
+  const either = AbortSignal.any([signal, limit.signal]);
+  const failed = (cause: unknown): never => {
+    signal.throwIfAborted();
+    throw restoreFailure(name, source, cause);
+  };
+  const saved = { devices, memory, socket: paths.snapshotSocket, paused: true };
+  const machine: Machine = await driver.start(spec, either, saved).catch(failed);
+  const run = holdMachine(boot, machine);
+  run.command = command;
+  run.ssh = await connect(boot);
+  await gate.arrive(name);
+  signal.throwIfAborted();
+  if (source.kind === "suspended") await useUpSuspended(store, name);
+  await machine.resume();
+  await afterRestore(run.ssh, {
+    key: store.key,
+    arch: image.arch,
+    root: image.cloudInit === false, // `micro`, whose root takes the key
+    signal: either,
+    onHint: (hint) => boot.sshHints.on(hint),
+    hostName: member.config!.host_name ?? name,
+    oldHostName: source.hostName,
+    clock: options.clock ?? "set",
+    onNote: (note) => {
+      log(`${name}: ${note}`);
+      member.tell(note);
+    },
+  }).catch(failed);
+  if (source.kind === "template") touchTemplate(store, source.name);
+  run.isWarm = true;
+  runs(boot, run, undefined);
+}
+
+function restoreFailure(name: string, { kind, name: from }: SavedSource, cause: unknown): RestoreFailure {
+  const hint = {
+    template: undefined,
+    checkpoint: `The checkpoint stays: fleetbox checkpoint ls; remove it: fleetbox checkpoint rm ${from}`,
+    suspended: `Boot it instead, as after a power cut: fleetbox up ${name} --cold`,
+  }[kind];
+  const what = kind === "template"
+    ? messageOf(cause)
+    : `"${name}" cannot go on from its ${kind} state: ${messageOf(cause)}`;
+  return new RestoreFailure("failed", what, { cause, hint: hint ?? hintOf(cause) });
+}
+
+/** Whether a start failed because of its template, which is removed then, with what was made from it. */
+export async function forgetTemplate(boot: Boot, thrown: unknown): Promise<boolean> {
+  const { member, prepared } = boot;
+  const { name, phases, context } = member;
+  const source = prepared?.source;
+  if (source?.kind !== "template" || !(thrown instanceof RestoreFailure || boot.exit)) return false;
+  if (phases.now.kind !== "preparing" && phases.now.kind !== "booting") return false;
+  const why = boot.exit ? boot.exit.message : messageOf(thrown);
+  const run = runOf(phases.now);
+  boot.again();
+  phases.to({ kind: "preparing", boot, stage: "image" });
+  await run?.[Symbol.asyncDispose]();
+  const text = `${name}: its template does not work and is removed, so it boots: ${why}`;
+  log(text);
+  context.onNote(text);
+  await removeTemplate(context.store, source.name);
+  await removeMember(context.store, name, { isServedHere: true });
+  await context.writePid(name);
+  boot.signal.throwIfAborted();
+  return true;
+}

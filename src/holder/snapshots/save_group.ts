@@ -1,0 +1,101 @@
+/**
+ * Saves members of a group at one instant: no frame is delivered from before the first of them is paused until the last is
+ * saved, so that none can arrive in a copy before it was sent there. A frame on its way then is lost to the copy, as networks
+ * may lose frames; the original gets it.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { listed } from "../../core/names.ts";
+import { exists } from "../../system/files.ts";
+import type { SavedPaths } from "../../store/snapshots.ts";
+import type { MachineRun } from "../member/machine_run.ts";
+import type { Member } from "../member/member.ts";
+import type { GroupNetwork } from "../network/group_network.ts";
+import { finishFreeze, type FrozenDisk, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
+
+/** A member that is to be saved. */
+interface Part {
+  member: Member;
+  run: MachineRun;
+  files: SavedPaths;
+  frozen?: FrozenDisk;
+}
+
+export interface SaveRequest {
+  members: readonly Member[];
+  network: GroupNetwork;
+  /** Where a member's files go. */
+  filesOf: (name: string) => SavedPaths;
+  /** Whether the disk as it is becomes a layer, so that it can be the base of others. */
+  freezes: boolean;
+  /** Called while everything is saved and paused, before anything goes on. */
+  whilePaused?: () => Promise<void>;
+  /** Whether the machines go on afterwards. @default true; after a failure they do, always */
+  goesOn?: boolean;
+}
+
+/**
+ * @throws {FleetboxError} `conflict`: one of them does not run. Else as the driver's `save` does; the machines go on.
+ */
+export async function saveGroup(request: SaveRequest): Promise<void> {
+  const { members, network, filesOf, freezes, whilePaused = () => Promise.resolve(), goesOn = true } = request;
+  const parts: Part[] = members.map((member) => ({ member, run: runningOf(member), files: filesOf(member.name) }));
+  // Before anybody is paused: a disk's new file takes a program to make.
+  if (freezes) await all(parts, async (part) => void (part.frozen = await prepareFreeze(part.member)));
+  const hold = network.holdFrames();
+  let isSaved = false;
+  try {
+    await all(parts, ({ member, run }) => member.holdStill(run));
+    await all(parts, async ({ member, run: { machine }, files, frozen }) => {
+      if (frozen) await finishFreeze(machine, frozen);
+      const { efiVars, snapshotSocket: socket } = member.paths;
+      await machine.save({ devices: files.devices, memory: files.memory, socket });
+      if (freezes && exists(efiVars)) await Deno.copyFile(efiVars, files.efiVars);
+    });
+    await whilePaused();
+    isSaved = true;
+  } finally {
+    if (goesOn || !isSaved) {
+      await Promise.all(parts.map(({ member, run }) => member.letGo(run)));
+    }
+    hold[Symbol.dispose]();
+  }
+  if (!freezes) return;
+  await all(parts, async ({ member, files }) => {
+    await removeOldDisks(member.context.store, member.name);
+    for (const index of (member.config?.fixtures ?? []).keys()) {
+      await Deno.link(member.paths.sharedDirectoryImage(index), files.sharedDirectoryImage(index));
+    }
+  });
+}
+
+function runningOf(member: Member): MachineRun {
+  const { now } = member.phases;
+  if (now.kind === "running" && !now.problem) return now.run;
+  const found = now.kind === "running" ? "its cloud-init failed" : `it is ${now.kind}`;
+  throw new FleetboxError("conflict", `Cannot save "${member.name}": ${found}, expected running`, {
+    hint: `See it: fleetbox status ${member.name}`,
+  });
+}
+
+/** All at once; after a failure the others are waited for. */
+async function all(parts: readonly Part[], work: (part: Part) => Promise<void>): Promise<void> {
+  const failures = (await Promise.allSettled(parts.map(work)))
+    .flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+  if (failures.length > 0) throw failures[0];
+}
+
+/** The members of these names, in their order. @throws {FleetboxError} `not-found`: one is not in the group */
+export function membersNamed(present: readonly Member[], names: readonly string[]): Member[] {
+  return names.map((name) => {
+    const found = present.find((member) => member.name === name);
+    if (found) return found;
+    throw new FleetboxError(
+      "not-found",
+      `"${name}" is not in this group, which has ${listed(present.map((one) => one.name))}`,
+      {
+        hint: "Members that are saved together must be in one group; see which: fleetbox ls",
+      },
+    );
+  });
+}

@@ -1,0 +1,103 @@
+/**
+ * What a machine goes on from, when it does not boot: a template, a member of a checkpoint, or its own suspended state.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import type { Options } from "../../core/options.ts";
+import { exists } from "../../system/files.ts";
+import type { MemberConfig, Store } from "../../store.ts";
+import {
+  readCheckpoint,
+  type SavedMember,
+  type SavedPaths,
+  snapshotPaths,
+  suspendedPaths,
+  withSnapshotLock,
+} from "../../store/snapshots.ts";
+import type { Identity } from "../member/identity.ts";
+
+export interface SavedSource {
+  kind: "template" | "checkpoint" | "suspended";
+  /** The template's key, the checkpoint's name, the member's name. */
+  name: string;
+  files: SavedPaths;
+  /** What the guest was called at the save. */
+  hostName: string;
+}
+
+/** The member of a checkpoint that a member is to become. @throws {FleetboxError} `not-found`, `damaged` */
+export function savedMemberFor(store: Store, name: string, { snapshot }: Options): SavedMember | undefined {
+  const was = snapshot?.members[name];
+  if (snapshot === undefined || was === undefined) return undefined;
+  const checkpoint = readCheckpoint(store, snapshot.checkpoint);
+  const saved = checkpoint?.members[was];
+  if (saved) return saved;
+  throw new FleetboxError(
+    "not-found",
+    checkpoint
+      ? `The checkpoint "${snapshot.checkpoint}" has no member "${was}", only ${
+        Object.keys(checkpoint.members).join(", ")
+      }`
+      : `There is no checkpoint "${snapshot.checkpoint}"`,
+    { hint: "List them: fleetbox checkpoint ls" },
+  );
+}
+
+/** Who a member of a checkpoint was on its network, and is again. */
+export function identityAtSave({ host_name, ip, mac }: SavedMember): Identity {
+  return { hostName: host_name, ip, mac };
+}
+
+export function checkpointSource(store: Store, checkpoint: string, was: string, saved: SavedMember): SavedSource {
+  const files = snapshotPaths(store).checkpoint(checkpoint).member(was);
+  return { kind: "checkpoint", name: checkpoint, files, hostName: saved.host_name };
+}
+
+/** A member's suspended state, when it has one. */
+export function suspendedSource(store: Store, config: MemberConfig): SavedSource | undefined {
+  const files = suspendedPaths(store, config.name);
+  if (!exists(files.dir)) return undefined;
+  return { kind: "suspended", name: config.name, files, hostName: config.host_name ?? config.name };
+}
+
+/** The config of a member that is made from a checkpoint's, or becomes that again. */
+export function configFromSave(
+  name: string,
+  saved: SavedMember,
+  existing: MemberConfig | undefined,
+  { owner, snapshot }: Options,
+): MemberConfig {
+  const { forwards: _forwards, group: _group, owner: _owner, host_name: _hostName, template: _template, ...config } =
+    saved.config;
+  return {
+    ...config,
+    name,
+    ...(saved.host_name === name ? {} : { host_name: saved.host_name }),
+    created_at: existing?.created_at ?? new Date().toISOString(),
+    from_checkpoint: snapshot!.checkpoint,
+    disk_file: nextDiskFile(existing),
+    // A port of the host leads to one member: those of the saved one are its own still.
+    ...(existing?.forwards ? { forwards: existing.forwards } : {}),
+    ...(existing?.owner ?? owner ? { owner: existing?.owner ?? owner } : {}),
+  };
+}
+
+/** The name of a disk that takes the place of the present one. */
+export function nextDiskFile(existing: Pick<MemberConfig, "disk_file"> | undefined): string | undefined {
+  if (!existing) return undefined;
+  const number = Number(/-(\d+)\./.exec(existing.disk_file ?? "")?.[1] ?? 0);
+  return `disk-${number + 1}.qcow2`;
+}
+
+/**
+ * Writes the config of a member that goes on from a saved one, while that is there: from then on its layers stay.
+ * @throws {FleetboxError} `not-found`: it was removed a moment ago
+ */
+export async function writeWhileThere(store: Store, config: MemberConfig, source: SavedSource): Promise<void> {
+  await withSnapshotLock(store, async () => {
+    if (!exists(source.files.dir)) {
+      throw new FleetboxError("not-found", `The ${source.kind} ${source.name} was removed meanwhile`);
+    }
+    await store.writeConfig(config);
+  });
+}

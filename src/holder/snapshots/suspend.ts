@@ -1,0 +1,41 @@
+/**
+ * Suspends members: their machines are saved beside their disks at one instant, and ended. The next start goes on from there.
+ *
+ * The states appear while all are paused. A machine that goes on nevertheless, because a later step failed or its
+ * holder was killed, has its state removed before it runs: it must never be loaded beside a disk that has changed.
+ */
+
+import type { Store } from "../../store.ts";
+import { discardSuspended, publishSuspended, suspendedMaking } from "../../store/snapshots.ts";
+import type { Member } from "../member/member.ts";
+import type { GroupNetwork } from "../network/group_network.ts";
+import { saveGroup } from "./save_group.ts";
+
+export interface SuspendRequest {
+  store: Store;
+  members: readonly Member[];
+  network: GroupNetwork;
+  /** Ends a member whose state is saved; returns when its name is free. */
+  end: (member: Member) => Promise<void>;
+}
+
+/** @throws {FleetboxError} why it cannot be done; the machines go on then */
+export async function suspendMembers({ store, members, network, end }: SuspendRequest): Promise<void> {
+  const making = new Map(members.map(({ name }) => [name, suspendedMaking(store, name)]));
+  try {
+    await saveGroup({
+      members,
+      network,
+      filesOf: (name) => making.get(name)!,
+      freezes: false,
+      goesOn: false,
+      whilePaused: async () => {
+        for (const { name } of members) await publishSuspended(store, name, making.get(name)!);
+      },
+    });
+  } catch (thrown) {
+    for (const { name } of members) await discardSuspended(store, name);
+    throw thrown;
+  }
+  await Promise.all(members.map(end));
+}

@@ -1,0 +1,60 @@
+/**
+ * What a template is of: all that went into a machine, part by part, and the key that stands for it.
+ *
+ * A machine may be started from a template exactly when each part is the same. The host name is no part: it is set after the
+ * start. Egress and access to the host are none either: the switch sees to them, not the guest.
+ */
+
+import { createHash } from "node:crypto";
+import { digestOfDirectory } from "../../guest/directory_digest.ts";
+import type { Image } from "../../image/image.ts";
+import type { MemberConfig } from "../../store.ts";
+
+/** Each part by its name in words, which `--verbose` prints. */
+export type TemplateParts = Record<string, string>;
+
+/** Changes with what a member is made like: a seed, a command line, the wiring of a machine. */
+const FORMAT = "1";
+
+export interface MachineFacts {
+  config: MemberConfig;
+  image: Image;
+  /** The installation's public key. */
+  publicKey: string;
+  /** What a restore must find equal of hypervisor and host. */
+  hypervisor: string;
+}
+
+export async function templateParts({ config, image, publicKey, hypervisor }: MachineFacts): Promise<TemplateParts> {
+  const { cpus, memory_mb, disk_mb, ip, mac, user, user_data, fixtures } = config;
+  const shared = await Promise.all(
+    fixtures.map(async ({ host_path, guest_path }) => `${guest_path} ${await digestOfDirectory(host_path)}`),
+  );
+  return {
+    format: FORMAT,
+    image: image.id,
+    boot: image.boot.kind === "kernel" ? `kernel ${image.boot.cmdline}` : `firmware ${image.boot.firmware ?? ""}`,
+    CPUs: String(cpus),
+    memory: `${memory_mb} MiB`,
+    disk: `${disk_mb} MiB`,
+    address: `${ip} ${mac}`,
+    login: `${user} ${digest(publicKey)}`,
+    "user-data": user_data === undefined ? "none" : digest(user_data),
+    "shared directories": shared.length === 0 ? "none" : digest(shared.join("\n")),
+    hypervisor,
+  };
+}
+
+/** 16 hexadecimal digits. Pure. */
+export function templateKey(parts: TemplateParts): string {
+  return digest(JSON.stringify(Object.entries(parts).sort(([a], [b]) => a < b ? -1 : 1)));
+}
+
+/** The names of the parts that differ. Pure. */
+export function differingParts(one: TemplateParts, other: TemplateParts): string[] {
+  return [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((name) => one[name] !== other[name]);
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}

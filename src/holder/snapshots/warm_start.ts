@@ -1,0 +1,89 @@
+/**
+ * Finds the template that a new member may start from, and says why when there is none.
+ *
+ * A template is a cache: a host that cannot restore machines, a damaged template, a part that differs, all of that ends in a boot.
+ */
+
+import { messageOf } from "../../core/errors.ts";
+import type { Options } from "../../core/options.ts";
+import type { Image } from "../../image/image.ts";
+import type { MemberConfig, Store } from "../../store.ts";
+import {
+  readTemplate,
+  snapshotPaths,
+  templateBudget,
+  type TemplateManifest,
+  templates,
+} from "../../store/snapshots.ts";
+import type { Driver } from "../../vmm/contract.ts";
+import type { HypervisorHost } from "../host.ts";
+import type { SavedSource } from "./sources.ts";
+import { differingParts, templateKey, type TemplateParts, templateParts } from "./template_key.ts";
+
+/** What a template of a member would be. */
+export interface NextTemplate {
+  key: string;
+  parts: TemplateParts;
+}
+
+/** How a member starts. */
+export interface WarmPlan {
+  /** What it goes on from. */
+  source?: SavedSource;
+  /** What of its config comes from there. */
+  based?: Pick<MemberConfig, "instance_id" | "layers" | "template">;
+  /** Why it boots. */
+  whyCold?: string;
+  /** What a template of it would be. Absent: none can be taken, or none is wanted. */
+  next?: NextTemplate;
+}
+
+interface WarmContext {
+  store: Store;
+  driver: Pick<Driver, "snapshotSupport">;
+  host: HypervisorHost;
+}
+
+/** Never throws: what it cannot find out is a reason to boot. */
+export async function planWarm(
+  { store, driver, host }: WarmContext,
+  config: MemberConfig,
+  image: Image,
+  publicKey: string,
+  options: Pick<Options, "cold" | "no_template">,
+): Promise<WarmPlan> {
+  try {
+    const budget = templateBudget();
+    if (budget === 0) return { whyCold: "FLEETBOX_TEMPLATES is 0" };
+    if (options.cold && options.no_template) return { whyCold: "--cold was asked for" };
+    const { binary, accelerator } = await host.choice(image.arch);
+    const support = await driver.snapshotSupport(binary, accelerator.accelerator);
+    if (support.kind === "unavailable") return { whyCold: support.reason };
+    const parts = await templateParts({ config, image, publicKey, hypervisor: support.facts });
+    const key = templateKey(parts);
+    const next = options.no_template ? undefined : { key, parts };
+    if (options.cold) return { whyCold: "--cold was asked for", next };
+    const template = readTemplate(store, key);
+    if (template) return { ...startOf(store, template), next };
+    return { whyCold: whyNone(store, parts), next };
+  } catch (thrown) {
+    return { whyCold: messageOf(thrown) };
+  }
+}
+
+function startOf(store: Store, { key, member }: TemplateManifest): WarmPlan {
+  const { instance_id, layers } = member.config;
+  const files = snapshotPaths(store).template(key);
+  const source: SavedSource = { kind: "template", name: key, files, hostName: member.host_name };
+  return { source, based: { instance_id, layers, template: key } };
+}
+
+/** What differs from the template that is the most like it. */
+function whyNone(store: Store, parts: TemplateParts): string {
+  const differences = templates(store).flatMap((one) => "manifest" in one ? [one.manifest.parts] : [])
+    .filter(({ image }) => image === parts.image)
+    .map((other) => differingParts(parts, other))
+    .sort((a, b) => a.length - b.length);
+  if (differences.length === 0) return "there is no template of its image yet";
+  return `no template fits: the nearest has another ${differences[0].join(", another ")}`;
+}
