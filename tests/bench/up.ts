@@ -13,7 +13,7 @@ export interface ToldMember {
   state: string;
   stage?: string;
   hypervisor_pid?: number;
-  started?: string;
+  warm?: true;
 }
 
 export interface Up {

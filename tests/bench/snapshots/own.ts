@@ -68,8 +68,8 @@ export async function removeAll(store: Store): Promise<void> {
 /** `up` that must be warm. @throws {Error} a member has booted */
 export async function warmUp(store: Store, names: string, options: readonly string[] = []): Promise<Up> {
   const result = await up(store, names, options);
-  for (const { name, started } of result.members) {
-    if (started !== "warm") throw new Error(`${name} was started ${started ?? "cold"}, expected warm`);
+  for (const { name, warm } of result.members) {
+    if (!warm) throw new Error(`${name} has booted, expected a warm start`);
   }
   if (result.members.length === 0) throw new Error("up has told of no members");
   return result;
