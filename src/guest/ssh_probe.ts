@@ -44,6 +44,20 @@ export async function answersSsh(
 }
 
 /**
+ * The key exchanges that a guest is offered: the cheapest for an emulated processor first. OpenSSH's own first choice is
+ * also safe from quantum computers, and takes such a guest 0.1 s longer; this connection does not leave the host.
+ */
+const KEY_EXCHANGES = [
+  "curve25519-sha256",
+  "curve25519-sha256@libssh.org",
+  "ecdh-sha2-nistp256",
+  "ecdh-sha2-nistp384",
+  "ecdh-sha2-nistp521",
+  "diffie-hellman-group14-sha256",
+  "diffie-hellman-group16-sha512",
+];
+
+/**
  * Arguments for OpenSSH's `ssh` that reach a guest: our key and nothing of the user's configuration, no host-key
  * prompts (the port is on loopback and the key is the guest's own).
  */
@@ -59,6 +73,7 @@ export function sshArguments(endpoint: SshEndpoint, key: string): string[] {
     "StrictHostKeyChecking=no",
     "LogLevel=ERROR",
     "PasswordAuthentication=no",
+    `KexAlgorithms=${KEY_EXCHANGES.join(",")}`,
   ];
   return [
     "-F",
