@@ -104,7 +104,7 @@ test("a machine is moved to the disk of its config, paused or running, when it i
   await box.ok("stop", "a");
   await box.up("a");
   assert.match(box.process("machine", "a").command, /disk-1\.qcow2/);
-  assert.ok(exists(box.store.member("a").disk), "nobody has removed the old name");
+  assert.ok(!exists(box.store.member("a").disk), "its old name is gone; the layer has it");
 });
 
 test("a machine that cannot be moved to the disk of its config goes on, and the log says so", async () => {
