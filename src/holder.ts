@@ -53,6 +53,7 @@ export async function runHolder(argument: string): Promise<number> {
     const names = comeback ? await membersToBringBack(store, comeback) : asked;
     if (names.length === 0) return 0;
     const options: Options = parseOptions(variable(OPTIONS_VARIABLE));
+    if (comeback) delete options.snapshot; // its members were made: what has ended of them meanwhile is not taken back again
     const parent = parentOf(variable(PARENT_VARIABLE));
     if (parent !== undefined) watchParent(parent, (why) => bound.end(`the client is gone: ${why}`));
     store.ensure();

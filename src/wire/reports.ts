@@ -87,7 +87,7 @@ export interface MemberReport extends Status {
   failure?: WireError;
   /** Its start failed, and its holder goes as soon as a client has been told why: by this report, or by `status`. */
   leaving?: true;
-  /** Its machine did not boot: it goes on where the template's was. */
+  /** Its machine did not boot: it goes on where a saved one was. */
   warm?: true;
   /** The template from which it was made. Absent: it booted from its image. */
   template?: string;

@@ -16,7 +16,7 @@
  *     FLEETBOX_FAKE_QEMU='{"a": {"start": "die", "message": "no luck"}, "b": {"powerdown": "ignore"}, "*": {"bootMs": 5}}'
  *
  * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `snapshots.ts`, `usernet.ts`,
- * `frames.ts`, `hostile.ts`.
+ * `frames.ts`, `hostile.ts`; and a fake `ssh` for its restored guests, `ssh.ts`.
  */
 
 import { dirname } from "../../src/system/path.ts";
@@ -68,8 +68,12 @@ export interface Behaviour {
   hostile?: number;
   /** `fail`: saving the devices fails. `hang`: it never ends, unless it is cancelled. */
   save?: "fail" | "hang";
+  /** How long saving the devices takes. @default 0 */
+  saveMs?: number;
   /** `fail`: loading a saved state fails, and QEMU ends. `hang`: it never ends. */
   incoming?: "fail" | "hang";
+  /** What becomes of the program that fleetbox runs in a restored guest (under `*`): see `ssh.ts`. @default it works */
+  renewal?: "fail" | "hang";
   /** `plain`: its memory is not a file, as an earlier fleetbox's. */
   memory?: "plain";
   /** `missing`: QEMU knows no `-sandbox`. */

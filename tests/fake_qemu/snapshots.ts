@@ -85,6 +85,7 @@ function serveMigration({ qmp, behaviour, guest }: SnapshotOptions): void {
     try {
       using target = await Deno.connect({ transport: "unix", path });
       tell("active");
+      if (behaviour.saveMs) await sleep(behaviour.saveMs);
       if (behaviour.save === "fail") throw new Error("it was told to fail");
       if (behaviour.save === "hang") await cancelled;
       else await target.write(new TextEncoder().encode(JSON.stringify({ status: before, guest: guest.state() })));

@@ -21,6 +21,7 @@ import { isAlive } from "../../src/system/process.ts";
 import { type GroupRecord, Store } from "../../src/store.ts";
 import type { MemberReport, Status } from "../../src/wire.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
+import type { Renewal } from "../fake_qemu/ssh.ts";
 import { IS_COMPILED, type Result, Running } from "./command.ts";
 import { filesBelow, writeTinyMicro } from "./files.ts";
 import { type Found, kill, parentOf, processesOf, signal, until } from "./processes.ts";
@@ -40,6 +41,8 @@ export interface SandboxOptions {
   env?: Record<string, string>;
   /** Whether templates of machines are taken and used. @default false: each new member boots */
   templates?: boolean;
+  /** Whether `ssh` is a fake one, which does what a fake guest needs that goes on where it was saved. @default false */
+  fakeSsh?: boolean;
   /** The name of the user's home directory, in which the store is then `.fleetbox`. */
   homeName?: string;
   /** The length of the store's path, in bytes. */
@@ -49,6 +52,8 @@ export interface SandboxOptions {
 }
 
 const FAKE_QEMU = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", import.meta.url));
+/** A directory with the fake `ssh` alone. */
+const FAKE_SSH = fileURLToPath(new URL("../fake_qemu/bin", import.meta.url));
 const LEAVE_LIMIT_MS = 20_000;
 
 /** Whether this process may mount file systems. */
@@ -110,6 +115,7 @@ export class Sandbox implements AsyncDisposable {
         : {}),
       ...options.env,
     };
+    if (options.fakeSsh) this.env.PATH = `${FAKE_SSH}:${this.env.PATH}`;
     for (const [name, value] of Object.entries(this.env)) if (value === "") delete this.env[name];
   }
 
@@ -254,6 +260,16 @@ export class Sandbox implements AsyncDisposable {
   async killAll(): Promise<void> {
     await Promise.all(this.processes("holder").map((holder) => this.killOrphaning(holder)));
     await Promise.all(this.processes().map(kill));
+  }
+
+  /** What fake guests that went on where they were saved were told, the latest last. */
+  renewals(): Renewal[] {
+    try {
+      const lines = Deno.readTextFileSync(join(this.root, "renewals.jsonl")).trim().split("\n");
+      return lines.map((line) => JSON.parse(line));
+    } catch {
+      return [];
+    }
   }
 
   holderLog(first: string): string {

@@ -34,6 +34,9 @@ interface JoinContext {
   finish(): Promise<void>;
 }
 
+/** What later members do not inherit: ports and egress belong to one member, and a checkpoint to the first start. */
+const OF_ONE_START: Options = { publish: undefined, egress: undefined, host_access: undefined, snapshot: undefined };
+
 export class Joins {
   /** Names that are being added, until they run. */
   readonly #adding = new Map<string, Promise<void>>();
@@ -104,9 +107,9 @@ export class Joins {
     }
   }
 
-  /** The group's options for later members: ports and egress belong to one member. */
+  /** The group's options for later members. */
   #inherited(): Options {
-    return { ...this.group.options, publish: undefined, egress: undefined, host_access: undefined };
+    return { ...this.group.options, ...OF_ONE_START };
   }
 
   async #again(member: Member, options: Options): Promise<void> {

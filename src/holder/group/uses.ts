@@ -2,6 +2,7 @@
 
 import type { Options } from "../../core/options.ts";
 import type { GroupRecord, MemberConfig, Store } from "../../store.ts";
+import { savedMemberFor } from "../snapshots/sources.ts";
 import { decideUse, type GatewayUse, keptUse } from "./egress.ts";
 
 export class GroupUses {
@@ -35,9 +36,19 @@ export class GroupUses {
 
   /** A boot's options with the member's rights; they are kept here until {@link decided}. */
   decide(name: string, options: Options): Options {
-    const use = decideUse(options, this.#of(name), this.all(name));
+    const use = decideUse(options, this.#of(name) ?? this.#saved(name, options), this.all(name));
     this.#booting.set(name, use);
     return { ...options, ...use };
+  }
+
+  /** The rights of a member that is made from a checkpoint, at the save: a fork is no more open than its original was. */
+  #saved(name: string, options: Options): GatewayUse | undefined {
+    try {
+      const saved = savedMemberFor(this.store, name, options);
+      return saved && keptUse(saved.config);
+    } catch {
+      return { egress: "off", host_access: false }; // its boot tells what is wrong with the checkpoint
+    }
   }
 
   /** The member's config has its rights now, or the member is gone. */

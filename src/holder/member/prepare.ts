@@ -104,6 +104,7 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
     const start = await chooseStart(request, { config, existing, saved, image, publicKey });
     const { source } = start;
     config = { ...config, ...start.based };
+    if (saved && existing) await discardSuspended(store, name); // it belongs to the disk that is replaced now
     if (source && source.kind !== "suspended") await writeWhileThere(store, config, source);
     else if (!existing || isChanged(existing, config)) await store.writeConfig(config);
     await writeFiles(store, config, image, publicKey, source);

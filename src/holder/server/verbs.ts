@@ -36,18 +36,26 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
     return memberOf(context).report();
   },
   async change(context, { egress, host_access }) {
-    using _ = tell(context.group, context.client, context.name, ["member", "note"]);
+    using _ = tell(context.group, context.client, [context.name], ["member", "note"]);
     await memberOf(context).change(checkOptions({ egress, host_access }));
   },
   group: ({ group }) => group.askedReport(),
   watch,
   add,
   async stop({ group, name, client }, { force = false, grace_ms: graceMs = DEFAULT_GRACE_MS, verbose }) {
-    using _ = tell(group, client, name, verbose ? ["detail"] : []);
+    using _ = tell(group, client, [name], verbose ? ["detail"] : []);
     await group.stop(name, { force, graceMs });
   },
-  checkpoint: ({ group }, { names, as, owner }) => group.saves.checkpoint(checkNames(names), as, owner),
-  suspend: ({ group }, { names }) => group.saves.suspend(checkNames(names)),
+  async checkpoint({ group, client }, { names, as, owner }) {
+    const members = checkNames(names);
+    using _ = tell(group, client, members, ["member", "note"]);
+    await group.saves.checkpoint(members, as, owner);
+  },
+  async suspend({ group, client }, { names }) {
+    const members = checkNames(names);
+    using _ = tell(group, client, members, ["member", "note"]);
+    await group.saves.suspend(members);
+  },
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
   unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),
@@ -94,15 +102,15 @@ async function add({ group, client }: Context, { name, options, wait, verbose }:
     done.catch(() => {});
     return await Promise.race([done, taken.promise]).finally(off);
   }
-  using _ = tell(group, client, name, ["member", "note", ...verbose ? ["detail" as const] : []]);
+  using _ = tell(group, client, [name], ["member", "note", ...verbose ? ["detail" as const] : []]);
   await done;
 }
 
-/** Tells a client of one member's changes, its steps, or both, and of the group's notes, until it is disposed of. */
-function tell(group: Group, client: Client, name: string, kinds: readonly Event["event"][]): Disposable {
+/** Tells a client of members' changes, their steps, or both, and of the group's notes, until it is disposed of. */
+function tell(group: Group, client: Client, names: readonly string[], kinds: readonly Event["event"][]): Disposable {
   const off = kinds.length === 0 ? () => {} : group.hub.subscribe((event) => {
-    const its = event.event === "member" ? event.member.name : event.event === "detail" ? event.name : name;
-    if (its === name && kinds.includes(event.event)) client.post(encodeLine(event));
+    const its = event.event === "member" ? event.member.name : event.event === "detail" ? event.name : names[0];
+    if (names.includes(its) && kinds.includes(event.event)) client.post(encodeLine(event));
   });
   return { [Symbol.dispose]: off };
 }

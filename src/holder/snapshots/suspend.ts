@@ -6,7 +6,7 @@
  */
 
 import type { Store } from "../../store.ts";
-import { discardSuspended, publishSuspended, suspendedMaking } from "../../store/snapshots.ts";
+import { discardSuspended, publishSuspended, type SavedPaths, suspendedMaking } from "../../store/snapshots.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import { saveGroup } from "./save_group.ts";
@@ -29,13 +29,21 @@ export async function suspendMembers({ store, members, network, end }: SuspendRe
       filesOf: (name) => making.get(name)!,
       freezes: false,
       goesOn: false,
-      whilePaused: async () => {
-        for (const { name } of members) await publishSuspended(store, name, making.get(name)!);
-      },
+      whilePaused: () => publishAll(store, making),
     });
   } catch (thrown) {
-    for (const { name } of members) await discardSuspended(store, name);
+    for (const { dir } of making.values()) await Deno.remove(dir, { recursive: true }).catch(() => {}); // else swept
     throw thrown;
   }
   await Promise.all(members.map(end));
+}
+
+/** Makes all of them visible, or none: those of machines that go on are out of sight before these run. */
+async function publishAll(store: Store, making: ReadonlyMap<string, SavedPaths>): Promise<void> {
+  try {
+    for (const [name, files] of making) await publishSuspended(store, name, files);
+  } catch (thrown) {
+    for (const name of making.keys()) await discardSuspended(store, name);
+    throw thrown;
+  }
 }

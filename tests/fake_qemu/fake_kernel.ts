@@ -1,0 +1,158 @@
+/**
+ * A guest's kernel for the program that fleetbox runs in a restored guest (`src/guest/guest_program.ts`): it loads the program and
+ * works off its tables of system calls as the ELF's own loop does, on files, a clock and a host name that are objects here.
+ */
+
+import { timespec, timespecMs } from "../../src/guest/call_table.ts";
+
+/** `errno.h` */
+export const EPERM = -1, EINVAL = -22, EROFS = -30;
+const ENOENT = -2, EBADF = -9;
+
+/** Where its memory begins. */
+const BASE = 0x400000;
+/** Reads give at most this many bytes: less than what is asked for. */
+const MOST_READ = 50;
+
+export class FakeKernel {
+  readonly files = new Map([
+    ["/etc/hosts", "127.0.0.1 localhost\n10.88.0.11 a.fleetbox.internal a # fleetbox\n"],
+    ["/etc/hostname", "a\n"],
+    ["/dev/urandom", ""],
+  ]);
+  hostName = "a";
+  clockMs = 1_000;
+  /** How far its clock is behind when it is read, for each time it is read. */
+  behindMs: number[] = [];
+  settings = 0;
+  /** The random bytes that it was given. */
+  pool: Uint8Array | undefined;
+  reseeds = 0;
+  /** Results of calls instead of what they do: by their number, or by the path that is opened for writing. */
+  refuses: Record<string, number> = {};
+  /** Whether the program has ended. */
+  hasEnded = false;
+  readonly #memory = new Uint8Array(0x150000);
+  readonly #view = new DataView(this.#memory.buffer);
+  readonly #descriptors = new Map<number, string>();
+  #input = new Uint8Array(0);
+  #output: number[] = [];
+  #at = 0;
+
+  /** Loads an ELF file to where its headers say, and begins at the table that its code names. */
+  load(file: Uint8Array): void {
+    const view = new DataView(file.buffer, file.byteOffset);
+    if (view.getUint32(0) !== 0x7f454c46) throw new Error("it is no ELF file");
+    for (let header = 64; header < 64 + 2 * 56; header += 56) {
+      const [offset, address, length] = [8, 16, 32].map((at) => view.getUint32(header + at, true));
+      if ((address - offset) % 0x10000 !== 0) throw new Error("it cannot be mapped");
+      this.#memory.set(file.subarray(offset, offset + length), address - BASE);
+    }
+    this.#at = view.getUint32(view.getUint32(24, true) - BASE + 1, true);
+    this.#run();
+  }
+
+  /** More of its standard input; nothing: the input's end. */
+  feed(bytes: Uint8Array): void {
+    this.#input = Uint8Array.from([...this.#input, ...bytes]);
+    this.#run();
+  }
+
+  /** Its standard output so far. */
+  take(count = this.#output.length): Uint8Array {
+    if (this.#output.length < count) throw new Error("it says no more");
+    return Uint8Array.from(this.#output.splice(0, count));
+  }
+
+  takeTo(mark: Uint8Array): Uint8Array {
+    const at = this.#output.findIndex((_, at) => mark.every((byte, index) => this.#output[at + index] === byte));
+    return this.take(at < 0 ? Infinity : at + mark.length);
+  }
+
+  #word(address: number): number {
+    return this.#view.getInt32(address - BASE, true);
+  }
+
+  #run(): void {
+    while (!this.hasEnded) {
+      let [, first, second, third] = [0, 1, 2, 3].map((index) => this.#word(this.#at + 4 * index));
+      for (;;) {
+        const result = this.#call(this.#word(this.#at), first, second, third);
+        if (result === undefined) return; // it waits for input
+        this.#view.setInt32(this.#word(this.#at + 20) - BASE, result, true);
+        this.#view.setInt32(this.#at + 36 - BASE, result, true);
+        if (result < this.#word(this.#at + 24)) {
+          this.#at = this.#word(this.#at + 28);
+          break;
+        }
+        second += result;
+        third -= result;
+        if (this.#word(this.#at + 32) !== 0 && third !== 0) continue;
+        this.#at += 40;
+        break;
+      }
+    }
+  }
+
+  /** One system call, by its number on x86. Undefined: it waits. */
+  #call(number: number, first: number, second: number, third: number): number | undefined {
+    if (number in this.refuses) return this.refuses[number];
+    const bytes = (address: number, length: number) => this.#memory.subarray(address - BASE, address - BASE + length);
+    const text = (address: number, length: number) => new TextDecoder("latin1").decode(bytes(address, length));
+    const file = this.#descriptors.get(first) ?? "";
+    if ([0, 1, 16, 77].includes(number) && first > 1 && file === "") return EBADF;
+    switch (number) {
+      case 0: {
+        const from = first === 0 ? this.#input : new TextEncoder().encode(this.files.get(file));
+        if (first === 0 && from.length === 0) return undefined;
+        const count = Math.min(third, from.length, MOST_READ);
+        const taken = first === 0 ? from.subarray(0, count) : from;
+        bytes(second, taken.length).set(taken);
+        if (first === 0) this.#input = this.#input.slice(count);
+        return taken.length;
+      }
+      case 1:
+        if (first === 1) this.#output.push(...bytes(second, third));
+        else this.files.set(file, text(second, third) + this.files.get(file)!.slice(third));
+        return third;
+      case 16:
+        if (file !== "/dev/urandom") return EINVAL;
+        if (second === 0x5207) return this.pool === undefined ? EINVAL : (this.reseeds++, 0);
+        if (second !== 0x40085203 || this.#word(third) !== 2048 || this.#word(third + 4) !== 256) return EINVAL;
+        this.pool = bytes(third + 8, 256).slice();
+        return 0;
+      case 77:
+        this.files.set(file, this.files.get(file)!.slice(0, second));
+        return 0;
+      case 170:
+        this.hostName = text(first, second);
+        return 0;
+      case 227:
+        this.settings++;
+        this.clockMs = timespecMs(bytes(second, 16));
+        return 0;
+      case 228:
+        bytes(second, 16).set(timespec(this.clockMs - (this.behindMs.shift() ?? 0)));
+        return 0;
+      case 231:
+        this.hasEnded = true;
+        return 0;
+      case 257: {
+        const path = text(second, 100).split("\0", 1)[0];
+        const flags = third;
+        if (flags !== 0 && path in this.refuses) return this.refuses[path];
+        if (!this.files.has(path)) {
+          if ((flags & 0o100) === 0) return ENOENT;
+          this.files.set(path, "");
+        }
+        this.#descriptors.set(3, path);
+        return 3;
+      }
+      case 292:
+        if (first < 0) return EBADF;
+        this.#descriptors.set(second, file);
+        return second;
+    }
+    return 0; // unlinkat, getpid
+  }
+}
