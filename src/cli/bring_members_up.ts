@@ -1,4 +1,4 @@
-/** The common part of `up` and `join`: flags, progress, interrupts, the result. */
+/** The common part of `up`, `join`, `fork` and `restore`: flags, progress, interrupts, the result. */
 
 import { resolveHelper } from "../../helper/resolve.ts";
 import { forward, getReport } from "../control.ts";
@@ -22,15 +22,22 @@ import { say, sayJson, terminalWidth } from "./terminal/output.ts";
 import { phaseOf, progressFor, VERBOSE } from "./terminal/progress.ts";
 import { openStore } from "./arguments/store_access.ts";
 
-/** The flags that `up` and `join` share, as commander gives them. */
-export interface UpFlags extends MemberFlags {
+/** The flags of all of them, as commander gives them. */
+interface WaitFlags {
   json?: boolean;
   verbose?: boolean;
   wait: boolean;
 }
 
+/** The flags that `up` and `join` share. */
+export interface UpFlags extends MemberFlags, WaitFlags {}
+
 export function addUpFlags(command: Command): Command {
-  return addMemberFlags(command)
+  return addWaitFlags(addMemberFlags(command));
+}
+
+export function addWaitFlags(command: Command): Command {
+  return command
     .option("--no-wait", "return while the members boot")
     .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event");
@@ -39,10 +46,12 @@ export function addUpFlags(command: Command): Command {
 interface UpRequest extends Pick<BringUpRequest, "names" | "context" | "plan"> {
   flags: UpFlags;
   options: Options;
+  /** The last event of --json, without its members. @default `up` */
+  event?: { event: string } & Record<string, string>;
 }
 
 export async function bringMembersUp(request: UpRequest): Promise<void> {
-  const { names, flags, options } = request;
+  const { names, flags, options, event = { event: "up" } } = request;
   const store = openStore();
   const progress = progressFor(names, flags);
   checkPublished(names, options);
@@ -68,7 +77,7 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   } finally {
     progress.end();
   }
-  if (flags.json) sayJson({ event: "up", members: reports });
+  if (flags.json) sayJson({ ...event, members: reports });
   else summary(reports).forEach(say);
   throwProblems(reports);
 }

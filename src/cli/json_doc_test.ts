@@ -15,7 +15,7 @@ const document = readJsonDocument();
 
 Deno.test("docs/json.md lists every command that has --json, and no other", async () => {
   const program = await buildProgram();
-  const all = program.commands.flatMap((one) => one.commands.length > 0 ? one.commands : [one]);
+  const all = program.commands.flatMap((one) => [one, ...one.commands]);
   const having = all.filter(({ options }) => options.some(({ long }) => long === "--json"));
   const names = having.map((one) => one.parent === program ? one.name() : `${one.parent!.name()} ${one.name()}`);
   assert.deepEqual([...document.commands.keys()].toSorted(), names.toSorted());
@@ -40,7 +40,7 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ name: true, state: true, stage: true, running: true, ip: true, cpus: true, memory_mb: true, disk_mb: true },
     ...{ image: true, not_answering: true, since: true, group: true, bound: true, ssh: true, forwards: true },
     ...{ reason: true, hint: true, host_name: true, group_id: true },
-    ...{ egress: true, host_access: true },
+    ...{ egress: true, host_access: true, suspended: true },
   } satisfies Keys<MemberView>,
   member: {
     ...{

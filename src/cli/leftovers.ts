@@ -16,7 +16,7 @@ import { currentMicro, MICRO } from "../image/micro.ts";
 import { clusterOf, isName } from "../core/names.ts";
 import { hasDisk } from "../store/disk.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
-import { collectLayers, snapshotPaths, snapshotsOfImage, unusedLayers } from "../store/snapshots.ts";
+import { snapshotsOfImage } from "../store/snapshots.ts";
 import { host } from "../system/os.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { bytesUsed, exists, namesIn, readIfThere, temporaryOf, writerOf } from "../system/files.ts";
@@ -24,6 +24,7 @@ import { lockFile } from "../system/locks.ts";
 import { digestOf, type GroupRecord, parseGroupRecord, type Store } from "../store.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { RUNNER_FLAG } from "../wire.ts";
+import { findSnapshotLeftovers } from "./snapshot_leftovers.ts";
 
 type LeftoverKind =
   | "socket"
@@ -35,6 +36,7 @@ type LeftoverKind =
   | "download"
   | "log"
   | "image"
+  | "template"
   | "layer";
 
 export interface Leftover {
@@ -48,7 +50,7 @@ export interface Leftover {
 }
 
 /** A leftover, and how it is removed. */
-interface Found extends Leftover {
+export interface Found extends Leftover {
   /** False when it is needed now, or gone. */
   remove: () => Promise<boolean> | boolean;
 }
@@ -72,7 +74,7 @@ export async function findLeftovers(store: Store): Promise<Found[]> {
     ...await downloads(store),
     ...logs(store, live),
     ...images(store),
-    ...layers(store),
+    ...findSnapshotLeftovers(store),
   ];
 }
 
@@ -293,15 +295,6 @@ function images(store: Store): Found[] {
     };
     return { ...found(store, "image", place), bytes, remove };
   });
-}
-
-/** Layers of disks that nothing is based on: their last reader was removed by a process that was killed. */
-function layers(store: Store): Found[] {
-  return unusedLayers(store).map((id) => ({
-    ...found(store, "layer", snapshotPaths(store).layer(id)),
-    // All of them go with the first one.
-    remove: async () => (await collectLayers(store), !exists(snapshotPaths(store).layer(id))),
-  }));
 }
 
 function found(store: Store, kind: LeftoverKind, path: string): Leftover {

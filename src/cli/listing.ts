@@ -5,7 +5,7 @@
 
 import { type Colour, paintFor } from "./terminal/colour.ts";
 import { ageText } from "./arguments/duration.ts";
-import { type MemberView, viewsOf, type ViewState } from "./member_view.ts";
+import { type MemberView, stateWord, viewsOf, type ViewState } from "./member_view.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
 import type { Store } from "../store.ts";
 import { throwAll } from "./error_text.ts";
@@ -88,12 +88,13 @@ function narrowed(rows: Cell[][], width: number): Cell[][] {
   return rows;
 }
 
-function stateText({ state, stage, not_answering: isSilent }: MemberView): string {
+function stateText(view: MemberView): string {
+  const { state, stage, not_answering: isSilent } = view;
   if (isSilent) return `${state} (not answering)`;
   if (stage === "stopping") return "stopping";
   if (state === "starting" && stage) return `starting (${stage})`;
   if (state === "running" && stage === "paused") return "running (paused)";
-  return state;
+  return stateWord(view);
 }
 
 /** The problems of members, below the table; members with the same problem share a line. */

@@ -31,6 +31,8 @@ export interface MemberView {
   memory_mb?: number;
   disk_mb?: number;
   image?: string;
+  /** It is `stopped`, and its next start goes on where it was suspended. Absent: it boots. */
+  suspended?: true;
   /** Its hypervisor runs but does not answer. Absent: it answers. */
   not_answering?: true;
   /** When the state began, ISO 8601. */
@@ -114,7 +116,12 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
   }
   if (orphans) return problem("orphaned", "its holder is gone, its machine runs", `fleetbox up ${name}`, orphans);
   if (stored && "damage" in stored) return problem("damaged", messageOf(stored.damage), stored.damage.hint);
-  return { ...base, state: "stopped", running: false };
+  return { ...base, state: "stopped", running: false, ...(member.isSuspended && { suspended: true }) };
+}
+
+/** Its state in a word for people. */
+export function stateWord({ state, suspended }: Pick<MemberView, "state" | "suspended">): string {
+  return suspended ? "suspended" : state;
 }
 
 export function viewsOf({ members, served, groups }: Everything): MemberView[] {

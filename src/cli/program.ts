@@ -31,7 +31,7 @@ function entry<Module>(heading: string, words: string, file: string, make: (modu
 }
 
 const [MACHINES, THERE, REACHING] = ["Machines:", "What is there:", "Reaching them:"];
-const [IMAGES, ITSELF] = ["Images:", "fleetbox itself:"];
+const [MOMENTS, IMAGES, ITSELF] = ["Moments of a group:", "Images:", "fleetbox itself:"];
 
 /**
  * In the order in which help lists them. The rows are alike, which `duplicates` reports, and stay so: each names
@@ -78,6 +78,25 @@ const COMMANDS: readonly Entry[] = [
     "ssh_config.ts",
     ({ sshConfigCommand }) => sshConfigCommand(),
   ),
+  entry<typeof import("./commands/checkpoint.ts")>(
+    MOMENTS,
+    "checkpoint",
+    "checkpoint.ts",
+    ({ checkpointCommand }) => checkpointCommand(),
+  ),
+  entry<typeof import("./commands/fork.ts")>(MOMENTS, "fork", "fork.ts", ({ forkCommand }) => forkCommand()),
+  entry<typeof import("./commands/restore.ts")>(
+    MOMENTS,
+    "restore",
+    "restore.ts",
+    ({ restoreCommand }) => restoreCommand(),
+  ),
+  entry<typeof import("./commands/suspend.ts")>(
+    MOMENTS,
+    "suspend",
+    "suspend.ts",
+    ({ suspendCommand }) => suspendCommand(),
+  ),
   entry<typeof import("./commands/image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
   entry<typeof import("./commands/prune.ts")>(ITSELF, "prune", "prune.ts", ({ pruneCommand }) => pruneCommand()),
   entry<typeof import("./commands/doctor.ts")>(ITSELF, "doctor", "doctor.ts", ({ doctorCommand }) => doctorCommand()),
@@ -109,7 +128,7 @@ Exit codes:
   0    done
   1    failed
   2    misused: an unknown command or option, a bad name or value
-  3    not found: a member, an image, a file
+  3    not found: a member, a checkpoint, an image, a file
   4    timed out
   130  interrupted
 ssh, exec and cp end with the exit code of what they ran.

@@ -12,6 +12,7 @@ import { LATE, within } from "../core/deadline.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { isAlive } from "../system/process.ts";
 import { naturalOrder, type Store, type StoredMember } from "../store.ts";
+import { isSuspended } from "../store/snapshots/suspended.ts";
 import type { ForwardReport, GroupReport, MemberReport } from "../wire.ts";
 
 /** A group, by its record and the processes. */
@@ -45,6 +46,8 @@ export interface MemberFacts {
   report?: MemberReport;
   /** Its socket accepts connections, but gave no holder's answer. */
   silence?: FleetboxError;
+  /** No holder serves it, and its next start goes on where it was suspended. */
+  isSuspended?: boolean;
 }
 
 /** How long a holder may take to answer. */
@@ -54,11 +57,16 @@ export const ANSWER_MS = 5_000;
 export async function observeMember(store: Store, name: string, timeoutMs = ANSWER_MS): Promise<MemberFacts> {
   const stored = store.readMember(name);
   try {
-    return { name, stored, report: await orSilent(timeoutMs, name, getReport(store, name, timeoutMs)) };
+    const report = await orSilent(timeoutMs, name, getReport(store, name, timeoutMs));
+    return report ? { name, stored, report } : unserved(store, name, stored);
   } catch (thrown) {
-    if (isNotFound(thrown)) return { name, stored }; // its holder is releasing it
+    if (isNotFound(thrown)) return unserved(store, name, stored); // its holder is releasing it
     return { name, stored, silence: asFleetboxError(thrown) };
   }
+}
+
+function unserved(store: Store, name: string, stored: StoredMember | undefined): MemberFacts {
+  return { name, stored, ...(isSuspended(store, name) && { isSuspended: true }) };
 }
 
 export async function observeMembers(store: Store, names: readonly string[]): Promise<MemberFacts[]> {
@@ -176,14 +184,9 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
   // The directory of one whose machine runs may have been deleted.
   const names = new Set([...stored.keys(), ...reports.keys(), ...orphansOf(groups)]);
   const members = await Promise.all([...names].map(async (name): Promise<MemberFacts> => {
-    const facts: MemberFacts = {
-      name,
-      stored: stored.get(name),
-      report: reports.get(name),
-      silence: silences.get(name),
-    };
-    if (facts.report || facts.silence || !hasSocket(name)) return facts;
-    return await observeMember(store, name, timeoutMs);
+    const [report, silence] = [reports.get(name), silences.get(name)];
+    if (report || silence) return { name, stored: stored.get(name), report, silence };
+    return hasSocket(name) ? await observeMember(store, name, timeoutMs) : unserved(store, name, stored.get(name));
   }));
   members.sort((a, b) => naturalOrder(a.name, b.name));
   return { members, served, groups };

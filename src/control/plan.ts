@@ -208,7 +208,7 @@ function groupOf(report: { group?: string; name: string }): string {
   return report.group ?? report.name;
 }
 
-function ofAProgram(name: string): FleetboxError {
+export function ofAProgram(name: string): FleetboxError {
   return new FleetboxError(
     "conflict",
     `"${name}" belongs to a running program, and ends with it: no other program can start it or join its network`,

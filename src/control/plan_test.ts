@@ -1,45 +1,8 @@
 import * as assert from "#assert";
-import { FleetboxError } from "../core/errors.ts";
-import type { MemberConfig } from "../store.ts";
-import type { MemberReport } from "../wire.ts";
 import type { GroupFacts, MemberFacts } from "./observe.ts";
+import type { MemberConfig } from "../store.ts";
 import { type BoundWish, type Plan, planBound, planJoin, planUp } from "./plan.ts";
-
-/** A member that the store has; `group`: the id of the group that it last booted in. */
-function stopped(name: string, group?: string): MemberFacts {
-  return { name, stored: { name, config: { name, group } as MemberConfig } };
-}
-const absent = (name: string): MemberFacts => ({ name });
-const damaged = (name: string): MemberFacts => ({
-  name,
-  stored: { name, damage: new FleetboxError("damaged", `${name} is damaged`) },
-});
-const silent = (name: string): MemberFacts => ({ ...stopped(name), silence: new FleetboxError("timeout", "silent") });
-
-/** A member that is served, by the holder of a group. */
-function served(name: string, group: string, report: Partial<MemberReport> = {}): MemberFacts {
-  const state = report.state ?? "running";
-  const running = state !== "error" && state !== "stopped";
-  return {
-    ...stopped(name),
-    report: { name, group, state, running, pid: group.charCodeAt(0), ...report } as MemberReport,
-  };
-}
-
-/** A group: `alive`, its machines; a living holder serves those, too. */
-function group(name: string, alive: string[], facts: Partial<GroupFacts> = {}): GroupFacts {
-  const base = { id: `id-${name}`, group: name, members: alive, holder: name.charCodeAt(0), bound: false };
-  return {
-    ...base,
-    holderAlive: true,
-    isComingBack: false,
-    served: alive,
-    machinesAlive: alive,
-    running: alive,
-    ...facts,
-  };
-}
-const killed = (name: string, alive: string[]) => group(name, alive, { holderAlive: false });
+import { absent, damaged, group, killed, served, silent, stopped } from "./testing.ts";
 
 function told(plan: Plan): string {
   switch (plan.step) {

@@ -103,6 +103,34 @@ test("--json of the commands for members has the documented shapes, in every sta
   assert.equal(kinds(await run("stop", "--all")), "stop");
 });
 
+test("--json of checkpoint, fork, restore and suspend has the documented shapes", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, templates: true });
+  const run = async (command: string, ...args: string[]) =>
+    checked(command, await box.run(...command.split(" "), ...args, "--json"));
+  await box.up("a,b");
+  await until("there are templates", async () => (await run("image ls"))[0][0].templates.length === 2);
+  const checkpoint = await run("checkpoint", "a,b", "--as", "seeded");
+  assert.equal(kinds(checkpoint), "checkpoint member");
+  assert.deepEqual(checkpoint.at(-1).members, ["a", "b"]);
+  assert.equal(kinds(await run("fork", "seeded", "--verbose")), "detail fork member");
+  assert.equal(kinds(await run("suspend", "a")), "member suspend");
+  assert.deepEqual((await run("suspend", "a,b")).at(-1), { event: "suspend", suspended: ["b"], already: ["a"] });
+  assert.equal((await run("ls"))[0][0].suspended, true);
+  assert.equal((await run("status", "a"))[0].suspended, true);
+  assert.equal(kinds(await run("restore", "seeded")), "member restore");
+  await run("checkpoint", "a", "--as", "other");
+  Deno.writeTextFileSync(join(box.home, "snapshots/checkpoints/other/manifest.json"), "{");
+  const [[other, seeded]] = await run("checkpoint ls");
+  assert.deepEqual([typeof other.reason, typeof seeded.made_at], ["string", "string"]);
+  const [{ kept_by }] = await run("checkpoint rm", "seeded", "other");
+  assert.deepEqual(kept_by.seeded.members, ["a", "b", "seeded-1-a", "seeded-1-b"]);
+  checked("checkpoint", await box.run("checkpoint", "nobody", "--as", "x", "--json"), 3);
+  checked("checkpoint rm", await box.run("checkpoint", "rm", "nope", "--json"), 3);
+  checked("fork", await box.run("fork", "nope", "--json"), 3);
+  checked("restore", await box.run("restore", "nope", "--json"), 3);
+  checked("suspend", await box.run("suspend", "nobody", "--json"), 3);
+});
+
 test("--json of the commands for images, the host and fleetbox has the documented shapes", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(rawDisk(), "slow");

@@ -27,8 +27,9 @@ const consoleOf: Answer = ({ names }) => `fleetbox console ${names}`;
 const inspect: Answer = ({ names }) => `fleetbox status ${names} --json`;
 const forward: Answer = ({ all }) => `fleetbox forward ${all("NAME 8080:80")}`;
 const images: Answer = () => "fleetbox image ls";
-const snapshot: Answer = ({ names }) =>
-  `There are no snapshots: stop the member and copy its disk; fleetbox status ${names} has its path.`;
+const suspend: Answer = ({ names }) => `fleetbox suspend ${names}`;
+const checkpoint: Answer = ({ names }) => `fleetbox checkpoint ${names} --as CHECKPOINT`;
+const restore: Answer = () => "fleetbox restore CHECKPOINT";
 
 const ANSWERS: Record<string, Answer> = {
   launch: () => "fleetbox up NAME --image IMAGE",
@@ -41,8 +42,8 @@ const ANSWERS: Record<string, Answer> = {
   kill: ({ names }) => `fleetbox stop ${names} --force`,
   poweroff: stop,
   shutdown: stop,
-  suspend: stop,
-  pause: stop,
+  pause: suspend,
+  hibernate: suspend,
   restart,
   reload: restart,
   reboot: restart,
@@ -70,9 +71,12 @@ const ANSWERS: Record<string, Answer> = {
   expose: forward,
   mount: () => "fleetbox up NAME --fixture HOST_DIR:GUEST_DIR",
   provision: () => "fleetbox up NAME --user-data FILE",
-  snapshot,
-  restore: snapshot,
-  clone: snapshot,
+  snapshot: checkpoint,
+  snapshots: () => "fleetbox checkpoint ls",
+  save: checkpoint,
+  revert: restore,
+  rollback: restore,
+  clone: ({ names }) => `fleetbox checkpoint ${names} --as CHECKPOINT && fleetbox fork CHECKPOINT`,
   images,
   box: images,
   find: () => "fleetbox image ls --all",

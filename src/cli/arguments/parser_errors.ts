@@ -20,6 +20,8 @@ const QUESTIONS: Record<string, string> = {
   images: "Which images?",
   alias: "Which image?",
   shell: "Which shell?",
+  checkpoint: "Which checkpoint?",
+  checkpoints: "Which checkpoints?",
 };
 
 /** An example for each command with required arguments; `parser_errors_test.ts` checks that none is missing. */
@@ -36,6 +38,10 @@ export const EXAMPLES: Record<string, string> = {
   cp: "fleetbox cp app.tar.gz a:",
   console: "fleetbox console a",
   forward: "fleetbox forward a 8080:80",
+  checkpoint: "fleetbox checkpoint a,b --as seeded",
+  "checkpoint rm": "fleetbox checkpoint rm seeded",
+  fork: "fleetbox fork seeded",
+  restore: "fleetbox restore seeded",
   "image pull": "fleetbox image pull ubuntu-24.04",
   "image build": "fleetbox image build debian-12",
   "image rm": "fleetbox image rm debian-12",

@@ -8,7 +8,7 @@ import { EXAMPLES } from "./parser_errors.ts";
 import { buildProgram, runCommandLine } from "../program.ts";
 
 const program = await buildProgram();
-const commands = program.commands.flatMap((one) => one.commands.length > 0 ? one.commands : [one]);
+const commands = program.commands.flatMap((one) => [one, ...one.commands]);
 const path = (command: Command): string =>
   command.parent === program ? command.name() : `${command.parent!.name()} ${command.name()}`;
 
@@ -47,6 +47,11 @@ const CASES: [line: string, said: string][] = [
   ["ls a", "ls takes no names or words, found a -> All about one member: fleetbox status a"],
   ["status a b", "status takes one member, found 2: a, b -> fleetbox help status"],
   ["image", "Which of image's commands? There are: ls, pull, build, rm -> fleetbox help image"],
+  ["checkpoint a,b", "--as is missing. For example: fleetbox checkpoint a,b --as seeded -> fleetbox help checkpoint"],
+  ["checkpoint ls --as x", "fleetbox checkpoint ls has no option --as -> fleetbox help checkpoint ls"],
+  ["checkpoint --as x", "Which members? For example: fleetbox checkpoint a,b --as seeded -> fleetbox help checkpoint"],
+  ["help checkpoint l", 'There is no command "checkpoint l" -> There are: ls, rm'],
+  ["suspend", "Which members? For example: fleetbox suspend a,b -> Every one: fleetbox suspend --all"],
   ["image nonsense", 'There is no command "image nonsense" -> There are: ls, pull, build, rm'],
   ["image delet x", 'There is no command "image delet" -> Did you mean delete?'],
   ["help image pul", 'There is no command "image pul" -> Did you mean pull?'],
@@ -59,6 +64,8 @@ const CASES: [line: string, said: string][] = [
   ["run -it a", 'There is no command "run" -> fleetbox up NAME && fleetbox exec NAME -- COMMAND'],
   ["launch 24.04", 'There is no command "launch" -> fleetbox up NAME --image IMAGE'],
   ["create a", 'There is no command "create" -> fleetbox up a'],
+  ["snapshot a", 'There is no command "snapshot" -> fleetbox checkpoint a --as CHECKPOINT'],
+  ["pause a", 'There is no command "pause" -> fleetbox suspend a'],
   ["connect a", 'There is no command "connect" -> fleetbox ssh a'],
   ["transfer ./x a:", 'There is no command "transfer" -> fleetbox cp ./x a:'],
   ["mount . a", 'There is no command "mount" -> fleetbox up NAME --fixture HOST_DIR:GUEST_DIR'],

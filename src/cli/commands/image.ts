@@ -7,7 +7,7 @@ import { type CachedImage, cachedImages, removeImage } from "../../image/cache.t
 import { type Architecture, CATALOG, debianArchitecture, parseArchitecture } from "../../image/catalog.ts";
 import { ALIASES, describeDirectory } from "../../image/image.ts";
 import type { Store } from "../../store.ts";
-import { removeTemplate, snapshotsOfImage } from "../../store/snapshots.ts";
+import { removeTemplate, snapshotsOfImage, templates } from "../../store/snapshots.ts";
 import { bytesUsed } from "../../system/files.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { ageText, elapsedText } from "../arguments/duration.ts";
@@ -54,6 +54,8 @@ interface ImageView {
   origin: string;
   from?: string;
   members: string[];
+  /** Templates of machines with it, the one that was used last first. */
+  templates: { key: string; bytes: number; made_at: string; used: string }[];
 }
 
 function listImagesCommand(): Command {
@@ -65,8 +67,11 @@ function listImagesCommand(): Command {
     .addHelpText(
       "after",
       `
---json: [{"image"?,"id","arch","bytes","since","origin","from"?,"members"}], with --all also
-{"image","arch","available":["download","build"],"url","date"} for what is not here.
+Below them: how many templates there are for each image, from which new members start warm.
+
+--json: [{"image"?,"id","arch","bytes","since","origin","from"?,"members","templates":[{"key",
+"bytes","made_at","used"}]}], with --all also {"image","arch","available":["download","build"],
+"url","date"} for what is not here.
 
 Examples:
   fleetbox image ls
@@ -98,11 +103,26 @@ Examples:
       ]);
       const head = ["IMAGE", "ARCH", "SIZE", "AGE", "ORIGIN", "MEMBERS", "ID"];
       tableLines(head, [...rows, ...others].map((row) => row.map((text) => ({ text }))), paintFor()).forEach(say);
+      templateLines(here).forEach(say);
     });
+}
+
+/** A table of the templates, an image a line; nothing where there are none. */
+function templateLines(images: readonly ImageView[]): string[] {
+  const rows = images.filter(({ templates }) => templates.length > 0).map(({ image, id, templates }) => [
+    image ?? id,
+    String(templates.length),
+    bytesText(templates.reduce((sum, { bytes }) => sum + bytes, 0)),
+    ageText(Date.now() - Date.parse(templates[0].used)),
+  ]);
+  if (rows.length === 0) return [];
+  const head = ["TEMPLATES OF", "COUNT", "SIZE", "USED"];
+  return ["", ...tableLines(head, rows.map((row) => row.map((text) => ({ text }))), paintFor())];
 }
 
 function imageViews(store: Store): ImageView[] {
   const users = imageUsers(store);
+  const machines = templates(store);
   return cachedImages(store).map(({ id, manifest, bytes, since, refs }) => ({
     ...(refs[0] ? { image: shownRef(refs[0].ref) } : manifest.name === "micro" ? { image: "micro" } : {}),
     id,
@@ -112,6 +132,11 @@ function imageViews(store: Store): ImageView[] {
     origin: manifest.origin?.kind ?? "built in",
     ...(manifest.origin?.from === undefined ? {} : { from: manifest.origin.from }),
     members: users.get(id) ?? [],
+    templates: machines.flatMap((one) =>
+      "manifest" in one && one.manifest.member.config.image_id === id
+        ? [{ key: one.key, bytes: one.bytes, made_at: one.manifest.made_at, used: one.used.toISOString() }]
+        : []
+    ),
   }));
 }
 
@@ -249,7 +274,7 @@ function tellResult(event: "pull" | "build", image: string, directory: string, s
 function removeImagesCommand(): Command {
   return new Command("rm")
     .aliases(["delete", "remove"])
-    .description("delete images that no member uses")
+    .description("delete images that no member and no checkpoint uses")
     .argument("<images...>", "what ls shows under IMAGE or ID")
     .option("--json", 'one JSON object: {"event":"image-rm","removed":["…"]}')
     .addHelpText("after", "\nExample:\n  fleetbox image rm debian-12")

@@ -13,11 +13,12 @@ export function listCommand(): Command {
     .addHelpText(
       "after",
       `
-States: downloading, starting, running, stopped, error; orphaned (its holder was killed, its
-machine runs), damaged (its config cannot be read), unknown (its holder does not answer).
+States: downloading, starting, running, stopped, error; suspended (up goes on where it was),
+orphaned (its holder was killed, its machine runs), damaged (its config cannot be read),
+unknown (its holder does not answer).
 
 --json: [{"name","state","stage"?,"running","ip","cpus","memory_mb","disk_mb","image","since"?,
-"group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]
+"suspended"?,"group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]
 
 Examples:
   fleetbox ls

@@ -1,4 +1,4 @@
-/** `fleetbox prune`: removes leftovers of a crash that no member needs. Never a disk. */
+/** `fleetbox prune`: removes leftovers of a crash that no member needs, and templates. Never a disk. */
 
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
@@ -18,7 +18,7 @@ interface Flags {
 
 export function pruneCommand(): Command {
   return new Command("prune")
-    .description("remove what a crash has left in the store and no member needs; never a disk")
+    .description("remove what a crash has left and no member needs, and templates; never a disk")
     .option("-f, --force", "do not ask")
     .option("--dry-run", "list what would be removed, and remove nothing")
     .option("--json", "one JSON object; does not ask, and needs --force or --dry-run")
@@ -27,8 +27,9 @@ export function pruneCommand(): Command {
       `
 Looks for: sockets without a listener, pidfiles and records of groups that are gone, and their gateways;
 directories of members that were never made; temporary files of processes that are gone; parts of downloads
-without a writer; logs of holders whose members are gone; micro images of other versions that no member is
-made on; and layers of snapshots on which no disk is based. Nothing of a group that lives, or whose machines run, is touched.
+without a writer; logs of holders whose members are gone; micro images of other versions that no
+member is made on; templates, from which new members start warm; and layers of snapshots on which no disk is
+based. Checkpoints stay. Nothing of a group that lives, or whose machines run, is touched.
 
 Asks first when both input and output are a terminal; elsewhere it needs --force.
 

@@ -7,7 +7,7 @@ import { naturalOrder, type Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
 import type { GroupReport, PortReport } from "../../wire.ts";
 import { ageText } from "../arguments/duration.ts";
-import { forwardLine, type MemberView, viewOf } from "../member_view.ts";
+import { forwardLine, type MemberView, stateWord, viewOf } from "../member_view.ts";
 import { transferText } from "../terminal/meter.ts";
 import { ANSWER_MS, type MemberFacts, observeGroups } from "../../control/observe.ts";
 import { say, sayJson, terminalWidth } from "../terminal/output.ts";
@@ -27,7 +27,7 @@ export function statusCommand(): Command {
       "after",
       `
 --json: what its holder reports {"name","host_name"?,"state","stage"?,"running","ip","since"?,"group"?,
-"group_id"?,"pid"?,"hypervisor_pid"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"failure"?}
+"group_id"?,"pid"?,"hypervisor_pid"?,"suspended"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"failure"?}
 with the group's "bound","accelerator","gateway_trouble"?, and "config" and "paths" from the store.
 
 Example:
@@ -82,7 +82,7 @@ function statusLines(
   const entries: [string, string | undefined][] = [
     ["name", view.name],
     ["host name", view.host_name],
-    ["state", `${view.state}${detailOf(view)}${since}`],
+    ["state", `${stateWord(view)}${detailOf(view)}${since}`],
     ["download", report?.state === "downloading" && report.download ? transferText(report.download) : undefined],
     ["reason", view.reason],
     ["try", view.hint],
@@ -103,6 +103,7 @@ function statusLines(
     ["disk", config && `${sizeText(config.disk_mb)}, ${diskOf(store, config)}`],
     ["image", view.image],
     ["template", config?.template && `${config.template}${report?.warm ? "; it goes on from there" : ""}`],
+    ["checkpoint", config?.from_checkpoint],
     ["mac", config?.mac],
     ["created", config?.created_at],
     ["hypervisor", report?.hypervisor_pid === undefined ? undefined : `process ${report.hypervisor_pid}`],

@@ -11,7 +11,7 @@
 import type { Argument, Command, Option } from "../arguments/parser.ts";
 import { CATALOG } from "../../image/catalog.ts";
 import type { Store } from "../../store.ts";
-import { type MemberView, viewsOf } from "../member_view.ts";
+import { type MemberView, stateWord, viewsOf } from "../member_view.ts";
 import { observeAll } from "../../control/observe.ts";
 import { say } from "../terminal/output.ts";
 import { buildProgram } from "../program.ts";
@@ -50,6 +50,8 @@ export interface Facts {
   members(): Promise<MemberView[]>;
   /** The names and ids of the images in the store. */
   images(): Promise<Candidate[]>;
+  /** The checkpoints in the store. */
+  checkpoints(): Promise<Candidate[]>;
 }
 
 /** The candidates for the last of these words. */
@@ -59,6 +61,7 @@ export async function complete(program: Command, words: readonly string[], facts
   let at = 0;
   for (; at < words.length - 1 && command.commands.length > 0; at++) {
     const next = command.commands.find((one) => one.name() === words[at] || one.aliases().includes(words[at]));
+    if (!next && command.registeredArguments.length > 0) break; // it also does something itself
     if (!next) return { candidates: [] };
     command = next;
   }
@@ -123,10 +126,11 @@ async function operands(
   current: string,
   facts: Facts,
 ): Promise<Completion> {
-  if (command.commands.length > 0) return { candidates: commandsStarting(current, command) };
+  const isFirst = line.operands.length === 0 && line.used.size === 0 && !line.isOver;
+  const within = command.commands.length > 0 && isFirst ? commandsStarting(current, command) : [];
   const list = command.registeredArguments;
   const argument = list[line.operands.length] ?? (list.at(-1)?.variadic ? list.at(-1) : undefined);
-  if (!argument) return { candidates: [] };
+  if (!argument) return { candidates: within };
   if (argument.argChoices) return { candidates: starting(current, argument.argChoices.map((word) => ({ word }))) };
   if (argument.name() === "command" && command.name() === "help") {
     const [first, ...more] = line.operands;
@@ -135,7 +139,8 @@ async function operands(
       : program.commands.find((one) => one.name() === first || one.aliases().includes(first));
     return { candidates: named && more.length === 0 ? commandsStarting(current, named) : [] };
   }
-  return await kind(command, argument, line.operands, current, facts);
+  const found = await kind(command, argument, line.operands, current, facts);
+  return { ...found, candidates: [...within, ...found.candidates] };
 }
 
 /** Commands that begin with the typed part; if there are none, aliases that do. */
@@ -194,6 +199,11 @@ async function kind(
       return { candidates: starting(current, catalogue().filter(({ word }) => word !== MICRO)) };
     case "images":
       return { candidates: starting(current, (await facts.images()).filter(({ word }) => !before.includes(word))) };
+    case "checkpoint":
+    case "checkpoints":
+      return {
+        candidates: starting(current, (await facts.checkpoints()).filter(({ word }) => !before.includes(word))),
+      };
     case "alias": {
       const buildable = CATALOG.filter(({ build }) => build).map(({ alias, title }) => ({ word: alias, what: title }));
       return { candidates: starting(current, buildable) };
@@ -220,7 +230,7 @@ async function names(
 
 async function members(facts: Facts, begun: string, wanted: (view: MemberView) => boolean): Promise<Candidate[]> {
   const views = (await facts.members()).filter(wanted);
-  return starting(begun, views.map(({ name, state, image }) => ({ word: name, what: `${state}, ${image ?? "?"}` })));
+  return starting(begun, views.map((view) => ({ word: view.name, what: `${stateWord(view)}, ${view.image ?? "?"}` })));
 }
 
 const isUp = ({ running, state }: MemberView) => running || state === "orphaned";
@@ -232,6 +242,8 @@ const WANTED: Record<string, (view: MemberView) => boolean> = {
   up: isDown,
   join: isDown,
   stop: isUp,
+  checkpoint: isUp,
+  suspend: isUp,
   wait: isUp,
   ssh: isUp,
   exec: isUp,
@@ -264,6 +276,14 @@ class Live implements Facts {
 
   async members(): Promise<MemberView[]> {
     return viewsOf(await observeAll(this.#store, HOLDER_MS));
+  }
+
+  async checkpoints(): Promise<Candidate[]> {
+    const { checkpoints } = await import("../../store/snapshots.ts");
+    return checkpoints(this.#store).map((one) => ({
+      word: one.name,
+      what: "damage" in one ? "damaged" : Object.keys(one.manifest.members).join(", "),
+    }));
   }
 
   async images(): Promise<Candidate[]> {

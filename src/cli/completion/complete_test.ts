@@ -14,6 +14,7 @@ function view(name: string, state: MemberView["state"]): MemberView {
 const facts: Facts = {
   members: () =>
     Promise.resolve([view("a", "running"), view("ab", "stopped"), view("b", "starting"), view("c", "orphaned")]),
+  checkpoints: () => Promise.resolve([{ word: "seeded" }, { word: "later" }]),
   images: () => Promise.resolve([{ word: "debian-12" }, { word: "own-image" }]),
 };
 
@@ -50,6 +51,19 @@ const CASES: [line: string, expected: string][] = [
   ["rm a,ab,|", "a,ab,b a,ab,c"],
   ["status a |", ""],
   ["join d --via |", "a b c"],
+  // A command that has commands, and takes members itself.
+  ["checkpoint |", "ls rm a b c"],
+  ["checkpoint a,|", "a,b a,c"],
+  ["checkpoint a |", "b c"],
+  ["checkpoint a --as x |", "b c"],
+  ["checkpoint r|", "rm"],
+  ["checkpoint rm |", "seeded later"],
+  ["checkpoint rm later s|", "seeded"],
+  ["checkpoint --|", "--as --verbose --json --help"],
+  ["fork |", "seeded later"],
+  ["fork seeded |", ""],
+  ["restore l|", "later"],
+  ["suspend a |", "b c"],
   // Options, those that are there already left out; their values.
   ["stop --f|", "--force"],
   ["stop --force --|", "--all --grace --verbose --json --help"],

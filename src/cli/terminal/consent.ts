@@ -1,5 +1,5 @@
 /**
- * Consent to deletion: asked from the user where possible, else given by `--force`.
+ * Consent to deletion: asked from the user where possible, else given by `--force` (of `restore`: by `--yes`).
  *
  * A script consents by naming members. Where the command chooses (`--all`, or `prune`), it needs `--force`: a script
  * that runs it by mistake must not lose everything.
@@ -12,10 +12,10 @@ export function canAsk({ json }: { json?: boolean }): boolean {
   return !json && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
 }
 
-/** @throws {FleetboxError} `failed`: the answer was not yes. */
-export function ask(question: string): void {
+/** @param refusal what the error says @throws {FleetboxError} `failed`: the answer was not yes. */
+export function ask(question: string, refusal = "Nothing was removed"): void {
   const answer = prompt(`${question} [y/N]`);
-  if (!/^\s*y(es)?\s*$/i.test(answer ?? "")) throw new FleetboxError("failed", "Nothing was removed");
+  if (!/^\s*y(es)?\s*$/i.test(answer ?? "")) throw new FleetboxError("failed", refusal);
 }
 
 /** @param what the things to delete, such as "every member" @param command the command line without `--force` */

@@ -5,12 +5,17 @@
  */
 
 import { join } from "../../core/paths.ts";
-import { makeDirectory, temporaryOf } from "../../system/files.ts";
+import { exists, makeDirectory, temporaryOf } from "../../system/files.ts";
 import type { Store } from "../../store.ts";
 import { type SavedPaths, snapshotFilesIn as savedAt } from "./paths.ts";
 
 export function suspendedPaths(store: Store, name: string): SavedPaths {
   return savedAt(join(store.member(name).dir, "suspended"));
+}
+
+/** Whether a member that does not run goes on from there at its next start. */
+export function isSuspended(store: Store, name: string): boolean {
+  return exists(suspendedPaths(store, name).dir);
 }
 
 /** A directory in which a state is made; swept when its maker is gone. */

@@ -1,0 +1,83 @@
+/** Warm starts through the real command line: when, and when not; templates in `image ls` and `prune`. */
+
+import * as assert from "#assert";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+
+const WARM = /^a: running \([\d.]+ s, warm\)$/m;
+const COLD = /^a: running \([\d.]+ s\)$/m;
+
+const templates = (box: Sandbox) => {
+  try {
+    return [...Deno.readDirSync(`${box.home}/snapshots/templates`)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+};
+
+/** `up a`, whose template is there afterwards, and the member no more. */
+async function taken(box: Sandbox): Promise<void> {
+  await box.up("a");
+  await until("there is a template", () => templates(box).length === 1);
+  await box.ok("rm", "a");
+}
+
+test("a new member like an earlier one starts warm, by any name; --cold and another size boot, and --verbose says why", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, templates: true });
+  await taken(box);
+  assert.match((await box.up("a")).stdout, WARM);
+  assert.match((await box.ok("status", "a")).stdout, /^template +[0-9a-f]{16}; it goes on from there$/m);
+  assert.equal(JSON.parse((await box.ok("status", "a", "--json")).stdout).warm, true);
+  assert.equal(templates(box).length, 1);
+  await box.ok("stop", "--force", "a");
+  const again = await box.up("a", "--verbose");
+  assert.match(again.stdout, COLD);
+  assert.match(again.stderr, /a: it boots: it has a disk of its own/);
+  await box.ok("rm", "a");
+
+  assert.match((await box.up("other")).stdout, /^other: running \([\d.]+ s, warm\)$/m);
+  assert.equal(box.renewals().at(-1)!.hostName, "other");
+  await box.ok("rm", "other");
+  const cold = await box.up("a", "--cold", "--verbose");
+  assert.match(cold.stdout, COLD);
+  assert.match(cold.stderr, /a: it boots: --cold was asked for/);
+  await box.ok("rm", "a");
+  const larger = await box.up("a", "--memory", "128M", "--no-template", "--verbose");
+  assert.match(larger.stderr, /a: it boots: .*another memory/);
+  assert.equal(templates(box).length, 1);
+});
+
+test("a template that does not work is removed with one line, and the member boots", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, templates: true });
+  for (const trouble of [{ incoming: "fail" }, { renewal: "fail" }] as const) {
+    box.behave({});
+    await taken(box);
+    box.behave({ "*": trouble });
+    const up = await box.up("a", "--no-template");
+    assert.match(up.stdout, COLD);
+    assert.match(up.stderr, /a: its template does not work and is removed, so it boots: /);
+    assert.deepEqual(templates(box), []);
+    await box.ok("rm", "a");
+  }
+});
+
+test("image ls tells of templates, and prune removes them and no checkpoint; FLEETBOX_TEMPLATES=0 takes none", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, templates: true });
+  await taken(box);
+  const list = await box.ok("image", "ls");
+  assert.match(list.stdout, /\n\nTEMPLATES OF {2}COUNT {2}SIZE +USED\nmicro +1 +[\d.]+[KM] +\d+s\n$/);
+  await box.up("a");
+  await box.ok("checkpoint", "a", "--as", "kept");
+  const dry = await box.ok("prune", "--dry-run");
+  assert.match(dry.stdout, /^template +[\d.]+[KM] +snapshots\/templates\/[0-9a-f]{16}$/m);
+  assert.doesNotMatch(dry.stdout, /checkpoint|layer/);
+  assert.match((await box.ok("prune", "-f")).stdout, /^1 removed, [\d.]+[KM]$/m);
+  assert.deepEqual(templates(box), []);
+  await box.ok("rm", "a");
+  await box.ok("fork", "kept", "--as", "f"); // its layers have stayed
+
+  const off = await box.start(["up", "x", "--egress", "off", "--verbose"], { env: { FLEETBOX_TEMPLATES: "0" } }).done;
+  assert.match(off.stderr, /x: it boots: FLEETBOX_TEMPLATES is 0/);
+  assert.deepEqual(templates(box), []);
+  assert.doesNotMatch((await box.ok("image", "ls")).stdout, /TEMPLATES/);
+});
