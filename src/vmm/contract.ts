@@ -181,6 +181,8 @@ export type SnapshotSupport =
 /** A machine that runs or has ended. */
 export interface Machine {
   readonly name: string;
+  /** Whether it was started to go on from a saved state, and did not boot; known of an adopted machine, too. */
+  readonly beganSaved: boolean;
   /** The hypervisor's process. MUST be the hypervisor itself, not a wrapper around it. */
   readonly process: ProcessIdentity;
   /**

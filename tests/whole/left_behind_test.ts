@@ -157,3 +157,30 @@ test("a machine that had not been restored when its holder was killed is ended, 
     await restoring.status;
   }
 });
+
+test("a guest whose holder was killed before it had told it what has changed is told by the next holder", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true });
+  await box.up("a");
+  await box.ok("checkpoint", "a", "--as", "seeded");
+  box.behave({ "*": { renewal: "hang" } });
+  const fork = box.start(["fork", "seeded", "--as", "f"]);
+  await until("its guest is being told", () => box.processes("other").some(({ command }) => /ssh\.ts/.test(command)));
+  const machine = box.process("machine", "f-a");
+  const sessions = box.processes("other").filter(({ command }) => /ssh\.ts/.test(command));
+  box.behave({});
+  const holder = box.processes("holder").find(({ name }) => name === "f-a")!;
+  await kill(holder);
+  for (const session of sessions) await kill(session);
+  await until("its guardian has adopted it", async () => (await box.ls())["f-a"]?.state === "running");
+  assert.deepEqual(box.process("machine", "f-a").pid, machine.pid);
+  assert.equal(box.renewals().length, 1);
+  assert.deepEqual([box.renewals()[0].hostName, box.renewals()[0].isClockSet], ["a", true]);
+  assert.match((await fork.done).stderr, /The holder of "f-a" ended/);
+
+  // What had been told, or has booted, is left alone.
+  await box.killHolder("f-a");
+  await box.killHolder("a");
+  await box.up("a");
+  await box.up("f-a");
+  assert.equal(box.renewals().length, 1);
+});

@@ -17,6 +17,7 @@ import type { ProcessIdentity } from "../../system/process.ts";
 import type { Machine, MachineExit, MachineSpec } from "../../vmm/contract.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import { log } from "../log.ts";
+import { hostNameAtSave } from "../snapshots/sources.ts";
 import { takeTemplate } from "../snapshots/take_template.ts";
 import { planWarm } from "../snapshots/warm_start.ts";
 import { endEarly, tooLate } from "./boot_failure.ts";
@@ -28,7 +29,7 @@ import type { Member } from "./member.ts";
 import { runOf } from "./phases.ts";
 import { type Prepared, type PreparedBoot, prepareMember } from "./prepare.ts";
 import { untilSsh } from "./ready.ts";
-import { forgetTemplate, startSaved } from "./warm_boot.ts";
+import { forgetTemplate, renewGuest, startSaved } from "./warm_boot.ts";
 
 /** How long a guest without a sign of cloud-init may refuse our key before we conclude that it has none. */
 const STRANGER_MS = 20_000;
@@ -174,6 +175,12 @@ export async function adoptMember(
     advance(boot, wasRunning ? "adoption" : "ssh");
     await goOn(member, machine, spec.disk, state);
     run.ssh = await connect(boot);
+    if (!wasRunning && machine.beganSaved) {
+      // Its holder was killed before it had told the guest what has changed, or had noted that.
+      const oldHostName = hostNameAtSave(context.store, prepared.config);
+      await renewGuest(boot, run.ssh, prepared.image, { oldHostName, signal });
+      return runs(boot, run, undefined, since);
+    }
     if (!wasRunning) await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
     const problem = wasRunning || options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
     runs(boot, run, problem, since);

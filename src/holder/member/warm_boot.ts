@@ -9,9 +9,11 @@
 import { Limit } from "../../core/deadline.ts";
 import { FleetboxError, hintOf, messageOf } from "../../core/errors.ts";
 import { afterRestore } from "../../guest/after_restore.ts";
+import type { Image } from "../../image/image.ts";
 import { removeMember } from "../../store/remove.ts";
 import { removeTemplate, touchTemplate, useUpSuspended } from "../../store/snapshots.ts";
 import type { Machine, MachineSpec } from "../../vmm/contract.ts";
+import type { SshEndpoint } from "../../wire.ts";
 import { log } from "../log.ts";
 import type { SavedSource } from "../snapshots/sources.ts";
 import type { Boot } from "./boot.ts";
@@ -26,7 +28,7 @@ class RestoreFailure extends FleetboxError {}
 
 /** @throws why it does not go on; then the machine is as any that failed to boot */
 export async function startSaved(boot: Boot, spec: MachineSpec, command: string[], source: SavedSource): Promise<void> {
-  const { member, options, signal } = boot;
+  const { member, signal } = boot;
   const { context: { store, driver, gate }, name, paths } = member;
   const { devices, memory } = source.files;
   const { image } = boot.prepared!;
@@ -45,23 +47,34 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   signal.throwIfAborted();
   if (source.kind === "suspended") await useUpSuspended(store, name);
   await machine.resume();
-  await afterRestore(run.ssh, {
+  await renewGuest(boot, run.ssh, image, { oldHostName: source.hostName, signal: either }).catch(failed);
+  if (source.kind === "template") touchTemplate(store, source.name);
+  run.isWarm = true;
+  runs(boot, run, undefined);
+}
+
+/** Gives a guest that goes on the time, random numbers and its host name. @param oldHostName what it was saved with */
+export async function renewGuest(
+  { member, options, sshHints }: Boot,
+  ssh: SshEndpoint,
+  image: Image,
+  { oldHostName, signal }: { oldHostName: string | undefined; signal: AbortSignal },
+): Promise<void> {
+  const { context: { store }, name } = member;
+  await afterRestore(ssh, {
     key: store.key,
     arch: image.arch,
     root: image.cloudInit === false, // `micro`, whose root takes the key
-    signal: either,
-    onHint: (hint) => boot.sshHints.on(hint),
+    signal,
+    onHint: (hint) => sshHints.on(hint),
     hostName: member.config!.host_name ?? name,
-    oldHostName: source.hostName,
+    oldHostName,
     clock: options.clock ?? "set",
     onNote: (note) => {
       log(`${name}: ${note}`);
       member.tell(note);
     },
-  }).catch(failed);
-  if (source.kind === "template") touchTemplate(store, source.name);
-  run.isWarm = true;
-  runs(boot, run, undefined);
+  });
 }
 
 function restoreFailure(name: string, { kind, name: from }: SavedSource, cause: unknown): RestoreFailure {

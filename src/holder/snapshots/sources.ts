@@ -8,6 +8,7 @@ import { exists } from "../../system/files.ts";
 import type { MemberConfig, Store } from "../../store.ts";
 import {
   readCheckpoint,
+  readTemplate,
   type SavedMember,
   type SavedPaths,
   snapshotPaths,
@@ -58,6 +59,16 @@ export function suspendedSource(store: Store, config: MemberConfig): SavedSource
   const files = suspendedPaths(store, config.name);
   if (!exists(files.dir)) return undefined;
   return { kind: "suspended", name: config.name, files, hostName: config.host_name ?? config.name };
+}
+
+/** What a guest that goes on was called at its save: a checkpoint's and a suspended one as now. Undefined: nobody knows. */
+export function hostNameAtSave(store: Store, { name, host_name = name, template }: MemberConfig): string | undefined {
+  if (template === undefined) return host_name;
+  try {
+    return readTemplate(store, template)?.member.host_name;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The config of a member that is made from a checkpoint's, or becomes that again. */

@@ -16,6 +16,7 @@ import { preflight } from "./preflight.ts";
 import { QemuMachine } from "./machine.ts";
 import { checkMemoryFits } from "./snapshots/memory.ts";
 import { adopt, launch, type QemuProcess } from "./process.ts";
+import { wasStartedIncoming } from "./processes.ts";
 import { findQemu } from "./program.ts";
 
 export const qemu: Driver = {
@@ -46,20 +47,14 @@ export const qemu: Driver = {
       await process.end();
       throw thrown;
     }
-    return new QemuMachine(spec, process);
+    return new QemuMachine(spec, process, true);
   },
   async adopt(spec, identity) {
     checkSpec(spec);
-    return new QemuMachine(
-      spec,
-      await adopt({
-        label: labelOf(spec),
-        identity,
-        name: spec.name,
-        controlSocket: spec.controlSocket,
-        sockets: [spec.netSocket, spec.consoleSocket],
-      }),
-    );
+    const { netSocket, consoleSocket, controlSocket, name } = spec;
+    const sockets = [netSocket, consoleSocket];
+    const process = await adopt({ label: labelOf(spec), identity, name, controlSocket, sockets });
+    return new QemuMachine(spec, process, wasStartedIncoming(identity.pid));
   },
 };
 

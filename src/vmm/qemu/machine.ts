@@ -28,7 +28,11 @@ const SAVING = "finish-migrate";
 export class QemuMachine implements Machine {
   readonly exited: Promise<MachineExit>;
 
-  constructor(private readonly spec: MachineSpec, private readonly qemu: QemuProcess) {
+  constructor(
+    private readonly spec: MachineSpec,
+    private readonly qemu: QemuProcess,
+    readonly beganSaved = false,
+  ) {
     this.exited = qemu.exited.then(machineExit);
   }
 

@@ -17,6 +17,12 @@ export function controlSocketTest(args: readonly string[]): ((socket: string) =>
   };
 }
 
+/** Whether a QEMU was started to be restored. */
+export function wasStartedIncoming(pid: number): boolean {
+  for (const process of host().commandLines()) if (process.pid === pid) return process.args.includes("-incoming");
+  return false;
+}
+
 /** The programs without which no machine of the host's own kind runs. */
 export function requiredPrograms(): { program: string; install: string }[] {
   const arch = Deno.build.arch;
