@@ -36,6 +36,7 @@ type LeftoverKind =
   | "download"
   | "log"
   | "image"
+  | "checkpoint"
   | "template"
   | "layer";
 

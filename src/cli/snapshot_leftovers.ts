@@ -1,17 +1,36 @@
 /**
- * What `prune` finds of snapshots: templates, which are a cache, and layers that nothing reads. Never a checkpoint. What killed
- * processes were making of them are temporary files like all others (`leftovers.ts`).
+ * What `prune` finds of snapshots: templates, which are a cache, layers that nothing reads, and checkpoints that belonged to a
+ * program which has ended. Never a user's checkpoint. What killed processes were making of them are temporary files like all
+ * others (`leftovers.ts`).
  */
 
 import { relative } from "../system/path.ts";
-import { collectLayers, removeTemplate, snapshotPaths, templates, unusedLayers } from "../store/snapshots.ts";
+import { isAlive } from "../system/process.ts";
+import {
+  abandonedCheckpoints,
+  collectLayers,
+  removeAbandoned,
+  removeTemplate,
+  snapshotPaths,
+  templates,
+  unusedLayers,
+} from "../store/snapshots.ts";
 import { layerReaders } from "../store/snapshots/layers.ts";
 import type { Store } from "../store.ts";
 import { bytesUsed, exists } from "../system/files.ts";
 import type { Found } from "./leftovers.ts";
 
 export function findSnapshotLeftovers(store: Store): Found[] {
-  return [...templatesIn(store), ...layersIn(store)];
+  return [...abandonedIn(store), ...templatesIn(store), ...layersIn(store)];
+}
+
+/** Their layers go with them, when nothing else reads these. */
+function abandonedIn(store: Store): Found[] {
+  return abandonedCheckpoints(store, isAlive).map((name) => {
+    const { dir } = snapshotPaths(store).checkpoint(name);
+    const remove = () => removeAbandoned(store, name, isAlive);
+    return { kind: "checkpoint", path: relative(store.root, dir), bytes: bytesUsed(dir), remove };
+  });
 }
 
 /** A template's size is what is free again when it alone goes: others may read the same layers. */

@@ -16,9 +16,10 @@
 export { fitTemplates, templateBudget } from "./snapshots/budget.ts";
 export { freezeDisk, unlinkFrozen } from "./snapshots/freeze.ts";
 export { claimLayers, type Collection, collectLayers, linkLayer, unusedLayers } from "./snapshots/layers.ts";
-export { withSnapshotLock } from "./snapshots/lock.ts";
+export { withCheckpointLock, withSnapshotLock } from "./snapshots/lock.ts";
 export { discardMaking, newMaking } from "./snapshots/making.ts";
 export type { CheckpointManifest, SavedMember, TemplateManifest } from "./snapshots/manifests.ts";
+export { abandonedCheckpoints, dropCheckpoint, removeAbandoned } from "./snapshots/owned.ts";
 export { newLayerId, type SavedPaths, snapshotFilesIn, snapshotPaths } from "./snapshots/paths.ts";
 export {
   checkNew,

@@ -6,7 +6,7 @@ import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
 import { digestOf } from "../../src/store.ts";
 import { removeCheckpoint } from "../../src/store/snapshots.ts";
-import { addCheckpoint, addLayer, id } from "../../src/store/snapshots/testing.ts";
+import { addCheckpoint, addLayer, deadProcess, id } from "../../src/store/snapshots/testing.ts";
 import { kill } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { handled } from "../support/socket.ts";
@@ -73,7 +73,8 @@ test("after everything was killed prune finds all of it, --dry-run removes nothi
   write(join(home, `clusters/.removed-y.${DEAD}/seed.img`));
   write(join(home, "runner-gone.log"));
   write(join(home, `snapshots/making.${DEAD}/a/memory`));
-  for (const number of [1, 2]) addLayer(store, id(number));
+  for (const number of [1, 2, 3]) addLayer(store, id(number));
+  await addCheckpoint(store, "unnamed-x", { x: [id(3)] }, { owner: deadProcess() });
   write(join(home, "run/0123456789ab.json"), "half a rec");
   for (const file of [".lock", "seed.img", "pid"]) write(join(home, "clusters/half/half", file));
   write(join(home, "clusters/kept/kept/notes.txt"), "somebody's own");
@@ -92,8 +93,8 @@ test("after everything was killed prune finds all of it, --dry-run removes nothi
   assert.deepEqual(removed, found);
   assert.ok(bytes > 0);
   const kinds = new Set(found.map(({ kind }) => kind));
-  const all = ["directory", "download", "gateway", "image", "layer", "log", "pidfile", "record", "socket", "temporary"];
-  assert.deepEqual([...kinds].sort(), all);
+  const all = "checkpoint directory download gateway image layer log pidfile record socket temporary";
+  assert.equal([...kinds].sort().join(" "), all);
   assert.ok(!isAlive(gateway));
   for (const { path, kind } of found) {
     assert.doesNotMatch(path, /disk\.qcow2/);

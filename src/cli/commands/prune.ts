@@ -28,8 +28,8 @@ export function pruneCommand(): Command {
 Looks for: sockets without a listener, pidfiles and records of groups that are gone, and their gateways;
 directories of members that were never made; temporary files of processes that are gone; parts of downloads
 without a writer; logs of holders whose members are gone; micro images of other versions that no
-member is made on; templates, from which new members start warm; and layers of snapshots on which no disk is
-based. Checkpoints stay. Nothing of a group that lives, or whose machines run, is touched.
+member is made on; templates, from which new members start warm; layers of snapshots on which no disk is
+based; and checkpoints without a name of a program that was killed. Others stay. Nothing of a group that lives, or whose machines run, is touched.
 
 Asks first when both input and output are a terminal; elsewhere it needs --force.
 

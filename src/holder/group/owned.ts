@@ -1,16 +1,17 @@
-/** Members that go with what made them: a boot that failed, or a client that is gone. */
+/** Members and checkpoints that go with what made them: a boot that failed, or a client that is gone. */
 
 import { removeMember } from "../../store/remove.ts";
+import { abandonedCheckpoints, removeAbandoned } from "../../store/snapshots.ts";
 import type { Store } from "../../store.ts";
 import { hasDisk } from "../../store/disk.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
-import type { ProcessIdentity } from "../../system/process.ts";
+import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
 import type { Member } from "../member/member.ts";
 
 /**
- * Removes the members of these that belong to a client, and the holder's log when none is left. A member that somebody else has
- * started meanwhile stays.
+ * Removes the members of these that belong to a client, and the holder's log when none is left; if the client has ended, also
+ * its checkpoints. A member that somebody else has started meanwhile stays.
  */
 export async function removeOwned(
   store: Store,
@@ -33,6 +34,20 @@ export async function removeOwned(
     }),
   );
   if (!names.some((name) => store.readMember(name))) removeIfThere(holderLog);
+  await removeAbandonedCheckpoints(store);
+}
+
+/** Those of clients that have ended. A client that has only closed this group keeps its own: it may fork them later. */
+async function removeAbandonedCheckpoints(store: Store): Promise<void> {
+  await Promise.all(
+    abandonedCheckpoints(store, isAlive).map(async (name) => {
+      try {
+        await removeAbandoned(store, name, isAlive);
+      } catch (thrown) {
+        log(`cannot remove the checkpoint ${name}: ${describe(thrown)}`);
+      }
+    }),
+  );
 }
 
 /**

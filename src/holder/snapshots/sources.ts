@@ -80,6 +80,8 @@ export function configFromSave(
 ): MemberConfig {
   const { forwards: _forwards, group: _group, owner: _owner, host_name: _hostName, template: _template, ...config } =
     saved.config;
+  // A member of the user's stays when a program takes it back to a checkpoint.
+  const belongsTo = existing ? existing.owner : owner;
   return {
     ...config,
     name,
@@ -89,7 +91,7 @@ export function configFromSave(
     disk_file: nextDiskFile(existing),
     // A port of the host leads to one member: those of the saved one are its own still.
     ...(existing?.forwards ? { forwards: existing.forwards } : {}),
-    ...(existing?.owner ?? owner ? { owner: existing?.owner ?? owner } : {}),
+    ...(belongsTo ? { owner: belongsTo } : {}),
   };
 }
 

@@ -23,6 +23,8 @@ export interface SavedPaths {
 
 /** What a checkpoint consists of. */
 export interface CheckpointPaths {
+  /** Held by the program that is making it, where others wait for that. */
+  lock: string;
   dir: string;
   manifest: string;
   member: (name: string) => SavedPaths;
@@ -59,7 +61,7 @@ export function snapshotPaths(store: Store): SnapshotPaths {
     checkpoint: (name) => {
       const at = join(checkpointsDir, checkName(name));
       const member = (one: string) => snapshotFilesIn(join(at, checkName(one)));
-      return { dir: at, manifest: join(at, "manifest.json"), member };
+      return { lock: join(dir, `.${name}.lock`), dir: at, manifest: join(at, "manifest.json"), member };
     },
   };
 }

@@ -23,15 +23,19 @@ export async function removeTemplate(store: Store, key: string): Promise<boolean
   return await remove(store, snapshotPaths(store).template(key).dir);
 }
 
-/** Removes a checkpoint, also a damaged one; false when there is none. @throws {FleetboxError} `denied`, `failed` */
-export async function removeCheckpoint(store: Store, name: string): Promise<boolean> {
-  return await remove(store, snapshotPaths(store).checkpoint(name).dir);
+/**
+ * Removes a checkpoint, also a damaged one; false when there is none.
+ * @param isDoomed called under the lock: false keeps it
+ * @throws {FleetboxError} `denied`, `failed`
+ */
+export async function removeCheckpoint(store: Store, name: string, isDoomed?: () => boolean): Promise<boolean> {
+  return await remove(store, snapshotPaths(store).checkpoint(name).dir, isDoomed);
 }
 
-async function remove(store: Store, place: string): Promise<boolean> {
+async function remove(store: Store, place: string, isDoomed: () => boolean = () => true): Promise<boolean> {
   if (!exists(place)) return false;
   const doomed = await withSnapshotLock(store, async () => {
-    if (!exists(place)) return undefined;
+    if (!exists(place) || !isDoomed()) return undefined;
     const aside = await makeUnreachable(store, place);
     await collectLayersHeld(store).catch(() => {}); // they go with the next ones
     return aside;

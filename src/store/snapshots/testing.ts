@@ -2,6 +2,7 @@
 
 import { join } from "../../system/path.ts";
 import { exists } from "../../system/files.ts";
+import { identify, type ProcessIdentity } from "../../system/process.ts";
 import { type MemberConfig, Store } from "../../store.ts";
 import { diskOf } from "../disk.ts";
 import { newMaking, publishCheckpoint, publishTemplate, snapshotFilesIn, snapshotPaths } from "../snapshots.ts";
@@ -88,12 +89,12 @@ export async function addCheckpoint(
   store: Store,
   name: string,
   members: Record<string, string[]>,
-  { image_id = IMAGE } = {},
+  { image_id = IMAGE, owner }: { image_id?: string; owner?: ProcessIdentity } = {},
 ) {
   const making = newMaking(store);
   for (const member of Object.keys(members)) addSaved(join(making, member));
   const configs = Object.entries(members).map(([member, layers]) => configOf(member, { layers, image_id }));
-  return await publishCheckpoint(store, making, { name, group: "a", host: "h", members: configs });
+  return await publishCheckpoint(store, making, { name, group: "a", host: "h", members: configs, owner });
 }
 
 /** What is in a directory, sorted. */
@@ -104,4 +105,10 @@ export function names(dir: string): string[] {
 /** The same directory, as a process has it that is gone: more than any process id of Linux. */
 export function ofDead(path: string): string {
   return path.replace(`.${Deno.pid}-`, `.${2 ** 22 + 1}-`);
+}
+
+/** A process that is gone: ours, had it begun at another time. */
+export function deadProcess(): ProcessIdentity {
+  const { pid, startTime } = identify(Deno.pid)!;
+  return { pid, startTime: `${startTime}0` };
 }
