@@ -15,9 +15,12 @@
  */
 
 export { start, startCluster } from "./src/library/start.ts";
+export { openCheckpoint } from "./src/library/cluster.ts";
 export { CommandError } from "./src/library/exec.ts";
 export { type ErrorCode, FleetboxError } from "./src/core/errors.ts";
 export type {
+  Checkpoint,
+  CheckpointOptions,
   Cluster,
   Command,
   ConsoleOptions,
@@ -26,11 +29,13 @@ export type {
   ExecResult,
   ExitStatus,
   FixtureDirectory,
+  ForkOptions,
   MachineOptions,
   Process,
   ProcessOptions,
   PublishedPort,
   RestartOptions,
+  RestoreOptions,
   SshAddress,
   Stage,
   StartOptions,

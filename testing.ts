@@ -13,6 +13,8 @@
  * @module
  */
 
-export { type AnyContext, clusterTest, vmTest, withCluster, withVm } from "./src/library/fixture.ts";
+export { clusterTest, vmTest, withCluster, withVm } from "./src/library/fixture.ts";
+export type { AnyContext } from "./src/library/fixture/run.ts";
+export { sharedCluster } from "./src/library/fixture/shared_cluster.ts";
 export { hostProblem } from "./src/library/host.ts";
-export type { Cluster, StartOptions, Vm } from "./src/library/types.ts";
+export type { Cluster, ForkOptions, SharedCluster, SharedOptions, StartOptions, Vm } from "./src/library/types.ts";

@@ -6,44 +6,12 @@
  * in one store cannot collide.
  */
 
-import { isOn } from "../core/environment.ts";
-import { FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
-import { hostProblem } from "./host.ts";
+import { type AnyContext, nameFor, ofTest, register, run } from "./fixture/run.ts";
 import "./hints.ts";
-import { testName, uniqueNames } from "./naming.ts";
+import { uniqueNames } from "./naming.ts";
 import { openCluster, openMachine } from "./start.ts";
 import type { Cluster, StartOptions, Vm } from "./types.ts";
-import type { Machine } from "./vm.ts";
-
-/** "1" keeps the machines of failed tests. */
-const KEEP_VARIABLE = "FLEETBOX_KEEP";
-const CONSOLE_LINES = 25;
-/** How long the guest of a kept machine may take to shut down. */
-const KEEP_GRACE_MS = 10_000;
-
-/**
- * A runner's argument to a test: a `TestContext` of `Deno.test`, the context of `node:test`, `{ task }` of Vitest. It
- * may have the test's name.
- *
- * @example
- * ```ts
- * import { type AnyContext, withVm } from "@fleetbox/testing";
- *
- * const body = withVm<AnyContext>(async (vm, context) => {
- *   console.log(context.name, vm.name);
- * });
- * await body({ name: "a test of a runner of my own" });
- * ```
- */
-export interface AnyContext {
-  /** `Deno.test` and `node:test`: the test's name. */
-  readonly name?: string;
-  /** `Deno.test`: the test's file. */
-  readonly origin?: string;
-  /** Vitest: the test. */
-  readonly task?: { readonly name: string };
-}
 
 /**
  * A test's body with a machine, which is booted before and destroyed after it. For any runner whose tests are
@@ -72,7 +40,8 @@ export function withVm<T extends AnyContext = AnyContext>(
 ): (context?: T) => Promise<void> {
   return async (context) => {
     const machine = await openMachine(nameFor(context, 0), options);
-    await run(context, [machine], () => machine[Symbol.asyncDispose](), () => body(machine, context as T));
+    const close = () => machine[Symbol.asyncDispose]();
+    await run({ whose: ofTest(context), machines: () => [machine], close }, () => body(machine, context as T));
   };
 }
 
@@ -105,7 +74,8 @@ export function withCluster<T extends AnyContext = AnyContext>(
       ? uniqueNames(members, stem).map((name) => ({ name, storeName: name }))
       : checkNames(members).map((name) => ({ name, storeName: `${stem}-${name}` }));
     const cluster = await openCluster(wanted, options);
-    await run(context, () => cluster.machines, () => cluster.close(), () => body(cluster, context as T));
+    const close = () => cluster.close();
+    await run({ whose: ofTest(context), machines: () => cluster.machines, close }, () => body(cluster, context as T));
   };
 }
 
@@ -162,73 +132,4 @@ export function clusterTest(
   options?: StartOptions,
 ): void {
   register(name, withCluster<Deno.TestContext>(members, body, options), options);
-}
-
-function register(name: string, fn: (t: Deno.TestContext) => Promise<void>, options: StartOptions = {}): void {
-  const problem = hostProblem(options);
-  // Deno before 2.9 reports the connection's ciphers as leaks.
-  const [major, minor] = Deno.version.deno.split(".").map(Number);
-  const sanitizeResources = major > 2 || minor >= 9;
-  if (problem === undefined) Deno.test({ name, fn, ...(sanitizeResources ? {} : { sanitizeResources }) });
-  else Deno.test({ name: `${name} (skipped: ${problem})`, ignore: true, fn });
-}
-
-function nameFor(context: AnyContext | undefined, room: number): string {
-  return testName(titleOf(context) ?? "test", context?.origin ?? Deno.mainModule, room);
-}
-
-/** The test's name. Vitest's context is a function, whose name is not the test's; Deno 2.6 throws for `node:test`'s. */
-function titleOf(context: AnyContext | undefined): string | undefined {
-  try {
-    return context?.task?.name ?? context?.name;
-  } catch {
-    return undefined;
-  }
-}
-
-async function run(
-  context: AnyContext | undefined,
-  machines: Machine[] | (() => Machine[]),
-  close: () => Promise<void>,
-  body: () => unknown,
-): Promise<void> {
-  let isFailed = true;
-  try {
-    await body();
-    isFailed = false;
-  } finally {
-    try {
-      if (isFailed) {
-        for (const machine of typeof machines === "function" ? machines() : machines) {
-          console.error(await explain(machine, titleOf(context)));
-        }
-      }
-    } finally {
-      await close();
-    }
-  }
-}
-
-/** The report about a machine whose test failed; keeps the machine, if requested. */
-async function explain(machine: Machine, title: string | undefined): Promise<string> {
-  const whose = title === undefined ? "" : ` of the test ${JSON.stringify(title)}`;
-  const parts: string[] = [];
-  try {
-    const state = await machine.state();
-    const text = await machine.console({ lines: CONSOLE_LINES });
-    parts.push(`--- "${machine.name}"${whose}, which failed, is ${state}; the last lines of its console:`, text, "---");
-    if (isOn(KEEP_VARIABLE) && state !== "absent") {
-      const { home, paths } = await machine.keep(KEEP_GRACE_MS);
-      parts.push(
-        `"${machine.storeName}" was shut down and is kept, as ${KEEP_VARIABLE} is set:`,
-        ...paths.map(([what, path]) => `  ${what.padEnd(8)} ${path}`),
-        `  boot it  FLEETBOX_HOME=${home} fleetbox up ${machine.storeName}`,
-        `  remove   FLEETBOX_HOME=${home} fleetbox rm ${machine.storeName}`,
-      );
-    }
-  } catch (thrown) {
-    const why = thrown instanceof FleetboxError ? thrown.message : String(thrown);
-    parts.push(`--- "${machine.name}"${whose}: no more is known: ${why}`);
-  }
-  return parts.join("\n");
 }

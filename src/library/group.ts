@@ -12,17 +12,23 @@ import { resolveHelper } from "../../helper/resolve.ts";
 import { getReport, reachMember, type Session, spawn, type SpawnOptions, stop } from "../control.ts";
 import { BringUp } from "../control/bring_up.ts";
 import { addForward } from "../control/forwards.ts";
-import type { GroupFacts, MemberFacts } from "../control/observe.ts";
+import { type GroupFacts, type MemberFacts, observeMembers } from "../control/observe.ts";
 import { type Plan, planBound } from "../control/plan.ts";
 import { removeStopped } from "../control/remove.ts";
+import { takeCheckpoint } from "../control/snapshots/checkpoint.ts";
+import { groupsToSave } from "../control/snapshots/group_to_save.ts";
+import { suspend } from "../control/snapshots/suspend.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
-import type { ForwardWish, Options, PortForward } from "../core/options.ts";
+import type { ForwardWish, Options, PortForward, SnapshotWish } from "../core/options.ts";
 import { identify, isAlive } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
 import type { Store } from "../store.ts";
+import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport } from "../wire.ts";
+import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
 import { checkEffect } from "./option_effects.ts";
+import type { RestartOptions, RestoreOptions } from "./types.ts";
 
 /** How long the guest of a kept machine may take to shut down at the end. */
 const LAST_GRACE_MS = 15_000;
@@ -36,6 +42,8 @@ interface GroupRequest {
   store: Store;
   names: readonly string[];
   options: Options;
+  /** What machines that are added later are like, where they are not asked to be otherwise. @default `options` */
+  defaults?: Options;
   existing: Existing;
   signal?: AbortSignal;
 }
@@ -53,6 +61,7 @@ interface GroupMember {
 export class MachineGroup {
   readonly store: Store;
   readonly #options: Options;
+  readonly #defaults: Options;
   readonly #existing: Existing;
   #session: Session | undefined;
   readonly #members = new Map<string, GroupMember>();
@@ -64,11 +73,13 @@ export class MachineGroup {
   #turn: Promise<unknown> = Promise.resolve();
   #end: Promise<void> | undefined;
 
-  private constructor({ store, options, existing }: GroupRequest) {
+  private constructor({ store, options, defaults = {}, existing }: GroupRequest) {
     this.store = store;
     this.#existing = existing;
     const owner = identify(Deno.pid);
-    this.#options = owner ? { ...options, owner } : options;
+    const { snapshot: _, ...lasting } = options; // a checkpoint is for the first start alone
+    this.#options = owner ? { ...lasting, owner } : lasting;
+    this.#defaults = { ...this.#options, ...defaults };
   }
 
   /**
@@ -80,9 +91,11 @@ export class MachineGroup {
     const { existing, signal } = request;
     if (signal?.aborted) throw interrupted(names, signal);
     const group = new MachineGroup(request);
+    await removeAbandonedCheckpoints(group.store);
     try {
       for (const name of names) group.#claim(name, group.#options, request.options, existing);
-      return { group, reports: await group.#bringUp(names, group.#options, existing, signal) };
+      const options = { ...group.#options, snapshot: request.options.snapshot };
+      return { group, reports: await group.#bringUp(names, options, existing, signal) };
     } catch (thrown) {
       await group.close();
       throw thrown;
@@ -169,7 +182,7 @@ export class MachineGroup {
     // The group's options are the defaults. A member that exists keeps what it may reach.
     const isThere = this.store.readMember(name) !== undefined;
     const reach = isThere ? { egress: undefined, host_access: undefined } : {};
-    const options = { ...this.#options, publish: undefined, ...reach, ...asked };
+    const options = { ...this.#defaults, publish: undefined, ...reach, ...asked };
     this.#claim(name, options, asked, this.#existing);
     try {
       const [report] = await this.#bringUp([name], options, this.#existing, signal);
@@ -182,13 +195,49 @@ export class MachineGroup {
   }
 
   /** Boots a stopped member and returns its report; returns a running member's report as it is. */
-  async start(name: string, request: { signal?: AbortSignal; bootTimeoutMs?: number }): Promise<MemberReport> {
+  async start(name: string, request: RestartOptions): Promise<MemberReport> {
     const { options } = this.#members.get(name) ?? { options: this.#options };
-    const limit = request.bootTimeoutMs === undefined ? {} : { boot_timeout_ms: request.bootTimeoutMs };
-    // Its config has its forwards and what it may reach.
-    const again = { ...options, publish: undefined, egress: undefined, host_access: undefined, ...limit };
-    const [report] = await this.#bringUp([name], again, "reuse", request.signal);
+    const [report] = await this.#bringUp([name], again(options, request), "reuse", request.signal);
     return report;
+  }
+
+  /** Suspends the members that run, at one moment. @throws {FleetboxError} why it cannot be done: they run on then */
+  async suspend(names: readonly string[]): Promise<void> {
+    for (const name of names) this.#check(name);
+    const running = (await observeMembers(this.store, names)).filter(({ isSuspended }) => !isSuspended);
+    for (const group of groupsToSave(running, "suspend")) await suspend(this.store, group);
+  }
+
+  /**
+   * Saves members at one moment, under a name.
+   * @param isOurs whether the checkpoint goes with this process
+   */
+  async checkpoint(
+    names: readonly string[],
+    { as, isOurs, signal }: { as: string; isOurs: boolean; signal?: AbortSignal },
+  ): Promise<CheckpointManifest> {
+    for (const name of names) this.#check(name);
+    const { owner } = this.#options;
+    return await takeCheckpoint(this.store, { names, as, signal, ...(isOurs && owner ? { owner } : {}) });
+  }
+
+  /**
+   * Takes members back to a checkpoint, and returns their reports: those that run are ended, those that were destroyed are
+   * made again.
+   */
+  async restore(wish: SnapshotWish, request: RestoreOptions): Promise<MemberReport[]> {
+    const names = Object.keys(wish.members);
+    const made = names.filter((name) => !this.#members.has(name));
+    this.#checkOpen(names[0]);
+    for (const name of made) this.#claim(name, this.#options, {}, "reuse");
+    try {
+      await Promise.all(names.map((name) => this.kill(name)));
+      const options = { ...again(this.#options, request), snapshot: { ...wish, replace: true } };
+      return await this.#bringUp(names, options, "reuse", request.signal);
+    } catch (thrown) {
+      for (const name of made) if (!this.store.readMember(name)) this.#forget(name);
+      throw thrown;
+    }
   }
 
   /**
@@ -309,8 +358,12 @@ export class MachineGroup {
     return !owner || (found?.pid === owner.pid && found.startTime === owner.startTime);
   }
 
-  #check(name: string): void {
+  #checkOpen(name: string): void {
     if (this.#end) throw new FleetboxError("conflict", `The group of "${name}" was closed`);
+  }
+
+  #check(name: string): void {
+    this.#checkOpen(name);
     if (!this.#members.has(name)) throw new FleetboxError("conflict", `"${name}" was destroyed`);
   }
 
@@ -319,6 +372,13 @@ export class MachineGroup {
     this.#turn = mine;
     return await mine;
   }
+}
+
+/** The options with which a member starts once more: its config has its forwards and what it may reach. */
+function again(options: Options, { bootTimeoutMs, cold, clock = options.clock }: RestartOptions): Options {
+  const kept = { publish: undefined, egress: undefined, host_access: undefined };
+  const limit = bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs };
+  return { ...options, ...kept, ...limit, cold, clock };
 }
 
 function interrupted(names: readonly string[], signal: AbortSignal): FleetboxError {

@@ -19,6 +19,8 @@ const WORDS: [command: RegExp, library: string][] = [
   [new RegExp(`fleetbox logs ${NAME}`), "vm.console()"],
   [new RegExp(`fleetbox stop (--force ${NAME}|${NAME} --force)`), "vm.kill()"],
   [new RegExp(`fleetbox stop ${NAME}`), "vm.stop()"],
+  [new RegExp(`fleetbox checkpoint ${NAME}(,${NAME})* --as ${NAME}`, "i"), "cluster.checkpoint()"],
+  [new RegExp(`fleetbox up ${NAME} --cold`), "vm.start({ cold: true })"],
   [new RegExp(`fleetbox (up|wait) ${NAME}$`), "vm.start()"],
   [new RegExp(`fleetbox up ${NAME}(?=[);])`), "vm.start()"],
   [new RegExp(`fleetbox status ${NAME}$`), "vm.state()"],

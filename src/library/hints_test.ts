@@ -31,6 +31,12 @@ const CASES: [hint: string, said: string][] = [
     "Choose another port, or let one be chosen: fleetbox forward a 80",
     "Choose another port, or let one be chosen: vm.forward(80)",
   ],
+  ["Make a checkpoint of each: fleetbox checkpoint a,b-2 --as NAME", "Make a checkpoint of each: cluster.checkpoint()"],
+  [
+    "Boot it instead, as after a power cut: fleetbox up a --cold",
+    "Boot it instead, as after a power cut: vm.start({ cold: true })",
+  ],
+  ["Remove it: fleetbox checkpoint rm seeded", "Remove it: fleetbox checkpoint rm seeded"],
   ["Remove it: fleetbox rm a", "Remove it: fleetbox rm a"],
 ];
 

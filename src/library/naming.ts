@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { MAX_NAME_LENGTH } from "../core/names.ts";
+import type { Options } from "../core/options.ts";
 
 const LETTERS = "abcdefghjkmnpqrstvwxyz23456789"; // without similar characters
 
@@ -42,4 +43,18 @@ export function testName(title: string, file: string, room = 0): string {
   const space = Math.min(24, MAX_NAME_LENGTH - tail.length - room);
   const stem = words.slice(0, space).replace(/-+$/, "");
   return `${stem === "" ? "test" : stem}${tail}`;
+}
+
+/** A machine that is wanted: what its caller calls it, which is the host name of a new one, and what the store does. */
+export interface Wanted {
+  name: string;
+  storeName: string;
+}
+
+/** The host names of machines that the store calls something else. */
+export function hostNames(wanted: readonly Wanted[]): Pick<Options, "host_names"> {
+  const others = wanted.filter(({ name, storeName }) => name !== storeName);
+  return others.length === 0
+    ? {}
+    : { host_names: Object.fromEntries(others.map(({ name, storeName }) => [storeName, name])) };
 }

@@ -3,14 +3,14 @@
 import { FleetboxError } from "../core/errors.ts";
 import { checkName, checkNames } from "../core/names.ts";
 import { Store } from "../store.ts";
-import type { Options } from "../core/options.ts";
 import { checked, wireOptions } from "./check.ts";
 import { SUBNET } from "../network/subnet.ts";
 import { sizeOf } from "../system/files.ts";
 import { MachineGroup } from "./group.ts";
 import "./hints.ts";
-import { storeNameOf, uniqueName, uniqueNames } from "./naming.ts";
-import type { Cluster, MachineOptions, StartOptions, Vm } from "./types.ts";
+import { MachineCluster } from "./cluster.ts";
+import { hostNames, storeNameOf, uniqueName, uniqueNames, type Wanted } from "./naming.ts";
+import type { Cluster, StartOptions, Vm } from "./types.ts";
 import { Machine, type Opened } from "./vm.ts";
 
 /**
@@ -73,22 +73,24 @@ export async function openMachine(name: string, options: StartOptions | undefine
  * ```
  */
 export async function startCluster(members: readonly string[] | number, options?: StartOptions): Promise<Cluster> {
-  let names: string[];
-  if (typeof members === "number") {
-    if (!Number.isInteger(members) || members < 1 || members > SUBNET.capacity) {
-      throw new FleetboxError(
-        "misuse",
-        `Not a number of machines: found ${members}, expected a whole number from 1 to ${SUBNET.capacity}`,
-      );
-    }
-    names = uniqueNames(members);
-  } else if (Array.isArray(members)) names = checkNames(members);
-  else {throw new FleetboxError(
-      "misuse",
-      `Not a group: found ${typeof members}, expected names or a number of machines`,
-    );}
+  const names = hostNamesOf(members, uniqueNames);
   const isInStore = typeof members === "number" || options?.existing !== undefined;
   return await openCluster(names.map((name) => ({ name, storeName: isInStore ? name : storeNameOf(name) })), options);
+}
+
+/**
+ * The names that a call asks for.
+ * @param numbered names for so many machines
+ * @throws {FleetboxError} `misuse`
+ */
+export function hostNamesOf(members: readonly string[] | number, numbered: (count: number) => string[]): string[] {
+  if (Array.isArray(members)) return checkNames(members);
+  if (typeof members !== "number") {
+    throw new FleetboxError("misuse", `Not a group: found ${typeof members}, expected names or a number of machines`);
+  }
+  if (Number.isInteger(members) && members >= 1 && members <= SUBNET.capacity) return numbered(members);
+  const expected = `a whole number from 1 to ${SUBNET.capacity}`;
+  throw new FleetboxError("misuse", `Not a number of machines: found ${members}, expected ${expected}`);
 }
 
 /** {@link startCluster} for the fixtures. */
@@ -97,27 +99,13 @@ export async function openCluster(wanted: Wanted[], options: StartOptions | unde
   return new MachineCluster(group, machines, options?.existing !== undefined);
 }
 
-/** A machine that is wanted: what its caller calls it, which is the host name of a new one, and what the store does. */
-interface Wanted {
-  name: string;
-  storeName: string;
-}
-
-/** The host names of machines that the store calls something else. */
-function hostNames(wanted: readonly Wanted[]): Pick<Options, "host_names"> {
-  const others = wanted.filter(({ name, storeName }) => name !== storeName);
-  return others.length === 0
-    ? {}
-    : { host_names: Object.fromEntries(others.map(({ name, storeName }) => [storeName, name])) };
-}
-
 async function open(
   wanted: Wanted[],
   call: string,
   given: StartOptions | undefined,
 ): Promise<{ group: MachineGroup; machines: Opened[] }> {
   const options = checked("start", call, given);
-  const store = options.store === undefined ? Store.fromEnvironment() : Store.at(options.store);
+  const store = storeOf(options);
   const names = wanted.map(({ storeName }) => storeName);
   const sizes = names.map((name) => sizeOf(store.member(name).serialLog));
   const { group, reports } = await MachineGroup.open({
@@ -131,69 +119,7 @@ async function open(
   return { group, machines };
 }
 
-class MachineCluster implements Cluster {
-  readonly #group: MachineGroup;
-  readonly #machines: Machine[] = [];
-
-  /** @param isInStore whether the names of its machines are the store's. */
-  constructor(group: MachineGroup, opened: Opened[], private readonly isInStore: boolean) {
-    this.#group = group;
-    for (const machine of opened) this.#take(machine);
-  }
-
-  get vms(): readonly Vm[] {
-    return this.machines;
-  }
-
-  /** The same, with internals that a test does not see. */
-  get machines(): Machine[] {
-    return [...this.#machines];
-  }
-
-  get(name: string): Vm {
-    const machine = this.#machines.find((one) => one.name === name) ??
-      this.#machines.find((one) => one.hostName === name || one.storeName === name);
-    if (machine) return machine;
-    throw new FleetboxError("not-found", `There is no "${name}" in this group; it has ${this.#names()}`);
-  }
-
-  async add(given?: string, options?: MachineOptions): Promise<Vm> {
-    const { signal, ...request } = checked("add", "add()", options);
-    const name = given ?? uniqueName();
-    const storeName = given === undefined ? name : this.#newStoreName(name);
-    const consoleStart = sizeOf(this.#group.store.member(storeName).serialLog);
-    const own = { ...wireOptions(request), ...hostNames([{ name, storeName }]) };
-    return this.#take({ name, report: await this.#group.add(storeName, own, signal), consoleStart });
-  }
-
-  #newStoreName(name: string): string {
-    if (this.isInStore) return checkName(name);
-    if (this.#machines.every((one) => one.name !== checkName(name))) return storeNameOf(name);
-    throw new FleetboxError(
-      "conflict",
-      `Cannot make the machine "${name}": this process has one of that name already, in this group`,
-    );
-  }
-
-  #take(opened: Opened): Machine {
-    const machine = new Machine(this.#group, opened, () => {
-      this.#machines.splice(this.#machines.indexOf(machine), 1);
-      return Promise.resolve();
-    });
-    this.#machines.push(machine);
-    return machine;
-  }
-
-  #names(): string {
-    return this.#machines.map((one) => `"${one.name}"`).join(", ") || "none";
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#machines.map((machine) => machine.disconnect()));
-    await this.#group.close();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
+/** The store of these options. @throws {FleetboxError} `misuse`, `denied` */
+export function storeOf({ store }: { store?: string }): Store {
+  return store === undefined ? Store.fromEnvironment() : Store.at(store);
 }

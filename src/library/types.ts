@@ -10,8 +10,10 @@ import type { Command } from "./shell.ts";
 
 export type { Command, ErrorCode, Stage, State };
 
+export type * from "./types/checkpoint.ts";
 export type * from "./types/cluster.ts";
 export type * from "./types/options.ts";
 export type * from "./types/process.ts";
+export type * from "./types/shared.ts";
 export type * from "./types/vm.ts";
 export type * from "./types/vm_options.ts";

@@ -4,11 +4,16 @@ import { FleetboxError, fromWireError } from "../core/errors.ts";
 import { checkWish } from "../core/options.ts";
 import type { MemberReport, SshEndpoint, State } from "../wire.ts";
 import { checked } from "./check.ts";
+import { notSaved, save, type SavedCheckpoint, savedIn } from "./checkpoints/saved_checkpoint.ts";
 import { lastLines, readConsole } from "./console_log.ts";
+import { diskOf } from "../store/disk.ts";
+import { isSuspended } from "../store/snapshots/suspended.ts";
+import type { Store } from "../store.ts";
 import { sizeOf } from "../system/files.ts";
 import { copyFrom, copyTo } from "./copy.ts";
 import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
+import { openFork } from "./checkpoints/open_fork.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
 import { EndWatch } from "./machine_end.ts";
@@ -137,10 +142,13 @@ export class Machine implements types.Vm {
     return lines === undefined ? text : lastLines(text, lines);
   }
 
-  async state(): Promise<State | "absent"> {
+  async state(): Promise<State | "suspended" | "absent"> {
     if (this.#isDestroyed) return "absent";
+    const { store } = this.#group;
     const report = await this.#group.report(this.storeName);
-    return report?.state ?? (this.#group.store.readMember(this.storeName) ? "stopped" : "absent");
+    if (report) return report.state;
+    if (!store.readMember(this.storeName)) return "absent";
+    return isSuspended(store, this.storeName) ? "suspended" : "stopped";
   }
 
   async stop(options?: types.StopOptions): Promise<void> {
@@ -154,7 +162,40 @@ export class Machine implements types.Vm {
     if (await this.state() !== "running") {
       this.#consoleStart = sizeOf(this.#group.store.member(this.storeName).serialLog);
     }
-    const report = await this.#group.start(this.storeName, request);
+    this.goesOn(await this.#group.start(this.storeName, request), this.#consoleStart);
+  }
+
+  async suspend(): Promise<void> {
+    await this.letGo();
+    await this.#group.suspend([this.storeName]);
+  }
+
+  async checkpoint(name?: string, options?: types.CheckpointOptions): Promise<SavedCheckpoint<types.Vm>> {
+    return await save({ group: this.#group, machines: [this.storeName], name, options }, forkMachine);
+  }
+
+  async restore(checkpoint: types.Checkpoint<types.Vm | types.Cluster>, options?: types.RestoreOptions): Promise<void> {
+    const request = checked("restore", this.#call("restore"), options);
+    const { store } = this.#group;
+    const manifest = savedIn(store, checkpoint);
+    const [was] = Object.entries(manifest.members).find(([, one]) => one.host_name === this.hostName) ?? [];
+    if (was === undefined) throw notSaved(this.hostName, manifest);
+    if (this.#isDestroyed) throw new FleetboxError("conflict", `"${this.name}" was destroyed`);
+    await this.letGo();
+    const consoleStart = sizeOf(store.member(this.storeName).serialLog);
+    const wish = { checkpoint: manifest.name, members: { [this.storeName]: was } };
+    const [report] = await this.#group.restore(wish, request);
+    this.goesOn(report, consoleStart);
+  }
+
+  /** Closes the connections; the next call opens new ones. */
+  async letGo(): Promise<void> {
+    await this.#lanes.drop();
+  }
+
+  /** It was started, or restored, and answers. */
+  goesOn(report: MemberReport, consoleStart: number): void {
+    this.#consoleStart = consoleStart;
     this.#ip = report.ip;
     this.#endpoint = report.ssh!;
     this.#lanes.warmUp();
@@ -188,7 +229,11 @@ export class Machine implements types.Vm {
     await this.#group.keep(this.storeName);
     await this.stop({ graceMs });
     const { disk, serialLog } = store.member(this.storeName);
-    return { home: store.root, paths: [["disk", disk], ["console", serialLog], ["log", this.#group.holderLog]] };
+    const config = store.config(this.storeName);
+    return {
+      home: store.root,
+      paths: [["disk", config ? diskOf(store, config) : disk], ["console", serialLog], ["log", this.#group.holderLog]],
+    };
   }
 
   /** Closes the connection, because the machine ends with its group. */
@@ -233,7 +278,7 @@ export class Machine implements types.Vm {
       new FleetboxError("conflict", `"${this.name}" does not run: it ${found}`, { cause });
     if (this.#isDestroyed) return refuse("was destroyed");
     const report = await this.#group.report(this.storeName, reach);
-    if (!report) return refuse("is down");
+    if (!report) return refuse(isSuspended(this.#group.store, this.storeName) ? "is suspended" : "is down");
     if (report.state === "error") return refuse("failed", report.failure && fromWireError(report.failure));
     if (report.state !== "running" || !report.ssh) return refuse(`is ${report.stage ?? report.state}`);
     this.#ip = report.ip;
@@ -249,6 +294,11 @@ export class Machine implements types.Vm {
   #call(method: string): string {
     return `${method}() on "${this.name}"`;
   }
+}
+
+async function forkMachine(store: Store, checkpoint: string, options: types.ForkOptions): Promise<Machine> {
+  const { group, machines } = await openFork({ store, checkpoint, options });
+  return new Machine(group, machines[0], () => group.close());
 }
 
 async function* piecesOf(content: string | Uint8Array | ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -11,7 +11,7 @@ import type { PortForward } from "../core/options.ts";
  * import { start, type State } from "fleetbox";
  *
  * await using vm = await start();
- * const state: State | "absent" = await vm.state();
+ * const state: State | "suspended" | "absent" = await vm.state();
  * if (state !== "running") console.log(await vm.console({ lines: 20 }));
  * ```
  */

@@ -1,9 +1,8 @@
 /** Groups of real machines: names on their network, members that come and go, two groups at once. */
 
 import * as assert from "#assert";
-import { fileURLToPath } from "node:url";
 import { type Cluster, FleetboxError, startCluster } from "../../mod.ts";
-import { assertNothingLeft, testStore } from "./support.ts";
+import { assertNothingLeft, runSample, testStore } from "./support.ts";
 
 const { store, options } = testStore();
 
@@ -82,12 +81,7 @@ Deno.test("two clusters at once do not see each other", async () => {
 Deno.test("test files whose machines have the same names run side by side in one store", async () => {
   {
     await using mine = await startCluster(["a", "b"], { ...options, memoryMiB: 128 });
-    const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "-A", "--no-check", `--config=${path("../../deno.json")}`, path("samples/same_names.ts")],
-      env: { FLEETBOX_HOME: store.root, FLEETBOX_KEEP: "", NO_COLOR: "1" },
-    }).output();
-    const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    const { code, text } = await runSample(store, "same_names.ts");
     assert.equal(code, 0, text);
     assert.match(text, /^a is a-and-b-once-more-\w{4}-\w{6}-a$/m);
 

@@ -2,19 +2,11 @@
 
 import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
-import { assertNothingLeft, testStore } from "./support.ts";
+import { assertNothingLeft, runSample, testStore } from "./support.ts";
 
 const { store } = testStore();
 
-/** `deno test` on one of the samples, in this file's store; gives what it printed. */
-async function run(sample: string, env: Record<string, string> = {}): Promise<{ code: number; text: string }> {
-  const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--no-check", `--config=${path("../../deno.json")}`, path(`samples/${sample}`)],
-    env: { FLEETBOX_HOME: store.root, FLEETBOX_KEEP: "", NO_COLOR: "1", ...env },
-  }).output();
-  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-}
+const run = (sample: string, env?: Record<string, string>) => runSample(store, sample, env);
 
 Deno.test("a failed test shows its machine's console; nothing is left", async () => {
   const { code, text } = await run("failing.ts");

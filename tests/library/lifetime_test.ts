@@ -2,11 +2,10 @@
 
 import * as assert from "#assert";
 import { handled } from "../support/socket.ts";
-import { fileURLToPath } from "node:url";
 import { FleetboxError, start, startCluster } from "../../mod.ts";
 import { isAlive } from "../../src/system/process.ts";
 import { processesOf, until } from "../support/processes.ts";
-import { assertNothingLeft, testStore } from "./support.ts";
+import { assertNothingLeft, fleetbox, program, testStore } from "./support.ts";
 
 const { store, options } = testStore();
 
@@ -72,11 +71,11 @@ Deno.test("killing the test's process leaves nothing, disk included", async () =
     console.log(vm.ip);
     await new Promise(() => setInterval(() => {}, 1000));
   `;
-  const { child, said } = await run(script);
-  assert.match(said, /10\.88/);
+  await using child = await program(script);
+  assert.match(await child.line(), /10\.88/);
   const holder = processesOf(store.root).find(({ kind }) => kind === "holder")!;
-  child.kill("SIGKILL");
-  await child.status;
+  child.process.kill("SIGKILL");
+  await child.process.status;
   await until("the holder is gone", () => !isAlive(holder), 5_000);
   assertNothingLeft(store);
 });
@@ -131,11 +130,11 @@ Deno.test("a killed test's machine that was stopped is replaced; another process
     console.log("stopped");
     await new Promise(() => setInterval(() => {}, 1000));
   `;
-  const { child, said } = await run(script);
-  assert.match(said, /stopped/);
+  await using child = await program(script);
+  assert.match(await child.line(), /stopped/);
   await assert.rejects(start("left", options), code("conflict", /process \d+ made it and still runs/));
-  child.kill("SIGKILL");
-  await child.status;
+  child.process.kill("SIGKILL");
+  await child.process.status;
   {
     await using vm = await start("left", options);
     assert.equal((await vm.exec("ls old")).code, 1, "the disk is a new one");
@@ -144,13 +143,13 @@ Deno.test("a killed test's machine that was stopped is replaced; another process
 });
 
 Deno.test("a user's machine is refused, or booted as it is and kept", async () => {
-  await fleetbox("up", "mine", "--egress", "off");
-  await fleetbox("ssh", "mine", "--", "echo mine >file");
+  await fleetbox(store, "up", "mine", "--egress", "off");
+  await fleetbox(store, "ssh", "mine", "--", "echo mine >file");
   await assert.rejects(
     start("mine", { ...options, existing: "reuse" }),
     code("conflict", /"mine" is already served by another holder/),
   );
-  await fleetbox("stop", "mine"); // that start did not change it
+  await fleetbox(store, "stop", "mine"); // that start did not change it
   await assert.rejects(start("mine", options), code("conflict", /there is one of that name, it was made at/));
   {
     await using vm = await start("mine", { ...options, existing: "reuse" });
@@ -159,35 +158,6 @@ Deno.test("a user's machine is refused, or booted as it is and kept", async () =
   assert.equal(store.config("mine")?.owner, undefined);
   const downs = Deno.readTextFileSync(store.member("mine").serialLog).match(/fleetbox-micro: down/g);
   assert.equal(downs?.length, 2, "both times it was shut down, not cut off");
-  await fleetbox("rm", "mine", "--force");
+  await fleetbox(store, "rm", "mine", "--force");
   assertNothingLeft(store);
 });
-
-async function fleetbox(...args: string[]): Promise<void> {
-  const { code, stderr } = await new Deno.Command(fileURLToPath(new URL("../../bin/fleetbox", import.meta.url)), {
-    args,
-    env: { FLEETBOX_HOME: store.root },
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-}
-
-/** A separate program that uses the library. Its file is removed once it has printed something. */
-async function run(script: string): Promise<{ child: Deno.ChildProcess; said: string }> {
-  const path = await Deno.makeTempFile({ suffix: ".ts" });
-  try {
-    await Deno.writeTextFile(path, script);
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", `--config=${fileURLToPath(new URL("../../deno.json", import.meta.url))}`, path],
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    const reader = child.stdout.getReader();
-    const said = new TextDecoder().decode((await reader.read()).value);
-    await reader.cancel();
-    return { child, said };
-  } finally {
-    await Deno.remove(path);
-  }
-}

@@ -1,7 +1,9 @@
 /** What the library's tests share: a store of their own below TMPDIR, and the check at its end for what was left. */
 
 import * as assert from "#assert";
+import { fileURLToPath } from "node:url";
 import { Store } from "../../src/store.ts";
+import { checkpoints, unusedLayers } from "../../src/store/snapshots.ts";
 import type { StartOptions } from "../../src/library/types.ts";
 import { processesOf } from "../support/processes.ts";
 
@@ -23,13 +25,78 @@ export function testStore(): { store: Store; options: StartOptions } {
   return { store, options: { store: store.root, egress: "off" } };
 }
 
-/** No process, no socket, no record, no machine, no log. Caches (image, key, verdict on accelerators) may stay. */
+/**
+ * No process, no socket, no record, no machine, no log, no checkpoint. Caches (image, key, templates, verdict on
+ * accelerators) may stay.
+ */
 export function assertNothingLeft(store: Store): void {
   assert.deepEqual(processesOf(store.root).map(({ kind, name }) => `${kind} ${name}`), []);
   const names = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => name).sort();
   assert.deepEqual(names(store.runDir).filter((name) => name !== ".lock"), []);
   assert.deepEqual(names(store.clustersDir), []);
   assert.deepEqual(names(store.root).filter((name) => name.startsWith("runner-")), []);
+  assert.deepEqual(checkpoints(store).map(({ name }) => name), []);
+  assert.deepEqual(unusedLayers(store), []);
+}
+
+/** Runs the command line, which must succeed. */
+export async function fleetbox(store: Store, ...args: string[]): Promise<void> {
+  const { code, stderr } = await new Deno.Command(fileURLToPath(new URL("../../bin/fleetbox", import.meta.url)), {
+    args,
+    env: { FLEETBOX_HOME: store.root },
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+}
+
+/** `deno test` on one of the samples, in this store; gives what it printed. */
+export async function runSample(
+  store: Store,
+  sample: string,
+  env: Record<string, string> = {},
+): Promise<{ code: number; text: string }> {
+  const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--no-check", `--config=${path("../../deno.json")}`, path(`samples/${sample}`)],
+    env: { FLEETBOX_HOME: store.root, FLEETBOX_KEEP: "", NO_COLOR: "1", ...env },
+  }).output();
+  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+/** A separate program that uses the library. */
+interface Program extends AsyncDisposable {
+  process: Deno.ChildProcess;
+  /** The first line that it prints. */
+  line(): Promise<string>;
+}
+
+/** Starts a program. Its file is removed, and it is killed if it still runs, when it is disposed of. */
+export async function program(script: string): Promise<Program> {
+  const path = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(path, script);
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", `--config=${config}`, path],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  return {
+    process,
+    line: async () => {
+      const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      const { value = "" } = await reader.read();
+      await reader.cancel();
+      return value.split("\n")[0];
+    },
+    [Symbol.asyncDispose]: async () => {
+      try {
+        process.kill("SIGKILL");
+      } catch { /* it has ended */ }
+      await process.status;
+      await Deno.remove(path);
+    },
+  };
 }
 
 /** The text of a stream, whole. */

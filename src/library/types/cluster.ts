@@ -1,5 +1,6 @@
 /** Machines on one network. */
 
+import type { Checkpoint, CheckpointOptions, RestoreOptions } from "./checkpoint.ts";
 import type { MachineOptions } from "./options.ts";
 import type { Vm } from "./vm.ts";
 
@@ -44,6 +45,57 @@ export interface Cluster extends AsyncDisposable {
    * ```
    */
   add(name?: string, options?: MachineOptions): Promise<Vm>;
+  /**
+   * Saves all machines at one moment; returns when they can be forked. They stand still for a moment (a tenth of a second
+   * or so) and go on, connections included.
+   *
+   * @param name @default a unique one; then the checkpoint goes with this program, see {@link Checkpoint}
+   * @throws {FleetboxError} `conflict`: a machine does not run, or there is a checkpoint of that name; `no-space`;
+   * `unavailable`: machines cannot be saved on this host.
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * await using cluster = await startCluster(["a", "b"]);
+   * await using seeded = await cluster.checkpoint();
+   * await using run = await seeded.fork();
+   * await run.get("a").exec("ping -c 1 b", { check: true });
+   * ```
+   */
+  checkpoint(name?: string, options?: CheckpointOptions): Promise<Checkpoint>;
+  /**
+   * Takes the machines back to a checkpoint; returns when they answer. What they have written and done since is lost. A
+   * machine that was destroyed since is made again, and is in {@link Cluster.vms}.
+   *
+   * @param checkpoint One of this group, or of another one with the same host names: each machine becomes the saved one of its
+   * host name.
+   * @throws {FleetboxError} `conflict`: a machine that is no part of the checkpoint runs in this group: stop it first.
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * await using cluster = await startCluster(["a", "b"]);
+   * await using before = await cluster.checkpoint();
+   * await cluster.get("a").exec("rm -rf /home/fleetbox/*", { check: true });
+   * await cluster.restore(before);
+   * ```
+   */
+  restore(checkpoint: Checkpoint<Vm | Cluster>, options?: RestoreOptions): Promise<void>;
+  /**
+   * Suspends all machines that run, at one moment: {@link Vm.suspend} for more than one. Each goes on with its `start()`.
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * await using cluster = await startCluster(["a", "b"]);
+   * await cluster.suspend();
+   * await Promise.all(cluster.vms.map((vm) => vm.start()));
+   * ```
+   */
+  suspend(): Promise<void>;
   /**
    * Stops every machine and removes those that this group made. Calling it twice is fine.
    *

@@ -2,6 +2,8 @@
 
 import type { Command } from "../shell.ts";
 import type { State } from "../../wire.ts";
+import type { Checkpoint, CheckpointOptions, RestoreOptions } from "./checkpoint.ts";
+import type { Cluster } from "./cluster.ts";
 import type { ExecOptions, ExecResult, Process, ProcessOptions } from "./process.ts";
 import type {
   ConsoleOptions,
@@ -186,7 +188,7 @@ export interface Vm extends AsyncDisposable {
   console(options?: ConsoleOptions): Promise<string>;
 
   /**
-   * The machine's present state. `"absent"`: it was destroyed.
+   * The machine's present state. `"suspended"`: it is down, and goes on at its next start. `"absent"`: it was destroyed.
    *
    * @example
    * ```ts
@@ -196,7 +198,7 @@ export interface Vm extends AsyncDisposable {
    * if (await vm.state() !== "running") throw new Error("it went down");
    * ```
    */
-  state(): Promise<State | "absent">;
+  state(): Promise<State | "suspended" | "absent">;
 
   /**
    * Shuts the machine down by its power button, and returns when it is down. The disk stays, for {@link Vm.start}. The
@@ -214,8 +216,8 @@ export interface Vm extends AsyncDisposable {
   stop(options?: StopOptions): Promise<void>;
 
   /**
-   * Boots the machine again, with its disk, onto its group's network; returns when it answers. Calling it on a running
-   * machine is fine.
+   * Boots the machine again, with its disk, onto its group's network; returns when it answers. A suspended machine goes on
+   * where it was. Calling it on a running machine is fine.
    * @throws {FleetboxError} why it did not come up, with the last lines of its console.
    *
    * @example
@@ -228,6 +230,64 @@ export interface Vm extends AsyncDisposable {
    * ```
    */
   start(options?: RestartOptions): Promise<void>;
+
+  /**
+   * Saves the machine beside its disk and ends it; returns when it is down. Its next start goes on from there: its programs
+   * still run then, its connections to the other machines of its group may, others are broken. Also {@link start} with
+   * `existing: "reuse"` does so, and `fleetbox up`. Calling it on a suspended machine is fine.
+   * @throws {FleetboxError} `conflict`: it does not run; `no-space`; `unavailable`: machines cannot be saved on this host.
+   * It runs on then.
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start();
+   * await vm.exec("sleep 1000 >/dev/null 2>&1 &");
+   * await vm.suspend();
+   * await vm.start();
+   * await vm.exec("pgrep sleep", { check: true });
+   * ```
+   */
+  suspend(): Promise<void>;
+
+  /**
+   * Saves the machine; returns when it can be forked. It stands still for a moment and goes on. Its group's other machines are
+   * no part of it: {@link Cluster.checkpoint} saves all at one moment.
+   *
+   * @param name @default a unique one; then the checkpoint goes with this program, see {@link Checkpoint}
+   * @throws {FleetboxError} as {@link Cluster.checkpoint} does
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start("web");
+   * await using installed = await vm.checkpoint();
+   * await using copy = await installed.fork(); // a machine, alone on its network
+   * await copy.exec("hostname", { check: true }); // "web"
+   * ```
+   */
+  checkpoint(name?: string, options?: CheckpointOptions): Promise<Checkpoint<Vm>>;
+
+  /**
+   * Takes the machine back to a checkpoint; returns when it answers. What it has written and done since is lost. The other
+   * machines of its group run on, and find its connections broken.
+   *
+   * @param checkpoint One that has a machine with this one's host name.
+   * @throws {FleetboxError} `not-found`: it has none, or was removed; `failed`: the machine does not go on, with the reason.
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start();
+   * await using before = await vm.checkpoint();
+   * await vm.exec("rm -rf /home/fleetbox/*", { check: true });
+   * await vm.restore(before);
+   * ```
+   */
+  restore(checkpoint: Checkpoint<Vm | Cluster>, options?: RestoreOptions): Promise<void>;
 
   /**
    * Cuts the power: no shutdown, no flush. The disk stays as it is at that moment.

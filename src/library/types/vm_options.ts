@@ -145,6 +145,10 @@ export interface StopOptions {
 export interface RestartOptions {
   /** The limit for the boot in milliseconds. @default that of the first start */
   bootTimeoutMs?: number;
+  /** Whether a suspended machine boots, as after a power cut: what was suspended is discarded. @default false */
+  cold?: boolean;
+  /** The clock of a machine that goes on: set to this host's, or kept as it was. @default that of the first start */
+  clock?: "set" | "keep";
   /** Stops waiting, and stops the machine again. */
   signal?: AbortSignal;
 }

@@ -1,0 +1,152 @@
+/** A group of machines as a program sees it: each by its name, all at one moment. */
+
+import { FleetboxError } from "../core/errors.ts";
+import { checkName } from "../core/names.ts";
+import { sizeOf } from "../system/files.ts";
+import { checked, wireOptions } from "./check.ts";
+import { requireCheckpoint } from "../control/snapshots/checkpoint.ts";
+import { Store } from "../store.ts";
+import { save, SavedCheckpoint, savedIn } from "./checkpoints/saved_checkpoint.ts";
+import { openFork } from "./checkpoints/open_fork.ts";
+import type { MachineGroup } from "./group.ts";
+import { hostNames, storeNameOf, uniqueName } from "./naming.ts";
+import type * as types from "./types.ts";
+import { Machine, type Opened } from "./vm.ts";
+
+export class MachineCluster implements types.Cluster {
+  readonly #group: MachineGroup;
+  readonly #machines: Machine[] = [];
+
+  /** @param isInStore whether the names of its machines are the store's. */
+  constructor(group: MachineGroup, opened: Opened[], private readonly isInStore: boolean) {
+    this.#group = group;
+    for (const machine of opened) this.#take(machine);
+  }
+
+  get vms(): readonly types.Vm[] {
+    return this.machines;
+  }
+
+  /** The same, with internals that a test does not see. */
+  get machines(): Machine[] {
+    return [...this.#machines];
+  }
+
+  get(name: string): types.Vm {
+    const machine = this.#machines.find((one) => one.name === name) ??
+      this.#machines.find((one) => one.hostName === name || one.storeName === name);
+    if (machine) return machine;
+    throw new FleetboxError("not-found", `There is no "${name}" in this group; it has ${this.#names()}`);
+  }
+
+  async add(given?: string, options?: types.MachineOptions): Promise<types.Vm> {
+    const { signal, ...request } = checked("add", "add()", options);
+    const name = given ?? uniqueName();
+    const storeName = given === undefined ? name : this.#newStoreName(name);
+    const consoleStart = sizeOf(this.#group.store.member(storeName).serialLog);
+    const own = { ...wireOptions(request), ...hostNames([{ name, storeName }]) };
+    return this.#take({ name, report: await this.#group.add(storeName, own, signal), consoleStart });
+  }
+
+  #newStoreName(name: string): string {
+    if (this.isInStore) return checkName(name);
+    if (this.#machines.every((one) => one.name !== checkName(name))) return storeNameOf(name);
+    throw new FleetboxError(
+      "conflict",
+      `Cannot make the machine "${name}": this process has one of that name already, in this group`,
+    );
+  }
+
+  #take(opened: Opened): Machine {
+    const machine = new Machine(this.#group, opened, () => {
+      this.#machines.splice(this.#machines.indexOf(machine), 1);
+      return Promise.resolve();
+    });
+    this.#machines.push(machine);
+    return machine;
+  }
+
+  async checkpoint(name?: string, options?: types.CheckpointOptions): Promise<SavedCheckpoint<types.Cluster>> {
+    const machines = this.#machines.map(({ storeName }) => storeName);
+    return await save({ group: this.#group, machines, name, options }, forkCluster);
+  }
+
+  async restore(checkpoint: types.Checkpoint<types.Vm | types.Cluster>, options?: types.RestoreOptions): Promise<void> {
+    const request = checked("restore", "restore()", options);
+    const { name, members } = savedIn(this.#group.store, checkpoint);
+    const parts = Object.entries(members).map(([was, { host_name: hostName }]) => {
+      const machine = this.#machines.find((one) => one.hostName === hostName);
+      return { was, hostName, machine, storeName: machine?.storeName ?? this.#newStoreName(hostName) };
+    });
+    await this.#checkOthers(name, parts.map(({ hostName }) => hostName));
+    await Promise.all(parts.map(({ machine }) => machine?.letGo()));
+    const starts = parts.map(({ storeName }) => sizeOf(this.#group.store.member(storeName).serialLog));
+    const wish = {
+      checkpoint: name,
+      members: Object.fromEntries(parts.map(({ storeName, was }) => [storeName, was])),
+    };
+    const reports = new Map((await this.#group.restore(wish, request)).map((report) => [report.name, report]));
+    parts.forEach(({ machine, storeName, hostName }, index) => {
+      const report = reports.get(storeName)!;
+      if (machine) machine.goesOn(report, starts[index]);
+      else this.#take({ name: hostName, report, consoleStart: starts[index] });
+    });
+  }
+
+  /** @throws {FleetboxError} `conflict`: a machine that is no part of a checkpoint runs beside those that are */
+  async #checkOthers(checkpoint: string, hostNames: readonly string[]): Promise<void> {
+    for (const machine of this.#machines.filter((one) => !hostNames.includes(one.hostName))) {
+      const state = await machine.state();
+      if (state !== "running" && state !== "starting" && state !== "downloading") continue;
+      throw new FleetboxError(
+        "conflict",
+        `Cannot restore the checkpoint "${checkpoint}": "${machine.name}", which is no part of it, is ${state} in this group`,
+        { hint: "Stop it first: vm.stop(); or take each machine back by itself: vm.restore()" },
+      );
+    }
+  }
+
+  async suspend(): Promise<void> {
+    await Promise.all(this.#machines.map((machine) => machine.letGo()));
+    await this.#group.suspend(this.#machines.map(({ storeName }) => storeName));
+  }
+
+  #names(): string {
+    return this.#machines.map((one) => `"${one.name}"`).join(", ") || "none";
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#machines.map((machine) => machine.disconnect()));
+    await this.#group.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+async function forkCluster(store: Store, checkpoint: string, options: types.ForkOptions): Promise<MachineCluster> {
+  const { group, machines } = await openFork({ store, checkpoint, options });
+  return new MachineCluster(group, machines, false);
+}
+
+/**
+ * A checkpoint that was given a name: by `cluster.checkpoint(name)` in this program or another one, or by `fleetbox
+ * checkpoint`.
+ *
+ * @param options `store`: the directory in which it is. @default $FLEETBOX_HOME, else ~/.fleetbox
+ * @throws {FleetboxError} `not-found`: there is none, with the likely name; `damaged`
+ *
+ * @example
+ * ```ts
+ * import { openCheckpoint } from "fleetbox";
+ *
+ * await using run = await openCheckpoint("seeded").fork();
+ * console.log(run.vms.map(({ hostName }) => hostName));
+ * ```
+ */
+export function openCheckpoint(name: string, options?: { store?: string }): types.Checkpoint {
+  const { store: root } = checked("openCheckpoint", "openCheckpoint()", options);
+  const store = root === undefined ? Store.fromEnvironment() : Store.at(root);
+  return new SavedCheckpoint(store, requireCheckpoint(store, checkName(name)), false, forkCluster);
+}
