@@ -18,22 +18,23 @@ export function isName(value: unknown): value is string {
 
 /**
  * The name itself, when it is one.
+ * @param what it is to be: checkpoints are named as members are
  * @throws {FleetboxError} `misuse`, saying what was found and what is expected.
  */
-export function checkName(value: unknown): string {
+export function checkName(value: unknown, what = "a member name"): string {
   if (isName(value)) return value;
   const found = typeof value === "string" ? printable(value) : typeof value;
   const rule = `a name is 1 to ${MAX_NAME_LENGTH} of a-z, 0-9 and "-", and starts and ends with a letter or digit`;
-  throw new FleetboxError("misuse", `Not a member name: ${found}; ${rule}`, { hint: suggestion(value) });
+  throw new FleetboxError("misuse", `Not ${what}: ${found}; ${rule}`, { hint: suggestion(value) });
 }
 
 /**
  * A list of distinct names, each checked, in the given order.
  * @throws {FleetboxError} `misuse` for a bad name, a name given twice, or no name at all.
  */
-export function checkNames(values: readonly unknown[]): string[] {
+export function checkNames(values: readonly unknown[], what?: string): string[] {
   if (values.length === 0) throw new FleetboxError("misuse", "No member name given: expected at least one");
-  const names = values.map(checkName);
+  const names = values.map((value) => checkName(value, what));
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new FleetboxError("misuse", `The name "${twice}" is given twice`);
   return names;

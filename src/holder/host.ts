@@ -2,10 +2,10 @@
  * The host's hypervisors, chosen once a holder: which program, which accelerator, and why; for each kind of machine.
  */
 
-import { FleetboxError } from "../core/errors.ts";
 import type { Store } from "../store.ts";
 import type { GroupReport } from "../wire.ts";
 import type { AcceleratorChoice, Architecture, Driver } from "../vmm/contract.ts";
+import { snapshotFacts } from "../vmm/snapshot_facts.ts";
 
 interface HypervisorChoice {
   binary: string;
@@ -49,9 +49,7 @@ export class HypervisorHost {
   /** What a restore must find equal of hypervisor and host. @throws {FleetboxError} `unavailable`: nothing can be saved here */
   async snapshotFacts(): Promise<string> {
     const { binary, accelerator: { accelerator } } = await this.choice();
-    const support = await this.driver.snapshotSupport(binary, accelerator);
-    if (support.kind === "available") return support.facts;
-    throw new FleetboxError("unavailable", support.reason);
+    return await snapshotFacts(this.driver, binary, accelerator);
   }
 
   async #choose(arch: Architecture): Promise<HypervisorChoice> {

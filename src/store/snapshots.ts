@@ -14,7 +14,8 @@
  */
 
 export { fitTemplates, templateBudget } from "./snapshots/budget.ts";
-export { freezeDisk, unlinkFrozen } from "./snapshots/freeze.ts";
+export { checkFits } from "./snapshots/fits.ts";
+export { freezeDisk, nextDiskFile, unlinkFrozen } from "./snapshots/freeze.ts";
 export { claimLayers, type Collection, collectLayers, linkLayer, unusedLayers } from "./snapshots/layers.ts";
 export { withCheckpointLock, withSnapshotLock } from "./snapshots/lock.ts";
 export { discardMaking, newMaking } from "./snapshots/making.ts";

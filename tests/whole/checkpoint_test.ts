@@ -169,6 +169,24 @@ test("suspend and up: the same machines go on, together; ls and status say suspe
   assert.equal((await box.ok("suspend", "--all")).stdout, "nothing runs\n");
 });
 
+test("a suspended state that does not fit is told, with the way out, and stays", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true });
+  await box.up("a");
+  await remember(box, "a", "before");
+  await box.ok("suspend", "a");
+  box.behave({ a: { incoming: "fail" } });
+  const up = ["up", "a", "--egress", "off"];
+  await box.fails(1, /"a" cannot go on from its suspended state[^]*fleetbox up a --cold/, ...up);
+  box.behave({});
+  // In a group in which another member has its address.
+  await box.up("z");
+  const words = /"a" cannot go on in this group: its address 10\.88\.0\.11 is another member's\n.*fleetbox up a --cold/;
+  await box.fails(1, words, "join", "a", "--via", "z");
+  assert.equal((await box.ls()).a.suspended, true);
+  await box.up("a");
+  assert.equal(await recall(box, "a"), "before");
+});
+
 test("a checkpoint that others are based on can be removed: they keep its layers, and are named", async () => {
   await using box = await sandbox({ fakeQemu: {}, fakeSsh: true });
   const layers = () => {
@@ -218,7 +236,7 @@ test("what cannot be saved, forked or restored is refused, with what to do", asy
   await checkpoint(1, /"slow": it is starting, expected running\n.*fleetbox wait slow/, "slow", "--as", "x");
   await checkpoint(3, /There is no member "nobody"/, "nobody", "--as", "x");
   await checkpoint(2, /--as is missing\. For example: fleetbox checkpoint a,b --as seeded/, "a,b");
-  await checkpoint(2, /Not a member name: "A B"/, "a", "--as", "A B");
+  await checkpoint(2, /Not a checkpoint's name: "A B"/, "a", "--as", "A B");
   await checkpoint(2, /The name "a" is given twice/, "a,a", "--as", "x");
   await box.ok("checkpoint", "a,b", "--as", "seeded");
   await checkpoint(1, /There is a checkpoint "seeded" already\n.*fleetbox checkpoint rm seeded/, "a", "--as", "seeded");
@@ -297,4 +315,66 @@ test("a fork whose guests do not go on is told, with the way out, and removed; t
   assert.equal(await box.states(), "a=running b=running");
   box.behave({});
   await box.ok("fork", "seeded", "--as", "f");
+});
+
+test("a restore that does not work changes no disk, wherever it fails; one that works leaves one disk", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true });
+  const disks = (name: string) =>
+    [...Deno.readDirSync(box.store.member(name).dir)].map((one) => one.name).filter((one) => /^disk/.test(one));
+  const text = (name: string) => Deno.readTextFileSync(box.store.member(name).config);
+  await box.up("a,b");
+  await box.ok("checkpoint", "a,b", "--as", "seeded");
+  await box.ok("checkpoint", "a,b", "--as", "later");
+  const before = { a: disks("a"), b: disks("b"), layers: JSON.parse(text("a")).layers };
+  assert.equal(before.a.length, 1);
+  const isAsBefore = () => {
+    assert.deepEqual([disks("a"), disks("b"), JSON.parse(text("a")).layers], [before.a, before.b, before.layers]);
+  };
+  // Another hypervisor: not even the power is cut.
+  box.behave({ "*": { version: "8.2.0" } });
+  const words = /"seeded" cannot go on here: found QEMU 8\.2\.0 .*, expected QEMU 7\.2\.22 /;
+  await box.fails(1, words, "restore", "seeded");
+  await box.fails(1, words, "fork", "seeded");
+  assert.equal(await box.states(), "a=running b=running");
+  isAsBefore();
+  // One of them cannot be loaded; none of them answers afterwards; interrupted meanwhile.
+  box.behave({ b: { incoming: "fail" } });
+  await box.fails(1, /"b" cannot go on from its checkpoint state/, "restore", "seeded");
+  assert.equal(await box.states(), "a=stopped b=stopped");
+  isAsBefore();
+  box.behave({ "*": { renewal: "fail" } });
+  await box.fails(1, /it was told to fail/, "restore", "seeded");
+  isAsBefore();
+  box.behave({ "*": { renewal: "hang" } });
+  const interrupted = box.start(["restore", "seeded"]);
+  await until("its machines run", () => box.processes("machine").length === 2);
+  interrupted.kill("SIGINT");
+  assert.equal((await interrupted.done).code, 130);
+  isAsBefore();
+
+  box.behave({});
+  await box.ok("restore", "seeded");
+  await until("the other disks are gone", () => disks("a").length === 1 && disks("b").length === 1);
+  const restored = JSON.parse(text("a"));
+  const [saved] = JSON.parse(Deno.readTextFileSync(`${box.home}/snapshots/checkpoints/seeded/manifest.json`)).members.a
+    .config.layers;
+  assert.equal(restored.layers[0], saved);
+  assert.ok(!restored.layers.includes(before.layers[0]), "the layers of the disk that is gone are not kept");
+  assert.notDeepEqual(disks("a"), before.a);
+
+  // Killed in the middle: the next start goes on with the disk that the config names, and the same again works.
+  box.behave({ "*": { renewal: "hang" } });
+  const killed = box.start(["restore", "seeded"]);
+  await until(
+    "both disks are there, and the new machines run",
+    () => disks("a").length === 2 && disks("b").length === 2 && box.processes("machine").length === 2,
+  );
+  killed.kill("SIGKILL");
+  await box.killAll();
+  box.behave({});
+  await box.ok("restore", "seeded");
+  await until("the other disks are gone", () => disks("a").length === 1 && disks("b").length === 1);
+  await box.ok("stop", "--force", "a");
+  await box.up("a");
+  box.leavesDebris();
 });

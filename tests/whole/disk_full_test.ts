@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
+import { filesBelow } from "../support/files.ts";
 import { until } from "../support/processes.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
@@ -103,6 +104,36 @@ test(
     assert.equal((await late.done).code, 4);
     assert.match(late.stderr, /did not come up within 8 s: paused: disk full/);
     Deno.removeSync(ballast(box));
+  },
+  { ignore: !MAY_MOUNT },
+);
+
+test(
+  "a full disk while members are saved: an error, nothing half-made is left, they run on; with space it works",
+  async () => {
+    await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, storeKiB: 16 * 1024 });
+    await box.up("a,b");
+    const left = () =>
+      [...filesBelow(join(box.home, "snapshots")), ...filesBelow(box.store.clustersDir)]
+        .filter((path) => /\/(devices|memory)$|\.tmp(\/|$)/.test(path));
+    for (const command of [["checkpoint", "a,b", "--as", "seeded"], ["suspend", "a,b"]]) {
+      fill(box);
+      await box.fails(1, [/no space left/, /try: Free .*space/], ...command);
+      assert.deepEqual(left(), []);
+      assert.equal(await box.states(), "a=running b=running");
+      Deno.removeSync(ballast(box));
+    }
+    assert.equal((await box.ok("checkpoint", "ls", "--json")).stdout, "[]\n");
+    await box.ok("checkpoint", "a,b", "--as", "seeded");
+
+    // And while a fork is made: it is gone again.
+    fill(box);
+    await box.fails(1, /no space left/i, "fork", "seeded");
+    Deno.removeSync(ballast(box));
+    assert.equal(await box.states(), "a=running b=running");
+    await box.ok("fork", "seeded");
+    await box.ok("suspend", "--all");
+    await box.ok("up", "a,b");
   },
   { ignore: !MAY_MOUNT },
 );

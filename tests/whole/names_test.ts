@@ -38,12 +38,16 @@ test("the command line refuses invalid names, each with the rule, and makes noth
 
 test("every command that takes a name refuses an invalid one", async () => {
   await using box = await sandbox({ fakeQemu: {} });
-  for (const command of ["stop", "rm", "status", "wait", "logs", "ssh", "ssh-config"]) {
+  for (const command of ["stop", "rm", "status", "wait", "logs", "ssh", "ssh-config", "suspend"]) {
     await box.fails(2, /Not a member name: "A\.B"/, command, "A.B");
   }
   await box.fails(2, /Not a member name: "A\.B"/, "join", "A.B", "--via", "a");
   await box.fails(2, /Not a member name: "A\.B"/, "join", "a", "--via", "A.B");
   await box.fails(2, /Not a member name/, "up", "x".repeat(62), "-n", "2");
+  for (const command of ["fork", "restore"]) await box.fails(2, /Not a checkpoint's name: "A\.B"/, command, "A.B");
+  await box.fails(2, /Not a checkpoint's name: "A\.B"/, "checkpoint", "rm", "A.B");
+  await box.fails(2, /Not a checkpoint's name: "A\.B"/, "checkpoint", "a", "--as", "A.B");
+  await box.fails(2, /Not a member name: "A\.B"/, "checkpoint", "A.B", "--as", "x");
 });
 
 test("a name given twice, an empty one between commas and no name at all are refused", async () => {

@@ -3,7 +3,7 @@
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError, hintOf, messageOf } from "../../core/errors.ts";
 import { checkName, checkNames, listed } from "../../core/names.ts";
-import { takeCheckpoint, unknownCheckpoint } from "../../control/snapshots/checkpoint.ts";
+import { CHECKPOINT_NAME, takeCheckpoint, unknownCheckpoint } from "../../control/snapshots/checkpoint.ts";
 import type { Store } from "../../store.ts";
 import {
   checkpoints,
@@ -65,7 +65,7 @@ Examples:
     .action(async (words: string[], flags: Flags) => {
       const names = parseNames(words);
       if (flags.as === undefined) throw nameMissing(names);
-      await make(names, checkName(flags.as), flags);
+      await make(names, checkName(flags.as, CHECKPOINT_NAME), flags);
     });
 }
 
@@ -205,7 +205,7 @@ Example:
     )
     .action(async (words: string[], flags: RemoveFlags) => {
       const store = openStore();
-      const names = checkNames(words.flatMap((word) => word.split(",")));
+      const names = checkNames(words.flatMap((word) => word.split(",")), CHECKPOINT_NAME);
       const there = new Map(checkpoints(store).map((one) => [one.name, one]));
       const known = names.flatMap((name) => there.get(name) ?? []);
       const failures: unknown[] = names.filter((name) => !there.has(name)).map((name) =>

@@ -6,7 +6,7 @@ import { checkName } from "../../core/names.ts";
 import { memberOptions } from "../arguments/member_options.ts";
 import { addForkFlags } from "../arguments/saved_options.ts";
 import { openStore } from "../arguments/store_access.ts";
-import { requireCheckpoint } from "../../control/snapshots/checkpoint.ts";
+import { CHECKPOINT_NAME, requireCheckpoint } from "../../control/snapshots/checkpoint.ts";
 import { forkMembers, forkOptions, isUnmadeFork, planFork, withFreeBeginning } from "../../control/snapshots/fork.ts";
 
 interface Flags extends UpFlags {
@@ -37,7 +37,7 @@ Examples:
     )
     .action(async (word: string, flags: Flags) => {
       const store = openStore();
-      const manifest = requireCheckpoint(store, checkName(word));
+      const manifest = requireCheckpoint(store, checkName(word, CHECKPOINT_NAME));
       const given = memberOptions(flags, Deno.cwd, ""); // the image is the checkpoint's
       const fork = async (as: string) => {
         const members = forkMembers(manifest, as);

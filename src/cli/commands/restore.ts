@@ -6,11 +6,13 @@ import { FleetboxError } from "../../core/errors.ts";
 import { checkName, listed } from "../../core/names.ts";
 import type { Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
-import type { CheckpointManifest } from "../../store/snapshots.ts";
+import { checkFits, type CheckpointManifest } from "../../store/snapshots.ts";
+import { driver } from "../../vmm/driver.ts";
+import { snapshotFacts } from "../../vmm/snapshot_facts.ts";
 import { bytesUsed } from "../../system/files.ts";
 import { resolveHelper } from "../../../helper/resolve.ts";
 import type { MemberFacts } from "../../control/observe.ts";
-import { requireCheckpoint } from "../../control/snapshots/checkpoint.ts";
+import { CHECKPOINT_NAME, requireCheckpoint } from "../../control/snapshots/checkpoint.ts";
 import { endForRestore, lookForRestore, planRestoreStart, restoreOptions } from "../../control/snapshots/restore.ts";
 import { ageText } from "../arguments/duration.ts";
 import { memberOptions } from "../arguments/member_options.ts";
@@ -37,7 +39,8 @@ export function restoreCommand(): Command {
       `
 The members are those that were saved, with their names. The power of those that run is cut;
 those that were removed since are made again. Their port forwards are as they are now. If their
-group has other members that run, these must stop first.
+group has other members that run, these must stop first. When one of them cannot go on from the
+checkpoint, each is stopped, with the disk that it had.
 Asks first when both input and output are a terminal. Elsewhere it does not ask.
 
 Events of --json: as of up, and at the end {"event":"restore","checkpoint","members":[…]}.
@@ -48,10 +51,11 @@ Examples:
     )
     .action(async (word: string, flags: Flags) => {
       const store = openStore();
-      const manifest = requireCheckpoint(store, checkName(word));
+      const manifest = requireCheckpoint(store, checkName(word, CHECKPOINT_NAME));
       const options = restoreOptions(manifest, memberOptions(flags, Deno.cwd, "")); // the image is the checkpoint's
       const { facts, plan } = await lookForRestore(store, manifest);
       if (plan.step === "refuse") throw plan.error;
+      await checkHere(store, manifest);
       if (!flags.yes && canAsk(flags)) askFor(store, manifest, facts);
       await end(store, manifest, flags);
       const names = Object.keys(manifest.members);
@@ -63,6 +67,13 @@ Examples:
         plan: (found, groups) => planRestoreStart(names.map((name) => found.get(name)!), groups),
       });
     });
+}
+
+/** Before anything is ended: the holder finds the same, and later. */
+async function checkHere(store: Store, manifest: CheckpointManifest): Promise<void> {
+  const binary = driver.findProgram(Deno.build.arch);
+  const { accelerator } = await driver.choose(binary, store.acceleratorCache);
+  checkFits(manifest, await snapshotFacts(driver, binary, accelerator));
 }
 
 /** Ends what runs of them. */

@@ -128,12 +128,11 @@ async function servedOf(store: Store, names: readonly string[]): Promise<string[
 async function askFor(store: Store, names: readonly string[]): Promise<void> {
   say("This deletes:");
   for (const name of names) {
-    const { report } = await observeMember(store, name);
+    const { report, isSuspended } = await observeMember(store, name);
     const stored = store.readMember(name);
     const disk = stored && "config" in stored ? diskOf(store, stored.config) : store.member(name).disk;
-    say(
-      `  ${name}${report?.running ? " (it runs: its power is cut)" : ""}, disk ${bytesText(bytesUsed(disk))}`,
-    );
+    const what = report?.running ? " (it runs: its power is cut)" : isSuspended ? " (it is suspended)" : "";
+    say(`  ${name}${what}, disk ${bytesText(bytesUsed(disk))}`);
   }
   ask(`Delete ${names.length === 1 ? names[0] : `these ${names.length} members`}?`);
 }

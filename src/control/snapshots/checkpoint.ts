@@ -22,6 +22,9 @@ import { observeMembers } from "../observe.ts";
 import { stream } from "../requests.ts";
 import { groupToSave } from "./group_to_save.ts";
 
+/** What errors call it. */
+export const CHECKPOINT_NAME = "a checkpoint's name";
+
 export interface CheckpointRequest {
   names: readonly string[];
   /** The checkpoint's name. */
@@ -40,7 +43,7 @@ export interface CheckpointRequest {
  */
 export async function takeCheckpoint(store: Store, request: CheckpointRequest): Promise<CheckpointManifest> {
   const { owner, onEvent = () => {}, signal } = request;
-  const [as, names] = [checkName(request.as), checkNames(request.names)];
+  const [as, names] = [checkName(request.as, CHECKPOINT_NAME), checkNames(request.names)];
   checkNew(store, as);
   groupToSave(await observeMembers(store, names));
   signal?.throwIfAborted();

@@ -1,12 +1,14 @@
 /**
- * The first boot of a group: all or nothing. When one member fails, the others are stopped again, and new members are
- * removed. The names stay claimed until a client got the reason, or for {@link LAST_WORDS_MS}.
+ * The first boot of a group: all or nothing. When one member fails, the others are stopped again, new members are
+ * removed, and those that were to be restored get their disks back. The names stay claimed until a client got the
+ * reason, or for {@link LAST_WORDS_MS}.
  */
 
 import { startLimit } from "../../core/deadline.ts";
 import { LAST_WORDS_MS } from "../../wire.ts";
 import { log } from "../log.ts";
 import type { Member } from "../member/member.ts";
+import { removeReplaced } from "../snapshots/replaced.ts";
 import type { EventHub } from "../server/events.ts";
 
 /** The group's part. */
@@ -19,6 +21,8 @@ interface FirstBootContext {
   /** Releases a member. */
   leave(member: Member): Promise<void>;
 }
+
+const runs = ({ phases: { now } }: Member) => now.kind === "running" || now.kind === "paused";
 
 export class FirstBoot {
   /** Resolved when its members run, or when those of a failed boot have left. */
@@ -48,7 +52,8 @@ export class FirstBoot {
     await Promise.allSettled(members.map(boot));
     off();
     const failed = this.#failed;
-    if (!failed) return;
+    // Those that were stopped meanwhile get their disks back when they leave.
+    if (!failed) return void await Promise.all(members.filter(runs).map(removeReplaced));
     await Promise.all(stops);
     const others = members.filter((member) => member !== failed).map(({ name }) => name);
     if (others.length > 0) log(`${others.join(", ")}: stopped again, because ${failed.name} failed`);

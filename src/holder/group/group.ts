@@ -40,6 +40,7 @@ import { GroupLife } from "./life.ts";
 import { removeQuietly, sweepGroup } from "./sweep.ts";
 import { type GroupFacts, groupRecord, groupReport } from "./reports.ts";
 import { removeCreated, removeOwned } from "./owned.ts";
+import { checkCheckpoint } from "../snapshots/sources.ts";
 import { GroupSaves } from "./saves.ts";
 import { RecordWriter } from "./record_writer.ts";
 import { recover, type Recovery } from "./recovery.ts";
@@ -92,8 +93,7 @@ export class Group {
 
   /**
    * Finds leftovers of earlier holders, ends bound ones, and returns a group that has not claimed its members yet.
-   * @throws {FleetboxError} `conflict`: running machines cannot be adopted into such a group; `unavailable`: no
-   * hypervisor; …
+   * @throws {FleetboxError} `conflict`: such a group cannot adopt running machines; `unavailable`: no hypervisor; …
    */
   static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
     const { store, names, bound } = options;
@@ -101,6 +101,7 @@ export class Group {
     const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
     checkAllSharedDirectories(store, recovery.boot, options.options);
     checkHostNames(store, recovery.boot, recovery.record?.members ?? [], options.options);
+    await checkCheckpoint(store, host, options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
     return { group: new Group(options, host, recovery.record), recovery };
   }

@@ -5,6 +5,7 @@ import { exists } from "../../system/files.ts";
 import type { Store } from "../../store.ts";
 import { describe, log } from "../log.ts";
 import type { Member } from "../member/member.ts";
+import { giveBackReplaced } from "../snapshots/replaced.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import type { EventHub } from "../server/events.ts";
 import type { Claims } from "./claims.ts";
@@ -53,8 +54,10 @@ export class Leaves {
     await done;
   }
 
-  async #letGo({ name, paths }: Member): Promise<void> {
+  async #letGo(member: Member): Promise<void> {
+    const { name, paths } = member;
     const { store, roster, belongs, identities, claims, network, life, hub, record, finish } = this.group;
+    await giveBackReplaced(member);
     const ip = identities.of(name)?.ip;
     identities.release(name);
     if (ip && roster.size > 0 && life.isOpen) await network.unforward(ip);

@@ -8,6 +8,7 @@ import { exists, removeIfThere } from "../../system/files.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
 import type { Member } from "../member/member.ts";
+import { giveBackReplaced } from "../snapshots/replaced.ts";
 
 /**
  * Removes the members of these that belong to a client, and the holder's log when none is left; if the client has ended, also
@@ -51,11 +52,12 @@ async function removeAbandonedCheckpoints(store: Store): Promise<void> {
 }
 
 /**
- * Removes what a failed boot created: its directory alone, it may be. A failure is in the log.
+ * Undoes what a failed boot did: removes what it created, its directory alone, it may be, or gives back what it replaced. A failure is in the log.
  * @param isWanted false: a member that the boot made stays, as its client asked
  */
 export async function removeCreated(store: Store, member: Member, isWanted: boolean): Promise<boolean> {
   const { name, paths } = member;
+  await giveBackReplaced(member);
   const isBlank = !exists(paths.config) && !hasDisk(paths.dir);
   if (!isBlank && !(member.created && isWanted)) return false;
   try {

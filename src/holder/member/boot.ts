@@ -110,6 +110,7 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
     onStage: (stage) => advance(boot, stage),
     onPlan: (config, image, publicKey) => planWarm(context, config, image, publicKey, options),
     onCreate: () => member.created = true,
+    onReplace: (replaced) => member.replaced = replaced,
   });
   member.config = prepared.config;
   boot.hasCloudInit = prepared.image.cloudInit;

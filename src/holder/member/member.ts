@@ -16,6 +16,7 @@ import { SharedConsole } from "../console/shared_console.ts";
 import type { HypervisorHost } from "../host.ts";
 import type { Gate } from "../group/gate.ts";
 import { log } from "../log.ts";
+import type { Replaced } from "../snapshots/replaced.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import { adoptMember, Boot, bootMember, type OrphanedMachine } from "./boot.ts";
 import { lastLines } from "./boot_failure.ts";
@@ -64,6 +65,8 @@ export class Member {
   config: MemberConfig | undefined;
   /** Whether the latest boot made the member: a failed first boot removes what it made. */
   created = false;
+  /** What its restore replaces, until all members of the checkpoint go on. */
+  replaced: Replaced | undefined;
   /** Whether its group's first boot failed: it only stays to report the reason. */
   isLeaving = false;
   /** The steps of the latest boot. */

@@ -20,7 +20,7 @@ import { type Image, type ImageBoot, resolveImage } from "../../image/image.ts";
 import { createOverlay } from "../../image/overlay.ts";
 import { DOMAIN, SUBNET } from "../../network/subnet.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
-import { exists, replaceFile, writeDurably } from "../../system/files.ts";
+import { exists, namesIn, replaceFile, writeDurably } from "../../system/files.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import type { BootSource, MachineSpec } from "../../vmm/contract.ts";
 import { driver } from "../../vmm/driver.ts";
@@ -34,6 +34,7 @@ import {
   writeWhileThere,
 } from "../snapshots/sources.ts";
 import type { NextTemplate, WarmPlan } from "../snapshots/warm_start.ts";
+import { type Replaced, replacing } from "../snapshots/replaced.ts";
 import type { Identity } from "./identity.ts";
 
 /** The guest's user that accepts our key. */
@@ -72,6 +73,8 @@ interface PrepareRequest {
   onPlan?: (config: MemberConfig, image: Image, publicKey: string) => Promise<WarmPlan>;
   /** Called as soon as a new member begins to exist, so that a failure can remove it again. */
   onCreate: () => void;
+  /** Called before a restore changes a member, so that a failure can undo it. */
+  onReplace?: (replaced: Replaced) => void;
 }
 
 /**
@@ -86,12 +89,12 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
   return await store.withMemberLock(name, async () => {
     const existing = store.config(name);
     if (saved && existing && !options.snapshot!.replace) throw isThere(name);
-    if (existing) await unlinkFrozen(store, existing); // of a holder that was killed
+    if (existing) await removeLeftDisks(store, existing, saved !== undefined);
     // Once more, because another process may have created the member again meanwhile; downloads are done now.
     const based = saved?.config ?? existing;
     const image = !based || based.image_id === before.id ? before : await imageFor(request, based);
     const kept = saved
-      ? configFromSave(name, saved, existing, options)
+      ? configFromSave(name, saved, existing, options, namesIn(store.member(name).dir))
       : existing ?? newConfig(name, options, request.identity, image);
     let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options) };
     checkMemory(config, image);
@@ -104,13 +107,32 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
     const start = await chooseStart(request, { config, existing, saved, image, publicKey });
     const { source } = start;
     config = { ...config, ...start.based };
-    if (saved && existing) await discardSuspended(store, name); // it belongs to the disk that is replaced now
+    if (saved && existing) config = await replaceDisk(request, config, existing, image);
     if (source && source.kind !== "suspended") await writeWhileThere(store, config, source);
     else if (!existing || isChanged(existing, config)) await store.writeConfig(config);
     await writeFiles(store, config, image, publicKey, source);
-    if (saved && existing) removeOtherDisks(store, config);
     return { config, image, created: !existing, source, whyCold: start.whyCold, next: start.next };
   });
+}
+
+/** Removes what a killed holder left beside a member's disk: names of frozen ones, and the one that a restore had replaced. */
+async function removeLeftDisks(store: Store, config: MemberConfig, isRestored: boolean): Promise<void> {
+  await unlinkFrozen(store, config);
+  if (config.from_checkpoint !== undefined && !isRestored) removeOtherDisks(store, config);
+}
+
+/** Makes the disk of a restored member, before the config names it; the one that it has stays. */
+async function replaceDisk(
+  { store, name, onReplace = () => {} }: PrepareRequest,
+  restored: MemberConfig,
+  existing: MemberConfig,
+  image: Image,
+): Promise<MemberConfig> {
+  const { config, replaced } = replacing(restored, existing);
+  await ensureDisk(store, config, image, true);
+  await discardSuspended(store, name); // its memory belongs to the other disk
+  onReplace(replaced);
+  return config;
 }
 
 interface StartFacts {
@@ -132,9 +154,18 @@ async function chooseStart(
   }
   if (!existing) return await onPlan(config, image, publicKey);
   const source = suspendedSource(store, existing);
-  if (source && !options.cold) return { source };
+  if (source && !options.cold) {
+    if (config.mac !== existing.mac || config.ip !== existing.ip) throw otherAddress(existing);
+    return { source };
+  }
   if (source) await discardSuspended(store, name);
   return { whyCold: source ? "--cold was asked for: what was suspended is discarded" : "it has a disk of its own" };
+}
+
+function otherAddress({ name, ip }: MemberConfig): FleetboxError {
+  return new FleetboxError("conflict", `"${name}" cannot go on in this group: its address ${ip} is another member's`, {
+    hint: `Start it alone (fleetbox up ${name}, when the other one is stopped), or boot it: fleetbox up ${name} --cold`,
+  });
 }
 
 /** Writes what belongs to a member beside its config. */

@@ -7,6 +7,8 @@ import type { Options } from "../../core/options.ts";
 import { exists } from "../../system/files.ts";
 import type { MemberConfig, Store } from "../../store.ts";
 import {
+  checkFits,
+  nextDiskFile,
   readCheckpoint,
   readTemplate,
   type SavedMember,
@@ -15,6 +17,7 @@ import {
   suspendedPaths,
   withSnapshotLock,
 } from "../../store/snapshots.ts";
+import type { HypervisorHost } from "../host.ts";
 import type { Identity } from "../member/identity.ts";
 
 export interface SavedSource {
@@ -31,17 +34,31 @@ export function savedMemberFor(store: Store, name: string, { snapshot }: Options
   const was = snapshot?.members[name];
   if (snapshot === undefined || was === undefined) return undefined;
   const checkpoint = readCheckpoint(store, snapshot.checkpoint);
-  const saved = checkpoint?.members[was];
+  if (!checkpoint) throw thereIsNone(snapshot.checkpoint);
+  const saved = checkpoint.members[was];
   if (saved) return saved;
   throw new FleetboxError(
     "not-found",
-    checkpoint
-      ? `The checkpoint "${snapshot.checkpoint}" has no member "${was}", only ${
-        Object.keys(checkpoint.members).join(", ")
-      }`
-      : `There is no checkpoint "${snapshot.checkpoint}"`,
+    `The checkpoint "${checkpoint.name}" has no member "${was}", only ${Object.keys(checkpoint.members).join(", ")}`,
     { hint: "List them: fleetbox checkpoint ls" },
   );
+}
+
+/**
+ * Checks before anything else whether the checkpoint of a spawn can go on here.
+ * @throws {FleetboxError} `not-found`, `damaged`; `unavailable`: it needs another hypervisor
+ */
+export async function checkCheckpoint(store: Store, host: HypervisorHost, { snapshot }: Options): Promise<void> {
+  if (!snapshot) return;
+  const checkpoint = readCheckpoint(store, snapshot.checkpoint);
+  if (!checkpoint) throw thereIsNone(snapshot.checkpoint);
+  checkFits(checkpoint, await host.snapshotFacts());
+}
+
+function thereIsNone(name: string): FleetboxError {
+  return new FleetboxError("not-found", `There is no checkpoint "${name}"`, {
+    hint: "List them: fleetbox checkpoint ls",
+  });
 }
 
 /** Who a member of a checkpoint was on its network, and is again. */
@@ -71,12 +88,16 @@ export function hostNameAtSave(store: Store, { name, host_name = name, template 
   }
 }
 
-/** The config of a member that is made from a checkpoint's, or becomes that again. */
+/**
+ * The config of a member that is made from a checkpoint's, or becomes that again.
+ * @param files what is in its directory: its new disk has a name of its own there
+ */
 export function configFromSave(
   name: string,
   saved: SavedMember,
   existing: MemberConfig | undefined,
   { owner, snapshot }: Options,
+  files: readonly string[] = [],
 ): MemberConfig {
   const { forwards: _forwards, group: _group, owner: _owner, host_name: _hostName, template: _template, ...config } =
     saved.config;
@@ -88,18 +109,11 @@ export function configFromSave(
     ...(saved.host_name === name ? {} : { host_name: saved.host_name }),
     created_at: existing?.created_at ?? new Date().toISOString(),
     from_checkpoint: snapshot!.checkpoint,
-    disk_file: nextDiskFile(existing),
+    disk_file: existing && nextDiskFile([...files, existing.disk_file ?? ""]),
     // A port of the host leads to one member: those of the saved one are its own still.
     ...(existing?.forwards ? { forwards: existing.forwards } : {}),
     ...(belongsTo ? { owner: belongsTo } : {}),
   };
-}
-
-/** The name of a disk that takes the place of the present one. */
-export function nextDiskFile(existing: Pick<MemberConfig, "disk_file"> | undefined): string | undefined {
-  if (!existing) return undefined;
-  const number = Number(/-(\d+)\./.exec(existing.disk_file ?? "")?.[1] ?? 0);
-  return `disk-${number + 1}.qcow2`;
 }
 
 /**
