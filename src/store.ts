@@ -67,6 +67,12 @@ export interface MemberPaths {
   socket: string;
 }
 
+/** The sockets of a member's machine in `run`, which a killed one leaves behind. */
+export function machineSockets(paths: MemberPaths): string[] {
+  const { qmpSocket, netSocket, consoleSocket, snapshotSocket } = paths;
+  return [qmpSocket, netSocket, consoleSocket, snapshotSocket];
+}
+
 /** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a NUL at the end; the smaller one everywhere. */
 const SOCKET_PATH_BYTES = 104;
 const LONGEST_SOCKET = "run/0123456789abcdef.sock";

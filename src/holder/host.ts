@@ -47,8 +47,8 @@ export class HypervisorHost {
   }
 
   /** What a restore must find equal of hypervisor and host. @throws {FleetboxError} `unavailable`: nothing can be saved here */
-  async snapshotFacts(): Promise<string> {
-    const { binary, accelerator: { accelerator } } = await this.choice();
+  async snapshotFacts(arch?: Architecture): Promise<string> {
+    const { binary, accelerator: { accelerator } } = await this.choice(arch);
     return await snapshotFacts(this.driver, binary, accelerator);
   }
 

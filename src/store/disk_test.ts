@@ -1,22 +1,10 @@
 import * as assert from "#assert";
 import { join } from "../system/path.ts";
-import { type MemberConfig, parseConfig, Store } from "../store.ts";
+import { parseConfig, Store } from "../store.ts";
 import { diskOf, hasDisk } from "./disk.ts";
+import { configOf } from "./snapshots/testing.ts";
 
-const CONFIG: MemberConfig = {
-  name: "a",
-  mac: "52:54:00:58:00:01",
-  cpus: 1,
-  memory_mb: 256,
-  disk_mb: 1024,
-  image: "micro",
-  image_id: "micro-0",
-  created_at: "2026-01-01T00:00:00.000Z",
-  instance_id: "i",
-  fixtures: [],
-  ip: "10.88.0.11",
-  user: "fleetbox",
-};
+const CONFIG = configOf("a");
 
 Deno.test("disk: a member's disk is disk.qcow2, or the file that its config names", () => {
   const store = Store.at("/s");

@@ -12,7 +12,7 @@ import { join } from "../core/paths.ts";
 import { connectUnix } from "../system/sockets.ts";
 import { exists, namesIn, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
 import { DISK_FILE, diskOf } from "./disk.ts";
-import type { MemberConfig, Store } from "../store.ts";
+import { machineSockets, type MemberConfig, type Store } from "../store.ts";
 import { hasMachine } from "./orphans.ts";
 import { collectLayers } from "./snapshots.ts";
 
@@ -65,7 +65,8 @@ async function answers(socket: string): Promise<boolean> {
 }
 
 async function deleteMember(store: Store, name: string): Promise<void> {
-  const { dir, ...paths } = store.member(name);
+  const paths = store.member(name);
+  const { dir } = paths;
   // Renamed first, so that the member is gone even if the deletion is interrupted.
   const doomed = temporaryOf(join(store.clustersDir, `.removed-${name}`));
   try {
@@ -75,9 +76,7 @@ async function deleteMember(store: Store, name: string): Promise<void> {
     return;
   }
   await Deno.remove(doomed, { recursive: true });
-  for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket, paths.snapshotSocket]) {
-    removeIfThere(socket);
-  }
+  for (const socket of machineSockets(paths)) removeIfThere(socket);
   await store.withClaimLock(async () => {
     // Another process may have claimed the name meanwhile, or its holder removes it while it holds the claim.
     if (!await answers(paths.socket)) removeIfThere(paths.socket);

@@ -5,7 +5,7 @@ import { findQemu } from "../../src/vmm/qemu/program.ts";
 import { bootBare, powerDown, prepareBare, type Stages } from "./bare_qemu.ts";
 import { stopAll } from "./holders.ts";
 import { type Bench, inTurn, median, round, type Row, sleep, timeFleetbox } from "./bench.ts";
-import { breakdown, up } from "./up.ts";
+import { breakdown, ratioRow, up } from "./up.ts";
 
 /** A guest's work after its banner (drivers, its log) is over by then, so that a stop meets an idle guest. */
 const SETTLE_MS = 3_000;
@@ -58,16 +58,7 @@ export async function oneMember(bench: Bench): Promise<Row[]> {
 /** Row `up a,b,c`. */
 export async function threeMembers(bench: Bench): Promise<Row[]> {
   const [ours, bare] = await inTurn(bench.runs, () => ownThree(bench), () => bareThree(bench));
-  const of = (boots: { ms: number }[]) => boots.map(({ ms }) => round(ms));
-  return [{
-    what: "up a,b,c",
-    measured: median(of(ours)),
-    unit: "ms",
-    against: { what: "three QEMUs by hand, to the last banner", value: median(of(bare)) },
-    limit: { kind: "ratio", value: 1.15 },
-    runs: { measured: of(ours), against: of(bare) },
-    note: breakdown(ours, bare),
-  }];
+  return [ratioRow("up a,b,c", ours, "three QEMUs by hand, to the last banner", bare, 1.15)];
 }
 
 async function ownOne(bench: Bench, options?: { isAcceleratorKnown: boolean }): Promise<Boot> {

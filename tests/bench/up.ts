@@ -2,7 +2,7 @@
 
 import type { Store } from "../../src/store.ts";
 import type { Stages } from "./bare_qemu.ts";
-import { median, timeFleetbox } from "./bench.ts";
+import { median, round, type Row, timeFleetbox } from "./bench.ts";
 
 /** Egress is off, as nothing that is measured here talks to the outside. */
 const UP = ["--egress", "off", "--json"];
@@ -62,4 +62,31 @@ export function breakdown(
     if (mine === undefined && theirs === undefined) return [];
     return [`${stage} ${mine ?? "-"}${theirs === undefined ? "" : ` (${theirs})`}`];
   }).join(", ");
+}
+
+/** A start, and when each of its moments came. */
+export interface Timed {
+  ms: number;
+  stages: Stages;
+}
+
+/** A row of starts whose medians may differ by a factor at most. `order`: the moments that are told, as of {@link breakdown}. */
+export function ratioRow(
+  what: string,
+  ours: readonly Timed[],
+  counterpart: string,
+  theirs: readonly Timed[],
+  limit: number,
+  order?: readonly string[],
+): Row {
+  const [measured, against] = [ours, theirs].map((starts) => starts.map(({ ms }) => round(ms)));
+  return {
+    what,
+    measured: median(measured),
+    unit: "ms",
+    against: { what: counterpart, value: median(against) },
+    limit: { kind: "ratio", value: limit },
+    runs: { measured, against },
+    note: breakdown(ours, theirs, order),
+  };
 }

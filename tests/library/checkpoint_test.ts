@@ -1,10 +1,10 @@
 /** Checkpoints of real machines: forks, restores, suspensions, and what they leave behind. */
 
 import * as assert from "#assert";
-import { type Cluster, FleetboxError, openCheckpoint, start, startCluster, type Vm } from "../../mod.ts";
+import { type Cluster, openCheckpoint, start, startCluster, type Vm } from "../../mod.ts";
 import { checkpoints } from "../../src/store/snapshots.ts";
 import { processesOf, until } from "../support/processes.ts";
-import { assertNothingLeft, fleetbox, program, testStore } from "./support.ts";
+import { assertNothingLeft, code, fleetbox, program, testStore } from "./support.ts";
 
 const { store, options } = testStore();
 const small = { ...options, memoryMiB: 128 };
@@ -30,15 +30,6 @@ async function askMemory(from: Vm, host = "localhost"): Promise<{ secret: string
     return found.length === 2;
   }, 20_000);
   return { secret: found[0], count: Number(found[1]) };
-}
-
-function code(expected: string, words: RegExp) {
-  return (thrown: unknown) => {
-    assert.ok(thrown instanceof FleetboxError, String(thrown));
-    assert.equal(thrown.code, expected, thrown.message);
-    assert.match(thrown.message, words);
-    return true;
-  };
 }
 
 const lines = (vm: Vm, path: string) => vm.readTextFile(path).then((text) => text.trim().split("\n"));

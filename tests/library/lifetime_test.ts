@@ -2,21 +2,12 @@
 
 import * as assert from "#assert";
 import { handled } from "../support/socket.ts";
-import { FleetboxError, start, startCluster } from "../../mod.ts";
+import { start, startCluster } from "../../mod.ts";
 import { isAlive } from "../../src/system/process.ts";
 import { processesOf, until } from "../support/processes.ts";
-import { assertNothingLeft, fleetbox, program, testStore } from "./support.ts";
+import { assertNothingLeft, code, fleetbox, program, testStore } from "./support.ts";
 
 const { store, options } = testStore();
-
-function code(expected: string, words: RegExp) {
-  return (thrown: unknown) => {
-    assert.ok(thrown instanceof FleetboxError, String(thrown));
-    assert.equal(thrown.code, expected, thrown.message);
-    assert.match(thrown.message, words);
-    return true;
-  };
-}
 
 Deno.test("a signal during the boot leaves nothing", async () => {
   const fired = AbortSignal.abort(new Error("too late"));

@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
+import { FleetboxError } from "../../mod.ts";
 import { Store } from "../../src/store.ts";
 import { checkpoints, unusedLayers } from "../../src/store/snapshots.ts";
 import type { StartOptions } from "../../src/library/types.ts";
@@ -102,4 +103,14 @@ export async function program(script: string): Promise<Program> {
 /** The text of a stream, whole. */
 export async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
   return await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).text();
+}
+
+/** What an error is to be, for `assert.rejects`. */
+export function code(expected: string, words: RegExp) {
+  return (thrown: unknown) => {
+    assert.ok(thrown instanceof FleetboxError, String(thrown));
+    assert.equal(thrown.code, expected, thrown.message);
+    assert.match(thrown.message, words);
+    return true;
+  };
 }

@@ -12,7 +12,7 @@
 import { pause, startLimit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../../system/files.ts";
-import { makeMemberDirectory, type Store } from "../../store.ts";
+import { machineSockets, makeMemberDirectory, type Store } from "../../store.ts";
 import { removeEmptyDirectory } from "../../store/unmade.ts";
 import { connectUnix, isAnswered, readLines } from "../../system/sockets.ts";
 import { decodeReply, encodeLine, type JsonRequest, type MemberReport, REPLY_TIMEOUT_MS } from "../../wire.ts";
@@ -104,13 +104,12 @@ export class Claims {
   async sweep(names: readonly string[]): Promise<void> {
     await this.store.withClaimLock(async () => {
       for (const name of names) {
-        const { socket, pid, qmpSocket, netSocket, consoleSocket, snapshotSocket } = this.store.member(name);
+        const paths = this.store.member(name);
+        const { socket, pid } = paths;
         if (await isAnswered(socket)) continue;
         removeIfThere(pid);
         removeEmptyDirectory(this.store, name);
-        for (
-          const path of [socket, this.store.controlSocket(name), qmpSocket, netSocket, consoleSocket, snapshotSocket]
-        ) {
+        for (const path of [socket, this.store.controlSocket(name), ...machineSockets(paths)]) {
           if (!await isAnswered(path)) removeIfThere(path);
         }
       }

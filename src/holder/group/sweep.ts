@@ -1,7 +1,7 @@
 /** Takes away what a group has in the store's `run`. What cannot be removed is in the log: the next holder sweeps it. */
 
 import { removeIfThere } from "../../system/files.ts";
-import type { Store } from "../../store.ts";
+import { machineSockets, type Store } from "../../store.ts";
 import { log } from "../log.ts";
 import type { Holdings } from "./life.ts";
 
@@ -10,10 +10,7 @@ export function sweepGroup(store: Store, id: string, names: readonly string[], h
   const paths = store.group(id);
   if (holds === "record") removeQuietly([paths.record]); // what else is in `run` belongs to others
   if (holds !== "members") return;
-  const sockets = names.map((name) => store.member(name))
-    .flatMap((
-      { qmpSocket, netSocket, consoleSocket, snapshotSocket },
-    ) => [qmpSocket, netSocket, consoleSocket, snapshotSocket]);
+  const sockets = names.flatMap((name) => machineSockets(store.member(name)));
   removeQuietly([...sockets, ...Object.values(paths)]);
 }
 

@@ -3,7 +3,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { removeIfThere } from "../../system/files.ts";
-import type { MemberPaths } from "../../store.ts";
+import { machineSockets, type MemberPaths } from "../../store.ts";
 import { hasDisk } from "../../store/disk.ts";
 import type { Rung } from "../../vmm/contract.ts";
 import { endProcesses } from "../../system/end_processes.ts";
@@ -67,7 +67,5 @@ export async function endOrphan(
     });
   }
   await endProcesses([process], `The machine of "${name}"`);
-  for (const socket of [paths.qmpSocket, paths.netSocket, paths.consoleSocket, paths.snapshotSocket]) {
-    removeIfThere(socket);
-  }
+  for (const socket of machineSockets(paths)) removeIfThere(socket);
 }

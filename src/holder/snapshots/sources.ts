@@ -18,7 +18,6 @@ import {
   withSnapshotLock,
 } from "../../store/snapshots.ts";
 import type { HypervisorHost } from "../host.ts";
-import type { Identity } from "../member/identity.ts";
 
 export interface SavedSource {
   kind: "template" | "checkpoint" | "suspended";
@@ -59,11 +58,6 @@ function thereIsNone(name: string): FleetboxError {
   return new FleetboxError("not-found", `There is no checkpoint "${name}"`, {
     hint: "List them: fleetbox checkpoint ls",
   });
-}
-
-/** Who a member of a checkpoint was on its network, and is again. */
-export function identityAtSave({ host_name, ip, mac }: SavedMember): Identity {
-  return { hostName: host_name, ip, mac };
 }
 
 export function checkpointSource(store: Store, checkpoint: string, was: string, saved: SavedMember): SavedSource {

@@ -5,10 +5,9 @@
  * start. Egress and access to the host are none either: the switch sees to them, not the guest.
  */
 
-import { createHash } from "node:crypto";
 import { digestOfDirectory } from "../../guest/directory_digest.ts";
 import type { Image } from "../../image/image.ts";
-import type { MemberConfig } from "../../store.ts";
+import { digestOf, type MemberConfig } from "../../store.ts";
 
 /** Each part by its name in words, which `--verbose` prints. */
 export type TemplateParts = Record<string, string>;
@@ -38,23 +37,19 @@ export async function templateParts({ config, image, publicKey, hypervisor }: Ma
     memory: `${memory_mb} MiB`,
     disk: `${disk_mb} MiB`,
     address: `${ip} ${mac}`,
-    login: `${user} ${digest(publicKey)}`,
-    "user-data": user_data === undefined ? "none" : digest(user_data),
-    "shared directories": shared.length === 0 ? "none" : digest(shared.join("\n")),
+    login: `${user} ${digestOf(publicKey)}`,
+    "user-data": user_data === undefined ? "none" : digestOf(user_data),
+    "shared directories": shared.length === 0 ? "none" : digestOf(shared.join("\n")),
     hypervisor,
   };
 }
 
 /** 16 hexadecimal digits. Pure. */
 export function templateKey(parts: TemplateParts): string {
-  return digest(JSON.stringify(Object.entries(parts).sort(([a], [b]) => a < b ? -1 : 1)));
+  return digestOf(JSON.stringify(Object.entries(parts).sort(([a], [b]) => a < b ? -1 : 1)));
 }
 
 /** The names of the parts that differ. Pure. */
 export function differingParts(one: TemplateParts, other: TemplateParts): string[] {
   return [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((name) => one[name] !== other[name]);
-}
-
-function digest(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }

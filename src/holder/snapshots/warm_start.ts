@@ -15,7 +15,6 @@ import {
   type TemplateManifest,
   templates,
 } from "../../store/snapshots.ts";
-import type { Driver } from "../../vmm/contract.ts";
 import type { HypervisorHost } from "../host.ts";
 import type { SavedSource } from "./sources.ts";
 import { differingParts, templateKey, type TemplateParts, templateParts } from "./template_key.ts";
@@ -40,13 +39,12 @@ export interface WarmPlan {
 
 interface WarmContext {
   store: Store;
-  driver: Pick<Driver, "snapshotSupport">;
   host: HypervisorHost;
 }
 
 /** Never throws: what it cannot find out is a reason to boot. */
 export async function planWarm(
-  { store, driver, host }: WarmContext,
+  { store, host }: WarmContext,
   config: MemberConfig,
   image: Image,
   publicKey: string,
@@ -56,10 +54,8 @@ export async function planWarm(
     const budget = templateBudget();
     if (budget === 0) return { whyCold: "FLEETBOX_TEMPLATES is 0" };
     if (options.cold && options.no_template) return { whyCold: "--cold was asked for" };
-    const { binary, accelerator } = await host.choice(image.arch);
-    const support = await driver.snapshotSupport(binary, accelerator.accelerator);
-    if (support.kind === "unavailable") return { whyCold: support.reason };
-    const parts = await templateParts({ config, image, publicKey, hypervisor: support.facts });
+    const hypervisor = await host.snapshotFacts(image.arch);
+    const parts = await templateParts({ config, image, publicKey, hypervisor });
     const key = templateKey(parts);
     const next = options.no_template ? undefined : { key, parts };
     if (options.cold) return { whyCold: "--cold was asked for", next };

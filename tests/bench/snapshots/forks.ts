@@ -2,7 +2,7 @@
 
 import type { Store } from "../../../src/store.ts";
 import { type Bench, inTurn, median, round, type Row, sleep, timeFleetbox } from "../bench.ts";
-import { breakdown, up } from "../up.ts";
+import { ratioRow, up } from "../up.ts";
 import { memoryOfCopies, snapshotByHand } from "./by_hand.ts";
 import {
   fork,
@@ -10,7 +10,6 @@ import {
   OF_A_RESTORE,
   pssMiB,
   removeAll,
-  roundedMs,
   SETTLE_MS,
   untilExecuted,
   usedStore,
@@ -31,15 +30,16 @@ export async function forkedThree(bench: Bench): Promise<Row[]> {
     () => timed("fork of three, exec true in each", () => fork(store, "seeded", `run${++count}`)),
     () => timed("warm up a,b,c, exec true in each", () => warmUp(store, "a,b,c")),
   );
-  return [{
-    what: "fork of three micro, until exec true in each",
-    measured: median(roundedMs(forks)),
-    unit: "ms",
-    against: { what: "warm up a,b,c, until exec true in each", value: median(roundedMs(warm)) },
-    limit: { kind: "ratio", value: 1.1 },
-    runs: { measured: roundedMs(forks), against: roundedMs(warm) },
-    note: breakdown(forks, warm, OF_A_RESTORE),
-  }];
+  return [
+    ratioRow(
+      "fork of three micro, until exec true in each",
+      forks,
+      "warm up a,b,c, until exec true in each",
+      warm,
+      1.1,
+      OF_A_RESTORE,
+    ),
+  ];
 }
 
 /** Row `fork-memory`: each fork is a group of its own. What is around its machine is told, and has no limit. */

@@ -3,7 +3,7 @@
 import { chooseAccelerator } from "../../../src/vmm/qemu/accelerator.ts";
 import { findQemu } from "../../../src/vmm/qemu/program.ts";
 import type { Store } from "../../../src/store.ts";
-import { type Bench, round, sleep, timeFleetbox } from "../bench.ts";
+import { type Bench, sleep, timeFleetbox } from "../bench.ts";
 import type { Stages } from "../bare_qemu.ts";
 import { timeStart, type Up, up } from "../up.ts";
 
@@ -98,8 +98,4 @@ export function pssMiB(pid: number): number {
 /** Writes back what earlier runs have written, so that no figure pays for another one's disk. */
 export async function quietDisk(): Promise<void> {
   await new Deno.Command("sync").output();
-}
-
-export function roundedMs(results: readonly { ms: number }[]): number[] {
-  return results.map(({ ms }) => round(ms));
 }

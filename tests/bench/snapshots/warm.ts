@@ -2,26 +2,19 @@
 
 import type { Store } from "../../../src/store.ts";
 import { provideCachedImage } from "../../distro/images.ts";
-import type { Stages } from "../bare_qemu.ts";
-import { type Bench, inTurn, median, round, type Row } from "../bench.ts";
-import { breakdown, up } from "../up.ts";
+import { type Bench, inTurn, round, type Row } from "../bench.ts";
+import { ratioRow, type Timed, up } from "../up.ts";
 import { restoreOnce, snapshotByHand } from "./by_hand.ts";
 import {
   makeTemplates,
   OF_A_RESTORE,
   quietDisk,
   removeAll,
-  roundedMs,
   untilExecuted,
   untilTemplates,
   usedStore,
   warmUp,
 } from "./own.ts";
-
-interface Timed {
-  ms: number;
-  stages: Stages;
-}
 
 /** A Debian's cold start takes half a minute without KVM. */
 const DEBIAN_RUNS = 3;
@@ -37,15 +30,16 @@ export async function warmThree(bench: Bench): Promise<Row[]> {
     () => warmRun(bench, own, () => untilExecuted(own, () => warmUp(own, "a,b,c")), "warm up a,b,c, exec true in each"),
     () => restoreOnce(bench, bare, 3),
   );
-  return [{
-    what: "warm up a,b,c, until exec true in each",
-    measured: median(roundedMs(ours)),
-    unit: "ms",
-    against: { what: "three QEMUs restored by hand, until ssh true in each", value: median(roundedMs(theirs)) },
-    limit: { kind: "ratio", value: 1.3 },
-    runs: { measured: roundedMs(ours), against: roundedMs(theirs) },
-    note: breakdown(ours, theirs, OF_A_RESTORE),
-  }];
+  return [
+    ratioRow(
+      "warm up a,b,c, until exec true in each",
+      ours,
+      "three QEMUs restored by hand, until ssh true in each",
+      theirs,
+      1.3,
+      OF_A_RESTORE,
+    ),
+  ];
 }
 
 /** Row `warm-many`: many members. */
@@ -60,15 +54,16 @@ export async function warmMany(bench: Bench): Promise<Row[]> {
     () => warmRun(bench, own, () => warmUp(own, "node", options), `warm up node -n ${count}`),
     () => restoreOnce(bench, bare, count),
   );
-  return [{
-    what: `warm up node -n ${count}, until it has returned`,
-    measured: median(roundedMs(ours)),
-    unit: "ms",
-    against: { what: `${count} QEMUs restored by hand, until ssh true in each`, value: median(roundedMs(theirs)) },
-    limit: { kind: "ratio", value: 1.3 },
-    runs: { measured: roundedMs(ours), against: roundedMs(theirs) },
-    note: breakdown(ours, theirs, OF_A_RESTORE),
-  }];
+  return [
+    ratioRow(
+      `warm up node -n ${count}, until it has returned`,
+      ours,
+      `${count} QEMUs restored by hand, until ssh true in each`,
+      theirs,
+      1.3,
+      OF_A_RESTORE,
+    ),
+  ];
 }
 
 /** Row `warm-one`: one micro, `up` to exit. */
@@ -80,15 +75,7 @@ export async function warmOne(bench: Bench): Promise<Row[]> {
     () => warmRun(bench, store, () => warmUp(store, "a"), "warm up a"),
     () => warmRun(bench, store, () => up(store, "a", ["--cold"]), "up a --cold"),
   );
-  return [{
-    what: "warm up of one micro, until it has returned",
-    measured: median(roundedMs(warm)),
-    unit: "ms",
-    against: { what: "up --cold", value: median(roundedMs(cold)) },
-    limit: { kind: "ratio", value: 0.25 },
-    runs: { measured: roundedMs(warm), against: roundedMs(cold) },
-    note: breakdown(warm, cold, OF_A_RESTORE),
-  }];
+  return [ratioRow("warm up of one micro, until it has returned", warm, "up --cold", cold, 0.25, OF_A_RESTORE)];
 }
 
 /** Row `warm-debian`: left out, and told, where the tests' cache has no Debian. */
@@ -104,15 +91,9 @@ export async function warmDebian(bench: Bench): Promise<Row[]> {
     () => timed("warm up of a Debian, exec true", () => warmUp(store, "a", DEBIAN)),
     () => timed("up --cold of a Debian, exec true", () => up(store, "a", [...DEBIAN, "--cold"])),
   );
-  return [{
-    what: "warm up of a Debian 12, until exec true",
-    measured: median(roundedMs(warm)),
-    unit: "ms",
-    against: { what: "up --cold, until exec true", value: median(roundedMs(cold)) },
-    limit: { kind: "ratio", value: 0.1 },
-    runs: { measured: roundedMs(warm), against: roundedMs(cold) },
-    note: breakdown(warm, cold, OF_A_RESTORE),
-  }];
+  return [
+    ratioRow("warm up of a Debian 12, until exec true", warm, "up --cold, until exec true", cold, 0.1, OF_A_RESTORE),
+  ];
 }
 
 /** Row `template`: what taking one costs the `up` that takes it. A new store each time, for it has no template. */
@@ -131,15 +112,7 @@ export async function takenTemplate(bench: Bench): Promise<Row[]> {
     () => run([], 1, "up a, with a template"),
     () => run(["--no-template"], 0, "up a --no-template"),
   );
-  return [{
-    what: "cold up of one micro that takes a template",
-    measured: median(roundedMs(taken)),
-    unit: "ms",
-    against: { what: "up --no-template", value: median(roundedMs(plain)) },
-    limit: { kind: "ratio", value: 1.1 },
-    runs: { measured: roundedMs(taken), against: roundedMs(plain) },
-    note: breakdown(taken, plain),
-  }];
+  return [ratioRow("cold up of one micro that takes a template", taken, "up --no-template", plain, 1.1)];
 }
 
 /** A start of ours, timed by itself; its members are removed again. */
