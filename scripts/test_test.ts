@@ -44,6 +44,7 @@ Deno.test("scripts/test counts what fails twice as failed, not as flaky; and not
   assert.equal(code, 1, lines.join("\n"));
   assert.deepEqual(lines.slice(-2), ["1 flaky", "2 passed, 1 failed"]);
   assert.deepEqual(lines.filter((line) => /flaky: some: bad \(/.test(line)), []);
+  assert.match(closing(lines), /^test: failed: some: bad \(.*\)\n {2}error: Error: always$/m);
 
   const good = await run({ "some_test.ts": 'Deno.test("good", () => {});' }, "some|deno|ROOT/some_test.ts");
   assert.equal(good.code, 0, good.lines.join("\n"));
@@ -74,6 +75,13 @@ if [ -e "$SEEN" ]; then echo "ok 2 - second"; else : >"$SEEN"; echo "not ok 2 - 
   assert.ok(lines.includes("test: flaky: some: second"), lines.join("\n"));
 });
 
+Deno.test("scripts/test counts a program that has no result as a failure, whatever its exit code", async () => {
+  const { code, lines } = await run({ "program": "#!/bin/sh\necho nothing\n" }, "some|ROOT/program|");
+  assert.equal(code, 1, lines.join("\n"));
+  assert.deepEqual(lines.slice(-2), ["0 flaky", "0 passed, 1 failed"]);
+  assert.match(closing(lines), /ended with code 0 and 0 results\n {2}nothing$/);
+});
+
 Deno.test("scripts/test counts a file that a suite leaves behind as a failure that has a name", async () => {
   const leaves = 'Deno.test("leaves", () => { Deno.makeTempFileSync(); });';
   const { code, lines } = await run({ "some_test.ts": leaves }, "some|deno|ROOT/some_test.ts");
@@ -82,11 +90,12 @@ Deno.test("scripts/test counts a file that a suite leaves behind as a failure th
   assert.match(closing(lines), /^test: failed: some: files left behind\n {2}\/tmp\/fbt\.\S+$/m);
 });
 
-/** What is repeated right before the closing lines. */
+/** What is repeated right before the closing lines: what failed is the last. */
 function closing(lines: string[]): string {
-  const at = lines.lastIndexOf("test: once more, the beginning of each error:");
+  const at = lines.findLastIndex((line) => line.startsWith("test: once more, the beginning of each error ("));
   assert.ok(at >= 0, lines.join("\n"));
-  return lines.slice(at + 1, lines.indexOf("", at)).join("\n");
+  assert.match(lines.at(-2)!, /^\d+ flaky$/);
+  return lines.slice(at + 1, -2).join("\n");
 }
 
 Deno.test("scripts/test repeats each failure's name and the first lines of its error right before its closing lines", async () => {
