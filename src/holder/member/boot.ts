@@ -18,7 +18,7 @@ import type { Machine, MachineExit, MachineSpec } from "../../vmm/contract.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import { log } from "../log.ts";
 import { hostNameAtSave } from "../snapshots/sources.ts";
-import { takeTemplate } from "../snapshots/take_template.ts";
+import { ComingTemplate } from "../snapshots/take_template.ts";
 import { planWarm } from "../snapshots/warm_start.ts";
 import { endEarly, tooLate } from "./boot_failure.ts";
 import { advance, connect, holdMachine, runs, specOf } from "./boot_steps.ts";
@@ -130,13 +130,14 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
   if (source) return await startSaved(boot, spec.value, command, source);
   const run = holdMachine(boot, await context.driver.start(spec.value, signal));
   run.command = command;
+  const isReady = options.ready !== "ssh" || prepared.image.cloudInit === false;
+  await using template = created && next && isReady ? new ComingTemplate({ member, prepared, next }) : undefined;
   run.ssh = await connect(boot);
   await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
-  const isReady = options.ready !== "ssh" || boot.hasCloudInit === false;
   const problem = options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
   // A guest that refuses our key could not be told what has changed since.
-  if (created && next && isReady && !problem && boot.denied === "") {
-    const rest = await takeTemplate({ member, run, prepared, next, signal });
+  if (template && !problem && boot.denied === "") {
+    const rest = await template.take(run.machine, signal);
     if (rest) context.later(rest());
   }
   runs(boot, run, problem);

@@ -31,7 +31,7 @@ interface ResumerOptions {
   name: string;
   /** Resumes the machine. */
   resume: () => Promise<void>;
-  /** The free bytes, for this user. @default by statfs(2) */
+  /** The free bytes, for this user. @default as `df` says */
   free?: (dir: string) => Promise<number>;
   /** @default 500 */
   lookMs?: number;

@@ -2,18 +2,18 @@
  * Takes a template of a new member that has just become ready, before anybody is told that it runs: so nothing of its user's
  * is in it.
  *
- * The machine is paused for as long as its devices and its memory are copied. Making the copy last, and visible, comes
- * after it goes on. Whatever fails, the machine goes on, and there is no template.
+ * What waits for the disk is made ready while the machine boots. It is paused for as long as its devices and its memory are
+ * copied. Making the copy last, and visible, comes after it goes on. Whatever fails, the machine goes on, and there is no template.
  */
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import { exists } from "../../system/files.ts";
 import { freeBytes } from "../../system/free_bytes.ts";
 import { discardMaking, newMaking, publishTemplate, snapshotFilesIn } from "../../store/snapshots.ts";
-import type { MachineRun } from "../member/machine_run.ts";
+import type { Machine } from "../../vmm/contract.ts";
 import type { Member } from "../member/member.ts";
 import type { Prepared } from "../member/prepare.ts";
-import { finishFreeze, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
+import { finishFreeze, type FrozenDisk, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
 import { describe, log } from "../log.ts";
 import type { NextTemplate } from "./warm_start.ts";
 
@@ -22,46 +22,86 @@ const SPARE_BYTES = 512 * 1024 * 1024;
 
 export interface TemplateRequest {
   member: Member;
-  run: MachineRun;
   prepared: Prepared;
   next: NextTemplate;
-  signal: AbortSignal;
 }
 
-/**
- * Saves the machine. @returns the rest of the work, which is done while the machine runs; undefined: there is no template.
- * @throws the signal's reason; {FleetboxError} `failed`: the machine cannot go on
- */
-export async function takeTemplate(request: TemplateRequest): Promise<(() => Promise<void>) | undefined> {
-  const { member, run: { machine }, prepared, signal } = request;
-  const { name, paths, context: { store } } = member;
-  let making: string | undefined;
-  try {
-    await checkRoom(store.root, prepared.config.memory_mb);
-    making = newMaking(store);
-    const files = snapshotFilesIn(making);
-    const frozen = await prepareFreeze(member);
-    await machine.pause();
+/** What a template needs, made ready while the machine boots: that waits for the disk, and a boot for the processor. */
+interface Ready {
+  making: string;
+  frozen: FrozenDisk;
+}
+
+/** A template that will be taken of a machine that boots. */
+export class ComingTemplate implements AsyncDisposable {
+  readonly #request: TemplateRequest;
+  readonly #ready: Promise<Ready | Error>;
+  #isTaken = false;
+
+  constructor(request: TemplateRequest) {
+    this.#request = request;
+    this.#ready = getReady(request).catch((thrown) => thrown instanceof Error ? thrown : new Error(String(thrown)));
+  }
+
+  /**
+   * Saves the machine. @returns the rest of the work, which is done while the machine runs; undefined: there is no template.
+   * @throws the signal's reason; {FleetboxError} `failed`: the machine cannot go on
+   */
+  async take(machine: Machine, signal: AbortSignal): Promise<(() => Promise<void>) | undefined> {
+    const { member } = this.#request;
     try {
-      await finishFreeze(machine, frozen);
-      await machine.save({ devices: files.devices, memory: files.memory, socket: paths.snapshotSocket }, signal);
-      if (exists(paths.efiVars)) await Deno.copyFile(paths.efiVars, files.efiVars);
-    } finally {
-      await machine.resume();
+      const ready = await this.#ready;
+      if (ready instanceof Error) throw ready;
+      await save(this.#request, ready, machine, signal);
+      this.#isTaken = true;
+      return () => publish(this.#request, ready.making);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      if ((await machine.state()).kind !== "running") throw thrown;
+      member.tell(`no template is taken: ${messageOf(thrown)}`);
+      log(`${member.name}: no template is taken: ${describe(thrown)}`);
+      return undefined;
     }
-    await removeOldDisks(store, name);
-    for (const index of prepared.config.fixtures.keys()) {
+  }
+
+  /** Nothing of one that was not taken is left. Its machine still writes to the layer then, which does no harm (`freeze.ts`). */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ready = await this.#ready;
+    if (!this.#isTaken && !(ready instanceof Error)) await discardMaking(ready.making);
+  }
+}
+
+async function getReady({ member, prepared: { config } }: TemplateRequest): Promise<Ready> {
+  const { paths, context: { store } } = member;
+  await checkRoom(store.root, config.memory_mb);
+  const making = newMaking(store);
+  try {
+    const files = snapshotFilesIn(making);
+    for (const index of config.fixtures.keys()) {
       await Deno.link(paths.sharedDirectoryImage(index), files.sharedDirectoryImage(index));
     }
-    const made = making;
-    return () => publish(request, made);
+    return { making, frozen: await prepareFreeze(member) };
   } catch (thrown) {
-    if (making) await discardMaking(making);
-    signal.throwIfAborted();
-    if ((await machine.state()).kind !== "running") throw thrown;
-    member.tell(`no template is taken: ${messageOf(thrown)}`);
-    log(`${name}: no template is taken: ${describe(thrown)}`);
-    return undefined;
+    await discardMaking(making);
+    throw thrown;
+  }
+}
+
+async function save(
+  { member }: TemplateRequest,
+  { making, frozen }: Ready,
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<void> {
+  const { paths } = member;
+  const files = snapshotFilesIn(making);
+  await machine.pause();
+  try {
+    await finishFreeze(machine, frozen);
+    await machine.save({ devices: files.devices, memory: files.memory, socket: paths.snapshotSocket }, signal);
+    if (exists(paths.efiVars)) await Deno.copyFile(paths.efiVars, files.efiVars);
+  } finally {
+    await machine.resume();
   }
 }
 
@@ -75,6 +115,7 @@ async function checkRoom(dir: string, memoryMiB: number): Promise<void> {
 async function publish({ member, next }: TemplateRequest, making: string): Promise<void> {
   const { name, config, context: { store } } = member;
   try {
+    await removeOldDisks(store, name);
     const outcome = await publishTemplate(store, making, { ...next, config: config! });
     log(`${name}: its template ${next.key}: ${outcome}`);
   } catch (thrown) {

@@ -5,7 +5,6 @@
  * start. Egress and access to the host are none either: the switch sees to them, not the guest.
  */
 
-import { digestOfDirectory } from "../../guest/directory_digest.ts";
 import type { Image } from "../../image/image.ts";
 import { digestOf, type MemberConfig } from "../../store.ts";
 
@@ -26,9 +25,10 @@ export interface MachineFacts {
 
 export async function templateParts({ config, image, publicKey, hypervisor }: MachineFacts): Promise<TemplateParts> {
   const { cpus, memory_mb, disk_mb, ip, mac, user, user_data, fixtures } = config;
-  const shared = await Promise.all(
-    fixtures.map(async ({ host_path, guest_path }) => `${guest_path} ${await digestOfDirectory(host_path)}`),
-  );
+  const shared = await Promise.all(fixtures.map(async ({ host_path, guest_path }) => {
+    const { digestOfDirectory } = await import("../../guest/directory_digest.ts"); // lazily: `node:crypto` costs some MiB
+    return `${guest_path} ${await digestOfDirectory(host_path)}`;
+  }));
   return {
     format: FORMAT,
     image: image.id,

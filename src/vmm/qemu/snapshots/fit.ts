@@ -5,8 +5,8 @@
  * An emulated CPU is QEMU's own. With KVM it is the host's, with what the host's kernel makes of it.
  */
 
-import { createHash } from "node:crypto";
 import { FleetboxError } from "../../../core/errors.ts";
+import { sha256 } from "../../../core/sha256.ts";
 import { host } from "../../../system/os.ts";
 import { run } from "../../../system/process.ts";
 import type { MachineSpec, SnapshotSupport } from "../../contract.ts";
@@ -90,5 +90,5 @@ function parts(all: string[]): string {
 }
 
 function shortDigest(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+  return sha256(text).toHex().slice(0, 16);
 }

@@ -6,7 +6,6 @@
  * in its own, or take and go wrong with later.
  */
 
-import { createHash, type Hash } from "node:crypto";
 import { FleetboxError, isNotFound, messageOf } from "../../../core/errors.ts";
 import { writeAll } from "../../../core/bytes.ts";
 
@@ -34,17 +33,21 @@ export interface SavedState extends Fit {
 export async function receiveState(source: Pick<Deno.Conn, "read">, path: string, fit: Fit): Promise<void> {
   using file = await Deno.open(path, { write: true });
   await file.seek(HEADER_BYTES, Deno.SeekMode.Start);
-  const hash = createHash("sha256");
   const buffer = new Uint8Array(PIECE_BYTES);
-  let bytes = 0;
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   for (let count; (count = await source.read(buffer)) !== null;) {
-    const piece = buffer.subarray(0, count);
-    hash.update(piece);
-    bytes += count;
+    const piece = buffer.slice(0, count);
+    pieces.push(piece);
     await writeAll(file, piece);
   }
+  const content = new Uint8Array(await new Blob(pieces).arrayBuffer());
   await file.seek(0, Deno.SeekMode.Start);
-  await writeAll(file, header({ ...fit, bytes, sha256: hash.digest("hex") }));
+  await writeAll(file, header({ ...fit, bytes: content.length, sha256: await sha256Of(content) }));
+}
+
+/** Web Crypto's, which takes all of it at once: it is a few MiB, and `node:crypto` costs a holder more than that for good. */
+async function sha256Of(content: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", content)).toHex();
 }
 
 function header(state: SavedState): Uint8Array {
@@ -76,27 +79,21 @@ export async function readState(path: string): Promise<SavedState> {
   for (let count; filled < HEADER_BYTES && (count = await file.read(first.subarray(filled))) !== null;) filled += count;
   const state = parseHeader(new TextDecoder().decode(first.subarray(0, filled)));
   if (state === undefined) throw damaged(path, "it does not begin as one");
-  const hash = createHash("sha256");
-  const bytes = await eachPiece(file, (piece) => void hash.update(piece));
+  const bytes = (await file.stat()).size - HEADER_BYTES;
   if (bytes !== state.bytes) throw damaged(path, `it has ${bytes} bytes, expected ${state.bytes}`);
-  if (digest(hash) !== state.sha256) throw damaged(path, "its content is not what was written");
+  const content = new Uint8Array(bytes);
+  let at = 0;
+  for (let count; at < bytes && (count = await file.read(content.subarray(at))) !== null;) at += count;
+  if (await sha256Of(content) !== state.sha256) throw damaged(path, "its content is not what was written");
   return state;
 }
-
-const digest = (hash: Hash) => hash.digest("hex");
 
 /** Plays a state that {@link readState} has found to be sound. */
 export async function playState(path: string, target: Pick<Deno.UnixConn, "write">): Promise<void> {
   using file = await Deno.open(path);
   await file.seek(HEADER_BYTES, Deno.SeekMode.Start);
-  await eachPiece(file, (piece) => writeAll(target, piece));
-}
-
-async function eachPiece(file: Deno.FsFile, use: (piece: Uint8Array) => void | Promise<void>): Promise<number> {
   const buffer = new Uint8Array(PIECE_BYTES);
-  let bytes = 0;
-  for (let count; (count = await file.read(buffer)) !== null; bytes += count) await use(buffer.subarray(0, count));
-  return bytes;
+  for (let count; (count = await file.read(buffer)) !== null;) await writeAll(target, buffer.subarray(0, count));
 }
 
 /** @internal A header's content, or undefined. */
