@@ -7,13 +7,22 @@ import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 const WARM = /^a: running \([\d.]+ s, warm\)$/m;
 const COLD = /^a: running \([\d.]+ s\)$/m;
 
-const templates = (box: Sandbox) => {
+const entries = (box: Sandbox, within: string) => {
   try {
-    return [...Deno.readDirSync(`${box.home}/snapshots/templates`)].map(({ name }) => name);
+    return [...Deno.readDirSync(`${box.home}/snapshots/${within}`)].map(({ name }) => name);
   } catch {
     return [];
   }
 };
+
+const templates = (box: Sandbox) => entries(box, "templates");
+
+
+/** What is made in the store's snapshots and not there yet. */
+const made = (box: Sandbox) => entries(box, "").filter((name) => /making/.test(name));
+
+const disks = (box: Sandbox) =>
+  [...Deno.readDirSync(box.store.member("a").dir)].map(({ name }) => name).filter((name) => /^disk/.test(name));
 
 /** `up a`, whose template is there afterwards, and the member no more. */
 async function taken(box: Sandbox): Promise<void> {
@@ -59,6 +68,36 @@ test("a template that does not work is removed with one line, and the member boo
     assert.deepEqual(templates(box), []);
     await box.ok("rm", "a");
   }
+});
+
+test("a boot that fails, is stopped or loses its holder while its template is made ready leaves none, and a member that starts", async () => {
+  await using box = await sandbox({ fakeQemu: { "*": { ssh: "never" } }, fakeSsh: true, templates: true });
+  const isReady = () => box.store.config("a")?.disk_file !== undefined;
+  await box.fails(4, /did not answer on its SSH port/, "up", "a", "--timeout", "3s"); // it is removed again
+  assert.deepEqual([made(box), entries(box, "layers")], [[], []]);
+
+  const stopped = box.start(["up", "a", "--egress", "off"]);
+  await until("its template is made ready", isReady);
+  await box.ok("stop", "--force", "a");
+  assert.equal((await stopped.done).code, 1);
+  assert.deepEqual(made(box), []);
+  box.behave({});
+  assert.match((await box.up("a")).stdout, COLD);
+  await box.ok("rm", "a");
+
+  box.behave({ "*": { ssh: "never" } });
+  const killed = box.start(["up", "a", "--egress", "off"]);
+  await until("its template is made ready", isReady);
+  await box.killHolderAlone("a");
+  await killed.done;
+  box.behave({});
+  await box.ok("stop", "--force", "a");
+  assert.match((await box.up("a")).stdout, COLD);
+  await until("it has one disk", () => disks(box).length === 1);
+  assert.deepEqual(disks(box), [box.store.config("a")!.disk_file]);
+  await until("nothing is being made", () => made(box).length === 0);
+  await box.ok("rm", "a");
+  await until("no layer is left", () => entries(box, "layers").length === entries(box, "templates").length);
 });
 
 test("image ls tells of templates, and prune removes them and no checkpoint; FLEETBOX_TEMPLATES=0 takes none", async () => {
