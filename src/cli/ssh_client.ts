@@ -62,16 +62,21 @@ export async function runClient(
       endLimit = startLimit(TERM_MS, () => kill(child, "SIGKILL"));
     });
   };
-  for (const name of names) {
-    void untilMachineEnds(store, name, over.signal).then((found) => {
-      if (found && !end) cut(isOver(name, found.why, `Boot it: fleetbox up ${name}`, found.cause));
-    });
-  }
+  const firstEnd = Promise.race(names.map(async (name) => {
+    const found = await untilMachineEnds(store, name, over.signal);
+    if (found && !end) cut(isOver(name, found.why, `Boot it: fleetbox up ${name}`, found.cause));
+  }));
   const { code } = await child.status;
+  const isBroken = isCut || code === BROKEN;
+  let why = isBroken ? end : undefined;
+  if (isBroken && !why) {
+    why = await whyBroken(store, names);
+    // It may have ended before the report of its machine's end has come, which says more.
+    if (why && !end) await within(LAST_WORDS_MS, firstEnd);
+    why = end ?? why;
+  }
   over.abort();
   endLimit();
-  const isBroken = isCut || code === BROKEN;
-  const why = isBroken ? end ?? await whyBroken(store, names) : undefined;
   if (why && !failure) warn(errorText(why, errorWidth()));
   if (complaints) {
     if (isBroken || code !== 0) warn(errorText(new FleetboxError("failed", failure!, { cause: why }), errorWidth()));

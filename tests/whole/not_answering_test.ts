@@ -79,6 +79,22 @@ test("exec, ssh and cp end with the machine, with code 255 and the reason", asyn
   );
 });
 
+test("a connection that breaks before the end of its machine is reported has the same reason", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  for (let count = 0; count < 3; count++) {
+    await box.up("a");
+    const { pid } = box.process("machine", "a");
+    const broken = box.start(["exec", "a", "--", "x"], {
+      env: clients(box, `while kill -0 ${pid} 2>/dev/null; do :; done; exit 255`),
+    });
+    await broken.printed(/connected/);
+    await box.ok("stop", "a", "--force");
+    const result = await broken.done;
+    assert.equal(result.code, 255, told(result));
+    assert.match(result.stderr, /The connection to "a" is over: it was stopped/, told(result));
+  }
+});
+
 test("cp that fails says what failed, then what scp says, and keeps its exit code", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");

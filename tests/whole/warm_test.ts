@@ -17,7 +17,6 @@ const entries = (box: Sandbox, within: string) => {
 
 const templates = (box: Sandbox) => entries(box, "templates");
 
-
 /** What is made in the store's snapshots and not there yet. */
 const made = (box: Sandbox) => entries(box, "").filter((name) => /making/.test(name));
 
