@@ -18,16 +18,18 @@
  *
  * A snapshot, where `driver.snapshotSupport()` says that there can be one:
  *   a. `machine.pause()`
- *   b. `machine.moveToOverlay(path)`   its disk is immutable from here on, and is part of the snapshot
- *   c. `machine.save(files)`           devices and memory
- *   d. `machine.resume()`              the original goes on; or it is stopped
- *   e. `driver.start(spec, signal, saved)` later, with a disk of its own over the one of b
+ *   b. `machine.save(files, { disk })` devices and memory; its disk is immutable from here on, and is part of the snapshot
+ *   c. `machine.resume()`              the original goes on; or it is stopped
+ *   d. `driver.start(spec, signal, saved)` later, with a disk of its own over the one of b
  *
  * A driver MUST be able to do all of it: what one hypervisor cannot do is no part of the contract until a caller asks what
  * the driver can do, and refuses the request in words.
  */
 
 import type { ProcessIdentity } from "../system/process.ts";
+import type { SavedMachine, SaveOptions, SnapshotFiles, SnapshotSupport } from "./snapshots.ts";
+
+export type { SavedMachine, SaveOptions, SnapshotFiles, SnapshotSupport };
 
 /** What a machine is. */
 export type Architecture = "x86_64" | "aarch64";
@@ -152,32 +154,6 @@ export interface StopOptions {
   signal?: AbortSignal;
 }
 
-/**
- * The files of a saved machine. They hold all that its memory holds, secrets too. The caller chooses their directory, makes
- * it last (by syncing what is in it, once the machine goes on) and visible (by renaming it), and removes it.
- */
-export interface SnapshotFiles {
-  /** The state of its CPUs and devices. */
-  devices: string;
-  /** Its memory, as long as the machine's; what was never used are holes. */
-  memory: string;
-  /** Where the driver may have a socket meanwhile: short enough for one, in a directory of this user alone. */
-  socket: string;
-}
-
-/** A saved machine to start from. */
-export interface SavedMachine extends SnapshotFiles {
-  /** Whether the machine stays paused until {@link Machine.resume}. @default false: it runs */
-  paused?: boolean;
-}
-
-/** Whether machines can be saved here. */
-export type SnapshotSupport =
-  /** `facts`: all of the hypervisor and the host that a restore must find equal, as a text to compare. */
-  | { kind: "available"; facts: string }
-  /** `reason`: a sentence for people. */
-  | { kind: "unavailable"; reason: string };
-
 /** A machine that runs or has ended. */
 export interface Machine {
   readonly name: string;
@@ -222,7 +198,9 @@ export interface Machine {
    * @throws {FleetboxError} `conflict`: the machine runs, is being saved, or a file is there. `unavailable`: this machine
    *   cannot be saved. `no-space`, with the room that it needs. `failed`. The signal's reason, soon after it fires.
    */
-  save(files: SnapshotFiles, signal?: AbortSignal): Promise<void>;
+  save(files: SnapshotFiles, options?: SaveOptions): Promise<void>;
+  /** What of {@link save} can be done while the machine runs, so that the pause is shorter. MAY do nothing, MUST NOT be needed. */
+  prepareSave(): Promise<void>;
   /**
    * From here on the machine, running or paused, writes its disk to `path`: an empty overlay on the file that was its disk,
    * which the caller has made, and which the machine no longer changes. Each of the two reads the same at that moment, so

@@ -3,7 +3,7 @@
  * the machine was moved to its new disk, while it is paused. Prints the layer's path.
  */
 
-import { finishFreeze, prepareFreeze, removeOldDisks } from "../../src/holder/member/freeze.ts";
+import { prepareFreeze, removeOldDisks } from "../../src/holder/member/freeze.ts";
 import { machineSpec } from "../../src/holder/member/prepare.ts";
 import { resolveImage } from "../../src/image/image.ts";
 import { Store } from "../../src/store.ts";
@@ -21,7 +21,7 @@ const machine = await qemu.adopt(machineSpec(store, config, image, host), identi
 const frozen = await prepareFreeze({ name, config, context: { store, driver: qemu } });
 await machine.pause();
 if (end !== "killed") {
-  await finishFreeze(machine, frozen);
+  await machine.moveToOverlay(frozen.next);
   await machine.resume();
   await removeOldDisks(store, name);
 }

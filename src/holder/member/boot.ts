@@ -131,13 +131,16 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
   const run = holdMachine(boot, await context.driver.start(spec.value, signal));
   run.command = command;
   const isReady = options.ready !== "ssh" || prepared.image.cloudInit === false;
-  await using template = created && next && isReady ? new ComingTemplate({ member, prepared, next }) : undefined;
+  const { machine } = run;
+  await using template = created && next && isReady
+    ? new ComingTemplate({ member, machine, prepared, next })
+    : undefined;
   run.ssh = await connect(boot);
   await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
   const problem = options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
   // A guest that refuses our key could not be told what has changed since.
   if (template && !problem && boot.denied === "") {
-    const rest = await template.take(run.machine, signal);
+    const rest = await template.take(signal);
     if (rest) context.later(rest());
   }
   runs(boot, run, problem);

@@ -4,7 +4,7 @@
  *
  *   1. `prepareFreeze(member)`            while the machine runs: it takes some ten milliseconds
  *   2. `machine.pause()`
- *   3. `finishFreeze(machine, frozen)`    then `machine.save(…)`, and `machine.resume()`
+ *   3. `machine.save(files, { disk: frozen.next })`    then `machine.resume()`
  *   4. `removeOldDisks(store, name)`      at any time later; the next `prepareFreeze` does it, too
  *
  * The layer is the disk at the moment of 3, so the machine is paused before, and runs again after it was saved: a memory
@@ -18,7 +18,7 @@ import type { MemberConfig, Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
 import { freezeDisk, unlinkFrozen } from "../../store/snapshots.ts";
 import { exists } from "../../system/files.ts";
-import type { Driver, Machine } from "../../vmm/contract.ts";
+import type { Driver } from "../../vmm/contract.ts";
 
 /** What is frozen: a {@link Member}. */
 interface FreezingMember {
@@ -52,21 +52,6 @@ export async function prepareFreeze(member: FreezingMember): Promise<FrozenDisk>
     if (member.config) member.config = { ...member.config, disk_file, layers };
     return { layer: layers![0], next: diskOf(store, frozen), old: diskOf(store, config) };
   });
-}
-
-/**
- * Moves the paused machine on: the layer does not change any more.
- * @throws {FleetboxError} `conflict`: it is not paused, or was saved and has not run since. `failed`
- */
-export async function finishFreeze(machine: Machine, { next }: FrozenDisk): Promise<void> {
-  const { kind, detail } = await machine.state();
-  if (kind !== "paused" && kind !== "io-error") {
-    throw new FleetboxError(
-      "conflict",
-      `Cannot freeze the disk of "${machine.name}": it is ${detail}, expected paused`,
-    );
-  }
-  await machine.moveToOverlay(next);
 }
 
 /** Removes the files in a member's directory that are layers now, by their other names. */

@@ -11,7 +11,7 @@ import { qemu } from "../../vmm/qemu/driver.ts";
 import { findQemu } from "../../vmm/qemu/program.ts";
 import { Workspace } from "../../../tests/fake_qemu/machine.ts";
 import { driven, filesIn } from "../../../tests/support/driven_machine.ts";
-import { finishFreeze, prepareFreeze, removeOldDisks } from "./freeze.ts";
+import { prepareFreeze, removeOldDisks } from "./freeze.ts";
 
 const code = (expected: string, message: RegExp) => (error: unknown) =>
   error instanceof FleetboxError && error.code === expected && message.test(error.message);
@@ -54,14 +54,15 @@ Deno.test("a frozen disk is a layer, and the machine goes on with the disk of it
       layers: [frozen.layer],
     });
     assert.equal(diskOf(store, member.config!), frozen.next, "the holder's own config has it, too");
+    const options = { disk: frozen.next };
     await assert.rejects(
-      finishFreeze(a.machine, frozen),
-      code("conflict", /^Cannot freeze the disk of "a": it is running, expected paused$/),
+      a.machine.save(filesIn(workspace.path), options),
+      code("conflict", /^Cannot save "a": it is running, expected paused$/),
     );
+    assert.ok(!opened(a.machine.process.pid).includes(frozen.next));
     await a.machine.pause();
-    await finishFreeze(a.machine, frozen);
+    await a.machine.save(filesIn(workspace.path), options);
     assert.ok(opened(a.machine.process.pid).includes(frozen.next));
-    await a.machine.save(filesIn(workspace.path));
     await a.machine.resume();
     assert.deepEqual(disksOf(store), ["disk-1.qcow2", "disk.qcow2"]);
     await removeOldDisks(store, "a");
@@ -79,7 +80,7 @@ Deno.test("a freeze that was begun and not finished is made good by the next one
     const second = await prepareFreeze(member);
     assert.deepEqual(member.config!.layers, [second.layer, first.layer]);
     await a.machine.pause();
-    await finishFreeze(a.machine, second);
+    await a.machine.moveToOverlay(second.next);
     await a.machine.resume();
     const files = opened(a.machine.process.pid);
     assert.deepEqual([first.next, second.next].map((path) => files.includes(path)), [false, true]);
@@ -113,8 +114,7 @@ Deno.test("real QEMU: a disk is frozen and its old name removed, again and again
       const layer = snapshotPaths(store).layer(frozen.layer);
       assert.ok(await isWritten(layer));
       await machine.pause();
-      await finishFreeze(machine, frozen);
-      await machine.save(filesIn(workspace.path, `${round}`));
+      await machine.save(filesIn(workspace.path, `${round}`), { disk: frozen.next });
       await machine.resume();
       await removeOldDisks(store, "a");
       assert.deepEqual([await isWritten(layer), await isWritten(frozen.next)], [false, true]);

@@ -11,7 +11,7 @@ import type { SavedPaths } from "../../store/snapshots.ts";
 import type { MachineRun } from "../member/machine_run.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
-import { finishFreeze, type FrozenDisk, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
+import { type FrozenDisk, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
 
 /** A member that is to be saved. */
 interface Part {
@@ -41,15 +41,17 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
   const { members, network, filesOf, freezes, whilePaused = () => Promise.resolve(), goesOn = true } = request;
   const parts: Part[] = members.map((member) => ({ member, run: runningOf(member), files: filesOf(member.name) }));
   // Before anybody is paused: a disk's new file takes a program to make.
-  if (freezes) await all(parts, async (part) => void (part.frozen = await prepareFreeze(part.member)));
+  await all(parts, async (part) => {
+    await part.run.machine.prepareSave();
+    if (freezes) part.frozen = await prepareFreeze(part.member);
+  });
   const hold = network.holdFrames();
   let isSaved = false;
   try {
     await all(parts, ({ member, run }) => member.holdStill(run));
     await all(parts, async ({ member, run: { machine }, files, frozen }) => {
-      if (frozen) await finishFreeze(machine, frozen);
       const { efiVars, snapshotSocket: socket } = member.paths;
-      await machine.save({ devices: files.devices, memory: files.memory, socket });
+      await machine.save({ devices: files.devices, memory: files.memory, socket }, { disk: frozen?.next });
       if (freezes && exists(efiVars)) await Deno.copyFile(efiVars, files.efiVars);
     });
     await whilePaused();

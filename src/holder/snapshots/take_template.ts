@@ -13,7 +13,7 @@ import { discardMaking, newMaking, publishTemplate, snapshotFilesIn } from "../.
 import type { Machine } from "../../vmm/contract.ts";
 import type { Member } from "../member/member.ts";
 import type { Prepared } from "../member/prepare.ts";
-import { finishFreeze, type FrozenDisk, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
+import { type FrozenDisk, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
 import { describe, log } from "../log.ts";
 import type { NextTemplate } from "./warm_start.ts";
 
@@ -22,6 +22,7 @@ const SPARE_BYTES = 512 * 1024 * 1024;
 
 export interface TemplateRequest {
   member: Member;
+  machine: Machine;
   prepared: Prepared;
   next: NextTemplate;
 }
@@ -47,12 +48,12 @@ export class ComingTemplate implements AsyncDisposable {
    * Saves the machine. @returns the rest of the work, which is done while the machine runs; undefined: there is no template.
    * @throws the signal's reason; {FleetboxError} `failed`: the machine cannot go on
    */
-  async take(machine: Machine, signal: AbortSignal): Promise<(() => Promise<void>) | undefined> {
-    const { member } = this.#request;
+  async take(signal: AbortSignal): Promise<(() => Promise<void>) | undefined> {
+    const { member, machine } = this.#request;
     try {
       const ready = await this.#ready;
       if (ready instanceof Error) throw ready;
-      await save(this.#request, ready, machine, signal);
+      await save(this.#request, ready, signal);
       this.#isTaken = true;
       return () => publish(this.#request, ready.making);
     } catch (thrown) {
@@ -71,9 +72,9 @@ export class ComingTemplate implements AsyncDisposable {
   }
 }
 
-async function getReady({ member, prepared: { config } }: TemplateRequest): Promise<Ready> {
+async function getReady({ member, machine, prepared: { config } }: TemplateRequest): Promise<Ready> {
   const { paths, context: { store } } = member;
-  await checkRoom(store.root, config.memory_mb);
+  await Promise.all([checkRoom(store.root, config.memory_mb), machine.prepareSave()]);
   const making = newMaking(store);
   try {
     const files = snapshotFilesIn(making);
@@ -88,17 +89,16 @@ async function getReady({ member, prepared: { config } }: TemplateRequest): Prom
 }
 
 async function save(
-  { member }: TemplateRequest,
+  { member, machine }: TemplateRequest,
   { making, frozen }: Ready,
-  machine: Machine,
   signal: AbortSignal,
 ): Promise<void> {
   const { paths } = member;
   const files = snapshotFilesIn(making);
   await machine.pause();
   try {
-    await finishFreeze(machine, frozen);
-    await machine.save({ devices: files.devices, memory: files.memory, socket: paths.snapshotSocket }, signal);
+    const { devices, memory } = files;
+    await machine.save({ devices, memory, socket: paths.snapshotSocket }, { disk: frozen.next, signal });
     if (exists(paths.efiVars)) await Deno.copyFile(paths.efiVars, files.efiVars);
   } finally {
     await machine.resume();

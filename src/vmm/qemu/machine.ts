@@ -11,6 +11,7 @@ import type {
   MachineExit,
   MachineSpec,
   MachineState,
+  SaveOptions,
   SnapshotFiles,
   StopOptions,
 } from "../contract.ts";
@@ -91,22 +92,23 @@ export class QemuMachine implements Machine {
 
   #save: { done: Promise<void>; abort: AbortController } | undefined;
 
-  async save(files: SnapshotFiles, signal?: AbortSignal): Promise<void> {
+  async prepareSave(): Promise<void> {
+    await loadSaving();
+  }
+
+  async save(files: SnapshotFiles, { disk, signal }: SaveOptions = {}): Promise<void> {
     this.#refuseWhileSaved("save");
     const abort = new AbortController();
-    const done = this.#saveTo(files, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
+    const done = this.#saveTo(files, disk, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
     this.#save = { done, abort };
     await done.finally(() => this.#save = undefined);
   }
 
-  async #saveTo(files: SnapshotFiles, signal: AbortSignal): Promise<void> {
-    const [{ saveMachine }, { hardwareFit, hostFit, qmpBuild }] = await Promise.all([
-      import("./snapshots/save.ts"),
-      import("./snapshots/fit.ts"),
-    ]);
+  async #saveTo(files: SnapshotFiles, disk: string | undefined, signal: AbortSignal): Promise<void> {
+    const [{ saveMachine }, { hardwareFit, hostFit, qmpBuild }] = await loadSaving();
     const { binary, accelerator } = this.spec;
     const fit = { host: hostFit(qmpBuild(this.qemu.qmp), binary, accelerator), hardware: hardwareFit(this.spec) };
-    await saveMachine(this.qemu, files, { label: this.#label, binary, fit, signal });
+    await saveMachine(this.qemu, files, { label: this.#label, binary, fit, disk, signal });
   }
 
   async moveToOverlay(path: string): Promise<void> {
@@ -146,6 +148,9 @@ export class QemuMachine implements Machine {
     return await this.exited;
   }
 }
+
+/** Lazily: few holders save. */
+const loadSaving = () => Promise.all([import("./snapshots/save.ts"), import("./snapshots/fit.ts")]);
 
 /** A QMP event as one of the contract; undefined for others. */
 export function machineEvent({ event, data }: QmpEvent): MachineEvent | undefined {

@@ -95,8 +95,7 @@ async function isWritten(disk: string): Promise<boolean> {
 async function snapshot(lab: Lab, machine: Machine, disk: string): Promise<{ files: SnapshotFiles; overlay: string }> {
   const [files, overlay] = [lab.files(), await lab.overlay(disk)];
   await machine.pause();
-  await machine.moveToOverlay(overlay);
-  await machine.save(files);
+  await machine.save(files, { disk: overlay });
   return { files, overlay };
 }
 
@@ -193,7 +192,7 @@ Deno.test("real QEMU: whatever ends a save, nothing of it is left, and the machi
   const isOn = () => lab.leftovers().length > 0;
   const begin = () => {
     [files, abort] = [lab.files(), new AbortController()];
-    return { work: machine.save(files, abort.signal), isOn };
+    return { work: machine.save(files, { signal: abort.signal }), isOn };
   };
   const isClean = () => !exists(files.devices) && !exists(files.memory) && lab.leftovers().length === 0;
   for (let times = 0; times < 3; times++) {

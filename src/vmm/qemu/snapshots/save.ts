@@ -1,5 +1,6 @@
 /**
- * Saves a paused machine: its devices' state and its memory, at the same time, into two files.
+ * Saves a paused machine: its devices' state and its memory, at the same time, into two files. Most of that time is the
+ * memory's, so its copying begins first, and the disk is moved meanwhile.
  *
  * Both are written aside and renamed when both are complete, the devices' state last: where that is, the rest is. QEMU
  * connects to a socket of ours for its part, because it may start no program (`SANDBOX`) and writes no file before 8.2.
@@ -11,6 +12,7 @@ import { FleetboxError, isNoSpace, isNotFound, messageOf } from "../../../core/e
 import { exists, removeIfThere, temporaryOf } from "../../../system/files.ts";
 import type { SnapshotFiles } from "../../contract.ts";
 import { checkSocketPaths } from "../arguments.ts";
+import { moveDisk } from "./disk_switch.ts";
 import { bytesOf, copyMemory, memoryFile, MIB } from "./memory.ts";
 import { cancelMigration, finalRunState, MigrationEnd, migrationError, prepareMigration } from "./migration.ts";
 import type { QemuProcess } from "../process.ts";
@@ -19,18 +21,20 @@ import { type Fit, receiveState } from "./saved_state.ts";
 /** Devices' states, at most: most of it is firmware. */
 const DEVICES_MIB = 8;
 
-export interface SaveOptions {
+export interface SaveRequest {
   /** The machine in errors: `"a"`. */
   label: string;
   /** The machine's QEMU program. */
   binary: string;
   fit: Fit;
+  /** The overlay that its disk is moved to, before the devices are saved. */
+  disk?: string;
   signal?: AbortSignal;
 }
 
 /** @see Machine.save */
-export async function saveMachine(qemu: QemuProcess, files: SnapshotFiles, options: SaveOptions): Promise<void> {
-  const { label, binary, signal } = options;
+export async function saveMachine(qemu: QemuProcess, files: SnapshotFiles, options: SaveRequest): Promise<void> {
+  const { label, binary, fit, disk, signal } = options;
   checkSocketPaths({ socket: files.socket });
   signal?.throwIfAborted();
   for (const path of [files.devices, files.memory]) {
@@ -46,11 +50,14 @@ export async function saveMachine(qemu: QemuProcess, files: SnapshotFiles, optio
   const either = signal ? AbortSignal.any([signal, first.signal]) : first.signal;
   try {
     for (const path of [devicesAside, memoryAside]) {
-      (await Deno.open(path, { write: true, createNew: true, mode: 0o600 })).close();
+      Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
     }
+    const move = async () => {
+      if (disk !== undefined) await moveDisk(qemu, label, disk);
+    };
     const halves = [
       copyMemory(memory, memoryAside, either),
-      saveDevices(qemu, files.socket, devicesAside, options.fit, either),
+      move().then(() => saveDevices(qemu, files.socket, devicesAside, fit, either)),
     ];
     for (const half of halves) half.catch((thrown) => first.abort(thrown));
     await Promise.allSettled(halves);

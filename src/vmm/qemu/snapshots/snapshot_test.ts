@@ -94,7 +94,7 @@ Deno.test("only a paused machine is saved, once at a time, into files that are n
   await assert.rejects(a.machine.save(files), code("conflict", /saved\.memory exists, expected nothing there$/));
   Deno.removeSync(files.memory);
   const abort = new AbortController();
-  const saving = a.machine.save(files, abort.signal);
+  const saving = a.machine.save(files, { signal: abort.signal });
   saving.catch(() => {});
   await until("its socket is there", () => exists(files.socket));
   await assert.rejects(a.machine.save(filesIn(workspace.path, "b")), code("conflict", /being saved/));
