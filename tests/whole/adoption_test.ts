@@ -106,7 +106,9 @@ test("a gateway that died with its holder is started with the ports that it had,
     await kill(box.process("gateway"));
     await box.ok(...command);
     await until("there is a gateway", () => box.processes("gateway").length === 1);
-    const after = await box.ls();
+    // A command waits for the adoption of its own members only.
+    let after = before;
+    await until("both have a port", async () => (after = await box.ls()).a.ssh && after.b.ssh);
     for (const name of ["a", "b"]) assert.deepEqual(after[name].ssh, before[name].ssh, `${command} ${name}`);
     // Behind the port there is the member: the fake QEMU's gateway answers when the guest does.
     assert.match(await bannerOf(after.a.ssh.port), /^SSH-2\.0/);
