@@ -1,8 +1,8 @@
 /** The part of the driver contract about saved machines: their files, and how they are saved. */
 
 /**
- * The files of a saved machine. They hold all that its memory holds, secrets too. The caller chooses their directory, makes
- * it last (by syncing what is in it, once the machine goes on) and visible (by renaming it), and removes it.
+ * The files of a saved machine. They hold all that its memory holds, secrets too. The caller chooses their directory, which
+ * MUST be of this user alone, makes it last (by syncing what is in it, once the machine goes on) and visible (by renaming it), and removes it.
  */
 export interface SnapshotFiles {
   /** The state of its CPUs and devices. */

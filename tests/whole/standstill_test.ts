@@ -44,7 +44,11 @@ async function run(): Promise<void> {
   assert.equal(JSON.parse(await half.rest()).state, "running", "the request was refused because time jumped");
   const stop = await stopping.done;
   assert.equal(stop.code, 0, told(stop));
-  assert.match(box.holderLog("a"), /b: stopped: The guest shut down$/m, `its guest did not have its full time: ${box.holderLog("a")}`);
+  assert.match(
+    box.holderLog("a"),
+    /b: stopped: The guest shut down$/m,
+    `its guest did not have its full time: ${box.holderLog("a")}`,
+  );
   assert.equal(await box.states(), "a=running b=stopped");
   assert.deepEqual(before.filter((one) => !String(one).startsWith("b:")), [
     box.process("holder").pid,

@@ -30,9 +30,15 @@ export function bytesOf(path: string): number {
   return blocks === null ? size : blocks * 512;
 }
 
-/** Copies a paused machine's memory to a file that is there. @throws {FleetboxError} `no-space`; the signal's reason */
+/**
+ * Copies a paused machine's memory to a new file, in a directory of this user alone. No file is there before: `cp` would truncate
+ * it, and what has replaced a truncated file is written to the disk as soon as it is closed (ext4's `auto_da_alloc`),
+ * which takes as long again.
+ * @throws {FleetboxError} `no-space`; the signal's reason
+ */
 export async function copyMemory(memory: string, file: string, signal: AbortSignal): Promise<void> {
   await copy(["--sparse=always", "--", memory, file], signal);
+  Deno.chmodSync(file, 0o600);
 }
 
 /** Fills the memory of a machine that has not run yet. @throws {FleetboxError}; the signal's reason */

@@ -49,9 +49,7 @@ export async function saveMachine(qemu: QemuProcess, files: SnapshotFiles, optio
   const first = new AbortController(); // of two failures: the other half is ended by it
   const either = signal ? AbortSignal.any([signal, first.signal]) : first.signal;
   try {
-    for (const path of [devicesAside, memoryAside]) {
-      Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
-    }
+    Deno.openSync(devicesAside, { write: true, createNew: true, mode: 0o600 }).close();
     const move = async () => {
       if (disk !== undefined) await moveDisk(qemu, label, disk);
     };
