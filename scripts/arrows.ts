@@ -70,7 +70,6 @@ const STAND_INS: { standIn: string; names?: string; module: string; importedAs?:
 
 /** The other npm packages of shipped code, and the one module that imports each. */
 const PACKAGES: Record<string, string> = {
-  "dns-packet": "src/network/dns.ts",
   "ssh2": "src/library/ssh/ssh2.ts",
 };
 

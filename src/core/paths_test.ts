@@ -3,7 +3,7 @@
 import * as assert from "#assert";
 import { posix } from "../system/path.ts";
 import fc from "fast-check";
-import { join, resolveFrom } from "./paths.ts";
+import { basename, join, resolveFrom } from "./paths.ts";
 
 const part = fc.oneof(
   fc.constantFrom("", ".", "..", "/", "//", "a", "b.c", "../../..", "/x/", "a//b/.", "é ü"),
@@ -22,5 +22,12 @@ Deno.test("join is that of node:path, without a slash at the end", () => {
 Deno.test("resolveFrom is resolve of node:path", () => {
   fc.assert(fc.property(part, part, (directory, path) => {
     assert.equal(resolveFrom(`/home/${directory}`, path), posix.resolve(`/home/${directory}`, path));
+  }));
+});
+
+Deno.test("basename is that of node:path", () => {
+  fc.assert(fc.property(fc.array(part, { maxLength: 3 }), (parts) => {
+    const path = parts.join("/");
+    assert.equal(basename(path), posix.basename(path));
   }));
 });

@@ -5,7 +5,7 @@
  * key into place wins. A missing public key is derived from the private one again.
  */
 
-import { join } from "../system/path.ts";
+import { join } from "../core/paths.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";

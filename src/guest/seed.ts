@@ -11,7 +11,7 @@
  * more, with a Merge-Type by which ours adds to lists and replaces nothing (cloud-init's manual, "Merging user-data").
  */
 
-import { join } from "../system/path.ts";
+import { join } from "../core/paths.ts";
 import { isNoSpace } from "../core/errors.ts";
 import { quoted } from "../core/quoting.ts";
 import { sha256 } from "../core/sha256.ts";

@@ -13,7 +13,7 @@
  */
 
 import { unlessAborted } from "../core/deadline.ts";
-import { join } from "../system/path.ts";
+import { join } from "../core/paths.ts";
 import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
 import {
   bytesUsed,

@@ -8,7 +8,7 @@
  * its image ({@link Image.id}) and is not booted on another one.
  */
 
-import { basename, isAbsolute, join } from "../system/path.ts";
+import { basename, join } from "../core/paths.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Store } from "../store.ts";
@@ -87,7 +87,7 @@ export async function resolveImage(
 
 async function locate(store: Store, ref: string, id: string | undefined, options: ResolveOptions): Promise<Image> {
   if (ref === MICRO) return describeDirectory(ref, await microDirectory(store, id));
-  const isLocal = isAbsolute(ref);
+  const isLocal = ref.startsWith("/");
   // An image in the store does not change when its alias, address or file does.
   if (id !== undefined && (!isLocal || isCompressedName(ref)) && hasImage(store, id)) {
     return describeDirectory(ref, imageDirectory(store, id));

@@ -9,7 +9,7 @@
 
 import { writeAll } from "../core/bytes.ts";
 import { variable } from "../core/environment.ts";
-import { join } from "../system/path.ts";
+import { join } from "../core/paths.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { companion } from "../system/program_info.ts";
 import { storeError } from "../system/files.ts";

@@ -4,16 +4,11 @@
  * It is the authority for `fleetbox.internal`, for single-label names, and for the reverse zone around the network;
  * nothing of these ever goes outside. Other questions go on to the gateway's DNS, or are refused when the member that
  * asks has no egress. It knows only the present: who is a member is asked anew for each question, and answers live for
- * 0 seconds, so a stop, an `up` or a join is seen at once. The messages come from guests: `dns-packet` reads and writes
- * them behind checks of the header (it would make arrays as long as the header says), no function throws, and an answer
- * repeats the question byte for byte. Formats: RFC 1035, EDNS: RFC 6891.
+ * 0 seconds, so a stop, an `up` or a join is seen at once. Formats: RFC 1035, EDNS: RFC 6891.
  */
 
-import { Buffer } from "node:buffer";
-// @ts-types="@types/dns-packet"
-import * as packets from "dns-packet";
-import type { Answer, DecodedPacket, OptAnswer, Question } from "dns-packet";
 import type { DnsHook } from "./dns_frame.ts";
+import { CLASS, type DnsQuestion, HEADER_BYTES, nameBytes, parseQuestion, TYPE, writeReply } from "./dns_message.ts";
 import { DOMAIN, SUBNET } from "./subnet.ts";
 
 export interface DnsOptions {
@@ -27,13 +22,20 @@ export interface DnsOptions {
 const TTL = 0;
 /** The UDP payload that we accept, for our OPT record (the size that DNS flag day 2020 advises). */
 const UDP_PAYLOAD = 1232;
-const HEADER_BYTES = 12;
 const REVERSE = SUBNET.reverseZone;
 const REVERSE_NAME = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/;
 
 const NOERROR = 0, FORMERR = 1, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5;
 /** An extended code: its upper bits are in the OPT record. */
 const BADVERS = 16;
+
+/** Bits of the header's second word. */
+const AUTHORITATIVE = 0x0400, RECURSION_DESIRED = 0x0100, RECURSION_AVAILABLE = 0x0080, CHECKING_DISABLED = 0x0010;
+
+interface Answer {
+  type: number;
+  data: Uint8Array;
+}
 
 /** A code with the records of the answer, or another place for the question. */
 type Decision = { code: number; answers: Answer[]; isOurs: boolean } | "pass";
@@ -58,95 +60,52 @@ export class DnsResponder implements DnsHook {
     // One question, followed at most by an OPT and a signature.
     const isPlain = view.getUint16(4) === 1 && view.getUint32(6) === 0 && view.getUint16(10) <= 2;
     if (!isPlain) return bare(message, FORMERR);
-    try {
-      return this.#answer(message, egress);
-    } catch {
-      return bare(message, FORMERR);
-    }
-  }
-
-  #answer(message: Uint8Array, egress: boolean): Uint8Array | "pass" {
-    const query = packets.decode(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
-    const question = query.questions![0];
-    const opt = query.additionals!.find((record): record is OptAnswer => record.type === "OPT");
-    if (opt && opt.ednsVersion !== 0) return this.#encode(message, query, egress, BADVERS, [], opt);
+    const question = parseQuestion(message);
+    if (!question) return bare(message, FORMERR);
+    if (question.edns) return encode(message, question, { code: BADVERS, answers: [], isOurs: false }, egress);
     const decision = this.#decide(question);
-    if (decision === "pass") return egress ? "pass" : this.#encode(message, query, egress, REFUSED, [], opt);
-    return this.#encode(message, query, egress, decision.code, decision.answers, opt, decision.isOurs);
+    if (decision !== "pass") return encode(message, question, decision, egress);
+    return egress ? "pass" : encode(message, question, { code: REFUSED, answers: [], isOurs: false }, egress);
   }
 
-  #decide(question: Question): Decision {
+  #decide(question: DnsQuestion): Decision {
     const name = question.name.toLowerCase();
-    if (name === "." || name === "") return "pass";
+    if (name === "") return "pass";
     const isReverse = name === REVERSE || name.endsWith(`.${REVERSE}`);
     const isInDomain = name === DOMAIN || name.endsWith(`.${DOMAIN}`);
     if (!isReverse && !isInDomain && name.includes(".")) return "pass";
-    if (question.class !== "IN" && question.class !== "ANY") return { code: REFUSED, answers: [], isOurs: false };
+    if (question.class !== CLASS.IN && question.class !== CLASS.ANY) {
+      return { code: REFUSED, answers: [], isOurs: false };
+    }
     if (isReverse) return this.#reverse(question, name);
     const host = isInDomain ? name.slice(0, -DOMAIN.length - 1) : name;
     const address = host === "" ? undefined : this.#options.lookup(host);
     if (address === undefined) return { code: host === "" ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
-    const wanted = question.type === "A" || isAny(question);
-    return { code: NOERROR, answers: wanted ? [record("A", question, address)] : [], isOurs: true };
+    const wanted = question.type === TYPE.A || question.type === TYPE.ANY;
+    const data = Uint8Array.from(address.split("."), Number);
+    return { code: NOERROR, answers: wanted ? [{ type: TYPE.A, data }] : [], isOurs: true };
   }
 
-  #reverse(question: Question, name: string): Decision {
+  #reverse(question: DnsQuestion, name: string): Decision {
     const octets = REVERSE_NAME.exec(name)?.slice(1).reverse();
     const member = octets && this.#options.nameOf(octets.map(Number).join("."));
     if (member === undefined) return { code: name === REVERSE ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
-    const wanted = question.type === "PTR" || isAny(question);
-    return { code: NOERROR, answers: wanted ? [record("PTR", question, `${member}.${DOMAIN}`)] : [], isOurs: true };
-  }
-
-  #encode(
-    message: Uint8Array,
-    query: DecodedPacket,
-    egress: boolean,
-    code: number,
-    answers: Answer[],
-    opt: OptAnswer | undefined,
-    isOurs = false,
-  ): Uint8Array {
-    const { AUTHORITATIVE_ANSWER, RECURSION_AVAILABLE, RECURSION_DESIRED, CHECKING_DISABLED } = packets;
-    const question = query.questions![0];
-    const reply = packets.encode({
-      type: "response",
-      id: query.id,
-      flags: (query.flags! & (RECURSION_DESIRED | CHECKING_DISABLED)) | (isOurs ? AUTHORITATIVE_ANSWER : 0) |
-        (egress ? RECURSION_AVAILABLE : 0) | (code & 15),
-      questions: [question],
-      answers,
-      additionals: opt ? [ourOpt(code >> 4)] : [],
-    });
-    // Decoding does not preserve names with a dot inside a label or bytes above 127. No host has such a name.
-    const questionEnd = HEADER_BYTES + Buffer.byteLength(question.name === "." ? "" : question.name) + 2 + 4 -
-      (question.name === "." ? 1 : 0);
-    for (let at = HEADER_BYTES; at < questionEnd; at++) {
-      if (reply[at] !== message[at]) return bare(message, code === NOERROR ? FORMERR : code & 15);
-    }
-    return reply;
+    const wanted = question.type === TYPE.PTR || question.type === TYPE.ANY;
+    const data = nameBytes(`${member}.${DOMAIN}`);
+    return { code: NOERROR, answers: wanted ? [{ type: TYPE.PTR, data }] : [], isOurs: true };
   }
 }
 
-function isAny(question: Question): boolean {
-  return (question.type as string) === "ANY";
-}
-
-function record(type: "A" | "PTR", question: Question, data: string): Answer {
-  return { type, name: question.name, ttl: TTL, class: "IN", data };
-}
-
-function ourOpt(extendedRcode: number): OptAnswer {
-  return {
-    type: "OPT",
-    name: ".",
-    udpPayloadSize: UDP_PAYLOAD,
-    extendedRcode,
-    ednsVersion: 0,
-    flags: 0,
-    flag_do: false,
-    options: [],
-  };
+function encode(
+  message: Uint8Array,
+  question: DnsQuestion,
+  { code, answers, isOurs }: Exclude<Decision, "pass">,
+  egress: boolean,
+): Uint8Array {
+  const asked = (message[2] << 8 | message[3]) & (RECURSION_DESIRED | CHECKING_DISABLED);
+  const flags = asked | (isOurs ? AUTHORITATIVE : 0) | (egress ? RECURSION_AVAILABLE : 0);
+  const ednsPayload = question.edns === undefined ? undefined : UDP_PAYLOAD;
+  return writeReply(message, question, { flags, code, answers, ttl: TTL, ednsPayload });
 }
 
 /** A reply that is a header only: the same id and opcode, a code, no question. */

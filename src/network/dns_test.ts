@@ -5,6 +5,7 @@ import fc from "fast-check";
 import * as packets from "dns-packet";
 import type { Answer, DecodedPacket, RecordType } from "dns-packet";
 import { DnsResponder } from "./dns.ts";
+import { parseQuestion } from "./dns_message.ts";
 import { dnsMessage, dnsReply, isDnsQuestion } from "./dns_frame.ts";
 import { checksum, ethernet, IPS, ipv4, MACS, octets, udp } from "./testing.ts";
 
@@ -115,16 +116,7 @@ Deno.test("other names go on with egress, and are refused without", () => {
 });
 
 Deno.test("EDNS is answered with EDNS, and only then; another version is BADVERS", () => {
-  const opt = (ednsVersion: number, options: packets.PacketOpt[] = []): Answer => ({
-    type: "OPT",
-    name: ".",
-    udpPayloadSize: 4096,
-    extendedRcode: 0,
-    ednsVersion,
-    flags: 0,
-    flag_do: false,
-    options,
-  });
+  const opt = (ednsVersion: number, options: packets.PacketOpt[] = []) => ({ ...EDNS, ednsVersion, options });
   assert.deepEqual(askFor("b").additionals, []);
   const cookie = { code: 10, data: Buffer.alloc(8) } as unknown as packets.PacketOpt;
   const polite = ask(query("b", "A", { additionals: [opt(0, [cookie])] })) as Reply;
@@ -172,13 +164,48 @@ Deno.test("a name that is not text is not a member's, and its question is repeat
     Uint8Array.from([...query("b").slice(0, 12), ...parts.flatMap((part) => [part.length, ...part]), 0, 0, 1, 0, 1]);
   const text = (value: string) => [...new TextEncoder().encode(value)];
   // One label "b.fleetbox" in "internal": reads like b.fleetbox.internal, and is not.
-  const dotted = responder(true).respond(labels(text("b.fleetbox"), text("internal")));
-  assert.ok(dotted instanceof Uint8Array);
-  assert.deepEqual([dotted.length, dotted[3] & 15], [12, 1]);
-  const binary = responder(true).respond(labels([0xff, 0xfe, 0x80]));
-  assert.ok(binary instanceof Uint8Array);
-  assert.deepEqual([binary.length, binary[3] & 15], [12, 3]);
+  const dotted = labels(text("b.fleetbox"), text("internal"));
+  assert.equal(responder(true).respond(dotted), "pass");
+  for (const [message, code] of [[dotted, 5], [labels([0xff, 0xfe, 0x80]), 3], [labels(text("b.")), 3]] as const) {
+    const reply = responder(false).respond(message);
+    assert.ok(reply instanceof Uint8Array);
+    assert.deepEqual([reply.slice(12), reply[3] & 15], [message.slice(12), code]);
+  }
 });
+
+Deno.test("a question is read as dns-packet reads it, with the records behind it", () => {
+  const label = fc.string({ unit: fc.constantFrom(..."abcXYZ019-_"), minLength: 1, maxLength: 63 });
+  const names = fc.array(label, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("."));
+  const types = fc.constantFrom("A", "PTR", "MX", "ANY");
+  fc.assert(fc.property(names, types, fc.option(fc.nat(255)), fc.boolean(), (name, type, ednsVersion, isFirst) => {
+    const opt = { ...EDNS, ednsVersion: ednsVersion ?? 0 };
+    const other: Answer = { type: "A", name, ttl: 1, class: "IN", data: "1.2.3.4" }; // its name is a pointer or not
+    const additionals = ednsVersion === null ? [other] : isFirst ? [opt, other] : [other, opt];
+    const question = parseQuestion(query(name, type, { additionals }));
+    const end = 12 + name.length + 2 + 4;
+    const code = { A: 1, PTR: 12, MX: 15, ANY: 255 }[type as "A"];
+    assert.deepEqual({ edns: undefined, ...question }, {
+      name,
+      type: code,
+      class: 1,
+      end,
+      edns: ednsVersion ?? undefined,
+    });
+  }));
+  const twice = query("b", "A", { additionals: [EDNS, EDNS] });
+  assert.equal(parseQuestion(twice), undefined, "two EDNS records");
+});
+
+const EDNS: Answer = {
+  type: "OPT",
+  name: ".",
+  udpPayloadSize: 4096,
+  extendedRcode: 0,
+  ednsVersion: 0,
+  flags: 0,
+  flag_do: false,
+  options: [],
+};
 
 Deno.test("no message makes it throw, answer an answer, or say more than it was asked", () => {
   const seeds = [
@@ -187,16 +214,7 @@ Deno.test("no message makes it throw, answer an answer, or say more than it was 
     query("12.0.88.10.in-addr.arpa", "PTR"),
     query("example.com", "TXT"),
     query("b", "A", {
-      additionals: [{
-        type: "OPT",
-        name: ".",
-        udpPayloadSize: 512,
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flags: 0,
-        flag_do: false,
-        options: [],
-      }],
+      additionals: [EDNS],
     }),
   ];
   const mutated = fc.tuple(
