@@ -62,6 +62,7 @@ export async function runHolder(argument: string): Promise<number> {
       names,
       options,
       bound: parent !== undefined,
+      isComeback: comeback !== undefined,
       onConnection: (group, name, conn) => {
         const reply = serve(group, name, conn).finally(() => replies.delete(reply));
         replies.add(reply);

@@ -4,6 +4,7 @@ import { exists, removeIfThere } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import { completeRecords, fateOf, liveMembers } from "../store/orphans.ts";
 import { removeMember } from "../store/remove.ts";
+import { isSuspended } from "../store/snapshots/suspended.ts";
 import { endProcesses } from "../system/end_processes.ts";
 import { observeGroups } from "./observe.ts";
 
@@ -22,10 +23,15 @@ export async function removeStopped(store: Store, name: string): Promise<void> {
   await removeMember(store, name);
 }
 
-/** A bound group's machines die with their holder: ends those that are still dying, or that the system does not end. */
+/**
+ * A bound group's machines die with their holder: ends those that are still dying, or that the system does not end. Ends also a
+ * machine without a holder that has not gone on from its saved state: nothing runs in it.
+ */
 async function endDoomed(store: Store, name: string): Promise<void> {
+  const isPaused = isSuspended(store, name);
   const doomed = completeRecords(store).filter((record) =>
-    record.bound && fateOf(record) === "sweep" && liveMembers(record).includes(name)
+    liveMembers(record).includes(name) &&
+    (record.bound ? fateOf(record) === "sweep" : isPaused && fateOf(record) === "adopt")
   );
   await endProcesses(doomed.map(({ hypervisors }) => hypervisors[name]), `The machine of "${name}"`);
 }

@@ -41,6 +41,9 @@ export {
 export { type CheckpointUsers, removeCheckpoint, removeTemplate, usersOfCheckpoint } from "./snapshots/remove.ts";
 export {
   discardSuspended,
+  isLinkOf,
+  isSuspended,
+  linkSuspended,
   publishSuspended,
   suspendedMaking,
   suspendedPaths,

@@ -16,7 +16,7 @@
  *     FLEETBOX_FAKE_QEMU='{"a": {"start": "die", "message": "no luck"}, "b": {"powerdown": "ignore"}, "*": {"bootMs": 5}}'
  *
  * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `snapshots.ts`, `usernet.ts`,
- * `frames.ts`, `hostile.ts`; and a fake `ssh` for its restored guests, `ssh.ts`.
+ * `written_disk.ts`, `frames.ts`, `hostile.ts`; and a fake `ssh` for its restored guests, `ssh.ts`.
  */
 
 import { dirname } from "../../src/system/path.ts";
@@ -24,6 +24,7 @@ import { runGateway } from "./usernet.ts";
 import { runGuest } from "./guest.ts";
 import { QmpServer } from "./qmp_server.ts";
 import { FakeMemory, serveSnapshots } from "./snapshots.ts";
+import { WrittenDisk } from "./written_disk.ts";
 
 export interface Behaviour {
   /** `die`: says `message` and ends with `code` before it answers. `hang`: never answers. */
@@ -222,6 +223,10 @@ async function main(args: string[]): Promise<void> {
     );
     const isIncoming = options.has("-incoming");
     if (isIncoming) qmp.status = "inmigrate";
+    const file = Deno.env.get("FLEETBOX_FAKE_QEMU_FILE");
+    const written = new WrittenDisk(file && dirname(file), memory, writable.filename[0]);
+    qmp.onRun = qmp.onPause = () => written.write();
+    if (!isIncoming) written.write();
     const guest = runGuest({
       behaviour,
       qmp,
@@ -234,7 +239,7 @@ async function main(args: string[]): Promise<void> {
       memory,
       isIncoming,
     });
-    serveSnapshots({ qmp, behaviour, guest, memory, disk: writable.filename[0] });
+    serveSnapshots({ qmp, behaviour, guest, memory, written, disk: writable.filename[0] });
   }
   qmp.serve();
 }

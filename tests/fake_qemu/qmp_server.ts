@@ -22,6 +22,9 @@ export class QmpServer {
   onPowerdown = () => {};
   /** Called when the machine is resumed: the writes that failed are tried again. */
   onCont = () => {};
+  /** Called when the machine begins to run again, and just before it is paused. */
+  onRun = () => {};
+  onPause = () => {};
   /** Commands that only some processes have. */
   readonly commands = new Map<string, (args: Json) => unknown>();
   /** Commands of the human monitor. */
@@ -146,12 +149,14 @@ export class QmpServer {
         return {};
       case "stop":
         if (this.status !== "running") return {};
+        this.onPause();
         this.status = "paused";
         this.event("STOP");
         return {};
       case "cont":
         if (this.status === "finish-migrate") throw new Refusal("GenericError", "Migration is not finalized yet");
         if (this.status === "inmigrate") return {}; // it is remembered
+        if (this.status !== "running") this.onRun();
         this.status = "running";
         this.event("RESUME");
         this.onCont();

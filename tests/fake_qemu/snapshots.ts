@@ -9,12 +9,17 @@ import type { Behaviour } from "./qemu.ts";
 import type { Guest, GuestState } from "./guest.ts";
 import { type QmpServer, Refusal } from "./qmp_server.ts";
 import { sleep } from "./qemu.ts";
+import type { WrittenDisk } from "./written_disk.ts";
 
 const TEXT_BYTES = 4096;
+/** Where what it has written is: see `written_disk.ts`. */
+const WRITTEN_AT = 2 * TEXT_BYTES;
+const WRITTEN_BYTES = 36;
 
 export class FakeMemory {
   readonly #file: Deno.FsFile | undefined;
   #text = "";
+  #written = "";
 
   /** @param place where the file has its name for a moment: a process that is killed just then leaves it there */
   constructor(isFile: boolean, sizeMiB: number, place: string) {
@@ -42,9 +47,24 @@ export class FakeMemory {
     this.#file?.seekSync(0, Deno.SeekMode.Start);
     this.#file?.writeSync(new TextEncoder().encode(`${text.slice(0, TEXT_BYTES / 4)}\n`));
   }
+
+  get written(): string {
+    if (!this.#file) return this.#written;
+    const bytes = new Uint8Array(WRITTEN_BYTES);
+    this.#file.seekSync(WRITTEN_AT, Deno.SeekMode.Start);
+    this.#file.readSync(bytes);
+    return new TextDecoder().decode(bytes);
+  }
+
+  set written(id: string) {
+    this.#written = id;
+    this.#file?.seekSync(WRITTEN_AT, Deno.SeekMode.Start);
+    this.#file?.writeSync(new TextEncoder().encode(id));
+  }
 }
 
 export interface SnapshotOptions {
+  written: WrittenDisk;
   qmp: QmpServer;
   behaviour: Behaviour;
   guest: Guest;
@@ -62,7 +82,7 @@ export function serveSnapshots(options: SnapshotOptions): void {
   serveDisks(options);
 }
 
-function serveMigration({ qmp, behaviour, guest }: SnapshotOptions): void {
+function serveMigration({ qmp, behaviour, guest, written }: SnapshotOptions): void {
   const capabilities = new Set<string>();
   let error = "";
   let cancel = () => {};
@@ -127,6 +147,7 @@ function serveMigration({ qmp, behaviour, guest }: SnapshotOptions): void {
       qmp.die("load of migration failed: Invalid argument", 1);
     }
     qmp.status = "paused";
+    written.check();
     const { onCont } = qmp;
     qmp.onCont = () => {
       qmp.onCont = onCont;
@@ -143,7 +164,7 @@ function serveMigration({ qmp, behaviour, guest }: SnapshotOptions): void {
   });
 }
 
-function serveDisks({ qmp, disk }: SnapshotOptions): void {
+function serveDisks({ qmp, disk, written }: SnapshotOptions): void {
   const nodes = new Map([["disk", disk]]);
   const locked: Deno.FsFile[] = [];
   let top = "disk";
@@ -172,6 +193,7 @@ function serveDisks({ qmp, disk }: SnapshotOptions): void {
   qmp.commands.set("blockdev-snapshot", ({ node, overlay }) => {
     if (node !== top || !nodes.has(String(overlay))) refuse(`Cannot find device='' nor node-name='${node}'`);
     top = String(overlay);
+    written.path = nodes.get(top)!;
     return {};
   });
   qmp.commands.set("blockdev-del", (args) => {

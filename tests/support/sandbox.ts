@@ -272,6 +272,15 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
+  /** Fake machines that were loaded beside a disk that does not fit, see `written_disk.ts`. */
+  torn(): string[] {
+    try {
+      return Deno.readTextFileSync(join(this.root, "torn")).trim().split("\n");
+    } catch {
+      return [];
+    }
+  }
+
   holderLog(first: string): string {
     try {
       return Deno.readTextFileSync(this.store.holderLog(first));
@@ -354,7 +363,7 @@ export class Sandbox implements AsyncDisposable {
       await child.status;
     }
     if (!this.#debris) problems.push(...this.debris().map((path) => `left behind: ${path}`));
-    problems.push(...this.#uncaught.errors);
+    problems.push(...this.torn(), ...this.#uncaught.errors);
     this.#uncaught[Symbol.dispose]();
     if (problems.length > 0) problems.push(...this.#logs());
     for (const path of this.#mounts.reverse()) await step(() => tool("umount", "-l", path));

@@ -42,7 +42,7 @@ Examples:
       const fork = async (as: string) => {
         const members = forkMembers(manifest, as);
         const names = Object.keys(members);
-        const isUnmade = isUnmadeFork(store, manifest.name);
+        const isUnmade = isUnmadeFork(store, manifest.name, members);
         await bringMembersUp({
           names,
           flags,

@@ -9,7 +9,7 @@ import { listed, MAX_NAME_LENGTH } from "../../core/names.ts";
 import type { Options } from "../../core/options.ts";
 import { exists } from "../../system/files.ts";
 import type { Store } from "../../store.ts";
-import type { CheckpointManifest } from "../../store/snapshots.ts";
+import { type CheckpointManifest, isLinkOf, snapshotPaths } from "../../store/snapshots.ts";
 import type { GroupFacts, MemberFacts } from "../observe.ts";
 import type { Plan } from "../plan.ts";
 import { isInStore } from "../remove.ts";
@@ -39,7 +39,7 @@ export function forkOptions(checkpoint: string, members: ForkMembers, options: O
 
 /**
  * The next step of a fork: its members are new, or it is refused.
- * @param isUnmade whether a stored member is what a fork left that was killed before its machine was started
+ * @param isUnmade whether a stored member is what a fork left that was killed before its machine went on
  */
 export function planFork(
   members: readonly MemberFacts[],
@@ -47,26 +47,32 @@ export function planFork(
   { checkpoint, isUnmade }: { checkpoint: string; isUnmade: (member: MemberFacts) => boolean },
 ): Plan {
   const machines = groups.flatMap(({ machinesAlive }) => machinesAlive);
+  const returning = groups.filter(({ isComingBack }) => isComingBack).flatMap(({ machinesAlive }) => machinesAlive);
   const present = members.filter(({ name, stored, report, silence }) =>
     stored || report || silence || machines.includes(name)
   );
-  const left = present.filter((one) => !one.report && !one.silence && !machines.includes(one.name) && isUnmade(one));
+  const left = present.filter((one) => !one.report && !one.silence && !returning.includes(one.name) && isUnmade(one));
   const others = present.filter((one) => !left.includes(one)).map(({ name }) => name);
   if (others.length > 0) return { step: "refuse", error: areThere(others, checkpoint) };
   if (left.length > 0) return { step: "replace", names: left.map(({ name }) => name) };
   return { step: "spawn", names: members.map(({ name }) => name), adopted: [], alsoAdopted: [] };
 }
 
-/** {@link planFork}'s question, asked of the store: nothing of a user's is in a member that has no console log yet. */
-export function isUnmadeFork(store: Store, checkpoint: string): (member: MemberFacts) => boolean {
+/**
+ * {@link planFork}'s question, asked of the store: nothing of a user's is in a member that has no console log yet, or that would go
+ * on from the checkpoint.
+ */
+export function isUnmadeFork(store: Store, checkpoint: string, members: ForkMembers): (member: MemberFacts) => boolean {
+  const { member: savedAt } = snapshotPaths(store).checkpoint(checkpoint);
   return ({ name, stored }) =>
     stored !== undefined && "config" in stored && stored.config.from_checkpoint === checkpoint &&
-    !exists(store.member(name).serialLog);
+    stored.config.disk_file === undefined && // else a restore was killed: beside it is the disk that it had before
+    (!exists(store.member(name).serialLog) || isLinkOf(store, name, savedAt(members[name])));
 }
 
 function areThere(names: string[], checkpoint: string): FleetboxError {
-  const what = names.length > 1 ? "members" : "a member";
-  return new FleetboxError("conflict", `Cannot fork "${checkpoint}": there is ${what} ${listed(names)} already`, {
+  const what = names.length > 1 ? "are members" : "is a member";
+  return new FleetboxError("conflict", `Cannot fork "${checkpoint}": there ${what} ${listed(names)} already`, {
     hint: `Choose another beginning with --as, or remove it: fleetbox rm ${names.join(" ")}`,
   });
 }

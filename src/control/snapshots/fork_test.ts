@@ -1,10 +1,10 @@
 import * as assert from "#assert";
 import { FleetboxError, hintOf, messageOf } from "../../core/errors.ts";
 import { Store } from "../../store.ts";
-import type { CheckpointManifest, SavedMember } from "../../store/snapshots.ts";
+import { type CheckpointManifest, linkSuspended, type SavedMember, snapshotPaths } from "../../store/snapshots.ts";
 import type { GroupFacts, MemberFacts } from "../observe.ts";
 import { absent, damaged, group, killed, served, silent, stopped } from "../testing.ts";
-import { forkMembers, forkOptions, freeBeginning, planFork, withFreeBeginning } from "./fork.ts";
+import { forkMembers, forkOptions, freeBeginning, isUnmadeFork, planFork, withFreeBeginning } from "./fork.ts";
 
 const manifest = (hostNames: Record<string, string>, name = "seeded") =>
   ({
@@ -39,7 +39,13 @@ const PLANS: [what: string, members: MemberFacts[], groups: GroupFacts[], expect
   ["a machine without a holder and a directory", [absent("x-a")], [killed("x-a", ["x-a"])], /^refuse: /],
   ["what a killed fork left", [stopped("unmade-a"), absent("unmade-b")], [], "replace unmade-a"],
   ["what another fork is just making", [served("unmade-a", "x", { state: "starting" })], [], /^refuse: /],
-  ["a killed fork's machine", [stopped("unmade-a")], [killed("x", ["unmade-a"])], /^refuse: /],
+  ["a killed fork's machine", [stopped("unmade-a")], [killed("x", ["unmade-a"])], "replace unmade-a"],
+  [
+    "one that a guardian is about to adopt",
+    [stopped("unmade-a")],
+    [group("x", ["unmade-a"], { holderAlive: false, isComingBack: true })],
+    /^refuse: /,
+  ],
 ];
 
 for (const [what, members, groups, expected] of PLANS) {
@@ -79,3 +85,30 @@ Deno.test("a fork without a name takes the first free one, and the next when ano
     Deno.removeSync(dir, { recursive: true });
   }
 });
+
+Deno.test("what a killed fork left is what would go on from the checkpoint; never what a killed restore left", async () => {
+  const root = Deno.makeTempDirSync();
+  try {
+    const store = Store.at(root);
+    const saved = snapshotPaths(store).checkpoint("seeded").member("a");
+    Deno.mkdirSync(saved.dir, { recursive: true });
+    for (const path of [saved.devices, saved.memory]) Deno.writeTextFileSync(path, "saved");
+    const { dir, serialLog } = store.member("x-a");
+    Deno.mkdirSync(dir, { recursive: true });
+    const isUnmade = isUnmadeFork(store, "seeded", { "x-a": "a" });
+    const its = (config: object) => isUnmade(stoppedWith({ from_checkpoint: "seeded", ...config }));
+    assert.ok(its({}), "its machine was not started");
+    assert.ok(!its({ from_checkpoint: "other" }));
+    Deno.writeTextFileSync(serialLog, "");
+    assert.ok(!its({}), "its machine ran");
+    await linkSuspended(store, "x-a", saved);
+    assert.ok(its({}), "its machine was started, and did not go on");
+    assert.ok(!its({ disk_file: "disk-1.qcow2" }), "it had another disk before");
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+});
+
+function stoppedWith(config: object): MemberFacts {
+  return { ...stopped("x-a"), stored: { config } } as unknown as MemberFacts;
+}

@@ -6,6 +6,7 @@ import { resolveImage } from "../../image/image.ts";
 import type { GroupRecord, Store } from "../../store.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
+import { NeverRan } from "../member/left_behind.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import type { Recovery } from "./recovery.ts";
@@ -34,14 +35,20 @@ export class Adoptions {
     network.plugEarly({ name, mac, ip, netSocket: this.store.member(name).netSocket });
   }
 
-  /** Adopts one. A failure is in the member's phase, and in the log. */
-  async run(member: Member, { process, wasRunning }: Orphan): Promise<void> {
+  /**
+   * Adopts one. A failure is in the member's phase, and in the log.
+   * @returns whether its machine was ended because nothing had run in it yet
+   */
+  async run(member: Member, { process, wasRunning }: Orphan): Promise<boolean> {
     try {
       await this.adopt(member, process, wasRunning);
+      return false;
     } catch (thrown) {
       log(`${member.name}: cannot adopt it: ${describe(thrown)}`);
+      return thrown instanceof NeverRan;
+    } finally {
+      this.#pending.delete(member.name);
     }
-    this.#pending.delete(member.name);
   }
 
   /** @throws {FleetboxError} why it cannot be adopted; its machine goes on. */

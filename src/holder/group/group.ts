@@ -50,6 +50,8 @@ interface GroupOptions {
   names: readonly string[];
   options: Options;
   bound: boolean;
+  /** Whether a guardian has started it, and no command. @default false */
+  isComeback?: boolean;
   /** Gets each connection to a member's socket. */
   onConnection: (group: Group, name: string, conn: Deno.UnixConn) => void;
 }
@@ -218,6 +220,7 @@ export class Group {
       adoptions: this.#adoptions,
       boot: (member, options) => this.#boot(member, options),
       discard: (member) => this.#discard(member),
+      leave: (member) => this.#leaves.begin(member),
     });
   }
 
@@ -260,11 +263,7 @@ export class Group {
       await this.#uses.settle(record).catch((thrown) => log(`cannot note its members' egress: ${describe(thrown)}`));
     }
     for (const name of boot) this.#uses.decide(name, this.options.options); // before the gateway: it is made for them
-    const ports = new Map<string, number>();
-    for (const [name, port] of Object.entries(record?.ssh_ports ?? {})) {
-      const ip = this.#identities.of(name)?.ip;
-      if (ip) ports.set(ip, port);
-    }
+    const ports = this.#identities.byAddress(record?.ssh_ports ?? {});
     for (const { name, wasRunning } of adopt) if (wasRunning) this.#adoptions.plugEarly(name, this.#network);
     this.#host.choice().catch(() => {}); // the dry run takes a while: begin it; a boot reports its failure
     await this.#record.note(); // before any machine runs, so that a dying holder's hypervisors can be found
@@ -278,7 +277,8 @@ export class Group {
   }
 
   async #adopt(orphan: Recovery["adopt"][number]): Promise<void> {
-    await this.#adoptions.run(this.#members.get(orphan.name)!, orphan);
+    const member = this.#members.get(orphan.name)!;
+    if (await this.#adoptions.run(member, orphan)) await this.#joins.startAgain(member, this.options.isComeback);
     void this.#record.note();
   }
 

@@ -42,6 +42,16 @@ export class Identities {
     this.#served.delete(name);
   }
 
+  /** What is known by members' names, by their addresses; of those that have none, nothing. */
+  byAddress<T>(known: Record<string, T>): Map<string, T> {
+    return new Map(
+      Object.entries(known).flatMap(([name, value]) => {
+        const ip = this.#served.get(name)?.ip;
+        return ip ? [[ip, value] as const] : [];
+      }),
+    );
+  }
+
   /** The address that a word stands for: a host name or a name in the store. */
   addressOf(word: string, isActive: (name: string) => boolean): string | undefined {
     const active = [...this.#served.values()].filter(({ name }) => isActive(name));

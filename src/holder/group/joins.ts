@@ -5,6 +5,7 @@ import type { Options } from "../../core/options.ts";
 import type { Store } from "../../store.ts";
 import { exists } from "../../system/files.ts";
 import { isAlive } from "../../system/process.ts";
+import { NeverRan } from "../member/left_behind.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { Adoptions } from "./adoptions.ts";
 import type { Claims } from "./claims.ts";
@@ -30,6 +31,8 @@ interface JoinContext {
   boot(member: Member, options: Options): Promise<void>;
   /** Removes what a failed boot created, and lets the member go. */
   discard(member: Member): Promise<void>;
+  /** Lets a member go. */
+  leave(member: Member): Promise<void>;
   /** Ends a group without members. */
   finish(): Promise<void>;
 }
@@ -69,6 +72,17 @@ export class Joins {
     const done = this.#addNew(name, options).finally(() => this.#adding.delete(name));
     this.#adding.set(name, done);
     await done;
+  }
+
+  /**
+   * Starts an adopted member again whose machine was ended because nothing had run in it.
+   * @param isComeback a guardian adopted it, and no command wants it: it leaves
+   */
+  async startAgain(member: Member, isComeback = false): Promise<void> {
+    const { boot, leave, life, options } = this.group;
+    if (isComeback || !life.isOpen) return await leave(member);
+    if (member.isStopping) return;
+    await boot(member, options).catch(() => {}); // its phase says why
   }
 
   async #addNew(name: string, options: Options): Promise<void> {
@@ -125,8 +139,12 @@ export class Joins {
     // A running machine that could not be adopted: try again, never boot a second one.
     const { stray } = member;
     if (stray && isAlive(stray)) {
-      await this.group.adoptions.adopt(member, stray, false);
-      return await member.change(options);
+      try {
+        await this.group.adoptions.adopt(member, stray, false);
+        return await member.change(options);
+      } catch (thrown) {
+        if (!(thrown instanceof NeverRan)) throw thrown; // else its machine is gone, and it starts again
+      }
     }
     await this.group.boot(member, { ...this.#inherited(), ...options });
   }

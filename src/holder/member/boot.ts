@@ -24,7 +24,7 @@ import { endEarly, tooLate } from "./boot_failure.ts";
 import { advance, connect, holdMachine, runs, specOf } from "./boot_steps.ts";
 import { Hints } from "./hints.ts";
 import type { Identity } from "./identity.ts";
-import { goOn, stateLeft } from "./left_behind.ts";
+import { goOn, NeverRan, stateLeft } from "./left_behind.ts";
 import type { Member } from "./member.ts";
 import { runOf } from "./phases.ts";
 import { type Prepared, type PreparedBoot, prepareMember } from "./prepare.ts";
@@ -190,7 +190,11 @@ export async function adoptMember(
     const problem = wasRunning || options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
     runs(boot, run, problem, since);
   } catch (thrown) {
-    throw await endEarly(boot, thrown);
+    if (!(thrown instanceof NeverRan)) throw await endEarly(boot, thrown);
+    const { now } = phases;
+    if (now.kind === "orphaned" && now.boot === boot) phases.to({ kind: "orphaned", process }); // to be started, or to leave
+    else await endEarly(boot, thrown);
+    throw thrown;
   } finally {
     boot.limit.end();
   }

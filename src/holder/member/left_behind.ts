@@ -4,30 +4,37 @@
  *
  * Paused: it is resumed, whether it was being saved or had just been restored. On another disk than its config says: the
  * config is written first, and the machine is moved now; until then the disk of the config is an empty overlay on the file
- * that it writes. Waiting for a saved state that nobody gives it any more: no guest is in it, so it is ended.
+ * that it writes. Waiting for a saved state that nobody gives it any more, or for the other members of its checkpoint: nothing
+ * has run in it yet, so it is ended, and its next start goes on from the state that it still has.
  */
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
-import { discardSuspended } from "../../store/snapshots.ts";
+import { discardSuspended, isSuspended } from "../../store/snapshots.ts";
 import type { Machine, MachineState } from "../../vmm/contract.ts";
 import { describe, log } from "../log.ts";
 import type { Member } from "./member.ts";
 
+/** A machine was ended in which nothing had run since it was started: its member can be started again. */
+export class NeverRan extends FleetboxError {}
+
+/** The run state of a paused machine that was saved. */
+const SAVED = "postmigrate";
+
 /**
  * The state of a machine that is adopted; undefined when it cannot be asked.
- * @throws {FleetboxError} `failed`: there is no guest in it; it was ended
+ * @throws {NeverRan} it was ended
  */
-export async function stateLeft({ name }: Member, machine: Machine): Promise<MachineState | undefined> {
+export async function stateLeft(
+  { name, context: { store } }: Member,
+  machine: Machine,
+): Promise<MachineState | undefined> {
   const state = await machine.state().catch((thrown) => void log(`${name}: cannot ask it: ${describe(thrown)}`));
-  if (state?.kind !== "unloaded") return state;
+  const isWaiting = state?.kind === "paused" && state.detail !== SAVED && isSuspended(store, name);
+  if (state?.kind !== "unloaded" && !isWaiting) return state;
   await machine.kill();
-  throw new FleetboxError(
-    "failed",
-    `"${name}" had not been restored when its holder was killed; nothing ran in it yet`,
-    {
-      hint: `Start it again: fleetbox up ${name}`,
-    },
-  );
+  throw new NeverRan("failed", `"${name}" had not been restored when its holder was killed; nothing ran in it yet`, {
+    hint: `Start it again: fleetbox up ${name}`,
+  });
 }
 
 /** Lets an adopted machine go on, on the disk of its config. @throws {FleetboxError} `failed`: it stays paused */

@@ -182,14 +182,15 @@ export class Member {
     this.phases.to({ kind: "paused", pause: { reason, failure }, run: now.run, from });
   }
 
-  /** Pauses it for as long as it is saved: it is told, and it goes on when the machine does. */
-  async holdStill(run: MachineRun): Promise<void> {
+  /** Pauses it while it is saved. @param onHeld called when it must be let go of, whatever comes of the pause */
+  async holdStill(run: MachineRun, onHeld: () => void): Promise<void> {
     const { now } = this.phases;
     if (now.kind !== "running" || now.run !== run) {
       throw new FleetboxError("conflict", `Cannot save "${this.name}": it does not run any more`);
     }
     const failure: WireError = { code: "conflict", message: "paused: it is being saved", causes: [] };
     this.phases.to({ kind: "paused", pause: { reason: "checkpoint", failure }, run, from: now });
+    onHeld();
     await run.machine.pause();
   }
 

@@ -10,7 +10,14 @@ import { FleetboxError } from "../../core/errors.ts";
 import { diskOf } from "../../store/disk.ts";
 import { reserveForwards } from "../../store/forwards.ts";
 import { removeOtherDisks } from "../../store/remove.ts";
-import { discardSuspended, type SavedMember, snapshotPaths, unlinkFrozen } from "../../store/snapshots.ts";
+import {
+  discardSuspended,
+  linkSuspended,
+  type SavedMember,
+  snapshotPaths,
+  suspendedPaths,
+  unlinkFrozen,
+} from "../../store/snapshots.ts";
 import { checkSharedDirectories, writeSharedDirectoryImage } from "../../guest/shared_directories.ts";
 import { ensureKey } from "../../guest/key.ts";
 import { writeSeed } from "../../guest/seed.ts";
@@ -111,6 +118,10 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
     if (source && source.kind !== "suspended") await writeWhileThere(store, config, source);
     else if (!existing || isChanged(existing, config)) await store.writeConfig(config);
     await writeFiles(store, config, image, publicKey, source);
+    if (source?.kind === "checkpoint") {
+      await linkSuspended(store, name, source.files);
+      source.files = suspendedPaths(store, name);
+    }
     return { config, image, created: !existing, source, whyCold: start.whyCold, next: start.next };
   });
 }

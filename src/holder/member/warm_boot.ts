@@ -3,6 +3,7 @@
  *
  * The machine is loaded and stays paused until its link and its ports are there, and until the other members of its checkpoint
  * have come as far. A suspended state is used up before its machine runs: it must never be loaded beside a disk that has changed.
+ * That of a checkpoint's member is one, too (`store/snapshots/suspended.ts`): a start that is cut short is made again from there.
  * A template that does not work is removed, and its member boots. The others are told, with what to do.
  */
 
@@ -45,7 +46,7 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   run.ssh = await connect(boot);
   await gate.arrive(name);
   signal.throwIfAborted();
-  if (source.kind === "suspended") await useUpSuspended(store, name);
+  if (source.kind !== "template") await useUpSuspended(store, name);
   await machine.resume();
   await renewGuest(boot, run.ssh, image, { oldHostName: source.hostName, signal: either }).catch(failed);
   if (source.kind === "template") touchTemplate(store, source.name);

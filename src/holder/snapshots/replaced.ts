@@ -6,6 +6,7 @@
  */
 
 import { removeOtherDisks } from "../../store/remove.ts";
+import { discardSuspended } from "../../store/snapshots.ts";
 import type { MemberConfig, Store } from "../../store.ts";
 import { exists } from "../../system/files.ts";
 import { describe, log } from "../log.ts";
@@ -27,7 +28,7 @@ export function replacing(config: MemberConfig, before: MemberConfig): { config:
   };
 }
 
-/** All of them go on: the disk that it had before is removed. */
+/** All of them go on: the disk that it had before is removed, and then its layers: never a layer before the disk that needs it. */
 export async function removeReplaced(member: Member): Promise<void> {
   await settle(member, async (store, now, { layers }) => {
     const config = { ...now, layers: (now.layers ?? []).filter((id) => !layers.includes(id)) };
@@ -37,11 +38,13 @@ export async function removeReplaced(member: Member): Promise<void> {
   });
 }
 
-/** One of them does not go on: it has the disk that it had before. */
+/** One of them does not go on: it has the disk that it had before, beside which the checkpoint's memory must not be loaded. */
 export async function giveBackReplaced(member: Member): Promise<void> {
-  await settle(member, async (store, _now, { config }) => {
-    await store.writeConfig(config);
+  await settle(member, async (store, now, { config }) => {
+    await discardSuspended(store, member.name);
+    await store.writeConfig({ ...config, layers: now.layers });
     removeOtherDisks(store, config);
+    await store.writeConfig(config);
     log(`${member.name}: it has the disk that it had before the restore`);
     return config;
   });

@@ -19,6 +19,8 @@ interface Part {
   run: MachineRun;
   files: SavedPaths;
   frozen?: FrozenDisk;
+  /** Whether it is paused for this. */
+  isHeld?: boolean;
 }
 
 export interface SaveRequest {
@@ -48,7 +50,9 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
   const hold = network.holdFrames();
   let isSaved = false;
   try {
-    await all(parts, ({ member, run }) => member.holdStill(run));
+    await all(parts, async (part) => {
+      await part.member.holdStill(part.run, () => part.isHeld = true);
+    });
     await all(parts, async ({ member, run: { machine }, files, frozen }) => {
       const { efiVars, snapshotSocket: socket } = member.paths;
       await machine.save({ devices: files.devices, memory: files.memory, socket }, { disk: frozen?.next });
@@ -58,7 +62,8 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
     isSaved = true;
   } finally {
     if (goesOn || !isSaved) {
-      await Promise.all(parts.map(({ member, run }) => member.letGo(run)));
+      const held = parts.filter(({ isHeld }) => isHeld); // another is paused for another reason
+      await Promise.all(held.map(({ member, run }) => member.letGo(run)));
     }
     hold[Symbol.dispose]();
   }
