@@ -7,6 +7,10 @@
  * holder, as it is; all can be stopped, whatever state they were in; no process is left, every disk is there and whole;
  * `up` of all of them succeeds, what guests had synced is there; and when they are stopped again the store has nothing
  * but the members. A failure names the seed and the round, and lists what was done.
+ *
+ * Rounds also save, fork, restore and suspend members (`snapshots.ts`): every checkpoint that is listed can be read, and at the
+ * round's end forked; no layer that something reads is gone; a machine's memory is never loaded beside a disk that does not
+ * fit; the last such command, once more, succeeds, or is refused because it has been done.
  */
 
 import { isAlive } from "../../src/system/process.ts";
@@ -25,7 +29,18 @@ import {
   orphansOf,
   wasTakenBack,
 } from "./invariants.ts";
-import { type Blow, drawRound, type Round, type Step, type Victim } from "./plan.ts";
+import { checkpoints, readCheckpoint, withSnapshotLock } from "../../src/store/snapshots.ts";
+import { type Blow, CHECKPOINTS, drawRound, FORKS, type Round, type Step, type Victim } from "./plan.ts";
+import {
+  isAmidSnapshot,
+  layersAreWhole,
+  mayBeRefused,
+  restoredBy,
+  savesOrRestores,
+  snapshotDebris,
+  snapshotsAreWhole,
+  unreadLayers,
+} from "./snapshots.ts";
 
 export interface CampaignOptions {
   seed: number;
@@ -58,6 +73,9 @@ export interface CampaignResult {
   takenBack: number;
   /** Files of guests that were synced before a kill and read after. */
   filesKept: number;
+  /** Kills that hit amid a save or a restore; checkpoints that were there after their round, and forked. */
+  killsAmid: number;
+  checkpointsForked: number;
   seconds: number;
 }
 
@@ -76,6 +94,8 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
   const began = performance.now();
   await using box = await sandbox({
     fakeQemu: real ? undefined : {},
+    fakeSsh: !real,
+    templates: true,
     env: real ? { FLEETBOX_ACCEL: "tcg" } : {},
   });
   box.leavesDebris();
@@ -121,6 +141,8 @@ class Campaign {
       sameAgain: 0,
       takenBack: 0,
       filesKept: 0,
+      killsAmid: 0,
+      checkpointsForked: 0,
       seconds: 0,
     };
   }
@@ -139,7 +161,8 @@ class Campaign {
       const orphans = await orphansOf(this.box);
       await this.#sameUpAgain(round);
       await this.#repair(orphans);
-      await this.#end(round.endByForce);
+      await this.#sameSaveAgain(round);
+      await this.#end(round);
     } catch (thrown) {
       throw thrown instanceof BrokenInvariant ? thrown : this.#broken([String(thrown)], thrown);
     }
@@ -155,6 +178,7 @@ class Campaign {
     } else {
       await this.#command("up", this.#names.join(","), "--egress", "off");
       await this.#guestsKeep();
+      await this.#checkpointThere();
       if (state === "stopped") await this.#command("stop", "--all");
     }
     this.#disks = disksOf(this.box);
@@ -165,12 +189,15 @@ class Campaign {
     for (const command of commands) {
       this.#history.push(`$ fleetbox ${command.join(" ")}`);
       // What an `rm` names may be gone from here on, even if the command failed.
-      if (command[0] === "rm") this.#disks.delete(command[1]), this.#kept.delete(command[1]);
+      if (command[0] === "rm") this.#giveUp([command[1]]);
+      if (command[0] === "restore") this.#giveUp(restoredBy(box, command[1], this.#names));
     }
     result.commands += commands.length;
     const running = commands.map((command) => box.start(command));
-    const struck = handled(Promise.all(blows.map((blow) => this.#strike(blow, running[0]))));
+    const over = Promise.withResolvers<void>();
+    const struck = handled(Promise.all(blows.map((blow) => this.#strike(blow, running[0], over.promise))));
     const ends = await Promise.all(running.map((command) => command.done));
+    over.resolve();
     await struck;
     for (const end of ends) {
       if (end.code !== 0) result.failedCommands++;
@@ -182,11 +209,23 @@ class Campaign {
         throw this.#broken([told(end)]);
       }
     }
-    this.#hold([...noSharedDisks(box), ...disksLast(this.#disks, disksOf(box))]);
+    this.#hold([...noSharedDisks(box), ...await this.#disksLast(), ...await snapshotsAreWhole(box), ...box.torn()]);
   }
 
-  async #strike(blow: Blow, command: Running): Promise<void> {
+  /** Members that may be gone, or others, from here on, even if the command failed. */
+  #giveUp(names: readonly string[]): void {
+    for (const name of names) this.#disks.delete(name), this.#kept.delete(name);
+  }
+
+  /** Under the lock under which a disk is frozen: in between its new layer is on its way. */
+  #disksLast(): Promise<string[]> {
+    return withSnapshotLock(this.box.store, () => Promise.resolve(disksLast(this.#disks, disksOf(this.box))));
+  }
+
+  async #strike(blow: Blow, command: Running, over: Promise<void>): Promise<void> {
+    if (blow.amid) await this.#untilAmid(over);
     await new Promise((later) => setTimeout(later, blow.afterMs));
+    if (blow.amid && blow.how === "kill" && isAmidSnapshot(this.box)) this.result.killsAmid++;
     const victims = this.#find(blow, command);
     if (victims.length === 0) return;
     const named = victims.map(({ name, pid }) => `${name} (${pid})`).join(", ");
@@ -200,6 +239,13 @@ class Campaign {
     for (const victim of victims) signal(victim, "SIGSTOP");
     await new Promise((later) => setTimeout(later, blow.forMs));
     for (const victim of victims) signal(victim, "SIGCONT");
+  }
+
+  /** Returns when a snapshot is being made or used, or the step is over. */
+  async #untilAmid(over: Promise<void>): Promise<void> {
+    let isOver = false;
+    void over.then(() => isOver = true);
+    while (!isOver && !isAmidSnapshot(this.box)) await new Promise((later) => setTimeout(later, 5));
   }
 
   #find({ victim, which }: Blow, command: Running): Found[] {
@@ -222,13 +268,15 @@ class Campaign {
       last = views.map(({ name, state, stage }) => `${name}=${state}${stage ? `(${stage})` : ""}`).join(" ");
       return !isBeginning &&
         !views.some(({ state, stage, group }) =>
-          state === "starting" || state === "downloading" || stage === "stopping" || (state === "stopped" && group)
+          state === "starting" || state === "downloading" || stage === "stopping" || stage === "paused" ||
+          (state === "stopped" && group)
         );
     }, SETTLE_LIMIT_MS).catch((thrown) => {
       throw this.#broken([`${thrown}: ${last}`]);
     });
     this.#history.push(`  settled: ${last}`);
     this.#hold([...await hypervisorsBelong(this.box), ...noSharedDisks(this.box)]);
+    this.#hold([...await this.#disksLast(), ...await snapshotsAreWhole(this.box), ...this.box.torn()]);
   }
 
   /** The last `up` of the round once more: it succeeds, unless its members are in two groups that both live. */
@@ -247,6 +295,19 @@ class Campaign {
     throw this.#broken([told(end)]);
   }
 
+  /** The last command of the round that saves or restores, once more: it succeeds, or there is nothing for it to do. */
+  async #sameSaveAgain({ steps }: Round): Promise<void> {
+    const command = steps.flatMap(({ commands }) => commands).findLast(savesOrRestores);
+    if (!command) return;
+    this.#history.push(`$ fleetbox ${command.join(" ")}`);
+    if (command[0] === "restore") this.#giveUp(restoredBy(this.box, command[1], this.#names));
+    this.result.commands++;
+    const end = await this.box.run(...command);
+    if (end.code === 0) return void this.result.sameAgain++;
+    if (!mayBeRefused(command[0], end.stderr)) throw this.#broken([told(end)]);
+    this.#history.push(`  ${end.stderr.trim().replaceAll("\n", " | ").slice(-300)}`);
+  }
+
   /** Orphans are adopted, unchanged. */
   async #repair(orphans: Orphans): Promise<void> {
     await this.#command("ls", "--repair");
@@ -254,18 +315,68 @@ class Campaign {
     this.result.takenBack += orphans.machines.length;
   }
 
-  async #end(byForce: boolean): Promise<void> {
+  async #end({ endByForce, endWith }: Round): Promise<void> {
     const { box } = this;
-    const force = byForce ? ["--force"] : [];
+    const names = this.#names.join(",");
+    const force = endByForce ? ["--force"] : [];
     await this.#command("stop", "--all", ...force);
     await box.empty();
-    this.#hold([...disksLast(this.#disks, disksOf(box)), ...await disksAreWhole(box)]);
-    await this.#command("up", this.#names.join(","), "--egress", "off");
+    this.#hold([...disksLast(this.#disks, disksOf(box)), ...await disksAreWhole(box), ...await layersAreWhole(box)]);
+    await this.#endForks();
+    await this.#command("up", names, "--egress", "off");
     await this.#guestsKept();
+    await this.#forkAll();
+    await this.#endWith(endWith);
     await this.#command("stop", "--all", ...force);
     await box.empty();
     // What killed processes left was swept by later ones.
-    this.#hold(box.debris().map((path) => `left behind: ${path}`));
+    this.#hold([...box.debris().map((path) => `left behind: ${path}`), ...snapshotDebris(box, this.#names)]);
+    this.#hold([...box.torn(), ...await snapshotsAreWhole(box)]);
+  }
+
+  /** Forks are members like others: they start; then they go. */
+  async #endForks(): Promise<void> {
+    const { box } = this;
+    for (const as of FORKS) {
+      const names = box.stored().filter((name) => name.startsWith(`${as}-`));
+      if (names.length === 0) continue;
+      await this.#command("up", names.join(","), "--egress", "off");
+      await this.#command("rm", ...names, "--force");
+    }
+  }
+
+  /** Every checkpoint that is listed can be forked. */
+  async #forkAll(): Promise<void> {
+    for (const { name } of checkpoints(this.box.store)) {
+      await this.#command("fork", name, "--as", "again");
+      await this.#command("rm", ...this.box.stored().filter((one) => one.startsWith("again-")), "--force");
+      this.result.checkpointsForked++;
+    }
+  }
+
+  async #endWith(what: Round["endWith"]): Promise<void> {
+    const [box, names] = [this.box, this.#names];
+    if (what === "suspend") {
+      await this.#command("suspend", ...names);
+      await this.#command("up", names.join(","), "--egress", "off");
+    } else if (what === "prune") {
+      await this.#command("prune", "--force");
+      this.#hold(unreadLayers(box));
+    } else {
+      await this.#command("checkpoint", ...names, "--as", "end");
+      if (what === "restore") await this.#command("restore", "end", "--yes");
+      else {
+        await this.#command("fork", "end", "--as", "again");
+        await this.#command("rm", ...names.map((name) => `again-${name}`), "--force");
+      }
+      await this.#command("checkpoint", "rm", "end");
+    }
+  }
+
+  /** What forks and restores of the round go on from. */
+  async #checkpointThere(): Promise<void> {
+    if (readCheckpoint(this.box.store, CHECKPOINTS[0])) return;
+    await this.#command("checkpoint", ...this.#names, "--as", CHECKPOINTS[0]);
   }
 
   /** A command that must succeed. */

@@ -6,18 +6,25 @@ import * as assert from "#assert";
 import { run } from "../../src/system/process.ts";
 import type { GroupRecord } from "../../src/store.ts";
 import { diskOf } from "../../src/store/disk.ts";
+import { snapshotPaths } from "../../src/store/snapshots.ts";
 import { parentOf } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 
-/** A member's disk as it was seen: a file is the same while its inode is. */
-export type Disks = Map<string, number>;
+/**
+ * A member's disk as it was seen, and the layers below it, as inodes: a file is the same while its inode is. A disk that was frozen
+ * meanwhile is the top layer of the present one.
+ */
+export type Disks = Map<string, number[]>;
 
 /** Disks of members that are in the store now. */
 export function disksOf(box: Sandbox): Disks {
   const disks: Disks = new Map();
+  const { layer } = snapshotPaths(box.store);
   for (const name of box.stored()) {
     try {
-      disks.set(name, Deno.statSync(diskOf(box.store, box.store.config(name) ?? { name })).ino!);
+      const config = box.store.config(name);
+      const files = [diskOf(box.store, config ?? { name }), ...(config?.layers ?? []).map(layer)];
+      disks.set(name, files.map((file) => Deno.statSync(file).ino!));
     } catch { /* it has none yet */ }
   }
   return disks;
@@ -64,9 +71,10 @@ export function noSharedDisks(box: Sandbox): string[] {
   );
 }
 
-/** Every disk that was there and that no `rm` named is there, the same file. */
+/** Every disk that was there and that no `rm` or `restore` named is there: the same file, and all below it. */
 export function disksLast(before: Disks, now: Disks): string[] {
-  return [...before].filter(([name, inode]) => now.get(name) !== inode).map(([name]) => `the disk of ${name} is gone`);
+  const isThere = (name: string, files: number[]) => files.every((inode) => now.get(name)?.includes(inode));
+  return [...before].filter(([name, files]) => !isThere(name, files)).map(([name]) => `the disk of ${name} is gone`);
 }
 
 /** Every disk is a whole qcow2. Only while no machine runs. */
@@ -89,6 +97,8 @@ export interface Orphans {
   machines: string[];
   /** Forwarded ports of members whose machine runs. */
   ports: Record<string, number>;
+  /** How often the machine of each had been ended, and started again, because nothing had run in it. */
+  startedAgain: Record<string, number>;
 }
 
 export async function orphansOf(box: Sandbox): Promise<Orphans> {
@@ -97,10 +107,18 @@ export async function orphansOf(box: Sandbox): Promise<Orphans> {
   const machines = box.machines().filter((machine) => isOrphan(machine.split(":")[0]));
   const alive = machines.map((machine) => machine.split(":")[0]);
   const ports = box.store.groupRecords().flatMap(({ ssh_ports }) => Object.entries(ssh_ports));
-  return { machines, ports: Object.fromEntries(ports.filter(([name]) => alive.includes(name))) };
+  return {
+    machines,
+    ports: Object.fromEntries(ports.filter(([name]) => alive.includes(name))),
+    startedAgain: Object.fromEntries(alive.map((name) => [name, timesStartedAgain(box, name)])),
+  };
 }
 
-/** After `ls --repair`: nothing is orphaned, the same machines run, behind the same ports. */
+function timesStartedAgain(box: Sandbox, name: string): number {
+  return box.holderLogs().split(`"${name}" had not been restored when its holder was killed`).length;
+}
+
+/** After `ls --repair`: nothing is orphaned, the same machines run if anything ran in them, behind the same ports. */
 export async function wasTakenBack(box: Sandbox, before: Orphans): Promise<string[]> {
   const views = await box.ls();
   const machines = new Set(box.machines());
@@ -108,9 +126,10 @@ export async function wasTakenBack(box: Sandbox, before: Orphans): Promise<strin
     ...Object.values(views).filter(({ state }) => state === "orphaned").map(({ name }) =>
       `${name} is orphaned after ls --repair`
     ),
-    ...before.machines.filter((machine) => !machines.has(machine)).map((machine) =>
-      `${machine} did not survive ls --repair`
-    ),
+    ...before.machines.filter((machine) => {
+      const [name] = machine.split(":");
+      return !machines.has(machine) && timesStartedAgain(box, name) === before.startedAgain[name];
+    }).map((machine) => `${machine} did not survive ls --repair`),
     ...Object.entries(before.ports).filter(([name, port]) => {
       const ssh = views[name]?.ssh;
       return ssh && ssh.port !== port && !box.holderLogs().includes(`port ${port} of 127.0.0.1 is taken`);

@@ -18,8 +18,9 @@ export interface Blow {
   which: number;
   /** `freeze`: SIGSTOP for `forMs`, then SIGCONT. */
   how: "kill" | "freeze";
-  /** After the commands were started. */
+  /** After the commands were started; or, `amid` one of them, after it began to save or to restore something. */
   afterMs: number;
+  amid: boolean;
   forMs: number;
 }
 
@@ -37,7 +38,13 @@ export interface Round {
   steps: Step[];
   /** Whether guests are asked to shut down at the end, or their machines ended. */
   endByForce: boolean;
+  /** What must succeed at the end, whatever became of it before. */
+  endWith: "fork" | "restore" | "suspend" | "prune";
 }
+
+/** The checkpoints that rounds make, and what the names of their forks begin with. */
+export const CHECKPOINTS = ["s", "t"] as const;
+export const FORKS = ["f", "g"] as const;
 
 export interface PlanOptions {
   names: readonly string[];
@@ -50,30 +57,45 @@ export interface PlanOptions {
 const STEPS_A_ROUND = 5;
 /** The longest duration of commands that boot nothing: blows during them fall sooner. */
 const QUICK_MS = 400;
+/** The same for blows amid a save or a restore. */
+const AMID_MS = 250;
 
 export function drawRound(seed: number, number: number, options: PlanOptions): Round {
   const random = new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b));
   const begin = random.pick(["running", "running", "stopped", "absent"] as const);
   const { steps: length = STEPS_A_ROUND } = options;
   const steps = Array.from({ length }, () => drawStep(random, options));
-  return { begin, steps, fakeBootMs: random.pick([20, 150, 500]), endByForce: random.chance(0.7) };
+  const endWith = random.pick(["fork", "restore", "suspend", "prune"] as const);
+  return { begin, steps, fakeBootMs: random.pick([20, 150, 500]), endByForce: random.chance(0.7), endWith };
 }
 
 function drawStep(random: Random, { names, bootMs }: PlanOptions): Step {
   const commands = [drawCommand(random, names)];
   if (random.chance(0.35)) commands.push(random.chance(0.3) ? commands[0] : drawCommand(random, names));
   const boots = commands.some(([verb]) => verb === "up" || verb === "join");
+  const saves = commands.some(([verb]) => SAVING.includes(verb));
   const blows: Blow[] = [];
   const count = random.pick([1, 1, 2, 2, 3]);
-  while (blows.length < count) blows.push(drawBlow(random, boots ? bootMs : QUICK_MS));
+  while (blows.length < count) {
+    const amid = saves && random.chance(0.7);
+    blows.push({ ...drawBlow(random, amid ? AMID_MS : boots ? bootMs : QUICK_MS), amid });
+  }
   return { commands, blows };
 }
 
+/** Commands that save or restore machines. */
+const SAVING = ["checkpoint", "fork", "restore", "suspend"];
+
+/** Each as often as it is in here. */
+const KINDS = [
+  ...["up", "up", "up", "up", "stop", "stop", "join", "rm", "ls", "repair", "status"] as const,
+  ...["checkpoint", "checkpoint", "fork", "fork", "restore", "suspend", "suspend", "forget", "end"] as const,
+];
+
 function drawCommand(random: Random, names: readonly string[]): string[] {
-  const kind = random.pick(["up", "up", "up", "up", "stop", "stop", "join", "rm", "ls", "repair", "status"] as const);
-  switch (kind) {
+  switch (random.pick(KINDS)) {
     case "up":
-      return ["up", random.some(names).join(","), "--egress", "off"];
+      return ["up", random.some(names).join(","), "--egress", "off", ...(random.chance(0.1) ? ["--cold"] : [])];
     case "stop":
       return ["stop", ...random.some(names), ...(random.chance(0.3) ? ["--force"] : [])];
     case "join": {
@@ -88,6 +110,20 @@ function drawCommand(random: Random, names: readonly string[]): string[] {
       return ["ls", "--repair", "--json"];
     case "status":
       return ["status", random.pick(names), "--json"];
+    case "checkpoint":
+      return ["checkpoint", ...random.some(names), "--as", random.pick(CHECKPOINTS)];
+    case "fork":
+      return ["fork", random.pick(CHECKPOINTS), "--as", random.pick(FORKS)];
+    case "restore":
+      return ["restore", random.pick(CHECKPOINTS), "--yes"];
+    case "suspend":
+      return ["suspend", ...random.some(names)];
+    case "forget":
+      return ["checkpoint", "rm", random.pick(CHECKPOINTS)];
+    case "end": {
+      const name = `${random.pick(FORKS)}-${random.pick(names)}`;
+      return random.chance(0.5) ? ["rm", name, "-f"] : ["stop", name, "--force"];
+    }
   }
 }
 
@@ -96,7 +132,7 @@ const VICTIMS = [
   ...["holder", "holder", "pair", "pair", "guardian"] as const,
 ];
 
-function drawBlow(random: Random, spanMs: number): Blow {
+function drawBlow(random: Random, spanMs: number): Omit<Blow, "amid"> {
   return {
     victim: random.chance(0.05) ? "all" : random.pick(VICTIMS),
     which: random.next(),
