@@ -5,7 +5,8 @@
  *       clusters/<cluster>/<member>/   config.json disk.qcow2 (or disk-<n>.qcow2) seed.img serial.log pid .lock;
  *                                      fixture-<n>.img; qmp.sock and net.sock (links)
  *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
- *       run/<h>.qmp .net .con .sav     the hypervisor's QMP, network and console sockets; where its state passes
+ *       run/<h>.qmp .net .con .agt     the hypervisor's QMP, network and console sockets, and the guest's agent
+ *       run/<h>.sav                    where its state passes
  *       run/<g>.json                   a group's record: its holder, its running hypervisors
  *       run/<g>.gwq   run/<g>.gwn      the gateway's QMP and network sockets
  *       snapshots/                     layers of disks, templates, checkpoints: `store/snapshots.ts`
@@ -60,6 +61,8 @@ export interface MemberPaths {
   qmpSocket: string;
   netSocket: string;
   consoleSocket: string;
+  /** Leads to the agent in its guest, when its image has one. */
+  agentSocket: string;
   /** Where its state passes when it is saved or restored. */
   snapshotSocket: string;
   pid: string;
@@ -69,8 +72,8 @@ export interface MemberPaths {
 
 /** The sockets of a member's machine in `run`, which a killed one leaves behind. */
 export function machineSockets(paths: MemberPaths): string[] {
-  const { qmpSocket, netSocket, consoleSocket, snapshotSocket } = paths;
-  return [qmpSocket, netSocket, consoleSocket, snapshotSocket];
+  const { qmpSocket, netSocket, consoleSocket, agentSocket, snapshotSocket } = paths;
+  return [qmpSocket, netSocket, consoleSocket, agentSocket, snapshotSocket];
 }
 
 /** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a NUL at the end; the smaller one everywhere. */
@@ -188,6 +191,9 @@ export class Store {
       },
       get consoleSocket() {
         return `${run()}.con`;
+      },
+      get agentSocket() {
+        return `${run()}.agt`;
       },
       get snapshotSocket() {
         return `${run()}.sav`;

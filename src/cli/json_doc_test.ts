@@ -89,7 +89,15 @@ const TYPES: Record<string, Record<string, true>> = {
   } satisfies Keys<MemberConfig>,
   paths: {
     ...{ dir: true, config: true, disk: true, seed: true, efiVars: true, serialLog: true, qmpSocket: true },
-    ...{ netSocket: true, consoleSocket: true, pid: true, lock: true, socket: true, snapshotSocket: true },
+    ...{
+      netSocket: true,
+      consoleSocket: true,
+      pid: true,
+      lock: true,
+      socket: true,
+      agentSocket: true,
+      snapshotSocket: true,
+    },
   } satisfies Keys<Omit<MemberPaths, "sharedDirectoryImage">>,
   "event detail": { event: true, name: true, message: true, command: true } satisfies Keys<Detail>,
   "port forward": { host_port: true, guest_port: true } satisfies Keys<PortForward>,

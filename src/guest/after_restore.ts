@@ -8,15 +8,17 @@
  * needed, which costs as much as the rest.
  */
 
-import { FleetboxError } from "../core/errors.ts";
+import { FleetboxError, messageOf } from "../core/errors.ts";
 import { pause } from "../core/deadline.ts";
 import { printable } from "../core/printable.ts";
 import { host } from "../system/os.ts";
 import { type Child, start } from "../system/process.ts";
 import type { Architecture } from "../vmm/contract.ts";
 import type { SshEndpoint } from "../wire.ts";
+import { Agent } from "./agent.ts";
 import { guestProgram, guestScript } from "./guest_program.ts";
-import { changesName, type Channel, HOSTS, renew, type RenewalOptions } from "./renewal.ts";
+import { EndOfOutput, Output } from "./output.ts";
+import { changesName, HOSTS, renew, type RenewalOptions } from "./renewal.ts";
 import { sshArguments } from "./ssh_probe.ts";
 
 interface AfterRestoreOptions extends RenewalOptions {
@@ -28,6 +30,8 @@ interface AfterRestoreOptions extends RenewalOptions {
   signal: AbortSignal;
   /** Whether root takes the key too, as on `micro`. When it does not, `sudo` is used. @default false */
   root?: boolean;
+  /** Leads to the agent in the guest, which does it sooner. @default there is none */
+  agentSocket?: string;
   /** Registers the function to call on a sign of the guest; returns the function that unregisters it. */
   onHint?: (hint: () => void) => () => void;
 }
@@ -41,8 +45,6 @@ const AGAIN_MS = [20, 50, 100, 200, 400, 1_000];
 const CONNECT_SECONDS = [2, 4, 8, 20];
 /** ssh's own failures; other codes are the script's. */
 const SSH_FAILED = 255;
-/** More than this before the program's first word is not our guest. */
-const MAX_NOISE = 64 * 1024;
 
 /**
  * Sets a restored guest's clock, random numbers and host name.
@@ -51,6 +53,7 @@ const MAX_NOISE = 64 * 1024;
  */
 export async function afterRestore(endpoint: SshEndpoint, options: AfterRestoreOptions): Promise<void> {
   const { signal, onHint } = options;
+  if (options.agentSocket !== undefined && await byAgent(options.agentSocket, options)) return;
   let isRoot = options.root ?? false;
   for (let tries = 0;; tries++) {
     signal.throwIfAborted();
@@ -67,6 +70,19 @@ export async function afterRestore(endpoint: SshEndpoint, options: AfterRestoreO
     const off = onHint?.(() => hint.abort());
     await pause(AGAIN_MS[Math.min(tries, AGAIN_MS.length - 1)], AbortSignal.any([signal, hint.signal]));
     off?.();
+  }
+}
+
+/** Whether the guest's agent has done it; why not is noted. */
+async function byAgent(socket: string, options: AfterRestoreOptions): Promise<boolean> {
+  try {
+    using agent = await Agent.reach(socket, options);
+    await renew(agent, options);
+    return true;
+  } catch (thrown) {
+    options.signal.throwIfAborted();
+    options.onNote?.(`Its agent is of no use (${messageOf(thrown)}): an SSH session does it`);
+    return false;
   }
 }
 
@@ -101,7 +117,12 @@ async function session(
   if (signal.aborted) kill();
   void child.exited.then(() => output.end());
   try {
-    await renew(program, { write: (bytes) => child.write(bytes), ...output.channel }, options);
+    const channel = {
+      write: (bytes: Uint8Array<ArrayBuffer>) => child.write(bytes),
+      read: (length: number) => output.read(length),
+      readTo: (mark: Uint8Array) => output.readTo(mark),
+    };
+    await renew(program.kernel(channel), options);
     return undefined;
   } catch (error) {
     if (!(error instanceof EndOfOutput)) return { why: "failed", error };
@@ -120,60 +141,4 @@ async function session(
     kill();
     await child.exited;
   }
-}
-
-/** The program's output has ended. */
-class EndOfOutput extends Error {}
-
-/** What the program said and nobody has read. */
-class Output {
-  #bytes = new Uint8Array(0);
-  #isOver = false;
-  #wake = () => {};
-
-  push(more: Uint8Array): void {
-    const both = new Uint8Array(this.#bytes.length + more.length);
-    both.set(this.#bytes);
-    both.set(more, this.#bytes.length);
-    this.#bytes = both;
-    this.#wake();
-  }
-
-  end(): void {
-    this.#isOver = true;
-    this.#wake();
-  }
-
-  readonly channel: Pick<Channel, "read" | "readTo"> = {
-    read: (length) => this.#take(() => this.#bytes.length >= length ? length : undefined),
-    readTo: (mark) =>
-      this.#take(() => {
-        const at = indexOf(this.#bytes, mark);
-        if (at >= 0) return at + mark.length;
-        if (this.#bytes.length > MAX_NOISE) {
-          throw new FleetboxError("protocol", "The restored guest's shell says something else than our program");
-        }
-        return undefined;
-      }),
-  };
-
-  async #take(length: () => number | undefined): Promise<Uint8Array> {
-    for (;;) {
-      const count = length();
-      if (count !== undefined) {
-        const taken = this.#bytes.slice(0, count);
-        this.#bytes = this.#bytes.slice(count);
-        return taken;
-      }
-      if (this.#isOver) throw new EndOfOutput();
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
-  }
-}
-
-function indexOf(bytes: Uint8Array, mark: Uint8Array): number {
-  for (let at = bytes.indexOf(mark[0]); at >= 0; at = bytes.indexOf(mark[0], at + 1)) {
-    if (mark.every((byte, index) => bytes[at + index] === byte)) return at;
-  }
-  return -1;
 }

@@ -131,3 +131,12 @@ Deno.test("after a restore: a hint ends the wait for the next session", async ()
   assert.deepEqual([ssh.users().length, hints], [13, 12]);
   assert.ok(performance.now() - began < 6_000);
 });
+
+Deno.test("after a restore: an agent that is of no use is told, and SSH does it", async () => {
+  using ssh = new FakeSsh("exit 3");
+  const notes: string[] = [];
+  const agentSocket = "/no/agent";
+  await assert.rejects(after({ agentSocket, onNote: (note) => notes.push(note) }), error("failed", /code 3$/));
+  assert.deepEqual(notes, ["Its agent is of no use (nobody listens at /no/agent): an SSH session does it"]);
+  assert.equal(ssh.users().length, 1);
+});

@@ -7,6 +7,7 @@
  * (`include/uapi`), of 64 bits and little-endian.
  */
 
+import { FleetboxError } from "../core/errors.ts";
 import type { Architecture } from "../vmm/contract.ts";
 
 /** `asm/unistd_64.h` of x86, and `asm-generic/unistd.h`. */
@@ -18,6 +19,7 @@ const NUMBERS = {
     getpid: 39,
     ftruncate: 77,
     sethostname: 170,
+    futex: 202,
     clock_settime: 227,
     clock_gettime: 228,
     exit_group: 231,
@@ -29,6 +31,7 @@ const NUMBERS = {
     read: 63,
     write: 64,
     ioctl: 29,
+    futex: 98,
     getpid: 172,
     ftruncate: 46,
     sethostname: 161,
@@ -78,6 +81,9 @@ const LEAST = -0x80000000;
 const MOST = 0x7fffffff;
 /** The result of a call that was not made. No call of ours returns it. */
 export const NOT_MADE = MOST;
+
+/** `fcntl.h`: a path is relative to the working directory. */
+export const AT_FDCWD = -100;
 
 /** The next call is `to`, always. */
 export function jump(to: Call | number): Call {
@@ -150,6 +156,22 @@ export function callTable(arch: Architecture, base: number, calls: readonly Call
     result: (call, reply) => new DataView(reply.buffer, reply.byteOffset).getInt32(offsetOf(call) + RESULT, true),
     back: (piece, reply) => reply.subarray(offsets.get(piece)!, offsets.get(piece)! + piece.length),
   };
+}
+
+/** What calls gave. */
+export interface Results {
+  of(call: Call): number;
+  /** One of the pieces that came back. */
+  back(piece: Uint8Array): Uint8Array;
+}
+
+/** What is in a reply: the end of these bytes. @throws {FleetboxError} `protocol`: it is not whole */
+export function results(table: Table, heard: Uint8Array): Results {
+  if (heard.length < table.replyBytes) {
+    throw new FleetboxError("protocol", `The guest's program says ${heard.length} bytes, expected ${table.replyBytes}`);
+  }
+  const reply = heard.slice(-table.replyBytes);
+  return { of: (call) => table.result(call, reply), back: (piece) => table.back(piece, reply) };
 }
 
 /** A text that ends with a NUL, as the kernel wants paths. */

@@ -4,25 +4,51 @@ import * as assert from "#assert";
 import { join } from "../system/path.ts";
 import { exists } from "../system/files.ts";
 import type { Architecture } from "../vmm/contract.ts";
-import { type Call, path, timespecMs } from "./call_table.ts";
-import { AT_FDCWD, guestProgram, guestScript, printfFormat, ROOM } from "./guest_program.ts";
+import { AT_FDCWD, type Call, NOT_MADE, path, timespecMs } from "./call_table.ts";
+import { type GuestProgram, guestProgram, guestScript, printfFormat } from "./guest_program.ts";
+import { EndOfOutput, Output } from "./output.ts";
+import { ROOM } from "./program_file.ts";
+import type { GuestKernel } from "./renewal.ts";
 
 const ARCH = Deno.build.arch as Architecture;
 const ignore = Deno.build.os !== "linux";
 
-/** Runs a program with this input, given in pieces of `pieceBytes`; returns its output. */
-async function execute(file: Uint8Array, input: Uint8Array[], directory: string, pieceBytes = 7): Promise<Uint8Array> {
-  Deno.writeFileSync(join(directory, "program"), file, { mode: 0o700 });
-  const child = new Deno.Command("./program", { cwd: directory, stdin: "piped", stdout: "piped" }).spawn();
-  const output = child.output();
-  const writer = child.stdin.getWriter();
-  for (const message of input) {
-    for (let at = 0; at < message.length; at += pieceBytes) await writer.write(message.slice(at, at + pieceBytes));
+/** A program that runs here, as a guest's kernel. What is written to it comes in pieces of `pieceBytes`. */
+class Executed {
+  readonly kernel: GuestKernel;
+  readonly #child: Deno.ChildProcess;
+  readonly #output = new Output();
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #written = Promise.resolve();
+
+  constructor(program: GuestProgram, directory: string, pieceBytes = 7) {
+    Deno.writeFileSync(join(directory, "program"), program.file, { mode: 0o700 });
+    this.#child = new Deno.Command("./program", { cwd: directory, stdin: "piped", stdout: "piped" }).spawn();
+    this.#writer = this.#child.stdin.getWriter();
+    void this.#hear(this.#child.stdout);
+    this.kernel = program.kernel({
+      write: (bytes) => {
+        for (let at = 0; at < bytes.length; at += pieceBytes) {
+          this.#written = this.#written.then(() => this.#writer.write(bytes.slice(at, at + pieceBytes)));
+        }
+      },
+      read: (length) => this.#output.read(length),
+      readTo: (mark) => this.#output.readTo(mark),
+    });
   }
-  await writer.close();
-  const { code, stdout } = await output;
-  assert.equal(code, 0);
-  return stdout;
+
+  async #hear(stdout: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const piece of stdout) this.#output.push(piece);
+    this.#output.end();
+  }
+
+  /** Its input ends; then it must, too, and have said no more than was read. */
+  async end(): Promise<void> {
+    await this.#written;
+    await this.#writer.close();
+    assert.equal((await this.#child.status).code, 0);
+    await assert.rejects(this.#output.read(1), EndOfOutput);
+  }
 }
 
 async function inDirectory(work: (directory: string) => Promise<void>): Promise<void> {
@@ -53,28 +79,22 @@ Deno.test({
       const look: Call = { name: "clock_gettime", args: [0, answer] };
       // Harmless even for root: the kernel refuses these values.
       const set: Call = { name: "clock_settime", args: [0, new Uint8Array(16).fill(255)] };
-      const calls = [open, name, write, missing, skipped, cut, look, set];
-      const { table, message } = program.next(calls, [answer]);
-      const second = program.next([look], [answer]);
-      const output = await execute(program.file, [message, second.message], directory);
+      const executed = new Executed(program, directory);
+      const { kernel } = executed;
+      assert.equal(new TextDecoder().decode((await kernel.file()) as Uint8Array), content);
+      const results = await kernel.call([open, name, write, missing, skipped, cut, look, set], [answer]);
+      const second = await kernel.call([look], [answer]);
+      await executed.end();
 
       assert.ok(!exists(join(directory, "program")));
-      assert.equal(program.fileBytes(output), content.length);
-      assert.deepEqual(output.slice(program.replyBytes - 16, program.replyBytes), program.mark);
-      const replies = output.subarray(program.replyBytes + content.length);
-      assert.equal(new TextDecoder().decode(output.slice(program.replyBytes, -replies.length)), content);
-      assert.equal(replies.length, table.replyBytes + second.table.replyBytes);
-      assert.ok(table.result(open, replies) > 2);
-      assert.equal(table.result(name, replies), 9);
-      assert.equal(table.result(write, replies), 3);
-      assert.equal(table.result(missing, replies), -2);
-      assert.equal(table.result(skipped, replies), 0x7fffffff, "it was made");
-      assert.equal(table.result(cut, replies), 0);
-      assert.ok([-1, -22].includes(table.result(set, replies)), `${table.result(set, replies)}`);
+      assert.ok(results.of(open) > 2);
+      assert.deepEqual([name, write, missing, cut].map(results.of), [9, 3, -2, 0]);
+      assert.equal(results.of(skipped), NOT_MADE, "it was made");
+      assert.ok([-1, -22].includes(results.of(set)), `${results.of(set)}`);
       assert.equal(Deno.readTextFileSync(join(directory, "kept")), "new");
-      for (const [which, reply] of [[table, replies], [second.table, replies.subarray(table.replyBytes)]] as const) {
-        assert.equal(which.result(look, reply), 0);
-        assert.ok(Math.abs(timespecMs(which.back(answer, reply)) - Date.now()) < 60_000);
+      for (const reply of [results, second]) {
+        assert.equal(reply.of(look), 0);
+        assert.ok(Math.abs(timespecMs(reply.back(answer)) - Date.now()) < 60_000);
       }
     }),
 });
@@ -85,21 +105,20 @@ Deno.test({
   fn: () =>
     inDirectory(async (directory) => {
       Deno.writeTextFileSync(join(directory, "empty"), "");
-      for (const [file, expected] of [["no-such", -2], ["empty", 0], [".", -21]] as const) {
-        const program = guestProgram(ARCH, "program", file);
-        const ask: Call = { name: "getpid", args: [] };
-        const { table, message } = program.next([ask]);
-        const output = await execute(program.file, [message], directory, message.length);
-        assert.equal(program.fileBytes(output), expected);
-        assert.equal(output.length, program.replyBytes + table.replyBytes, file);
-        assert.ok(table.result(ask, output.subarray(program.replyBytes)) > 0);
+      const ask: Call = { name: "getpid", args: [] };
+      for (const [file, expected] of [["no-such", -2], ["empty", new Uint8Array(0)], [".", -21]] as const) {
+        const executed = new Executed(guestProgram(ARCH, "program", file), directory, 10_000);
+        assert.deepEqual(await executed.kernel.file(), expected);
+        assert.ok((await executed.kernel.call([ask])).of(ask) > 0);
+        await executed.end();
       }
-      const program = guestProgram(ARCH, "program");
-      assert.equal((await execute(program.file, [], directory)).length, program.replyBytes, "it reads no file");
-      assert.throws(
-        () => program.next([{ name: "write", args: [1, new Uint8Array(ROOM), 1] }]),
+      const executed = new Executed(guestProgram(ARCH, "program"), directory);
+      await executed.kernel.ready();
+      await assert.rejects(
+        executed.kernel.call([{ name: "write", args: [1, new Uint8Array(ROOM), 1] }]),
         /expected 65536 at most/,
       );
+      await executed.end();
     }),
 });
 
@@ -131,20 +150,25 @@ Deno.test({
         for (const place of ["/dev/shm", "/tmp", "/run", "/var/tmp", directory]) {
           assert.ok(!exists(join(place, name)), `it is still in ${place}`);
         }
-        return { code, said: new TextDecoder().decode(stderr), isMarked: indexOf(stdout, program.mark) >= 0 };
+        const output = new Output();
+        output.push(stdout);
+        output.end();
+        const ready = program.kernel({
+          write: () => {},
+          read: (length) => output.read(length),
+          readTo: (mark) => output.readTo(mark),
+        }).ready();
+        const ran = await ready.then(() => true, (thrown) => !(thrown instanceof EndOfOutput));
+        return { code, said: new TextDecoder().decode(stderr), ran };
       };
-      assert.deepEqual(await shell({ sudo: false }), { code: 0, said: "", isMarked: true });
+      assert.deepEqual(await shell({ sudo: false }), { code: 0, said: "", ran: true });
       sudo('[ "$1" = -n ] && shift && exec "$@"');
-      assert.deepEqual(await shell({ sudo: true }), { code: 0, said: "", isMarked: true });
+      assert.deepEqual(await shell({ sudo: true }), { code: 0, said: "", ran: true });
       sudo("echo 'sudo: a password is required' >&2; exit 1");
       assert.deepEqual(await shell({ sudo: true }), {
         code: 1,
         said: "sudo: a password is required\n",
-        isMarked: false,
+        ran: false,
       });
     }),
 });
-
-function indexOf(bytes: Uint8Array, part: Uint8Array): number {
-  return bytes.findIndex((_, at) => part.every((byte, index) => bytes[at + index] === byte));
-}

@@ -1,6 +1,6 @@
 /**
  * What makes a restored guest one of its own: the time, new random numbers, its host name. This is the conversation with
- * a program in the guest that runs as root (`guest_program.ts`); `after_restore.ts` starts that.
+ * a program in the guest that runs as root (`guest_program.ts`, `agent_program.ts`); `after_restore.ts` reaches it.
  *
  * The clock comes first: until then everything in the guest lives in the past. The kernel mixes 256 random bytes in and
  * counts them (RNDADDENTROPY), and takes them into use at once (RNDRESEEDCRNG); until then two guests of one snapshot
@@ -9,8 +9,8 @@
 
 import { FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
-import { type Call, errorWords, path, timespec, timespecMs } from "./call_table.ts";
-import { AT_FDCWD, type GuestProgram, ROOM } from "./guest_program.ts";
+import { AT_FDCWD, type Call, errorWords, path, type Results, timespec, timespecMs } from "./call_table.ts";
+import { ROOM } from "./program_file.ts";
 import { renameHost } from "./hosts_file.ts";
 
 /** What a restored guest gets. */
@@ -25,13 +25,17 @@ export interface RenewalOptions {
   onNote?: (message: string) => void;
 }
 
-/** The program's standard input and output. */
-export interface Channel {
-  write(bytes: Uint8Array<ArrayBuffer>): void;
-  /** The next bytes of its output. @throws what ended it */
-  read(length: number): Promise<Uint8Array>;
-  /** Its output up to the end of these bytes. @throws what ended it */
-  readTo(mark: Uint8Array): Promise<Uint8Array>;
+/** A guest's kernel, through a program that runs there as root and works off tables of calls. */
+export interface GuestKernel {
+  /** Resolves when the program answers. */
+  ready(): Promise<void>;
+  /**
+   * The content of {@link HOSTS}; a negative number when it cannot be read (errorWords). Its first bytes, when it is longer
+   * than the program has {@link ROOM} for.
+   */
+  file(): Promise<Uint8Array | number>;
+  /** Makes calls, one after the other. @param back the pieces that come back */
+  call(calls: readonly Call[], back?: Uint8Array[]): Promise<Results>;
 }
 
 /** The guest's clock may differ by less than this. */
@@ -67,16 +71,14 @@ export function changesName({ hostName, oldHostName }: RenewalOptions): boolean 
 }
 
 /**
- * Does all of it. The program has read {@link HOSTS} if {@link changesName} says so.
- * @throws {FleetboxError} `failed`: what could not be done, and why; what ended the channel
+ * Does all of it.
+ * @throws {FleetboxError} `failed`: what could not be done, and why; what ended the conversation
  */
-export async function renew(program: GuestProgram, channel: Channel, options: RenewalOptions): Promise<void> {
+export async function renew(kernel: GuestKernel, options: RenewalOptions): Promise<void> {
   const { clock, onNote } = options;
-  const beginning = await channel.readTo(program.mark);
-  const steps = [
-    randomStep(),
-    ...(changesName(options) ? await nameSteps(program, beginning.slice(-program.replyBytes), channel, options) : []),
-  ];
+  const named = changesName(options) ? nameSteps(await kernel.file(), options) : [];
+  await kernel.ready();
+  const steps = [randomStep(), ...named];
   const guestTime = new Uint8Array(16);
   const look: Step = { what: "read the clock", calls: [{ name: "clock_gettime", args: [CLOCK_REALTIME, guestTime] }] };
   for (let tries = 1;; tries++) {
@@ -86,12 +88,10 @@ export async function renew(program: GuestProgram, channel: Channel, options: Re
       calls: [{ name: "clock_settime", args: [CLOCK_REALTIME, timespec(sentMs)] }],
     };
     const all = [...(clock === "set" ? [set] : []), ...(tries === 1 ? steps : []), look];
-    const { table, message } = program.next(all.flatMap((step) => step.calls), [guestTime]);
-    channel.write(message);
-    const reply = await channel.read(table.replyBytes);
-    for (const step of all) check(step, (call) => table.result(call, reply), onNote);
+    const results = await kernel.call(all.flatMap((step) => step.calls), [guestTime]);
+    for (const step of all) check(step, results, onNote);
     if (clock === "keep") return;
-    const behindMs = sentMs + (performance.now() - sentAt) - timespecMs(table.back(guestTime, reply));
+    const behindMs = sentMs + (performance.now() - sentAt) - timespecMs(results.back(guestTime));
     if (isRight(behindMs)) return;
     if (tries === CLOCK_TRIES) throw wrongClock(behindMs);
   }
@@ -116,12 +116,8 @@ function wrongClock(behindMs: number): FleetboxError {
 }
 
 /** @throws {FleetboxError} `failed`: a call of the step failed */
-function check(
-  { what, calls, isOptional }: Step,
-  result: (call: Call) => number,
-  onNote?: (note: string) => void,
-): void {
-  const failed = calls.map(result).find((value) => value < 0);
+function check({ what, calls, isOptional }: Step, results: Results, onNote?: (note: string) => void): void {
+  const failed = calls.map(results.of).find((value) => value < 0);
   if (failed === undefined) return;
   const message = `Cannot ${what} of the restored guest: ${errorWords(failed)}`;
   if (!isOptional) throw new FleetboxError("failed", message);
@@ -146,16 +142,11 @@ function randomStep(): Step {
   };
 }
 
-async function nameSteps(
-  program: GuestProgram,
-  reply: Uint8Array,
-  channel: Channel,
-  { hostName, oldHostName, onNote }: RenewalOptions,
-): Promise<Step[]> {
+function nameSteps(file: Uint8Array | number, { hostName, oldHostName, onNote }: RenewalOptions): Step[] {
   const name = checkName(hostName);
-  const length = program.fileBytes(reply);
-  const hosts = length > 0 ? Array.from(await channel.read(length), (byte) => String.fromCharCode(byte)).join("") : "";
-  if (length < 0) onNote?.(`Cannot read ${HOSTS} of the restored guest: ${errorWords(length)}`);
+  if (typeof file === "number") onNote?.(`Cannot read ${HOSTS} of the restored guest: ${errorWords(file)}`);
+  const hosts = typeof file === "number" ? "" : Array.from(file, (byte) => String.fromCharCode(byte)).join("");
+  const { length } = hosts;
   if (length >= ROOM) onNote?.(`${HOSTS} of the restored guest has the old host name: it is longer than ${ROOM} bytes`);
   const renamed = oldHostName === undefined || length >= ROOM ? hosts : renameHost(hosts, oldHostName, name);
   return [

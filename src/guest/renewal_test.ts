@@ -11,11 +11,12 @@ async function renewed(guest: FakeKernel, options: Partial<RenewalOptions> = {})
   const all: RenewalOptions = { clock: "set", onNote: (note) => notes.push(note), ...options };
   const program = guestProgram("x86_64", "program", changesName(all) ? HOSTS : undefined);
   guest.load(program.file);
-  await renew(program, {
-    write: (bytes) => guest.feed(bytes),
-    read: (length) => Promise.resolve(guest.take(length)),
-    readTo: (mark) => Promise.resolve(guest.takeTo(mark)),
-  }, all);
+  const channel = {
+    write: (bytes: Uint8Array) => guest.feed(bytes),
+    read: (length: number) => Promise.resolve(guest.take(length)),
+    readTo: (mark: Uint8Array) => Promise.resolve(guest.takeTo(mark)),
+  };
+  await renew(program.kernel(channel), all);
   return notes;
 }
 

@@ -57,6 +57,8 @@ export interface Manifest {
   defaultMemoryMiB?: number;
   /** Whether the guest runs cloud-init; absent: unknown. */
   cloud_init?: boolean;
+  /** The version of the agent in the guest (`guest/agent_program.ts`); absent: it has none. */
+  agent?: number;
   /** Digests, by part; of a download: of the file as it was downloaded. */
   sha256?: Partial<Record<"kernel" | "initrd" | "disk" | "download", string>>;
   origin?: Origin;
@@ -267,6 +269,7 @@ export function readManifest(directory: string): Manifest {
     if (typeof value.cmdline !== "string" || value.cmdline.includes("\0")) bad("cmdline", "a string");
     if (value.cmdlineOffline !== undefined && !isPlain(value.cmdlineOffline)) bad("cmdlineOffline", "a plain string");
   }
+  if (value.agent !== undefined && !Number.isInteger(value.agent)) bad("agent", "a whole number");
   if (value.arch !== undefined && value.arch !== "x86_64" && value.arch !== "aarch64") bad("arch", "x86_64 or aarch64");
   if (value.firmware !== undefined && value.firmware !== "bios" && value.firmware !== "uefi") {
     bad("firmware", "bios or uefi");

@@ -45,6 +45,8 @@ export interface Image {
   defaultMemoryMiB: number;
   /** Whether the guest runs cloud-init, so that it is up when that has finished. Undefined: unknown. */
   cloudInit?: boolean;
+  /** The version of the guest's agent. Undefined: it has none. */
+  agent?: number;
 }
 
 interface ResolveOptions {
@@ -189,6 +191,7 @@ export function describeDirectory(ref: string, directory: string): Image {
     },
     minMemoryMiB: manifest.minMemoryMiB ?? 64,
     defaultMemoryMiB: manifest.defaultMemoryMiB ?? (kernel === undefined ? 1024 : 256),
+    ...(manifest.agent === undefined ? {} : { agent: manifest.agent }),
     ...(manifest.cloud_init === undefined && kernel === undefined ? {} : { cloudInit: manifest.cloud_init === true }),
   };
 }

@@ -88,7 +88,7 @@ function wrap(conn: Deno.UnixConn): UnixConnection {
 }
 
 /** Closes a connection, which the other side may have closed already. */
-export function closeQuietly(conn: Deno.UnixConn): void {
+export function closeQuietly(conn: Pick<Deno.UnixConn, "close">): void {
   try {
     conn.close();
   } catch { /* it is closed */ }

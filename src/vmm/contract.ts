@@ -90,6 +90,8 @@ export interface MachineSpec {
   netSocket: string;
   /** Created by the hypervisor: the serial console, both ways. One client, which must read. */
   consoleSocket: string;
+  /** Created by the hypervisor: a second serial port (`/dev/ttyS1`), both ways, one client at a time. x86_64 only. */
+  agentSocket?: string;
   /** All console output is appended here, with or without a client. */
   serialLog: string;
   /** Whether the machine dies with the process that started it, for any cause. Linux only. */

@@ -1,16 +1,19 @@
 /**
- * A guest's kernel for the program that fleetbox runs in a restored guest (`src/guest/guest_program.ts`): it loads the program and
- * works off its tables of system calls as the ELF's own loop does, on files, a clock and a host name that are objects here.
+ * A guest's kernel for the programs that fleetbox has in a restored guest (`src/guest/guest_program.ts`, and the agent,
+ * `agent_program.ts`): it loads the program and works off its tables of system calls as the ELF's own loop does, on files, a clock and a host name that are objects here.
  */
 
 import { timespec, timespecMs } from "../../src/guest/call_table.ts";
 
 /** `errno.h` */
 export const EPERM = -1, EINVAL = -22, EROFS = -30;
-const ENOENT = -2, EBADF = -9;
+const ENOENT = -2, EBADF = -9, EAGAIN = -11, EFAULT = -14, ETIMEDOUT = -110;
 
 /** Where its memory begins. */
 const BASE = 0x400000;
+const MEMORY = 0x130000;
+/** The port of the agent. */
+const PORT = "/dev/ttyS1";
 /** Reads give at most this many bytes: less than what is asked for. */
 const MOST_READ = 50;
 
@@ -19,6 +22,7 @@ export class FakeKernel {
     ["/etc/hosts", "127.0.0.1 localhost\n10.88.0.11 a.fleetbox.internal a # fleetbox\n"],
     ["/etc/hostname", "a\n"],
     ["/dev/urandom", ""],
+    [PORT, ""],
   ]);
   hostName = "a";
   clockMs = 1_000;
@@ -32,12 +36,14 @@ export class FakeKernel {
   refuses: Record<string, number> = {};
   /** Whether the program has ended. */
   hasEnded = false;
-  readonly #memory = new Uint8Array(0x150000);
+  readonly #memory = new Uint8Array(MEMORY);
   readonly #view = new DataView(this.#memory.buffer);
   readonly #descriptors = new Map<number, string>();
   #input = new Uint8Array(0);
   #output: number[] = [];
+  /** The present call, and its arguments: one that waits for input goes on with what it has. */
   #at = 0;
+  #args: number[] | undefined;
 
   /** Loads an ELF file to where its headers say, and begins at the table that its code names. */
   load(file: Uint8Array): void {
@@ -75,27 +81,24 @@ export class FakeKernel {
 
   #run(): void {
     while (!this.hasEnded) {
-      let [, first, second, third] = [0, 1, 2, 3].map((index) => this.#word(this.#at + 4 * index));
-      for (;;) {
-        const result = this.#call(this.#word(this.#at), first, second, third);
-        if (result === undefined) return; // it waits for input
-        this.#view.setInt32(this.#word(this.#at + 20) - BASE, result, true);
-        this.#view.setInt32(this.#at + 36 - BASE, result, true);
-        if (result < this.#word(this.#at + 24)) {
-          this.#at = this.#word(this.#at + 28);
-          break;
-        }
-        second += result;
-        third -= result;
-        if (this.#word(this.#at + 32) !== 0 && third !== 0) continue;
-        this.#at += 40;
-        break;
-      }
+      const args = this.#args ??= [1, 2, 3, 4].map((index) => this.#word(this.#at + 4 * index));
+      const result = this.#call(this.#word(this.#at), args);
+      if (result === undefined) return; // it waits for input
+      this.#view.setInt32(this.#word(this.#at + 20) - BASE, result, true);
+      this.#view.setInt32(this.#at + 36 - BASE, result, true);
+      const isWhole = this.#word(this.#at + 32) !== 0;
+      if (result < this.#word(this.#at + 24)) this.#at = this.#word(this.#at + 28);
+      else if (isWhole && args[2] !== result) {
+        args[1] += result;
+        args[2] -= result;
+        continue;
+      } else this.#at += 40;
+      this.#args = undefined;
     }
   }
 
   /** One system call, by its number on x86. Undefined: it waits. */
-  #call(number: number, first: number, second: number, third: number): number | undefined {
+  #call(number: number, [first, second, third, fourth]: number[]): number | undefined {
     if (number in this.refuses) return this.refuses[number];
     const bytes = (address: number, length: number) => this.#memory.subarray(address - BASE, address - BASE + length);
     const text = (address: number, length: number) => new TextDecoder("latin1").decode(bytes(address, length));
@@ -103,19 +106,23 @@ export class FakeKernel {
     if ([0, 1, 16, 77].includes(number) && first > 1 && file === "") return EBADF;
     switch (number) {
       case 0: {
-        const from = first === 0 ? this.#input : new TextEncoder().encode(this.files.get(file));
-        if (first === 0 && from.length === 0) return undefined;
-        const count = Math.min(third, from.length, MOST_READ);
-        const taken = first === 0 ? from.subarray(0, count) : from;
-        bytes(second, taken.length).set(taken);
-        if (first === 0) this.#input = this.#input.slice(count);
-        return taken.length;
+        const isInput = first === 0;
+        const from = isInput ? this.#input : new TextEncoder().encode(this.files.get(file));
+        const room = BASE + MEMORY - second;
+        if (room <= 0) return EFAULT;
+        if (third === 0) return 0;
+        if (isInput && from.length === 0) return undefined;
+        const count = Math.min(third >>> 0, room, from.length, isInput ? MOST_READ : Infinity);
+        bytes(second, count).set(from.subarray(0, count));
+        if (isInput) this.#input = this.#input.slice(count);
+        return count;
       }
       case 1:
         if (first === 1) this.#output.push(...bytes(second, third));
         else this.files.set(file, text(second, third) + this.files.get(file)!.slice(third));
         return third;
       case 16:
+        if (file === PORT) return second === 0x5402 ? 0 : EINVAL;
         if (file !== "/dev/urandom") return EINVAL;
         if (second === 0x5207) return this.pool === undefined ? EINVAL : (this.reseeds++, 0);
         if (second !== 0x40085203 || this.#word(third) !== 2048 || this.#word(third + 4) !== 256) return EINVAL;
@@ -127,6 +134,11 @@ export class FakeKernel {
       case 170:
         this.hostName = text(first, second);
         return 0;
+      case 202:
+        if (second !== 128 || bytes(fourth, 16).some((byte) => byte !== 0)) throw new Error("it waits for a futex");
+        if (first % 4 !== 0) return EINVAL;
+        if (first < BASE || first >= BASE + MEMORY) return EFAULT;
+        return this.#word(first) === third ? ETIMEDOUT : EAGAIN;
       case 227:
         this.settings++;
         this.clockMs = timespecMs(bytes(second, 16));

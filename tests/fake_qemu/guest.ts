@@ -6,6 +6,7 @@
 
 import { statfsSync } from "node:fs";
 import { dirname } from "../../src/system/path.ts";
+import { openAgentPort } from "./agent.ts";
 import { arp, bytesOfMac, echo, readArp, readEcho, StreamNetdev } from "./frames.ts";
 import { beHostile } from "./hostile.ts";
 import { type Behaviour, sleep } from "./qemu.ts";
@@ -19,6 +20,7 @@ export interface GuestOptions {
   qmp: QmpServer;
   netSocket: string;
   consoleSocket: string;
+  agentSocket: string | undefined;
   log: string;
   seed: string | undefined;
   disk: string;
@@ -54,6 +56,7 @@ export function runGuest(options: GuestOptions): Guest {
     powerOff: () => void powerOff(),
     memory: options.memory,
   });
+  if (options.agentSocket !== undefined) openAgentPort(options.agentSocket, behaviour, say);
   const neighbours = new Map<string, number[]>();
   const answered = new Set<string>();
   let isOnline = false, isUp = false;

@@ -4,7 +4,8 @@
  *
  * - A machine: control socket (one client at a time), console socket and log, network socket (Ethernet frames), a lock
  *   on its disk. Its "guest" takes its address from the seed volume, says the `fleetbox-micro:` lines, announces its
- *   address by ARP, answers ARP and ping, and powers off when the power button is pressed after it has booted.
+ *   address by ARP, answers ARP and ping, and powers off when the power button is pressed after it has booted. Where there
+ *   is a port for it, its agent answers.
  * - Snapshots of a machine: `snapshots.ts`.
  * - A gateway (`-machine none`): the forwards are real sockets on 127.0.0.1. A connection is answered with an SSH banner
  *   when the guest answers ARP through the real switch; else it is held for 3 s and closed.
@@ -15,7 +16,7 @@
  *
  *     FLEETBOX_FAKE_QEMU='{"a": {"start": "die", "message": "no luck"}, "b": {"powerdown": "ignore"}, "*": {"bootMs": 5}}'
  *
- * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `snapshots.ts`, `usernet.ts`,
+ * Parts: this file (options, behaviours, what runs), `qmp_server.ts`, `guest.ts`, `agent.ts`, `snapshots.ts`, `usernet.ts`,
  * `written_disk.ts`, `frames.ts`, `hostile.ts`; and a fake `ssh` for its restored guests, `ssh.ts`.
  */
 
@@ -67,6 +68,11 @@ export interface Behaviour {
   ping?: string[];
   /** A seed: once the guest is up, garbage on every channel, for ever. */
   hostile?: number;
+  /**
+   * What the guest's agent does, where the machine has a port for it. `silent`: nothing. `garbage`: it says more than
+   * anybody asked for. @default "answers"
+   */
+  agent?: "answers" | "silent" | "garbage";
   /** `fail`: saving the devices fails. `hang`: it never ends, unless it is cancelled. */
   save?: "fail" | "hang";
   /** How long saving the devices takes. @default 0 */
@@ -194,7 +200,8 @@ async function main(args: string[]): Promise<void> {
   }
   if (options.has("-bios")) await dryRun(behaviourOf("*"), options.get("-accel")![0]);
 
-  const chardev = (id: string) => all("-chardev").find((values) => values.id[0] === id)!;
+  const found = (id: string) => all("-chardev").find((values) => values.id[0] === id);
+  const chardev = (id: string) => found(id) ?? die(`-chardev ${id}: it is missing`);
   const stream = all("-netdev").find((values) => values[""]?.[0] === "stream")!;
   const memoryMiB = parseInt(all("-m")[0]?.size?.[0] ?? "0");
   if (memoryMiB * 1024 * 1024 > Deno.systemMemoryInfo().total * 4) {
@@ -232,6 +239,7 @@ async function main(args: string[]): Promise<void> {
       qmp,
       netSocket: stream["addr.path"][0],
       consoleSocket: chardev("console").path[0],
+      agentSocket: found("agent")?.path[0],
       log: chardev("console").logfile[0],
       seed: disks.find((values) => values["node-name"][0] === "seed-file")?.filename[0],
       disk: writable.filename[0],

@@ -35,6 +35,7 @@ import { readLines } from "../../src/system/sockets.ts";
 import { decodeMessage } from "../../src/vmm/qemu/qmp.ts";
 import { machineEvent, machineState } from "../../src/vmm/qemu/machine.ts";
 import * as wire from "../../src/wire.ts";
+import { foreignAgent } from "./agent.ts";
 import { bytesLike, cuts, like, pieces, text } from "./foreign.ts";
 
 export interface Target<T = unknown> {
@@ -593,5 +594,6 @@ export const TARGETS: Target[] = [
     names,
     seed,
     guestText,
+    target(foreignAgent),
   ],
 ];

@@ -2,13 +2,22 @@
 
 import * as assert from "#assert";
 import { afterRestore } from "../../src/guest/after_restore.ts";
-import { guestOk } from "../support/guest.ts";
+import { Agent } from "../../src/guest/agent.ts";
+import { agentMessage } from "../../src/guest/agent_program.ts";
+import { writeAll } from "../../src/core/bytes.ts";
+import { guest, guestOk } from "../support/guest.ts";
+import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
 
-test("a guest gets the time, random numbers and a host name in one SSH session", async (context) => {
+test("a guest gets the time, random numbers and a host name, by its agent or in one SSH session", async (context) => {
   await using box = await sandbox();
   await box.up("a");
   await steps(context, box, [
+    ["by its agent, without SSH", byAgent],
+    [
+      "the agent finds its way out of half a message and out of noise, comes back when it is killed, and after a reboot",
+      agentGoesOn,
+    ],
     ["as root, where root has the key", asRoot],
     ["by sudo, where files in /dev/shm cannot be executed", bySudo],
     ["a root without the key is no obstacle; the clock can be kept", withoutRoot],
@@ -51,6 +60,65 @@ async function clockErrorMs(box: Sandbox): Promise<number> {
 const IDENTITY =
   "hostname; cat /etc/hostname; tail -n 1 /etc/hosts; stat -c '%a %U' /etc/hosts /etc/hostname; ls -A /dev/shm /tmp";
 const NOTHING_LEFT = "/dev/shm:\n\n/tmp:\n";
+
+/** Without SSH: there is no such port. */
+async function renewedByAgent(box: Sandbox, names: { hostName: string; oldHostName: string }): Promise<string[]> {
+  const notes: string[] = [];
+  const { agentSocket } = box.store.member("a");
+  await afterRestore({ host: "127.0.0.1", port: 1, user: "nobody" }, {
+    key: box.store.key,
+    arch: "x86_64",
+    signal: AbortSignal.timeout(10_000),
+    clock: "set",
+    agentSocket,
+    onNote: (note) => notes.push(note),
+    ...names,
+  });
+  return notes;
+}
+
+async function byAgent(box: Sandbox): Promise<void> {
+  await spoilClock(box);
+  const random = await guestOk(box, "a", "head -c 32 /dev/urandom | od -An -tx1");
+  assert.deepEqual(await renewedByAgent(box, { hostName: "web", oldHostName: "a" }), []);
+  assert.ok(await clockErrorMs(box) < 500);
+  assert.match(
+    await guestOk(box, "a", IDENTITY),
+    /^web\nweb\n10\.88\.0\.11\tweb\.fleetbox\.internal web\n644 root\n644 root\n/,
+  );
+  assert.notEqual(await guestOk(box, "a", "head -c 32 /dev/urandom | od -An -tx1"), random);
+  assert.deepEqual(await renewedByAgent(box, { hostName: "a", oldHostName: "web" }), []);
+}
+
+async function agentGoesOn(box: Sandbox): Promise<void> {
+  const { agentSocket } = box.store.member("a");
+  const answers = async () => {
+    using agent = await Agent.reach(agentSocket, { arch: "x86_64", signal: AbortSignal.timeout(20_000) });
+    await agent.ready();
+  };
+  const { message } = agentMessage("x86_64", [{ name: "clock_settime", args: [0, new Uint8Array(300)] }]);
+  for (
+    const noise of [message.subarray(0, 10), message.subarray(0, 200), crypto.getRandomValues(new Uint8Array(999))]
+  ) {
+    await leave(box, noise);
+    await answers();
+  }
+  await guestOk(box, "a", "sudo kill -9 $(pidof agent)");
+  await until("the agent is back", () => answers().then(() => true, () => false));
+  await guest(box, "a", "sudo touch /run/before && sudo reboot"); // which ends the session
+  await until("the guest has rebooted", async () => (await guest(box, "a", "ls /run/before")).code === 1);
+  await answers();
+}
+
+/** What a holder that is killed may leave. */
+async function leave(box: Sandbox, bytes: Uint8Array): Promise<void> {
+  const taken = async () =>
+    Number(/^1:.* rx:(\d+)/m.exec(await guestOk(box, "a", "sudo cat /proc/tty/driver/serial"))![1]);
+  const before = await taken();
+  using conn = await Deno.connect({ transport: "unix", path: box.store.member("a").agentSocket });
+  await writeAll(conn, bytes);
+  await until("the guest has taken all of it", async () => await taken() === before + bytes.length);
+}
 
 async function asRoot(box: Sandbox): Promise<void> {
   await guestOk(box, "a", "sudo chmod 664 /etc/hosts");

@@ -173,6 +173,7 @@ make_tree() {
 
   copy_modules "$tree" "${root_modules[@]}" "${initrd_modules[@]}"
   cp -R "$here/rootfs/." "$tree/"
+  perl -ne 'chomp; print pack "H*", $_' "$here/lib/agent.hex" >"$tree/usr/lib/fleetbox/agent"
   find "$tree/etc" "$tree/usr/lib/fleetbox" -type f -exec chmod 644 {} +
   chmod 755 "$tree"/usr/lib/fleetbox/* "$tree/etc/acpi/PWRF/00000080"
   chmod 640 "$tree/etc/shadow"
@@ -222,7 +223,8 @@ make_manifest() {
   "cmdline": "$cmdline",
   "version": "$version",
   "sha256": { "kernel": "${kernel%% *}", "initrd": "${initrd%% *}", "disk": "${disk%% *}" },
-  "minMemoryMiB": 128
+  "minMemoryMiB": 128,
+  "agent": 1
 }
 JSON
 }

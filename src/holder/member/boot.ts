@@ -183,7 +183,7 @@ export async function adoptMember(
     if (!wasRunning && machine.beganSaved) {
       // Its holder was killed before it had told the guest what has changed, or had noted that.
       const oldHostName = hostNameAtSave(context.store, prepared.config);
-      await renewGuest(boot, run.ssh, prepared.image, { oldHostName, signal });
+      await renewGuest(boot, run.ssh, prepared.image, spec, { oldHostName, signal });
       return runs(boot, run, undefined, since);
     }
     if (!wasRunning) await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });

@@ -305,6 +305,7 @@ export function machineSpec(
     controlSocket: paths.qmpSocket,
     netSocket: paths.netSocket,
     consoleSocket: paths.consoleSocket,
+    ...(image.agent !== undefined && image.arch === "x86_64" ? { agentSocket: paths.agentSocket } : {}),
     serialLog: paths.serialLog,
     ...host,
   };

@@ -9,6 +9,7 @@
 
 import { Limit } from "../../core/deadline.ts";
 import { FleetboxError, hintOf, messageOf } from "../../core/errors.ts";
+import { AGENT_VERSION } from "../../guest/agent_program.ts";
 import { afterRestore } from "../../guest/after_restore.ts";
 import type { Image } from "../../image/image.ts";
 import { removeMember } from "../../store/remove.ts";
@@ -20,6 +21,7 @@ import type { SavedSource } from "../snapshots/sources.ts";
 import type { Boot } from "./boot.ts";
 import { connect, holdMachine, runs } from "./boot_steps.ts";
 import { runOf } from "./phases.ts";
+import { untilSsh } from "./ready.ts";
 
 /** How long a guest that goes on may take to answer: it was ready when it was saved. */
 const WARM_MS = 60_000;
@@ -37,7 +39,7 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   const either = AbortSignal.any([signal, limit.signal]);
   const failed = (cause: unknown): never => {
     signal.throwIfAborted();
-    throw restoreFailure(name, source, cause);
+    throw restoreFailure(name, source, limit.signal.aborted ? tooLate() : cause);
   };
   const saved = { devices, memory, socket: paths.snapshotSocket, paused: true };
   const machine: Machine = await driver.start(spec, either, saved).catch(failed);
@@ -48,26 +50,33 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   signal.throwIfAborted();
   if (source.kind !== "template") await useUpSuspended(store, name);
   await machine.resume();
-  await renewGuest(boot, run.ssh, image, { oldHostName: source.hostName, signal: either }).catch(failed);
+  await renewGuest(boot, run.ssh, image, spec, { oldHostName: source.hostName, signal: either }).catch(failed);
   if (source.kind === "template") touchTemplate(store, source.name);
   run.isWarm = true;
   runs(boot, run, undefined);
 }
 
-/** Gives a guest that goes on the time, random numbers and its host name. @param oldHostName what it was saved with */
+/**
+ * Gives a guest that goes on the time, random numbers and its host name. Resolves when it has them, and its SSH server answers.
+ * @param oldHostName what it was saved with
+ */
 export async function renewGuest(
   { member, options, sshHints }: Boot,
   ssh: SshEndpoint,
   image: Image,
+  spec: MachineSpec,
   { oldHostName, signal }: { oldHostName: string | undefined; signal: AbortSignal },
 ): Promise<void> {
   const { context: { store }, name } = member;
-  await afterRestore(ssh, {
+  const over = new AbortController();
+  const waits = { signal: AbortSignal.any([signal, over.signal]), onHint: (hint: () => void) => sshHints.on(hint) };
+  const agentSocket = image.agent === AGENT_VERSION ? spec.agentSocket : undefined;
+  const renewed = afterRestore(ssh, {
+    ...waits,
     key: store.key,
     arch: image.arch,
     root: image.cloudInit === false, // `micro`, whose root takes the key
-    signal,
-    onHint: (hint) => sshHints.on(hint),
+    agentSocket,
     hostName: member.config!.host_name ?? name,
     oldHostName,
     clock: options.clock ?? "set",
@@ -76,6 +85,18 @@ export async function renewGuest(
       member.tell(note);
     },
   });
+  // An SSH session is a proof that SSH answers; an agent's answer is none. Both at once, as both wait for the guest.
+  const answered = agentSocket === undefined ? undefined : untilSsh(ssh, waits);
+  if (answered) sshHints.give(); // it listened when it was saved
+  try {
+    await Promise.all([renewed, answered]);
+  } finally {
+    over.abort();
+  }
+}
+
+function tooLate(): FleetboxError {
+  return new FleetboxError("timeout", `its guest has not answered within ${WARM_MS / 1000} s`);
 }
 
 function restoreFailure(name: string, { kind, name: from }: SavedSource, cause: unknown): RestoreFailure {

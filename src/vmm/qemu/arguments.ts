@@ -76,6 +76,7 @@ export function machineArguments(spec: MachineSpec): string[] {
       }),
     ],
     ...["-serial", "chardev:console"],
+    ...(spec.agentSocket === undefined ? [] : agentArguments(spec.agentSocket)),
     ...diskArguments(spec),
     ...["-netdev", streamNetdev("net0", spec.netSocket)],
     // Without a ROM the firmware has no network boot to try.
@@ -84,6 +85,11 @@ export function machineArguments(spec: MachineSpec): string[] {
     ...["-device", "pvpanic-pci"],
     ...sandboxArguments(),
   ];
+}
+
+/** The second serial port that QEMU is told of is the guest's second one. */
+function agentArguments(path: string): string[] {
+  return ["-chardev", option("socket", { id: "agent", path, server: "on", wait: "off" }), "-serial", "chardev:agent"];
 }
 
 /** Whether a machine's memory is a file without a name, which can be copied while the machine is paused. */
@@ -205,6 +211,11 @@ export function checkSpec(spec: MachineSpec): void {
     if (format !== "raw" && format !== "qcow2") bad(`extraDisks[${index}].format`, format, '"raw" or "qcow2"');
   });
   checkSocketPaths({ controlSocket: spec.controlSocket, netSocket: spec.netSocket, consoleSocket: spec.consoleSocket });
+  if (spec.agentSocket !== undefined) {
+    checkSocketPaths({ agentSocket: spec.agentSocket });
+    const arch = architectureOf(spec.binary);
+    if (arch !== "x86_64") bad("agentSocket", `set for ${arch}`, "none: such a machine has one serial port");
+  }
   if (spec.boot.kind === "kernel" && spec.boot.cmdline.includes("\0")) bad("cmdline", "NUL in it", "text");
   if (!["kvm", "hvf", "tcg"].includes(spec.accelerator)) bad("accelerator", spec.accelerator, "kvm, hvf or tcg");
 }

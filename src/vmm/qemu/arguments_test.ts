@@ -68,6 +68,18 @@ Deno.test("a guest may restart itself, memory is not allocated ahead, and volume
   assert.deepEqual(modes, [undefined, "on", "on"]);
 });
 
+Deno.test("a port for an agent is the serial port behind the console; without one there is the console alone", () => {
+  const ports = (spec: MachineSpec) => {
+    const args = machineArguments(spec);
+    const serial = args.filter((_, at) => args[at - 1] === "-serial");
+    const sockets = new Map(args.filter((_, at) => args[at - 1] === "-chardev").map(read).map((one) => [one.id, one]));
+    return serial.map((device) => sockets.get(device.replace("chardev:", ""))!.path);
+  };
+  assert.deepEqual(ports({ ...SPEC, agentSocket: "/s/a,gt" }), ["/s/con.sock", "/s/a,gt"]);
+  assert.deepEqual(ports(SPEC), ["/s/con.sock"]);
+  checkSpec({ ...SPEC, agentSocket: "/s/agt" });
+});
+
 Deno.test("the machine fits the program: by its name, else by the host", () => {
   assert.equal(architectureOf("/usr/bin/qemu-system-aarch64"), "aarch64");
   assert.equal(architectureOf("/usr/libexec/qemu-kvm"), Deno.build.arch);
@@ -87,6 +99,12 @@ const BAD: [string, Partial<MachineSpec>, RegExp][] = [
   ["a NUL in a path", { seed: "/a\0b" }, /seed is/],
   ["a relative kernel", { boot: { kind: "kernel", kernel: "k", cmdline: "" } }, /kernel is/],
   ["a socket that is too deep", { netSocket: "/" + "ü".repeat(60) }, /netSocket is .*121 bytes.*at most/],
+  ["a socket for an agent that is too deep", { agentSocket: "/" + "x".repeat(120) }, /agentSocket is .*at most/],
+  [
+    "an agent where there is one serial port",
+    { agentSocket: "/a", binary: "/usr/bin/qemu-system-aarch64" },
+    /agentSocket is set for aarch64, expected none/,
+  ],
   ["an accelerator that is none", { accelerator: "tcg,thread=single" as "tcg" }, /accelerator is/],
 ];
 for (const [what, changes, message] of BAD) {

@@ -51,9 +51,8 @@ export const qemu: Driver = {
   },
   async adopt(spec, identity) {
     checkSpec(spec);
-    const { netSocket, consoleSocket, controlSocket, name } = spec;
-    const sockets = [netSocket, consoleSocket];
-    const process = await adopt({ label: labelOf(spec), identity, name, controlSocket, sockets });
+    const { controlSocket, name } = spec;
+    const process = await adopt({ label: labelOf(spec), identity, name, controlSocket, sockets: socketsOf(spec) });
     return new QemuMachine(spec, process, wasStartedIncoming(identity.pid));
   },
 };
@@ -62,12 +61,17 @@ function labelOf({ name }: MachineSpec): string {
   return `QEMU of "${name}"`;
 }
 
+/** Besides its control socket. */
+function socketsOf({ netSocket, consoleSocket, agentSocket }: MachineSpec): string[] {
+  return [netSocket, consoleSocket, ...(agentSocket === undefined ? [] : [agentSocket])];
+}
+
 function launchMachine(spec: MachineSpec, more: readonly string[], signal?: AbortSignal): Promise<QemuProcess> {
   return launch({
     label: labelOf(spec),
     commandLine: [...qemu.commandLine(spec), ...more],
     controlSocket: spec.controlSocket,
-    sockets: [spec.netSocket, spec.consoleSocket],
+    sockets: socketsOf(spec),
     bound: spec.bound,
     signal,
   });

@@ -163,9 +163,11 @@ Deno.test("real QEMU: odd paths, one writer a disk, a second start is refused, q
   const dir = `${outer.path}/a, "b" ü=c`;
   await Deno.mkdir(dir);
   await using workspace = new Workspace(dir);
-  const spec = await workspace.spec({ binary: findQemu("x86_64"), bound: true });
+  const agentSocket = `${dir}/agent.sock`;
+  const spec = await workspace.spec({ binary: findQemu("x86_64"), bound: true, agentSocket });
   const machine = await qemu.start(spec);
   assert.equal((await machine.state()).kind, "running");
+  (await Deno.connect({ transport: "unix", path: agentSocket })).close();
   assert.equal(identify(machine.process.pid)?.startTime, machine.process.startTime);
   await assert.rejects(qemu.start(spec), code("conflict", /another process answers/));
   assert.ok((await Deno.lstat(spec.netSocket)).isSocket, "the refused start left the running machine's sockets");
@@ -173,6 +175,7 @@ Deno.test("real QEMU: odd paths, one writer a disk, a second start is refused, q
     controlSocket: `${outer.path}/q`,
     netSocket: `${outer.path}/n`,
     consoleSocket: `${outer.path}/c`,
+    agentSocket: `${outer.path}/a`,
   };
   await assert.rejects(qemu.start({ ...spec, ...elsewhere }), code("conflict", /Failed to get "write" lock/));
   const exit = await machine.stop({ graceMs: 0 });
@@ -182,13 +185,14 @@ Deno.test("real QEMU: odd paths, one writer a disk, a second start is refused, q
 
 Deno.test("real QEMU: a killed one is reported as killed, and stale sockets do not stop the next", async () => {
   await using workspace = new Workspace();
-  const spec = await workspace.spec({ binary: findQemu("x86_64") });
+  const spec = await workspace.spec({ binary: findQemu("x86_64"), agentSocket: `${workspace.path}/agent.sock` });
   const machine = await qemu.start(spec);
   Deno.kill(machine.process.pid, "SIGKILL");
   const exit = await machine.exited;
   assert.deepEqual([exit.how, exit.signal], ["killed", "SIGKILL"]);
   assert.match(exit.message, /from outside/);
   using _stale = Deno.listen({ transport: "unix", path: spec.netSocket });
+  using _other = Deno.listen({ transport: "unix", path: spec.agentSocket! });
   await (await qemu.start(spec)).kill();
 });
 

@@ -71,7 +71,7 @@ export function hostFit(build: string, binary: string, accelerator: string): str
 
 /** What a restore must find equal of the machine. Pure. */
 export function hardwareFit(spec: MachineSpec): string {
-  const { cpus, memoryMiB, mac, seed, extraDisks = [], boot } = spec;
+  const { cpus, memoryMiB, mac, seed, extraDisks = [], boot, agentSocket } = spec;
   const disks = [
     ...(seed === undefined ? [] : ["seed"]),
     ...extraDisks.map(({ readOnly, format }) => `${format} ${readOnly ? "read-only" : "writable"}`),
@@ -81,6 +81,7 @@ export function hardwareFit(spec: MachineSpec): string {
     `${memoryMiB} MiB of memory`,
     `network card ${mac.toLowerCase()}`,
     `disks: ${["own", ...disks].join(", ")}`,
+    ...(agentSocket === undefined ? [] : ["a port for an agent"]),
     `boot by ${boot.kind === "kernel" ? "kernel" : boot.uefi ? "UEFI" : "BIOS"}`,
   ]);
 }

@@ -34,6 +34,7 @@ Deno.test("a machine with one thing more or less is another machine; its name an
     { mac: "52:54:00:00:00:0c" },
     { seed: undefined },
     { extraDisks: [volume] },
+    { agentSocket: "/agt" },
     { boot: { kind: "kernel", kernel: "/k", cmdline: "" } as const },
     { boot: { kind: "firmware", uefi: { code: "/c", vars: "/v" } } as const },
   ].map((changes) => hardwareFit({ ...spec, ...changes }));
