@@ -41,6 +41,15 @@ test("an agent that is silent, or says garbage, is told, and SSH is asked instea
   }
 });
 
+test("a guest whose agent says nothing starts warm all the same, by an SSH session; the log says so", async () => {
+  await using box = await agentSandbox({ a: { agent: "silent" } }, { fakeSsh: true });
+  await takeTemplates(box, "a", 1);
+  const up = await box.up("a");
+  assert.match(up.stdout, /^a: running \(.* s, warm\)$/m, up.stderr);
+  assert.equal(box.renewals().length, 1);
+  assert.match(box.holderLog("a"), /a: Its agent is of no use \(.*\): an SSH session does it$/m);
+});
+
 test("a guest whose agent answers, and whose SSH server does not, does not run yet", async () => {
   await using box = await agentSandbox({});
   await takeTemplates(box, "a", 1);
@@ -68,8 +77,8 @@ test("a machine of an image without an agent has no port for one", async () => {
 });
 
 /** Templates are used, and the image says that its guest has an agent. */
-async function agentSandbox(fakeQemu: Record<string, Behaviour>): Promise<Sandbox> {
-  const box = await sandbox({ fakeQemu, templates: true });
+async function agentSandbox(fakeQemu: Record<string, Behaviour>, more: { fakeSsh?: boolean } = {}): Promise<Sandbox> {
+  const box = await sandbox({ fakeQemu, templates: true, ...more });
   const manifest = join(box.root, "micro/image.json");
   Deno.writeTextFileSync(manifest, JSON.stringify({ ...JSON.parse(Deno.readTextFileSync(manifest)), agent: 1 }));
   return box;

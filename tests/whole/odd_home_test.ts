@@ -29,7 +29,7 @@ for (const homeName of HOMES) {
       [...Deno.readDirSync(box.root)].map(({ name }) => name).sort(),
       [
         ...["behaviour.json", "micro", homeName].sort(),
-        "ssh_config",
+        ...["ssh_config", "written"], // the second: the fake QEMU's notes of its disks
       ].sort(),
     );
     assert.ok(!exists(box.store.member("a").dir));
