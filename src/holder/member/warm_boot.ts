@@ -23,7 +23,7 @@ import { connect, holdMachine, runs } from "./boot_steps.ts";
 import { runOf } from "./phases.ts";
 import { untilSsh } from "./ready.ts";
 
-/** How long a guest that goes on may take to answer: it was ready when it was saved. */
+/** How long a saved machine may take to be loaded, and then its guest to answer: it was ready when it was saved. */
 const WARM_MS = 60_000;
 
 /** A saved machine that did not go on. */
@@ -35,14 +35,18 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   const { context: { store, driver, gate }, name, paths } = member;
   const { devices, memory } = source.files;
   const { image } = boot.prepared!;
-  using limit = new Limit(WARM_MS);
-  const either = AbortSignal.any([signal, limit.signal]);
-  const failed = (cause: unknown): never => {
-    signal.throwIfAborted();
-    throw restoreFailure(name, source, limit.signal.aborted ? tooLate() : cause);
+  const within = async <T>(what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    using limit = new Limit(WARM_MS);
+    try {
+      return await work(AbortSignal.any([signal, limit.signal]));
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw restoreFailure(name, source, limit.signal.aborted ? tooLate(what) : cause);
+    }
   };
   const saved = { devices, memory, socket: paths.snapshotSocket, paused: true };
-  const machine: Machine = await driver.start(spec, either, saved).catch(failed);
+  const load = (either: AbortSignal) => driver.start(spec, either, saved);
+  const machine: Machine = await within("it was not loaded", load);
   const run = holdMachine(boot, machine);
   run.command = command;
   run.ssh = await connect(boot);
@@ -50,7 +54,11 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   signal.throwIfAborted();
   if (source.kind !== "template") await useUpSuspended(store, name);
   await machine.resume();
-  await renewGuest(boot, run.ssh, image, spec, { oldHostName: source.hostName, signal: either }).catch(failed);
+  // The wait for the others is not the guest's.
+  await within(
+    "its guest has not answered",
+    (either) => renewGuest(boot, run.ssh!, image, spec, { oldHostName: source.hostName, signal: either }),
+  );
   if (source.kind === "template") touchTemplate(store, source.name);
   run.isWarm = true;
   runs(boot, run, undefined);
@@ -95,8 +103,8 @@ export async function renewGuest(
   }
 }
 
-function tooLate(): FleetboxError {
-  return new FleetboxError("timeout", `its guest has not answered within ${WARM_MS / 1000} s`);
+function tooLate(what: string): FleetboxError {
+  return new FleetboxError("timeout", `${what} within ${WARM_MS / 1000} s`);
 }
 
 function restoreFailure(name: string, { kind, name: from }: SavedSource, cause: unknown): RestoreFailure {
