@@ -190,3 +190,9 @@ export function storeError(what: string, cause: unknown): FleetboxError {
   }
   return new FleetboxError("failed", what, { cause });
 }
+
+/** Makes a file, or a directory's list of names, last over a loss of power. */
+export async function syncPath(path: string): Promise<void> {
+  using file = await Deno.open(path);
+  await file.sync();
+}

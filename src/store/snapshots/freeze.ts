@@ -6,7 +6,7 @@
  * the machine, if there is one, to the overlay (`Machine.moveToOverlay`), and calls {@link unlinkFrozen}.
  */
 
-import { namesIn, replaceFile, statIfThere, storeError } from "../../system/files.ts";
+import { namesIn, replaceFile, statIfThere, storeError, syncPath } from "../../system/files.ts";
 import { join } from "../../core/paths.ts";
 import type { Store } from "../../store.ts";
 import type { MemberConfig } from "../config.ts";
@@ -37,8 +37,7 @@ export async function freezeDisk(store: Store, config: MemberConfig, makeOverlay
       await linkLayer(store, diskOf(store, config), frozen.layers![0]);
       await replaceFile(disk, async (aside) => {
         await makeOverlay(aside, base, config.disk_mb);
-        using made = await Deno.open(aside);
-        await made.sync(); // before the config that names it
+        await syncPath(aside); // before the config that names it
       });
       await store.writeConfig(frozen);
       return frozen;

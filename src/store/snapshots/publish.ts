@@ -5,7 +5,7 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { join } from "../../core/paths.ts";
-import { bytesUsed, exists, storeError, writeDurably } from "../../system/files.ts";
+import { bytesUsed, exists, storeError, syncPath, writeDurably } from "../../system/files.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Store } from "../../store.ts";
 import type { MemberConfig } from "../config.ts";
@@ -144,7 +144,7 @@ async function makeVisible(
   if (gone !== undefined) throw new FleetboxError("conflict", `Cannot keep ${what}: ${gone} was removed meanwhile`);
   if (exists(place)) await removeUnreachable(await makeUnreachable(store, place));
   await Deno.rename(making, place);
-  await sync(join(place, ".."));
+  await syncPath(join(place, ".."));
 }
 
 /** Writes the manifest, and everything of it to the disk; also the layers, which the machines wrote until now. */
@@ -156,8 +156,8 @@ async function makeLasting(
   await writeDurably(join(making, "manifest.json"), JSON.stringify(manifest, null, 2) + "\n");
   await syncTree(making);
   const { layer, layersDir } = snapshotPaths(store);
-  for (const id of new Set(layersIn(manifest))) if (exists(layer(id))) await sync(layer(id));
-  await sync(layersDir);
+  for (const id of new Set(layersIn(manifest))) if (exists(layer(id))) await syncPath(layer(id));
+  await syncPath(layersDir);
 }
 
 /** Syncs a directory with all in it, and makes it private: it holds what a guest's memory held. */
@@ -168,16 +168,10 @@ async function syncTree(dir: string): Promise<void> {
     if (isDirectory) await syncTree(path);
     else {
       await Deno.chmod(path, 0o600);
-      await sync(path);
+      await syncPath(path);
     }
   }
-  await sync(dir);
-}
-
-/** A file, or a directory's list of names. */
-async function sync(path: string): Promise<void> {
-  using file = await Deno.open(path);
-  await file.sync();
+  await syncPath(dir);
 }
 
 /** @throws {FleetboxError} `conflict`: a part of the saved machine is missing */

@@ -7,7 +7,7 @@
  */
 
 import { join } from "../../core/paths.ts";
-import { exists, makeDirectory, statIfThere, temporaryOf } from "../../system/files.ts";
+import { exists, makeDirectory, statIfThere, syncPath, temporaryOf } from "../../system/files.ts";
 import type { Store } from "../../store.ts";
 import { type SavedPaths, snapshotFilesIn as savedAt } from "./paths.ts";
 
@@ -29,10 +29,7 @@ export function suspendedMaking(store: Store, name: string): SavedPaths {
 
 /** Makes a state that is complete last, and visible. */
 export async function publishSuspended(store: Store, name: string, making: SavedPaths): Promise<void> {
-  for (const path of [making.devices, making.memory]) {
-    using file = await Deno.open(path, { write: true });
-    await file.sync();
-  }
+  for (const path of [making.devices, making.memory]) await syncPath(path);
   await makeVisible(store, name, making);
 }
 
@@ -51,14 +48,9 @@ export function isLinkOf(store: Store, name: string, saved: SavedPaths): boolean
 }
 
 async function makeVisible(store: Store, name: string, making: SavedPaths): Promise<void> {
-  await syncDirectory(making.dir);
+  await syncPath(making.dir);
   await Deno.rename(making.dir, suspendedPaths(store, name).dir);
-  await syncDirectory(store.member(name).dir);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  using directory = await Deno.open(path);
-  await directory.sync();
+  await syncPath(store.member(name).dir);
 }
 
 /** Takes a state out of sight, for good, because its machine is about to run: also if the host loses its power then. */
@@ -66,7 +58,7 @@ export async function useUpSuspended(store: Store, name: string): Promise<void> 
   const { dir } = suspendedPaths(store, name);
   const used = temporaryOf(dir);
   await Deno.rename(dir, used);
-  await syncDirectory(store.member(name).dir);
+  await syncPath(store.member(name).dir);
   void Deno.remove(used, { recursive: true }).catch(() => {}); // else it is swept
 }
 

@@ -75,17 +75,22 @@ export async function readState(path: string): Promise<SavedState> {
   }
   using _ = file;
   const first = new Uint8Array(HEADER_BYTES);
-  let filled = 0;
-  for (let count; filled < HEADER_BYTES && (count = await file.read(first.subarray(filled))) !== null;) filled += count;
+  const filled = await fill(file, first);
   const state = parseHeader(new TextDecoder().decode(first.subarray(0, filled)));
   if (state === undefined) throw damaged(path, "it does not begin as one");
   const bytes = (await file.stat()).size - HEADER_BYTES;
   if (bytes !== state.bytes) throw damaged(path, `it has ${bytes} bytes, expected ${state.bytes}`);
   const content = new Uint8Array(bytes);
-  let at = 0;
-  for (let count; at < bytes && (count = await file.read(content.subarray(at))) !== null;) at += count;
+  await fill(file, content);
   if (await sha256Of(content) !== state.sha256) throw damaged(path, "its content is not what was written");
   return state;
+}
+
+/** Reads until a buffer is full or the file ends. @returns how many bytes it has read */
+async function fill(file: Deno.FsFile, buffer: Uint8Array): Promise<number> {
+  let at = 0;
+  for (let count; at < buffer.length && (count = await file.read(buffer.subarray(at))) !== null;) at += count;
+  return at;
 }
 
 /** Plays a state that {@link readState} has found to be sound. */
