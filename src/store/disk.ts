@@ -10,6 +10,11 @@ import type { MemberConfig, Store } from "../store.ts";
 /** Every name that a disk's file may have. */
 export const DISK_FILE = /^disk(-[1-9][0-9]{0,5})?\.qcow2$/;
 
+/** The number in the name of a disk's file: 0 for `disk.qcow2`, or when the config names none. Later disks have higher ones. */
+export function diskNumber(name = ""): number {
+  return Number(/^disk-(\d+)/.exec(name)?.[1] ?? 0);
+}
+
 /** The disk of a member that has a config; without one, its `disk.qcow2`. */
 export function diskOf(store: Store, config: Pick<MemberConfig, "name" | "disk_file">): string {
   const { dir, disk } = store.member(config.name);

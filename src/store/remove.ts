@@ -11,7 +11,7 @@ import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { join } from "../core/paths.ts";
 import { connectUnix } from "../system/sockets.ts";
 import { exists, namesIn, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
-import { DISK_FILE, diskOf } from "./disk.ts";
+import { DISK_FILE, diskNumber, diskOf } from "./disk.ts";
 import { machineSockets, type MemberConfig, type Store } from "../store.ts";
 import { hasMachine } from "./orphans.ts";
 import { collectLayers } from "./snapshots.ts";
@@ -55,6 +55,19 @@ export function removeOtherDisks(store: Store, config: MemberConfig): void {
   for (const name of namesIn(dir)) {
     const path = join(dir, name);
     if (DISK_FILE.test(name) && path !== diskOf(store, config)) removeIfThere(path);
+  }
+}
+
+/**
+ * Removes the disks that were made for a member, and that its config does not name yet: what made them was killed, or failed. Their
+ * numbers are above that of its own disk, and nothing has been written to them. The caller holds the member's lock, for
+ * its holder makes such disks, too.
+ */
+export function removeUnnamedDisks(store: Store, config: MemberConfig): void {
+  const { dir } = store.member(config.name);
+  const own = diskNumber(config.disk_file);
+  for (const name of namesIn(dir)) {
+    if (DISK_FILE.test(name) && diskNumber(name) > own) removeIfThere(join(dir, name));
   }
 }
 

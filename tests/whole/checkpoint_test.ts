@@ -305,6 +305,18 @@ test("kill -9 of the holder during a checkpoint: no half one is there, the membe
   await box.ok("fork", "seeded");
 });
 
+test("a disk that a killed restore had made, and no config named yet, is gone after the next start", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  await box.ok("stop", "a");
+  const { dir, disk } = box.store.member("a");
+  Deno.copyFileSync(disk, `${dir}/disk-1.qcow2`);
+  const own = Deno.statSync(disk).ino;
+  await box.up("a");
+  assert.equal(exists(`${dir}/disk-1.qcow2`), false);
+  assert.equal(Deno.statSync(disk).ino, own);
+});
+
 test("a fork whose guests do not go on is told, with the way out, and removed; the checkpoint stays", async () => {
   await using box = await sandbox({ fakeQemu: {}, fakeSsh: true });
   await box.up("a,b");

@@ -16,6 +16,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import type { MemberConfig, Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
+import { removeUnnamedDisks } from "../../store/remove.ts";
 import { freezeDisk, unlinkFrozen } from "../../store/snapshots.ts";
 import { exists } from "../../system/files.ts";
 import type { Driver } from "../../vmm/contract.ts";
@@ -47,6 +48,7 @@ export async function prepareFreeze(member: FreezingMember): Promise<FrozenDisk>
     const config = store.config(name);
     if (!config) throw new FleetboxError("not-found", `Cannot freeze the disk of "${name}": it has no config`);
     await unlinkFrozen(store, config);
+    removeUnnamedDisks(store, config);
     const frozen = await freezeDisk(store, config, driver.disks.overlay);
     const { disk_file, layers } = frozen;
     if (member.config) member.config = { ...member.config, disk_file, layers };

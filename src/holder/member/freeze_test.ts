@@ -88,6 +88,18 @@ Deno.test("a freeze that was begun and not finished is made good by the next one
     assert.deepEqual(disksOf(store), ["disk-2.qcow2"]);
   }));
 
+Deno.test("a disk that was made and that no config names yet is removed by the next freeze; the member's own stays", () =>
+  withStore(async (store) => {
+    await using workspace = new Workspace();
+    const { member } = await memberOf(store, workspace);
+    await prepareFreeze(member);
+    const { dir } = store.member("a");
+    for (const number of [2, 12]) Deno.writeTextFileSync(`${dir}/disk-${number}.qcow2`, "of a killed restore");
+    const { next, old } = await prepareFreeze(member);
+    assert.deepEqual([old, next], [`${dir}/disk-1.qcow2`, `${dir}/disk-2.qcow2`]);
+    assert.deepEqual(disksOf(store), ["disk-1.qcow2", "disk-2.qcow2"]);
+  }));
+
 Deno.test("a member that is gone is not frozen, and does not come back as a directory", () =>
   withStore(async (store) => {
     await using workspace = new Workspace();

@@ -9,7 +9,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { diskOf } from "../../store/disk.ts";
 import { reserveForwards } from "../../store/forwards.ts";
-import { removeOtherDisks } from "../../store/remove.ts";
+import { removeOtherDisks, removeUnnamedDisks } from "../../store/remove.ts";
 import {
   discardSuspended,
   linkSuspended,
@@ -126,9 +126,13 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
   });
 }
 
-/** Removes what a killed holder left beside a member's disk: names of frozen ones, and the one that a restore had replaced. */
+/**
+ * Removes what a killed holder left beside a member's disk: names of frozen ones, new ones that no config named yet, and the one
+ * that a restore had replaced.
+ */
 async function removeLeftDisks(store: Store, config: MemberConfig, isRestored: boolean): Promise<void> {
   await unlinkFrozen(store, config);
+  removeUnnamedDisks(store, config);
   if (config.from_checkpoint !== undefined && !isRestored) removeOtherDisks(store, config);
 }
 

@@ -10,7 +10,7 @@ import { namesIn, replaceFile, statIfThere, storeError, syncPath } from "../../s
 import { join } from "../../core/paths.ts";
 import type { Store } from "../../store.ts";
 import type { MemberConfig } from "../config.ts";
-import { DISK_FILE, diskOf } from "../disk.ts";
+import { DISK_FILE, diskNumber, diskOf } from "../disk.ts";
 import { linkLayer } from "./layers.ts";
 import { withSnapshotLock } from "./lock.ts";
 import { newLayerId, snapshotPaths } from "./paths.ts";
@@ -56,9 +56,7 @@ function isWritten(store: Store, { name, disk_file }: MemberConfig): boolean {
 
 /** A name that no disk has: its number is above all others. Pure. */
 export function nextDiskFile(names: readonly string[]): string {
-  const numbers = names.filter((name) => DISK_FILE.test(name)).map((name) =>
-    Number(/^disk-(\d+)/.exec(name)?.[1] ?? 0)
-  );
+  const numbers = names.filter((name) => DISK_FILE.test(name)).map(diskNumber);
   return `disk-${Math.max(0, ...numbers) + 1}.qcow2`;
 }
 
