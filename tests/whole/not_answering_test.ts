@@ -143,7 +143,8 @@ test("a killed holder ends no connection while its machine runs; connections end
   await box.ok("stop", "a", "--force");
   const stopped = await a.done;
   assert.equal(stopped.code, 255, told(stopped));
-  assert.match(stopped.stderr, /The connection to "a" is over: it was stopped/, told(stopped));
+  // A client without a holder looks for the next one four times a second, and may not have found it yet.
+  assert.match(stopped.stderr, /The connection to "a" is over: (it was stopped|its machine is gone)/, told(stopped));
 });
 
 test("when ssh ends by its keep-alive, the reason is printed as far as it is known", async () => {
