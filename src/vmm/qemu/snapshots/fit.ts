@@ -35,20 +35,26 @@ export function refusal(accelerator: string): string | undefined {
   return undefined;
 }
 
-/** A QEMU program's version and build, in the words of {@link qmpBuild}. Asked once for a program that stays the same. */
-async function buildOf(binary: string): Promise<string> {
+/**
+ * A QEMU program's version and build, in the words of {@link qmpBuild}. Asked once for a program that stays the same, also by
+ * members that begin together.
+ */
+function buildOf(binary: string): Promise<string> {
   const { size, mtime, ino } = Deno.statSync(binary);
   const key = JSON.stringify([binary, size, mtime?.getTime(), ino]);
   const known = builds.get(key);
   if (known !== undefined) return known;
-  const output = await run(binary, ["--version"]);
-  parseQemuVersion(output, binary); // refuses what is no QEMU, or too old
-  const build = parseBuild(output);
+  const build = (async () => {
+    const output = await run(binary, ["--version"]);
+    parseQemuVersion(output, binary); // refuses what is no QEMU, or too old
+    return parseBuild(output);
+  })();
   builds.set(key, build);
+  build.catch(() => builds.delete(key));
   return build;
 }
 
-const builds = new Map<string, string>();
+const builds = new Map<string, Promise<string>>();
 
 /** `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)` from the output of `--version`. Pure. */
 export function parseBuild(output: string): string {
