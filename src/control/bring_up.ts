@@ -120,6 +120,9 @@ export class BringUp {
         this.#progress.note(`waiting until ${listed(plan.names)} ${plan.names.length > 1 ? "are" : "is"} down`);
         await untilGone(store, plan.names, request.signal);
         return false;
+      case "release":
+        await Promise.all(plan.names.map((name) => stop(store, name, { force: true, signal: request.signal })));
+        return false;
       case "replace":
         for (const name of plan.names) await removeStopped(store, name);
         return false;

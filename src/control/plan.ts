@@ -7,7 +7,8 @@
  * | a member that runs, and whose hypervisor is silent    | refuse, with what to do                                 |
  * | a member that is being stopped                        | wait until it is gone, look again                       |
  * | a member of a program's bound group                   | refuse: it ends with that program                       |
- * | members of two groups                                 | refuse: two networks cannot merge                       |
+ * | members that run in two groups                        | refuse: two networks cannot merge                       |
+ * | one that failed in another group, without a machine   | release it there, look again                            |
  * | some are served, by one holder                        | add the others there; wait for those that boot          |
  * | none is served, and some belong to a group that lives | add all there: they return to their network             |
  * | none is served, and none belongs to a group           | spawn one holder for all                                |
@@ -39,6 +40,8 @@ export type Plan =
   | { step: "refuse"; error: FleetboxError }
   /** These are stopping: wait until no holder serves them, look again. */
   | { step: "await-end"; names: string[] }
+  /** These failed, and their machines are gone: have their holder let them go, and look again. */
+  | { step: "release"; names: string[] }
   /** A program that has ended made these: remove them with their disks, and look again. */
   | { step: "replace"; names: string[] }
   /** One new holder for `names`. It adopts a killed holder's machines: `adopted` of those named, `alsoAdopted` besides. */
@@ -58,11 +61,15 @@ function planGroup(members: readonly MemberFacts[], groups: readonly GroupFacts[
   if (others) return { step: "refuse", error: ofAProgram(others.name) };
 
   const served = members.filter((member) => member.report);
-  const running = homesOf(members, ({ name, report }) => {
+  const homeNow = ({ name, report }: MemberFacts) => {
     if (report) return { key: `holder ${report.pid}`, group: groupOf(report) };
     const orphans = orphanGroup(groups, name);
     return orphans && { key: `record ${orphans.id}`, group: orphans.group };
-  });
+  };
+  const alive = homesOf(members.filter((member) => !hasFailed(member)), homeNow);
+  const running = alive.size > 0 ? alive : new Map([...homesOf(members, homeNow)].slice(0, 1));
+  const apart = members.filter((member) => hasFailed(member) && !running.has(homeNow(member)!.key));
+  if (running.size === 1 && apart.length > 0) return { step: "release", names: apart.map(({ name }) => name) };
   // Running members decide the network; stopped ones follow, and decide only if no member runs.
   const homes = running.size > 0 ? running : homesOf(members, (member) => {
     const home = homeGroup(groups, member);
@@ -170,6 +177,11 @@ export function planBound(
   // The holder ends with its last member, and the network with it.
   if (ours.length > 0) return { step: "await-end", names: names(ours) };
   return { step: "spawn", names: names(members), adopted: [], alsoAdopted: [] };
+}
+
+/** Its start or its machine failed, and there is no machine: only its holder still tells why. */
+function hasFailed({ report }: MemberFacts): boolean {
+  return report?.state === "error" && report.hypervisor_pid === undefined;
 }
 
 function silentBlock(members: readonly MemberFacts[]): Plan | undefined {

@@ -10,6 +10,8 @@ function told(plan: Plan): string {
       return `refuse: ${plan.error.code}: ${plan.error.message}`;
     case "await-end":
       return `await-end ${plan.names}`;
+    case "release":
+      return `release ${plan.names}`;
     case "replace":
       return `replace ${plan.names}`;
     case "spawn":
@@ -69,6 +71,24 @@ const UP: [what: string, members: MemberFacts[], groups: GroupFacts[], expected:
     [served("a", "a"), absent("n"), served("z", "y")],
     [group("a", ["a"]), group("y", ["z"])],
     /^refuse: conflict: .*"a" is in the group "a", "z" in the group "y", and two networks cannot merge$/,
+  ],
+  [
+    "one that failed in another group is released there, and follows those that run",
+    [served("z", "z", { state: "error", pid: 2 }), served("a", "a", { pid: 1 })],
+    [group("a", ["a"]), group("z", ["z"])],
+    "release z",
+  ],
+  [
+    "of those that failed in two groups, the later ones follow the first",
+    [served("a", "a", { state: "error", pid: 1 }), served("z", "z", { state: "error", pid: 2 })],
+    [group("a", ["a"]), group("z", ["z"])],
+    "release z",
+  ],
+  [
+    "one that failed and still has a machine is in its group",
+    [served("z", "z", { state: "error", pid: 2, hypervisor_pid: 7 }), served("a", "a", { pid: 1 })],
+    [group("a", ["a"]), group("z", ["z"])],
+    /^refuse: conflict: .*two networks cannot merge$/,
   ],
   [
     "groups of one name, of two holders, are two groups",

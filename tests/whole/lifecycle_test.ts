@@ -3,7 +3,7 @@
 import * as assert from "#assert";
 import { isAlive } from "../../src/system/process.ts";
 import { exists } from "../../src/system/files.ts";
-import { until } from "../support/processes.ts";
+import { kill, until } from "../support/processes.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("up a,b,c boots three members on one network, and says how to reach each", async () => {
@@ -78,6 +78,17 @@ test("up of members of two running groups is refused, because two networks canno
   await box.fails(1, /two networks cannot merge/, "up", "a,b,new");
   assert.deepEqual(box.machines(), before);
   assert.deepEqual(box.stored(), ["a", "b"]);
+});
+
+test("up of members that failed in another group brings them up together: the networks of dead machines do not count", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  await box.up("b");
+  await kill(box.process("machine", "b"));
+  await until("b has failed", async () => (await box.ls()).b.state === "error");
+  await box.up("a,b");
+  const { a, b } = await box.ls();
+  assert.deepEqual([b.state, b.group_id], ["running", a.group_id]);
 });
 
 test("up --no-wait returns while the member boots, and wait returns when it runs", async () => {
