@@ -49,7 +49,7 @@ export async function untilAdopted(store: Store, name: string): Promise<void> {
 }
 
 async function adoptGroups(store: Store, names: readonly string[], find: FindExecutable): Promise<GroupFacts[]> {
-  sweepGroups(store);
+  await sweepGroups(store);
   const groups = observeGroups(store);
   const orphaned = new Set(names.map((name) => orphanGroup(groups, name)).filter((group) => group !== undefined));
   return await Promise.all([...orphaned].map(async (group) => {

@@ -105,7 +105,7 @@ export async function membersToBringBack(store: Store, { group, deaths }: Comeba
   }
   if (fateOf(record) === "adopt") return liveMembers(record);
   log("guardian: its machines have ended");
-  sweepGroups(store);
+  await sweepGroups(store);
   return [];
 }
 

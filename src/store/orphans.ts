@@ -11,7 +11,7 @@ import { Limit, pause } from "../core/deadline.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
-import { removeIfThere } from "../system/files.ts";
+import { exists, removeIfThere } from "../system/files.ts";
 import { findHypervisors } from "../vmm/processes.ts";
 import type { GroupRecord, Store } from "../store.ts";
 
@@ -102,7 +102,7 @@ export function cannotBind(name: string): FleetboxError {
  * Ends the remains of groups that have neither a holder nor a machine (a gateway, a record, sockets), and deletes what
  * killed processes left half-made or half-removed. A group with a running machine is not touched.
  */
-export function sweepGroups(store: Store): void {
+export async function sweepGroups(store: Store): Promise<void> {
   for (const record of completeRecords(store)) {
     if (fateOf(record) !== "sweep" || record.bound) continue; // the next holder sweeps a bound group, with its machines
     if (record.gateway && isAlive(record.gateway)) {
@@ -110,9 +110,19 @@ export function sweepGroups(store: Store): void {
         Deno.kill(record.gateway.pid, "SIGKILL"); // it has no state
       } catch { /* it has ended by itself */ }
     }
+    await sweepUnmade(store, record);
     for (const path of Object.values(store.group(record.id))) removeIfThere(path);
   }
   store.sweepTemporary([]);
+}
+
+/** Members that a killed holder had claimed and not made yet have nothing but their sockets, and no later start may name them. */
+async function sweepUnmade(store: Store, { members }: GroupRecord): Promise<void> {
+  const unmade = members.map((name) => store.member(name)).filter(({ dir, socket }) => exists(socket) && !exists(dir));
+  if (unmade.length === 0) return;
+  await store.withClaimLock(async () => {
+    for (const { socket } of unmade) if (!await isAnswered(socket)) removeIfThere(socket);
+  });
 }
 
 /** Whether a member's machine runs, by the processes and not by the records: checked before a disk is deleted. */

@@ -54,7 +54,7 @@ Deno.test("orphans: a machine that no record names is found, and keeps its group
       await untilSeen(machine.pid);
       const [record] = completeRecords(store);
       assert.deepEqual([liveMembers(record), record.hypervisors.b.pid], [["b"], machine.pid]);
-      sweepGroups(store);
+      await sweepGroups(store);
       assert.ok(exists(store.group(record.id).record) && identify(machine.pid));
     } finally {
       machine.kill("SIGKILL");
@@ -69,7 +69,7 @@ Deno.test("orphans: a gateway that is left alone is ended, and its group forgott
     const stranger = hypervisor("b", "/somewhere/else.qmp");
     try {
       await Promise.all([untilSeen(gateway.pid), untilSeen(stranger.pid)]);
-      sweepGroups(store);
+      await sweepGroups(store);
       assert.equal((await gateway.exited).signal, "SIGKILL");
       assert.ok(!exists(paths.record) && identify(stranger.pid));
     } finally {
@@ -81,10 +81,21 @@ Deno.test("orphans: a gateway that is left alone is ended, and its group forgott
   }));
 
 Deno.test("orphans: a group whose holder lives is not touched", () =>
-  withGroup(identify(Deno.pid)!, (store, record) => {
-    sweepGroups(store);
+  withGroup(identify(Deno.pid)!, async (store, record) => {
+    await sweepGroups(store);
     assert.ok(isAlive(record.holder) && exists(store.group(record.id).record));
-    return Promise.resolve();
+  }));
+
+Deno.test("orphans: the sockets of members that were claimed and never made go with their group, but none that answers", () =>
+  withGroup(GONE, async (store, record) => {
+    const socketOf = (name: string) => store.member(name).socket;
+    await store.writeGroupRecord({ ...record, members: ["dead", "made", "taken"], served: [], hypervisors: {} });
+    for (const name of ["dead", "made"]) Deno.writeTextFileSync(socketOf(name), ""); // nobody listens there
+    Deno.mkdirSync(store.member("made").dir, { recursive: true });
+    using _ = Deno.listen({ transport: "unix", path: socketOf("taken") });
+    await sweepGroups(store);
+    assert.deepEqual(["dead", "made", "taken"].map((name) => exists(socketOf(name))), [false, true, true]);
+    assert.equal(exists(store.group(record.id).record), false);
   }));
 
 Deno.test("orphans: a machine that runs in another group now is not mistaken for this one's", () =>
