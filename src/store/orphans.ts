@@ -11,7 +11,8 @@ import { Limit, pause } from "../core/deadline.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
-import { exists, removeIfThere } from "../system/files.ts";
+import { removeIfThere } from "../system/files.ts";
+import { sweepUnmade } from "./unmade.ts";
 import { findHypervisors } from "../vmm/processes.ts";
 import type { GroupRecord, Store } from "../store.ts";
 
@@ -110,19 +111,10 @@ export async function sweepGroups(store: Store): Promise<void> {
         Deno.kill(record.gateway.pid, "SIGKILL"); // it has no state
       } catch { /* it has ended by itself */ }
     }
-    await sweepUnmade(store, record);
+    await sweepUnmade(store, record.members);
     for (const path of Object.values(store.group(record.id))) removeIfThere(path);
   }
   store.sweepTemporary([]);
-}
-
-/** Members that a killed holder had claimed and not made yet have nothing but their sockets, and no later start may name them. */
-async function sweepUnmade(store: Store, { members }: GroupRecord): Promise<void> {
-  const unmade = members.map((name) => store.member(name)).filter(({ dir, socket }) => exists(socket) && !exists(dir));
-  if (unmade.length === 0) return;
-  await store.withClaimLock(async () => {
-    for (const { socket } of unmade) if (!await isAnswered(socket)) removeIfThere(socket);
-  });
 }
 
 /** Whether a member's machine runs, by the processes and not by the records: checked before a disk is deleted. */

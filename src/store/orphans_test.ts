@@ -89,12 +89,19 @@ Deno.test("orphans: a group whose holder lives is not touched", () =>
 Deno.test("orphans: the sockets of members that were claimed and never made go with their group, but none that answers", () =>
   withGroup(GONE, async (store, record) => {
     const socketOf = (name: string) => store.member(name).socket;
-    await store.writeGroupRecord({ ...record, members: ["dead", "made", "taken"], served: [], hypervisors: {} });
-    for (const name of ["dead", "made"]) Deno.writeTextFileSync(socketOf(name), ""); // nobody listens there
-    Deno.mkdirSync(store.member("made").dir, { recursive: true });
+    const names = ["dead", "begun", "made", "taken"];
+    await store.writeGroupRecord({ ...record, members: names, served: [], hypervisors: {} });
+    for (const name of names.slice(0, 3)) Deno.writeTextFileSync(socketOf(name), ""); // nobody listens there
+    for (const name of ["begun", "made", "taken"]) {
+      Deno.mkdirSync(store.member(name).dir, { recursive: true });
+      Deno.writeTextFileSync(store.member(name).pid, "4711");
+    }
+    Deno.writeTextFileSync(store.member("made").disk, "a disk");
     using _ = Deno.listen({ transport: "unix", path: socketOf("taken") });
     await sweepGroups(store);
-    assert.deepEqual(["dead", "made", "taken"].map((name) => exists(socketOf(name))), [false, true, true]);
+    const left = names.map((name) => [exists(socketOf(name)), exists(store.member(name).dir)]);
+    assert.deepEqual(left, [[false, false], [false, false], [true, true], [true, true]]);
+    assert.ok(exists(store.member("taken").pid) && exists(store.member("made").disk));
     assert.equal(exists(store.group(record.id).record), false);
   }));
 

@@ -1,7 +1,8 @@
 /** Directories of members that were claimed and never made: nothing came into them but the pidfile and the lock. */
 
 import type { Store } from "../store.ts";
-import { exists, removeIfThere } from "../system/files.ts";
+import { exists, namesIn, removeIfThere } from "../system/files.ts";
+import { isAnswered } from "../system/sockets.ts";
 import { join } from "../core/paths.ts";
 
 /** Removes a member's directory, and its cluster's, when there is nothing in it. */
@@ -25,4 +26,23 @@ export async function removeIfUnmade(store: Store, name: string): Promise<void> 
     }
     return Promise.resolve();
   });
+}
+
+/**
+ * Removes what killed holders had claimed of members that they did not make any more: a socket, a pidfile, a directory with nothing
+ * else in it. No later start may name them. One that is served meanwhile stays.
+ */
+export async function sweepUnmade(store: Store, names: readonly string[]): Promise<void> {
+  const unmade = names.map((name) => ({ name, ...store.member(name) })).filter(({ dir, socket }) =>
+    (exists(socket) || exists(dir)) && namesIn(dir).every((entry) => entry === ".lock" || entry === "pid")
+  );
+  if (unmade.length === 0) return;
+  await store.withClaimLock(async () => {
+    for (const { socket, pid } of unmade) {
+      if (await isAnswered(socket)) continue;
+      removeIfThere(socket);
+      removeIfThere(pid);
+    }
+  });
+  for (const { name } of unmade) await removeIfUnmade(store, name);
 }

@@ -94,6 +94,22 @@ test("up adopts one machine of a killed holder and boots the other one, which di
   assert.equal(box.processes("gateway").length, 1);
 });
 
+test("what a killed holder had claimed and not made goes when its machines are adopted", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  await box.killHolder("a");
+  const [record] = box.store.groupRecords();
+  await box.store.writeGroupRecord({ ...record, members: [...record.members, "new"] });
+  const { dir, pid, socket } = box.store.member("new");
+  Deno.mkdirSync(dir, { recursive: true });
+  Deno.writeTextFileSync(pid, "4711");
+  Deno.writeTextFileSync(socket, ""); // nobody listens there
+  await box.up("a");
+  assert.deepEqual([pid, socket, dir].map(exists), [false, false, false]);
+  const { members } = box.store.groupRecords()[0];
+  assert.deepEqual(members, ["a"]);
+});
+
 test("rm after everything was killed leaves no file of the group", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");

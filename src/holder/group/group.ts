@@ -10,11 +10,11 @@
 
 import { checkName } from "../../core/names.ts";
 import type { Options } from "../../core/options.ts";
-import { publishedPorts } from "../../store/forwards.ts";
 import { settledRecords } from "../../store/orphans.ts";
+import { sweepUnmade } from "../../store/unmade.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
-import { removeIfThere } from "../../system/files.ts";
+import { exists, removeIfThere } from "../../system/files.ts";
 import type { GroupRecord, Store } from "../../store.ts";
 import { driver } from "../../vmm/driver.ts";
 import type { GroupReport } from "../../wire.ts";
@@ -28,7 +28,8 @@ import { describe, log } from "../log.ts";
 import type { Identity } from "../member/identity.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
-import { GroupNetwork } from "../network/group_network.ts";
+import type { GroupNetwork } from "../network/group_network.ts";
+import { networkOf } from "./network_of.ts";
 import { checkAllSharedDirectories } from "../member/prepare.ts";
 import { checkHostNames, Identities } from "./identities.ts";
 import { adoptedByOthers, Adoptions, isUnchanged } from "./adoptions.ts";
@@ -119,7 +120,9 @@ export class Group {
     const all = new Set([...adopt.map(({ name }) => name), ...names]);
     await this.#claims.endLastWords(names);
     store.sweepTemporary([...stale.flatMap(({ members }) => members), ...record?.members ?? [], ...all]);
-    for (const name of [...(record?.members ?? []), ...all]) this.#belongs.add(name);
+    const left = (record?.members ?? []).filter((name) => !all.has(name));
+    await sweepUnmade(store, left);
+    for (const name of [...left.filter((one) => exists(store.member(one).dir)), ...all]) this.#belongs.add(name);
     // Before any claim, so that there is a record for the sweep if we are killed from now on.
     if (!record) {
       this.#life.hold("record");
@@ -156,21 +159,16 @@ export class Group {
     this.#identities = new Identities(store);
     this.#adoptions = new Adoptions(store, options.options);
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
-    const { gatewayQmpSocket, gatewayNetSocket } = store.group(this.id);
     const onNote = (message: string) => this.hub.tell({ event: "note", message });
-    this.#network = new GroupNetwork({
-      driver,
-      gateway: {
-        binary: host.binary,
-        controlSocket: gatewayQmpSocket,
-        netSocket: gatewayNetSocket,
-        bound,
-        name: `gateway-${this.id}`,
-      },
+    this.#network = networkOf({
+      store,
+      id: this.id,
+      binary: host.binary,
+      bound,
+      identities: this.#identities,
+      isActive: (name) => this.#isActive(name),
+      belongs: this.#belongs,
       isOpen: () => this.#uses.all().some(isOpen),
-      lookup: (word) => this.#identities.addressOf(word, (name) => this.#isActive(name)),
-      nameOf: (address) => this.#identities.hostNameAt(address, (name) => this.#isActive(name)),
-      publishedPorts: () => publishedPorts(store, this.#belongs),
       onChange: () => void this.#record.note(),
       onNote,
     });
