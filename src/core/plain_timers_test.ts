@@ -25,6 +25,7 @@ const ALLOWED: Record<string, [lines: number, why: string]> = {
   "src/holder/server/bound.ts": [2, "looks again whether the parent lives"],
   "src/image/cache.ts": [1, "tells the user again that it waits"],
   "src/library/machine_end.ts": [1, "begins to watch a machine that something takes long on"],
+  "src/network/faults/delay_line.ts": [1, "the delay of frames, which is a fault's"],
   "src/vmm/qemu/dry_run.ts": [1, "looks at the processor time again"],
   "src/vmm/qemu/stop.ts": [1, "presses the power button again"],
 };
