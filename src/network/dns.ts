@@ -12,10 +12,10 @@ import { CLASS, type DnsQuestion, HEADER_BYTES, nameBytes, parseQuestion, TYPE, 
 import { DOMAIN, SUBNET } from "./subnet.ts";
 
 export interface DnsOptions {
-  /** The address of a current member of the group; the name is in lower case. */
-  lookup(name: string): string | undefined;
-  /** The current member that has an address. */
-  nameOf(address: string): string | undefined;
+  /** The address of a current member of the group, for the member that asks; the name is in lower case. */
+  lookup(name: string, asker: string): string | undefined;
+  /** The current member that has an address, for the member that asks. */
+  nameOf(address: string, asker: string): string | undefined;
 }
 
 /** Seconds that an answer may be kept: 0, because members come and go. */
@@ -50,8 +50,9 @@ export class DnsResponder implements DnsHook {
   /**
    * The answer to a message; `pass` when it is for the gateway's DNS, `drop` when it deserves none. Never throws.
    * @param egress whether questions about other names may go to the gateway's DNS.
+   * @param asker the name of the member that asks
    */
-  respond(message: Uint8Array, egress: boolean): Uint8Array | "pass" | "drop" {
+  respond(message: Uint8Array, egress: boolean, asker: string): Uint8Array | "pass" | "drop" {
     if (message.length < HEADER_BYTES) return "drop";
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
     const flags = view.getUint16(2);
@@ -63,12 +64,12 @@ export class DnsResponder implements DnsHook {
     const question = parseQuestion(message);
     if (!question) return bare(message, FORMERR);
     if (question.edns) return encode(message, question, { code: BADVERS, answers: [], isOurs: false }, egress);
-    const decision = this.#decide(question);
+    const decision = this.#decide(question, asker);
     if (decision !== "pass") return encode(message, question, decision, egress);
     return egress ? "pass" : encode(message, question, { code: REFUSED, answers: [], isOurs: false }, egress);
   }
 
-  #decide(question: DnsQuestion): Decision {
+  #decide(question: DnsQuestion, asker: string): Decision {
     const name = question.name.toLowerCase();
     if (name === "") return "pass";
     const isReverse = name === REVERSE || name.endsWith(`.${REVERSE}`);
@@ -77,18 +78,18 @@ export class DnsResponder implements DnsHook {
     if (question.class !== CLASS.IN && question.class !== CLASS.ANY) {
       return { code: REFUSED, answers: [], isOurs: false };
     }
-    if (isReverse) return this.#reverse(question, name);
+    if (isReverse) return this.#reverse(question, name, asker);
     const host = isInDomain ? name.slice(0, -DOMAIN.length - 1) : name;
-    const address = host === "" ? undefined : this.#options.lookup(host);
+    const address = host === "" ? undefined : this.#options.lookup(host, asker);
     if (address === undefined) return { code: host === "" ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
     const wanted = question.type === TYPE.A || question.type === TYPE.ANY;
     const data = Uint8Array.from(address.split("."), Number);
     return { code: NOERROR, answers: wanted ? [{ type: TYPE.A, data }] : [], isOurs: true };
   }
 
-  #reverse(question: DnsQuestion, name: string): Decision {
+  #reverse(question: DnsQuestion, name: string, asker: string): Decision {
     const octets = REVERSE_NAME.exec(name)?.slice(1).reverse();
-    const member = octets && this.#options.nameOf(octets.map(Number).join("."));
+    const member = octets && this.#options.nameOf(octets.map(Number).join("."), asker);
     if (member === undefined) return { code: name === REVERSE ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
     const wanted = question.type === TYPE.PTR || question.type === TYPE.ANY;
     const data = nameBytes(`${member}.${DOMAIN}`);

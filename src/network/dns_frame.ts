@@ -14,10 +14,10 @@ import { SUBNET } from "./subnet.ts";
 
 /**
  * Answers a DNS message: with an answer, `pass` (it goes on to the gateway's DNS) or `drop`. Must not throw. `egress`:
- * whether the member that asks may have a question go outside.
+ * whether the member that asks may have a question go outside. `asker`: its name.
  */
 export interface DnsHook {
-  respond(message: Uint8Array, egress: boolean): Uint8Array | "pass" | "drop";
+  respond(message: Uint8Array, egress: boolean, asker: string): Uint8Array | "pass" | "drop";
 }
 
 const DNS_ADDRESS = SUBNET.bits | SUBNET.dnsSlot;

@@ -18,7 +18,7 @@ function responder(egress: boolean): { respond: (message: Uint8Array) => Uint8Ar
     lookup: (name) => MEMBERS.get(name),
     nameOf: (address) => [...MEMBERS].find((entry) => entry[1] === address)?.[0],
   });
-  return { respond: (message) => dns.respond(message, egress) };
+  return { respond: (message) => dns.respond(message, egress, "a") };
 }
 
 function query(name: string, type = "A", more: Partial<packets.Packet> = {}): Uint8Array {

@@ -60,6 +60,8 @@ export interface PortOwner {
   readonly hold: Hold<LivePort>;
   received(port: LivePort): string | undefined;
   ended(port: LivePort): void;
+  /** The queue of a port that had too little room is being written. */
+  drained(port: LivePort): void;
 }
 
 /** A port as the switch sees it. */
@@ -73,6 +75,8 @@ export class LivePort implements Port {
   isDirty = false;
   /** Whether a frame came since the port was added. */
   wasHeard = false;
+  /** Whether somebody waits for room in the queue. */
+  #isAwaited = false;
   #end: PortEnd | undefined;
   #writing: Promise<void> | undefined;
 
@@ -108,6 +112,13 @@ export class LivePort implements Port {
       this.conn.close();
     } catch { /* it was already closed */ }
     this.owner.ended(this);
+  }
+
+  /** Whether the queue takes so many bytes. If not, the owner is told when it may. */
+  awaitRoom(bytes: number): boolean {
+    if (this.queue.hasRoom(bytes)) return true;
+    this.#isAwaited = true;
+    return false;
   }
 
   /** Begins to write the queue, unless a write is pending, which then continues with it. */
@@ -148,6 +159,10 @@ export class LivePort implements Port {
     try {
       while (this.isOpen && !this.queue.isEmpty) {
         let rest = this.queue.take();
+        if (this.#isAwaited) {
+          this.#isAwaited = false;
+          queueMicrotask(() => this.owner.drained(this));
+        }
         while (rest.length > 0) {
           if (this.owner.hold.isOn && !await this.#released()) return;
           const count = await this.conn.write(rest);

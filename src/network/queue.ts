@@ -27,6 +27,11 @@ export class FrameQueue {
     return this.#filling.length + this.#leaving.length;
   }
 
+  /** Whether so many bytes are taken now. */
+  hasRoom(bytes: number): boolean {
+    return this.#filled + bytes <= QUEUE_BYTES;
+  }
+
   /** Takes whole frames with their lengths, `source[from, to)`; returns the offset up to which there was room. */
   append(source: Uint8Array, from: number, to: number): number {
     const room = this.#makeRoom(to - from);

@@ -9,9 +9,12 @@
  * through a hook and knows nothing of holders, sockets' paths or processes.
  */
 
-import { FleetboxError } from "../core/errors.ts";
-import { Counters, Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
+import { type Counters, Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
 import { dnsArpReply, type DnsHook, dnsMessage, dnsReply, isDnsQuestion } from "./dns_frame.ts";
+import type { FaultCounts, LinkConditions } from "./faults/conditions.ts";
+import { FaultEngine } from "./faults/engine.ts";
+import type { InFlight, Pair } from "./faults/pair.ts";
+import type { Row } from "./faults/pairs.ts";
 import { FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
 import {
   checkFromGateway,
@@ -23,62 +26,45 @@ import {
   isGratuitousArp,
 } from "./guard.ts";
 import { Hold } from "./hold.ts";
-import { macHigh, macLow, MacTable, NOBODY, parseMac } from "./macs.ts";
+import { type Activity, type ActivityListener, GATEWAY_ID, GATEWAY_PORT, type Link, Links } from "./links.ts";
+import { macHigh, macLow, NOBODY } from "./macs.ts";
 import { type Duplex, LivePort, type Port, type PortOptions, type PortOwner } from "./port.ts";
-import { SUBNET } from "./subnet.ts";
-import { TokenBucket } from "./token_bucket.ts";
 
 export type { DnsHook } from "./dns_frame.ts";
 export type { PortCounters } from "./counters.ts";
 export type { Duplex, Port, PortOptions } from "./port.ts";
-
-/** The gateway's key among the counters; no member can be called that. */
-export const GATEWAY_PORT = "(gateway)";
-
-/** An event for {@link Switch.onActivity}: a port's first frame, or an announced address. */
-type Activity = "first-frame" | "announcement";
-type ActivityListener = (activity: Activity) => void;
+export { GATEWAY_PORT } from "./links.ts";
 
 export interface SwitchOptions {
   /** Answers DNS questions to the network's DNS address. Without it they go to the gateway. */
   dns?: DnsHook;
 }
 
-const GATEWAY_ID = 1;
-const FIRST_MEMBER_ID = 2;
-/** A port for the gateway, and one for each member that the network has an address for. */
-const MAX_ID = GATEWAY_ID + SUBNET.capacity;
-const DNS_QUESTIONS_PER_SECOND = 2000;
-const ANNOUNCEMENTS_PER_SECOND = 10;
-
-/** A member's link: its addresses are protected and its counters kept, connected or not. */
-interface Link {
-  readonly id: number;
-  readonly key: string;
-  readonly counts: Counters;
-  readonly questions: TokenBucket;
-  readonly announcements: TokenBucket;
-  port: LivePort | undefined;
-  listener: ActivityListener | undefined;
-  /** What its frames may use the gateway for. */
-  rules: GatewayRules;
-}
+/** Whose frame it is: a port, or its link, when the frame has waited. */
+type Sender = Pick<Link, "id" | "counts">;
 
 export class Switch {
   readonly #options: SwitchOptions;
-  readonly #macs = new MacTable();
-  readonly #owners = { macs: this.#macs, addresses: new Uint8Array(256) };
-  readonly #links = new Map<string, Link>();
-  /** Links by id, for the fast path. */
-  readonly #byId: (Link | undefined)[] = new Array(MAX_ID + 1).fill(undefined);
-  /** Listeners of names that are not added yet. */
-  readonly #listeners = new Map<string, ActivityListener>();
+  readonly #links = new Links();
+  /** What the fast path needs of them. */
+  readonly #macs = this.#links.macs;
+  readonly #owners = this.#links.owners;
+  readonly #byId = this.#links.byId;
   readonly #dirty: LivePort[] = [];
   readonly #portOwner: PortOwner = {
     hold: new Hold(),
     received: (port) => this.#received(port),
     ended: (port) => this.#ended(port),
+    drained: () => this.#faults.hasRoom(this.#now()),
   };
+  readonly #faults = new FaultEngine({
+    deliver: (frame) => this.#deliver(frame),
+    awaitRoom: (toId, bytes) => this.#byId[toId]?.port?.awaitRoom(bytes) ?? true,
+    flush: () => this.#flushAll(),
+    drop: (frame, why) => this.#byId[why === Drop.queueFull ? frame.toId : frame.fromId]?.counts.drop(why),
+  });
+  /** What is wrong with the links from the port whose chunk is being processed. */
+  #row: Row | undefined;
   /** Seconds and milliseconds since the process began, read once a chunk. */
   #nowSeconds = 0;
   #nowMs = 0;
@@ -90,9 +76,7 @@ export class Switch {
 
   constructor(options: SwitchOptions = {}) {
     this.#options = options;
-    this.#macs.assign(parseMac(SUBNET.gatewayMac), GATEWAY_ID);
-    this.#macs.assign(parseMac(SUBNET.dnsMac), GATEWAY_ID);
-    for (const slot of [SUBNET.gatewaySlot, SUBNET.dnsSlot]) this.#owners.addresses[slot] = GATEWAY_ID;
+    this.#faults.added(GATEWAY_PORT, GATEWAY_ID);
   }
 
   /**
@@ -101,7 +85,8 @@ export class Switch {
    * @throws {FleetboxError} `conflict`: the MAC or address is another's, or the network has no address left; `misuse`: it is none.
    */
   addPort(conn: Duplex, options: PortOptions): Port {
-    const link = this.#linkOf(options);
+    const link = this.#links.require(options);
+    this.#faults.added(link.key, link.id);
     if (options.rules) link.rules = options.rules;
     link.port?.end({ why: "replaced", message: "another connection took its place" });
     const port = new LivePort(link.id, conn, options, link.counts, this.#portOwner);
@@ -117,12 +102,10 @@ export class Switch {
 
   /** Forgets a member: its connection, addresses, counters and listener. The gateway's name is {@link GATEWAY_PORT}. */
   removePort(name: string): void {
-    this.#listeners.delete(name);
-    const link = this.#links.get(name);
+    const link = this.#links.remove(name);
     if (link === undefined) return;
-    this.#links.delete(name);
-    this.#byId[link.id] = undefined;
-    if (link.id !== GATEWAY_ID) this.#release(link.id);
+    this.#faults.removed(name, link.id);
+    if (link.id === GATEWAY_ID) this.#faults.added(name, link.id); // its id stays its own
     link.port?.end({ why: "removed", message: "its member left the group" });
   }
 
@@ -133,7 +116,7 @@ export class Switch {
 
   /** Counters by member's name, the gateway's under {@link GATEWAY_PORT}. */
   counters(): Map<string, PortCounters> {
-    return new Map([...this.#links].map(([key, link]) => [key, link.counts.snapshot()]));
+    return new Map([...this.#links].map((link) => [link.key, link.counts.snapshot()]));
   }
 
   /**
@@ -142,10 +125,7 @@ export class Switch {
    * before the port is added. It runs after the chunk's frames were forwarded.
    */
   onActivity(name: string, listener: ActivityListener | undefined): void {
-    if (listener) this.#listeners.set(name, listener);
-    else this.#listeners.delete(name);
-    const link = this.#links.get(name);
-    if (link) link.listener = listener;
+    this.#links.listen(name, listener);
   }
 
   /**
@@ -154,65 +134,43 @@ export class Switch {
    * still arrive. Holds count.
    */
   hold(): () => void {
-    return this.#portOwner.hold.begin();
+    const { hold } = this.#portOwner;
+    const end = hold.begin();
+    this.#faults.pause();
+    return () => {
+      end();
+      if (!hold.isOn) this.#faults.resume(this.#now());
+    };
+  }
+
+  /**
+   * What is wrong with the link from one port to another, by members' names or {@link GATEWAY_PORT}; undefined: nothing. It may be set
+   * before the ports are added, and stays when they go. Faults that were set before, and still are, go on: their random
+   * numbers, and the frames that wait. When a hold ends, its frames are delivered; delayed frames are delivered at their time.
+   */
+  setConditions(from: string, to: string, conditions: LinkConditions | undefined): void {
+    this.#faults.setConditions(from, to, conditions, this.#now());
+  }
+
+  /** Whether every frame from one port to another is dropped by a fault. */
+  isCut(from: string, to: string): boolean {
+    return this.#faults.isCut(from, to);
+  }
+
+  /** What each fault has done since it was set, by its id. */
+  faultCounts(): ReadonlyMap<string, FaultCounts> {
+    return this.#faults.counts();
+  }
+
+  /** Forgets the counts of a fault that is over. */
+  forgetFault(id: string): void {
+    this.#faults.forget(id);
   }
 
   /** Closes every connection. */
   close(): void {
-    for (const link of this.#links.values()) link.port?.end({ why: "closed", message: "the switch was closed" });
-  }
-
-  #linkOf(options: PortOptions): Link {
-    const isGateway = options.role === "gateway";
-    const key = isGateway ? GATEWAY_PORT : options.name;
-    const mac = options.mac === undefined ? undefined : parseMac(options.mac);
-    const octet = options.ip === undefined ? undefined : SUBNET.slotOf(options.ip);
-    if (octet === undefined && options.ip !== undefined) {
-      throw new FleetboxError("misuse", `Cannot add "${key}": ${options.ip} is not in the group's network`);
-    }
-    const known = this.#links.get(key);
-    const id = known?.id ?? (isGateway ? GATEWAY_ID : this.#freeId());
-    this.#checkFree(key, id, mac, octet);
-    if (!isGateway) this.#release(id);
-    if (mac) this.#macs.assign(mac, id);
-    if (octet !== undefined) this.#owners.addresses[octet] = id;
-    if (known) return known;
-    const link: Link = {
-      id,
-      key,
-      counts: new Counters(),
-      questions: new TokenBucket(DNS_QUESTIONS_PER_SECOND),
-      announcements: new TokenBucket(ANNOUNCEMENTS_PER_SECOND),
-      port: undefined,
-      listener: this.#listeners.get(key),
-      rules: CLOSED,
-    };
-    this.#links.set(key, link);
-    this.#byId[id] = link;
-    return link;
-  }
-
-  /** @throws {FleetboxError} `conflict`: one of these addresses is another member's. */
-  #checkFree(key: string, id: number, mac: Uint8Array | undefined, octet: number | undefined): void {
-    const macOwner = mac ? this.#macs.ownerOf(macHigh(mac, 0), macLow(mac, 0)) : NOBODY;
-    const addressOwner = octet === undefined ? NOBODY : this.#owners.addresses[octet];
-    for (const [owner, what] of [[macOwner, "MAC address"], [addressOwner, "address"]] as const) {
-      if (owner === NOBODY || owner === id) continue;
-      const other = this.#byId[owner]?.key ?? "the gateway";
-      throw new FleetboxError("conflict", `Cannot add "${key}" to the network: its ${what} belongs to ${other}`);
-    }
-  }
-
-  #freeId(): number {
-    const id = this.#byId.findIndex((link, index) => index >= FIRST_MEMBER_ID && link === undefined);
-    if (id < 0) throw SUBNET.full();
-    return id;
-  }
-
-  #release(id: number): void {
-    this.#macs.release(id);
-    const { addresses } = this.#owners;
-    for (let octet = 0; octet < addresses.length; octet++) if (addresses[octet] === id) addresses[octet] = NOBODY;
+    for (const link of this.#links) link.port?.end({ why: "closed", message: "the switch was closed" });
+    this.#faults.close();
   }
 
   #ended(port: LivePort): void {
@@ -221,13 +179,21 @@ export class Switch {
     if (link?.port !== port) return;
     link.port = undefined;
     this.#macs.forget(port.id);
+    this.#faults.disconnected(port.id);
+  }
+
+  /** Reads the clock. */
+  #now(): number {
+    this.#nowMs = performance.now();
+    this.#nowSeconds = (this.#nowMs / 1000) >>> 0;
+    return this.#nowMs;
   }
 
   /** Forwards every whole frame in the port's reader. Returns the reason when the stream is garbage. */
   #received(port: LivePort): string | undefined {
-    this.#nowMs = performance.now();
-    this.#nowSeconds = (this.#nowMs / 1000) >>> 0;
+    this.#now();
     this.#macs.sweep(this.#nowSeconds);
+    this.#row = this.#faults.rows[port.id];
     const { reader } = port;
     const { bytes } = reader;
     let found = reader.next();
@@ -236,8 +202,8 @@ export class Switch {
       if (target) this.#extendRun(target, bytes, reader.from, reader.end);
     }
     this.#endRun(bytes);
-    for (const dirty of this.#dirty) dirty.flush();
-    this.#dirty.length = 0;
+    this.#faults.afterChunk(this.#nowMs);
+    this.#flushAll();
     if (found !== GARBAGE) return undefined;
     port.counts.drop(Drop.oversize);
     return `a frame of ${reader.announced} bytes was announced, at most ${MAX_FRAME} are possible: the stream is garbage`;
@@ -260,13 +226,48 @@ export class Switch {
     const to = this.#macs.portOf(macHigh(bytes, at), macLow(bytes, at));
     if (to === id) return undefined; // its destination is on the same link, and has it
     if (to === NOBODY) return this.#flood(port, bytes, at, end, false);
+    if (this.#row !== undefined && !this.#passes(this.#row[to], id, to, bytes, at, end, false)) return undefined;
     if (to === GATEWAY_ID) return this.#toGateway(port, bytes, at, end);
     if (id === GATEWAY_ID) return this.#toMember(port, to, bytes, at, end);
     return this.#byId[to]?.port ?? dropped(counts, Drop.unreachable);
   }
 
+  /** Whether nothing is wrong that concerns this frame now; else it was dropped, or is delivered by {@link #deliver}. */
+  #passes(
+    pair: Pair | undefined,
+    fromId: number,
+    toId: number,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    isChecked: boolean,
+  ): boolean {
+    if (pair === undefined) return true;
+    this.#endRun(bytes);
+    return this.#faults.judge(pair, fromId, toId, bytes, at - HEADER_BYTES, end, this.#nowMs, isChecked);
+  }
+
+  /** A frame that has waited, or was changed, goes on its way as if it had just come. */
+  #deliver({ fromId, toId, isChecked, bytes, end }: InFlight): void {
+    const sender = this.#byId[fromId];
+    let target = this.#byId[toId]?.port;
+    if (!isChecked && sender) {
+      if (toId === GATEWAY_ID) {
+        this.#now(); // a question may be answered here
+        target = this.#toGateway(sender, bytes, HEADER_BYTES, end);
+      } else if (fromId === GATEWAY_ID) target = this.#toMember(sender, toId, bytes, HEADER_BYTES, end);
+      else if (!target) sender.counts.drop(Drop.unreachable);
+    }
+    if (target) this.#send(target, bytes, 0, end, 1);
+  }
+
+  #flushAll(): void {
+    for (const dirty of this.#dirty) dirty.flush();
+    this.#dirty.length = 0;
+  }
+
   /** A member's port, when it may have this frame of the gateway's. */
-  #toMember(gateway: LivePort, to: number, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
+  #toMember(gateway: Sender, to: number, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
     const link = this.#byId[to];
     if (!link?.port) return dropped(gateway.counts, Drop.unreachable);
     const verdict = checkToMember(bytes, at, end, link.rules);
@@ -274,7 +275,7 @@ export class Switch {
   }
 
   /** The gateway's port, if it may get this frame; undefined when the frame was dropped or answered here. */
-  #toGateway(port: LivePort, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
+  #toGateway(port: Sender, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
     const rules = this.#byId[port.id]?.rules ?? CLOSED;
     if (this.#options.dns && isDnsQuestion(bytes, at, end) && !this.#asked(port, bytes, at, end, rules)) {
       return undefined;
@@ -284,42 +285,50 @@ export class Switch {
     const gateway = this.#byId[GATEWAY_ID]?.port;
     if (gateway) return gateway;
     const reply = dnsArpReply(bytes, at, end);
-    if (reply) this.#reply(port, bytes, reply);
+    if (reply) this.#reply(port.id, bytes, reply);
     else if ((bytes[at] & 1) === 0) port.counts.drop(Drop.unreachable);
     return undefined;
   }
 
   /** Lets the hook answer a question; true when the question goes on to the gateway. */
-  #asked(port: LivePort, bytes: Uint8Array, at: number, end: number, rules: GatewayRules): boolean {
-    if (!this.#byId[port.id]?.questions.take(this.#nowMs)) {
+  #asked(port: Sender, bytes: Uint8Array, at: number, end: number, rules: GatewayRules): boolean {
+    const link = this.#byId[port.id];
+    if (!link?.questions.take(this.#nowMs)) {
       port.counts.drop(Drop.dnsRate);
       return false;
     }
     const message = dnsMessage(bytes, at, end);
-    const answer = message ? this.#options.dns!.respond(message, rules.egress) : "drop";
+    const answer = message ? this.#options.dns!.respond(message, rules.egress, link.key) : "drop";
     if (answer === "pass") return true;
     if (answer === "drop") port.counts.drop(Drop.dnsMalformed);
-    else this.#reply(port, bytes, dnsReply(bytes, at, answer));
+    else this.#reply(port.id, bytes, dnsReply(bytes, at, answer));
     return false;
   }
 
-  /** Queues a frame of ours for the port whose chunk is being processed. */
-  #reply(port: LivePort, bytes: Uint8Array, reply: Uint8Array): void {
+  /** Sends a frame of ours in place of the gateway's: what is wrong with the gateway's link concerns it, too. */
+  #reply(toId: number, bytes: Uint8Array, reply: Uint8Array): void {
     this.#endRun(bytes);
-    this.#send(port, reply, 0, reply.length, 1);
+    const pair = this.#faults.rows[GATEWAY_ID]?.[toId];
+    if (!this.#passes(pair, GATEWAY_ID, toId, reply, HEADER_BYTES, reply.length, true)) return;
+    const port = this.#byId[toId]?.port;
+    if (port) this.#send(port, reply, 0, reply.length, 1);
   }
 
   /** Sends a frame to every other port; to the gateway only broadcasts, because its addresses are known. */
   #flood(from: LivePort, bytes: Uint8Array, at: number, end: number, isForAll: boolean): undefined {
     this.#endRun(bytes);
+    const row = this.#row;
     if (isForAll && from.id !== GATEWAY_ID) {
       if (isGratuitousArp(bytes, at, end)) this.#announced(from);
-      const gateway = this.#toGateway(from, bytes, at, end);
-      if (gateway) this.#send(gateway, bytes, at - HEADER_BYTES, end, 1);
+      if (this.#passes(row?.[GATEWAY_ID], from.id, GATEWAY_ID, bytes, at, end, false)) {
+        const gateway = this.#toGateway(from, bytes, at, end);
+        if (gateway) this.#send(gateway, bytes, at - HEADER_BYTES, end, 1);
+      }
     }
-    for (const link of this.#links.values()) {
+    for (const link of this.#links) {
       if (link.port && link.port !== from && link.id !== GATEWAY_ID) {
         if (from.id === GATEWAY_ID && checkToMember(bytes, at, end, link.rules) !== PASS) continue;
+        if (!this.#passes(row?.[link.id], from.id, link.id, bytes, at, end, true)) continue;
         this.#send(link.port, bytes, at - HEADER_BYTES, end, 1);
       }
     }

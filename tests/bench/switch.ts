@@ -4,9 +4,10 @@
  * Four processes, as in real use: one with the switch and a unix socket that answers `status` in the same event loop (the
  * holder), a sender and a receiver (two hypervisors), and this one, which asks for the status over a new connection
  * each time. The receiver counts what arrives, so frames that the switch dropped do not count. Run it alone for JSON:
- * `node_modules/.bin/deno run -A tests/bench/switch.ts [SECONDS]`; `make bench` calls {@link benchSwitch}.
+ * `node_modules/.bin/deno run -A tests/bench/switch.ts [SECONDS [FAULT]]`; `make bench` calls {@link benchSwitch}.
  */
 
+import type { LinkConditions, Shape } from "../../src/network/faults/conditions.ts";
 import { encodeFrame, FRAME, FrameReader } from "../../src/network/frame.ts";
 import { Switch } from "../../src/network/switch.ts";
 import { parseMac } from "../../src/network/macs.ts";
@@ -28,12 +29,21 @@ const FRAMES_PER_WRITE = 43;
 const WARM_UP_MS = 500;
 const ASK_EVERY_MS = 2;
 
+/** What is wrong with the network meanwhile: nothing, a link that has no part in it, or each link is late. */
+export type SwitchFault = keyof typeof FAULTS;
+
+const FAULTS = {
+  none: [],
+  elsewhere: [["a", "c", { cuts: ["f1"] }], ["c", "b", shaped({ delayMs: 10, loss: 0.1 })]],
+  delayed: [["a", "b", shaped({ delayMs: 10, limit: 100_000 })], ["b", "a", shaped({ delayMs: 10, limit: 100_000 })]],
+} satisfies Record<string, [from: string, to: string, LinkConditions][]>;
+
 /** @param seconds How long to measure. @default 3 */
-export async function benchSwitch(seconds = 3): Promise<SwitchFigures> {
+export async function benchSwitch(seconds = 3, fault: SwitchFault = "none"): Promise<SwitchFigures> {
   const directory = await Deno.makeTempDir({ prefix: "fleetbox-bench-" });
   const roles: Deno.ChildProcess[] = [];
   try {
-    const holder = spawnRole("holder", directory, seconds);
+    const holder = spawnRole("holder", directory, seconds, fault);
     roles.push(holder);
     await untilThere(`${directory}/status.sock`);
     const receiver = spawnRole("receiver", directory, seconds);
@@ -63,9 +73,13 @@ export async function benchSwitch(seconds = 3): Promise<SwitchFigures> {
   }
 }
 
-function spawnRole(role: string, directory: string, seconds: number): Deno.ChildProcess {
+function shaped(shape: Shape): LinkConditions {
+  return { shapes: [{ id: "f1", seed: 1, shape }] };
+}
+
+function spawnRole(role: string, directory: string, seconds: number, ...more: string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--allow-all", import.meta.filename!, role, directory, String(seconds)],
+    args: ["run", "--no-check", "--allow-all", import.meta.filename!, role, directory, String(seconds), ...more],
     stdin: "null",
     stdout: role === "receiver" ? "piped" : "null",
     stderr: "inherit",
@@ -73,8 +87,9 @@ function spawnRole(role: string, directory: string, seconds: number): Deno.Child
 }
 
 /** Two ports by name, for what connects to `<name>.sock`; and the status in the same event loop. */
-async function runHolder(directory: string): Promise<void> {
+async function runHolder(directory: string, fault: SwitchFault): Promise<void> {
   const network = new Switch();
+  for (const [from, to, conditions] of FAULTS[fault]) network.setConditions(from, to, conditions);
   for (const [name, ip] of [["a", "10.88.0.11"], ["b", "10.88.0.12"]]) {
     const listener = Deno.listen({ transport: "unix", path: `${directory}/${name}.sock` });
     listener.accept().then((conn) => network.addPort(conn, { name, role: "member", mac: SUBNET.macOf(ip), ip }));
@@ -173,9 +188,9 @@ function round(value: number): number {
 }
 
 if (import.meta.main) {
-  const [role, directory, seconds] = Deno.args;
-  if (role === "holder") await runHolder(directory);
+  const [role, directory, seconds, fault] = Deno.args;
+  if (role === "holder") await runHolder(directory, fault as SwitchFault);
   else if (role === "sender") await runSender(directory);
   else if (role === "receiver") await runReceiver(directory, Number(seconds));
-  else console.log(JSON.stringify(await benchSwitch(Number(role ?? 3))));
+  else console.log(JSON.stringify(await benchSwitch(Number(role ?? 3), directory as SwitchFault)));
 }

@@ -335,7 +335,7 @@ const dns = target({
   }),
   check(message) {
     for (const egress of [true, false]) {
-      const answer = responder.respond(message, egress);
+      const answer = responder.respond(message, egress, "a");
       if (typeof answer === "string") continue;
       assert.ok((message[2] & 0x80) === 0, "an answer is answered");
       assert.ok(answer.length <= message.length + 300 && answer[0] === message[0] && answer[1] === message[1]);
@@ -355,7 +355,7 @@ const dnsFrames = target({
     dnsArpReply(bytes, 0, bytes.length);
     if (!isDnsQuestion(bytes, 0, bytes.length)) return;
     const message = dnsMessage(bytes, 0, bytes.length);
-    const answer = message && responder.respond(Buffer.from(message), true);
+    const answer = message && responder.respond(Buffer.from(message), true, "a");
     if (answer instanceof Uint8Array) assert.ok(dnsReply(bytes, 0, answer).length > 42);
   },
 });

@@ -17,7 +17,7 @@ export class LazyDns implements DnsHook {
     void import("../../network/dns.ts").then(({ DnsResponder }) => this.#responder = new DnsResponder(this.options));
   }
 
-  respond(message: Uint8Array, egress: boolean): Uint8Array | "pass" | "drop" {
-    return this.#responder?.respond(message, egress) ?? "drop";
+  respond(message: Uint8Array, egress: boolean, asker: string): Uint8Array | "pass" | "drop" {
+    return this.#responder?.respond(message, egress, asker) ?? "drop";
   }
 }

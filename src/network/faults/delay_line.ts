@@ -107,9 +107,10 @@ export class DelayLine<T extends Waiting> {
   /** Takes out what is not to leave any more; it goes to `drop`. */
   remove(isGone: (what: T) => boolean, drop: (what: T) => void): void {
     const gone = this.#heap.filter(({ what }) => isGone(what));
-    if (gone.length === 0) return;
-    this.#heap = this.#heap.filter(({ what }) => !isGone(what)).sort((a, b) => isBefore(a, b) ? -1 : 1); // sorted: a heap
-    for (const { what } of gone) drop(what);
+    if (gone.length > 0) {
+      this.#heap = this.#heap.filter(({ what }) => !isGone(what)).sort((a, b) => isBefore(a, b) ? -1 : 1); // sorted: a heap
+      for (const { what } of gone) drop(what);
+    }
     if (this.#heap.length === 0) this.#stop();
   }
 

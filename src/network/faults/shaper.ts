@@ -24,6 +24,8 @@ export class Shaper {
   readonly flips = [INTACT, INTACT];
   /** Frames that wait because of this shape; whoever keeps them counts them. */
   waiting = 0;
+  /** A list of this one alone. */
+  readonly alone: readonly Shaper[] = [this];
   readonly #shape: Shape;
   readonly #random: Random;
   readonly #loss: Loss | undefined;
