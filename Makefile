@@ -1,6 +1,6 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools man micro demo examples test test-unit test-whole check fmt bench chaos checkpoints fuzz compile clean
+.PHONY: help setup test-tools man micro demo examples test test-unit test-whole check fmt bench chaos checkpoints power-cuts fuzz compile clean
 # Not called DENO: that is the user's variable for `make compile`, and one of this file would override it in the recipes.
 OUR_DENO := node_modules/.bin/deno
 
@@ -45,6 +45,9 @@ chaos: micro ## makes random kills and checks the invariants, and what must not 
 
 checkpoints: micro ## saves and forks a group under load, and looks for what does not fit; random numbers of forks: CHECKPOINTS="--only group --count 200 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/checkpoints/main.ts $(CHECKPOINTS)
+
+power-cuts: micro ## cuts a guest's power and looks for what it had flushed: POWER_CUTS="--count 200 --seed N"
+	@$(OUR_DENO) run -A --quiet --no-check tests/power_cuts/main.ts $(POWER_CUTS)
 
 fuzz: setup ## gives a million hostile inputs to every reader: FUZZ="--cases 1100000 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/fuzz/main.ts $(FUZZ)

@@ -3,7 +3,7 @@
  *
  *     ~/.fleetbox/                     0700; or $FLEETBOX_HOME
  *       clusters/<cluster>/<member>/   config.json disk.qcow2 (or disk-<n>.qcow2) seed.img serial.log pid .lock;
- *                                      fixture-<n>.img; qmp.sock and net.sock (links)
+ *                                      fixture-<n>.img; disk-<n>.writes, a log of writes; qmp.sock and net.sock (links)
  *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
  *       run/<h>.qmp .net .con .agt     the hypervisor's QMP, network and console sockets, and the guest's agent
  *       run/<h>.sav                    where its state passes

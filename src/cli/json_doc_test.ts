@@ -5,7 +5,16 @@ import { readJsonDocument, shapeAt, valuesOf } from "../../tests/support/json_sh
 import { EXIT_CODES, type WireError } from "../core/errors.ts";
 import type { MemberConfig, MemberPaths } from "../store.ts";
 import type { PortForward } from "../core/options.ts";
-import type { Detail, ForwardReport, MemberReport, PortReport, SshEndpoint, Stage, State } from "../wire.ts";
+import type {
+  Detail,
+  ForwardReport,
+  MemberReport,
+  PortReport,
+  PowerCutEvent,
+  SshEndpoint,
+  Stage,
+  State,
+} from "../wire.ts";
 import type { Leftover } from "./leftovers.ts";
 import type { MemberView, ViewState } from "./member_view.ts";
 import type { Finding } from "./preflight.ts";
@@ -84,7 +93,7 @@ const TYPES: Record<string, Record<string, true>> = {
       arch: true,
     },
     ...{ firmware: true, created_at: true, instance_id: true, fixtures: true, user_data: true, ip: true, user: true },
-    ...{ owner: true, group: true, forwards: true, egress: true, host_access: true },
+    ...{ owner: true, group: true, forwards: true, egress: true, host_access: true, log_writes: true },
     ...{ disk_file: true, layers: true, template: true, from_checkpoint: true },
   } satisfies Keys<MemberConfig>,
   paths: {
@@ -100,6 +109,10 @@ const TYPES: Record<string, Record<string, true>> = {
     },
   } satisfies Keys<Omit<MemberPaths, "sharedDirectoryImage">>,
   "event detail": { event: true, name: true, message: true, command: true } satisfies Keys<Detail>,
+  "power cut": {
+    ...{ name: true, mode: true, seed: true, unflushed: true, lost: true, torn: true },
+  } satisfies Keys<Omit<PowerCutEvent, "event">>,
+  "torn write": { sectors: true, of: true } satisfies Keys<Required<PowerCutEvent>["torn"]>,
   "port forward": { host_port: true, guest_port: true } satisfies Keys<PortForward>,
   forward: { host_port: true, guest_port: true, open: true, problem: true } satisfies Keys<ForwardReport>,
   leftover: { kind: true, path: true, bytes: true, pid: true } satisfies Keys<Leftover>,

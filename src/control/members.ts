@@ -2,6 +2,7 @@
 
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
+import type { Loss } from "../core/power_cut.ts";
 import type { ForwardWish, Options, PortForward } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type * as wire from "../wire.ts";
@@ -71,6 +72,10 @@ interface StopOptions {
   force?: boolean;
   /** How long the guest may take to shut down before it is ended, in milliseconds. @default 30000 */
   graceMs?: number;
+  /** Cuts its power, so that this is lost of what it had not flushed. */
+  loss?: Loss;
+  /** Called when that has been done, with what it did. */
+  onPowerCut?: (event: wire.PowerCutEvent) => void;
   /** Called for each step. */
   onDetail?: (detail: wire.Detail) => void;
   signal?: AbortSignal;
@@ -81,12 +86,32 @@ interface StopOptions {
  * @throws {FleetboxError} why the machine did not stop.
  */
 export async function stop(store: Store, name: string, options: StopOptions = {}): Promise<boolean> {
-  const fields = { force: options.force, grace_ms: options.graceMs, ...(options.onDetail && { verbose: true }) };
+  const { force, graceMs, loss } = options;
+  const fields = {
+    force,
+    grace_ms: graceMs,
+    ...(loss && { lose_unflushed: loss.mode, seed: loss.seed }),
+    ...(options.onDetail && { verbose: true }),
+  };
   let served = false;
+  let isCut = false;
   for await (const event of stream(store, name, "stop", fields, options.signal)) {
     served = true;
     if (event.event === "detail") options.onDetail?.(event);
-    if (event.event === "done") return true;
+    if (event.event === "power-cut") {
+      isCut = true;
+      options.onPowerCut?.(event);
+    }
+    if (event.event === "done" && (isCut || !loss)) return true;
+  }
+  if (served && loss && !isCut && !options.signal?.aborted) {
+    throw new FleetboxError(
+      "failed",
+      `"${name}" was stopped, but lost no write: its holder is of an earlier version, or ended`,
+      {
+        hint: `Start it again, and cut its power then: fleetbox up ${name} --log-writes`,
+      },
+    );
   }
   // The holder may end before it writes its last member's reply: a socket without an answer proves the same.
   if (served && (await getStatus(store, name))?.running) {

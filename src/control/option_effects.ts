@@ -32,6 +32,7 @@ const OF_THE_MEMBER = {
   booting: "change",
   running: "change",
 } as const;
+const FROM_A_BOOT_ON = { absent: "kept", stopped: "kept", failed: "kept", booting: "none", running: "none" } as const;
 const OF_A_BOOT = { absent: "boot", stopped: "boot", failed: "boot", booting: "none", running: "none" } as const;
 
 export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
@@ -46,6 +47,7 @@ export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
   publish: OF_THE_MEMBER,
   egress: OF_THE_MEMBER,
   host_access: OF_THE_MEMBER,
+  log_writes: FROM_A_BOOT_ON,
   ready: OF_A_BOOT,
   cold: OF_A_BOOT,
   no_template: OF_A_BOOT,
@@ -98,6 +100,16 @@ export function ineffective(
       continue;
     }
     if (!config || isTheSame(option, value, config)) continue;
+    if (EFFECTS[option] === FROM_A_BOOT_ON) {
+      found.push({
+        option,
+        message:
+          `${name} ${standing === "running" ? "runs" : "is being booted"} ${value === true ? "without" : "with"} ` +
+          `${flag}: that begins and ends with a boot`,
+        hint: `To boot it so: fleetbox stop ${name}, then again`,
+      });
+      continue;
+    }
     found.push({
       option,
       message: keeps(name, option, had(option, config), value, wording),
@@ -123,6 +135,7 @@ function keeps(name: string, option: MemberOption, has: unknown, asked: unknown,
 function isTheSame(option: MemberOption, value: unknown, config: MemberConfig): boolean {
   // A machine of the image's kind, on this kind of host, almost always: nothing is known that speaks against it.
   if (option === "arch" && config.arch === undefined) return value === Deno.build.arch;
+  if (option === "log_writes") return value === (config.log_writes ?? false);
   if (option === "image" && value === config.image_id) return true;
   if (option === "mem" || option === "disk") return Math.round((value as number) * 1024) === mib(option, config);
   return JSON.stringify(normal(value)) === JSON.stringify(normal(had(option, config)));

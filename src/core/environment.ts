@@ -15,6 +15,7 @@ export const VARIABLES = {
   FLEETBOX_FIRMWARE: "a share directory to look for UEFI firmware in first",
   FLEETBOX_MICRO: "the directory of a built micro image",
   FLEETBOX_TEMPLATES: "the room for templates of machines, a size; 0: take none (default: 4G)",
+  FLEETBOX_WRITE_LOG: "how long a log of --log-writes may become, a size (default: as the disk)",
   FLEETBOX_HELPER: "the program that runs machines for the library",
   FLEETBOX_OFFLINE: "1: never open a connection to the network",
   FLEETBOX_KEEP: "1: keep the machines of tests that failed",

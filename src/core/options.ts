@@ -83,6 +83,11 @@ export interface Options {
   egress?: "on" | "off";
   /** Whether it reaches services on the host's own loopback, at the gateway's address. Kept with it. @default false */
   host_access?: boolean;
+  /**
+   * Whether the member's writes are logged from its start on, so that a power cut can lose those that were not flushed. Kept with it.
+   * @default false
+   */
+  log_writes?: boolean;
   /** Whether a new member boots although there is a template of it. @default false: it starts from the template */
   cold?: boolean;
   /** Whether no template is taken of a new member that has booted. @default false */
@@ -148,6 +153,7 @@ const CHECKS: Record<keyof Options, Check> = {
     if (value !== "on" && value !== "off") bad(key, value, `"on" or "off"`);
   },
   host_access: boolean,
+  log_writes: boolean,
   user_data: path,
   ready: (value, key) => {
     if (value !== "ssh" && value !== "cloud-init") bad(key, value, '"ssh" or "cloud-init"');

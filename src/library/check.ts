@@ -4,6 +4,7 @@ import { resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { imageReference } from "../core/image_reference.ts";
 import "./hints.ts";
+import { LOSS_MODES } from "../core/power_cut.ts";
 import { nearest } from "../core/nearest.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
 import { clip } from "../core/bytes.ts";
@@ -68,6 +69,7 @@ const MACHINE = {
   publish: ports,
   egress: oneOf("on", "off"),
   hostAccess: boolean,
+  logWrites: boolean,
   bootTimeoutMs: number(1, 24 * 3600 * 1000),
   signal,
 };
@@ -88,6 +90,7 @@ const CALLS = {
   write: { mode: number(0, 0o7777, true), signal },
   wait: { timeoutMs: milliseconds, intervalMs: number(1, 3600 * 1000), signal },
   stop: { graceMs: milliseconds, signal },
+  kill: { loseUnflushed: oneOf("none", ...LOSS_MODES), seed: number(0, Number.MAX_SAFE_INTEGER, true) },
   restart: { bootTimeoutMs: MACHINE.bootTimeoutMs, cold: boolean, clock: MACHINE.clock, signal },
   checkpoint: { signal },
   openCheckpoint: { store: text },
@@ -177,6 +180,7 @@ export function wireOptions(options: MachineOptions & StartOptions, cwd: () => s
   }
   if (egress !== undefined) wire.egress = egress;
   if (hostAccess !== undefined) wire.host_access = hostAccess;
+  if (options.logWrites !== undefined) wire.log_writes = options.logWrites;
   return wire;
 }
 

@@ -21,11 +21,12 @@ import { suspend } from "../control/snapshots/suspend.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
 import type { ForwardWish, Options, PortForward, SnapshotWish } from "../core/options.ts";
+import type { Loss } from "../core/power_cut.ts";
 import { identify, isAlive } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import type { CheckpointManifest } from "../store/snapshots.ts";
-import type { MemberReport } from "../wire.ts";
+import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
 import { checkEffect } from "./option_effects.ts";
 import type { RestartOptions, RestoreOptions } from "./types.ts";
@@ -266,9 +267,12 @@ export class MachineGroup {
     return await addForward(this.store, name, wish);
   }
 
-  /** Cuts a member's power; returns when it is down. */
-  async kill(name: string): Promise<void> {
-    if (await this.#isServed(name)) await stop(this.store, name, { force: true });
+  /** Cuts a member's power; returns when it is down, with what was lost if something was to be. */
+  async kill(name: string, loss?: Loss): Promise<PowerCutEvent | undefined> {
+    let cut: PowerCutEvent | undefined;
+    const onPowerCut = (event: PowerCutEvent) => void (cut = event);
+    if (await this.#isServed(name)) await stop(this.store, name, { force: true, loss, onPowerCut });
+    return cut;
   }
 
   /** Whether our holder serves a member. Another process's member of the same name does not count. */

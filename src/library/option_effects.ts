@@ -35,6 +35,7 @@ const OPTION_NAMES: Record<MemberOption, string> = {
   publish: "publish",
   egress: "egress",
   host_access: "hostAccess",
+  log_writes: "logWrites",
   ready: "ready",
   cold: "cold",
   no_template: "template",

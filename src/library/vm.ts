@@ -2,6 +2,7 @@
 
 import { FleetboxError, fromWireError } from "../core/errors.ts";
 import { checkWish } from "../core/options.ts";
+import { newSeed } from "../core/random.ts";
 import type { MemberReport, SshEndpoint, State } from "../wire.ts";
 import { checked } from "./check.ts";
 import { notSaved, save, type SavedCheckpoint, savedIn } from "./checkpoints/saved_checkpoint.ts";
@@ -201,9 +202,13 @@ export class Machine implements types.Vm {
     this.#lanes.warmUp();
   }
 
-  async kill(): Promise<void> {
+  async kill(options?: types.KillOptions): Promise<types.PowerCut | undefined> {
+    const { loseUnflushed: mode = "none", seed = newSeed() } = checked("kill", this.#call("kill"), options);
     await this.#lanes.drop();
-    await this.#group.kill(this.storeName);
+    const cut = await this.#group.kill(this.storeName, mode === "none" ? undefined : { mode, seed });
+    if (!cut) return undefined;
+    const { unflushed, lost, torn } = cut;
+    return { unflushed, lost, ...(torn ? { torn } : {}), seed };
   }
 
   async destroy(): Promise<void> {

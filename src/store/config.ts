@@ -43,6 +43,8 @@ export interface MemberConfig extends KeptUse {
   owner?: ProcessIdentity;
   /** {@link GroupRecord.id} of the group that it last booted in. It belongs there while that group lives. */
   group?: string;
+  /** Whether its machine's writes are logged, so that a power cut can lose those that were not flushed. Absent: false. */
+  log_writes?: boolean;
   /** The file of its disk, in its directory. Absent: `disk.qcow2`. */
   disk_file?: string;
   /** The layers below its disk (`snapshots.ts`), the top one first; its image is below them. Absent: the image alone. */
@@ -91,6 +93,7 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
   group: optional(string),
   egress: optional(shaped(/^(on|off)$/, '"on" or "off"')),
   host_access: optional([(value) => typeof value === "boolean", "true or false"]),
+  log_writes: optional([(value) => typeof value === "boolean", "true or false"]),
   disk_file: optional(shaped(DISK_FILE, "disk.qcow2 or disk-<n>.qcow2")),
   layers: optional([
     (value) => Array.isArray(value) && value.every((id) => typeof id === "string" && SNAPSHOT_ID.test(id)),

@@ -11,7 +11,7 @@ import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { join } from "../core/paths.ts";
 import { connectUnix } from "../system/sockets.ts";
 import { exists, namesIn, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
-import { DISK_FILE, diskNumber, diskOf } from "./disk.ts";
+import { DISK_FILE, diskNumber, diskOf, isWriteLog, writeLogOf } from "./disk.ts";
 import { machineSockets, type MemberConfig, type Store } from "../store.ts";
 import { hasMachine } from "./orphans.ts";
 import { collectLayers } from "./snapshots.ts";
@@ -68,6 +68,15 @@ export function removeUnnamedDisks(store: Store, config: MemberConfig): void {
   const own = diskNumber(config.disk_file);
   for (const name of namesIn(dir)) {
     if (DISK_FILE.test(name) && diskNumber(name) > own) removeIfThere(join(dir, name));
+  }
+}
+
+/** Removes the logs of writes of a member, except that of its present disk. The caller holds the member's lock. */
+export function removeOldWriteLogs(store: Store, config: MemberConfig): void {
+  const { dir } = store.member(config.name);
+  for (const name of namesIn(dir)) {
+    const path = join(dir, name);
+    if (isWriteLog(name) && path !== writeLogOf(store, config)) removeIfThere(path);
   }
 }
 

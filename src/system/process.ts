@@ -38,26 +38,40 @@ interface RunOptions {
 }
 
 /**
- * Runs a program to its end and returns its standard output.
+ * Runs a program to its end and returns its standard output. Its standard input is `input`, by default nothing.
  * @throws {ProcessError} it ended with another code than 0.
  * @throws {FleetboxError} `unavailable`: the program is not installed.
  */
-export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
-  const { hint, ...rest } = options;
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: RunOptions & { input?: string } = {},
+): Promise<string> {
+  const { hint, input, ...rest } = options;
   if (isEnding) throw endingError(program);
   let child: Deno.ChildProcess;
   try {
-    child = new Deno.Command(program, { ...rest, args: [...args], stdin: "null", stdout: "piped", stderr: "piped" })
-      .spawn();
+    const stdin = input === undefined ? "null" : "piped";
+    child = new Deno.Command(program, { ...rest, args: [...args], stdin, stdout: "piped", stderr: "piped" }).spawn();
   } catch (cause) {
     throw missing(program, cause, hint);
   }
   const running = { kill: (name: Deno.Signal) => child.kill(name), exited: child.status };
   children.add(running);
+  if (input !== undefined) void giveInput(child.stdin, input);
   const output = await child.output().finally(() => children.delete(running));
   if (output.code === 0 && output.signal === null) return new TextDecoder().decode(output.stdout);
   const stderr = new TextDecoder().decode(output.stderr.subarray(-TAIL_BYTES)).trim();
   throw new ProcessError(program, output.code, output.signal, stderr);
+}
+
+/** A program that ends before it has read all says why by its end. */
+async function giveInput(stdin: WritableStream<Uint8Array<ArrayBuffer>>, text: string): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(text));
+    await writer.close();
+  } catch { /* see above */ }
 }
 
 /** How a child ended. */

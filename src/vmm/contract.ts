@@ -13,7 +13,7 @@
  *   3. `driver.start(spec)`            or, for a machine whose holder died, `driver.adopt(spec, identity)`
  *   4. `machine.onEvent(…)`            events since 3 are held for the first listener, at most 1,000
  *   5. `machine.state()`               any number of times, also together
- *   6. `machine.stop(…)` or `.kill()`  any number of times, also together, also after the end
+ *   6. `machine.stop(…)` or `.kill()`  any number of times, also together, also after the end; `.cutPower(…)` once
  *   7. `machine.exited`                resolves exactly once, whatever ended it
  *
  * A snapshot, where `driver.snapshotSupport()` says that there can be one:
@@ -27,8 +27,10 @@
  */
 
 import type { ProcessIdentity } from "../system/process.ts";
+import type { DiskTools, Program, Volume } from "./disk_tools.ts";
 import type { SavedMachine, SaveOptions, SnapshotFiles, SnapshotSupport } from "./snapshots.ts";
 
+export type { DiskTools, Program };
 export type { SavedMachine, SaveOptions, SnapshotFiles, SnapshotSupport };
 
 /** What a machine is. */
@@ -60,13 +62,6 @@ export interface UefiFirmware {
   vars: string;
 }
 
-/** A further volume. */
-interface Volume {
-  path: string;
-  readOnly: boolean;
-  format: "raw" | "qcow2";
-}
-
 /** One machine, complete. Every path is absolute; relative ones are refused. */
 export interface MachineSpec {
   /** The member's name; shown by `ps`, and what {@link Driver.adopt} compares. */
@@ -79,6 +74,11 @@ export interface MachineSpec {
   mac: string;
   /** The member's qcow2 overlay: first disk (`/dev/vda`), writable, locked while the machine runs. */
   disk: string;
+  /**
+   * All that the guest writes to its disk is logged here from the start on, for {@link Machine.cutPower}: a file that exists and is
+   * empty. For {@link Driver.adopt} it says nothing.
+   */
+  writeLog?: string;
   /** The NoCloud seed, a raw volume: second disk (`/dev/vdb`), read-only. */
   seed?: string;
   /** Third disk and on (`/dev/vdc`, …), in this order. @default [] */
@@ -132,6 +132,7 @@ export type MachineEvent =
   | { kind: "resumed" }
   | { kind: "ioError"; volume: string; operation: string; nospace: boolean; stopped: boolean; message: string }
   | { kind: "panicked" }
+  | { kind: "writeLogLong" } // its log of writes has passed its limit, see `limitWriteLog`
   | { kind: "netConnected" }
   | { kind: "netDisconnected" };
 
@@ -207,10 +208,26 @@ export interface Machine {
    * From here on the machine, running or paused, writes its disk to `path`: an empty overlay on the file that was its disk,
    * which the caller has made, and which the machine no longer changes. Each of the two reads the same at that moment, so
    * the caller writes down the new disk first; a machine whose disk is `path` already is left alone. An adopted machine's
-   * disk MAY be moved, any number of times. MUST be called before {@link save}, not between it and {@link resume}.
-   * @throws {FleetboxError} `failed`: the disk is what it was. `conflict`: the machine was saved and not resumed.
+   * disk MAY be moved, any number of times. A machine whose writes are logged is paused meanwhile, for an instant. MUST be called before {@link save}, not between it and {@link resume}.
+   * @param writeLog where the writes to the new disk are logged, if those to the old one were: a file that exists and is empty.
+   *   The old log ends. Without it there is none any more.
+   * @throws {FleetboxError} `failed`: the disk is what it was, or is the new one without a log. `conflict`: the machine was saved
+   *   and not resumed.
    */
-  moveToOverlay(path: string): Promise<void>;
+  moveToOverlay(path: string, writeLog?: string): Promise<void>;
+  /**
+   * Sends `writeLogLong`, once, when the log of writes is longer than this. It MAY come at once.
+   * @throws {FleetboxError} `conflict`: its writes are not logged; `failed`
+   */
+  limitWriteLog(bytes: number): Promise<void>;
+  /**
+   * Ends the machine as a power cut does, without the guest and without a flush. Its log of writes MUST have, whole, all that the guest
+   * was told is written, and each flush that it was told is done; it MUST NOT have a flush that the guest did not ask for. The disk's
+   * own file is as after any end; {@link DiskTools.rebuild} makes one from the log.
+   * @param log where its writes are logged
+   * @throws {FleetboxError} `conflict`: they are not logged there, or it is being saved; `failed`. It runs on then.
+   */
+  cutPower(log: string): Promise<MachineExit>;
   /**
    * The ladder: power button (pressed again every second, because a guest that is still booting misses an early one), a
    * bounded wait, the hypervisor's own quit, SIGKILL. MUST NOT return before the process is gone, MUST NOT throw
@@ -285,24 +302,6 @@ export interface Requirement {
   hint: string;
   /** Whether machines cannot run without it. */
   fatal: boolean;
-}
-
-/** A program, and the command that installs it. */
-export interface Program {
-  program: string;
-  install: string;
-}
-
-/** The disks that a driver's machines start from. Each makes a file at a path where there is none. */
-export interface DiskTools {
-  /** What they are made with. */
-  readonly programs: readonly Program[];
-  /** A qcow2 overlay: empty, sparse, everything else comes from `base`. @throws {FleetboxError} `unavailable`, `failed` */
-  overlay(path: string, base: { disk: string; format: Volume["format"] }, sizeMiB: number): Promise<void>;
-  /** A qcow2 disk with the content of a raw one. @throws {FleetboxError} `unavailable`, `failed`; the signal's reason */
-  convert(rawPath: string, path: string, signal?: AbortSignal): Promise<void>;
-  /** A raw FAT volume with the files of a directory. @throws {FleetboxError} `unavailable`, `failed` */
-  fatVolume(directory: string, label: string, path: string): Promise<void>;
 }
 
 /** A hypervisor. Stateless: all facts about a machine are in its spec, or in the {@link Machine}. */

@@ -21,6 +21,8 @@ export interface SaveOptions {
    * fails MAY leave the machine on either disk. @default the one that it has
    */
   disk?: string;
+  /** Where the writes to that disk are logged, as by {@link Machine.moveToOverlay}. */
+  writeLog?: string;
 }
 
 /** A saved machine to start from. */

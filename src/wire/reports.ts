@@ -1,6 +1,7 @@
 /** What a holder reports: members, its group, and changes (`wire.ts`). Types only. */
 
 import type { WireError } from "../core/errors.ts";
+import type { LossMode, LostWrites } from "../core/power_cut.ts";
 import type { PortForward } from "../core/options.ts";
 
 /**
@@ -156,12 +157,21 @@ export interface Detail {
   command?: string[];
 }
 
+/** What a power cut has done, of a `stop` with `lose_unflushed`. */
+export interface PowerCutEvent extends LostWrites {
+  event: "power-cut";
+  name: string;
+  mode: LossMode;
+  seed: number;
+}
+
 /** A line of a streamed reply. */
 export type Event =
   | { event: "member"; member: MemberReport }
   | { event: "gone"; name: string }
   | { event: "note"; message: string }
   | Detail
+  | PowerCutEvent
   | { event: "done" }
   | ({ event: "error" } & WireError);
 

@@ -6,6 +6,7 @@
  * without), the client's calls (`control/requests.ts`), and the table in `docs/protocol.md`.
  */
 
+import type { LossMode } from "../core/power_cut.ts";
 import type { Options, PortForward } from "../core/options.ts";
 import type { ConsoleGreeting, Event, GroupReport, MemberReport } from "./reports.ts";
 
@@ -103,11 +104,17 @@ export const VERBS = {
     replies: 'events while d boots, then `done`; with `"wait":false`, `done` when it is taken on',
   }),
   stop: verb<Event>()({
-    fields: { force: optional<boolean>("boolean"), grace_ms: optional<number>("number"), verbose },
+    fields: {
+      force: optional<boolean>("boolean"),
+      grace_ms: optional<number>("number"),
+      lose_unflushed: optional<LossMode>("string"),
+      seed: optional<number>("number"),
+      verbose,
+    },
     needs: "nothing",
     answer: "events",
     example: `{"op":"stop","force":false,"grace_ms":30000}`,
-    replies: "`done`, when the machine is gone",
+    replies: '`done`, when the machine is gone; with `"lose_unflushed":"all","seed":7` a `power-cut` before that',
   }),
   checkpoint: verb<Event>()({
     fields: { names: needed<string[]>("object"), as: needed<string>("string"), owner: optional<Owner>("object") },

@@ -222,6 +222,7 @@ async function main(args: string[]): Promise<void> {
     const writable = disks.find((values) => values["read-only"]?.[0] !== "on")!;
     const argument = options.get("-blockdev")!.find((text) => text.includes("driver=file"))!;
     await lockDisk(writable.filename[0], argument);
+    const writeLog = disks.find((values) => values["node-name"][0] === "disk-log-file")?.filename[0];
     const isFile = all("-object").some((values) => values[""]?.[0] === "memory-backend-memfd");
     const memory = new FakeMemory(
       isFile && behaviour.memory !== "plain",
@@ -247,7 +248,7 @@ async function main(args: string[]): Promise<void> {
       memory,
       isIncoming,
     });
-    serveSnapshots({ qmp, behaviour, guest, memory, written, disk: writable.filename[0] });
+    serveSnapshots({ qmp, behaviour, guest, memory, written, disk: writable.filename[0], writeLog });
   }
   qmp.serve();
 }

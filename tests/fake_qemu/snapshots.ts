@@ -70,6 +70,8 @@ export interface SnapshotOptions {
   guest: Guest;
   memory: FakeMemory;
   disk: string;
+  /** Where what is written to it is logged: here nothing is, so a log stays empty. */
+  writeLog?: string;
 }
 
 const refuse = (message: string): never => {
@@ -164,10 +166,12 @@ function serveMigration({ qmp, behaviour, guest, written }: SnapshotOptions): vo
   });
 }
 
-function serveDisks({ qmp, disk, written }: SnapshotOptions): void {
+function serveDisks({ qmp, disk, writeLog, written }: SnapshotOptions): void {
   const nodes = new Map([["disk", disk]]);
   const locked: Deno.FsFile[] = [];
-  let top = "disk";
+  // The guest's disk, and what it reaches first: the same, or what logs its writes.
+  let [own, top] = ["disk", "disk"];
+  if (writeLog !== undefined) nodes.set(top = "disk-log", writeLog);
   qmp.commands.set("query-block", () => [{
     device: "",
     qdev: "/machine/peripheral/disk-device/virtio-backend",
@@ -178,7 +182,17 @@ function serveDisks({ qmp, disk, written }: SnapshotOptions): void {
     "query-named-block-nodes",
     () => [...nodes].flatMap(([name, file]) => [{ "node-name": name, file }, { "node-name": `${name}-file`, file }]),
   );
+  qmp.commands.set("block-set-write-threshold", () => ({}));
+  qmp.commands.set("qom-set", ({ value }) => {
+    if (!nodes.has(String(value))) refuse(`Cannot find device='' nor node-name='${value}'`);
+    top = String(value);
+    return {};
+  });
   qmp.commands.set("blockdev-add", (args) => {
+    if (args.driver !== "qcow2") {
+      nodes.set(String(args["node-name"]), (args.log as { filename: string } | undefined)?.filename ?? "");
+      return {};
+    }
     const { filename } = args.file as { filename: string };
     try {
       const file = Deno.openSync(filename, { read: true, write: true });
@@ -191,9 +205,10 @@ function serveDisks({ qmp, disk, written }: SnapshotOptions): void {
     return {};
   });
   qmp.commands.set("blockdev-snapshot", ({ node, overlay }) => {
-    if (node !== top || !nodes.has(String(overlay))) refuse(`Cannot find device='' nor node-name='${node}'`);
-    top = String(overlay);
-    written.path = nodes.get(top)!;
+    if (node !== own || !nodes.has(String(overlay))) refuse(`Cannot find device='' nor node-name='${node}'`);
+    if (top === own) top = String(overlay);
+    own = String(overlay);
+    written.path = nodes.get(own)!;
     return {};
   });
   qmp.commands.set("blockdev-del", (args) => {

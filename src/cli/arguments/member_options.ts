@@ -32,6 +32,7 @@ export interface MemberFlags {
   clock?: string;
   egress?: string;
   hostAccess?: boolean;
+  logWrites?: boolean;
   publish?: string[];
 }
 
@@ -65,6 +66,8 @@ export function addMemberFlags(command: Command): Command {
     )
     .option("--host-access", "let it reach services on this host's loopback, at the gateway's address")
     .option("--no-host-access", "revoke that")
+    .option("--log-writes", "log what it writes, so that its power can be cut: stop --lose-unflushed")
+    .option("--no-log-writes", "end that")
     .option("--user-data <file>", "settings for cloud-init in the guest: #cloud-config, a script, a MIME message")
     .option("--ready <ssh|cloud-init>", "when a guest with cloud-init counts as running (default: cloud-init)")
     .option("--cold", "boot new members, although there are templates to start them from")
@@ -120,6 +123,7 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
   }
   if (flags.publish !== undefined) options.publish = flags.publish.map((text) => parseForward(text, "--publish"));
   if (flags.hostAccess !== undefined) options.host_access = flags.hostAccess;
+  if (flags.logWrites !== undefined) options.log_writes = flags.logWrites;
   return options;
 }
 
@@ -201,6 +205,7 @@ const FLAGS: Record<MemberOption, string> = {
   publish: "--publish",
   egress: "--egress",
   host_access: "--host-access",
+  log_writes: "--log-writes",
   ready: "--ready",
   cold: "--cold",
   no_template: "--no-template",

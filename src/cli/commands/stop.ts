@@ -4,10 +4,13 @@ import { Command } from "../arguments/parser.ts";
 import { stop } from "../../control.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
-import type { Detail } from "../../wire.ts";
+import { type Loss, LOSS_MODES, type LossMode } from "../../core/power_cut.ts";
+import { newSeed } from "../../core/random.ts";
+import type { Detail, PowerCutEvent } from "../../wire.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
+import { wholeNumber } from "../arguments/member_options.ts";
 import { namesAndAll, parseNames, whichMembers } from "../arguments/name_arguments.ts";
 import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "../../control/observe.ts";
 import { say, sayJson } from "../terminal/output.ts";
@@ -20,6 +23,8 @@ interface Flags {
   all?: boolean;
   force?: boolean;
   grace?: string;
+  loseUnflushed?: string;
+  seed?: string;
   json?: boolean;
   verbose?: boolean;
 }
@@ -32,6 +37,11 @@ export function stopCommand(): Command {
     .option("--all", "every running member, except those of a running program")
     .option("--force", "do not wait for the guest: end the machine at once")
     .option("--grace <duration>", "how long the guest may take before it is ended (default: 30s)")
+    .option(
+      "--lose-unflushed <none|all|random|torn>",
+      "cut the power: what becomes of the writes that the guest has not flushed (default: none is lost)",
+    )
+    .option("--seed <number>", "which of them survive: the same seed, the same ones (default: any)")
     .option("--verbose", VERBOSE)
     .option("--json", "one JSON object per event")
     .addHelpText(
@@ -39,23 +49,49 @@ export function stopCommand(): Command {
       `
 The rest of the group runs on. A member that is still booting can be stopped.
 
+--lose-unflushed needs a member that was started with --log-writes. All that its guest has
+flushed survives. Of the later writes all are lost; or a random half of them; or torn: the
+same, and the last one that survives may end in its middle. It says how many were lost.
+
 Events of --json: {"event":"member","member":{…}} for each change, and at the end
-{"event":"stop","stopped":["a"],"not_running":["b"]}.
+{"event":"stop","stopped":["a"],"not_running":["b"]}; with --lose-unflushed also
+"power_cuts":[{"name":"a","mode":"all","seed":7,"unflushed":30,"lost":12}].
 
 Examples:
   fleetbox stop a
   fleetbox stop a b --grace 5s
-  fleetbox stop --all --force`,
+  fleetbox stop --all --force
+  fleetbox stop a --force --lose-unflushed random --seed 7`,
     )
     .action(async (words: string[], flags: Flags) => {
       const graceMs = flags.grace === undefined
         ? undefined
         : parseDurationMs(flags.grace, "--grace", { allowZero: true });
-      await stopAction(words, { ...flags, graceMs });
+      await stopAction(words, { ...flags, graceMs, loss: lossOf(flags) });
     });
 }
 
-async function stopAction(words: string[], flags: Flags & { graceMs?: number }): Promise<void> {
+/** @throws {FleetboxError} `misuse` */
+function lossOf({ loseUnflushed: mode, seed, grace }: Flags): Loss | undefined {
+  const isSeeded = mode === "random" || mode === "torn";
+  if (seed !== undefined && !isSeeded) {
+    throw new FleetboxError("misuse", "--seed is for --lose-unflushed random or torn");
+  }
+  if (mode === undefined || mode === "none") return undefined;
+  if (grace !== undefined) {
+    throw new FleetboxError("misuse", "A guest whose power is cut gets no time: --grace or --lose-unflushed, not both");
+  }
+  if (!LOSS_MODES.some((one) => one === mode)) {
+    const found = JSON.stringify(mode);
+    throw new FleetboxError(
+      "misuse",
+      `Bad value for --lose-unflushed: found ${found}, expected none, ${LOSS_MODES.slice(0, -1).join(", ")} or torn`,
+    );
+  }
+  return { mode: mode as LossMode, seed: seed === undefined ? newSeed() : wholeNumber("--seed", seed, 0, 2 ** 32) };
+}
+
+async function stopAction(words: string[], flags: Flags & { graceMs?: number; loss?: Loss }): Promise<void> {
   const store = openStore();
   const { names, spared } = await chosenNames(store, words, flags.all ?? false, "stop");
   const progress = progressFor(names, flags);
@@ -63,8 +99,12 @@ async function stopAction(words: string[], flags: Flags & { graceMs?: number }):
   using interrupt = new Interrupt(() => void progress.end());
   const result = await stopMembers(store, names, { ...flags, signal: interrupt.signal }, progress);
   progress.end({ keep: true });
-  if (flags.json) sayJson({ event: "stop", stopped: result.stopped, not_running: result.notRunning });
-  else if (names.length === 0) say("nothing runs");
+  const cuts = result.powerCuts;
+  if (flags.json) {
+    const more = flags.loss ? { power_cuts: cuts.map(({ event: _, ...cut }) => cut) } : {};
+    sayJson({ event: "stop", stopped: result.stopped, not_running: result.notRunning, ...more });
+  } else if (names.length === 0) say("nothing runs");
+  else for (const cut of cuts) say(cutText(cut));
   if (interrupt.happened) {
     throw new FleetboxError("interrupted", "Interrupted; the members continue to shut down", {
       hint: "List the members: fleetbox ls",
@@ -95,7 +135,18 @@ async function chosenNames(
   return { names: [...new Set([...ours, ...orphansOf(groups)])], spared };
 }
 
+/** `a: 12 of 30 unflushed writes lost, seed 7` */
+export function cutText({ name, mode, seed, unflushed, lost, torn }: PowerCutEvent): string {
+  if (unflushed === 0) return `${name}: all writes were flushed, so none was lost`;
+  return [
+    `${name}: ${lost} of ${unflushed} unflushed writes lost`,
+    ...(torn ? [`one torn after ${torn.sectors} of ${torn.of} sectors`] : []),
+    ...(mode === "all" ? [] : [`seed ${seed}`]),
+  ].join(", ");
+}
+
 interface StopResult {
+  powerCuts: PowerCutEvent[];
   stopped: string[];
   notRunning: string[];
   failures: unknown[];
@@ -105,10 +156,10 @@ interface StopResult {
 export async function stopMembers(
   store: Store,
   names: readonly string[],
-  options: { force?: boolean; graceMs?: number; verbose?: boolean; signal?: AbortSignal },
+  options: { force?: boolean; graceMs?: number; loss?: Loss; verbose?: boolean; signal?: AbortSignal },
   progress: Progress,
 ): Promise<StopResult> {
-  const result: StopResult = { stopped: [], notRunning: [], failures: [] };
+  const result: StopResult = { stopped: [], notRunning: [], failures: [], powerCuts: [] };
   const adopted = await adoptOrphans(store, names, resolveHelper);
   const others = adopted.filter((name) => !names.includes(name));
   if (others.length > 0) progress.note(`their holder was killed; served again: ${others.join(", ")}`);
@@ -116,9 +167,10 @@ export async function stopMembers(
     try {
       const member = await requireMember(store, name);
       if (member.report) progress.member({ ...member.report, stage: "stopping" });
-      const { force, graceMs, verbose, signal } = options;
+      const { force, graceMs, loss, verbose, signal } = options;
+      const onPowerCut = (event: PowerCutEvent) => void result.powerCuts.push(event);
       const onDetail = verbose ? (detail: Detail) => progress.detail(detail) : undefined;
-      if (await stop(store, name, { force, graceMs, onDetail, signal })) {
+      if (await stop(store, name, { force, graceMs, loss, onPowerCut, onDetail, signal })) {
         if (signal?.aborted) return;
         if (member.report) progress.member({ ...member.report, running: false, state: "stopped", stage: undefined });
         result.stopped.push(name);
@@ -128,7 +180,8 @@ export async function stopMembers(
         result.notRunning.push(name);
       }
     } catch (thrown) {
-      if (!options.signal?.aborted) result.failures.push(await explain(store, name, thrown));
+      if (options.signal?.aborted) return;
+      result.failures.push(options.loss ? thrown : await explain(store, name, thrown));
     }
   }));
   return result;

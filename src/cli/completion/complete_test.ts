@@ -66,7 +66,7 @@ const CASES: [line: string, expected: string][] = [
   ["suspend a |", "b c"],
   // Options, those that are there already left out; their values.
   ["stop --f|", "--force"],
-  ["stop --force --|", "--all --grace --verbose --json --help"],
+  ["stop --force --|", "--all --grace --lose-unflushed --seed --verbose --json --help"],
   ["up x --egress |", "on off"],
   ["up x --egress=o|", "--egress=on --egress=off"],
   ["up --egress off |", "ab c"],
@@ -89,6 +89,7 @@ const CASES: [line: string, expected: string][] = [
   ["image build debian-12|", "debian-12"],
   ["image pull ubuntu-24|", "ubuntu-24.04"],
   ["completion |", "bash zsh fish"],
+  ["stop a --lose-unflushed |", "none all random torn"],
 ];
 
 for (const [line, expected] of CASES) {

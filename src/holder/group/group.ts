@@ -184,6 +184,7 @@ export class Group {
       network: this.#network,
       writePid: (name) => this.#claims.writePid(name),
       onNote,
+      inTurn: (work) => this.saves.inTurn(work),
       later: (work) => void this.#later.add(work),
       onDetail: (detail) => this.hub.tell(detail),
       onChange: (member) => {

@@ -38,7 +38,13 @@ interface JoinContext {
 }
 
 /** What later members do not inherit: ports and egress belong to one member, and a checkpoint to the first start. */
-const OF_ONE_START: Options = { publish: undefined, egress: undefined, host_access: undefined, snapshot: undefined };
+const OF_ONE_START: Options = {
+  publish: undefined,
+  egress: undefined,
+  host_access: undefined,
+  log_writes: undefined,
+  snapshot: undefined,
+};
 
 export class Joins {
   /** Names that are being added, until they run. */

@@ -29,7 +29,7 @@ export class GroupSaves {
   /** @throws {FleetboxError} as {@link takeCheckpoint} does */
   checkpoint(names: readonly string[], as: string, owner?: ProcessIdentity): Promise<void> {
     const { store, name, network, members, facts } = this.group;
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const host = await facts();
       await takeCheckpoint({ store, group: name, members: membersNamed(members(), names), network, as, host, owner });
     });
@@ -38,13 +38,14 @@ export class GroupSaves {
   /** @throws {FleetboxError} as {@link suspendMembers} does */
   suspend(names: readonly string[]): Promise<void> {
     const { store, network, members, end } = this.group;
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       await this.group.facts();
       await suspendMembers({ store, members: membersNamed(members(), names), network, end });
     });
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  /** Does what no save may come between. */
+  inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => {});
     return done;

@@ -8,6 +8,7 @@ import type { Machine, MachineSpec } from "../../vmm/contract.ts";
 import type { SshEndpoint, Stage } from "../../wire.ts";
 import { BootLines, type BootListener } from "../console/console.ts";
 import { log } from "../log.ts";
+import { keepLogShort, watchLog } from "../power_cut/write_log.ts";
 import type { Boot } from "./boot.ts";
 import { allowUse } from "./gateway_use.ts";
 import { MachineRun } from "./machine_run.ts";
@@ -42,6 +43,7 @@ export function holdMachine(boot: Boot, machine: Machine, before?: MachineRun): 
     run.defer(() => member.console.end());
     run.defer(() => network.onActivity(name, undefined));
     member.watch(run);
+    watchLog(member, run);
   }
   member.tell(`process ${machine.process.pid} runs it`);
   signal.throwIfAborted();
@@ -107,6 +109,7 @@ export function runs({ member }: Boot, run: MachineRun, problem: WireError | und
   const { now } = phases;
   phases.to(now.kind === "paused" ? { ...now, from: running } : running, since);
   log(`${name}: running at ${where}`);
+  void keepLogShort(member, run);
 }
 
 /** Moves the boot to a later stage. Ignores earlier stages, and signs from a paused machine. */

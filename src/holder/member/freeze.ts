@@ -4,7 +4,7 @@
  *
  *   1. `prepareFreeze(member)`            while the machine runs: it takes some ten milliseconds
  *   2. `machine.pause()`
- *   3. `machine.save(files, { disk: frozen.next })`    then `machine.resume()`
+ *   3. `machine.save(files, { disk: frozen.next, writeLog: frozen.nextLog })`    then `machine.resume()`
  *   4. `removeOldDisks(store, name)`      at any time later; the next `prepareFreeze` does it, too
  *
  * The layer is the disk at the moment of 3, so the machine is paused before, and runs again after it was saved: a memory
@@ -16,10 +16,11 @@
 import { FleetboxError } from "../../core/errors.ts";
 import type { MemberConfig, Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
-import { removeUnnamedDisks } from "../../store/remove.ts";
+import { removeOldWriteLogs, removeUnnamedDisks } from "../../store/remove.ts";
 import { freezeDisk, unlinkFrozen } from "../../store/snapshots.ts";
 import { exists } from "../../system/files.ts";
 import type { Driver } from "../../vmm/contract.ts";
+import { makeLog } from "../power_cut/write_log.ts";
 
 /** What is frozen: a {@link Member}. */
 interface FreezingMember {
@@ -34,6 +35,8 @@ export interface FrozenDisk {
   layer: string;
   /** The disk that the machine has from then on. */
   next: string;
+  /** Where its writes to that are logged, if they are. */
+  nextLog?: string;
   /** The file that it has until then: the layer's other name. */
   old: string;
 }
@@ -52,7 +55,8 @@ export async function prepareFreeze(member: FreezingMember): Promise<FrozenDisk>
     const frozen = await freezeDisk(store, config, driver.disks.overlay);
     const { disk_file, layers } = frozen;
     if (member.config) member.config = { ...member.config, disk_file, layers };
-    return { layer: layers![0], next: diskOf(store, frozen), old: diskOf(store, config) };
+    const nextLog = makeLog(store, frozen);
+    return { layer: layers![0], next: diskOf(store, frozen), nextLog, old: diskOf(store, config) };
   });
 }
 
@@ -61,6 +65,8 @@ export async function removeOldDisks(store: Store, name: string): Promise<void> 
   if (!exists(store.member(name).dir)) return; // its lock would make it again
   await store.withMemberLock(name, async () => {
     const config = store.config(name);
-    if (config) await unlinkFrozen(store, config);
+    if (!config) return;
+    await unlinkFrozen(store, config);
+    removeOldWriteLogs(store, config);
   });
 }

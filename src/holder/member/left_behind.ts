@@ -10,8 +10,11 @@
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import { discardSuspended, isSuspended } from "../../store/snapshots.ts";
+import { writeLogOf } from "../../store/disk.ts";
+import { removeIfThere } from "../../system/files.ts";
 import type { Machine, MachineState } from "../../vmm/contract.ts";
 import { describe, log } from "../log.ts";
+import { makeLog } from "../power_cut/write_log.ts";
 import type { Member } from "./member.ts";
 
 /** A machine was ended in which nothing had run since it was started: its member can be started again. */
@@ -51,7 +54,11 @@ export async function goOn(member: Member, machine: Machine, disk: string, state
   }
   if (member.config?.disk_file === undefined) return; // it never had another one
   try {
-    await machine.moveToOverlay(disk);
+    const { config, context: { store } } = member;
+    // After a failed write its log has a gap: it starts over when it goes on.
+    const hasGap = state?.kind === "io-error";
+    if (hasGap) removeIfThere(writeLogOf(store, config));
+    await machine.moveToOverlay(disk, hasGap ? undefined : makeLog(store, config));
   } catch (thrown) {
     log(`${name}: it writes to its earlier disk until it is started again: ${messageOf(thrown)}`);
   }

@@ -17,6 +17,9 @@ export class MachineRun implements AsyncDisposable {
   /** Whether it was started from a template. */
   isWarm = false;
 
+  /** Whether a write has failed since its log of writes began. */
+  isLogBroken = false;
+
   /** Where its lines begin in the console's log. */
   logStart = 0;
 

@@ -16,6 +16,7 @@ import { SharedConsole } from "../console/shared_console.ts";
 import type { HypervisorHost } from "../host.ts";
 import type { Gate } from "../group/gate.ts";
 import { log } from "../log.ts";
+import { cutPower, machineToCut } from "../power_cut/power_cut.ts";
 import type { Replaced } from "../snapshots/replaced.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import { adoptMember, Boot, bootMember, type OrphanedMachine } from "./boot.ts";
@@ -23,11 +24,12 @@ import { lastLines } from "./boot_failure.ts";
 import { Resumer } from "./disk_full_resume.ts";
 import type { Identity } from "./identity.ts";
 import type { MachineRun } from "./machine_run.ts";
-import { bootOf, isActive, type PauseReason, type Phase, Phases, runOf, wireState } from "./phases.ts";
+import { bootOf, isActive, isBeingAdopted, type PauseReason, type Phase, Phases, runOf, wireState } from "./phases.ts";
 import { changeUse } from "./gateway_use.ts";
 import { MemberPorts } from "./ports.ts";
 import type { Prepared } from "./prepare.ts";
-import { endOrphan, type Stop, type StopRequest, stopRun } from "./stop.ts";
+import { memberReport } from "./report.ts";
+import { endOrphan, type PowerCut, type Stop, type StopRequest, stopRun } from "./stop.ts";
 
 /** The group's part. */
 export interface MemberContext {
@@ -44,6 +46,8 @@ export interface MemberContext {
   gate: Gate;
   /** What the group's clients are to know besides. */
   onNote(message: string): void;
+  /** Does what moves disks, one after the other: the group's saves are among that. */
+  inTurn(work: () => Promise<void>): Promise<void>;
   /** Work that goes on while the member runs; the group waits for it before its end, for a while. It does not reject. */
   later(work: Promise<void>): void;
   /** Called with each step. */
@@ -241,6 +245,7 @@ export class Member {
    * was.
    */
   stop(request: StopRequest): Promise<void> {
+    if (request.cut) return this.#cut(request.cut);
     const { now } = this.phases;
     if (now.kind === "stopping") {
       if (request.force) now.stop.hurry.abort();
@@ -275,6 +280,32 @@ export class Member {
     }
     this.console.end();
     this.phases.to({ kind: "stopped" });
+  }
+
+  /** Ends the machine as a power cut does. */
+  async #cut({ loss, onLost }: PowerCut): Promise<void> {
+    while (isBeingAdopted(this.phases.now)) await this.phases.changed();
+    await this.context.inTurn(async () => {
+      const run = await machineToCut(this);
+      const { now } = this.phases;
+      if (now.kind !== "running" && now.kind !== "paused") return; // it has just ended by itself, or is being stopped
+      const done = Promise.withResolvers<void>();
+      done.promise.catch(() => {});
+      this.#resumer.end();
+      this.phases.to({ kind: "stopping", stop: { hurry: new AbortController(), done: done.promise }, from: now });
+      try {
+        const lost = await cutPower(this, run, loss);
+        this.console.end();
+        this.phases.to({ kind: "stopped" });
+        done.resolve();
+        await onLost(lost);
+      } catch (thrown) {
+        const isGone = (await run.machine.state()).kind === "gone";
+        this.phases.to({ kind: "failed", failure: toWireError(thrown), ...(isGone ? {} : { run }) });
+        done.reject(thrown);
+        throw thrown;
+      }
+    });
   }
 
   /** The member's phase before the running stop. */
@@ -350,45 +381,7 @@ export class Member {
   }
 
   report(): MemberReport {
-    const { config, phases: { now, since } } = this;
-    const { state, stage, failure } = wireState(now);
-    const report: MemberReport = {
-      name: this.name,
-      pid: Deno.pid,
-      running: isActive(state),
-      ip: isActive(state) ? config?.ip ?? "" : "",
-      state,
-      since: since.toISOString(),
-      group: this.context.group,
-      group_id: this.context.groupId,
-      cpus: config?.cpus ?? 0,
-      memory_mb: config?.memory_mb ?? 0,
-      image: config?.image ?? "",
-    };
-    if (config?.host_name) report.host_name = config.host_name;
-    if (this.context.bound) report.bound = true;
-    if (config?.egress) {
-      report.egress = config.egress;
-      report.host_access = config.host_access ?? false;
-    }
-    if (this.isLeaving) report.leaving = true;
-    if (stage && stage !== "ready") report.stage = stage;
-    if (now.kind === "preparing" && now.download) report.download = now.download;
-    if (failure) {
-      report.error = [failure.message, ...failure.causes].join("\n");
-      report.failure = failure;
-    }
-    const ssh = this.#endpoint;
-    if (ssh && (state === "running" || stage === "cloud-init")) report.ssh = ssh;
-    const run = this.#run;
-    if (run?.isWarm) report.warm = true;
-    if (config?.template) report.template = config.template;
-    if (run) report.hypervisor_pid = run.machine.process.pid;
-    const forwards = this.ports.report();
-    if (forwards.length > 0) report.forwards = forwards;
-    const network = this.context.network.counters(this.name);
-    if (network) report.network = network;
-    return report;
+    return memberReport(this, this.#endpoint);
   }
 }
 

@@ -109,6 +109,11 @@ export function bootOf(phase: Phase): Boot | undefined {
   return "boot" in phase ? phase.boot : undefined;
 }
 
+/** Whether it is the machine of an earlier holder, which this one is about to adopt. */
+export function isBeingAdopted(phase: Phase): boolean {
+  return phase.kind === "orphaned" ? !phase.failure : bootOf(phase)?.isAdoption ?? false;
+}
+
 /** A phase in the protocol's words. */
 interface WireState {
   state: State;
@@ -149,6 +154,7 @@ export function isActive(state: State): boolean {
 export class Phases {
   #now: Phase = { kind: "absent" };
   #since = new Date();
+  #changed: PromiseWithResolvers<void> | undefined;
 
   constructor(readonly onChange: () => void) {}
 
@@ -159,6 +165,11 @@ export class Phases {
     return this.#since;
   }
 
+  /** Resolves at its next change. */
+  changed(): Promise<void> {
+    return (this.#changed ??= Promise.withResolvers<void>()).promise;
+  }
+
   /** @param since when the protocol's state began, if not now. @throws {Error} the table does not allow it. */
   to(next: Phase, since = new Date()): void {
     const before = this.#now;
@@ -167,6 +178,8 @@ export class Phases {
     }
     this.#now = next;
     if (wireState(before).state !== wireState(next).state) this.#since = since;
+    this.#changed?.resolve();
+    this.#changed = undefined;
     this.onChange();
   }
 }

@@ -7,7 +7,7 @@
  */
 
 import { FleetboxError } from "../../core/errors.ts";
-import { diskOf } from "../../store/disk.ts";
+import { diskOf, writeLogOf } from "../../store/disk.ts";
 import { reserveForwards } from "../../store/forwards.ts";
 import { removeOtherDisks, removeUnnamedDisks } from "../../store/remove.ts";
 import {
@@ -40,6 +40,7 @@ import {
   suspendedSource,
   writeWhileThere,
 } from "../snapshots/sources.ts";
+import { beginLog } from "../power_cut/write_log.ts";
 import type { NextTemplate, WarmPlan } from "../snapshots/warm_start.ts";
 import { type Replaced, replacing } from "../snapshots/replaced.ts";
 import type { Identity } from "./identity.ts";
@@ -103,7 +104,8 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
     const kept = saved
       ? configFromSave(name, saved, existing, options, namesIn(store.member(name).dir))
       : existing ?? newConfig(name, options, request.identity, image);
-    let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options) };
+    const log_writes = options.log_writes ?? kept.log_writes;
+    let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options), log_writes };
     checkMemory(config, image);
     checkSharedDirectories(config.fixtures);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
@@ -118,6 +120,7 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
     if (source && source.kind !== "suspended") await writeWhileThere(store, config, source);
     else if (!existing || isChanged(existing, config)) await store.writeConfig(config);
     await writeFiles(store, config, image, publicKey, source);
+    config = await beginLog(store, config, image, { disks: driver.disks, boots: !source });
     if (source?.kind === "checkpoint") {
       await linkSuspended(store, name, source.files);
       source.files = suspendedPaths(store, name);
@@ -128,12 +131,13 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
 
 /**
  * Removes what a killed holder left beside a member's disk: names of frozen ones, new ones that no config named yet, and the one
- * that a restore had replaced.
+ * that a restore or a power cut had replaced.
  */
 async function removeLeftDisks(store: Store, config: MemberConfig, isRestored: boolean): Promise<void> {
   await unlinkFrozen(store, config);
   removeUnnamedDisks(store, config);
-  if (config.from_checkpoint !== undefined && !isRestored) removeOtherDisks(store, config);
+  const mayHaveOthers = config.from_checkpoint !== undefined || config.log_writes === true;
+  if (mayHaveOthers && !isRestored) removeOtherDisks(store, config);
 }
 
 /** Makes the disk of a restored member, before the config names it; the one that it has stays. */
@@ -236,7 +240,9 @@ export function gatewayUse(
 }
 
 function isChanged(before: MemberConfig, after: MemberConfig): boolean {
-  return (["ip", "mac", "group", "egress", "host_access"] as const).some((key) => before[key] !== after[key]);
+  return (["ip", "mac", "group", "egress", "host_access", "log_writes"] as const).some((key) =>
+    before[key] !== after[key]
+  );
 }
 
 /**
@@ -299,6 +305,7 @@ export function machineSpec(
     memoryMiB: config.memory_mb,
     mac: config.mac,
     disk: diskOf(store, config),
+    ...(config.log_writes ? { writeLog: writeLogOf(store, config) } : {}),
     seed: paths.seed,
     extraDisks: config.fixtures.map((_, index) => ({
       path: paths.sharedDirectoryImage(index),

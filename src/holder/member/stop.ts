@@ -1,6 +1,7 @@
 /** The end of a member's machine: its options, and the ladder (the guest is asked, then the machine is ended). */
 
 import { FleetboxError } from "../../core/errors.ts";
+import type { Loss, LostWrites } from "../../core/power_cut.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
 import { removeIfThere } from "../../system/files.ts";
 import { machineSockets, type MemberPaths } from "../../store.ts";
@@ -15,6 +16,14 @@ export interface StopRequest {
   force: boolean;
   /** How long its guest may take, in milliseconds. */
   graceMs: number;
+  /** Ends it as a power cut does. */
+  cut?: PowerCut;
+}
+
+export interface PowerCut {
+  loss: Loss;
+  /** Called when the machine is gone and its disk is what the cut has left. */
+  onLost(lost: LostWrites): Promise<void>;
 }
 
 /** A running stop. */

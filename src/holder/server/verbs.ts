@@ -5,6 +5,7 @@
 
 import { FleetboxError, toWireError } from "../../core/errors.ts";
 import { checkNames } from "../../core/names.ts";
+import { checkLoss, type LostWrites } from "../../core/power_cut.ts";
 import { checkOptions, checkWish } from "../../core/options.ts";
 import { type Answer, encodeLine, type Event, type JsonRequest, type Op, type RequestOf, VERBS } from "../../wire.ts";
 import type { ReplyOf } from "../../wire.ts";
@@ -42,10 +43,7 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   group: ({ group }) => group.askedReport(),
   watch,
   add,
-  async stop({ group, name, client }, { force = false, grace_ms: graceMs = DEFAULT_GRACE_MS, verbose }) {
-    using _ = tell(group, client, [name], verbose ? ["detail"] : []);
-    await group.stop(name, { force, graceMs });
-  },
+  stop,
   async checkpoint({ group, client }, { names, as, owner }) {
     const members = checkNames(names);
     using _ = tell(group, client, members, ["member", "note"]);
@@ -104,6 +102,18 @@ async function add({ group, client }: Context, { name, options, wait, verbose }:
   }
   using _ = tell(group, client, [name], ["member", "note", ...verbose ? ["detail" as const] : []]);
   await done;
+}
+
+async function stop({ group, name, client }: Context, request: RequestOf<"stop">): Promise<void> {
+  const { force = false, grace_ms: graceMs = DEFAULT_GRACE_MS, lose_unflushed: mode, seed, verbose } = request;
+  using _ = tell(group, client, [name], verbose ? ["detail"] : []);
+  if (mode === undefined) return await group.stop(name, { force, graceMs });
+  const loss = checkLoss(mode, seed);
+  const onLost = async (lost: LostWrites) => {
+    client.post(encodeLine({ event: "power-cut", name, ...loss, ...lost }));
+    await client.drained(); // with the last member the holder ends
+  };
+  await group.stop(name, { force: true, graceMs: 0, cut: { loss, onLost } });
 }
 
 /** Tells a client of members' changes, their steps, or both, and of the group's notes, until it is disposed of. */

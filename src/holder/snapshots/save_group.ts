@@ -55,7 +55,10 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
     });
     await all(parts, async ({ member, run: { machine }, files, frozen }) => {
       const { efiVars, snapshotSocket: socket } = member.paths;
-      await machine.save({ devices: files.devices, memory: files.memory, socket }, { disk: frozen?.next });
+      await machine.save({ devices: files.devices, memory: files.memory, socket }, {
+        disk: frozen?.next,
+        writeLog: frozen?.nextLog,
+      });
       if (freezes && exists(efiVars)) await Deno.copyFile(efiVars, files.efiVars);
     });
     await whilePaused();
@@ -64,6 +67,7 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
     if (goesOn || !isSaved) {
       const held = parts.filter(({ isHeld }) => isHeld); // another is paused for another reason
       await Promise.all(held.map(({ member, run }) => member.letGo(run)));
+      if (!isSaved) await moveWithLogs(parts);
     }
     hold[Symbol.dispose]();
   }
@@ -74,6 +78,13 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
       await Deno.link(member.paths.sharedDirectoryImage(index), files.sharedDirectoryImage(index));
     }
   });
+}
+
+/** A log of writes is of one disk: a machine that is still on the earlier one is moved, so that it has the log of its config's. */
+async function moveWithLogs(parts: readonly Part[]): Promise<void> {
+  for (const { run: { machine }, frozen } of parts) {
+    if (frozen?.nextLog !== undefined) await machine.moveToOverlay(frozen.next, frozen.nextLog).catch(() => {});
+  }
 }
 
 function runningOf(member: Member): MachineRun {

@@ -57,7 +57,7 @@ export async function planWarm(
     const hypervisor = await host.snapshotFacts(image.arch);
     const parts = await templateParts({ config, image, publicKey, hypervisor });
     const key = templateKey(parts);
-    const next = options.no_template ? undefined : { key, parts };
+    const next = options.no_template || config.log_writes ? undefined : { key, parts };
     if (options.cold) return { whyCold: "--cold was asked for", next };
     const template = readTemplate(store, key);
     if (template) return { ...startOf(store, template), next };

@@ -53,6 +53,11 @@ export interface MachineOptions {
   egress?: "on" | "off";
   /** Whether it reaches services on this host's own loopback, at the gateway's address. Kept. @default false, or as above */
   hostAccess?: boolean;
+  /**
+   * Whether its writes are logged from its start on, for {@link Vm.kill} with `loseUnflushed`: every write is made twice. Kept with the
+   * machine. @default false
+   */
+  logWrites?: boolean;
   /** The limit for one boot in milliseconds, downloads not counted. @default 180000 */
   bootTimeoutMs?: number;
   /** Aborts the boot: the machine is stopped again, and the call rejects. */

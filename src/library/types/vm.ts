@@ -8,6 +8,8 @@ import type { ExecOptions, ExecResult, Process, ProcessOptions } from "./process
 import type {
   ConsoleOptions,
   CopyOptions,
+  KillOptions,
+  PowerCut,
   RestartOptions,
   SshAddress,
   StopOptions,
@@ -290,7 +292,11 @@ export interface Vm extends AsyncDisposable {
   restore(checkpoint: Checkpoint<Vm | Cluster>, options?: RestoreOptions): Promise<void>;
 
   /**
-   * Cuts the power: no shutdown, no flush. The disk stays as it is at that moment.
+   * Cuts the power: no shutdown, no flush. The disk stays as it is at that moment, because this host has what the guest wrote; with
+   * `loseUnflushed` it loses what was not flushed, as a disk may.
+   *
+   * @returns what was lost; undefined: nothing was to be, or the machine was down already
+   * @throws {FleetboxError} `conflict`: with `loseUnflushed`, and it was not started with `logWrites`, or does not run. It runs on then.
    *
    * @example
    * ```ts
@@ -302,8 +308,20 @@ export interface Vm extends AsyncDisposable {
    * await vm.start();
    * await vm.exec("cat file");
    * ```
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start({ logWrites: true });
+   * await vm.exec("echo precious > synced && sync && echo lost > not-synced", { check: true });
+   * const cut = await vm.kill({ loseUnflushed: "all" });
+   * console.log(`${cut?.lost} writes were lost`);
+   * await vm.start();
+   * await vm.exec("cat synced", { check: true });
+   * ```
    */
-  kill(): Promise<void>;
+  kill(options?: KillOptions): Promise<PowerCut | undefined>;
 
   /**
    * Stops the machine and removes it with its disk, even if it existed before. Calling it twice is fine.

@@ -130,6 +130,52 @@ export interface StopOptions {
 }
 
 /**
+ * What becomes, at a power cut, of the writes that the guest has not flushed.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start({ logWrites: true });
+ *
+ * await vm.kill({ loseUnflushed: "random", seed: 7 });
+ * ```
+ */
+export interface KillOptions {
+  /**
+   * `"none"` is lost. `"all"`: everything after the last completed flush. `"random"`: about half of that. `"torn"`: the same, and the last
+   * write that survives may end in its middle, at a sector of 512 bytes. All but `"none"` need `logWrites`. @default "none"
+   */
+  loseUnflushed?: "none" | "all" | "random" | "torn";
+  /** Which writes survive: the same seed and the same writes, the same ones. @default any */
+  seed?: number;
+}
+
+/**
+ * What a power cut has done: one that found nothing to lose proves nothing.
+ *
+ * @example
+ * ```ts
+ * import { type PowerCut, start } from "fleetbox";
+ *
+ * await using vm = await start({ logWrites: true });
+ * await vm.exec("echo not synced > file");
+ * const cut: PowerCut | undefined = await vm.kill({ loseUnflushed: "all" });
+ * if (!cut || cut.lost === 0) throw new Error("nothing was lost");
+ * ```
+ */
+export interface PowerCut {
+  /** The writes after the last completed flush; discards are among them. */
+  unflushed: number;
+  /** How many of them were lost. One that was torn is not among them. */
+  lost: number;
+  /** The write that ends in its middle: how many of its sectors survive. Absent: there is none. */
+  torn?: { sectors: number; of: number };
+  /** The seed that repeats it. */
+  seed: number;
+}
+
+/**
  * Options for starting a stopped machine again.
  *
  * @example

@@ -150,12 +150,31 @@ function diskArguments(spec: MachineSpec): string[] {
     // A given kernel is itself the first boot device; a disk beside it cannot be.
     const order: Record<string, string> = spec.boot.kind === "firmware" && index === 0 ? { bootindex: "0" } : {};
     const mode: Record<string, string> = readOnly ? { "read-only": "on" } : { discard: "unmap" };
+    const log = index === 0 && spec.writeLog !== undefined ? logArguments(id, spec.writeLog) : [];
     return [
       ...["-blockdev", option({ driver: "file", "node-name": `${id}-file`, filename: path, ...mode })],
       ...["-blockdev", option({ driver: format, "node-name": id, file: `${id}-file`, ...mode })],
-      ...["-device", option("virtio-blk-pci", { drive: id, id: deviceOf(id), ...order })],
+      ...log,
+      ...[
+        "-device",
+        option("virtio-blk-pci", { drive: log.length > 0 ? `${id}-log` : id, id: deviceOf(id), ...order }),
+      ],
     ];
   });
+}
+
+/** Above the qcow2 format, so that the log has the guest's own requests. */
+function logArguments(disk: string, path: string): string[] {
+  const node = `${disk}-log`;
+  return [
+    ...["-blockdev", option({ driver: "file", "node-name": `${node}-file`, filename: path })],
+    ...["-blockdev", option({ ...logNodeOptions(node, disk), log: `${node}-file` })],
+  ];
+}
+
+/** What logs the requests to a disk's node. The log's superblock is not read, so it need not be up to date. */
+export function logNodeOptions(node: string, disk: string) {
+  return { driver: "blklogwrites", "node-name": node, file: disk, "log-sector-size": 512, discard: "unmap" };
 }
 
 /** `first,key=value,…` with the commas of every value doubled. */
@@ -205,7 +224,7 @@ export function checkSpec(spec: MachineSpec): void {
   }
   checkPaths(spec.boot.kind === "kernel" ? { kernel: spec.boot.kernel, initrd: spec.boot.initrd } : {});
   if (spec.boot.kind === "firmware" && spec.boot.uefi) checkPaths({ ...spec.boot.uefi });
-  checkPaths({ disk: spec.disk, seed: spec.seed, serialLog: spec.serialLog });
+  checkPaths({ disk: spec.disk, writeLog: spec.writeLog, seed: spec.seed, serialLog: spec.serialLog });
   spec.extraDisks?.forEach(({ path, format }, index) => {
     checkPaths({ [`extraDisks[${index}].path`]: path });
     if (format !== "raw" && format !== "qcow2") bad(`extraDisks[${index}].format`, format, '"raw" or "qcow2"');

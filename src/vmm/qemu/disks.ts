@@ -15,6 +15,13 @@ export const disks: DiskTools = {
   async overlay(path, { disk, format }, sizeMiB) {
     await qemuImg(["create", "-q", "-f", "qcow2", "-b", disk, "-F", format, path, `${sizeMiB}M`]);
   },
+  async rebuild(path, base, sizeMiB, { log, loss }) {
+    await disks.overlay(path, base, sizeMiB);
+    return await (await import("./power_cut/rebuild.ts")).replayLog(path, log, sizeMiB, loss);
+  },
+  async merge(path, { disk, format }) {
+    await qemuImg(["rebase", "-q", "-f", "qcow2", "-b", disk, "-F", format, path]);
+  },
   async convert(rawPath, path, signal) {
     await qemuImg(["convert", "-q", "-f", "raw", "-O", "qcow2", rawPath, path], signal);
   },

@@ -96,28 +96,47 @@ export class QemuMachine implements Machine {
     await loadSaving();
   }
 
-  async save(files: SnapshotFiles, { disk, signal }: SaveOptions = {}): Promise<void> {
+  async save(files: SnapshotFiles, { disk, writeLog, signal }: SaveOptions = {}): Promise<void> {
     this.#refuseWhileSaved("save");
     const abort = new AbortController();
-    const done = this.#saveTo(files, disk, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
+    const done = this.#saveTo(
+      files,
+      { disk, writeLog },
+      signal ? AbortSignal.any([signal, abort.signal]) : abort.signal,
+    );
     this.#save = { done, abort };
     await done.finally(() => this.#save = undefined);
   }
 
-  async #saveTo(files: SnapshotFiles, disk: string | undefined, signal: AbortSignal): Promise<void> {
+  async #saveTo(
+    files: SnapshotFiles,
+    next: Pick<SaveOptions, "disk" | "writeLog">,
+    signal: AbortSignal,
+  ): Promise<void> {
     const [{ saveMachine }, { hardwareFit, hostFit, qmpBuild }] = await loadSaving();
     const { binary, accelerator } = this.spec;
     const fit = { host: hostFit(qmpBuild(this.qemu.qmp), binary, accelerator), hardware: hardwareFit(this.spec) };
-    await saveMachine(this.qemu, files, { label: this.#label, binary, fit, disk, signal });
+    await saveMachine(this.qemu, files, { label: this.#label, binary, fit, ...next, signal });
   }
 
-  async moveToOverlay(path: string): Promise<void> {
+  async moveToOverlay(path: string, writeLog?: string): Promise<void> {
     this.#refuseWhileSaved("move the disk of");
     const { detail } = await this.state();
     if (detail === "postmigrate") {
       throw new FleetboxError("conflict", `Cannot move the disk of ${this.#label}: it was saved and has not run since`);
     }
-    await moveDisk(this.qemu, this.#label, path);
+    await moveDisk(this.qemu, this.#label, path, writeLog);
+  }
+
+  async limitWriteLog(bytes: number): Promise<void> {
+    await (await import("./power_cut/limit.ts")).limitLog(this.qemu, this.#label, bytes);
+  }
+
+  async cutPower(log: string): Promise<MachineExit> {
+    this.#refuseWhileSaved("cut the power of");
+    await (await import("./power_cut/cut.ts")).stopWrites(this.qemu, this.#label, log);
+    await this.qemu.kill();
+    return await this.exited;
   }
 
   get #label(): string {
@@ -171,6 +190,8 @@ export function machineEvent({ event, data }: QmpEvent): MachineEvent | undefine
       return { kind: "netConnected" };
     case "NETDEV_STREAM_DISCONNECTED":
       return { kind: "netDisconnected" };
+    case "BLOCK_WRITE_THRESHOLD":
+      return { kind: "writeLogLong" };
     case "BLOCK_IO_ERROR": {
       const volume = volumeOfNode(asText(data["node-name"], asText(data.device, "disk")));
       const operation = asText(data.operation, "access");

@@ -157,6 +157,14 @@ export class QemuProcess {
     }
     if (!this.#gone) {
       onKill?.();
+      await this.kill();
+    }
+    return await this.exited;
+  }
+
+  /** SIGKILL at once. Resolves when the process is gone. @throws {FleetboxError} `failed` */
+  async kill(): Promise<QemuEnd> {
+    if (!this.#gone) {
       this.#kill();
       if (!await settles(this.exited, GONE_TIMEOUT_MS)) {
         throw new FleetboxError(

@@ -4,20 +4,28 @@
  *
  * QEMU's node of the disk is called `disk` at its start, and `disk-1`, `disk-2`, … after each move: a node keeps its name.
  * Which one is on top is asked, never remembered, so that an adopted machine can be moved again.
+ *
+ * Where the disk's writes are logged, a node that does so is above it, by its name: `disk-2-log` above `disk-2`. The move begins a new
+ * log, which begins with what the overlay reads then: the old one ends with the disk to which it belongs.
  */
 
 import { FleetboxError, messageOf } from "../../../core/errors.ts";
-import { DISK, DISK_DEVICE } from "../arguments.ts";
+import { DISK, DISK_DEVICE, logNodeOptions } from "../arguments.ts";
 import type { QemuProcess } from "../process.ts";
 import { asText } from "../qmp.ts";
 
 type Entry = Record<string, unknown>;
 
 /** @see Machine.moveToOverlay */
-export async function moveDisk(qemu: QemuProcess, label: string, path: string): Promise<void> {
-  const { top, names, file } = await look(qemu);
-  if (top === undefined) throw new FleetboxError("failed", `Cannot move the disk of ${label}: QEMU does not list it`);
+export async function moveDisk(qemu: QemuProcess, label: string, path: string, writeLog?: string): Promise<void> {
+  const { top: device, names, file } = await lookAtDisk(qemu);
+  if (device === undefined) {
+    throw new FleetboxError("failed", `Cannot move the disk of ${label}: QEMU does not list it`);
+  }
   if (file === path) return;
+  // What it wrote between the two steps would be in the old log alone.
+  using _ = isLogNode(device) ? await pausedMeanwhile(qemu) : undefined;
+  const top = diskNodeOf(device);
   const next = freeName(names);
   const discard = "unmap";
   try {
@@ -34,28 +42,97 @@ export async function moveDisk(qemu: QemuProcess, label: string, path: string): 
       await qemu.qmp.execute("blockdev-del", { "node-name": next }).catch(() => {});
       throw thrown;
     }
+    if (isLogNode(device)) await exchangeLog(qemu, device, next, writeLog);
   } catch (cause) {
     throw new FleetboxError("failed", `Cannot move the disk of ${label} to ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 
+/** Pauses a machine that runs, until that is disposed of. */
+async function pausedMeanwhile(qemu: QemuProcess): Promise<Disposable | undefined> {
+  const answer = await qemu.qmp.execute<{ status?: unknown } | undefined>("query-status");
+  if (answer?.status !== "running") return undefined;
+  await qemu.qmp.execute("stop");
+  return { [Symbol.dispose]: () => void qemu.qmp.execute("cont").catch(() => {}) };
+}
+
+/** Ends a log of writes, which is of the disk below, and begins the next one, if there is one. */
+async function exchangeLog(qemu: QemuProcess, before: string, disk: string, writeLog?: string): Promise<void> {
+  let next = disk;
+  if (writeLog !== undefined) {
+    next = logNodeOf(disk);
+    const log = { driver: "file", "node-name": fileNode(next), filename: writeLog };
+    await qemu.qmp.execute("blockdev-add", { ...logNodeOptions(next, disk), log });
+  }
+  await setDisk(qemu, next);
+  await qemu.qmp.execute("blockdev-del", { "node-name": before });
+  await qemu.qmp.execute("blockdev-del", { "node-name": fileNode(before) }).catch(() => {}); // it goes with the other, mostly
+}
+
+/** Gives the guest's disk another node. */
+export async function setDisk(qemu: QemuProcess, node: string): Promise<void> {
+  await qemu.qmp.execute("qom-set", {
+    path: `/machine/peripheral/${DISK_DEVICE}`,
+    property: "drive",
+    value: node,
+  });
+}
+
+/** The node that logs the writes of a disk's. Pure. */
+export function logNodeOf(disk: string): string {
+  return `${disk}-log`;
+}
+
+export function isLogNode(node: string): boolean {
+  return /^disk(-\d+)?-log$/.test(node);
+}
+
+function diskNodeOf(node: string): string {
+  return isLogNode(node) ? node.slice(0, -"-log".length) : node;
+}
+
 /** The volume that a node is part of: `disk` for `disk-2`. Pure. */
 export function volumeOfNode(node: string): string {
-  return /^disk(-\d+)?(-file)?$/.test(node) ? DISK : node;
+  return /^disk(-\d+)?(-log)?(-file)?$/.test(node) ? DISK : node;
 }
 
 const fileNode = (node: string) => `${node}-file`;
 
-async function look(qemu: QemuProcess): Promise<{ top?: string; names: Set<string>; file?: string }> {
+/** What QEMU says of the guest's disk. */
+export interface DiskFacts {
+  /** The node that the guest's requests reach first. */
+  top?: string;
+  /** All nodes' names. */
+  names: Set<string>;
+  /** The disk's file. */
+  file?: string;
+  /** The log of what the guest writes to it, as long as it is so far. */
+  log?: { file: string; bytes: number };
+  /** The disk's size. */
+  bytes: number;
+}
+
+export async function lookAtDisk(qemu: QemuProcess): Promise<DiskFacts> {
   const [devices, nodes] = await Promise.all([
     qemu.qmp.execute<unknown>("query-block"),
     qemu.qmp.execute<unknown>("query-named-block-nodes", { flat: true }),
   ]);
   const disk = entries(devices).find(({ qdev }) => asText(qdev, "").split("/").includes(DISK_DEVICE));
-  const top = (disk?.inserted as Entry | undefined)?.["node-name"];
-  const byName = new Map(entries(nodes).map((node) => [asText(node["node-name"], ""), asText(node.file, "")]));
-  if (typeof top !== "string") return { names: new Set(byName.keys()) };
-  return { top, names: new Set(byName.keys()), file: byName.get(fileNode(top)) };
+  const inserted = disk?.inserted as Entry | undefined;
+  const top = inserted?.["node-name"];
+  const bytes = virtualSize(inserted ?? {});
+  const byName = new Map(entries(nodes).map((node) => [asText(node["node-name"], ""), node]));
+  const fileOf = (node: string) => {
+    const found = byName.get(fileNode(node));
+    return found && { file: asText(found.file, ""), bytes: virtualSize(found) };
+  };
+  const names = new Set(byName.keys());
+  if (typeof top !== "string") return { names, bytes };
+  return { top, names, file: fileOf(diskNodeOf(top))?.file, log: isLogNode(top) ? fileOf(top) : undefined, bytes };
+}
+
+function virtualSize({ image }: Entry): number {
+  return Number((image as Entry | undefined)?.["virtual-size"] ?? 0);
 }
 
 function entries(answer: unknown): Entry[] {
@@ -65,6 +142,6 @@ function entries(answer: unknown): Entry[] {
 function freeName(taken: ReadonlySet<string>): string {
   for (let number = 1;; number++) {
     const name = `${DISK}-${number}`;
-    if (!taken.has(name) && !taken.has(fileNode(name))) return name;
+    if ([name, fileNode(name), logNodeOf(name)].every((one) => !taken.has(one))) return name;
   }
 }

@@ -29,12 +29,14 @@ export interface SaveRequest {
   fit: Fit;
   /** The overlay that its disk is moved to, before the devices are saved. */
   disk?: string;
+  /** Where the writes to that are logged. */
+  writeLog?: string;
   signal?: AbortSignal;
 }
 
 /** @see Machine.save */
 export async function saveMachine(qemu: QemuProcess, files: SnapshotFiles, options: SaveRequest): Promise<void> {
-  const { label, binary, fit, disk, signal } = options;
+  const { label, binary, fit, disk, writeLog, signal } = options;
   checkSocketPaths({ socket: files.socket });
   signal?.throwIfAborted();
   for (const path of [files.devices, files.memory]) {
@@ -51,7 +53,7 @@ export async function saveMachine(qemu: QemuProcess, files: SnapshotFiles, optio
   try {
     Deno.openSync(devicesAside, { write: true, createNew: true, mode: 0o600 }).close();
     const move = async () => {
-      if (disk !== undefined) await moveDisk(qemu, label, disk);
+      if (disk !== undefined) await moveDisk(qemu, label, disk, writeLog);
     };
     const halves = [
       copyMemory(memory, memoryAside, either),

@@ -1,0 +1,47 @@
+/** What a holder reports of a member. */
+
+import { type MemberReport, type SshEndpoint } from "../../wire.ts";
+import type { Member } from "./member.ts";
+import { isActive, runOf, wireState } from "./phases.ts";
+
+/** @param ssh where its guest answers, once that is known */
+export function memberReport(member: Member, ssh: SshEndpoint | undefined): MemberReport {
+  const { config, context, phases: { now, since } } = member;
+  const { state, stage, failure } = wireState(now);
+  const report: MemberReport = {
+    name: member.name,
+    pid: Deno.pid,
+    running: isActive(state),
+    ip: isActive(state) ? config?.ip ?? "" : "",
+    state,
+    since: since.toISOString(),
+    group: context.group,
+    group_id: context.groupId,
+    cpus: config?.cpus ?? 0,
+    memory_mb: config?.memory_mb ?? 0,
+    image: config?.image ?? "",
+  };
+  if (config?.host_name) report.host_name = config.host_name;
+  if (context.bound) report.bound = true;
+  if (config?.egress) {
+    report.egress = config.egress;
+    report.host_access = config.host_access ?? false;
+  }
+  if (member.isLeaving) report.leaving = true;
+  if (stage && stage !== "ready") report.stage = stage;
+  if (now.kind === "preparing" && now.download) report.download = now.download;
+  if (failure) {
+    report.error = [failure.message, ...failure.causes].join("\n");
+    report.failure = failure;
+  }
+  if (ssh && (state === "running" || stage === "cloud-init")) report.ssh = ssh;
+  const run = runOf(now);
+  if (run?.isWarm) report.warm = true;
+  if (config?.template) report.template = config.template;
+  if (run) report.hypervisor_pid = run.machine.process.pid;
+  const forwards = member.ports.report();
+  if (forwards.length > 0) report.forwards = forwards;
+  const network = context.network.counters(member.name);
+  if (network) report.network = network;
+  return report;
+}

@@ -1,0 +1,29 @@
+/**
+ * `make power-cuts`: a campaign from the command line.
+ *
+ *     node_modules/.bin/deno run -A tests/power_cuts/main.ts [--count 200] [--seconds N] [--seed N] [--record FILE]
+ *
+ * See `campaign.ts`. Real QEMU always. The result is a line of JSON, also in the file of `--record`. Ends with 1 when something does not fit.
+ */
+
+import { parseArgs } from "../../scripts/flags.ts";
+import { campaign } from "./campaign.ts";
+
+const { values } = parseArgs({
+  options: {
+    "count": { type: "string", default: "200" },
+    "seconds": { type: "string", default: "Infinity" },
+    "seed": { type: "string", default: String(Date.now() % 1_000_000) },
+    "record": { type: "string" },
+  },
+});
+try {
+  const [seed, count, seconds] = [values.seed, values.count, values.seconds].map(Number);
+  console.log(`power cuts: seed ${seed}`);
+  const line = JSON.stringify(await campaign({ seed, count, seconds, say: console.log }));
+  console.log(line);
+  if (values.record) Deno.writeTextFileSync(values.record, line + "\n", { append: true });
+} catch (thrown) {
+  console.error(thrown instanceof Error ? thrown.message : thrown);
+  Deno.exitCode = 1;
+}
