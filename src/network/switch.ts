@@ -226,7 +226,10 @@ export class Switch {
     const to = this.#macs.portOf(macHigh(bytes, at), macLow(bytes, at));
     if (to === id) return undefined; // its destination is on the same link, and has it
     if (to === NOBODY) return this.#flood(port, bytes, at, end, false);
-    if (this.#row !== undefined && !this.#passes(this.#row[to], id, to, bytes, at, end, false)) return undefined;
+    if (this.#row !== undefined) {
+      const pair = this.#row[to];
+      if (pair !== undefined && !this.#passes(pair, id, to, bytes, at, end, false)) return undefined;
+    }
     if (to === GATEWAY_ID) return this.#toGateway(port, bytes, at, end);
     if (id === GATEWAY_ID) return this.#toMember(port, to, bytes, at, end);
     return this.#byId[to]?.port ?? dropped(counts, Drop.unreachable);

@@ -9,7 +9,7 @@
 
 import type { LinkConditions, Shape } from "../../src/network/faults/conditions.ts";
 import { encodeFrame, FRAME, FrameReader } from "../../src/network/frame.ts";
-import { Switch } from "../../src/network/switch.ts";
+import { type Duplex, Switch } from "../../src/network/switch.ts";
 import { parseMac } from "../../src/network/macs.ts";
 import { SUBNET } from "../../src/network/subnet.ts";
 
@@ -24,12 +24,18 @@ export interface SwitchFigures {
   residentMiB: number;
 }
 
+/** A port that sends nothing. */
+const SILENT: Duplex = {
+  read: () => new Promise(() => {}),
+  write: (bytes) => Promise.resolve(bytes.length),
+  close() {},
+};
 const FRAME_BYTES = 1514;
 const FRAMES_PER_WRITE = 43;
 const WARM_UP_MS = 500;
 const ASK_EVERY_MS = 2;
 
-/** What is wrong with the network meanwhile: nothing, a link that has no part in it, or each link is late. */
+/** What is wrong with the network meanwhile: nothing, links of the two ports to a third one, or each link is late. */
 export type SwitchFault = keyof typeof FAULTS;
 
 const FAULTS = {
@@ -89,6 +95,7 @@ function spawnRole(role: string, directory: string, seconds: number, ...more: st
 /** Two ports by name, for what connects to `<name>.sock`; and the status in the same event loop. */
 async function runHolder(directory: string, fault: SwitchFault): Promise<void> {
   const network = new Switch();
+  network.addPort(SILENT, { name: "c", role: "member", mac: SUBNET.macOf("10.88.0.13"), ip: "10.88.0.13" });
   for (const [from, to, conditions] of FAULTS[fault]) network.setConditions(from, to, conditions);
   for (const [name, ip] of [["a", "10.88.0.11"], ["b", "10.88.0.12"]]) {
     const listener = Deno.listen({ transport: "unix", path: `${directory}/${name}.sock` });

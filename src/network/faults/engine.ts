@@ -14,7 +14,7 @@ import { type FaultCounts, type LinkConditions, NO_COUNTS } from "./conditions.t
 import { DelayLine } from "./delay_line.ts";
 import type { InFlight, Pair } from "./pair.ts";
 import { Pairs, type Row } from "./pairs.ts";
-import { DEFAULT_LIMIT, type Shaper } from "./shaper.ts";
+import { DEFAULT_LIMIT, INTACT } from "./shaper.ts";
 
 /** The switch, as the engine needs it. */
 export interface Exit {
@@ -30,7 +30,6 @@ export interface Exit {
 
 /** Frames that a hold keeps back for a pair. */
 const HOLD_LIMIT = DEFAULT_LIMIT;
-const NO_WAITS: readonly Shaper[] = [];
 
 export class FaultEngine {
   readonly #exit: Exit;
@@ -44,7 +43,10 @@ export class FaultEngine {
 
   constructor(exit: Exit) {
     this.#exit = exit;
-    this.#line = new DelayLine((frame) => this.#leave(frame), () => exit.flush());
+    this.#line = new DelayLine((frame) => {
+      for (const shaper of frame.waits) shaper.waiting--;
+      this.#leave(frame);
+    }, () => exit.flush());
   }
 
   /** By the sender's id, then the receiver's; undefined: nothing is wrong there. */
@@ -99,26 +101,29 @@ export class FaultEngine {
     const isKeeping = pair.isKeeping;
     if (pair.shapers.length === 0 && !isKeeping) return true;
     const length = end - from - HEADER_BYTES;
-    const copies = judgeFrame(pair.shapers, nowMs, length, Math.max(0, length - MIN_FRAME) * 8);
+    const payloadBits = Math.max(0, length - MIN_FRAME) * 8;
+    if (pair.shapers.length === 1) {
+      // As below, without an object for each copy: this is the common case.
+      const shaper = pair.shapers[0];
+      const copies = shaper.judge(nowMs, length, payloadBits);
+      for (let index = 0; index < copies; index++) {
+        const timeMs = shaper.times[index];
+        const flip = shaper.flips[index];
+        const isNow = timeMs <= nowMs;
+        if (isNow && !isKeeping && flip === INTACT && copies === 1) return true;
+        const copy = this.#buffers.copyOf(bytes, from, end);
+        if (flip !== INTACT) invert(copy, flip);
+        this.#start({ timeMs, fromId, toId, isChecked, bytes: copy, end: end - from, waits: pair.shapers }, isNow);
+      }
+      return false;
+    }
+    const copies = judgeFrame(pair.shapers, nowMs, length, payloadBits);
     for (const { timeMs, flips, waits } of copies) {
       const isNow = timeMs <= nowMs;
       if (isNow && !isKeeping && flips.length === 0 && copies.length === 1) return true;
       const copy = this.#buffers.copyOf(bytes, from, end);
-      for (const bit of flips) copy[HEADER_BYTES + MIN_FRAME + (bit >> 3)] ^= 1 << (bit & 7);
-      const frame: InFlight = {
-        timeMs,
-        fromId,
-        toId,
-        isChecked,
-        bytes: copy,
-        end: end - from,
-        waits: isNow ? NO_WAITS : waits,
-      };
-      if (isNow) this.#leave(frame);
-      else {
-        for (const shaper of waits) shaper.waiting++;
-        this.#line.add(frame);
-      }
+      for (const bit of flips) invert(copy, bit);
+      this.#start({ timeMs, fromId, toId, isChecked, bytes: copy, end: end - from, waits }, isNow);
     }
     return false;
   }
@@ -176,9 +181,14 @@ export class FaultEngine {
     return counts;
   }
 
+  #start(frame: InFlight, isNow: boolean): void {
+    if (isNow) return this.#leave(frame);
+    for (const shaper of frame.waits) shaper.waiting++;
+    this.#line.add(frame);
+  }
+
   /** A frame's time has come. */
   #leave(frame: InFlight): void {
-    for (const shaper of frame.waits) shaper.waiting--;
     const pair = this.#pairs.rows[frame.fromId]?.[frame.toId];
     if (pair?.isCut) {
       pair.countCut();
@@ -226,11 +236,13 @@ export class FaultEngine {
 
   #dropWhere(isGone: (frame: InFlight) => boolean): void {
     const drop = (frame: InFlight) => {
-      for (const shaper of frame.waits) shaper.waiting--;
       this.#exit.drop(frame, Drop.unreachable);
       this.#buffers.giveBack(frame.bytes);
     };
-    this.#line.remove(isGone, drop);
+    this.#line.remove(isGone, (frame) => {
+      for (const shaper of frame.waits) shaper.waiting--;
+      drop(frame);
+    });
     for (const pair of [...this.#pairs]) {
       if (pair.held.length === 0) continue;
       pair.held.filter(isGone).forEach(drop);
@@ -239,4 +251,9 @@ export class FaultEngine {
       if (pair.isIdle) this.#pairs.delete(pair);
     }
   }
+}
+
+/** Flips a bit of a frame's payload. */
+function invert(bytes: Uint8Array, bit: number): void {
+  bytes[HEADER_BYTES + MIN_FRAME + (bit >> 3)] ^= 1 << (bit & 7);
 }

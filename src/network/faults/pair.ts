@@ -20,7 +20,7 @@ export interface InFlight {
   /** A buffer that begins with it, its length in front. */
   readonly bytes: Uint8Array;
   readonly end: number;
-  /** The shapes because of which it waits. */
+  /** The shapes because of which it waits in the delay line. */
   readonly waits: readonly Shaper[];
 }
 

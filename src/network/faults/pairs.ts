@@ -5,6 +5,9 @@
 
 import { Pair } from "./pair.ts";
 
+/** More than there are ids, so that no frame reads beyond the end, which would be slow. */
+const ROW_LENGTH = 256;
+
 /** The pairs from one port, by the id of the port to which they lead. */
 export type Row = readonly (Pair | undefined)[];
 
@@ -67,8 +70,7 @@ export class Pairs {
   #write(from: number, to: number, pair: Pair | undefined): void {
     const row = this.rows[from];
     if (row?.[to] === pair) return;
-    const next = [...row ?? []];
-    while (next.length <= to) next.push(undefined);
+    const next = row ? [...row] : new Array(ROW_LENGTH).fill(undefined);
     next[to] = pair;
     this.rows[from] = next.some((one) => one !== undefined) ? next : undefined;
   }
