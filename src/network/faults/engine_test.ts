@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { randomStream } from "../../core/random.ts";
 import { Drop } from "../counters.ts";
 import { encodeFrame } from "../frame.ts";
 import { data } from "../testing.ts";
@@ -72,6 +73,19 @@ Deno.test("frames in the delay line are bounded by the limit of a shape, and the
     assert.equal(delivered, round * 50);
     assert.equal(one.counts().get("f1")!.overLimit, round * 30);
   }
+  one.close();
+});
+
+Deno.test("a frame that was delayed meets the cuts of the time at which it arrives, and counts for them", () => {
+  let delivered = 0;
+  const { one } = engine([2, 3], () => delivered++);
+  const shapes = [{ id: "f1", seed: 1, shape: { delayMs: 10 } }];
+  one.setConditions("n2", "n3", { shapes }, 0);
+  send(one, 2, 3, encodeFrame(data("b", "a", 1)), 0, () => assert.fail("not delayed"));
+  one.setConditions("n2", "n3", { cuts: ["f2"], shapes }, 5);
+  one.afterChunk(10);
+  assert.equal(delivered, 0);
+  assert.equal(one.counts().get("f2")!.cut, 1);
   one.close();
 });
 
@@ -151,4 +165,72 @@ Deno.test("a pair that is held again keeps the frames that had not left, in orde
   assert.deepEqual(delivered, [1, 2]);
   one.setConditions("n2", "n3", undefined, 0);
   assert.deepEqual(delivered, [1, 2, 3, 4, 5]);
+});
+
+Deno.test("whatever is set, ended, cut, held or unplugged: each frame is delivered, or counted as dropped", () => {
+  for (let seed = 0; seed < 40; seed++) {
+    const random = randomStream(seed, "operations");
+    let delivered = 0, dropped = 0, sent = 0, nowMs = 0, room = 5;
+    const one = new FaultEngine({
+      deliver: ({ bytes, end, fromId, toId }) => {
+        assert.deepEqual([...bytes.subarray(end - 3, end)], [fromId, toId, 99], "the bytes are the frame's own");
+        delivered++;
+      },
+      awaitRoom: () => room-- > 0,
+      flush: () => {},
+      drop: () => dropped++,
+    });
+    const ids = [2, 3, 4];
+    for (const id of ids) one.added(`n${id}`, id);
+    const pick = () => ids[random.below(ids.length)];
+    const faults = [
+      { cuts: ["cut"] },
+      { holds: ["hold"] },
+      { shapes: [{ id: "late", seed, shape: { delayMs: 5, jitterMs: 5, limit: 20 } }] },
+      { shapes: [{ id: "bad", seed, shape: { loss: 0.2, duplicate: 0.2 } }] },
+      {
+        shapes: [{ id: "bad", seed, shape: { loss: 0.2, duplicate: 0.2 } }, {
+          id: "late",
+          seed,
+          shape: { delayMs: 9 },
+        }],
+      },
+      { holds: ["hold"], shapes: [{ id: "late", seed, shape: { delayMs: 5, jitterMs: 5, limit: 20 } }] },
+      undefined,
+    ];
+    for (let step = 0; step < 3000; step++) {
+      const from = pick(), to = pick();
+      const what = random.below(100);
+      if (what < 3) one.setConditions(`n${from}`, `n${to}`, faults[random.below(faults.length)], nowMs);
+      else if (what === 3) one.disconnected(to);
+      else if (what === 4) {
+        one.removed(`n${to}`, to);
+        one.added(`n${to}`, to);
+      } else if (what === 5) one.pause();
+      else if (what === 6) one.resume(nowMs);
+      else if (what === 7) {
+        room = random.below(30);
+        one.hasRoom(nowMs);
+      } else if (what < 20) one.afterChunk(nowMs += random.below(3));
+      else {
+        const bytes = encodeFrame(data("b", "a", 0));
+        bytes.set([from, to, 99], bytes.length - 3);
+        sent++;
+        send(one, from, to, bytes, nowMs, () => delivered++);
+      }
+    }
+    one.resume(nowMs);
+    for (const from of ids) for (const to of ids) one.setConditions(`n${from}`, `n${to}`, undefined, nowMs);
+    room = Infinity;
+    one.hasRoom(nowMs);
+    one.afterChunk(nowMs + 1000);
+    assert.deepEqual(one.rows.filter((row) => row !== undefined), [], `seed ${seed}: nothing is left`);
+    let gone = dropped, made = 0;
+    for (const { cut, lost, overLimit, duplicated } of one.counts().values()) {
+      gone += cut + lost + overLimit;
+      made += duplicated;
+    }
+    assert.equal(delivered + gone, sent + made, `seed ${seed}`);
+    one.close();
+  }
 });
