@@ -7,6 +7,8 @@ import type { MemberConfig, MemberPaths } from "../store.ts";
 import type { PortForward } from "../core/options.ts";
 import type {
   Detail,
+  FaultReport,
+  FaultsReport,
   ForwardReport,
   MemberReport,
   PortReport,
@@ -49,8 +51,12 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ name: true, state: true, stage: true, running: true, ip: true, cpus: true, memory_mb: true, disk_mb: true },
     ...{ image: true, not_answering: true, since: true, group: true, bound: true, ssh: true, forwards: true },
     ...{ reason: true, hint: true, host_name: true, group_id: true },
-    ...{ egress: true, host_access: true, suspended: true },
+    ...{ egress: true, host_access: true, suspended: true, faults: true, fault_count: true },
   } satisfies Keys<MemberView>,
+  fault: {
+    ...{ id: true, kind: true, what: true, spec: true, seed: true, members: true, since: true, ends: true },
+    ...{ left_ms: true, is_off: true, counts: true, group: true, group_id: true },
+  } satisfies Keys<FaultReport & Pick<FaultsReport, "group" | "group_id">>,
   member: {
     ...{
       name: true,
@@ -75,7 +81,7 @@ const TYPES: Record<string, Record<string, true>> = {
       leaving: true,
     },
     ...{ failure: true, hypervisor_pid: true, not_answering: true, command: true, forwards: true, network: true },
-    ...{ egress: true, host_access: true, warm: true, template: true },
+    ...{ egress: true, host_access: true, warm: true, template: true, faults: true, fault_count: true },
   } satisfies Keys<MemberReport>,
   endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
   failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,

@@ -11,13 +11,49 @@ import { isName } from "./names.ts";
 /** The group's gateway, where a member's name can be given. No member is called so in a fault. */
 export const GATEWAY = "gateway";
 
-/** Which members a partition cuts off from which. */
-export const PARTITION_SHAPES = ["one", "majority", "majorities-ring", "bridge", "isolate"] as const;
-export type PartitionShape = typeof PARTITION_SHAPES[number];
+/**
+ * Which members a partition cuts off from which: `one` from the others; a `majority` from a minority; two halves from each
+ * other, but for a `bridge` that both reach; in a `majorities-ring` each reaches a majority, and no two the same one; `isolate`:
+ * all of them.
+ *
+ * @example
+ * ```ts
+ * import { type PartitionShape, startCluster } from "fleetbox";
+ *
+ * const shapes: PartitionShape[] = ["one", "majorities-ring"];
+ * await using cluster = await startCluster(["a", "b", "c"], { egress: "off" });
+ * for (const shape of shapes) await (await cluster.partition(shape)).heal();
+ * ```
+ */
+export type PartitionShape = "one" | "majority" | "majorities-ring" | "bridge" | "isolate";
 
-export const DISTRIBUTIONS = ["uniform", "normal", "pareto", "paretonormal"] as const;
+/** All of them. */
+export const PARTITION_SHAPES: readonly PartitionShape[] = [
+  "one",
+  "majority",
+  "majorities-ring",
+  "bridge",
+  "isolate",
+];
 
-/** What a link does to frames, in tc-netem's words. Probabilities and correlations are from 0 to 1. */
+type Distribution = "uniform" | "normal" | "pareto" | "paretonormal";
+
+/** How the delays of a link can be spread. */
+export const DISTRIBUTIONS: readonly Distribution[] = ["uniform", "normal", "pareto", "paretonormal"];
+
+/**
+ * What a link does to frames, in tc-netem's words. Probabilities and correlations are from 0 to 1.
+ *
+ * @example
+ * ```ts
+ * import { type LinkShape, startCluster } from "fleetbox";
+ *
+ * const slow: LinkShape = { delayMs: 50, jitterMs: 10, distribution: "normal", loss: 0.01 };
+ * await using cluster = await startCluster(["a", "b"], { egress: "off" });
+ * await using fault = await cluster.shape({ from: ["a"], ...slow });
+ * console.log(fault.what);
+ * ```
+ */
 export interface LinkShape {
   /** Each frame is late by so many milliseconds, to which `jitterMs` adds chance. @default 0 */
   delayMs?: number;
@@ -26,7 +62,7 @@ export interface LinkShape {
   /** How much a delay depends on the one before. @default 0 */
   correlation?: number;
   /** How delays are spread. @default "uniform" */
-  distribution?: typeof DISTRIBUTIONS[number];
+  distribution?: "uniform" | "normal" | "pareto" | "paretonormal";
   /** The probability that a frame is lost. @default 0 */
   loss?: number;
   /** How much a loss depends on the one before. @default 0 */
@@ -40,14 +76,17 @@ export interface LinkShape {
   lossState?: { p13: number; p31: number; p32: number; p23: number; p14: number };
   /** The probability that a frame comes twice. @default 0 */
   duplicate?: number;
+  /** How much a duplication depends on the one before. @default 0 */
   duplicateCorrelation?: number;
   /** The probability that a frame is not delayed, and so overtakes others. Needs a delay. @default 0 */
   reorder?: number;
+  /** How much that depends on the one before. @default 0 */
   reorderCorrelation?: number;
   /** Only each so many-th frame may overtake. @default 1 */
   gap?: number;
   /** The probability that one bit of a frame's payload is flipped. @default 0 */
   corrupt?: number;
+  /** How much that depends on the one before. @default 0 */
   corruptCorrelation?: number;
   /** Bits a second. @default no limit */
   rateBitsPerSecond?: number;

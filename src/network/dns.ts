@@ -12,10 +12,13 @@ import { CLASS, type DnsQuestion, HEADER_BYTES, nameBytes, parseQuestion, TYPE, 
 import { DOMAIN, SUBNET } from "./subnet.ts";
 
 export interface DnsOptions {
-  /** The address of a current member of the group, for the member that asks; the name is in lower case. */
-  lookup(name: string, asker: string): string | undefined;
-  /** The current member that has an address, for the member that asks. */
-  nameOf(address: string, asker: string): string | undefined;
+  /**
+   * The address of a current member of the group; the name is in lower case. `cut-off`: a fault is between it and the member that
+   * asks, which gets no answer then.
+   */
+  lookup(name: string, asker: string): string | "cut-off" | undefined;
+  /** The current member that has an address, or `cut-off`. */
+  nameOf(address: string, asker: string): string | "cut-off" | undefined;
 }
 
 /** Seconds that an answer may be kept: 0, because members come and go. */
@@ -38,7 +41,7 @@ interface Answer {
 }
 
 /** A code with the records of the answer, or another place for the question. */
-type Decision = { code: number; answers: Answer[]; isOurs: boolean } | "pass";
+type Decision = { code: number; answers: Answer[]; isOurs: boolean } | "pass" | "drop";
 
 export class DnsResponder implements DnsHook {
   readonly #options: DnsOptions;
@@ -65,6 +68,7 @@ export class DnsResponder implements DnsHook {
     if (!question) return bare(message, FORMERR);
     if (question.edns) return encode(message, question, { code: BADVERS, answers: [], isOurs: false }, egress);
     const decision = this.#decide(question, asker);
+    if (decision === "drop") return "drop";
     if (decision !== "pass") return encode(message, question, decision, egress);
     return egress ? "pass" : encode(message, question, { code: REFUSED, answers: [], isOurs: false }, egress);
   }
@@ -81,6 +85,7 @@ export class DnsResponder implements DnsHook {
     if (isReverse) return this.#reverse(question, name, asker);
     const host = isInDomain ? name.slice(0, -DOMAIN.length - 1) : name;
     const address = host === "" ? undefined : this.#options.lookup(host, asker);
+    if (address === "cut-off") return "drop";
     if (address === undefined) return { code: host === "" ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
     const wanted = question.type === TYPE.A || question.type === TYPE.ANY;
     const data = Uint8Array.from(address.split("."), Number);
@@ -90,6 +95,7 @@ export class DnsResponder implements DnsHook {
   #reverse(question: DnsQuestion, name: string, asker: string): Decision {
     const octets = REVERSE_NAME.exec(name)?.slice(1).reverse();
     const member = octets && this.#options.nameOf(octets.map(Number).join("."), asker);
+    if (member === "cut-off") return "drop";
     if (member === undefined) return { code: name === REVERSE ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
     const wanted = question.type === TYPE.PTR || question.type === TYPE.ANY;
     const data = nameBytes(`${member}.${DOMAIN}`);
@@ -100,7 +106,7 @@ export class DnsResponder implements DnsHook {
 function encode(
   message: Uint8Array,
   question: DnsQuestion,
-  { code, answers, isOurs }: Exclude<Decision, "pass">,
+  { code, answers, isOurs }: Exclude<Decision, "pass" | "drop">,
   egress: boolean,
 ): Uint8Array {
   const asked = (message[2] << 8 | message[3]) & (RECURSION_DESIRED | CHECKING_DISABLED);

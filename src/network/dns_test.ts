@@ -57,6 +57,19 @@ Deno.test("a member's name has its address: alone, in the domain, in any case", 
   }
 });
 
+Deno.test("a member that a fault cuts off has neither a name nor an address: a question gets no answer", () => {
+  const isCut = (one: string, other: string) => [one, other].sort().join() === "a,b";
+  const dns = new DnsResponder({
+    lookup: (name, asker) => isCut(name, asker) ? "cut-off" : MEMBERS.get(name),
+    nameOf: (address, asker) => address === IPS.b && isCut("b", asker) ? "cut-off" : "b",
+  });
+  const reverse = `${IPS.b.split(".").reverse().join(".")}.in-addr.arpa`;
+  for (const [name, type] of [["b", "A"], ["b", "AAAA"], ["b.fleetbox.internal", "ANY"], [reverse, "PTR"]]) {
+    assert.equal(dns.respond(query(name, type), true, "a"), "drop", name);
+    assert.notEqual(dns.respond(query(name, type), true, "c"), "drop", name);
+  }
+});
+
 Deno.test("other types of a member's name exist and are empty; ANY gives the address", () => {
   for (const type of ["AAAA", "MX", "TXT", "SOA", "NS", "UNKNOWN_65", "AXFR"]) {
     const { rcode, answers } = askFor("web-1", type);

@@ -1,9 +1,23 @@
 /** What a holder writes down of its group (`run/<g>.json`), so that the next one can adopt it, and its check. */
 
+import { checkFault, type FaultSpec } from "../core/faults.ts";
 import { isName } from "../core/names.ts";
 import type { RecordedUse } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import { isPort, isProcess, isTime } from "./checks.ts";
+
+/** A fault that goes on when another holder adopts the group. */
+export interface StoredFault {
+  id: string;
+  spec: FaultSpec;
+  seed: number;
+  /** ISO 8601. */
+  since: string;
+  /** When it ends, ISO 8601. Absent: when it is healed. */
+  ends?: string;
+  /** From whom, to whom, when that was decided at its beginning. */
+  pairs?: [string, string][];
+}
 
 /** A holder's record of its group, with which the next holder can adopt it. */
 export interface GroupRecord extends RecordedUse {
@@ -27,6 +41,25 @@ export interface GroupRecord extends RecordedUse {
   gateway?: ProcessIdentity;
   /** Host ports forwarded to each member's SSH port. */
   ssh_ports: Record<string, number>;
+  /** Absent: there are none. */
+  faults?: StoredFault[];
+}
+
+/** The faults of a record that make sense: a fault that does not must not keep a group from being adopted. */
+export function faultsIn({ faults }: Pick<GroupRecord, "faults">): StoredFault[] {
+  return Array.isArray(faults) ? faults.filter(isFault) : [];
+}
+
+function isFault(value: unknown): value is StoredFault {
+  const { id, spec, seed, since, ends, pairs } = (value ?? {}) as Record<string, unknown>;
+  try {
+    checkFault(spec);
+  } catch {
+    return false;
+  }
+  const isPair = (pair: unknown) => Array.isArray(pair) && pair.length === 2 && pair.every(isName);
+  return typeof id === "string" && /^f[0-9a-f]{4,32}$/.test(id) && Number.isInteger(seed) && isTime(since) &&
+    (ends === undefined || isTime(ends)) && (pairs === undefined || (Array.isArray(pairs) && pairs.every(isPair)));
 }
 
 /** Parses a group's record; undefined when the text is not a record. Never throws. */

@@ -1,6 +1,7 @@
 /** What a holder reports: members, its group, and changes (`wire.ts`). Types only. */
 
 import type { WireError } from "../core/errors.ts";
+import type { FaultKind, FaultSpec } from "../core/faults.ts";
 import type { LossMode, LostWrites } from "../core/power_cut.ts";
 import type { PortForward } from "../core/options.ts";
 
@@ -105,6 +106,37 @@ export interface MemberReport extends Status {
   forwards?: ForwardReport[];
   /** Frames on the member's port of the switch. */
   network?: PortReport;
+  /** The faults that it is under, at most the first 20, and how many there are. Absent: none. */
+  faults?: { id: string; what: string }[];
+  fault_count?: number;
+}
+
+/** A fault of a group. */
+export interface FaultReport {
+  id: string;
+  kind: FaultKind;
+  /** In words, one line. */
+  what: string;
+  spec: FaultSpec;
+  seed: number;
+  /** The members that it touches now. */
+  members: string[];
+  /** ISO 8601. */
+  since: string;
+  /** When it ends by itself, and how long that is from now, in milliseconds. Absent: when it is healed. */
+  ends?: string;
+  left_ms?: number;
+  /** It has no effect at this moment: a flap that is up. */
+  is_off?: true;
+  /** What it has done, by what: frames, or `paused_ms`. What is not there did not happen. */
+  counts: Record<string, number>;
+}
+
+/** The faults of a group. */
+export interface FaultsReport {
+  group: string;
+  group_id: string;
+  faults: FaultReport[];
 }
 
 /** A port forward of a member, open or not. */

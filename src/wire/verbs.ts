@@ -7,8 +7,9 @@
  */
 
 import type { LossMode } from "../core/power_cut.ts";
+import type { FaultSpec } from "../core/faults.ts";
 import type { Options, PortForward } from "../core/options.ts";
-import type { ConsoleGreeting, Event, GroupReport, MemberReport } from "./reports.ts";
+import type { ConsoleGreeting, Event, FaultReport, FaultsReport, GroupReport, MemberReport } from "./reports.ts";
 
 /** The program that something belongs to. */
 type Owner = NonNullable<Options["owner"]>;
@@ -129,6 +130,27 @@ export const VERBS = {
     answer: "events",
     example: `{"op":"suspend","names":["a","b"]}`,
     replies: "events, then `done`, when the members are saved at one instant and their machines are gone",
+  }),
+  fault: verb<FaultReport>()({
+    fields: { spec: needed<FaultSpec>("object"), for_ms: optional<number>("number"), seed: optional<number>("number") },
+    needs: "member",
+    answer: "one",
+    example: `{"op":"fault","spec":{"kind":"partition","sets":[["a"],["b","c"]]},"for_ms":30000,"seed":7}`,
+    replies: "the fault with its `id`, once it has an effect",
+  }),
+  faults: verb<FaultsReport>()({
+    fields: {},
+    needs: "nothing",
+    answer: "one",
+    example: `{"op":"faults"}`,
+    replies: "the group's `faults`, with what each has done",
+  }),
+  heal: verb<FaultsReport>()({
+    fields: { ids: optional<string[]>("object") },
+    needs: "nothing",
+    answer: "one",
+    example: `{"op":"heal","ids":["f3a9c"]}`,
+    replies: "the faults that were ended, as they were; without `ids`, all of them",
   }),
   console: verb<ConsoleGreeting>()({
     fields: {},

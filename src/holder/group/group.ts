@@ -11,10 +11,8 @@
 import { checkName } from "../../core/names.ts";
 import type { Options } from "../../core/options.ts";
 import { settledRecords } from "../../store/orphans.ts";
-import { sweepUnmade } from "../../store/unmade.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
-import { exists, removeIfThere } from "../../system/files.ts";
 import type { GroupRecord, Store } from "../../store.ts";
 import { driver } from "../../vmm/driver.ts";
 import type { GroupReport } from "../../wire.ts";
@@ -28,8 +26,7 @@ import { describe, log } from "../log.ts";
 import type { Identity } from "../member/identity.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
-import type { GroupNetwork } from "../network/group_network.ts";
-import { networkOf } from "./network_of.ts";
+import { type GroupNetwork, networkOf } from "./network_of.ts";
 import { checkAllSharedDirectories } from "../member/prepare.ts";
 import { checkHostNames, Identities } from "./identities.ts";
 import { adoptedByOthers, Adoptions, isUnchanged } from "./adoptions.ts";
@@ -37,11 +34,13 @@ import { ending, Joins } from "./joins.ts";
 import { Gate } from "./gate.ts";
 import { LaterWork } from "./later.ts";
 import { Leaves } from "./leaves.ts";
+import { clearLeftovers } from "./leftovers.ts";
 import { GroupLife } from "./life.ts";
 import { removeQuietly, sweepGroup } from "./sweep.ts";
 import { type GroupFacts, groupRecord, groupReport } from "./reports.ts";
 import { removeCreated, removeOwned } from "./owned.ts";
 import { checkCheckpoint } from "../snapshots/sources.ts";
+import { faultsOfGroup, type FaultTable } from "../faults/of_group.ts";
 import { GroupSaves } from "./saves.ts";
 import { RecordWriter } from "./record_writer.ts";
 import { recover, type Recovery } from "./recovery.ts";
@@ -89,6 +88,7 @@ export class Group {
     leave: (member) => this.#leaves.begin(member),
   });
   readonly saves: GroupSaves;
+  readonly faults: FaultTable;
   readonly #record: RecordWriter;
   readonly #joins: Joins;
   /** Resolved when every initial member is being adopted or booted. */
@@ -115,14 +115,9 @@ export class Group {
    */
   async claim({ adopt, stale, record }: Recovery): Promise<void> {
     const { store, names } = this.options;
-    if (stale.length > 0) await this.#claims.sweep(stale.flatMap(({ members }) => members));
-    for (const { id } of stale) for (const path of Object.values(store.group(id))) removeIfThere(path);
     const all = new Set([...adopt.map(({ name }) => name), ...names]);
     await this.#claims.endLastWords(names);
-    store.sweepTemporary([...stale.flatMap(({ members }) => members), ...record?.members ?? [], ...all]);
-    const left = (record?.members ?? []).filter((name) => !all.has(name));
-    await sweepUnmade(store, left);
-    for (const name of [...left.filter((one) => exists(store.member(one).dir)), ...all]) this.#belongs.add(name);
+    for (const name of await clearLeftovers(store, this.#claims, { stale, record }, all)) this.#belongs.add(name);
     // Before any claim, so that there is a record for the sweep if we are killed from now on.
     if (!record) {
       this.#life.hold("record");
@@ -192,7 +187,10 @@ export class Group {
         void this.#record.note();
       },
       onPowerOff: (member) => void this.#leaves.begin(member),
+      faultsOf: (name) => this.faults.of(name),
+      isHeld: (name) => this.faults.isPaused(name),
     };
+    this.faults = faultsOfGroup({ network: this.#network, roster: this.#members, hub: this.hub, record: this.#record });
     this.saves = new GroupSaves({
       store,
       name: this.name,
@@ -259,6 +257,7 @@ export class Group {
     const adopted = adopt.map(({ name }) => this.#identities.adopt(name) ?? this.#assign(name, {}));
     const ips = [...adopted, ...boot.map((name) => this.#assign(name, this.options.options))].map(({ ip }) => ip);
     if (record) {
+      this.faults.adopt(record);
       await this.#uses.settle(record).catch((thrown) => log(`cannot note its members' egress: ${describe(thrown)}`));
     }
     for (const name of boot) this.#uses.decide(name, this.options.options); // before the gateway: it is made for them
@@ -278,6 +277,7 @@ export class Group {
   async #adopt(orphan: Recovery["adopt"][number]): Promise<void> {
     const member = this.#members.get(orphan.name)!;
     if (await this.#adoptions.run(member, orphan)) await this.#joins.startAgain(member, this.options.isComeback);
+    await this.faults.settle(orphan.name);
     void this.#record.note();
   }
 
@@ -343,6 +343,7 @@ export class Group {
   async #finish(): Promise<void> {
     if (!this.#life.advance("ended")) return;
     this.#record.end();
+    this.faults.close();
     await this.#network.close();
     await this.#record.written();
     await this.#claims.releaseAll(); // others may still be leaving
@@ -393,6 +394,7 @@ export class Group {
       uses: this.#uses.all(),
       network: this.#network,
       adoptions: this.#adoptions,
+      faults: this.faults.stored(),
       guardian: this.#guardian,
     };
   }

@@ -6,6 +6,8 @@ import { driver } from "../../vmm/driver.ts";
 import { GroupNetwork } from "../network/group_network.ts";
 import type { Identities } from "./identities.ts";
 
+export type { GroupNetwork };
+
 interface NetworkedGroup {
   store: Store;
   id: string;

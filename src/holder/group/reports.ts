@@ -3,6 +3,7 @@
 import { VERSION } from "../../system/program_info.ts";
 import { identify, type ProcessIdentity } from "../../system/process.ts";
 import type { GroupRecord } from "../../store.ts";
+import type { StoredFault } from "../../store/records.ts";
 import { type GroupReport, type MemberReport, PROTOCOL_VERSION } from "../../wire.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
@@ -25,6 +26,7 @@ export interface GroupFacts {
   uses: ReturnType<GroupUses["all"]>;
   network: GroupNetwork;
   adoptions: Adoptions;
+  faults: StoredFault[];
   /** What brings the group back when this holder is killed. */
   guardian: ProcessIdentity | undefined;
 }
@@ -51,7 +53,7 @@ export function groupReport(
 }
 
 export function groupRecord({ id, name: group, members }: Named, facts: GroupFacts): GroupRecord {
-  const { bound, belongs, uses, network, adoptions, guardian } = facts;
+  const { bound, belongs, uses, network, adoptions, guardian, faults } = facts;
   const hypervisors: Record<string, ProcessIdentity> = {};
   const ports: Record<string, number> = {};
   const since: Record<string, string> = {};
@@ -81,5 +83,6 @@ export function groupRecord({ id, name: group, members }: Named, facts: GroupFac
     hypervisors,
     gateway: network.gatewayProcess,
     ssh_ports: ports,
+    ...(faults.length > 0 ? { faults } : {}),
   };
 }

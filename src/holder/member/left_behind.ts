@@ -2,7 +2,7 @@
  * What a holder that was killed in the middle of a checkpoint or a restore has left of a machine, and what the holder
  * that adopts it makes good.
  *
- * Paused: it is resumed, whether it was being saved or had just been restored. On another disk than its config says: the
+ * Paused: it is resumed, whether it was being saved or had just been restored, unless a fault pauses it. On another disk than its config says: the
  * config is written first, and the machine is moved now; until then the disk of the config is an empty overlay on the file
  * that it writes. Waiting for a saved state that nobody gives it any more, or for the other members of its checkpoint: nothing
  * has run in it yet, so it is ended, and its next start goes on from the state that it still has.
@@ -45,9 +45,9 @@ export async function goOn(member: Member, machine: Machine, disk: string, state
   const { name } = member;
   if (state?.kind === "io-error") {
     const reason = state.detail === "nospace" ? "disk-full" : "disk-error";
-    member.pause(reason, "a write failed before its holder was killed");
+    member.pauses.afterDiskError(reason, "a write failed before its holder was killed");
   }
-  if (state?.kind === "paused") {
+  if (state?.kind === "paused" && !member.context.isHeld(name)) {
     log(`${name}: it was paused when its holder was killed: resuming`);
     await discardSuspended(member.context.store, name); // of a suspension that did not come to its end
     await machine.resume();

@@ -5,10 +5,9 @@
  * (`group/`) knows its members and its own end.
  */
 
-import { FleetboxError, messageOf, toWireError, type WireError } from "../../core/errors.ts";
+import { FleetboxError, toWireError } from "../../core/errors.ts";
 import type { ForwardWish, Options, PortForward } from "../../core/options.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
-import { diskOf } from "../../store/disk.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Driver, MachineEvent, MachineExit } from "../../vmm/contract.ts";
 import { type Detail, encodeLine, type MemberReport, type SshEndpoint, type State } from "../../wire.ts";
@@ -21,11 +20,11 @@ import type { Replaced } from "../snapshots/replaced.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import { adoptMember, Boot, bootMember, type OrphanedMachine } from "./boot.ts";
 import { lastLines } from "./boot_failure.ts";
-import { Resumer } from "./disk_full_resume.ts";
 import type { Identity } from "./identity.ts";
 import type { MachineRun } from "./machine_run.ts";
-import { bootOf, isActive, isBeingAdopted, type PauseReason, type Phase, Phases, runOf, wireState } from "./phases.ts";
+import { bootOf, isActive, isBeingAdopted, type Phase, Phases, runOf, wireState } from "./phases.ts";
 import { changeUse } from "./gateway_use.ts";
+import { Pauses } from "./pauses.ts";
 import { MemberPorts } from "./ports.ts";
 import type { Prepared } from "./prepare.ts";
 import { memberReport } from "./report.ts";
@@ -56,6 +55,10 @@ export interface MemberContext {
   onChange(member: Member): void;
   /** The guest powered itself off: the member leaves the group. */
   onPowerOff(member: Member): void;
+  /** The faults that a member is under: the first of them, and how many there are. */
+  faultsOf(name: string): { first: { id: string; what: string }[]; count: number };
+  /** Whether a fault pauses a member. */
+  isHeld(name: string): boolean;
 }
 
 /** How long a hypervisor may take to answer before it is reported as silent. */
@@ -66,6 +69,7 @@ export class Member {
   readonly phases: Phases;
   readonly console: SharedConsole;
   readonly ports: MemberPorts;
+  readonly pauses: Pauses;
   config: MemberConfig | undefined;
   /** Whether the latest boot made the member: a failed first boot removes what it made. */
   created = false;
@@ -75,18 +79,13 @@ export class Member {
   isLeaving = false;
   /** The steps of the latest boot. */
   #details: Detail[] = [];
-  readonly #resumer: Resumer;
 
   constructor(readonly name: string, readonly context: MemberContext) {
     this.paths = context.store.member(name);
     this.phases = new Phases(() => context.onChange(this));
     this.console = new SharedConsole(this.paths.serialLog);
     this.ports = new MemberPorts(name, context.store, context.network);
-    this.#resumer = new Resumer({
-      dir: this.paths.dir,
-      name,
-      resume: async () => await this.#run?.machine.resume(),
-    });
+    this.pauses = new Pauses(this);
   }
 
   get state(): State {
@@ -161,61 +160,13 @@ export class Member {
 
   #onEvent(event: MachineEvent): void {
     if (event.kind === "ioError" && event.stopped) {
-      this.pause(event.nospace ? "disk-full" : "disk-error", event.message);
-    } else if (event.kind === "resumed") this.#goesOn();
+      this.pauses.afterDiskError(event.nospace ? "disk-full" : "disk-error", event.message);
+    } else if (event.kind === "resumed") this.pauses.resumed();
     else if (event.kind === "reset") log(`${this.name}: the guest restarted itself`);
   }
 
-  /** The virtual CPUs are paused. After a full disk the machine resumes once there is space. */
-  pause(reason: PauseReason, what: string): void {
-    const { disk: first, dir } = this.paths;
-    const disk = this.config ? diskOf(this.context.store, this.config) : first;
-    const isFull = reason === "disk-full";
-    const message = `paused: ${isFull ? "disk full" : "disk error"}: ${what} (${disk})`;
-    const { now } = this.phases;
-    const isKnown = now.kind === "paused" && now.pause.failure.message === message;
-    if (!isKnown) log(`${this.name}: ${message}`);
-    if (now.kind !== "booting" && now.kind !== "running" && now.kind !== "paused") return;
-    if (isFull) this.#resumer.begin();
-    if (isKnown) return;
-    const hint = isFull
-      ? `Free some space on the file system of ${dir}: the machine then resumes by itself, and nothing is lost.`
-      : undefined;
-    const failure: WireError = { code: isFull ? "no-space" : "failed", message, causes: [], hint };
-    const from = now.kind === "paused" ? now.from : now;
-    this.phases.to({ kind: "paused", pause: { reason, failure }, run: now.run, from });
-  }
-
-  /** Pauses it while it is saved. @param onHeld called when it must be let go of, whatever comes of the pause */
-  async holdStill(run: MachineRun, onHeld: () => void): Promise<void> {
-    const { now } = this.phases;
-    if (now.kind !== "running" || now.run !== run) {
-      throw new FleetboxError("conflict", `Cannot save "${this.name}": it does not run any more`);
-    }
-    const failure: WireError = { code: "conflict", message: "paused: it is being saved", causes: [] };
-    this.phases.to({ kind: "paused", pause: { reason: "checkpoint", failure }, run, from: now });
-    onHeld();
-    await run.machine.pause();
-  }
-
-  /** Ends that: the machine goes on, unless it is gone. */
-  async letGo(run: MachineRun): Promise<void> {
-    try {
-      await run.machine.resume();
-    } catch (thrown) {
-      log(`${this.name}: does not go on after it was saved: ${messageOf(thrown)}`);
-    }
-    if (this.#run === run) this.#goesOn();
-  }
-
-  #goesOn(): void {
-    this.#resumer.end();
-    const { now } = this.phases;
-    if (now.kind === "paused") this.phases.to(now.from);
-  }
-
   async #onExit(run: MachineRun, exit: MachineExit): Promise<void> {
-    this.#resumer.end();
+    this.pauses.end();
     const before = this.phases.now;
     if (this.#run !== run) return;
     log(`${this.name}: ${exit.message}`);
@@ -258,7 +209,7 @@ export class Member {
   }
 
   async #end({ force, graceMs }: StopRequest, hurry: AbortSignal): Promise<void> {
-    this.#resumer.end();
+    this.pauses.end();
     const boot = bootOf(this.#beforeStop);
     if (boot) {
       boot.abort.abort(new FleetboxError("conflict", `"${this.name}" is being stopped`));
@@ -269,6 +220,8 @@ export class Member {
     try {
       if (before.kind === "orphaned") await endOrphan(this.name, this.paths, before.process, force);
       if (run) {
+        const isHeld = before.kind === "paused" && before.pause.reason === "user";
+        if (isHeld && !force) await run.machine.resume(); // else its guest could not hear that it is to shut down
         const ask = !boot || run.isAdopted;
         await stopRun(this.name, run, { graceMs, hurry, ask, onStep: (step) => this.tell(step) });
       }
@@ -291,7 +244,7 @@ export class Member {
       if (now.kind !== "running" && now.kind !== "paused") return; // it has just ended by itself, or is being stopped
       const done = Promise.withResolvers<void>();
       done.promise.catch(() => {});
-      this.#resumer.end();
+      this.pauses.end();
       this.phases.to({ kind: "stopping", stop: { hurry: new AbortController(), done: done.promise }, from: now });
       try {
         const lost = await cutPower(this, run, loss);

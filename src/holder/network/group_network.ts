@@ -9,6 +9,8 @@
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { pause, settles } from "../../core/deadline.ts";
 import type { Driver, Gateway, GatewaySpec } from "../../vmm/contract.ts";
+import { GATEWAY } from "../../core/faults.ts";
+import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
 import type { GatewayRules } from "../../network/guard.ts";
 import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
@@ -74,6 +76,8 @@ export class GroupNetwork {
   readonly #early = new Map<string, Promise<void>>();
   /** The intended port of each member, and of the gateway. */
   readonly #links = new Map<string, Port>();
+  /** The connected members, by address. */
+  readonly #nameAt = new Map<string, string>();
   /** What each member may use the gateway for. */
   readonly #rules = new Map<string, GatewayRules>();
   /** Whether the gateway that runs, or ran last, is restricted. */
@@ -83,7 +87,10 @@ export class GroupNetwork {
 
   constructor(private readonly options: NetworkOptions) {
     const { lookup, nameOf } = options;
-    this.#dns = new LazyDns({ lookup, nameOf });
+    this.#dns = new LazyDns({
+      lookup: (word, asker) => this.#unlessCut(lookup(word), asker, (address) => address),
+      nameOf: (address, asker) => this.#unlessCut(address, asker, nameOf),
+    });
     this.#switch = new Switch({ dns: this.#dns });
     this.#keeper = new GatewayKeeper({ start: () => this.#run(), onChange: options.onChange, log });
     this.ports = new PublishedPorts({
@@ -266,6 +273,7 @@ export class GroupNetwork {
   }
 
   async #connect(path: string, options: PortOptions, limitMs = SOCKET_LIMIT_MS): Promise<void> {
+    if (options.ip !== undefined) this.#nameAt.set(options.ip, options.name);
     const conn = await connectSoon(path, limitMs);
     let port: Port;
     try {
@@ -301,6 +309,7 @@ export class GroupNetwork {
     this.#early.delete(name);
     this.#links.delete(name);
     this.#rules.delete(name);
+    for (const [ip, one] of this.#nameAt) if (one === name) this.#nameAt.delete(ip);
     this.#switch.removePort(name);
   }
 
@@ -322,6 +331,29 @@ export class GroupNetwork {
   /** Holds every frame of the group's network until it is disposed of; see {@link Switch.hold}. */
   holdFrames(): Disposable {
     return { [Symbol.dispose]: this.#switch.hold() };
+  }
+
+  /** What is wrong between two members, or a member and the gateway ({@link GATEWAY}); kept until it is said otherwise. */
+  setConditions(from: string, to: string, conditions: LinkConditions | undefined): void {
+    const port = (name: string) => name === GATEWAY ? GATEWAY_PORT : name;
+    this.#switch.setConditions(port(from), port(to), conditions);
+  }
+
+  /** What is told of the member at an address, unless a fault cuts it off from the one that asks. */
+  #unlessCut<T>(address: string | undefined, asker: string, tell: (address: string) => T): T | "cut-off" | undefined {
+    if (address === undefined) return undefined;
+    const name = this.#nameAt.get(address);
+    const isCut = name !== undefined && (this.#switch.isCut(asker, name) || this.#switch.isCut(name, asker));
+    return isCut ? "cut-off" : tell(address);
+  }
+
+  /** What each fault has done so far. */
+  faultCounts(): ReadonlyMap<string, FaultCounts> {
+    return this.#switch.faultCounts();
+  }
+
+  forgetFault(id: string): void {
+    this.#switch.forgetFault(id);
   }
 
   /** Calls `listener` on a member's first frame and on each address that it announces; undefined ends it. */

@@ -8,7 +8,7 @@ import { checkNames } from "../../core/names.ts";
 import { checkLoss, type LostWrites } from "../../core/power_cut.ts";
 import { checkOptions, checkWish } from "../../core/options.ts";
 import { type Answer, encodeLine, type Event, type JsonRequest, type Op, type RequestOf, VERBS } from "../../wire.ts";
-import type { ReplyOf } from "../../wire.ts";
+import type { FaultReport, FaultsReport, ReplyOf } from "../../wire.ts";
 import type { Group } from "../group/group.ts";
 import type { Member } from "../member/member.ts";
 import type { Client } from "./client.ts";
@@ -54,10 +54,22 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
     using _ = tell(group, client, members, ["member", "note"]);
     await group.saves.suspend(members);
   },
+  fault: ({ group }, { spec, for_ms: forMs, seed }) => group.faults.begin({ spec, forMs, seed }),
+  faults: ({ group }) => faultsOf(group, group.faults.reports()),
+  heal: async ({ group }, { ids }) => faultsOf(group, await group.faults.heal(ids && checkIds(ids))),
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
   unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),
 };
+
+function faultsOf(group: Group, faults: FaultReport[]): FaultsReport {
+  return { group: group.name, group_id: group.id, faults };
+}
+
+function checkIds(ids: unknown): string[] {
+  if (Array.isArray(ids) && ids.every((id) => typeof id === "string")) return [...new Set(ids)];
+  throw new FleetboxError("misuse", "Bad value for ids: expected a list of faults' ids");
+}
 
 /** Answers a JSON request. @throws when the client leaves meanwhile. */
 export async function answerVerb(group: Group, name: string, request: JsonRequest, client: Client): Promise<void> {

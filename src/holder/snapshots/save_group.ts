@@ -51,7 +51,7 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
   let isSaved = false;
   try {
     await all(parts, async (part) => {
-      await part.member.holdStill(part.run, () => part.isHeld = true);
+      await part.member.pauses.forSave(part.run, () => part.isHeld = true);
     });
     await all(parts, async ({ member, run: { machine }, files, frozen }) => {
       const { efiVars, snapshotSocket: socket } = member.paths;
@@ -66,7 +66,7 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
   } finally {
     if (goesOn || !isSaved) {
       const held = parts.filter(({ isHeld }) => isHeld); // another is paused for another reason
-      await Promise.all(held.map(({ member, run }) => member.letGo(run)));
+      await Promise.all(held.map(({ member, run }) => member.pauses.afterSave(run)));
       if (!isSaved) await moveWithLogs(parts);
     }
     hold[Symbol.dispose]();

@@ -1,0 +1,89 @@
+import * as assert from "#assert";
+import { FleetboxError } from "./errors.ts";
+import { faultText } from "./fault_text.ts";
+import { checkFault, checkFaultTimes, type FaultSpec } from "./faults.ts";
+
+const misuse = (message: RegExp) => (error: unknown) =>
+  error instanceof FleetboxError && error.code === "misuse" && message.test(error.message);
+
+const GOOD: [FaultSpec, string][] = [
+  [{ kind: "partition", sets: [["a", "b"], ["c"]] }, "cut: a,b | c"],
+  [{ kind: "partition", sets: [["a"], ["gateway"]], oneWay: true }, "cut: a to gateway, one way"],
+  [{ kind: "partition", shape: "majorities-ring" }, "cut: majorities-ring of all"],
+  [{ kind: "partition", shape: "one", of: ["a", "b"] }, "cut: one of a, b"],
+  [{ kind: "drop", from: ["a"] }, "drop: a to all"],
+  [{ kind: "hold", sets: [["a"], ["b"]] }, "hold: a | b"],
+  [{ kind: "flap", sets: [["a"], ["b"]], downMs: 2_000, upMs: 500 }, "flap: a | b, down 2s, up 500ms"],
+  [
+    {
+      kind: "shape",
+      from: ["a"],
+      to: ["b", "c"],
+      shape: {
+        delayMs: 50,
+        jitterMs: 10,
+        correlation: 0.25,
+        distribution: "normal",
+        loss: 0.01,
+        rateBitsPerSecond: 1e6,
+      },
+    },
+    "a to b,c: delay 50ms ± 10ms normal (correlation 25%), loss 1%, rate 1mbit",
+  ],
+  [
+    { kind: "shape", shape: { delayMs: 90_000, reorder: 0.05, gap: 5, duplicate: 0.02, corrupt: 0.001, limit: 9 } },
+    "all to all: delay 1.5m, duplicate 2%, reorder 5% gap 5, corrupt 0.1%, limit 9",
+  ],
+  [
+    { kind: "shape", shape: { lossGemodel: { p: 0.01, r: 0.1, h: 0.3, k: 1 } } },
+    "all to all: loss gemodel p 1% r 10% h 30% k 100%",
+  ],
+  [{ kind: "pause", member: "a" }, "pause: a"],
+];
+
+for (const [spec, text] of GOOD) {
+  Deno.test(`fault: ${text}`, () => {
+    assert.deepEqual(checkFault(JSON.parse(JSON.stringify(spec))), spec);
+    assert.equal(faultText(spec), text);
+  });
+}
+
+const BAD: [unknown, RegExp][] = [
+  [null, /a fault: found null, expected a JSON object/],
+  [{ kind: "meteor" }, /kind: found "meteor", expected one of partition, drop, hold, flap, shape, pause/],
+  [{ kind: "partition" }, /sets of members, or else a shape/],
+  [{ kind: "partition", sets: [["a"], ["b"]], shape: "one" }, /sets of members, or else a shape/],
+  [{ kind: "partition", sets: [["a", "b"]] }, /at least two sets/],
+  [{ kind: "partition", sets: [["a"], ["b", "a"]] }, /"a" is in two/],
+  [{ kind: "partition", sets: [["a"], []] }, /members' names, at least one/],
+  [{ kind: "partition", sets: [["A"], ["b"]] }, /members' names/],
+  [{ kind: "partition", shape: "star" }, /one of one, majority, majorities-ring, bridge, isolate/],
+  [{ kind: "partition", sets: [["a"], ["b"]], forever: true }, /fault: found "forever"/],
+  [{ kind: "drop" }, /from, to, or both/],
+  [{ kind: "hold", sets: "a b" }, /at least two sets/],
+  [{ kind: "flap", sets: [["a"], ["b"]], downMs: 1, upMs: 500 }, /downMs: found 1, expected a number from 10/],
+  [{ kind: "shape", shape: {} }, /at least one of/],
+  [{ kind: "shape", shape: { delayMs: "50ms" } }, /delayMs: found "50ms"/],
+  [{ kind: "shape", shape: { loss: 1.5 } }, /loss: found 1.5, expected a number from 0 to 1/],
+  [{ kind: "shape", shape: { loss: NaN } }, /loss: found null/],
+  [{ kind: "shape", shape: { latency: 3 } }, /shape: found "latency"/],
+  [{ kind: "shape", shape: { correlation: 0.5, delayMs: 3 } }, /jitterMs beside it: it has no effect alone/],
+  [{ kind: "shape", shape: { reorder: 0.5 } }, /delayMs beside it/],
+  [{ kind: "shape", shape: { loss: 0.1, lossState: { p13: 0, p31: 0, p32: 0, p23: 0, p14: 0 } } }, /one model of loss/],
+  [{ kind: "shape", shape: { lossGemodel: { p: 1, r: 1, h: 1 } } }, /lossGemodel.k: found nothing/],
+  [{ kind: "pause", member: "A B" }, /a member's name/],
+];
+
+for (const [value, message] of BAD) {
+  Deno.test(`fault: refused: ${message.source}: ${JSON.stringify(value)}`, () => {
+    assert.throws(() => checkFault(value), misuse(message));
+  });
+}
+
+Deno.test("fault: times and seeds have their ranges", () => {
+  checkFaultTimes({ forMs: 1, seed: 0 });
+  checkFaultTimes({});
+  assert.throws(() => checkFaultTimes({ forMs: 0 }), misuse(/^Bad value for for: found 0/));
+  assert.throws(() => checkFaultTimes({ seed: 1.5 }), misuse(/a whole number/));
+  assert.throws(() => checkFaultTimes({ seed: 2 ** 32 }), misuse(/^Bad value for seed/));
+});
