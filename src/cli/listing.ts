@@ -94,6 +94,8 @@ function stateText(view: MemberView): string {
   if (stage === "stopping") return "stopping";
   if (state === "starting" && stage) return `starting (${stage})`;
   if (state === "running" && stage === "paused") return "running (paused)";
+  const { fault_count: faults = 0 } = view;
+  if (state === "running" && faults > 0) return faults > 1 ? `running (${faults} faults)` : "running (fault)";
   return stateWord(view);
 }
 

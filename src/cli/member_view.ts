@@ -51,6 +51,9 @@ export interface MemberView {
   ssh?: SshEndpoint;
   /** Port forwards to the member, open while it runs. */
   forwards?: ForwardReport[];
+  /** The faults that it is under, at most the first 20, and how many there are. */
+  faults?: { id: string; what: string }[];
+  fault_count?: number;
   /** Why it is `error`, `orphaned`, `damaged` or `unknown`, or the problem of a running member. */
   reason?: string;
   /** What to do about it. */
@@ -93,6 +96,7 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
       group_id: report.group_id,
       ...(report.egress && { egress: report.egress, host_access: report.host_access ?? false }),
       ssh: report.ssh,
+      ...(report.faults && { faults: report.faults, fault_count: report.fault_count }),
       ...(report.not_answering
         ? { not_answering: true, reason: messageOf(silentMachine(report)), hint: hintOf(silentMachine(report)) }
         : report.state === "error" || report.failure

@@ -31,7 +31,8 @@ function entry<Module>(heading: string, words: string, file: string, make: (modu
 }
 
 const [MACHINES, THERE, REACHING] = ["Machines:", "What is there:", "Reaching them:"];
-const [MOMENTS, IMAGES, ITSELF] = ["Moments of a group:", "Images:", "fleetbox itself:"];
+const [MOMENTS, FAULTS] = ["Moments of a group:", "Faults:"];
+const [IMAGES, ITSELF] = ["Images:", "fleetbox itself:"];
 
 /**
  * In the order in which help lists them. The rows are alike, which `duplicates` reports, and stay so: each names
@@ -96,6 +97,15 @@ const COMMANDS: readonly Entry[] = [
     "suspend",
     "suspend.ts",
     ({ suspendCommand }) => suspendCommand(),
+  ),
+  entry<typeof import("./commands/fault.ts")>(FAULTS, "fault", "fault.ts", ({ faultCommand }) => faultCommand()),
+  entry<typeof import("./commands/heal.ts")>(FAULTS, "heal", "heal.ts", ({ healCommand }) => healCommand()),
+  entry<typeof import("./commands/pause.ts")>(FAULTS, "pause freeze", "pause.ts", ({ pauseCommand }) => pauseCommand()),
+  entry<typeof import("./commands/resume.ts")>(
+    FAULTS,
+    "resume unpause",
+    "resume.ts",
+    ({ resumeCommand }) => resumeCommand(),
   ),
   entry<typeof import("./commands/image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
   entry<typeof import("./commands/prune.ts")>(ITSELF, "prune", "prune.ts", ({ pruneCommand }) => pruneCommand()),

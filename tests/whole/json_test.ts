@@ -131,6 +131,31 @@ test("--json of checkpoint, fork, restore and suspend has the documented shapes"
   checked("suspend", await box.run("suspend", "nobody", "--json"), 3);
 });
 
+test("--json of faults, of their end and of plans has the documented shapes", async () => {
+  await using box = await sandbox({ fakeQemu: { a: { ping: ["10.88.0.12"] } } });
+  const run = async (command: string, ...args: string[]) =>
+    checked(command, await box.run(...command.split(" "), ...args, "--json"));
+  await box.up("a,b,c");
+  await run("fault partition", "a", "b", "--for", "1h");
+  await run("fault drop", "--to", "c");
+  await run("fault hold", "b", "c");
+  await run("fault flap", "b", "c", "--up", "1h");
+  await run("fault shape", "--loss", "1%", "--via", "a");
+  assert.equal((await run("pause", "b,c")).length, 2);
+  await until("the flap is up", async () => (await run("fault ls"))[0].some(({ is_off }: { is_off?: true }) => is_off));
+  await run("ls");
+  await run("status", "b");
+  const [{ healed: [paused] }] = await run("resume", "b");
+  assert.deepEqual([paused.kind, paused.counts.paused_ms > 0], ["pause", true]);
+  assert.equal((await run("heal"))[0].healed.length, 6);
+  const plan = ["--interval", "200ms", "--for", "400ms", "--quiet-after", "0", "--faults", "partition"];
+  assert.equal(kinds(await run("fault random", ...plan)), "fault healed run");
+  const file = join(box.root, "plan.json");
+  const fault = { kind: "pause", member: "nobody" };
+  Deno.writeTextFileSync(file, JSON.stringify({ version: 1, seed: 1, steps: [{ at_ms: 0, for_ms: 100, fault }] }));
+  assert.equal(kinds(await run("fault run", file)), "fault-failed run");
+});
+
 test("--json of the commands for images, the host and fleetbox has the documented shapes", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using server = serve(rawDisk(), "slow");

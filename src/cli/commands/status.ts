@@ -27,7 +27,7 @@ export function statusCommand(): Command {
       "after",
       `
 --json: what its holder reports {"name","host_name"?,"state","stage"?,"running","ip","since"?,"group"?,
-"group_id"?,"pid"?,"hypervisor_pid"?,"suspended"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"failure"?}
+"group_id"?,"pid"?,"hypervisor_pid"?,"suspended"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"faults"?,"failure"?}
 with the group's "bound","accelerator","gateway_trouble"?, and "config" and "paths" from the store.
 
 Example:
@@ -86,6 +86,7 @@ function statusLines(
     ["download", report?.state === "downloading" && report.download ? transferText(report.download) : undefined],
     ["reason", view.reason],
     ["try", view.hint],
+    ["faults", view.faults?.map(({ id, what }) => `${id}: ${what}`).join("\n")],
     ["address", view.ip || undefined],
     ["ssh", view.state === "running" ? sshText(view) : undefined],
     ["forwards", view.forwards?.map(forwardLine).join("\n")],

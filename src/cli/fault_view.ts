@@ -1,0 +1,43 @@
+/** A fault for people: the line when it begins, and what it has done. */
+
+import { timeText } from "../core/fault_text.ts";
+import type { FaultReport } from "../wire.ts";
+
+/** What a fault does by chance, for which its seed is worth telling. */
+function isRandom({ spec }: FaultReport): boolean {
+  return spec.kind === "shape" || (spec.kind === "partition" && spec.shape !== undefined);
+}
+
+/** `f3a9: cut: a | b, for 30s` */
+export function begunText(fault: FaultReport): string {
+  const { id, what, left_ms, seed, members, spec } = fault;
+  const who = spec.kind === "partition" && spec.shape ? ` (${members.join(", ")})` : "";
+  const end = left_ms === undefined
+    ? `; end it: ${endCommand(fault)}`
+    : `, for ${timeText(Math.round(left_ms / 100) * 100)}`;
+  return `${id}: ${what}${who}${isRandom(fault) ? `, seed ${seed}` : ""}${end}`;
+}
+
+export function endCommand({ id, spec }: FaultReport): string {
+  return spec.kind === "pause" ? `fleetbox resume ${spec.member}` : `fleetbox heal ${id}`;
+}
+
+const DONE: Record<string, string> = {
+  cut: "cut",
+  held: "held",
+  lost: "lost",
+  delayed: "delayed",
+  duplicated: "doubled",
+  reordered: "reordered",
+  corrupted: "corrupted",
+  overLimit: "over the limit",
+};
+
+/** `12 of 40 frames cut`; `nothing yet`: a fault that hit nothing proves nothing. */
+export function countsText({ counts, spec }: FaultReport): string {
+  if (spec.kind === "pause") return `paused for ${timeText(Math.round((counts.paused_ms ?? 0) / 100) * 100)}`;
+  const { frames = 0, ...rest } = counts;
+  const done = Object.entries(DONE).filter(([key]) => rest[key] > 0).map(([key, word]) => `${rest[key]} ${word}`);
+  if (done.length === 0) return frames > 0 ? `nothing, of ${frames} frames` : "nothing yet";
+  return `${done.join(", ")}, of ${frames} frames`;
+}

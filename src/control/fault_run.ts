@@ -1,0 +1,89 @@
+/**
+ * Plays a plan of faults on a group: begins each at its time, and leaves none behind.
+ *
+ * A fault ends by itself at its time, also when whatever plays the plan is killed. At the plan's end, and when it is interrupted,
+ * those that are left are healed. A fault that cannot begin (its member is down, say) is told, and the plan goes on.
+ */
+
+import { pause } from "../core/deadline.ts";
+import { codeOf } from "../core/errors.ts";
+import type { FaultPlan, FaultStep } from "../core/fault_plan.ts";
+import { randomStream } from "../core/random.ts";
+import type { Store } from "../store.ts";
+import type { FaultReport } from "../wire.ts";
+import { beginFault, healFaults, listFaults } from "./faults.ts";
+
+export interface RunRequest {
+  /** A member of the group. */
+  via: string;
+  signal: AbortSignal;
+  /** Called when a fault has begun. */
+  onBegin?: (fault: FaultReport, step: FaultStep) => void;
+  /** Called with a fault that ended, as it was when it was last looked at: what it did. */
+  onEnd?: (fault: FaultReport) => void;
+  /** Called when a fault could not begin. */
+  onFailure?: (step: FaultStep, why: unknown) => void;
+}
+
+/** What a plan has done. */
+export interface RunResult {
+  begun: number;
+  failed: number;
+  /** What all faults together did, by what. */
+  counts: Record<string, number>;
+}
+
+/** Plays a plan; returns when it is over, quiet time included, or interrupted: then nothing of it is left. */
+export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest): Promise<RunResult> {
+  const { via, signal, onBegin, onEnd, onFailure } = request;
+  const result: RunResult = { begun: 0, failed: 0, counts: {} };
+  const seeds = randomStream(plan.seed, "seeds of the steps");
+  const began = performance.now();
+  const open = new Set<string>();
+  const until = (atMs: number) => pause(Math.max(0, began + atMs - performance.now()), signal);
+  const take = (fault: FaultReport) => {
+    open.delete(fault.id);
+    for (const [what, count] of Object.entries(fault.counts)) result.counts[what] = (result.counts[what] ?? 0) + count;
+    onEnd?.(fault);
+  };
+  /** Ends one at its time, before it ends by itself: so its counts are known. */
+  const end = async (id: string) => {
+    if (!open.has(id)) return;
+    try {
+      (await healFaults(store, { ids: [id], via })).forEach(take);
+    } catch (thrown) {
+      if (codeOf(thrown) !== "not-found") throw thrown;
+      open.delete(id); // it has ended, or its group has
+    }
+  };
+  const steps = plan.steps.map((step) => ({ step, seed: Math.floor(seeds.next() * 2 ** 32) }))
+    .sort((one, other) => one.step.at_ms - other.step.at_ms);
+  const ends: Promise<void>[] = [];
+  try {
+    for (const { step, seed } of steps) {
+      await until(step.at_ms);
+      if (signal.aborted) break;
+      try {
+        // Longer than it is to last: it ends by itself only when nobody is left to end it.
+        const fault = await beginFault(store, { spec: step.fault, forMs: step.for_ms + LEFT_ALONE_MS, seed }, via);
+        open.add(fault.id);
+        result.begun++;
+        onBegin?.(fault, step);
+        ends.push(until(performance.now() - began + step.for_ms).then(() => end(fault.id)));
+      } catch (thrown) {
+        result.failed++;
+        onFailure?.(step, thrown);
+      }
+    }
+    await Promise.all(ends);
+    if (!signal.aborted) await pause(plan.quiet_ms ?? 0, signal);
+  } finally {
+    await Promise.allSettled(ends);
+    const left = open.size === 0 ? [] : (await listFaults(store, via).catch(() => [])).flatMap(({ faults }) => faults);
+    for (const { id } of left) if (open.has(id)) await end(id);
+  }
+  return result;
+}
+
+/** How much longer than planned a fault lasts when nobody is left to end it. */
+const LEFT_ALONE_MS = 2_000;

@@ -1,0 +1,137 @@
+/**
+ * Faults of groups, for the command line and the library: which group a fault is for, and the requests to its holder.
+ *
+ * The names of a fault decide the group: all of them must be in one. A fault without names is for the group of `via`, or for the
+ * only one that runs.
+ */
+
+import { FleetboxError } from "../core/errors.ts";
+import { faultText } from "../core/fault_text.ts";
+import { type FaultSpec, type FaultWish, GATEWAY } from "../core/faults.ts";
+import { listed } from "../core/names.ts";
+import { naturalOrder, type Store } from "../store.ts";
+import type { FaultReport, FaultsReport } from "../wire.ts";
+import { ANSWER_MS, observeAll } from "./observe.ts";
+import { request } from "./requests.ts";
+
+/** A pause waits for the hypervisor. */
+const FAULT_MS = 30_000;
+
+/** The names of members that a fault is asked for. */
+export function namesOfFault(spec: FaultSpec): string[] {
+  const { sets = [], of = [], from = [], to = [], member } = spec as {
+    sets?: string[][];
+    of?: string[];
+    from?: string[];
+    to?: string[];
+    member?: string;
+  };
+  return [...sets.flat(), ...of, ...from, ...to, ...member ? [member] : []].filter((name) => name !== GATEWAY);
+}
+
+/**
+ * Begins a fault; returns when it has an effect.
+ * @param via a member of the group, for a fault that names none
+ * @throws {FleetboxError} `misuse`, `not-found`, `conflict`: why it cannot be
+ */
+export async function beginFault(store: Store, wish: FaultWish, via?: string): Promise<FaultReport> {
+  const { spec, forMs, seed } = wish;
+  const member = via ?? namesOfFault(spec)[0] ?? await memberOfOnlyGroup(store);
+  const fields = { spec, ...(forMs === undefined ? {} : { for_ms: forMs }), ...(seed === undefined ? {} : { seed }) };
+  const report = await request(store, member, "fault", fields, FAULT_MS);
+  if (report) return report;
+  throw new FleetboxError("not-found", `"${member}" is not running, and a fault is for what runs: ${faultText(spec)}`, {
+    hint: `Start it first: fleetbox up ${member}`,
+  });
+}
+
+/** A member of the only group that runs. @throws {FleetboxError} `not-found`, or `misuse`: there are several */
+export async function memberOfOnlyGroup(store: Store): Promise<string> {
+  const groups = await runningGroups(store);
+  if (groups.length === 1) return groups[0][0];
+  if (groups.length === 0) {
+    throw new FleetboxError("not-found", "There is no group that runs", { hint: "Start one: fleetbox up a,b,c" });
+  }
+  throw new FleetboxError("misuse", `Which group? ${groups.length} run, and the fault names no member`, {
+    hint: `Say it by one of its members: --via ${listed(groups.map(([first]) => first))}`,
+  });
+}
+
+/** The members of each group that a holder serves, in the order of their names. */
+async function runningGroups(store: Store): Promise<string[][]> {
+  const { members } = await observeAll(store, ANSWER_MS);
+  const groups = new Map<string, string[]>();
+  for (const { name, report } of members) {
+    if (!report?.running) continue;
+    const key = report.group_id ?? report.group ?? name;
+    groups.set(key, [...groups.get(key) ?? [], name]);
+  }
+  return [...groups.values()].map((names) => names.sort(naturalOrder));
+}
+
+/** The faults of every group that runs, or of the group of `via`. */
+export async function listFaults(store: Store, via?: string): Promise<FaultsReport[]> {
+  const firsts = via === undefined ? (await runningGroups(store)).map(([first]) => first) : [via];
+  const reports = await Promise.all(firsts.map(async (first) => {
+    try {
+      return await request(store, first, "faults", {}, ANSWER_MS);
+    } catch (thrown) {
+      if (thrown instanceof FleetboxError && thrown.code === "protocol" && via === undefined) return undefined; // an earlier version has none
+      throw thrown;
+    }
+  }));
+  if (via !== undefined && !reports[0]) throw notRunning(via);
+  return reports.filter((one) => one !== undefined);
+}
+
+/**
+ * Ends faults: these, or all of the groups that run, or all of the group of `via`.
+ * @returns what they were
+ * @throws {FleetboxError} `not-found`: there is none of that id; none is ended then
+ */
+export async function healFaults(
+  store: Store,
+  { ids, via }: { ids?: readonly string[]; via?: string } = {},
+): Promise<FaultReport[]> {
+  const groups = await listFaults(store, via);
+  const wanted = groups.map(({ faults }) => faults.filter(({ id }) => ids === undefined || ids.includes(id)));
+  const known = wanted.flat().map(({ id }) => id);
+  const unknown = ids?.find((id) => !known.includes(id));
+  if (unknown !== undefined) {
+    const all = groups.flatMap(({ faults }) => faults.map(({ id }) => id));
+    throw new FleetboxError("not-found", `There is no fault "${unknown}"`, {
+      hint: all.length > 0 ? `There are: ${listed(all)}` : "There are none",
+    });
+  }
+  const healed = await Promise.all(wanted.map(async (faults) => {
+    if (faults.length === 0) return [];
+    const members = faults.flatMap((fault) => [...namesOfFault(fault.spec), ...fault.members]);
+    const heal = { ids: faults.map(({ id }) => id) };
+    for (const member of new Set(via === undefined ? members : [via])) {
+      const report = await request(store, member, "heal", heal, FAULT_MS);
+      if (report) return report.faults;
+    }
+    return []; // the group ended meanwhile, and its faults with it
+  }));
+  return healed.flat();
+}
+
+/** Lets members go on that faults pause. @returns the faults that were ended @throws {FleetboxError} `conflict`: one is not paused */
+export async function resumeMembers(store: Store, names: readonly string[]): Promise<FaultReport[]> {
+  const healed: FaultReport[] = [];
+  for (const name of names) {
+    const [{ faults }] = await listFaults(store, name);
+    const ids = faults.filter(({ spec }) => spec.kind === "pause" && spec.member === name).map(({ id }) => id);
+    if (ids.length === 0) {
+      throw new FleetboxError("conflict", `Cannot resume "${name}": it is not paused`, {
+        hint: `See what is wrong with it: fleetbox status ${name}`,
+      });
+    }
+    healed.push(...await healFaults(store, { ids, via: name }));
+  }
+  return healed;
+}
+
+function notRunning(name: string): FleetboxError {
+  return new FleetboxError("not-found", `"${name}" is not running`, { hint: `Start it first: fleetbox up ${name}` });
+}
