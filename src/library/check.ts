@@ -4,6 +4,7 @@ import { resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { imageReference } from "../core/image_reference.ts";
 import "./hints.ts";
+import { PACKAGES, TARGETS } from "../core/fault_plan.ts";
 import { LOSS_MODES } from "../core/power_cut.ts";
 import { nearest } from "../core/nearest.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
@@ -22,6 +23,10 @@ const text: Check = (value) =>
   typeof value === "string" && value !== "" && !value.includes("\0") ? undefined : "a string";
 const oneOf = (...values: string[]): Check => (value) =>
   values.includes(value as string) ? undefined : values.map((one) => JSON.stringify(one)).join(" or ");
+const words = (known: readonly string[]): Check => (value) =>
+  Array.isArray(value) && value.length > 0 && value.every((one) => known.includes(one))
+    ? undefined
+    : `a list of ${known.map((one) => JSON.stringify(one)).join(", ")}`;
 const signal: Check = (value) => value instanceof AbortSignal ? undefined : "an AbortSignal";
 const milliseconds = number(0, 24 * 3600 * 1000);
 const bytes: Check = (value) =>
@@ -93,6 +98,16 @@ const CALLS = {
   kill: { loseUnflushed: oneOf("none", ...LOSS_MODES), seed: number(0, Number.MAX_SAFE_INTEGER, true) },
   restart: { bootTimeoutMs: MACHINE.bootTimeoutMs, cold: boolean, clock: MACHINE.clock, signal },
   checkpoint: { signal },
+  nemesis: {
+    faults: words(PACKAGES),
+    targets: words(TARGETS),
+    intervalMs: number(100, 24 * 3600 * 1000),
+    durationMs: number(1, 24 * 3600 * 1000),
+    quietMs: milliseconds,
+    seed: number(0, 2 ** 32 - 1, true),
+    of: (value: unknown) => Array.isArray(value) && value.length > 0 ? undefined : "a list of machines",
+  },
+  pause: { forMs: number(1, 24 * 3600 * 1000), seed: number(0, 2 ** 32 - 1, true) },
   openCheckpoint: { store: text },
   fork: {
     publish: ports,

@@ -8,6 +8,7 @@ import { requireCheckpoint } from "../control/snapshots/checkpoint.ts";
 import { Store } from "../store.ts";
 import { save, SavedCheckpoint, savedIn } from "./checkpoints/saved_checkpoint.ts";
 import { openFork } from "./checkpoints/open_fork.ts";
+import { GroupFaults } from "./faults/group_faults.ts";
 import type { MachineGroup } from "./group.ts";
 import { hostNames, storeNameOf, uniqueName } from "./naming.ts";
 import type * as types from "./types.ts";
@@ -15,11 +16,22 @@ import { Machine, type Opened } from "./vm.ts";
 
 export class MachineCluster implements types.Cluster {
   readonly #group: MachineGroup;
+  readonly #faults: GroupFaults;
   readonly #machines: Machine[] = [];
 
   /** @param isInStore whether the names of its machines are the store's. */
   constructor(group: MachineGroup, opened: Opened[], private readonly isInStore: boolean) {
     this.#group = group;
+    this.#faults = new GroupFaults({
+      store: group.store,
+      all: () => this.#machines.map(({ storeName }) => storeName),
+      storeName: (target) => (typeof target === "string" ? this.get(target) : target).storeName,
+      via: () => {
+        const [first] = this.#machines;
+        if (first) return first.storeName;
+        throw new FleetboxError("not-found", "There is no machine in this group");
+      },
+    });
     for (const machine of opened) this.#take(machine);
   }
 
@@ -109,6 +121,34 @@ export class MachineCluster implements types.Cluster {
   async suspend(): Promise<void> {
     await Promise.all(this.#machines.map((machine) => machine.letGo()));
     await this.#group.suspend(this.#machines.map(({ storeName }) => storeName));
+  }
+
+  partition(...args: Parameters<types.ClusterFaults["partition"]>): Promise<types.Fault> {
+    return this.#faults.partition(...args);
+  }
+
+  drop(...args: Parameters<types.ClusterFaults["drop"]>): Promise<types.Fault> {
+    return this.#faults.drop(...args);
+  }
+
+  hold(...args: Parameters<types.ClusterFaults["hold"]>): Promise<types.Fault> {
+    return this.#faults.hold(...args);
+  }
+
+  flap(...args: Parameters<types.ClusterFaults["flap"]>): Promise<types.Fault> {
+    return this.#faults.flap(...args);
+  }
+
+  shape(...args: Parameters<types.ClusterFaults["shape"]>): Promise<types.Fault> {
+    return this.#faults.shape(...args);
+  }
+
+  nemesis(...args: Parameters<types.ClusterFaults["nemesis"]>): types.Nemesis {
+    return this.#faults.nemesis(...args);
+  }
+
+  heal(): Promise<void> {
+    return this.#faults.heal();
   }
 
   #names(): string {

@@ -1,5 +1,6 @@
 /** A machine in a test: its place in its group, its SSH connection, and the operations over that. */
 
+import { healFaults, listFaults } from "../control/faults.ts";
 import { FleetboxError, fromWireError } from "../core/errors.ts";
 import { checkWish } from "../core/options.ts";
 import { newSeed } from "../core/random.ts";
@@ -15,6 +16,7 @@ import { copyFrom, copyTo } from "./copy.ts";
 import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
 import { openFork } from "./checkpoints/open_fork.ts";
+import { GroupFaults } from "./faults/group_faults.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
 import { EndWatch } from "./machine_end.ts";
@@ -169,6 +171,24 @@ export class Machine implements types.Vm {
   async suspend(): Promise<void> {
     await this.letGo();
     await this.#group.suspend([this.storeName]);
+  }
+
+  async pause(options?: types.FaultOptions): Promise<types.Fault> {
+    const { store } = this.#group;
+    const via = () => this.storeName;
+    return await new GroupFaults({ store, storeName: via, via, all: () => [this.storeName] }).pause(
+      this,
+      checked("pause", this.#call("pause"), options),
+    );
+  }
+
+  async resume(): Promise<void> {
+    const { store } = this.#group;
+    const faults = (await listFaults(store, this.storeName)).flatMap(({ faults }) => faults);
+    const ids = faults.filter(({ spec }) => spec.kind === "pause" && spec.member === this.storeName).map(({ id }) =>
+      id
+    );
+    if (ids.length > 0) await healFaults(store, { ids, via: this.storeName });
   }
 
   async checkpoint(name?: string, options?: types.CheckpointOptions): Promise<SavedCheckpoint<types.Vm>> {

@@ -40,12 +40,15 @@ Deno.test("a cut drops every frame of its pair, one way, and no other; when it e
   assert.ok(network.switch.isCut("a", "b") && !network.switch.isCut("b", "a"));
   await a.send(data("b", "a", 1), data("c", "a", 2));
   assert.equal(mark(await c.receive()), 2);
+  const [[, before]] = [...network.switch.faultCounts()].map(([id, { cut }]) => [id, cut] as const);
+  assert.ok(network.switch.isCut("a", "b", true), "a frame that was not even sent counts, where that is said");
+  assert.deepEqual([...network.switch.faultCounts().values()].map(({ cut }) => cut), [before + 1]);
   await b.send(data("a", "b", 3));
   assert.equal(mark(await a.receive()), 3, "the other way");
   network.switch.setConditions("a", "b", undefined);
   await a.send(data("b", "a", 4));
   assert.equal(mark(await b.receive()), 4);
-  assert.deepEqual(counts(network), { frames: 1, cut: 1 });
+  assert.deepEqual(counts(network), { frames: 2, cut: 2 });
   network.switch.forgetFault("f1");
   assert.equal(network.switch.faultCounts().size, 0);
 });

@@ -152,9 +152,9 @@ export class Switch {
     this.#faults.setConditions(from, to, conditions, this.#now());
   }
 
-  /** Whether every frame from one port to another is dropped by a fault. */
-  isCut(from: string, to: string): boolean {
-    return this.#faults.isCut(from, to);
+  /** Whether every frame from one port to another is dropped by a fault. `counts`: one would have been sent now. */
+  isCut(from: string, to: string, counts = false): boolean {
+    return this.#faults.isCut(from, to, counts);
   }
 
   /** What each fault has done since it was set, by its id. */

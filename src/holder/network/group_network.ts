@@ -339,12 +339,12 @@ export class GroupNetwork {
     this.#switch.setConditions(port(from), port(to), conditions);
   }
 
-  /** What is told of the member at an address, unless a fault cuts it off from the one that asks. */
+  /** What is told of the member at an address, unless a fault cuts it off from the one that asks: this counts as a frame. */
   #unlessCut<T>(address: string | undefined, asker: string, tell: (address: string) => T): T | "cut-off" | undefined {
     if (address === undefined) return undefined;
     const name = this.#nameAt.get(address);
-    const isCut = name !== undefined && (this.#switch.isCut(asker, name) || this.#switch.isCut(name, asker));
-    return isCut ? "cut-off" : tell(address);
+    const isCut = (from: string, to: string) => this.#switch.isCut(from, to, true);
+    return name !== undefined && (isCut(asker, name) || isCut(name, asker)) ? "cut-off" : tell(address);
   }
 
   /** What each fault has done so far. */

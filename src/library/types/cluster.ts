@@ -1,6 +1,7 @@
 /** Machines on one network. */
 
 import type { Checkpoint, CheckpointOptions, RestoreOptions } from "./checkpoint.ts";
+import type { ClusterFaults } from "./fault.ts";
 import type { MachineOptions } from "./options.ts";
 import type { Vm } from "./vm.ts";
 
@@ -15,7 +16,7 @@ import type { Vm } from "./vm.ts";
  * await cluster.get("a").exec("ping -c 1 b", { check: true });
  * ```
  */
-export interface Cluster extends AsyncDisposable {
+export interface Cluster extends ClusterFaults, AsyncDisposable {
   /** Its machines, in the order of their names in the call, then of their addition. */
   readonly vms: readonly Vm[];
   /**

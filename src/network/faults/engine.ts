@@ -66,9 +66,12 @@ export class FaultEngine {
     if (pair.isIdle) this.#pairs.delete(pair);
   }
 
-  /** Whether every frame of this pair is dropped. */
-  isCut(from: string, to: string): boolean {
-    return this.#pairs.get(from, to)?.isCut ?? false;
+  /** Whether every frame of this pair is dropped. `counts`: it counts as one that was. */
+  isCut(from: string, to: string, counts: boolean): boolean {
+    const pair = this.#pairs.get(from, to);
+    if (!pair?.isCut) return false;
+    if (counts) pair.countCut();
+    return true;
   }
 
   counts(): ReadonlyMap<string, FaultCounts> {

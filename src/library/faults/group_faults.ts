@@ -1,0 +1,158 @@
+/** Faults of a group in a test: what they are asked for, in the names of the store, and the fault that is returned. */
+
+import { beginFault, healFaults, listFaults } from "../../control/faults.ts";
+import { codeOf, FleetboxError } from "../../core/errors.ts";
+import { checkFault, type FaultSpec, GATEWAY, PARTITION_SHAPES, type PartitionShape } from "../../core/faults.ts";
+import { randomPlan } from "../../core/fault_plan.ts";
+import { newSeed } from "../../core/random.ts";
+import type { Store } from "../../store.ts";
+import type { FaultReport } from "../../wire.ts";
+import { checked } from "../check.ts";
+import { RunningNemesis } from "./nemesis.ts";
+import type * as types from "../types.ts";
+
+type Sets = readonly (readonly types.FaultTarget[])[];
+
+interface FaultyGroup {
+  store: Store;
+  /** The names in the store of all its machines. */
+  all(): string[];
+  /** The name in the store of a machine of the group. @throws {FleetboxError} `not-found` */
+  storeName(target: types.FaultTarget): string;
+  /** A machine of the group, by which its holder is asked. @throws {FleetboxError} there is none */
+  via(): string;
+}
+
+export class GroupFaults implements types.ClusterFaults {
+  #nemesis: RunningNemesis | undefined;
+
+  constructor(private readonly group: FaultyGroup) {}
+
+  async partition(sets: Sets | PartitionShape, options: types.PartitionOptions = {}): Promise<types.Fault> {
+    const { of, oneWay, ...times } = options;
+    const way = oneWay === undefined ? {} : { oneWay };
+    if (typeof sets !== "string") {
+      if (of !== undefined) throw new FleetboxError("misuse", 'Bad option "of" of partition(): it is for a shape');
+      return await this.#begin({ kind: "partition", sets: this.#sets(sets), ...way }, times);
+    }
+    if (!PARTITION_SHAPES.includes(sets)) {
+      throw new FleetboxError(
+        "misuse",
+        `Bad shape of partition(): found ${JSON.stringify(sets)}, expected one of ${PARTITION_SHAPES.join(", ")}`,
+      );
+    }
+    const members = of === undefined ? {} : { of: this.#names(of) };
+    return await this.#begin({ kind: "partition", shape: sets, ...members, ...way }, times);
+  }
+
+  async drop(options: Parameters<types.ClusterFaults["drop"]>[0]): Promise<types.Fault> {
+    const { from, to, ...times } = options;
+    return await this.#begin({ kind: "drop", ...this.#ends({ from, to }) }, times);
+  }
+
+  async hold(sets: Sets, options: types.FaultOptions & { oneWay?: boolean } = {}): Promise<types.Fault> {
+    const { oneWay, ...times } = options;
+    const way = oneWay === undefined ? {} : { oneWay };
+    return await this.#begin({ kind: "hold", sets: this.#sets(sets), ...way }, times);
+  }
+
+  async flap(sets: Sets, options: Parameters<types.ClusterFaults["flap"]>[1]): Promise<types.Fault> {
+    const { downMs, upMs, ...times } = options;
+    return await this.#begin({ kind: "flap", sets: this.#sets(sets), downMs, upMs }, times);
+  }
+
+  async shape(options: Parameters<types.ClusterFaults["shape"]>[0]): Promise<types.Fault> {
+    const { from, to, forMs, seed, ...shape } = options;
+    return await this.#begin({ kind: "shape", ...this.#ends({ from, to }), shape }, { forMs, seed });
+  }
+
+  async pause(target: types.FaultTarget, times: types.FaultOptions): Promise<types.Fault> {
+    return await this.#begin({ kind: "pause", member: this.group.storeName(target) }, times);
+  }
+
+  nemesis(options: types.NemesisOptions = {}): types.Nemesis {
+    const { of, seed = newSeed(), ...rest } = checked("nemesis", "nemesis()", options);
+    if (this.#nemesis) {
+      throw new FleetboxError("conflict", "This group has a nemesis already: two would undo each other's quiet time", {
+        hint: "End it first: await nemesis.stop()",
+      });
+    }
+    const members = of === undefined ? this.group.all() : of.map((one) => this.group.storeName(one));
+    const plan = randomPlan({ ...rest, members, seed });
+    return this.#nemesis = new RunningNemesis(
+      this.group.store,
+      plan,
+      this.group.via(),
+      () => this.#nemesis = undefined,
+    );
+  }
+
+  async heal(): Promise<void> {
+    await healFaults(this.group.store, { via: this.group.via() });
+  }
+
+  async #begin(spec: FaultSpec, times: types.FaultOptions): Promise<types.Fault> {
+    const unknown = Object.keys(times).find((key) => key !== "forMs" && key !== "seed");
+    if (unknown !== undefined) throw new FleetboxError("misuse", `Unknown option "${unknown}" of a fault`);
+    const { store, via } = this.group;
+    return new BegunFault(store, via(), await beginFault(store, { spec: checkFault(spec), ...times }, via()));
+  }
+
+  #sets(sets: Sets): string[][] {
+    return sets.map((set) => this.#names(set));
+  }
+
+  #ends({ from, to }: { from?: readonly types.FaultTarget[]; to?: readonly types.FaultTarget[] }) {
+    return {
+      ...(from === undefined ? {} : { from: this.#names(from) }),
+      ...(to === undefined ? {} : { to: this.#names(to) }),
+    };
+  }
+
+  #names(targets: readonly types.FaultTarget[]): string[] {
+    return targets.map((target) => target === GATEWAY ? GATEWAY : this.group.storeName(target));
+  }
+}
+
+class BegunFault implements types.Fault {
+  readonly id: string;
+  readonly what: string;
+  readonly seed: number;
+  #counts: Record<string, number>;
+
+  constructor(private readonly store: Store, private readonly via: string, { id, what, seed, counts }: FaultReport) {
+    this.id = id;
+    this.what = what;
+    this.seed = seed;
+    this.#counts = counts;
+  }
+
+  async counts(): Promise<Record<string, number>> {
+    const report = (await this.#present())?.find(({ id }) => id === this.id);
+    if (report) this.#counts = report.counts;
+    return { ...this.#counts };
+  }
+
+  async heal(): Promise<Record<string, number>> {
+    try {
+      const [report] = await healFaults(this.store, { ids: [this.id], via: this.via });
+      if (report) this.#counts = report.counts;
+    } catch (thrown) {
+      if (codeOf(thrown) !== "not-found") throw thrown; // it has ended by itself, or its group has
+    }
+    return { ...this.#counts };
+  }
+
+  async #present(): Promise<FaultReport[] | undefined> {
+    try {
+      return (await listFaults(this.store, this.via)).flatMap(({ faults }) => faults);
+    } catch (thrown) {
+      if (codeOf(thrown) !== "not-found") throw thrown;
+      return undefined;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.heal();
+  }
+}

@@ -1,0 +1,43 @@
+/** Faults by chance on a group in a test, until they are over or stopped. */
+
+import { runPlan, type RunResult } from "../../control/fault_run.ts";
+import type { FaultPlan } from "../../core/fault_plan.ts";
+import type { Store } from "../../store.ts";
+import type * as types from "../types.ts";
+
+export class RunningNemesis implements types.Nemesis {
+  readonly seed: number;
+  readonly done: Promise<void>;
+  readonly #stop = new AbortController();
+  readonly #counts: Record<string, number> = {};
+  readonly #result: Promise<RunResult>;
+
+  /** @param via a machine of the group @param onOver called when it is over */
+  constructor(store: Store, readonly plan: FaultPlan, via: string, onOver: () => void) {
+    this.seed = plan.seed;
+    this.#result = runPlan(store, plan, {
+      via,
+      signal: this.#stop.signal,
+      onEnd: ({ counts }) => {
+        for (const [what, count] of Object.entries(counts)) this.#counts[what] = (this.#counts[what] ?? 0) + count;
+      },
+    }).finally(onOver);
+    this.done = this.#result.then(() => {});
+    this.done.catch(() => {}); // callers that await it get the error
+  }
+
+  async stop(): Promise<Record<string, number>> {
+    this.#stop.abort();
+    await this.done;
+    return await this.counts();
+  }
+
+  counts(): Promise<Record<string, number>> {
+    return Promise.resolve({ ...this.#counts });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.done.catch(() => {}); // the group has ended, and its faults with it
+  }
+}
