@@ -39,6 +39,7 @@ export type {
   ForkOptions,
   KillOptions,
   LinkShape,
+  MachineFaults,
   MachineOptions,
   Nemesis,
   NemesisOptions,

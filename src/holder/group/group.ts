@@ -187,8 +187,7 @@ export class Group {
         void this.#record.note();
       },
       onPowerOff: (member) => void this.#leaves.begin(member),
-      faultsOf: (name) => this.faults.of(name),
-      isHeld: (name) => this.faults.isPaused(name),
+      faults: () => this.faults,
     };
     this.faults = faultsOfGroup({ network: this.#network, roster: this.#members, hub: this.hub, record: this.#record });
     this.saves = new GroupSaves({

@@ -47,7 +47,7 @@ export async function goOn(member: Member, machine: Machine, disk: string, state
     const reason = state.detail === "nospace" ? "disk-full" : "disk-error";
     member.pauses.afterDiskError(reason, "a write failed before its holder was killed");
   }
-  if (state?.kind === "paused" && !member.context.isHeld(name)) {
+  if (state?.kind === "paused" && !member.context.faults().isPaused(name)) {
     log(`${name}: it was paused when its holder was killed: resuming`);
     await discardSuspended(member.context.store, name); // of a suspension that did not come to its end
     await machine.resume();

@@ -14,6 +14,7 @@ import { type Detail, encodeLine, type MemberReport, type SshEndpoint, type Stat
 import { SharedConsole } from "../console/shared_console.ts";
 import type { HypervisorHost } from "../host.ts";
 import type { Gate } from "../group/gate.ts";
+import type { FaultTable } from "../faults/table.ts";
 import { log } from "../log.ts";
 import { cutPower, machineToCut } from "../power_cut/power_cut.ts";
 import type { Replaced } from "../snapshots/replaced.ts";
@@ -55,10 +56,8 @@ export interface MemberContext {
   onChange(member: Member): void;
   /** The guest powered itself off: the member leaves the group. */
   onPowerOff(member: Member): void;
-  /** The faults that a member is under: the first of them, and how many there are. */
-  faultsOf(name: string): { first: { id: string; what: string }[]; count: number };
-  /** Whether a fault pauses a member. */
-  isHeld(name: string): boolean;
+  /** The faults of the group. */
+  faults(): Pick<FaultTable, "of" | "isPaused">;
 }
 
 /** How long a hypervisor may take to answer before it is reported as silent. */

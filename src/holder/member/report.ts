@@ -43,7 +43,7 @@ export function memberReport(member: Member, ssh: SshEndpoint | undefined): Memb
   if (forwards.length > 0) report.forwards = forwards;
   const network = context.network.counters(member.name);
   if (network) report.network = network;
-  const { first, count } = context.faultsOf(member.name);
+  const { first, count } = context.faults().of(member.name);
   if (count > 0) Object.assign(report, { faults: first, fault_count: count });
   return report;
 }

@@ -337,3 +337,53 @@ export interface ClusterFaults {
    */
   heal(): Promise<void>;
 }
+
+/**
+ * Faults of a machine.
+ *
+ * @example
+ * ```ts
+ * import { type MachineFaults, start } from "fleetbox";
+ *
+ * await using vm = await start();
+ * const faults: MachineFaults = vm;
+ * await using hang = await faults.pause({ forMs: 5_000 });
+ * console.log(hang.what);
+ * ```
+ */
+export interface MachineFaults {
+  /**
+   * Stops its virtual CPUs, as if it hung; nothing in it runs, and nothing of it is lost. {@link MachineFaults.resume} lets it go on, and so
+   * does healing the fault. Its clock stands still, too, and is behind afterwards.
+   * @throws {FleetboxError} `conflict`: it does not run
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * await using cluster = await startCluster(["a", "b"], { egress: "off" });
+   * {
+   *   await using hang = await cluster.get("a").pause();
+   *   await cluster.get("b").exec("! ping -c 1 -W 1 a", { check: true });
+   *   console.log(hang.what);
+   * }
+   * await cluster.get("b").exec("ping -c 1 a", { check: true });
+   * ```
+   */
+  pause(options?: FaultOptions): Promise<Fault>;
+
+  /**
+   * Ends its pauses. Nothing happens when it is not paused.
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start();
+   * await vm.pause();
+   * await vm.resume();
+   * await vm.exec("true", { check: true });
+   * ```
+   */
+  resume(): Promise<void>;
+}

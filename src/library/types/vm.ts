@@ -1,6 +1,6 @@
 /** A machine. */
 
-import type { Fault, FaultOptions } from "./fault.ts";
+import type { MachineFaults } from "./fault.ts";
 import type { Command } from "../shell.ts";
 import type { State } from "../../wire.ts";
 import type { Checkpoint, CheckpointOptions, RestoreOptions } from "./checkpoint.ts";
@@ -34,7 +34,7 @@ import type {
  * console.log(vm.name, vm.ip, stdout);
  * ```
  */
-export interface Vm extends AsyncDisposable {
+export interface Vm extends MachineFaults, AsyncDisposable {
   /** What it was called when it was started: `"web"` for `start("web")`, `"a"` and `"b"` for `startCluster(["a", "b"])`. */
   readonly name: string;
   /** Its host name, under which the other machines of its group find it: its `name`, unless a machine that was there already has another. */
@@ -291,41 +291,6 @@ export interface Vm extends AsyncDisposable {
    * ```
    */
   restore(checkpoint: Checkpoint<Vm | Cluster>, options?: RestoreOptions): Promise<void>;
-
-  /**
-   * Stops its virtual CPUs, as if it hung: nothing in it runs, nothing of it is lost. {@link Vm.resume} lets it go on, and so
-   * does healing the fault. Its clock stands still, too, and is behind afterwards.
-   * @throws {FleetboxError} `conflict`: it does not run
-   *
-   * @example
-   * ```ts
-   * import { startCluster } from "fleetbox";
-   *
-   * await using cluster = await startCluster(["a", "b"], { egress: "off" });
-   * {
-   *   await using hang = await cluster.get("a").pause();
-   *   await cluster.get("b").exec("! ping -c 1 -W 1 a", { check: true });
-   *   console.log(hang.what);
-   * }
-   * await cluster.get("b").exec("ping -c 1 a", { check: true });
-   * ```
-   */
-  pause(options?: FaultOptions): Promise<Fault>;
-
-  /**
-   * Ends its pauses. Nothing happens when it is not paused.
-   *
-   * @example
-   * ```ts
-   * import { start } from "fleetbox";
-   *
-   * await using vm = await start();
-   * await vm.pause();
-   * await vm.resume();
-   * await vm.exec("true", { check: true });
-   * ```
-   */
-  resume(): Promise<void>;
 
   /**
    * Cuts the power: no shutdown, no flush. The disk stays as it is at that moment, because this host has what the guest wrote; with
