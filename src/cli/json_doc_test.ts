@@ -54,7 +54,7 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ egress: true, host_access: true, suspended: true, faults: true, fault_count: true },
   } satisfies Keys<MemberView>,
   fault: {
-    ...{ id: true, kind: true, what: true, spec: true, seed: true, members: true, since: true, ends: true },
+    ...{ id: true, kind: true, what: true, spec: true, seed: true, members: true, since: true },
     ...{ left_ms: true, is_off: true, counts: true, group: true, group_id: true },
   } satisfies Keys<FaultReport & Pick<FaultsReport, "group" | "group_id">>,
   member: {

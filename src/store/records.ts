@@ -11,10 +11,12 @@ export interface StoredFault {
   id: string;
   spec: FaultSpec;
   seed: number;
-  /** ISO 8601. */
+  /** When it began, ISO 8601, for people. */
   since: string;
-  /** When it ends, ISO 8601. Absent: when it is healed. */
-  ends?: string;
+  /** The same in seconds since the host's start, a clock that nobody can set. */
+  began_at: number;
+  /** When it ends, in seconds since the host's start. Absent: when it is healed. */
+  ends_at?: number;
   /** From whom, to whom, when that was decided at its beginning. */
   pairs?: [string, string][];
 }
@@ -51,7 +53,7 @@ export function faultsIn({ faults }: Pick<GroupRecord, "faults">): StoredFault[]
 }
 
 function isFault(value: unknown): value is StoredFault {
-  const { id, spec, seed, since, ends, pairs } = (value ?? {}) as Record<string, unknown>;
+  const { id, spec, seed, since, began_at, ends_at, pairs } = (value ?? {}) as Record<string, unknown>;
   try {
     checkFault(spec);
   } catch {
@@ -59,7 +61,8 @@ function isFault(value: unknown): value is StoredFault {
   }
   const isPair = (pair: unknown) => Array.isArray(pair) && pair.length === 2 && pair.every(isName);
   return typeof id === "string" && /^f[0-9a-f]{4,32}$/.test(id) && Number.isInteger(seed) && isTime(since) &&
-    (ends === undefined || isTime(ends)) && (pairs === undefined || (Array.isArray(pairs) && pairs.every(isPair)));
+    Number.isFinite(began_at) && (ends_at === undefined || Number.isFinite(ends_at)) &&
+    (pairs === undefined || (Array.isArray(pairs) && pairs.every(isPair)));
 }
 
 /** Parses a group's record; undefined when the text is not a record. Never throws. */

@@ -123,8 +123,7 @@ export interface FaultReport {
   members: string[];
   /** ISO 8601. */
   since: string;
-  /** When it ends by itself, and how long that is from now, in milliseconds. Absent: when it is healed. */
-  ends?: string;
+  /** How long it is until it ends by itself, in milliseconds. Absent: until it is healed. */
   left_ms?: number;
   /** It has no effect at this moment: a flap that is up. */
   is_off?: true;

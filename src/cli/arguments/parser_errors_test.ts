@@ -65,7 +65,7 @@ const CASES: [line: string, said: string][] = [
   ["launch 24.04", 'There is no command "launch" -> fleetbox up NAME --image IMAGE'],
   ["create a", 'There is no command "create" -> fleetbox up a'],
   ["snapshot a", 'There is no command "snapshot" -> fleetbox checkpoint a --as CHECKPOINT'],
-  ["pause a", 'There is no command "pause" -> fleetbox suspend a'],
+  ["hibernate a", 'There is no command "hibernate" -> fleetbox suspend a'],
   ["connect a", 'There is no command "connect" -> fleetbox ssh a'],
   ["transfer ./x a:", 'There is no command "transfer" -> fleetbox cp ./x a:'],
   ["mount . a", 'There is no command "mount" -> fleetbox up NAME --fixture HOST_DIR:GUEST_DIR'],

@@ -308,7 +308,7 @@ function listCommand(): Command {
     .addHelpText(
       "after",
       `
---json: [{"id","kind","what","spec","seed","members","since","ends"?,"left_ms"?,"counts","group","group_id"}]
+--json: [{"id","kind","what","spec","seed","members","since","left_ms"?,"counts","group","group_id"}]
 
 Example:
   fleetbox fault ls`,

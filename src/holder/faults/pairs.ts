@@ -13,8 +13,11 @@ import type { StoredFault } from "../../store/records.ts";
 /** From whom, to whom. */
 export type Pair = [from: string, to: string];
 
+/** A fault, without its times. */
+export type Fault = Omit<StoredFault, "began_at" | "ends_at">;
+
 /** A fault as it is now. */
-export interface PresentFault extends StoredFault {
+export interface PresentFault extends Fault {
   /** Whether it has an effect at this moment: a flap comes and goes. */
   isOn: boolean;
 }
@@ -45,7 +48,7 @@ export function pairsBetween(sets: readonly (readonly string[])[], oneWay = fals
 }
 
 /** The pairs that a fault is about now. */
-export function pairsOf({ spec, pairs }: StoredFault, members: readonly string[]): Pair[] {
+export function pairsOf({ spec, pairs }: Fault, members: readonly string[]): Pair[] {
   if (pairs) return pairs;
   if (spec.kind !== "drop" && spec.kind !== "shape") return [];
   const { from = members, to = members } = spec;
@@ -91,7 +94,7 @@ export function pairKey([from, to]: Pair): string {
 }
 
 /** The members that a fault touches, for reports. */
-export function membersOf(fault: StoredFault, members: readonly string[]): string[] {
+export function membersOf(fault: Fault, members: readonly string[]): string[] {
   if (fault.spec.kind === "pause") return [fault.spec.member];
   return [...new Set(pairsOf(fault, members).flat())].filter((name) => name !== GATEWAY);
 }

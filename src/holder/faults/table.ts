@@ -20,6 +20,7 @@ import {
   type AllConditions,
   areSame,
   conditionsOf,
+  type Fault,
   fixedPairs,
   membersOf,
   namesIn,
@@ -55,7 +56,13 @@ interface TableContext {
   onChange(names: readonly string[]): void;
 }
 
-interface Entry extends PresentFault {
+/** A fault with its times on the clock of this process. */
+interface Timed extends Fault {
+  beganMs: number;
+  endsMs?: number;
+}
+
+interface Entry extends Timed, PresentFault {
   /** Ends what ends it at its time. */
   endLimit: () => void;
   /** Ends a flap's turns. */
@@ -91,12 +98,10 @@ export class FaultTable {
         hint: "A partition needs at least two members that run.",
       });
     }
-    const fault: StoredFault = {
-      id: this.#newId(),
-      spec,
-      seed,
-      since: new Date().toISOString(),
-      ...(forMs === undefined ? {} : { ends: new Date(Date.now() + forMs).toISOString() }),
+    const now = performance.now();
+    const fault = {
+      ...{ id: this.#newId(), spec, seed, since: new Date().toISOString(), beganMs: now },
+      ...(forMs === undefined ? {} : { endsMs: now + forMs }),
       ...(pairs ? { pairs } : {}),
     };
     if (spec.kind === "pause") await this.#member(spec.member)!.hold(byFault(fault));
@@ -110,8 +115,12 @@ export class FaultTable {
   /** Goes on with an earlier holder's. Those that have ended meanwhile are left out. {@link settle} follows for each member. */
   adopt(record: Pick<GroupRecord, "faults">): void {
     const faults = faultsIn(record);
-    for (const fault of faults) {
-      if (fault.ends === undefined || Date.parse(fault.ends) > Date.now()) this.#enter(fault);
+    const [now, uptime] = [performance.now(), Deno.osUptime()];
+    const monotonic = (seconds: number) => now + (seconds - uptime) * 1_000;
+    for (const { began_at, ends_at, ...fault } of faults) {
+      const endsMs = ends_at === undefined ? Infinity : monotonic(ends_at);
+      if (endsMs <= now) continue;
+      this.#enter({ ...fault, beganMs: monotonic(began_at), ...(ends_at === undefined ? {} : { endsMs }) });
     }
     if (faults.length > 0) log(`faults: ${this.#faults.size} of ${faults.length} go on`);
     this.#apply();
@@ -160,7 +169,13 @@ export class FaultTable {
 
   /** For the group's record. */
   stored(): StoredFault[] {
-    return [...this.#faults.values()].map(({ isOn: _, endLimit: _1, endTurns: _2, ...fault }) => fault);
+    const [now, uptime] = [performance.now(), Deno.osUptime()];
+    const seconds = (ms: number) => uptime + (ms - now) / 1_000;
+    return [...this.#faults.values()].map(({ id, spec, seed, since, beganMs, endsMs, pairs }) => ({
+      ...{ id, spec, seed, since, began_at: seconds(beganMs) },
+      ...(endsMs === undefined ? {} : { ends_at: seconds(endsMs) }),
+      ...(pairs ? { pairs } : {}),
+    }));
   }
 
   /** A member has come or gone: who is meant by "all" is others now, and nobody stands still for one that is gone. */
@@ -181,12 +196,11 @@ export class FaultTable {
     this.#faults.clear();
   }
 
-  #enter(fault: StoredFault): Entry {
+  #enter(fault: Timed): Entry {
     const entry: Entry = { ...fault, isOn: true, endLimit: () => {}, endTurns: () => {} };
     this.#faults.set(fault.id, entry);
-    if (fault.ends !== undefined) {
-      const leftMs = Math.max(1, Date.parse(fault.ends) - Date.now());
-      entry.endLimit = startLimit(leftMs, () => void this.#finish([entry]));
+    if (fault.endsMs !== undefined) {
+      entry.endLimit = startLimit(Math.max(1, fault.endsMs - performance.now()), () => void this.#finish([entry]));
     }
     if (fault.spec.kind === "flap") this.#turn(entry, fault.spec);
     return entry;
@@ -246,7 +260,7 @@ export class FaultTable {
   }
 
   #report(entry: Entry): FaultReport {
-    const { id, spec, seed, since, ends, isOn } = entry;
+    const { id, spec, seed, since, endsMs, isOn } = entry;
     return {
       id,
       kind: spec.kind,
@@ -255,15 +269,15 @@ export class FaultTable {
       seed,
       members: membersOf(entry, this.#names()),
       since,
-      ...(ends === undefined ? {} : { ends, left_ms: Math.max(0, Date.parse(ends) - Date.now()) }),
+      ...(endsMs === undefined ? {} : { left_ms: Math.max(0, Math.round(endsMs - performance.now())) }),
       ...(isOn ? {} : { is_off: true }),
       counts: this.#countsOf(entry),
     };
   }
 
   /** Without what it has not done. */
-  #countsOf({ id, spec, since }: Entry): Record<string, number> {
-    if (spec.kind === "pause") return { paused_ms: Date.now() - Date.parse(since) };
+  #countsOf({ id, spec, beganMs }: Entry): Record<string, number> {
+    if (spec.kind === "pause") return { paused_ms: Math.round(performance.now() - beganMs) };
     const counts = this.context.network.faultCounts().get(id);
     return Object.fromEntries(Object.entries(counts ?? {}).filter(([, count]) => count > 0));
   }
@@ -304,6 +318,6 @@ export class FaultTable {
   }
 }
 
-function byFault({ id }: StoredFault): string {
+function byFault({ id }: Fault): string {
   return `by the fault ${id}`;
 }
