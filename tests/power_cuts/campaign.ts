@@ -9,6 +9,7 @@ import { LOSS_MODES } from "../../src/core/power_cut.ts";
 import { randomStream } from "../../src/core/random.ts";
 import { diskOf } from "../../src/store/disk.ts";
 import { problemsOfImage, readFileSystem } from "../checkpoints/disks.ts";
+import type { Result } from "../support/command.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";
 import { acknowledged, complaints, forgetLater, prepareWriter, recordsOf, startWriter } from "./writer.ts";
 
@@ -33,11 +34,17 @@ export interface CampaignResult {
   idle: number;
   /** Cuts by a holder that had adopted the machine. */
   adopted: number;
+  /** Cuts whose holder was killed meanwhile, with the same command again after it. */
+  killed: number;
   seconds: number;
 }
 
 /** The longest time that the guest writes before a cut. */
 const PAUSE_MS = 2_000;
+/** A cut takes about as long: longer, when much was written. */
+const KILL_MS = 250;
+/** What a second command says of a cut that the first had made. */
+const NOTHING = { unflushed: 0, lost: 0, torn: undefined };
 /** How many layers a disk may be based on: what logs leave is merged. */
 const MAX_LAYERS = 17;
 
@@ -48,7 +55,7 @@ export async function campaign(
   await using box = await sandbox({ limitMs: 300_000 });
   const random = randomStream("campaign of power cuts", seed);
   const result: CampaignResult = {
-    ...{ seed, cuts: 0, records: 0, unflushed: 0, lost: 0, torn: 0, idle: 0, adopted: 0, seconds: 0 },
+    ...{ seed, cuts: 0, records: 0, unflushed: 0, lost: 0, torn: 0, idle: 0, adopted: 0, killed: 0, seconds: 0 },
   };
   const begun = performance.now();
   const elapsed = () => (performance.now() - begun) / 1000;
@@ -60,22 +67,28 @@ export async function campaign(
     const writer = startWriter(box, "a", last);
     await writer.printed(/^\d+\n/);
     await pause(random.below(PAUSE_MS));
-    if (random.below(10) === 0) {
+    const isOrphan = random.below(10) === 0;
+    if (isOrphan) {
       await box.killHolder("a");
       result.adopted++;
     }
     const seeded = mode === "all" ? [] : ["--seed", String(random.below(1_000_000))];
-    const cut = await box.ok("stop", "a", "--force", "--lose-unflushed", mode, ...seeded, "--json");
+    const flags = ["--force", "--lose-unflushed", mode, ...seeded, "--json"];
+    const isKilled = !isOrphan && random.below(6) === 0;
+    const cut = isKilled ? await cutAndKill(box, flags, random.below(KILL_MS)) : await box.ok("stop", "a", ...flags);
     await writer.done.catch(() => {});
     const acked = acknowledged(writer, last);
-    const [{ unflushed, lost, torn }] = JSON.parse(cut.stdout.trim().split("\n").at(-1)!).power_cuts;
+    const told = /\{"event":"stop".*/.exec(cut.stdout)?.[0] ?? "{}";
+    const [{ unflushed, lost, torn }] = JSON.parse(told).power_cuts?.concat(NOTHING) ?? [NOTHING];
+    if (isKilled) result.killed++;
     result.cuts++;
     result.unflushed += unflushed;
     result.lost += lost;
     if (torn) result.torn++;
-    if (unflushed === 0) result.idle++;
+    if (unflushed === 0 && !isKilled) result.idle++;
 
     const disk = diskOf(box.store, box.store.config("a")!);
+    // A holder that was killed may have left half a disk beside it, and a file that it was making.
     const fileSystem = random.below(5) === 0 ? (await readFileSystem(disk, box.root)).problems : [];
     await box.up("a");
     const found = await recordsOf(box, "a");
@@ -96,6 +109,21 @@ export async function campaign(
   result.seconds = Math.round(elapsed());
   if (result.lost === 0) throw new Error(`seed ${seed}: ${result.cuts} cuts have lost nothing, so they prove nothing`);
   return result;
+}
+
+/**
+ * Cuts it, kills the holder so long after the cut was asked for, and asks once more.
+ * @returns the second command, which must succeed: it cuts the machine, if that runs still
+ */
+async function cutAndKill(box: Sandbox, flags: readonly string[], afterMs: number): Promise<Result> {
+  const { pid } = await box.report("a");
+  const first = box.start(["stop", "a", ...flags]);
+  await first.printed(/"stopping"/);
+  await pause(afterMs);
+  const holder = box.processes("holder").find((process) => process.pid === pid);
+  if (holder) await box.killOrphaning(holder);
+  await first.done.catch(() => {});
+  return await box.ok("stop", "a", ...flags);
 }
 
 /** The disk that the cut left, which is a layer since the machine runs again. */

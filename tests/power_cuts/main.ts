@@ -9,6 +9,12 @@
 import { parseArgs } from "../../scripts/flags.ts";
 import { campaign } from "./campaign.ts";
 
+/** What failed, and what failed besides when the store was cleaned up. */
+function withSuppressed(thrown: unknown): unknown[] {
+  if (!(thrown instanceof SuppressedError)) return [thrown];
+  return [...withSuppressed(thrown.suppressed), ...withSuppressed(thrown.error)];
+}
+
 const { values } = parseArgs({
   options: {
     "count": { type: "string", default: "200" },
@@ -24,6 +30,6 @@ try {
   console.log(line);
   if (values.record) Deno.writeTextFileSync(values.record, line + "\n", { append: true });
 } catch (thrown) {
-  console.error(thrown instanceof Error ? thrown.message : thrown);
+  for (const one of withSuppressed(thrown)) console.error(one instanceof Error ? one.message : one);
   Deno.exitCode = 1;
 }

@@ -5,9 +5,9 @@ import { diskOf, writeLogOf } from "../../src/store/disk.ts";
 import { exists } from "../../src/system/files.ts";
 import { problemsOfImage } from "../checkpoints/disks.ts";
 import { acknowledged, complaints, prepareWriter, recordsOf, startWriter } from "../power_cuts/writer.ts";
-import { guestOk } from "../support/guest.ts";
+import { guest, guestOk } from "../support/guest.ts";
 import { until } from "../support/processes.ts";
-import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
+import { MAY_MOUNT, type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 const MARK = "7".padStart(4096);
 
@@ -112,3 +112,38 @@ test("a long log of writes starts over, and a power cut loses nothing older", as
   assert.match(await guestOk(box, "a", "cat old; sha256sum -c sum"), /^old\nbig: OK\n$/);
   assert.ok(!await hasMark(box));
 });
+
+test(
+  "after a write that found no space the log starts over, and a power cut loses nothing older",
+  async () => {
+    await using box = await sandbox({ storeKiB: 256 * 1024, limitMs: 400_000 });
+    await box.up("a", "--log-writes");
+    await prepareWriter(box, "a");
+    const ballast = `${box.home}/ballast`;
+    const df = new Deno.Command("df", { args: ["-Pk", box.home] });
+    const freeKiB = async () =>
+      Number(new TextDecoder().decode((await df.output()).stdout).split("\n")[1].split(/\s+/)[3]);
+    {
+      using file = Deno.openSync(ballast, { create: true, write: true });
+      const piece = new Uint8Array(1024 * 1024).fill(1);
+      while (await freeKiB() > 6 * 1024) file.writeSync(piece);
+    }
+    const line =
+      "head -c 8000000 /dev/urandom > /dev/shm/data; cp /dev/shm/data big; sync; sha256sum big > sum; sync; echo $? > code";
+    const begun = guest(box, "a", `setsid sh -c '${line}' < /dev/null > /dev/null 2>&1 &`);
+    await until("a is paused", async () => (await box.status("a"))?.stage === "paused", 300_000);
+    const lose = ["stop", "a", "--force", "--lose-unflushed", "all"];
+    await box.fails(1, /its log of writes has a gap, because a write failed/, ...lose);
+    Deno.removeSync(ballast);
+    await until("it starts over", () => /starts over: a write had failed/.test(box.holderLog("a")), 60_000);
+    await guestOk(box, "a", "until [ -e code ]; do sleep 0.2; done");
+    await begun;
+    await writeMark(box);
+    assert.ok((await cut(box, "all")).lost > 0);
+    await box.up("a");
+    assert.match(await guestOk(box, "a", "sha256sum -c sum"), /^big: OK\n$/);
+    assert.ok(!await hasMark(box));
+    assert.deepEqual(await complaints(box, "a"), []);
+  },
+  { ignore: !MAY_MOUNT },
+);

@@ -16,13 +16,16 @@ import { asText } from "../qmp.ts";
 
 type Entry = Record<string, unknown>;
 
+/** What a guest has in place of its disk once its power is being cut. */
+export const DEAD_DISK = `${DISK}-dead`;
+
 /** @see Machine.moveToOverlay */
 export async function moveDisk(qemu: QemuProcess, label: string, path: string, writeLog?: string): Promise<void> {
   const { top: device, names, file } = await lookAtDisk(qemu);
   if (device === undefined) {
     throw new FleetboxError("failed", `Cannot move the disk of ${label}: QEMU does not list it`);
   }
-  if (file === path) return;
+  if (file === path || device === DEAD_DISK) return;
   // What it wrote between the two steps would be in the old log alone.
   using _ = isLogNode(device) ? await pausedMeanwhile(qemu) : undefined;
   const top = diskNodeOf(device);
@@ -106,7 +109,7 @@ export interface DiskFacts {
   names: Set<string>;
   /** The disk's file. */
   file?: string;
-  /** The log of what the guest writes to it, as long as it is so far. */
+  /** The log of what the guest writes to it, or has written before its power was cut, as long as it is so far. */
   log?: { file: string; bytes: number };
   /** The disk's size. */
   bytes: number;
@@ -128,7 +131,14 @@ export async function lookAtDisk(qemu: QemuProcess): Promise<DiskFacts> {
   };
   const names = new Set(byName.keys());
   if (typeof top !== "string") return { names, bytes };
-  return { top, names, file: fileOf(diskNodeOf(top))?.file, log: isLogNode(top) ? fileOf(top) : undefined, bytes };
+  const logNode = isLogNode(top) ? top : top === DEAD_DISK ? names.values().find(isLogNode) : undefined;
+  return {
+    top,
+    names,
+    file: fileOf(diskNodeOf(top))?.file,
+    log: logNode === undefined ? undefined : fileOf(logNode),
+    bytes,
+  };
 }
 
 function virtualSize({ image }: Entry): number {
