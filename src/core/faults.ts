@@ -8,8 +8,7 @@
 import { FleetboxError } from "./errors.ts";
 import { isName } from "./names.ts";
 
-/** The group's gateway, where a member's name can be given. No member is called so in a fault. */
-export const GATEWAY = "gateway";
+export { GATEWAY } from "./gateway_name.ts";
 
 /**
  * Which members a partition cuts off from which: `one` from the others; a `majority` from a minority; two halves from each

@@ -97,3 +97,13 @@ export class FrameReader {
     return ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0;
   }
 }
+
+/** The number of whole frames, lengths in front, in `[from, end)`. */
+export function countFrames(bytes: Uint8Array, from: number, end: number): number {
+  let frames = 0;
+  for (let at = from; at < end; frames++) {
+    const length = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+    at += HEADER_BYTES + length;
+  }
+  return frames;
+}

@@ -12,10 +12,11 @@
 import { type Counters, Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
 import { dnsArpReply, type DnsHook, dnsMessage, dnsReply, isDnsQuestion } from "./dns_frame.ts";
 import type { FaultCounts, LinkConditions } from "./faults/conditions.ts";
-import { FaultEngine } from "./faults/engine.ts";
+import type { Exit } from "./faults/engine.ts";
+import { type Faults, NO_FAULTS } from "./faults/none.ts";
 import type { InFlight, Pair } from "./faults/pair.ts";
 import type { Row } from "./faults/pairs.ts";
-import { FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
+import { countFrames, FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
 import {
   checkFromGateway,
   checkGateway,
@@ -57,12 +58,7 @@ export class Switch {
     ended: (port) => this.#ended(port),
     drained: () => this.#faults.hasRoom(this.#now()),
   };
-  readonly #faults = new FaultEngine({
-    deliver: (frame) => this.#deliver(frame),
-    awaitRoom: (toId, bytes) => this.#byId[toId]?.port?.awaitRoom(bytes) ?? true,
-    flush: () => this.#flushAll(),
-    drop: (frame, why) => this.#byId[why === Drop.queueFull ? frame.toId : frame.fromId]?.counts.drop(why),
-  });
+  #faults: Faults = NO_FAULTS;
   /** What is wrong with the links from the port whose chunk is being processed. */
   #row: Row | undefined;
   /** Seconds and milliseconds since the process began, read once a chunk. */
@@ -76,7 +72,6 @@ export class Switch {
 
   constructor(options: SwitchOptions = {}) {
     this.#options = options;
-    this.#faults.added(GATEWAY_PORT, GATEWAY_ID);
   }
 
   /**
@@ -141,6 +136,19 @@ export class Switch {
       end();
       if (!hold.isOn) this.#faults.resume(this.#now());
     };
+  }
+
+  /** From now on there can be faults, which this makes. Once; most switches never need it, and it is a tenth of a holder's code. */
+  useFaults(make: (exit: Exit) => Faults): void {
+    this.#faults = make({
+      deliver: (frame) => this.#deliver(frame),
+      awaitRoom: (toId, bytes) => this.#byId[toId]?.port?.awaitRoom(bytes) ?? true,
+      flush: () => this.#flushAll(),
+      drop: (frame, why) => this.#byId[why === Drop.queueFull ? frame.toId : frame.fromId]?.counts.drop(why),
+    });
+    this.#faults.added(GATEWAY_PORT, GATEWAY_ID);
+    for (const { key, id } of this.#links) this.#faults.added(key, id);
+    if (this.#portOwner.hold.isOn) this.#faults.pause();
   }
 
   /**
@@ -386,14 +394,4 @@ export class Switch {
 
 function dropped(counts: Counters, verdict: Verdict): undefined {
   counts.drop(verdict);
-}
-
-/** The number of whole frames, lengths in front, in `[from, end)`. */
-function countFrames(bytes: Uint8Array, from: number, end: number): number {
-  let frames = 0;
-  for (let at = from; at < end; frames++) {
-    const length = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-    at += HEADER_BYTES + length;
-  }
-  return frames;
 }

@@ -11,6 +11,7 @@ import { encodeFrame, FRAME, FrameReader } from "./frame.ts";
 import type { PortCounters } from "./counters.ts";
 import type { GatewayRules } from "./guard.ts";
 import { parseMac } from "./macs.ts";
+import { FaultEngine } from "./faults/engine.ts";
 import { GATEWAY_PORT, Switch, type SwitchOptions } from "./switch.ts";
 
 export const MACS = {
@@ -173,6 +174,7 @@ export class Network implements AsyncDisposable {
 
   constructor(options: SwitchOptions = {}) {
     this.switch = new Switch(options);
+    this.switch.useFaults((exit) => new FaultEngine(exit));
   }
 
   async plug(name: Name, rules: GatewayRules = { egress: true, hostAccess: false }): Promise<Guest> {

@@ -1,6 +1,6 @@
 /** What a holder writes down of its group (`run/<g>.json`), so that the next one can adopt it, and its check. */
 
-import { checkFault, type FaultSpec } from "../core/faults.ts";
+import type { FaultSpec } from "../core/faults.ts";
 import { isName } from "../core/names.ts";
 import type { RecordedUse } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
@@ -45,24 +45,6 @@ export interface GroupRecord extends RecordedUse {
   ssh_ports: Record<string, number>;
   /** Absent: there are none. */
   faults?: StoredFault[];
-}
-
-/** The faults of a record that make sense: a fault that does not must not keep a group from being adopted. */
-export function faultsIn({ faults }: Pick<GroupRecord, "faults">): StoredFault[] {
-  return Array.isArray(faults) ? faults.filter(isFault) : [];
-}
-
-function isFault(value: unknown): value is StoredFault {
-  const { id, spec, seed, since, began_at, ends_at, pairs } = (value ?? {}) as Record<string, unknown>;
-  try {
-    checkFault(spec);
-  } catch {
-    return false;
-  }
-  const isPair = (pair: unknown) => Array.isArray(pair) && pair.length === 2 && pair.every(isName);
-  return typeof id === "string" && /^f[0-9a-f]{4,32}$/.test(id) && Number.isInteger(seed) && isTime(since) &&
-    Number.isFinite(began_at) && (ends_at === undefined || Number.isFinite(ends_at)) &&
-    (pairs === undefined || (Array.isArray(pairs) && pairs.every(isPair)));
 }
 
 /** Parses a group's record; undefined when the text is not a record. Never throws. */

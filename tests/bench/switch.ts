@@ -7,6 +7,7 @@
  * `node_modules/.bin/deno run -A tests/bench/switch.ts [SECONDS [FAULT]]`; `make bench` calls {@link benchSwitch}.
  */
 
+import { FaultEngine } from "../../src/network/faults/engine.ts";
 import type { LinkConditions, Shape } from "../../src/network/faults/conditions.ts";
 import { encodeFrame, FRAME, FrameReader } from "../../src/network/frame.ts";
 import { type Duplex, Switch } from "../../src/network/switch.ts";
@@ -95,6 +96,7 @@ function spawnRole(role: string, directory: string, seconds: number, ...more: st
 /** Two ports by name, for what connects to `<name>.sock`; and the status in the same event loop. */
 async function runHolder(directory: string, fault: SwitchFault): Promise<void> {
   const network = new Switch();
+  network.useFaults((exit) => new FaultEngine(exit));
   network.addPort(SILENT, { name: "c", role: "member", mac: SUBNET.macOf("10.88.0.13"), ip: "10.88.0.13" });
   for (const [from, to, conditions] of FAULTS[fault]) network.setConditions(from, to, conditions);
   for (const [name, ip] of [["a", "10.88.0.11"], ["b", "10.88.0.12"]]) {

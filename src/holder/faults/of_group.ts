@@ -1,39 +1,94 @@
-/** The table of a group's faults, with what it needs of the group. */
+/** The faults of a group. What makes them is loaded with the first one: most groups never have any. */
 
+import { FleetboxError } from "../../core/errors.ts";
+import type { FaultWish } from "../../core/faults.ts";
+import type { GroupRecord, StoredFault } from "../../store/records.ts";
+import type { FaultReport } from "../../wire.ts";
 import type { RecordWriter } from "../group/record_writer.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import type { EventHub } from "../server/events.ts";
-import { FaultTable } from "./table.ts";
+import type { FaultTable } from "./table.ts";
 
-export type { FaultTable };
+export class GroupFaults {
+  #table: FaultTable | undefined;
+  #isClosed = false;
 
-interface FaultyGroup {
-  network: GroupNetwork;
-  roster: ReadonlyMap<string, Member>;
-  hub: EventHub;
-  record: RecordWriter;
-}
+  constructor(
+    private readonly network: GroupNetwork,
+    private readonly roster: ReadonlyMap<string, Member>,
+    private readonly hub: EventHub,
+    private readonly record: RecordWriter,
+  ) {}
 
-export function faultsOfGroup({ network, roster, hub, record }: FaultyGroup): FaultTable {
-  const table = new FaultTable({
-    network,
-    members: () =>
-      [...roster.values()].map((member) => ({
-        name: member.name,
-        hold: (why) => member.pauses.hold(why),
-        release: () => member.pauses.release(),
-      })),
-    onChange: (names) => {
-      for (const name of names) {
-        const member = roster.get(name);
-        if (member) hub.tell({ event: "member", member: member.report() });
-      }
-      void record.note();
-    },
-  });
-  hub.subscribe(({ event }) => {
-    if (event === "member" || event === "gone") table.rosterChanged();
-  });
-  return table;
+  /** See {@link FaultTable.begin}. */
+  async begin(wish: FaultWish): Promise<FaultReport> {
+    return await (await this.#load()).begin(wish);
+  }
+
+  /** Goes on with an earlier holder's, before its machines are adopted. */
+  async adopt(record: Pick<GroupRecord, "faults">): Promise<void> {
+    if (record.faults !== undefined) (await this.#load()).adopt(record);
+  }
+
+  /** See {@link FaultTable.settle}. */
+  async settle(name: string): Promise<void> {
+    await this.#table?.settle(name);
+  }
+
+  /** See {@link FaultTable.heal}. */
+  async heal(ids?: readonly string[]): Promise<FaultReport[]> {
+    if (!this.#table && !ids?.length) return [];
+    return await (await this.#load()).heal(ids);
+  }
+
+  isPaused(name: string): boolean {
+    return this.#table?.isPaused(name) ?? false;
+  }
+
+  reports(): FaultReport[] {
+    return this.#table?.reports() ?? [];
+  }
+
+  of(name: string): ReturnType<FaultTable["of"]> {
+    return this.#table?.of(name) ?? { first: [], count: 0 };
+  }
+
+  stored(): StoredFault[] {
+    return this.#table?.stored() ?? [];
+  }
+
+  /** The group has ended. */
+  close(): void {
+    this.#isClosed = true;
+    this.#table?.close();
+  }
+
+  async #load(): Promise<FaultTable> {
+    const { network, roster, hub, record } = this;
+    await network.readyForFaults();
+    const { FaultTable } = await import("./table.ts");
+    if (this.#isClosed) throw new FleetboxError("conflict", "The group has ended");
+    if (this.#table) return this.#table;
+    const table = new FaultTable({
+      network,
+      members: () =>
+        [...roster.values()].map((member) => ({
+          name: member.name,
+          hold: (why) => member.pauses.hold(why),
+          release: () => member.pauses.release(),
+        })),
+      onChange: (names) => {
+        for (const name of names) {
+          const member = roster.get(name);
+          if (member) hub.tell({ event: "member", member: member.report() });
+        }
+        void record.note();
+      },
+    });
+    hub.subscribe(({ event }) => {
+      if (event === "member" || event === "gone") table.rosterChanged();
+    });
+    return this.#table = table;
+  }
 }

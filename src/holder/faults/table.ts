@@ -13,7 +13,7 @@ import { checkFault, checkFaultTimes, type FaultWish, GATEWAY } from "../../core
 import { listed } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
-import { faultsIn, type GroupRecord, type StoredFault } from "../../store/records.ts";
+import type { GroupRecord, StoredFault } from "../../store/records.ts";
 import type { FaultReport } from "../../wire.ts";
 import { log } from "../log.ts";
 import {
@@ -26,6 +26,7 @@ import {
   namesIn,
   type PresentFault,
 } from "./pairs.ts";
+import { faultsIn } from "./stored.ts";
 
 /** How many faults a group may have at once. */
 const MAX_FAULTS = 10_000;

@@ -40,7 +40,7 @@ import { removeQuietly, sweepGroup } from "./sweep.ts";
 import { type GroupFacts, groupRecord, groupReport } from "./reports.ts";
 import { removeCreated, removeOwned } from "./owned.ts";
 import { checkCheckpoint } from "../snapshots/sources.ts";
-import { faultsOfGroup, type FaultTable } from "../faults/of_group.ts";
+import { GroupFaults } from "../faults/of_group.ts";
 import { GroupSaves } from "./saves.ts";
 import { RecordWriter } from "./record_writer.ts";
 import { recover, type Recovery } from "./recovery.ts";
@@ -88,7 +88,7 @@ export class Group {
     leave: (member) => this.#leaves.begin(member),
   });
   readonly saves: GroupSaves;
-  readonly faults: FaultTable;
+  readonly faults: GroupFaults;
   readonly #record: RecordWriter;
   readonly #joins: Joins;
   /** Resolved when every initial member is being adopted or booted. */
@@ -189,7 +189,7 @@ export class Group {
       onPowerOff: (member) => void this.#leaves.begin(member),
       faults: () => this.faults,
     };
-    this.faults = faultsOfGroup({ network: this.#network, roster: this.#members, hub: this.hub, record: this.#record });
+    this.faults = new GroupFaults(this.#network, this.#members, this.hub, this.#record);
     this.saves = new GroupSaves({
       store,
       name: this.name,
@@ -256,7 +256,7 @@ export class Group {
     const adopted = adopt.map(({ name }) => this.#identities.adopt(name) ?? this.#assign(name, {}));
     const ips = [...adopted, ...boot.map((name) => this.#assign(name, this.options.options))].map(({ ip }) => ip);
     if (record) {
-      this.faults.adopt(record);
+      await this.faults.adopt(record);
       await this.#uses.settle(record).catch((thrown) => log(`cannot note its members' egress: ${describe(thrown)}`));
     }
     for (const name of boot) this.#uses.decide(name, this.options.options); // before the gateway: it is made for them

@@ -14,7 +14,7 @@ import { type Detail, encodeLine, type MemberReport, type SshEndpoint, type Stat
 import { SharedConsole } from "../console/shared_console.ts";
 import type { HypervisorHost } from "../host.ts";
 import type { Gate } from "../group/gate.ts";
-import type { FaultTable } from "../faults/table.ts";
+import type { GroupFaults } from "../faults/of_group.ts";
 import { log } from "../log.ts";
 import { cutPower, machineToCut } from "../power_cut/power_cut.ts";
 import type { Replaced } from "../snapshots/replaced.ts";
@@ -57,7 +57,7 @@ export interface MemberContext {
   /** The guest powered itself off: the member leaves the group. */
   onPowerOff(member: Member): void;
   /** The faults of the group. */
-  faults(): Pick<FaultTable, "of" | "isPaused">;
+  faults(): Pick<GroupFaults, "of" | "isPaused">;
 }
 
 /** How long a hypervisor may take to answer before it is reported as silent. */

@@ -9,7 +9,7 @@
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { pause, settles } from "../../core/deadline.ts";
 import type { Driver, Gateway, GatewaySpec } from "../../vmm/contract.ts";
-import { GATEWAY } from "../../core/faults.ts";
+import { GATEWAY } from "../../core/gateway_name.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
 import type { GatewayRules } from "../../network/guard.ts";
 import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";
@@ -76,6 +76,7 @@ export class GroupNetwork {
   readonly #early = new Map<string, Promise<void>>();
   /** The intended port of each member, and of the gateway. */
   readonly #links = new Map<string, Port>();
+  #hasFaults = false;
   /** The connected members, by address. */
   readonly #nameAt = new Map<string, string>();
   /** What each member may use the gateway for. */
@@ -331,6 +332,14 @@ export class GroupNetwork {
   /** Holds every frame of the group's network until it is disposed of; see {@link Switch.hold}. */
   holdFrames(): Disposable {
     return { [Symbol.dispose]: this.#switch.hold() };
+  }
+
+  /** Loads what faults are made by: few groups have any. It comes before the first {@link setConditions}. */
+  async readyForFaults(): Promise<void> {
+    const { FaultEngine } = await import("../../network/faults/engine.ts");
+    if (this.#hasFaults) return;
+    this.#hasFaults = true;
+    this.#switch.useFaults((exit) => new FaultEngine(exit));
   }
 
   /** What is wrong between two members, or a member and the gateway ({@link GATEWAY}); kept until it is said otherwise. */
