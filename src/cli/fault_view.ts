@@ -33,11 +33,11 @@ const DONE: Record<string, string> = {
   overLimit: "over the limit",
 };
 
-/** `12 of 40 frames cut`; `nothing yet`: a fault that hit nothing proves nothing. */
+/** `12 cut of 40`: frames; `nothing yet`: a fault that hit nothing proves nothing. */
 export function countsText({ counts, spec }: FaultReport): string {
   if (spec.kind === "pause") return `paused for ${timeText(Math.round((counts.paused_ms ?? 0) / 100) * 100)}`;
   const { frames = 0, ...rest } = counts;
   const done = Object.entries(DONE).filter(([key]) => rest[key] > 0).map(([key, word]) => `${rest[key]} ${word}`);
-  if (done.length === 0) return frames > 0 ? `nothing, of ${frames} frames` : "nothing yet";
-  return `${done.join(", ")}, of ${frames} frames`;
+  if (done.length === 0) return frames > 0 ? `nothing of ${frames}` : "nothing yet";
+  return `${done.join(", ")} of ${frames}`;
 }

@@ -195,6 +195,9 @@ const CHECKS: Record<FaultKind, (spec: Record<string, unknown>) => void> = {
     if (spec.shape !== undefined) oneOf("shape", spec.shape, PARTITION_SHAPES);
     if (spec.of !== undefined) names("of", spec.of);
     flag("oneWay", spec.oneWay);
+    if (spec.oneWay && spec.shape !== undefined && spec.shape !== "one" && spec.shape !== "majority") {
+      bad("shape", spec.shape, "one or majority, when only one way is cut: the others have no sides");
+    }
   },
   drop(spec) {
     only(spec, ["kind", "from", "to"]);

@@ -59,6 +59,7 @@ const BAD: [unknown, RegExp][] = [
   [{ kind: "partition", sets: [["A"], ["b"]] }, /members' names/],
   [{ kind: "partition", shape: "star" }, /one of one, majority, majorities-ring, bridge, isolate/],
   [{ kind: "partition", sets: [["a"], ["b"]], forever: true }, /fault: found "forever"/],
+  [{ kind: "partition", shape: "bridge", oneWay: true }, /one or majority, when only one way is cut/],
   [{ kind: "drop" }, /from, to, or both/],
   [{ kind: "hold", sets: "a b" }, /at least two sets/],
   [{ kind: "flap", sets: [["a"], ["b"]], downMs: 1, upMs: 500 }, /downMs: found 1, expected a number from 10/],

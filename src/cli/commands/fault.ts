@@ -9,8 +9,9 @@ import {
   PARTITION_SHAPES,
   type PartitionShape,
 } from "../../core/faults.ts";
+import { clip } from "../../core/bytes.ts";
 import { checkName } from "../../core/names.ts";
-import { parseDurationMs } from "../arguments/duration.ts";
+import { ageText, parseDurationMs } from "../arguments/duration.ts";
 import {
   parseDelay,
   parseProbabilities,
@@ -26,9 +27,8 @@ import { openStore, requireMember } from "../arguments/store_access.ts";
 import { adoptAndTell } from "../adopt_and_tell.ts";
 import { begunText, countsText } from "../fault_view.ts";
 import { paintFor } from "../terminal/colour.ts";
-import { say, sayJson, warn } from "../terminal/output.ts";
+import { say, sayJson, terminalWidth, warn } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
-import { timeText } from "../../core/fault_text.ts";
 
 /** The options that every fault has. */
 interface Common {
@@ -323,11 +323,20 @@ Example:
       const rows = faults.map((fault) => [
         fault.id,
         fault.group,
-        fault.left_ms === undefined ? "-" : timeText(Math.ceil(fault.left_ms / 1000) * 1000),
+        fault.left_ms === undefined ? "-" : ageText(fault.left_ms),
         fault.is_off ? `${fault.what} (up now)` : fault.what,
         countsText(fault),
       ]);
       const head = ["ID", "GROUP", "LEFT", "FAULT", "DONE"];
-      tableLines(head, rows.map((row) => row.map((text) => ({ text }))), paintFor()).forEach(say);
+      tableLines(head, narrowed(rows).map((row) => row.map((text) => ({ text }))), paintFor()).forEach(say);
     });
+}
+
+/** On a terminal, with the faults' texts as short as they must be for the rest to fit; at least 20 characters. */
+function narrowed(rows: string[][]): string[][] {
+  const width = terminalWidth();
+  if (width === undefined) return rows;
+  const widest = (column: number) => Math.max(5, ...rows.map((row) => row[column].length));
+  const room = Math.max(20, width - [0, 1, 2, 4].reduce((sum, column) => sum + widest(column) + 2, 0));
+  return rows.map((row) => row.with(3, clip(row[3], room)));
 }

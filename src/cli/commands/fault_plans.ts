@@ -104,13 +104,18 @@ Examples:
         seed: flags.seed === undefined ? newSeed() : parseSeed(flags.seed),
       });
       if (flags.print) return say(JSON.stringify(plan, null, 2));
-      if (!flags.json) say(`seed ${plan.seed}: ${plan.steps.length} faults, ${timeText(durationOf(plan))}`);
+      if (!flags.json) say(`seed ${plan.seed}: ${plan.steps.length} faults, ${timeText(rounded(durationOf(plan)))}`);
       await play(store, plan, via, flags);
     });
 }
 
 function durationOf({ steps, quiet_ms = 0 }: FaultPlan): number {
   return Math.max(...steps.map(({ at_ms, for_ms }) => at_ms + for_ms)) + quiet_ms;
+}
+
+/** To a tenth of a second, when it is longer than that. */
+function rounded(ms: number): number {
+  return ms < 100 ? ms : Math.round(ms / 100) * 100;
 }
 
 function read(file: string): string {
@@ -136,9 +141,9 @@ async function play(store: Store, plan: FaultPlan, via: string, { json }: RunFla
   const result = await runPlan(store, plan, {
     via,
     signal,
-    onBegin: (fault, { at_ms }) => {
+    onBegin: (fault, { at_ms, for_ms }) => {
       if (json) sayJson({ event: "fault", ...fault });
-      else say(`${timeText(at_ms)}: ${fault.id}: ${fault.what}, for ${timeText(fault.left_ms!)}`);
+      else say(`${timeText(at_ms)}: ${fault.id}: ${fault.what}, for ${timeText(rounded(for_ms))}`);
     },
     onEnd: (fault) => {
       if (json) sayJson({ event: "healed", ...fault });
@@ -158,7 +163,7 @@ function summary({ begun, failed, counts }: RunResult): string {
   const done = Object.entries(counts).filter(([what]) => what !== "paused_ms").map(([what, count]) =>
     `${count} ${what}`
   );
-  const paused = counts.paused_ms ? [`paused for ${timeText(counts.paused_ms)}`] : [];
+  const paused = counts.paused_ms ? [`paused for ${timeText(rounded(counts.paused_ms))}`] : [];
   return `${begun} faults${failed > 0 ? `, ${failed} that could not begin` : ""}: ${
     [...done, ...paused].join(", ") || "nothing hit"
   }`;
