@@ -16,7 +16,6 @@ import type { HypervisorHost } from "../host.ts";
 import type { Gate } from "../group/gate.ts";
 import type { GroupFaults } from "../faults/of_group.ts";
 import { log } from "../log.ts";
-import { cutPower, machineToCut } from "../power_cut/power_cut.ts";
 import type { Replaced } from "../snapshots/replaced.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import { adoptMember, Boot, bootMember, type OrphanedMachine } from "./boot.ts";
@@ -237,6 +236,7 @@ export class Member {
   /** Ends the machine as a power cut does. */
   async #cut({ loss, onLost }: PowerCut): Promise<void> {
     while (isBeingAdopted(this.phases.now)) await this.phases.changed();
+    const { cutPower, machineToCut } = await import("../power_cut/power_cut.ts"); // few members are cut
     await this.context.inTurn(async () => {
       const run = await machineToCut(this);
       const { now } = this.phases;
