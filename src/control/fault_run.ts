@@ -11,7 +11,7 @@ import type { FaultPlan, FaultStep } from "../core/fault_plan.ts";
 import { randomStream } from "../core/random.ts";
 import type { Store } from "../store.ts";
 import type { FaultReport } from "../wire.ts";
-import { beginFault, healFaults, listFaults } from "./faults.ts";
+import { beginFault, healFaults } from "./faults.ts";
 
 export interface RunRequest {
   /** A member of the group. */
@@ -40,10 +40,9 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
   const seeds = randomStream(plan.seed, "seeds of the steps");
   const began = performance.now();
   const open = new Set<string>();
-  const until = (atMs: number) => pause(Math.max(0, began + atMs - performance.now()), signal);
   const take = (fault: FaultReport) => {
     open.delete(fault.id);
-    for (const [what, count] of Object.entries(fault.counts)) result.counts[what] = (result.counts[what] ?? 0) + count;
+    addCounts(result.counts, fault.counts);
     onEnd?.(fault);
   };
   /** Ends one at its time, before it ends by itself: so its counts are known. */
@@ -61,7 +60,7 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
   const ends: Promise<void>[] = [];
   try {
     for (const { step, seed } of steps) {
-      await until(step.at_ms);
+      await pause(Math.max(0, began + step.at_ms - performance.now()), signal);
       if (signal.aborted) break;
       try {
         // Longer than it is to last: it ends by itself only when nobody is left to end it.
@@ -69,7 +68,7 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
         open.add(fault.id);
         result.begun++;
         onBegin?.(fault, step);
-        ends.push(until(performance.now() - began + step.for_ms).then(() => end(fault.id)));
+        ends.push(pause(step.for_ms, signal).then(() => end(fault.id)));
       } catch (thrown) {
         result.failed++;
         onFailure?.(step, thrown);
@@ -79,10 +78,14 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
     if (!signal.aborted) await pause(plan.quiet_ms ?? 0, signal);
   } finally {
     await Promise.allSettled(ends);
-    const left = open.size === 0 ? [] : (await listFaults(store, via).catch(() => [])).flatMap(({ faults }) => faults);
-    for (const { id } of left) if (open.has(id)) await end(id);
+    await Promise.allSettled([...open].map(end)); // once more, those that could not be ended
   }
   return result;
+}
+
+/** Adds what a fault has done to what others have. */
+export function addCounts(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [what, count] of Object.entries(counts)) sum[what] = (sum[what] ?? 0) + count;
 }
 
 /** How much longer than planned a fault lasts when nobody is left to end it. */

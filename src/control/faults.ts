@@ -7,7 +7,7 @@
 
 import { FleetboxError } from "../core/errors.ts";
 import { faultText } from "../core/fault_text.ts";
-import { type FaultSpec, type FaultWish, GATEWAY } from "../core/faults.ts";
+import { type FaultSpec, type FaultWish, GATEWAY, namesOfFault } from "../core/faults.ts";
 import { listed } from "../core/names.ts";
 import { naturalOrder, type Store } from "../store.ts";
 import type { FaultReport, FaultsReport } from "../wire.ts";
@@ -17,17 +17,7 @@ import { request } from "./requests.ts";
 /** A pause waits for the hypervisor. */
 const FAULT_MS = 30_000;
 
-/** The names of members that a fault is asked for. */
-export function namesOfFault(spec: FaultSpec): string[] {
-  const { sets = [], of = [], from = [], to = [], member } = spec as {
-    sets?: string[][];
-    of?: string[];
-    from?: string[];
-    to?: string[];
-    member?: string;
-  };
-  return [...sets.flat(), ...of, ...from, ...to, ...member ? [member] : []].filter((name) => name !== GATEWAY);
-}
+const membersNamed = (spec: FaultSpec) => namesOfFault(spec).filter((name) => name !== GATEWAY);
 
 /**
  * Begins a fault; returns when it has an effect.
@@ -36,7 +26,7 @@ export function namesOfFault(spec: FaultSpec): string[] {
  */
 export async function beginFault(store: Store, wish: FaultWish, via?: string): Promise<FaultReport> {
   const { spec, forMs, seed } = wish;
-  const member = via ?? namesOfFault(spec)[0] ?? await memberOfOnlyGroup(store);
+  const member = via ?? membersNamed(spec)[0] ?? await memberOfOnlyGroup(store);
   const fields = { spec, ...(forMs === undefined ? {} : { for_ms: forMs }), ...(seed === undefined ? {} : { seed }) };
   const report = await request(store, member, "fault", fields, FAULT_MS);
   if (report) return report;
@@ -105,7 +95,7 @@ export async function healFaults(
   }
   const healed = await Promise.all(wanted.map(async (faults) => {
     if (faults.length === 0) return [];
-    const members = faults.flatMap((fault) => [...namesOfFault(fault.spec), ...fault.members]);
+    const members = faults.flatMap((fault) => [...membersNamed(fault.spec), ...fault.members]);
     const heal = { ids: faults.map(({ id }) => id) };
     for (const member of new Set(via === undefined ? members : [via])) {
       const report = await request(store, member, "heal", heal, FAULT_MS);
@@ -116,18 +106,24 @@ export async function healFaults(
   return healed.flat();
 }
 
+/** Ends a member's pauses. @returns what they were: none, when it is not paused */
+export async function healPauses(store: Store, name: string): Promise<FaultReport[]> {
+  const faults = (await listFaults(store, name)).flatMap(({ faults }) => faults);
+  const ids = faults.filter(({ spec }) => spec.kind === "pause" && spec.member === name).map(({ id }) => id);
+  return ids.length === 0 ? [] : await healFaults(store, { ids, via: name });
+}
+
 /** Lets members go on that faults pause. @returns the faults that were ended @throws {FleetboxError} `conflict`: one is not paused */
 export async function resumeMembers(store: Store, names: readonly string[]): Promise<FaultReport[]> {
   const healed: FaultReport[] = [];
   for (const name of names) {
-    const [{ faults }] = await listFaults(store, name);
-    const ids = faults.filter(({ spec }) => spec.kind === "pause" && spec.member === name).map(({ id }) => id);
-    if (ids.length === 0) {
+    const pauses = await healPauses(store, name);
+    if (pauses.length === 0) {
       throw new FleetboxError("conflict", `Cannot resume "${name}": it is not paused`, {
         hint: `See what is wrong with it: fleetbox status ${name}`,
       });
     }
-    healed.push(...await healFaults(store, { ids, via: name }));
+    healed.push(...pauses);
   }
   return healed;
 }

@@ -7,8 +7,8 @@
  */
 
 import { FleetboxError, messageOf } from "./errors.ts";
-import { checkFault, checkFaultTimes, type FaultSpec, type PartitionShape } from "./faults.ts";
-import { type Random, randomStream } from "./random.ts";
+import { bad, checkFault, checkFaultTimes, type FaultSpec, MAX_MS, only, type PartitionShape } from "./faults.ts";
+import { type Random, randomStream, shuffled } from "./random.ts";
 
 export const PLAN_VERSION = 1;
 
@@ -84,7 +84,6 @@ export interface RandomPlanWish {
 }
 
 const MAX_STEPS = 10_000;
-const MAX_MS = 24 * 3_600_000;
 
 /** A plan that the seed decides: the same wish gives the same plan. Pure. @throws {FleetboxError} `misuse` */
 export function randomPlan(wish: RandomPlanWish): FaultPlan {
@@ -92,16 +91,11 @@ export function randomPlan(wish: RandomPlanWish): FaultPlan {
   const { faults = ["partition", "packet", "pause"], targets = ["one", "minority", "majority"] } = wish;
   checkWords("faults", faults, PACKAGES);
   checkWords("targets", targets, TARGETS);
-  for (
-    const [what, value, least] of [["interval", intervalMs, 100], ["duration", durationMs, 1], [
-      "quiet",
-      quietMs,
-      0,
-    ]] as const
-  ) {
-    if (!(value >= least && value <= MAX_MS)) throw bad(what, value, `milliseconds, ${least} to ${MAX_MS}`);
+  const times = [["interval", intervalMs, 100], ["duration", durationMs, 1], ["quiet", quietMs, 0]] as const;
+  for (const [what, value, least] of times) {
+    time(what, value, least);
   }
-  if (members.length < 2) throw bad("members", members, "at least two, between which something can go wrong");
+  if (members.length < 2) bad("members", members, "at least two, between which something can go wrong");
   checkFaultTimes({ seed });
   const random = randomStream(seed, "plan");
   const steps: FaultStep[] = [];
@@ -169,15 +163,6 @@ function halves(random: Random, members: string[], first: number): string[][] {
   return [order.slice(0, first).sort(), order.slice(first).sort()];
 }
 
-function shuffled(random: Random, members: string[]): string[] {
-  const order = [...members];
-  for (let left = order.length; left > 1; left--) {
-    const at = random.below(left);
-    [order[left - 1], order[at]] = [order[at], order[left - 1]];
-  }
-  return order;
-}
-
 function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }
@@ -203,13 +188,13 @@ export function parsePlan(text: string, from: string): FaultPlan {
 /** @throws {FleetboxError} `misuse` */
 export function checkPlan(value: unknown): FaultPlan {
   const plan = (value ?? {}) as Record<string, unknown>;
-  if (plan.version !== PLAN_VERSION) throw bad("version", plan.version, `${PLAN_VERSION}, which this fleetbox knows`);
-  only(plan, ["version", "seed", "steps", "quiet_ms", "$schema"]);
+  if (plan.version !== PLAN_VERSION) bad("version", plan.version, `${PLAN_VERSION}, which this fleetbox knows`);
+  only(plan, ["version", "seed", "steps", "quiet_ms", "$schema"], "a plan");
   checkFaultTimes({ seed: plan.seed ?? null });
   if (!Array.isArray(plan.steps) || plan.steps.length === 0) {
-    throw bad("steps", plan.steps, "a list of steps, at least one");
+    bad("steps", plan.steps, "a list of steps, at least one");
   }
-  if (plan.steps.length > MAX_STEPS) throw bad("steps", plan.steps.length, `at most ${MAX_STEPS}`);
+  if (plan.steps.length > MAX_STEPS) bad("steps", plan.steps.length, `at most ${MAX_STEPS}`);
   plan.steps.forEach((step, index) => {
     try {
       checkStep(step);
@@ -223,7 +208,7 @@ export function checkPlan(value: unknown): FaultPlan {
 
 function checkStep(value: unknown): void {
   const step = (value ?? {}) as Record<string, unknown>;
-  only(step, ["at_ms", "for_ms", "fault"]);
+  only(step, ["at_ms", "for_ms", "fault"], "a plan");
   time("at_ms", step.at_ms, 0);
   time("for_ms", step.for_ms, 1);
   checkFault(step.fault);
@@ -231,25 +216,11 @@ function checkStep(value: unknown): void {
 
 function time(key: string, value: unknown, least: number): void {
   if (typeof value !== "number" || !(value >= least && value <= MAX_MS)) {
-    throw bad(key, value, `milliseconds, ${least} to ${MAX_MS}`);
+    bad(key, value, `milliseconds, ${least} to ${MAX_MS}`);
   }
-}
-
-function only(value: Record<string, unknown>, keys: readonly string[]): void {
-  const unknown = Object.keys(value).find((key) => !keys.includes(key));
-  if (unknown !== undefined) throw bad("a plan", unknown, `only ${keys.join(", ")}`);
 }
 
 function checkWords(what: string, words: readonly string[], known: readonly string[]): void {
   const unknown = words.find((word) => !known.includes(word));
-  if (unknown === undefined && words.length > 0) return;
-  throw bad(what, unknown ?? words, `some of ${known.join(", ")}`);
-}
-
-function bad(key: string, found: unknown, expected: string): FleetboxError {
-  const shown = JSON.stringify(found) ?? "nothing";
-  return new FleetboxError(
-    "misuse",
-    `Bad value for ${key}: found ${shown.length > 80 ? shown.slice(0, 77) + "…" : shown}, expected ${expected}`,
-  );
+  if (unknown !== undefined || words.length === 0) bad(what, unknown ?? words, `some of ${known.join(", ")}`);
 }

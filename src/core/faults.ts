@@ -150,6 +150,22 @@ export interface PauseFault {
 export type FaultSpec = PartitionFault | DropFault | HoldFault | FlapFault | ShapeFault | PauseFault;
 export type FaultKind = FaultSpec["kind"];
 
+/** The names that a fault is asked for. */
+export function namesOfFault(spec: FaultSpec): string[] {
+  switch (spec.kind) {
+    case "partition":
+      return [...spec.sets?.flat() ?? [], ...spec.of ?? []];
+    case "hold":
+    case "flap":
+      return spec.sets.flat();
+    case "drop":
+    case "shape":
+      return [...spec.from ?? [], ...spec.to ?? []];
+    case "pause":
+      return [spec.member];
+  }
+}
+
 /** How a fault is made, besides what it is. */
 export interface FaultWish {
   spec: FaultSpec;
@@ -159,8 +175,8 @@ export interface FaultWish {
   seed?: number;
 }
 
-/** How long a fault may last: longer ones are typing mistakes. */
-const MAX_MS = 24 * 3_600_000;
+/** The longest that a fault or a plan may last: longer ones are typing mistakes. */
+export const MAX_MS = 24 * 3_600_000;
 /** Waiting frames are kept in the holder's memory. */
 const MAX_LIMIT = 100_000;
 const MAX_RATE = 1e12;
@@ -301,11 +317,6 @@ function names(key: string, value: unknown): void {
   }
 }
 
-function only(value: Record<string, unknown>, keys: readonly string[], of = "fault"): void {
-  const unknown = Object.keys(value).find((key) => !keys.includes(key));
-  if (unknown !== undefined) bad(of, unknown, `only ${keys.join(", ")}`);
-}
-
 function flag(key: string, value: unknown): void {
   if (value !== undefined && typeof value !== "boolean") bad(key, value, "true or false");
 }
@@ -328,7 +339,14 @@ function record(value: unknown, what: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function bad(key: string, found: unknown, expected: string): never {
+/** @throws {FleetboxError} `misuse`: there is a key that is none of these */
+export function only(value: Record<string, unknown>, keys: readonly string[], of = "fault"): void {
+  const unknown = Object.keys(value).find((key) => !keys.includes(key));
+  if (unknown !== undefined) bad(of, unknown, `only ${keys.join(", ")}`);
+}
+
+/** @throws {FleetboxError} `misuse`, with what was found and what is expected */
+export function bad(key: string, found: unknown, expected: string): never {
   const shown = JSON.stringify(found) ?? "nothing";
   throw new FleetboxError(
     "misuse",

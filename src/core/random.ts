@@ -38,3 +38,13 @@ export function randomStream(...name: readonly (string | number)[]): Random {
 export function newSeed(): number {
   return Math.floor(Math.random() * LARGEST_SEED) + 1;
 }
+
+/** The same things in an order that the stream decides. */
+export function shuffled<T>(random: Random, things: readonly T[]): T[] {
+  const order = [...things];
+  for (let left = order.length; left > 1; left--) {
+    const at = random.below(left);
+    [order[left - 1], order[at]] = [order[at], order[left - 1]];
+  }
+  return order;
+}

@@ -1,6 +1,6 @@
 /** A machine in a test: its place in its group, its SSH connection, and the operations over that. */
 
-import { healFaults, listFaults } from "../control/faults.ts";
+import { healPauses } from "../control/faults.ts";
 import { FleetboxError, fromWireError } from "../core/errors.ts";
 import { checkWish } from "../core/options.ts";
 import { newSeed } from "../core/random.ts";
@@ -183,12 +183,7 @@ export class Machine implements types.Vm {
   }
 
   async resume(): Promise<void> {
-    const { store } = this.#group;
-    const faults = (await listFaults(store, this.storeName)).flatMap(({ faults }) => faults);
-    const ids = faults.filter(({ spec }) => spec.kind === "pause" && spec.member === this.storeName).map(({ id }) =>
-      id
-    );
-    if (ids.length > 0) await healFaults(store, { ids, via: this.storeName });
+    await healPauses(this.#group.store, this.storeName);
   }
 
   async checkpoint(name?: string, options?: types.CheckpointOptions): Promise<SavedCheckpoint<types.Vm>> {

@@ -9,7 +9,7 @@
 
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { join } from "../core/paths.ts";
-import { connectUnix } from "../system/sockets.ts";
+import { isAnswered } from "../system/sockets.ts";
 import { exists, namesIn, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
 import { DISK_FILE, diskNumber, diskOf, isWriteLog, writeLogOf } from "./disk.ts";
 import { machineSockets, type MemberConfig, type Store } from "../store.ts";
@@ -32,7 +32,7 @@ export async function removeMember(store: Store, name: string, options: RemoveOp
   let hadLayers = false;
   const isRemoved = await store.withMemberLock(name, async () => {
     if (options.isStillWanted && !options.isStillWanted()) return false;
-    if (!options.isServedHere && await answers(store.memberSocket(name))) {
+    if (!options.isServedHere && await isAnswered(store.memberSocket(name))) {
       throw inUse(name, "it was started again", `Stop it first: fleetbox stop ${name}`);
     }
     // Its holder may have died a moment ago: only the process counts.
@@ -51,11 +51,8 @@ export async function removeMember(store: Store, name: string, options: RemoveOp
 
 /** Removes the disks that a member had before its present one, which its user has asked to be replaced. */
 export function removeOtherDisks(store: Store, config: MemberConfig): void {
-  const { dir } = store.member(config.name);
-  for (const name of namesIn(dir)) {
-    const path = join(dir, name);
-    if (DISK_FILE.test(name) && path !== diskOf(store, config)) removeIfThere(path);
-  }
+  const own = diskOf(store, config);
+  removeWhere(store, config, (name, path) => DISK_FILE.test(name) && path !== own);
 }
 
 /**
@@ -64,26 +61,23 @@ export function removeOtherDisks(store: Store, config: MemberConfig): void {
  * its holder makes such disks, too.
  */
 export function removeUnnamedDisks(store: Store, config: MemberConfig): void {
-  const { dir } = store.member(config.name);
   const own = diskNumber(config.disk_file);
-  for (const name of namesIn(dir)) {
-    if (DISK_FILE.test(name) && diskNumber(name) > own) removeIfThere(join(dir, name));
-  }
+  removeWhere(store, config, (name) => DISK_FILE.test(name) && diskNumber(name) > own);
 }
 
 /** Removes the logs of writes of a member, except that of its present disk. The caller holds the member's lock. */
 export function removeOldWriteLogs(store: Store, config: MemberConfig): void {
-  const { dir } = store.member(config.name);
-  for (const name of namesIn(dir)) {
-    const path = join(dir, name);
-    if (isWriteLog(name) && path !== writeLogOf(store, config)) removeIfThere(path);
-  }
+  const own = writeLogOf(store, config);
+  removeWhere(store, config, (name, path) => isWriteLog(name) && path !== own);
 }
 
-async function answers(socket: string): Promise<boolean> {
-  const holder = await connectUnix(socket);
-  holder?.close();
-  return holder !== undefined;
+/** Removes the files in a member's directory for which this is true. */
+function removeWhere(store: Store, member: MemberConfig, isLeft: (name: string, path: string) => boolean): void {
+  const { dir } = store.member(member.name);
+  for (const name of namesIn(dir)) {
+    const path = join(dir, name);
+    if (isLeft(name, path)) removeIfThere(path);
+  }
 }
 
 async function deleteMember(store: Store, name: string): Promise<void> {
@@ -101,7 +95,7 @@ async function deleteMember(store: Store, name: string): Promise<void> {
   for (const socket of machineSockets(paths)) removeIfThere(socket);
   await store.withClaimLock(async () => {
     // Another process may have claimed the name meanwhile, or its holder removes it while it holds the claim.
-    if (!await answers(paths.socket)) removeIfThere(paths.socket);
+    if (!await isAnswered(paths.socket)) removeIfThere(paths.socket);
   });
   try {
     await Deno.remove(join(dir, "..")); // the cluster's directory, when this was its last member

@@ -98,19 +98,3 @@ export function membersOf(fault: Fault, members: readonly string[]): string[] {
   if (fault.spec.kind === "pause") return [fault.spec.member];
   return [...new Set(pairsOf(fault, members).flat())].filter((name) => name !== GATEWAY);
 }
-
-/** The names that a fault is asked for. */
-export function namesIn(spec: FaultSpec): string[] {
-  switch (spec.kind) {
-    case "partition":
-      return [...spec.sets?.flat() ?? [], ...spec.of ?? []];
-    case "hold":
-    case "flap":
-      return spec.sets.flat();
-    case "drop":
-    case "shape":
-      return [...spec.from ?? [], ...spec.to ?? []];
-    case "pause":
-      return [spec.member];
-  }
-}

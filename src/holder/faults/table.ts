@@ -9,7 +9,7 @@
 import { startLimit } from "../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import { faultText } from "../../core/fault_text.ts";
-import { checkFault, checkFaultTimes, type FaultWish, GATEWAY } from "../../core/faults.ts";
+import { checkFault, checkFaultTimes, type FaultWish, GATEWAY, namesOfFault } from "../../core/faults.ts";
 import { listed } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
@@ -23,7 +23,6 @@ import {
   type Fault,
   fixedPairs,
   membersOf,
-  namesIn,
   type PresentFault,
 } from "./pairs.ts";
 import { faultsIn } from "./stored.ts";
@@ -86,7 +85,7 @@ export class FaultTable {
   async begin({ spec: asked, forMs, seed: wish }: FaultWish): Promise<FaultReport> {
     const spec = checkFault(asked);
     checkFaultTimes({ forMs, seed: wish });
-    this.#checkNames(namesIn(spec));
+    this.#checkNames(namesOfFault(spec));
     if (this.#faults.size >= MAX_FAULTS) {
       throw new FleetboxError("conflict", `The group has ${MAX_FAULTS} faults, which is the most`, {
         hint: "End some of them: fleetbox heal",
@@ -110,7 +109,7 @@ export class FaultTable {
     log(`fault ${fault.id}: ${faultText(spec)}, seed ${seed}`);
     this.#apply();
     this.context.onChange(membersOf(fault, this.#names()));
-    return this.#report(entry);
+    return this.#reports([entry])[0];
   }
 
   /** Goes on with an earlier holder's. Those that have ended meanwhile are left out. {@link settle} follows for each member. */
@@ -150,13 +149,13 @@ export class FaultTable {
    */
   async heal(ids: readonly string[] = [...this.#faults.keys()]): Promise<FaultReport[]> {
     const ending = ids.map((id) => this.#require(id));
-    const reports = ending.map((entry) => this.#report(entry));
+    const reports = this.#reports(ending);
     await this.#finish(ending);
     return reports;
   }
 
   reports(): FaultReport[] {
-    return [...this.#faults.values()].map((entry) => this.#report(entry));
+    return this.#reports([...this.#faults.values()]);
   }
 
   /** The faults that a member is under, in words: the first of them, and how many there are. */
@@ -236,8 +235,9 @@ export class FaultTable {
   }
 
   #end(ending: readonly Entry[]): void {
+    const counts = this.context.network.faultCounts();
     for (const entry of ending) {
-      log(`fault ${entry.id}: ended; it did ${JSON.stringify(this.#countsOf(entry))}`);
+      log(`fault ${entry.id}: ended; it did ${JSON.stringify(countsOf(entry, counts))}`);
       entry.endLimit();
       entry.endTurns();
       this.#faults.delete(entry.id);
@@ -260,27 +260,17 @@ export class FaultTable {
     this.#told = all;
   }
 
-  #report(entry: Entry): FaultReport {
-    const { id, spec, seed, since, endsMs, isOn } = entry;
-    return {
-      id,
-      kind: spec.kind,
-      what: faultText(spec),
-      spec,
-      seed,
-      members: membersOf(entry, this.#names()),
-      since,
-      ...(endsMs === undefined ? {} : { left_ms: Math.max(0, Math.round(endsMs - performance.now())) }),
-      ...(isOn ? {} : { is_off: true }),
-      counts: this.#countsOf(entry),
-    };
-  }
-
-  /** Without what it has not done. */
-  #countsOf({ id, spec, beganMs }: Entry): Record<string, number> {
-    if (spec.kind === "pause") return { paused_ms: Math.round(performance.now() - beganMs) };
-    const counts = this.context.network.faultCounts().get(id);
-    return Object.fromEntries(Object.entries(counts ?? {}).filter(([, count]) => count > 0));
+  #reports(entries: readonly Entry[]): FaultReport[] {
+    const [names, counts, now] = [this.#names(), this.context.network.faultCounts(), performance.now()];
+    return entries.map((entry) => {
+      const { id, spec, seed, since, endsMs, isOn } = entry;
+      return {
+        ...{ id, kind: spec.kind, what: faultText(spec), spec, seed, members: membersOf(entry, names), since },
+        ...(endsMs === undefined ? {} : { left_ms: Math.max(0, Math.round(endsMs - now)) }),
+        ...(isOn ? {} : { is_off: true }),
+        counts: countsOf(entry, counts),
+      };
+    });
   }
 
   #checkNames(asked: readonly string[]): void {
@@ -317,6 +307,12 @@ export class FaultTable {
       if (!this.#faults.has(id)) return id;
     }
   }
+}
+
+/** Without what it has not done. */
+function countsOf({ id, spec, beganMs }: Timed, counts: ReadonlyMap<string, FaultCounts>): Record<string, number> {
+  if (spec.kind === "pause") return { paused_ms: Math.round(performance.now() - beganMs) };
+  return Object.fromEntries(Object.entries(counts.get(id) ?? {}).filter(([, count]) => count > 0));
 }
 
 function byFault({ id }: Fault): string {

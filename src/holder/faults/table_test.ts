@@ -1,7 +1,7 @@
 import * as assert from "#assert";
 import { until } from "../../../tests/support/processes.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
+import { type FaultCounts, type LinkConditions, NO_COUNTS } from "../../network/faults/conditions.ts";
 import { FaultTable, type FaultyMember } from "./table.ts";
 
 const code = (expected: string, message: RegExp) => (error: unknown) =>
@@ -62,17 +62,7 @@ Deno.test("faults: a partition is on its links until it is healed, and the switc
   const slow = await group.table.begin({ spec: { kind: "shape", from: ["a"], to: ["b"], shape: { delayMs: 5 } } });
   assert.deepEqual(group.calls, ["a b"]);
   assert.deepEqual(group.conditions.get("a b")!.cuts, [fault.id]);
-  group.counts.set(fault.id, {
-    frames: 3,
-    cut: 3,
-    held: 0,
-    lost: 0,
-    delayed: 0,
-    duplicated: 0,
-    reordered: 0,
-    corrupted: 0,
-    overLimit: 0,
-  });
+  group.counts.set(fault.id, { ...NO_COUNTS, frames: 3, cut: 3 });
   const [healed] = await group.table.heal([fault.id]);
   assert.deepEqual(healed.counts, { frames: 3, cut: 3 });
   assert.deepEqual([...group.conditions.keys()], ["a b"]);

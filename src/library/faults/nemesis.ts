@@ -1,6 +1,6 @@
 /** Faults by chance on a group in a test, until they are over or stopped. */
 
-import { runPlan, type RunResult } from "../../control/fault_run.ts";
+import { addCounts, runPlan, type RunResult } from "../../control/fault_run.ts";
 import type { FaultPlan } from "../../core/fault_plan.ts";
 import type { Store } from "../../store.ts";
 import type * as types from "../types.ts";
@@ -18,9 +18,7 @@ export class RunningNemesis implements types.Nemesis {
     this.#result = runPlan(store, plan, {
       via,
       signal: this.#stop.signal,
-      onEnd: ({ counts }) => {
-        for (const [what, count] of Object.entries(counts)) this.#counts[what] = (this.#counts[what] ?? 0) + count;
-      },
+      onEnd: ({ counts }) => addCounts(this.#counts, counts),
     }).finally(onOver);
     this.done = this.#result.then(() => {});
     this.done.catch(() => {}); // callers that await it get the error

@@ -4,7 +4,7 @@
  */
 
 import type { PartitionShape } from "../../core/faults.ts";
-import { randomStream } from "../../core/random.ts";
+import { randomStream, shuffled } from "../../core/random.ts";
 
 /**
  * The ordered pairs, from whom to whom, of which frames are dropped.
@@ -21,7 +21,7 @@ export function grudgePairs(
   seed: number,
   oneWay = false,
 ): [from: string, to: string][] {
-  const order = shuffled(names, seed);
+  const order = shuffled(randomStream(seed, "partition"), [...names].sort());
   const isCut = SHAPES[shape](order.length);
   return order.flatMap((from, i) =>
     order.flatMap((to, j): [string, string][] => i !== j && !(oneWay && i > j) && isCut(i, j) ? [[from, to]] : [])
@@ -47,14 +47,4 @@ const SHAPES: Record<PartitionShape, (count: number) => (i: number, j: number) =
 
 function isFirstHalf(index: number, count: number): boolean {
   return index < Math.floor(count / 2);
-}
-
-function shuffled(names: readonly string[], seed: number): string[] {
-  const order = [...names].sort();
-  const random = randomStream(seed, "partition");
-  for (let left = order.length; left > 1; left--) {
-    const at = random.below(left);
-    [order[left - 1], order[at]] = [order[at], order[left - 1]];
-  }
-  return order;
 }
