@@ -1,6 +1,6 @@
 /** A fault for people: the line when it begins, and what it has done. */
 
-import { timeText } from "../core/fault_text.ts";
+import { timeText } from "../core/faults/text.ts";
 import type { FaultReport } from "../wire.ts";
 
 /** What a fault does by chance, for which its seed is worth telling. */

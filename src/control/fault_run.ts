@@ -7,7 +7,7 @@
 
 import { pause } from "../core/deadline.ts";
 import { codeOf } from "../core/errors.ts";
-import type { FaultPlan, FaultStep } from "../core/fault_plan.ts";
+import type { FaultPlan, FaultStep } from "../core/faults/plan.ts";
 import { randomStream } from "../core/random.ts";
 import type { Store } from "../store.ts";
 import type { FaultReport } from "../wire.ts";

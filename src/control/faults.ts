@@ -6,7 +6,7 @@
  */
 
 import { FleetboxError } from "../core/errors.ts";
-import { faultText } from "../core/fault_text.ts";
+import { faultText } from "../core/faults/text.ts";
 import { type FaultSpec, type FaultWish, GATEWAY, namesOfFault } from "../core/faults.ts";
 import { listed } from "../core/names.ts";
 import { naturalOrder, type Store } from "../store.ts";

@@ -4,7 +4,7 @@ import { resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { imageReference } from "../core/image_reference.ts";
 import "./hints.ts";
-import { PACKAGES, TARGETS } from "../core/fault_plan.ts";
+import { PACKAGES, TARGETS } from "../core/faults/plan.ts";
 import { LOSS_MODES } from "../core/power_cut.ts";
 import { nearest } from "../core/nearest.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";

@@ -12,8 +12,8 @@ import {
   parsePlan,
   randomPlan,
   TARGETS,
-} from "../../core/fault_plan.ts";
-import { faultText, timeText } from "../../core/fault_text.ts";
+} from "../../core/faults/plan.ts";
+import { faultText, timeText } from "../../core/faults/text.ts";
 import { checkName } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
 import { naturalOrder, type Store } from "../../store.ts";

@@ -46,8 +46,13 @@ export class GroupFaults {
     return this.#table?.isPaused(name) ?? false;
   }
 
-  reports(): FaultReport[] {
-    return this.#table?.reports() ?? [];
+  /** The faults of a member's machine: what is saved of it must be free of them. */
+  onMachine(name: string): ReturnType<FaultTable["onMachine"]> {
+    return this.#table?.onMachine(name) ?? [];
+  }
+
+  async reports(): Promise<FaultReport[]> {
+    return await this.#table?.reports() ?? [];
   }
 
   of(name: string): ReturnType<FaultTable["of"]> {
@@ -67,17 +72,15 @@ export class GroupFaults {
   async #load(): Promise<FaultTable> {
     const { network, roster, hub, record } = this;
     await network.readyForFaults();
-    const { FaultTable } = await import("./table.ts");
+    const [{ FaultTable }, { MachineFaults }] = await Promise.all([
+      import("./table.ts"),
+      import("./machine/of_member.ts"),
+    ]);
     if (this.#isClosed) throw new FleetboxError("conflict", "The group has ended");
     if (this.#table) return this.#table;
     const table = new FaultTable({
       network,
-      members: () =>
-        [...roster.values()].map((member) => ({
-          name: member.name,
-          hold: (why) => member.pauses.hold(why),
-          release: () => member.pauses.release(),
-        })),
+      members: () => [...roster.values()].map((member) => MachineFaults.of(member)),
       onChange: (names) => {
         for (const name of names) {
           const member = roster.get(name);

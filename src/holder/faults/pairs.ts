@@ -5,7 +5,7 @@
  * or a shape without `from` or `to` means all members, also those that join later. The gateway is in a pair only where it is named.
  */
 
-import { type FaultSpec, GATEWAY, type LinkShape } from "../../core/faults.ts";
+import { type FaultSpec, GATEWAY, isOfMachine, type LinkShape } from "../../core/faults.ts";
 import type { LinkConditions } from "../../network/faults/conditions.ts";
 import { grudgePairs } from "../../network/faults/grudges.ts";
 import type { StoredFault } from "../../store/records.ts";
@@ -95,6 +95,6 @@ export function pairKey([from, to]: Pair): string {
 
 /** The members that a fault touches, for reports. */
 export function membersOf(fault: Fault, members: readonly string[]): string[] {
-  if (fault.spec.kind === "pause") return [fault.spec.member];
+  if (isOfMachine(fault.spec)) return [fault.spec.member];
   return [...new Set(pairsOf(fault, members).flat())].filter((name) => name !== GATEWAY);
 }

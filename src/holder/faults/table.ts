@@ -8,8 +8,17 @@
 
 import { startLimit } from "../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../core/errors.ts";
-import { faultText } from "../../core/fault_text.ts";
-import { checkFault, checkFaultTimes, type FaultWish, GATEWAY, namesOfFault } from "../../core/faults.ts";
+import { faultText } from "../../core/faults/text.ts";
+import {
+  checkFault,
+  checkFaultTimes,
+  type FaultWish,
+  GATEWAY,
+  isOfMachine,
+  type MachineFault,
+  type MachineFaultKind,
+  namesOfFault,
+} from "../../core/faults.ts";
 import { listed } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
@@ -25,7 +34,9 @@ import {
   membersOf,
   type PresentFault,
 } from "./pairs.ts";
+import type { FaultyMember } from "./machine/maker.ts";
 import { faultsIn } from "./stored.ts";
+import { Turns } from "./turns.ts";
 
 /** How many faults a group may have at once. */
 const MAX_FAULTS = 10_000;
@@ -38,15 +49,6 @@ export interface FaultyNetwork {
   setConditions(from: string, to: string, conditions: LinkConditions | undefined): void;
   faultCounts(): ReadonlyMap<string, FaultCounts>;
   forgetFault(id: string): void;
-}
-
-/** What the table needs of a member. */
-export interface FaultyMember {
-  readonly name: string;
-  /** Stops its virtual CPUs. @throws {FleetboxError} `conflict`: it does not run, or is paused for another reason */
-  hold(why: string): Promise<void>;
-  /** Lets them run again, unless they are paused for another reason. */
-  release(): Promise<void>;
 }
 
 interface TableContext {
@@ -71,6 +73,11 @@ interface Entry extends Timed, PresentFault {
 
 export class FaultTable {
   readonly #faults = new Map<string, Entry>();
+  /** Those of machines that are just beginning. */
+  readonly #beginning = new Set<Fault>();
+  /** What is done to the machines, by member and kind: one after the other. */
+  readonly #turns = new Turns();
+  #isClosed = false;
   /** What the switch was told of each pair. */
   #told = new Map<string, AllConditions>();
   /** The members that were counted then. */
@@ -104,12 +111,25 @@ export class FaultTable {
       ...(forMs === undefined ? {} : { endsMs: now + forMs }),
       ...(pairs ? { pairs } : {}),
     };
-    if (spec.kind === "pause") await this.#member(spec.member)!.hold(byFault(fault));
-    const entry = this.#enter(fault);
+    const entry = isOfMachine(spec) ? await this.#beginOnMachine({ ...fault, spec }) : this.#enter(fault);
     log(`fault ${fault.id}: ${faultText(spec)}, seed ${seed}`);
     this.#apply();
     this.context.onChange(membersOf(fault, this.#names()));
-    return this.#reports([entry])[0];
+    return (await this.#reports([entry]))[0];
+  }
+
+  async #beginOnMachine(fault: Timed & { spec: MachineFault }): Promise<Entry> {
+    const { spec: { kind, member } } = fault;
+    this.#beginning.add(fault);
+    try {
+      return await this.#turns.take(turnOf(fault.spec), async () => {
+        await this.#member(member)?.apply(kind, [...this.#onMachine(member, kind), fault]);
+        if (!this.#isClosed && this.#member(member)) return this.#enter(fault);
+        throw new FleetboxError("conflict", `"${member}" has ended meanwhile`);
+      });
+    } finally {
+      this.#beginning.delete(fault);
+    }
   }
 
   /** Goes on with an earlier holder's. Those that have ended meanwhile are left out. {@link settle} follows for each member. */
@@ -126,36 +146,46 @@ export class FaultTable {
     this.#apply();
   }
 
-  /** Pauses a member again that was adopted, when a fault pauses it. A failure is in the log, and ends the fault. */
+  /** Makes the faults of a machine again, when it was adopted. A failure is in the log, and ends the fault. */
   async settle(name: string): Promise<void> {
-    for (const pause of this.#pausesOf(name)) {
+    const all = this.#onMachine(name);
+    await Promise.all([...Map.groupBy(all, ({ spec }) => spec.kind)].map(async ([kind, faults]) => {
       try {
-        await this.#member(name)?.hold(byFault(pause));
+        await this.#turns.take(turnOf(faults[0].spec), async () => {
+          await this.#member(name)?.apply(kind, this.#onMachine(name, kind));
+        });
       } catch (thrown) {
-        log(`fault ${pause.id}: ${name} cannot be paused again: ${messageOf(thrown)}`);
-        this.#end([pause]);
+        log(`faults ${listed(faults.map(({ id }) => id))}: cannot be made again: ${messageOf(thrown)}`);
+        this.#end(faults.filter(({ id }) => this.#faults.has(id)));
       }
-    }
+    }));
   }
 
   /** Whether a member is to stand still. */
   isPaused(name: string): boolean {
-    return this.#pausesOf(name).length > 0;
+    return this.#onMachine(name, "pause").length > 0;
+  }
+
+  /** The faults of a member's machine, those that are just beginning among them. */
+  onMachine(name: string): { id: string; what: string }[] {
+    return [...this.#onMachine(name), ...[...this.#beginning].filter(({ spec }) => isOn(spec, name))]
+      .map(({ id, spec }) => ({ id, what: faultText(spec) }));
   }
 
   /**
    * Ends faults: these, or all.
-   * @throws {FleetboxError} `not-found`: there is none of that id
+   * @throws {FleetboxError} `not-found`: there is none of that id; `failed`: they have ended, and a machine is not as it was before
    */
   async heal(ids: readonly string[] = [...this.#faults.keys()]): Promise<FaultReport[]> {
     const ending = ids.map((id) => this.#require(id));
-    const reports = this.#reports(ending);
-    await this.#finish(ending);
-    return reports;
+    const reports = await this.#reports(ending);
+    const failures = await this.#finish(ending);
+    if (failures.length === 0) return reports;
+    throw new FleetboxError("failed", failures.join("; "), { hint: "Its power can be cut: fleetbox stop --force" });
   }
 
-  reports(): FaultReport[] {
-    return this.#reports([...this.#faults.values()]);
+  async reports(): Promise<FaultReport[]> {
+    return await this.#reports([...this.#faults.values()]);
   }
 
   /** The faults that a member is under, in words: the first of them, and how many there are. */
@@ -182,13 +212,14 @@ export class FaultTable {
   rosterChanged(): void {
     const names = this.#names();
     if (this.#faults.size === 0 || names.join() === this.#roster) return;
-    const gone = [...this.#faults.values()].filter(({ spec }) => spec.kind === "pause" && !names.includes(spec.member));
+    const gone = [...this.#faults.values()].filter(({ spec }) => isOfMachine(spec) && !names.includes(spec.member));
     if (gone.length > 0) this.#end(gone);
     else this.#apply();
   }
 
   /** The group has ended. */
   close(): void {
+    this.#isClosed = true;
     for (const entry of this.#faults.values()) {
       entry.endLimit();
       entry.endTurns();
@@ -216,28 +247,36 @@ export class FaultTable {
     entry.endTurns = () => clearTimeout(timer);
   }
 
-  /** Ends faults, and what they stand for. A machine that cannot go on is in the log. */
-  async #finish(ending: readonly Entry[]): Promise<void> {
+  /** Ends faults, and what they do to machines. @returns what could not be undone: it is in the log, too */
+  async #finish(ending: readonly Entry[]): Promise<string[]> {
     const present = ending.filter(({ id }) => this.#faults.has(id));
-    if (present.length === 0) return;
+    if (present.length === 0) return [];
     const names = this.#names();
     const concerned = new Set(present.flatMap((entry) => membersOf(entry, names)));
     this.#end(present);
-    await Promise.all(present.map(async ({ id, spec }) => {
-      if (spec.kind !== "pause" || this.isPaused(spec.member)) return;
+    const specs = present.map(({ spec }) => spec).filter(isOfMachine);
+    const changed = Map.groupBy(specs, turnOf);
+    const failures: string[] = [];
+    await Promise.all([...changed.values()].map(async ([spec]) => {
+      const { member, kind } = spec;
       try {
-        await this.#member(spec.member)?.release();
+        await this.#turns.take(turnOf(spec), async () => {
+          await this.#member(member)?.apply(kind, this.#onMachine(member, kind));
+        });
       } catch (thrown) {
-        log(`fault ${id}: ${spec.member} does not go on: ${messageOf(thrown)}`);
+        const failure = `${member} is not as it was before the fault (${faultText(spec)}): ${messageOf(thrown)}`;
+        log(failure);
+        failures.push(failure);
       }
     }));
     this.context.onChange([...concerned]);
+    return failures;
   }
 
   #end(ending: readonly Entry[]): void {
     const counts = this.context.network.faultCounts();
     for (const entry of ending) {
-      log(`fault ${entry.id}: ended; it did ${JSON.stringify(countsOf(entry, counts))}`);
+      log(`fault ${entry.id}: ended; it did ${JSON.stringify(linkCounts(entry, counts))}`);
       entry.endLimit();
       entry.endTurns();
       this.#faults.delete(entry.id);
@@ -260,17 +299,28 @@ export class FaultTable {
     this.#told = all;
   }
 
-  #reports(entries: readonly Entry[]): FaultReport[] {
+  async #reports(entries: readonly Entry[]): Promise<FaultReport[]> {
     const [names, counts, now] = [this.#names(), this.context.network.faultCounts(), performance.now()];
-    return entries.map((entry) => {
+    return await Promise.all(entries.map(async (entry) => {
       const { id, spec, seed, since, endsMs, isOn } = entry;
       return {
         ...{ id, kind: spec.kind, what: faultText(spec), spec, seed, members: membersOf(entry, names), since },
         ...(endsMs === undefined ? {} : { left_ms: Math.max(0, Math.round(endsMs - now)) }),
         ...(isOn ? {} : { is_off: true }),
-        counts: countsOf(entry, counts),
+        counts: isOfMachine(spec) ? await this.#machineCounts(entry, spec) : linkCounts(entry, counts),
       };
-    });
+    }));
+  }
+
+  /** A machine that does not tell has no counts. */
+  async #machineCounts({ id, beganMs }: Entry, { kind, member }: MachineFault): Promise<Record<string, number>> {
+    if (kind === "pause") return { paused_ms: Math.round(performance.now() - beganMs) };
+    try {
+      return await this.#member(member)?.counts(kind, id) ?? {};
+    } catch (thrown) {
+      log(`fault ${id}: ${member} does not tell what it has done: ${messageOf(thrown)}`);
+      return {};
+    }
   }
 
   #checkNames(asked: readonly string[]): void {
@@ -288,8 +338,10 @@ export class FaultTable {
     throw new FleetboxError("not-found", `There is no fault "${id}"`, { hint: "List them: fleetbox fault ls" });
   }
 
-  #pausesOf(name: string): Entry[] {
-    return [...this.#faults.values()].filter(({ spec }) => spec.kind === "pause" && spec.member === name);
+  #onMachine(name: string, kind?: MachineFaultKind): (Entry & { spec: MachineFault })[] {
+    return [...this.#faults.values()].filter((entry): entry is Entry & { spec: MachineFault } =>
+      isOn(entry.spec, name) && (kind === undefined || entry.spec.kind === kind)
+    );
   }
 
   #member(name: string): FaultyMember | undefined {
@@ -309,12 +361,17 @@ export class FaultTable {
   }
 }
 
-/** Without what it has not done. */
-function countsOf({ id, spec, beganMs }: Timed, counts: ReadonlyMap<string, FaultCounts>): Record<string, number> {
-  if (spec.kind === "pause") return { paused_ms: Math.round(performance.now() - beganMs) };
-  return Object.fromEntries(Object.entries(counts.get(id) ?? {}).filter(([, count]) => count > 0));
+/** Whether a fault is one of this member's machine. */
+function isOn(spec: Fault["spec"], name: string): boolean {
+  return isOfMachine(spec) && spec.member === name;
 }
 
-function byFault({ id }: Fault): string {
-  return `by the fault ${id}`;
+/** What is done to a machine because of its faults of one kind is done one after the other. */
+function turnOf({ member, kind }: MachineFault): string {
+  return `${member} ${kind}`;
+}
+
+/** Without what it has not done. */
+function linkCounts({ id }: Fault, counts: ReadonlyMap<string, FaultCounts>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts.get(id) ?? {}).filter(([, count]) => count > 0));
 }

@@ -56,7 +56,7 @@ export interface MemberContext {
   /** The guest powered itself off: the member leaves the group. */
   onPowerOff(member: Member): void;
   /** The faults of the group. */
-  faults(): Pick<GroupFaults, "of" | "isPaused">;
+  faults(): Pick<GroupFaults, "of" | "isPaused" | "onMachine">;
 }
 
 /** How long a hypervisor may take to answer before it is reported as silent. */

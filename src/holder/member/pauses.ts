@@ -55,6 +55,7 @@ export class Pauses {
     if (now.kind !== "running" || now.run !== run) {
       throw new FleetboxError("conflict", `Cannot save "${name}": it does not run any more`);
     }
+    checkFree(this.member);
     const failure: WireError = { code: "conflict", message: "paused: it is being saved", causes: [] };
     phases.to({ kind: "paused", pause: { reason: "checkpoint", failure }, run, from: now });
     onHeld();
@@ -122,4 +123,13 @@ export class Pauses {
   #isPaused(what: string, { message, hint }: WireError): FleetboxError {
     return new FleetboxError("conflict", `Cannot ${what} "${this.member.name}": it is ${message}`, { hint });
   }
+}
+
+/** What is saved of a machine would be under its faults for ever. @throws {FleetboxError} `conflict`: it is under one */
+export function checkFree({ name, context }: Member): void {
+  const [fault] = context.faults().onMachine(name);
+  if (fault === undefined) return;
+  throw new FleetboxError("conflict", `Cannot save "${name}": it is under the fault ${fault.id} (${fault.what})`, {
+    hint: `End it first: fleetbox heal ${fault.id}`,
+  });
 }

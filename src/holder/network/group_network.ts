@@ -9,7 +9,7 @@
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { pause, settles } from "../../core/deadline.ts";
 import type { Driver, Gateway, GatewaySpec } from "../../vmm/contract.ts";
-import { GATEWAY } from "../../core/gateway_name.ts";
+import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
 import type { GatewayRules } from "../../network/guard.ts";
 import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";

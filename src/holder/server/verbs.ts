@@ -55,7 +55,7 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
     await group.saves.suspend(members);
   },
   fault: ({ group }, { spec, for_ms: forMs, seed }) => group.faults.begin({ spec, forMs, seed }),
-  faults: ({ group }) => faultsOf(group, group.faults.reports()),
+  faults: async ({ group }) => faultsOf(group, await group.faults.reports()),
   heal: async ({ group }, { ids }) => faultsOf(group, await group.faults.heal(ids && checkIds(ids))),
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),

@@ -12,6 +12,7 @@ import type { MachineRun } from "../member/machine_run.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import { type FrozenDisk, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
+import { checkFree } from "../member/pauses.ts";
 
 /** A member that is to be saved. */
 interface Part {
@@ -89,6 +90,7 @@ async function moveWithLogs(parts: readonly Part[]): Promise<void> {
 
 function runningOf(member: Member): MachineRun {
   const { now } = member.phases;
+  checkFree(member);
   if (now.kind === "running" && !now.problem) return now.run;
   const found = now.kind === "running" ? "its cloud-init failed" : `it is ${now.kind}`;
   throw new FleetboxError("conflict", `Cannot save "${member.name}": ${found}, expected running`, {

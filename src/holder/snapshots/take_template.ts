@@ -14,6 +14,7 @@ import type { Machine } from "../../vmm/contract.ts";
 import type { Member } from "../member/member.ts";
 import type { Prepared } from "../member/prepare.ts";
 import { type FrozenDisk, prepareFreeze, removeOldDisks } from "../member/freeze.ts";
+import { checkFree } from "../member/pauses.ts";
 import { describe, log } from "../log.ts";
 import type { NextTemplate } from "./warm_start.ts";
 
@@ -95,6 +96,7 @@ async function save(
 ): Promise<void> {
   const { paths } = member;
   const files = snapshotFilesIn(making);
+  checkFree(member);
   await machine.pause();
   try {
     const { devices, memory } = files;

@@ -3,7 +3,7 @@
 import { beginFault, healFaults, listFaults } from "../../control/faults.ts";
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { checkFault, type FaultSpec, GATEWAY, PARTITION_SHAPES, type PartitionShape } from "../../core/faults.ts";
-import { randomPlan } from "../../core/fault_plan.ts";
+import { randomPlan } from "../../core/faults/plan.ts";
 import { newSeed } from "../../core/random.ts";
 import type { Store } from "../../store.ts";
 import type { FaultReport } from "../../wire.ts";

@@ -1,7 +1,7 @@
 /** Faults by chance on a group in a test, until they are over or stopped. */
 
 import { addCounts, runPlan, type RunResult } from "../../control/fault_run.ts";
-import type { FaultPlan } from "../../core/fault_plan.ts";
+import type { FaultPlan } from "../../core/faults/plan.ts";
 import type { Store } from "../../store.ts";
 import type * as types from "../types.ts";
 

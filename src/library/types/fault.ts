@@ -1,6 +1,6 @@
 /** Networks that misbehave, and machines that hang: faults, as a test makes and ends them. */
 
-import type { FaultPackage, FaultTargets } from "../../core/fault_plan.ts";
+import type { FaultPackage, FaultTargets } from "../../core/faults/plan.ts";
 import type { LinkShape, PartitionShape } from "../../core/faults.ts";
 import type { Vm } from "./vm.ts";
 

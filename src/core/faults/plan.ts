@@ -6,9 +6,10 @@
  * schema.
  */
 
-import { FleetboxError, messageOf } from "./errors.ts";
-import { bad, checkFault, checkFaultTimes, type FaultSpec, MAX_MS, only, type PartitionShape } from "./faults.ts";
-import { type Random, randomStream, shuffled } from "./random.ts";
+import { FleetboxError, messageOf } from "../errors.ts";
+import { checkFault, checkFaultTimes, type FaultSpec, type PartitionShape } from "../faults.ts";
+import { bad, MAX_MS, only } from "./values.ts";
+import { type Random, randomStream, shuffled } from "../random.ts";
 
 export const PLAN_VERSION = 1;
 

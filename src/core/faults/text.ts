@@ -1,6 +1,6 @@
 /** A fault in words, in one line, for `fault ls`, events and logs. */
 
-import type { FaultSpec, LinkShape } from "./faults.ts";
+import type { FaultSpec, LinkShape } from "../faults.ts";
 
 /** `cuts off a, b from c`, `a to b: delay 50 ms ± 10 ms, loss 1 %`, … */
 export function faultText(spec: FaultSpec): string {

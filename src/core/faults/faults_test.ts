@@ -1,7 +1,7 @@
 import * as assert from "#assert";
-import { FleetboxError } from "./errors.ts";
-import { faultText } from "./fault_text.ts";
-import { checkFault, checkFaultTimes, type FaultSpec } from "./faults.ts";
+import { FleetboxError } from "../errors.ts";
+import { faultText } from "./text.ts";
+import { checkFault, checkFaultTimes, type FaultSpec } from "../faults.ts";
 
 const misuse = (message: RegExp) => (error: unknown) =>
   error instanceof FleetboxError && error.code === "misuse" && message.test(error.message);

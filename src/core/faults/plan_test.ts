@@ -1,6 +1,6 @@
 import * as assert from "#assert";
-import { FleetboxError } from "./errors.ts";
-import { checkPlan, type FaultPlan, PACKAGES, parsePlan, randomPlan, TARGETS } from "./fault_plan.ts";
+import { FleetboxError } from "../errors.ts";
+import { checkPlan, type FaultPlan, PACKAGES, parsePlan, randomPlan, TARGETS } from "./plan.ts";
 
 const misuse = (message: RegExp) => (error: unknown) =>
   error instanceof FleetboxError && error.code === "misuse" && message.test(error.message);

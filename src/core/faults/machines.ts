@@ -1,0 +1,25 @@
+/** Faults of machines, as they are asked for, and their checks. Each is of one member. */
+
+import { isName } from "../names.ts";
+import { bad, only } from "./values.ts";
+
+/** The virtual CPUs of a member stand still. */
+export interface PauseFault {
+  kind: "pause";
+  member: string;
+}
+
+export type MachineFault = PauseFault;
+export type MachineFaultKind = MachineFault["kind"];
+
+/** By kind; each throws {FleetboxError} `misuse`. */
+export const MACHINE_CHECKS: Record<MachineFaultKind, (spec: Record<string, unknown>) => void> = {
+  pause(spec) {
+    only(spec, ["kind", "member"]);
+    member(spec);
+  },
+};
+
+function member(spec: Record<string, unknown>): void {
+  if (!isName(spec.member)) bad("member", spec.member, "a member's name");
+}

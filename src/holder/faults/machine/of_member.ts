@@ -1,0 +1,38 @@
+/** The faults of one member's machine: what makes each kind is loaded with the first one of it. */
+
+import type { MachineFaultKind } from "../../../core/faults.ts";
+import type { Member } from "../../member/member.ts";
+import type { FaultMaker, FaultyMember, MachineFaultEntry } from "./maker.ts";
+
+const MAKERS: { [Kind in MachineFaultKind]: (member: Member) => Promise<FaultMaker> } = {
+  pause: async (member) => new (await import("./pause.ts")).PauseMaker(member.pauses),
+};
+
+/** By member; what has left its group is forgotten. */
+const all = new WeakMap<Member, MachineFaults>();
+
+export class MachineFaults implements FaultyMember {
+  readonly #makers = new Map<MachineFaultKind, FaultMaker>();
+
+  private constructor(private readonly member: Member) {}
+
+  static of(member: Member): MachineFaults {
+    let faults = all.get(member);
+    if (!faults) all.set(member, faults = new MachineFaults(member));
+    return faults;
+  }
+
+  get name(): string {
+    return this.member.name;
+  }
+
+  async apply(kind: MachineFaultKind, faults: readonly MachineFaultEntry[]): Promise<void> {
+    let maker = this.#makers.get(kind);
+    if (!maker) this.#makers.set(kind, maker = await MAKERS[kind](this.member));
+    await maker.apply(faults);
+  }
+
+  async counts(kind: MachineFaultKind, id: string): Promise<Record<string, number>> {
+    return await this.#makers.get(kind)?.counts?.(id) ?? {};
+  }
+}

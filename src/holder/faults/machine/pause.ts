@@ -1,0 +1,14 @@
+/** The virtual CPUs of a machine stand still as long as any fault wants that. */
+
+import type { PauseFault } from "../../../core/faults/machines.ts";
+import type { Pauses } from "../../member/pauses.ts";
+import type { FaultMaker, MachineFaultEntry } from "./maker.ts";
+
+export class PauseMaker implements FaultMaker<PauseFault> {
+  constructor(private readonly pauses: Pick<Pauses, "hold" | "release">) {}
+
+  async apply([first]: readonly MachineFaultEntry<PauseFault>[]): Promise<void> {
+    if (first) await this.pauses.hold(`by the fault ${first.id}`);
+    else await this.pauses.release();
+  }
+}
