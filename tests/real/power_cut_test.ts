@@ -126,22 +126,16 @@ test(
     await using box = await sandbox({ storeKiB: 256 * 1024, limitMs: 400_000 });
     await box.up("a", "--log-writes");
     await prepareWriter(box, "a");
-    const ballast = `${box.home}/ballast`;
-    const df = new Deno.Command("df", { args: ["-Pk", box.home] });
-    const freeKiB = async () =>
-      Number(new TextDecoder().decode((await df.output()).stdout).split("\n")[1].split(/\s+/)[3]);
-    {
-      using file = Deno.openSync(ballast, { create: true, write: true });
-      const piece = new Uint8Array(1024 * 1024).fill(1);
-      while (await freeKiB() > 6 * 1024) file.writeSync(piece);
-    }
     const line =
       "head -c 8000000 /dev/urandom > /dev/shm/data; cp /dev/shm/data big; sync; sha256sum big > sum; sync; echo $? > code";
     const begun = guest(box, "a", `setsid sh -c '${line}' < /dev/null > /dev/null 2>&1 &`);
-    await until("a is paused", async () => (await box.status("a"))?.stage === "paused", 300_000);
-    const lose = ["stop", "a", "--force", "--lose-unflushed", "all"];
-    await box.fails(1, /its log of writes has a gap, because a write failed/, ...lose);
-    Deno.removeSync(ballast);
+    {
+      // Whatever becomes free meanwhile is taken at once: else the log could start over too soon.
+      using _full = fill(`${box.home}/ballast`);
+      await until("a is paused", async () => (await box.status("a"))?.stage === "paused", 300_000);
+      const lose = ["stop", "a", "--force", "--lose-unflushed", "all"];
+      await box.fails(1, /its log of writes has a gap, because a write failed/, ...lose);
+    }
     await until("it starts over", () => /starts over: a write had failed/.test(box.holderLog("a")), 60_000);
     await guestOk(box, "a", "until [ -e code ]; do sleep 0.2; done");
     await begun;
@@ -154,3 +148,23 @@ test(
   },
   { ignore: !MAY_MOUNT },
 );
+
+/** Fills a file system, and keeps it full until it goes out of scope. */
+function fill(path: string): Disposable {
+  const file = Deno.openSync(path, { create: true, write: true });
+  const piece = new Uint8Array(64 * 1024).fill(1);
+  const write = () => {
+    try {
+      for (;;) file.writeSync(piece);
+    } catch { /* it is full */ }
+  };
+  write();
+  const timer = setInterval(write, 10);
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      file.close();
+      Deno.removeSync(path);
+    },
+  };
+}

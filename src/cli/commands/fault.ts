@@ -1,14 +1,8 @@
 /** `fleetbox fault`: networks that misbehave. Each subcommand begins one fault; `ls` shows all. */
 
-import { beginFault, listFaults } from "../../control/faults.ts";
+import { listFaults } from "../../control/faults.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import {
-  DISTRIBUTIONS,
-  type FaultSpec,
-  type LinkShape,
-  PARTITION_SHAPES,
-  type PartitionShape,
-} from "../../core/faults.ts";
+import { DISTRIBUTIONS, type LinkShape, PARTITION_SHAPES, type PartitionShape } from "../../core/faults.ts";
 import { clip } from "../../core/bytes.ts";
 import { checkName } from "../../core/names.ts";
 import { ageText, parseDurationMs } from "../arguments/duration.ts";
@@ -17,26 +11,17 @@ import {
   parseProbabilities,
   parseProbability,
   parseRate,
-  parseSeed,
   parseSet,
   parseWhole,
 } from "../arguments/fault_arguments.ts";
 import { Command } from "../arguments/parser.ts";
 import { randomCommand, runCommand } from "./fault_plans.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
-import { adoptAndTell } from "../adopt_and_tell.ts";
-import { begunText, countsText } from "../fault_view.ts";
+import { openStore } from "../arguments/store_access.ts";
+import { begin, type Common, common } from "../fault_begin.ts";
+import { countsText } from "../fault_view.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { say, sayJson, terminalWidth, warn } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
-
-/** The options that every fault has. */
-interface Common {
-  for?: string;
-  seed?: string;
-  via?: string;
-  json?: boolean;
-}
 
 const EXAMPLES = `
 Examples:
@@ -72,14 +57,6 @@ ends; not until this command ends. Faults add up. Its counts tell what it has do
 "gateway" stands for the way to the host and beyond: SSH from the host goes on working unless it is named.
 ${EXAMPLES}`,
   );
-}
-
-function common(command: Command): Command {
-  return command
-    .option("--for <duration>", "how long it lasts (default: until it is healed)")
-    .option("--seed <number>", "of its random numbers (default: a random one, which is printed)")
-    .option("--via <name>", "a member of the group, where no other option names one")
-    .option("--json", "one JSON object");
 }
 
 function partitionCommand(): Command {
@@ -283,20 +260,6 @@ function both(one: string, other: string): FleetboxError {
 
 function alone(option: string, needs: string): FleetboxError {
   return new FleetboxError("misuse", `${option} has no effect without ${needs}`);
-}
-
-async function begin(spec: FaultSpec, flags: Common): Promise<void> {
-  const store = openStore();
-  const forMs = flags.for === undefined ? undefined : parseDurationMs(flags.for, "--for");
-  const seed = flags.seed === undefined ? undefined : parseSeed(flags.seed);
-  const via = flags.via === undefined ? undefined : checkName(flags.via);
-  if (via !== undefined) {
-    await requireMember(store, via);
-    await adoptAndTell(store, [via]);
-  }
-  const fault = await beginFault(store, { spec, forMs, seed }, via);
-  if (flags.json) sayJson({ event: "fault", ...fault });
-  else say(begunText(fault));
 }
 
 function listCommand(): Command {
