@@ -60,7 +60,7 @@ test("pause and resume: ls says it, a second pause is another fault, stop shuts 
   const ls = (await box.ok("ls")).stdout;
   assert.match(ls, /^a +running \(paused\) /m);
   assert.match(ls, /^a: paused: by the fault f\w+\n {2}try: Let it go on: fleetbox resume a$/m);
-  await box.fails(1, /Cannot save "a": .*paused/, "checkpoint", "a,b", "--as", "s");
+  await box.fails(1, /Cannot save "a": it is under the fault f\w+ \(pause: a\)/, "checkpoint", "a,b", "--as", "s");
   await box.ok("pause", "a", "--for", "1h");
   assert.match((await box.ok("resume", "a")).stdout, /^a: goes on \(paused for [\d.]+m?s\)$/m);
   assert.match((await box.ok("ls")).stdout, /^a +running +10/m);
