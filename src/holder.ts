@@ -67,6 +67,7 @@ export async function runHolder(argument: string): Promise<number> {
         const reply = serve(group, name, conn).finally(() => replies.delete(reply));
         replies.add(reply);
       },
+      onSqueeze: async (machines) => await guardian?.toContinue(machines),
     });
     group = bound.group = prepared.group;
     await group.claim(prepared.recovery);

@@ -33,9 +33,16 @@ const DONE: Record<string, string> = {
   overLimit: "over the limit",
 };
 
+/** Of a machine that got a part of the time only. */
+function stoodText({ stopped_ms = 0, squeezed_ms = 0 }: Record<string, number>): string {
+  const text = (ms: number) => timeText(Math.round(ms / 100) * 100);
+  return `stood still for ${text(stopped_ms)} of ${text(squeezed_ms)}`;
+}
+
 /** `12 cut of 40`: frames; `nothing yet`: a fault that hit nothing proves nothing. */
 export function countsText({ counts, spec }: FaultReport): string {
   if (spec.kind === "pause") return `paused for ${timeText(Math.round((counts.paused_ms ?? 0) / 100) * 100)}`;
+  if (spec.kind === "cpu") return stoodText(counts);
   const { frames = 0, ...rest } = counts;
   const done = Object.entries(DONE).filter(([key]) => rest[key] > 0).map(([key, word]) => `${rest[key]} ${word}`);
   if (done.length === 0) return frames > 0 ? `nothing of ${frames}` : "nothing yet";

@@ -29,6 +29,7 @@ const ALLOWED: Record<string, [lines: number, why: string]> = {
   "src/network/faults/delay_line.ts": [1, "the delay of frames, which is a fault's"],
   "src/vmm/qemu/dry_run.ts": [1, "looks at the processor time again"],
   "src/vmm/qemu/stop.ts": [1, "presses the power button again"],
+  "src/vmm/qemu/throttle.ts": [1, "the turns in which a process runs and stands still"],
 };
 
 Deno.test("limits: no time limit is a plain timer, which would count the time in which the host stood still", () => {

@@ -33,16 +33,30 @@ const WITHIN_S = 60;
 const LEAVE_MS = 2_000;
 
 const FAREWELL = "farewell";
+/** Then the machines that may stand still when the holder is killed: `PID:START PID:START`, as Linux tells start times. */
+const CONTINUE = "continue";
 /**
  * The command to become, quoted for a shell, and the path of its log: in the environment, so that a search for holders
  * in the list of processes finds holders only.
  */
 const COMMAND_VARIABLE = "FLEETBOX_GUARDIAN_COMMAND";
 const LOG_VARIABLE = "FLEETBOX_GUARDIAN_LOG";
-const SCRIPT = `
-while read -r word; do
-  if [ "$word" = ${FAREWELL} ]; then exit 0; fi
+/** @internal */
+export const SCRIPT = `
+machines=
+while read -r word rest; do
+  case "$word" in
+    ${FAREWELL}) exit 0 ;;
+    ${CONTINUE}) machines=$rest ;;
+  esac
 done
+for machine in $machines; do
+  pid=$\{machine%%:*}
+  if read -r stat <"/proc/$pid/stat"; then
+    set -- $\{stat##*") "}
+    if [ "$\{20}" = "$\{machine#*:}" ]; then kill -CONT "$pid"; fi
+  fi
+done 2>/dev/null
 if true 2>>"$${LOG_VARIABLE}"; then exec 2>>"$${LOG_VARIABLE}"; fi
 eval "set -- $${COMMAND_VARIABLE}"
 unset ${LOG_VARIABLE} ${COMMAND_VARIABLE}
@@ -128,6 +142,7 @@ export class Guardian {
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #deaths: number[] = [];
   #isOver = false;
+  #machines: readonly ProcessIdentity[] = [];
   readonly #shell = which("dash") ?? "/bin/sh"; // dash is smaller
   readonly #command: string;
 
@@ -161,8 +176,18 @@ export class Guardian {
     this.#child = child;
     this.#writer = child.stdin.getWriter();
     this.#writer.closed.catch(() => {}); // it died: its status reports that
+    if (this.#machines.length > 0) void this.toContinue(this.#machines);
     onChange(identify(child.pid));
     void child.status.then(() => this.#onEnd(child));
+  }
+
+  /** Machines that may stand still when this process is killed: they are continued at once. Resolves when that is told. */
+  async toContinue(machines: readonly ProcessIdentity[]): Promise<void> {
+    this.#machines = machines;
+    const list = machines.map(({ pid, startTime }) => ` ${pid}:${startTime}`).join("");
+    try {
+      await this.#writer?.write(new TextEncoder().encode(`${CONTINUE}${list}\n`));
+    } catch { /* it has just been killed: the next one is told */ }
   }
 
   /** The group ends in order. Resolves when the guardian has left. */

@@ -1,5 +1,7 @@
 import * as assert from "#assert";
-import { comebackFromEnvironment, isTooMany, recentDeaths } from "./guardian.ts";
+import { standsStill, until } from "../../tests/support/processes.ts";
+import { identify } from "../system/process.ts";
+import { comebackFromEnvironment, isTooMany, recentDeaths, SCRIPT } from "./guardian.ts";
 
 Deno.test("three deaths within a minute are too many, three within a longer time are not", () => {
   assert.equal(isTooMany([100, 110], 110), false);
@@ -20,4 +22,40 @@ Deno.test("what no guardian has handed on is refused", () => {
     Deno.env.set("FLEETBOX_GUARDIAN", text);
     assert.throws(() => comebackFromEnvironment(0), /Bad FLEETBOX_GUARDIAN/, text);
   }
+});
+
+/** A process that stands still. */
+async function still() {
+  const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  child.kill("SIGSTOP");
+  await until("it stands still", () => standsStill(child));
+  return Object.assign(child, {
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.status;
+    },
+  });
+}
+
+Deno.test({
+  name: "a guardian continues the machines of which it was told last, and no process that has only got the id of one",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using one = await still();
+    await using other = await still();
+    await using earlier = await still();
+    const start = ({ pid }: { pid: number }) => identify(pid)!.startTime;
+    const shell = new Deno.Command("/bin/sh", {
+      args: ["-c", SCRIPT],
+      env: { FLEETBOX_GUARDIAN_COMMAND: "true", FLEETBOX_GUARDIAN_LOG: "/dev/null", machines: `${other.pid}:1` },
+      stdin: "piped",
+    }).spawn();
+    const pipe = shell.stdin.getWriter();
+    const tell = (line: string) => pipe.write(new TextEncoder().encode(`${line}\n`));
+    await tell(`continue ${earlier.pid}:${start(earlier)}`);
+    await tell(`continue 999999999:7 ${other.pid}:1 ${one.pid}:${start(one)}`);
+    await pipe.close();
+    assert.equal((await shell.status).code, 0);
+    assert.deepEqual([one, other, earlier].map(standsStill), [false, true, true]);
+  },
 });

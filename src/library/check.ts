@@ -4,6 +4,7 @@ import { resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { imageReference } from "../core/image_reference.ts";
 import "./hints.ts";
+import { SHARES } from "../core/faults/cpu.ts";
 import { PACKAGES, TARGETS } from "../core/faults/plan.ts";
 import { LOSS_MODES } from "../core/power_cut.ts";
 import { nearest } from "../core/nearest.ts";
@@ -78,6 +79,7 @@ const MACHINE = {
   bootTimeoutMs: number(1, 24 * 3600 * 1000),
   signal,
 };
+const FAULT = { forMs: number(1, 24 * 3600 * 1000), seed: number(0, 2 ** 32 - 1, true) };
 const PROCESS = { env: record, cwd: text, signal };
 
 /** The options of each call, by name. */
@@ -107,7 +109,8 @@ const CALLS = {
     seed: number(0, 2 ** 32 - 1, true),
     of: (value: unknown) => Array.isArray(value) && value.length > 0 ? undefined : "a list of machines",
   },
-  pause: { forMs: number(1, 24 * 3600 * 1000), seed: number(0, 2 ** 32 - 1, true) },
+  pause: FAULT,
+  throttle: { ...FAULT, share: number(SHARES.min, SHARES.max) },
   openCheckpoint: { store: text },
   fork: {
     publish: ports,

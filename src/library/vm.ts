@@ -174,12 +174,17 @@ export class Machine implements types.Vm {
   }
 
   async pause(options?: types.FaultOptions): Promise<types.Fault> {
+    return await this.#faults().pause(this, checked("pause", this.#call("pause"), options));
+  }
+
+  async throttle(options: types.FaultOptions & { share: number }): Promise<types.Fault> {
+    return await this.#faults().throttle(this, checked("throttle", this.#call("throttle"), options));
+  }
+
+  #faults(): GroupFaults {
     const { store } = this.#group;
     const via = () => this.storeName;
-    return await new GroupFaults({ store, storeName: via, via, all: () => [this.storeName] }).pause(
-      this,
-      checked("pause", this.#call("pause"), options),
-    );
+    return new GroupFaults({ store, storeName: via, via, all: () => [this.storeName] });
   }
 
   async resume(): Promise<void> {

@@ -45,6 +45,8 @@ export interface GroupRecord extends RecordedUse {
   ssh_ports: Record<string, number>;
   /** Absent: there are none. */
   faults?: StoredFault[];
+  /** Members whose machines may stand still when the holder is killed; the next one continues them first. */
+  squeezed?: string[];
 }
 
 /** Parses a group's record; undefined when the text is not a record. Never throws. */
@@ -64,5 +66,6 @@ function isGroupRecord(value: unknown): value is GroupRecord {
   return typeof id === "string" && /^[0-9a-f]{12}$/.test(id) && isName(group) &&
     [members, served, running].every((list) => Array.isArray(list) && list.every(isName)) &&
     byName(hypervisors, isProcess) && byName(ssh_ports, isPort) && (since === undefined || byName(since, isTime)) &&
+    (rest.squeezed === undefined || (Array.isArray(rest.squeezed) && rest.squeezed.every(isName))) &&
     isProcess(rest.holder) && [rest.guardian, rest.gateway].every((one) => one === undefined || isProcess(one));
 }

@@ -194,6 +194,15 @@ export interface Machine {
    */
   pause(): Promise<void>;
   /**
+   * From here on the machine gets only this part of the time, more than 0 and less than 1, and stands still for the rest of it, in
+   * turns of some milliseconds: its clock goes on. Undefined: all of the time again, at once. It MUST NOT keep the hypervisor from
+   * answering, and MUST end with {@link stop}, {@link kill} and {@link cutPower}, before their first step. Nothing happens when the
+   * machine is gone. A machine whose holder dies meanwhile may stand still from then on, see {@link Driver.adopt}.
+   */
+  throttle(share: number | undefined): void;
+  /** How long it has stood still because of that, in all, in milliseconds. */
+  readonly stoppedMs: number;
+  /**
    * Saves a paused machine, which stays paused. The files MUST NOT exist; they are made with mode 0600, complete or not at
    * all, and not synced. A save that fails or is aborted MUST leave the machine able to be resumed, saved again or stopped,
    * and nothing of its own behind; there is no limit to its time but the signal. {@link stop} and {@link kill} end it. A
@@ -359,11 +368,12 @@ export interface Driver {
   start(spec: MachineSpec, signal?: AbortSignal, saved?: SavedMachine): Promise<Machine>;
   /**
    * Connects to a machine whose holder died. MUST verify that the process has the recorded identity and answers with
-   * the spec's name; MUST NOT disturb it, and MUST NOT end it when that fails.
+   * the spec's name; MUST NOT disturb it, and MUST NOT end it when that fails. With `maybeStopped`, its holder may have died while
+   * the machine stood still because of {@link Machine.throttle}: it MUST be continued first.
    * @throws {FleetboxError} `not-found`: the process is gone. `conflict`: it is another process, or another holder has
    * it.
    */
-  adopt(spec: MachineSpec, process: ProcessIdentity): Promise<Machine>;
+  adopt(spec: MachineSpec, process: ProcessIdentity, options?: { maybeStopped?: boolean }): Promise<Machine>;
   /**
    * Starts a gateway; resolves when its socket listens and its forwards are open.
    * @throws {FleetboxError} `conflict`: a wanted host port is in use; else as {@link start}

@@ -56,6 +56,11 @@ function read(path: string): string {
   }
 }
 
+/** Whether a process stands still because of a signal. */
+export function standsStill({ pid }: { pid: number }): boolean {
+  return /\) [Tt]/.test(read(`/proc/${pid}/stat`));
+}
+
 /** Sends a signal to exactly this process; nothing when it is gone. */
 export function signal(process: ProcessIdentity, name: Deno.Signal): void {
   if (!isAlive(process)) return;

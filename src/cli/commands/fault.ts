@@ -1,4 +1,4 @@
-/** `fleetbox fault`: networks that misbehave. Each subcommand begins one fault; `ls` shows all. */
+/** `fleetbox fault`: networks and machines that misbehave. Each subcommand begins one fault; `ls` shows all. */
 
 import { listFaults } from "../../control/faults.ts";
 import { FleetboxError } from "../../core/errors.ts";
@@ -15,6 +15,7 @@ import {
   parseWhole,
 } from "../arguments/fault_arguments.ts";
 import { Command } from "../arguments/parser.ts";
+import { cpuCommand } from "./fault_cpu.ts";
 import { randomCommand, runCommand } from "./fault_plans.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
@@ -42,6 +43,7 @@ export function faultCommand(): Command {
       holdCommand,
       flapCommand,
       shapeCommand,
+      cpuCommand,
       listCommand,
       randomCommand,
       runCommand,

@@ -159,12 +159,13 @@ async function play(store: Store, plan: FaultPlan, via: string, { json }: RunFla
   if (signal.aborted) throw new FleetboxError("interrupted", "Interrupted: the faults of the plan are healed");
 }
 
+/** What was done for so long, by the count's name. */
+const TIMES: Record<string, string> = { paused_ms: "paused", stopped_ms: "stood still" };
+
 function summary({ begun, failed, counts }: RunResult): string {
-  const done = Object.entries(counts).filter(([what]) => what !== "paused_ms").map(([what, count]) =>
-    `${count} ${what}`
-  );
-  const paused = counts.paused_ms ? [`paused for ${timeText(rounded(counts.paused_ms))}`] : [];
-  return `${begun} faults${failed > 0 ? `, ${failed} that could not begin` : ""}: ${
-    [...done, ...paused].join(", ") || "nothing hit"
-  }`;
+  const done = Object.entries(counts).flatMap(([what, count]) => {
+    if (!what.endsWith("_ms")) return [`${count} ${what}`];
+    return TIMES[what] && count > 0 ? [`${TIMES[what]} for ${timeText(rounded(count))}`] : [];
+  });
+  return `${begun} faults${failed > 0 ? `, ${failed} that could not begin` : ""}: ${done.join(", ") || "nothing hit"}`;
 }

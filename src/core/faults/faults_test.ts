@@ -73,6 +73,10 @@ const BAD: [unknown, RegExp][] = [
   [{ kind: "shape", shape: { loss: 0.1, lossState: { p13: 0, p31: 0, p32: 0, p23: 0, p14: 0 } } }, /one model of loss/],
   [{ kind: "shape", shape: { lossGemodel: { p: 1, r: 1, h: 1 } } }, /lossGemodel.k: found nothing/],
   [{ kind: "pause", member: "A B" }, /a member's name/],
+  [{ kind: "cpu", member: "a", share: 0 }, /share: found 0, expected a number from 0.01 to 0.99/],
+  [{ kind: "cpu", member: "a", share: 1 }, /share: found 1/],
+  [{ kind: "cpu", member: "a" }, /share: found nothing/],
+  [{ kind: "cpu", share: 0.5 }, /member: found nothing/],
 ];
 
 for (const [value, message] of BAD) {

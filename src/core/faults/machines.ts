@@ -1,6 +1,7 @@
 /** Faults of machines, as they are asked for, and their checks. Each is of one member. */
 
 import { isName } from "../names.ts";
+import { checkCpu, type CpuFault } from "./cpu.ts";
 import { bad, only } from "./values.ts";
 
 /** The virtual CPUs of a member stand still. */
@@ -9,7 +10,7 @@ export interface PauseFault {
   member: string;
 }
 
-export type MachineFault = PauseFault;
+export type MachineFault = PauseFault | CpuFault;
 export type MachineFaultKind = MachineFault["kind"];
 
 /** By kind; each throws {FleetboxError} `misuse`. */
@@ -18,6 +19,7 @@ export const MACHINE_CHECKS: Record<MachineFaultKind, (spec: Record<string, unkn
     only(spec, ["kind", "member"]);
     member(spec);
   },
+  cpu: checkCpu,
 };
 
 function member(spec: Record<string, unknown>): void {

@@ -20,6 +20,8 @@ export function faultText(spec: FaultSpec): string {
       return `${wayText(spec)}: ${shapeText(spec.shape)}`;
     case "pause":
       return `pause: ${spec.member}`;
+    case "cpu":
+      return `cpu: ${spec.member}, ${percent(spec.share)} of the time`;
   }
 }
 

@@ -124,7 +124,7 @@ export class FaultTable {
     try {
       return await this.#turns.take(turnOf(fault.spec), async () => {
         await this.#member(member)?.apply(kind, [...this.#onMachine(member, kind), fault]);
-        if (!this.#isClosed && this.#member(member)) return this.#enter(fault);
+        if (!this.#isClosed && this.#member(member)?.hasMachine) return this.#enter(fault);
         throw new FleetboxError("conflict", `"${member}" has ended meanwhile`);
       });
     } finally {
@@ -208,13 +208,13 @@ export class FaultTable {
     }));
   }
 
-  /** A member has come or gone: who is meant by "all" is others now, and nobody stands still for one that is gone. */
+  /** A member has come or gone, or its machine: who is meant by "all" is others now, and faults of a machine end with it. */
   rosterChanged(): void {
-    const names = this.#names();
-    if (this.#faults.size === 0 || names.join() === this.#roster) return;
-    const gone = [...this.#faults.values()].filter(({ spec }) => isOfMachine(spec) && !names.includes(spec.member));
+    if (this.#faults.size === 0) return;
+    const there = new Set(this.context.members().filter(({ hasMachine }) => hasMachine).map(({ name }) => name));
+    const gone = [...this.#faults.values()].filter(({ spec }) => isOfMachine(spec) && !there.has(spec.member));
     if (gone.length > 0) this.#end(gone);
-    else this.#apply();
+    else if (this.#names().join() !== this.#roster) this.#apply();
   }
 
   /** The group has ended. */

@@ -18,6 +18,7 @@ class Group {
   readonly counts = new Map<string, FaultCounts>();
   refuses: string | undefined;
   names = ["a", "b", "c"];
+  without: string[] = [];
   readonly table = new FaultTable({
     network: {
       setConditions: (from, to, conditions) => {
@@ -35,6 +36,7 @@ class Group {
   #member(name: string): FaultyMember {
     return {
       name,
+      hasMachine: !this.without.includes(name),
       apply: (_kind, faults) => {
         if (this.refuses === name) return Promise.reject(new FleetboxError("conflict", `${name} is booting`));
         if (faults.length > 0) this.held.add(name);
@@ -104,6 +106,16 @@ Deno.test("faults: a pause holds its member until the last one of them ends, or 
   assert.equal(group.table.isPaused("b"), false);
   await group.table.heal();
   assert.deepEqual([...group.held], ["b"], "it is gone, and nobody asks it");
+  await group.table.begin({ spec: { kind: "cpu", member: "a", share: 0.3 } });
+  await group.table.begin({ spec: { kind: "drop", from: ["a"] } });
+  group.without = ["a"];
+  group.table.rosterChanged();
+  assert.deepEqual(
+    (await group.table.reports()).map(({ kind }) => kind),
+    ["drop"],
+    "those of its machine end with that",
+  );
+  await group.table.heal();
   group.refuses = "c";
   await assert.rejects(
     group.table.begin({ spec: { kind: "pause", member: "c" } }),

@@ -56,7 +56,10 @@ export class Adoptions {
     const { store } = this;
     const { name } = member;
     const since = this.sinceBefore(name, process);
-    const orphan = { process, wasRunning, since: since === undefined ? undefined : new Date(since) };
+    const orphan = {
+      ...{ process, wasRunning, maybeStopped: this.mayBeStopped(name) },
+      since: since === undefined ? undefined : new Date(since),
+    };
     await member.adopt(orphan, async () => {
       const config = store.config(name);
       if (!config) {
@@ -77,6 +80,11 @@ export class Adoptions {
   /** Whether its guest had answered the earlier holder, and its adoption is not over. */
   hadAnswered(name: string): boolean {
     return this.#pending.has(name) && this.#before!.running.includes(name);
+  }
+
+  /** Whether the earlier holder may have left its machine standing still, and it was not continued yet. */
+  mayBeStopped(name: string): boolean {
+    return this.#pending.has(name) && (this.#before!.squeezed?.includes(name) ?? false);
   }
 
   /** Since when a machine was running under the earlier holder, ISO 8601. */

@@ -54,6 +54,8 @@ interface GroupOptions {
   isComeback?: boolean;
   /** Gets each connection to a member's socket. */
   onConnection: (group: Group, name: string, conn: Deno.UnixConn) => void;
+  /** Told the machines that may stand still when this process is killed, before they do. */
+  onSqueeze: (machines: readonly ProcessIdentity[]) => Promise<void>;
 }
 
 export class Group {
@@ -187,6 +189,10 @@ export class Group {
         void this.#record.note();
       },
       onPowerOff: (member) => void this.#leaves.begin(member),
+      onSqueeze: async () => {
+        const machines = this.members.map(({ squeezed }) => squeezed).filter((one) => one !== undefined);
+        await Promise.all([this.#record.note(), options.onSqueeze(machines)]);
+      },
       faults: () => this.faults,
     };
     this.faults = new GroupFaults(this.#network, this.#members, this.hub, this.#record);

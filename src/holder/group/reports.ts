@@ -57,6 +57,7 @@ export function groupRecord({ id, name: group, members }: Named, facts: GroupFac
   const hypervisors: Record<string, ProcessIdentity> = {};
   const ports: Record<string, number> = {};
   const since: Record<string, string> = {};
+  const squeezed = members.filter((one) => one.squeezed || adoptions.mayBeStopped(one.name)).map(({ name }) => name);
   for (const member of members) {
     const { name, phases } = member;
     const process = member.process ?? adoptions.pending(name);
@@ -84,5 +85,6 @@ export function groupRecord({ id, name: group, members }: Named, facts: GroupFac
     gateway: network.gatewayProcess,
     ssh_ports: ports,
     ...(faults.length > 0 ? { faults } : {}),
+    ...(squeezed.length > 0 ? { squeezed } : {}),
   };
 }

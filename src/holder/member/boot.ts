@@ -153,6 +153,8 @@ export interface OrphanedMachine {
   wasRunning: boolean;
   /** When it began to run, if known. */
   since?: Date;
+  /** It may stand still, because its holder was killed while it got a part of the time only. */
+  maybeStopped: boolean;
 }
 
 /**
@@ -161,7 +163,7 @@ export interface OrphanedMachine {
  */
 export async function adoptMember(
   boot: Boot,
-  { process, wasRunning, since }: OrphanedMachine,
+  { process, wasRunning, since, maybeStopped }: OrphanedMachine,
   prepare: () => Promise<Prepared>,
 ): Promise<void> {
   const { member, options, signal } = boot;
@@ -173,7 +175,7 @@ export async function adoptMember(
     member.config = prepared.config;
     boot.hasCloudInit = prepared.image.cloudInit;
     const spec = await specOf(member, prepared);
-    const machine = before?.machine ?? await adoptMachine(member, spec, process);
+    const machine = before?.machine ?? await adoptMachine(member, spec, process, maybeStopped);
     const state = await stateLeft(member, machine);
     await context.writePid(name);
     const run = holdMachine(boot, machine, before);
@@ -200,9 +202,14 @@ export async function adoptMember(
   }
 }
 
-async function adoptMachine({ context, name }: Member, spec: MachineSpec, process: ProcessIdentity): Promise<Machine> {
+async function adoptMachine(
+  { context, name }: Member,
+  spec: MachineSpec,
+  process: ProcessIdentity,
+  maybeStopped: boolean,
+): Promise<Machine> {
   try {
-    return await context.driver.adopt(spec, process);
+    return await context.driver.adopt(spec, process, { maybeStopped });
   } catch (cause) {
     throw new FleetboxError("failed", `The machine of "${name}" runs (process ${process.pid}), but does not answer`, {
       cause,

@@ -20,6 +20,9 @@ export class MachineRun implements AsyncDisposable {
   /** Whether a write has failed since its log of writes began. */
   isLogBroken = false;
 
+  /** Whether it may stand still when this process is killed, because it gets a part of the time only. */
+  isSqueezed = false;
+
   /** Where its lines begin in the console's log. */
   logStart = 0;
 

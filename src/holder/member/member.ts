@@ -55,6 +55,8 @@ export interface MemberContext {
   onChange(member: Member): void;
   /** The guest powered itself off: the member leaves the group. */
   onPowerOff(member: Member): void;
+  /** A machine is about to stand still for much of the time, or does no more: what continues it must know, if this process is killed. */
+  onSqueeze(): Promise<void>;
   /** The faults of the group. */
   faults(): Pick<GroupFaults, "of" | "isPaused" | "onMachine">;
 }
@@ -92,6 +94,10 @@ export class Member {
   /** The running boot. */
   get booting(): Promise<void> | undefined {
     return bootOf(this.phases.now)?.done;
+  }
+  /** Its machine, while it may stand still when this process is killed. */
+  get squeezed(): ProcessIdentity | undefined {
+    return this.#run?.isSqueezed ? this.#run.machine.process : undefined;
   }
   get isStopping(): boolean {
     return this.phases.now.kind === "stopping";

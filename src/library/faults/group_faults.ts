@@ -70,6 +70,11 @@ export class GroupFaults implements types.ClusterFaults {
     return await this.#begin({ kind: "pause", member: this.group.storeName(target) }, times);
   }
 
+  async throttle(target: types.FaultTarget, options: types.FaultOptions & { share: number }): Promise<types.Fault> {
+    const { share, ...times } = options;
+    return await this.#begin({ kind: "cpu", member: this.group.storeName(target), share }, times);
+  }
+
   nemesis(options: types.NemesisOptions = {}): types.Nemesis {
     const { of, seed = newSeed(), ...rest } = checked("nemesis", "nemesis()", options);
     if (this.#nemesis) {

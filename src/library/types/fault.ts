@@ -71,7 +71,7 @@ export interface Fault extends AsyncDisposable {
   readonly seed: number;
   /**
    * What it has done so far: `frames` that met it, and of these how many were `cut`, `held`, `lost`, `delayed`, `duplicated`,
-   * `reordered`, `corrupted`, `overLimit`; of a pause `paused_ms`. What is not there did not happen. A fault that hit nothing proves
+   * `reordered`, `corrupted`, `overLimit`; of a pause `paused_ms`; of {@link MachineFaults.throttle} `stopped_ms` of `squeezed_ms`. What is not there did not happen. A fault that hit nothing proves
    * nothing.
    *
    * @example
@@ -371,6 +371,26 @@ export interface MachineFaults {
    * ```
    */
   pause(options?: FaultOptions): Promise<Fault>;
+
+  /**
+   * Gives it a part of the processor's time only: it is stopped and continued again and again, in turns of about 20 ms, as on a host
+   * that is short of processors. Its clock goes on. Of several such faults the smallest share holds.
+   *
+   * @param options `share`: the part of the time in which it runs, 0.01 to 0.99
+   * @throws {FleetboxError} `conflict`: it does not run
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start();
+   * await using slow = await vm.throttle({ share: 0.3 });
+   * await vm.exec("sleep 1");
+   * const { stopped_ms, squeezed_ms } = await slow.counts();
+   * console.log(`it stood still for ${stopped_ms} of ${squeezed_ms} ms`);
+   * ```
+   */
+  throttle(options: FaultOptions & { share: number }): Promise<Fault>;
 
   /**
    * Ends its pauses. Nothing happens when it is not paused.

@@ -49,10 +49,11 @@ export const qemu: Driver = {
     }
     return new QemuMachine(spec, process, true);
   },
-  async adopt(spec, identity) {
+  async adopt(spec, identity, { maybeStopped = false } = {}) {
     checkSpec(spec);
     const { controlSocket, name } = spec;
-    const process = await adopt({ label: labelOf(spec), identity, name, controlSocket, sockets: socketsOf(spec) });
+    const label = labelOf(spec);
+    const process = await adopt({ label, identity, name, controlSocket, sockets: socketsOf(spec), maybeStopped });
     return new QemuMachine(spec, process, wasStartedIncoming(identity.pid));
   },
 };

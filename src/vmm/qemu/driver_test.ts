@@ -7,7 +7,7 @@ import { QmpClient } from "./qmp.ts";
 import { findQemu } from "./program.ts";
 import { qemu } from "./driver.ts";
 import { machineState } from "./machine.ts";
-import { until as untilSo } from "../../../tests/support/processes.ts";
+import { standsStill, until as untilSo } from "../../../tests/support/processes.ts";
 
 const code = (expected: string, message = /./) => (error: unknown) =>
   error instanceof FleetboxError && error.code === expected && message.test(error.message);
@@ -52,6 +52,52 @@ Deno.test("a frozen hypervisor does not answer, is not asked again while a quest
   assert.equal(await machine.answers(10_000), true);
   await machine.kill();
   assert.equal(await machine.answers(10_000), true, "it is gone, and that is known");
+});
+
+Deno.test({
+  name:
+    "a throttled machine stands still for the rest of the time, answers at once, and is asked to shut down at full speed",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using workspace = new Workspace();
+    const machine = await qemu.start(await workspace.spec());
+    assert.equal(machine.stoppedMs, 0);
+    machine.throttle(0.01);
+    await untilSo("it stands still", () => standsStill(machine.process));
+    for (let times = 0; times < 10; times++) assert.equal(await machine.answers(10_000), true);
+    assert.ok(machine.stoppedMs > 0);
+    machine.throttle(undefined);
+    assert.equal(standsStill(machine.process), false);
+    machine.throttle(0.01);
+    await untilSo("it stands still", () => standsStill(machine.process));
+    const { stoppedMs } = machine;
+    assert.equal((await machine.stop({ graceMs: 10_000 })).how, "shutdown");
+    assert.ok(machine.stoppedMs - stoppedMs < 1_000);
+    machine.throttle(0.5); // nothing happens
+    assert.equal(
+      (await qemu.start(await workspace.spec()).then((next) => (next.throttle(0.01), next.kill()))).how,
+      "quit",
+    );
+  },
+});
+
+Deno.test({
+  name: "a machine whose holder died while it stood still is continued when it is adopted, if that may be so",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using workspace = new Workspace();
+    const spec = await workspace.spec({ bound: false });
+    const [program, ...args] = qemu.commandLine(spec);
+    using child = disposable(new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn());
+    (await QmpClient.connect(spec.controlSocket)).close();
+    child.kill("SIGSTOP");
+    const machine = await qemu.adopt(spec, identify(child.pid)!, { maybeStopped: true });
+    assert.equal((await machine.state()).kind, "running");
+    machine.throttle(0.3);
+    await untilSo("it stands still", () => standsStill(child));
+    await machine.kill();
+    await child.status;
+  },
 });
 
 Deno.test("stop() of a guest that listens takes one rung: the guest shuts down", async () => {
@@ -221,6 +267,7 @@ Deno.test("real QEMU: a bound machine dies with the process that started it", as
   const program = `
     const { qemu } = await import(${JSON.stringify(new URL("driver.ts", import.meta.url).href)});
     const machine = await qemu.start(${JSON.stringify(spec)});
+    machine.throttle(0.01); // it dies while it stands still, too
     console.log(JSON.stringify(machine.process));
     await new Promise(() => setInterval(() => {}, 1000));`;
   using holder = disposable(

@@ -20,6 +20,7 @@ import { machineExit } from "./exits.ts";
 import type { QemuProcess } from "./process.ts";
 import { asText, QmpClosedError, type QmpEvent } from "./qmp.ts";
 import { stopMachine } from "./stop.ts";
+import { Throttle } from "./throttle.ts";
 
 /** How long a stop waits for an aborted save. */
 const END_SAVE_MS = 2_000;
@@ -90,6 +91,28 @@ export class QemuMachine implements Machine {
     await this.qemu.qmp.execute("stop");
   }
 
+  #throttle: Throttle | undefined;
+
+  get stoppedMs(): number {
+    return this.#throttle?.stoppedMs ?? 0;
+  }
+
+  throttle(share: number | undefined): void {
+    if (share !== undefined) this.#throttle ??= this.#newThrottle();
+    this.#throttle?.set(share);
+  }
+
+  #newThrottle(): Throttle {
+    const throttle = new Throttle((name) => this.qemu.signal(name));
+    let letGo = () => {};
+    this.qemu.qmp.onWaiting = (isWaiting) => {
+      if (isWaiting) letGo = throttle.hold();
+      else letGo();
+    };
+    void this.exited.then(() => throttle.set(undefined));
+    return throttle;
+  }
+
   #save: { done: Promise<void>; abort: AbortController } | undefined;
 
   async prepareSave(): Promise<void> {
@@ -134,6 +157,7 @@ export class QemuMachine implements Machine {
 
   async cutPower(log: string): Promise<MachineExit> {
     this.#refuseWhileSaved("cut the power of");
+    this.throttle(undefined);
     await (await import("./power_cut/cut.ts")).stopWrites(this.qemu, this.#label, log);
     await this.qemu.kill();
     return await this.exited;
@@ -156,12 +180,14 @@ export class QemuMachine implements Machine {
   }
 
   async stop(options: StopOptions): Promise<MachineExit> {
+    this.throttle(undefined);
     await this.#endSave();
     await stopMachine(this, this.qemu, options);
     return await this.exited;
   }
 
   async kill(): Promise<MachineExit> {
+    this.throttle(undefined);
     void this.#endSave();
     await this.qemu.end();
     return await this.exited;

@@ -92,13 +92,20 @@ interface AdoptOptions {
   name: string;
   controlSocket: string;
   sockets: readonly string[];
+  /** Whether its starter may have stopped it by a signal. */
+  maybeStopped?: boolean;
 }
 
 /** Adopts a QEMU whose starter died. @throws {FleetboxError} as `Driver.adopt`; QEMU is left as it was. */
 export async function adopt(options: AdoptOptions): Promise<QemuProcess> {
-  const { label, identity, controlSocket } = options;
+  const { label, identity, controlSocket, maybeStopped } = options;
   if (!isAlive(identity)) {
     throw new FleetboxError("not-found", `${label} no longer runs: process ${identity.pid} is gone`);
+  }
+  if (maybeStopped) {
+    try {
+      Deno.kill(identity.pid, "SIGCONT");
+    } catch { /* it has just ended: that is found below */ }
   }
   const relay = new EventRelay();
   let qmp: QmpClient;
@@ -177,13 +184,21 @@ export class QemuProcess {
     return await this.exited;
   }
 
+  /** Sends it a signal; false: it is gone. */
+  signal(name: Deno.Signal): boolean {
+    if (this.child) return this.child.kill(name);
+    if (this.#gone || !isAlive(this.identity)) return false;
+    try {
+      Deno.kill(this.identity.pid, name);
+      return true;
+    } catch {
+      return false; // it has just ended
+    }
+  }
+
   #kill(): void {
     this.#killedByUs = true;
-    if (this.child) return void this.child.kill("SIGKILL");
-    if (!isAlive(this.identity)) return;
-    try {
-      Deno.kill(this.identity.pid, "SIGKILL");
-    } catch { /* it has just ended */ }
+    this.signal("SIGKILL");
   }
 
   async #watch(): Promise<QemuEnd> {

@@ -69,6 +69,8 @@ export class QmpClient {
   version: [number, number, number] = [0, 0, 0];
   /** Who built it, from its greeting; may be empty. */
   build = "";
+  /** Called when a command waits for its reply, and when none does any more. */
+  onWaiting: (isWaiting: boolean) => void = () => {};
 
   readonly #conn: Deno.Conn;
   readonly #onEvent?: (event: QmpEvent) => void;
@@ -142,13 +144,14 @@ export class QmpClient {
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const endLimit = startLimit(timeoutMs, () => {
-      this.#pending.delete(id);
+      this.#settled(id);
       reject(new FleetboxError("timeout", `QEMU did not answer ${command} within ${timeoutMs} ms`));
     });
     const settle = <V>(then: (value: V) => void) => (value: V) => {
       endLimit();
       then(value);
     };
+    if (this.#pending.size === 0) this.onWaiting(true);
     this.#pending.set(id, { command, resolve: settle((value) => resolve(value as T)), reject: settle(reject) });
     this.#send(args === undefined ? { execute: command, id } : { execute: command, arguments: args, id });
     return promise;
@@ -209,10 +212,14 @@ export class QmpClient {
     }
     const pending = this.#pending.get(message.id as number);
     if (!pending) return; // its command timed out
-    this.#pending.delete(message.id as number);
+    this.#settled(message.id as number);
     const { error } = message;
     if (error) pending.reject(new QmpCommandError(pending.command, error.class, error.desc));
     else pending.resolve(message.value);
+  }
+
+  #settled(id: number): void {
+    if (this.#pending.delete(id) && this.#pending.size === 0) this.onWaiting(false);
   }
 
   #tell(event: QmpEvent): void {
@@ -232,6 +239,7 @@ export class QmpClient {
     } catch { /* it is already closed */ }
     this.#greeted.reject(this.#over.reason);
     for (const { command, reject } of this.#pending.values()) reject(closedDuring(command, this.#over.reason));
+    if (this.#pending.size > 0) this.onWaiting(false);
     this.#pending.clear();
   }
 }

@@ -12,6 +12,8 @@ export interface MachineFaultEntry<Spec extends MachineFault = MachineFault> {
 /** A member, for the table. */
 export interface FaultyMember {
   readonly name: string;
+  /** Whether its machine is there, in any state: faults of one that is gone have ended with it. */
+  readonly hasMachine: boolean;
   /**
    * Makes it be under exactly these faults of a kind: it is called when one begins, when one ends, and with the present ones for a
    * machine that was adopted. One call at a time for each kind.

@@ -6,6 +6,7 @@ import type { FaultMaker, FaultyMember, MachineFaultEntry } from "./maker.ts";
 
 const MAKERS: { [Kind in MachineFaultKind]: (member: Member) => Promise<FaultMaker> } = {
   pause: async (member) => new (await import("./pause.ts")).PauseMaker(member.pauses),
+  cpu: async (member) => new (await import("./cpu.ts")).CpuMaker(member),
 };
 
 /** By member; what has left its group is forgotten. */
@@ -24,6 +25,10 @@ export class MachineFaults implements FaultyMember {
 
   get name(): string {
     return this.member.name;
+  }
+
+  get hasMachine(): boolean {
+    return this.member.process !== undefined;
   }
 
   async apply(kind: MachineFaultKind, faults: readonly MachineFaultEntry[]): Promise<void> {
