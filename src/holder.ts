@@ -67,7 +67,9 @@ export async function runHolder(argument: string): Promise<number> {
         const reply = serve(group, name, conn).finally(() => replies.delete(reply));
         replies.add(reply);
       },
-      onSqueeze: async (machines) => await guardian?.toContinue(machines),
+      onRecord: async ({ squeezed = [], hypervisors }) => {
+        await guardian?.toContinue(squeezed.map((name) => hypervisors[name]));
+      },
     });
     group = bound.group = prepared.group;
     await group.claim(prepared.recovery);

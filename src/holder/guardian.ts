@@ -31,6 +31,8 @@ const DEATHS = 3;
 const WITHIN_S = 60;
 /** How long a guardian may take to leave after the farewell. */
 const LEAVE_MS = 2_000;
+/** How long a guardian may take to take in what it is told: one that was frozen does not hold up the group. */
+const TELL_MS = 1_000;
 
 const FAREWELL = "farewell";
 /** Then the machines that may stand still when the holder is killed: `PID:START PID:START`, as Linux tells start times. */
@@ -142,7 +144,8 @@ export class Guardian {
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #deaths: number[] = [];
   #isOver = false;
-  #machines: readonly ProcessIdentity[] = [];
+  /** What it was told last. */
+  #told = CONTINUE;
   readonly #shell = which("dash") ?? "/bin/sh"; // dash is smaller
   readonly #command: string;
 
@@ -176,18 +179,23 @@ export class Guardian {
     this.#child = child;
     this.#writer = child.stdin.getWriter();
     this.#writer.closed.catch(() => {}); // it died: its status reports that
-    if (this.#machines.length > 0) void this.toContinue(this.#machines);
+    if (this.#told !== CONTINUE) void this.#tell(this.#told);
     onChange(identify(child.pid));
     void child.status.then(() => this.#onEnd(child));
   }
 
   /** Machines that may stand still when this process is killed: they are continued at once. Resolves when that is told. */
   async toContinue(machines: readonly ProcessIdentity[]): Promise<void> {
-    this.#machines = machines;
-    const list = machines.map(({ pid, startTime }) => ` ${pid}:${startTime}`).join("");
+    const line = [CONTINUE, ...machines.map(({ pid, startTime }) => `${pid}:${startTime}`)].join(" ");
+    if (line === this.#told) return;
+    this.#told = line;
+    await settles(this.#tell(line), TELL_MS);
+  }
+
+  async #tell(line: string): Promise<void> {
     try {
-      await this.#writer?.write(new TextEncoder().encode(`${CONTINUE}${list}\n`));
-    } catch { /* it has just been killed: the next one is told */ }
+      await this.#writer?.write(new TextEncoder().encode(`${line}\n`));
+    } catch { /* it has just ended */ }
   }
 
   /** The group ends in order. Resolves when the guardian has left. */
@@ -195,10 +203,8 @@ export class Guardian {
     this.#isOver = true;
     const child = this.#child;
     if (!child) return;
-    try {
-      await this.#writer!.write(new TextEncoder().encode(`${FAREWELL}\n`));
-      await this.#writer!.close();
-    } catch { /* it has already ended */ }
+    await this.#tell(FAREWELL);
+    await this.#writer!.close().catch(() => {}); // it has already ended
     if (await settles(child.status, LEAVE_MS)) return;
     try {
       child.kill("SIGKILL");

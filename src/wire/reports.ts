@@ -127,7 +127,7 @@ export interface FaultReport {
   left_ms?: number;
   /** It has no effect at this moment: a flap that is up. */
   is_off?: true;
-  /** What it has done, by what: frames, or `paused_ms`. What is not there did not happen. */
+  /** What it has done, by what: frames, or milliseconds such as `paused_ms`. What is not there did not happen. */
   counts: Record<string, number>;
 }
 

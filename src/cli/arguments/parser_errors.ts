@@ -45,6 +45,7 @@ export const EXAMPLES: Record<string, string> = {
   restore: "fleetbox restore seeded",
   pause: "fleetbox pause a",
   resume: "fleetbox resume a",
+  "fault cpu": "fleetbox fault cpu a --share 30%",
   "fault run": "fleetbox fault run plan.json",
   "image pull": "fleetbox image pull ubuntu-24.04",
   "image build": "fleetbox image build debian-12",

@@ -54,8 +54,8 @@ interface GroupOptions {
   isComeback?: boolean;
   /** Gets each connection to a member's socket. */
   onConnection: (group: Group, name: string, conn: Deno.UnixConn) => void;
-  /** Told the machines that may stand still when this process is killed, before they do. */
-  onSqueeze: (machines: readonly ProcessIdentity[]) => Promise<void>;
+  /** Called when the group's record has been written. */
+  onRecord: (record: GroupRecord) => Promise<void>;
 }
 
 export class Group {
@@ -152,7 +152,7 @@ export class Group {
     this.id = before?.id ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
     this.ended = this.#end.promise;
     this.#host = host;
-    this.#record = new RecordWriter(store, () => groupRecord(this, this.#facts));
+    this.#record = new RecordWriter(store, () => groupRecord(this, this.#facts), options.onRecord);
     this.#identities = new Identities(store);
     this.#adoptions = new Adoptions(store, options.options);
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
@@ -163,7 +163,7 @@ export class Group {
       binary: host.binary,
       bound,
       identities: this.#identities,
-      isActive: (name) => this.#isActive(name),
+      isActive: (name) => /^(running|starting)$/.test(this.#members.get(name)?.state ?? ""),
       belongs: this.#belongs,
       isOpen: () => this.#uses.all().some(isOpen),
       onChange: () => void this.#record.note(),
@@ -189,10 +189,7 @@ export class Group {
         void this.#record.note();
       },
       onPowerOff: (member) => void this.#leaves.begin(member),
-      onSqueeze: async () => {
-        const machines = this.members.map(({ squeezed }) => squeezed).filter((one) => one !== undefined);
-        await Promise.all([this.#record.note(), options.onSqueeze(machines)]);
-      },
+      onSqueeze: () => this.#record.note(),
       faults: () => this.faults,
     };
     this.faults = new GroupFaults(this.#network, this.#members, this.hub, this.#record);
@@ -379,11 +376,6 @@ export class Group {
   /** Who a member is on this network. @throws why it cannot be what it is asked to be */
   #assign(name: string, options: Options): Identity {
     return this.#identities.assign(name, this.#belongs, options);
-  }
-
-  #isActive(name: string): boolean {
-    const state = this.#members.get(name)?.state;
-    return state === "running" || state === "starting";
   }
 
   /** The whole group, after asking all hypervisors at once whether they answer. */

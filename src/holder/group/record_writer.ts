@@ -9,17 +9,23 @@ export class RecordWriter {
   #next: Promise<void> | undefined;
   readonly #over = new AbortController();
 
-  /** @param record what is to be written, when its turn comes */
-  constructor(private readonly store: Store, private readonly record: () => GroupRecord) {}
+  /** @param record what is to be written, when its turn comes @param onWritten called with what was; it does not reject */
+  constructor(
+    private readonly store: Store,
+    private readonly record: () => GroupRecord,
+    private readonly onWritten: (record: GroupRecord) => Promise<void>,
+  ) {}
 
-  /** Resolves when the record tells of all that is so now. Never rejects: a failure is in the log. */
+  /** Resolves when the record tells of all that is so now, and that was told. Never rejects: a failure is in the log. */
   note(): Promise<void> {
     if (this.#over.signal.aborted) return this.#last;
     return this.#last = this.#next ??= this.#last.then(async () => {
       this.#next = undefined;
       if (this.#over.signal.aborted) return;
       try {
-        await this.store.writeGroupRecord(this.record());
+        const record = this.record();
+        await this.store.writeGroupRecord(record);
+        await this.onWritten(record);
       } catch (thrown) {
         log(`cannot write the group's record: ${describe(thrown)}`);
       }

@@ -71,8 +71,8 @@ export interface Fault extends AsyncDisposable {
   readonly seed: number;
   /**
    * What it has done so far: `frames` that met it, and of these how many were `cut`, `held`, `lost`, `delayed`, `duplicated`,
-   * `reordered`, `corrupted`, `overLimit`; of a pause `paused_ms`; of {@link MachineFaults.throttle} `stopped_ms` of `squeezed_ms`. What is not there did not happen. A fault that hit nothing proves
-   * nothing.
+   * `reordered`, `corrupted`, `overLimit`; of a pause `paused_ms`; of a throttled machine `stopped_ms` of `squeezed_ms`. What is not
+   * there did not happen. A fault that hit nothing proves nothing.
    *
    * @example
    * ```ts
@@ -336,74 +336,4 @@ export interface ClusterFaults {
    * ```
    */
   heal(): Promise<void>;
-}
-
-/**
- * Faults of a machine.
- *
- * @example
- * ```ts
- * import { type MachineFaults, start } from "fleetbox";
- *
- * await using vm = await start();
- * const faults: MachineFaults = vm;
- * await using hang = await faults.pause({ forMs: 5_000 });
- * console.log(hang.what);
- * ```
- */
-export interface MachineFaults {
-  /**
-   * Stops its virtual CPUs, as if it hung; nothing in it runs, and nothing of it is lost. {@link MachineFaults.resume} lets it go on, and so
-   * does healing the fault. Its clock stands still, too, and is behind afterwards.
-   * @throws {FleetboxError} `conflict`: it does not run
-   *
-   * @example
-   * ```ts
-   * import { startCluster } from "fleetbox";
-   *
-   * await using cluster = await startCluster(["a", "b"], { egress: "off" });
-   * {
-   *   await using hang = await cluster.get("a").pause();
-   *   await cluster.get("b").exec("! ping -c 1 -W 1 a", { check: true });
-   *   console.log(hang.what);
-   * }
-   * await cluster.get("b").exec("ping -c 1 a", { check: true });
-   * ```
-   */
-  pause(options?: FaultOptions): Promise<Fault>;
-
-  /**
-   * Gives it a part of the processor's time only: it is stopped and continued again and again, in turns of about 20 ms, as on a host
-   * that is short of processors. Its clock goes on. Of several such faults the smallest share holds.
-   *
-   * @param options `share`: the part of the time in which it runs, 0.01 to 0.99
-   * @throws {FleetboxError} `conflict`: it does not run
-   *
-   * @example
-   * ```ts
-   * import { start } from "fleetbox";
-   *
-   * await using vm = await start();
-   * await using slow = await vm.throttle({ share: 0.3 });
-   * await vm.exec("sleep 1");
-   * const { stopped_ms, squeezed_ms } = await slow.counts();
-   * console.log(`it stood still for ${stopped_ms} of ${squeezed_ms} ms`);
-   * ```
-   */
-  throttle(options: FaultOptions & { share: number }): Promise<Fault>;
-
-  /**
-   * Ends its pauses. Nothing happens when it is not paused.
-   *
-   * @example
-   * ```ts
-   * import { start } from "fleetbox";
-   *
-   * await using vm = await start();
-   * await vm.pause();
-   * await vm.resume();
-   * await vm.exec("true", { check: true });
-   * ```
-   */
-  resume(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /** A machine. */
 
-import type { MachineFaults } from "./fault.ts";
+import type { MachineFaults } from "./machine_faults.ts";
 import type { Command } from "../shell.ts";
 import type { State } from "../../wire.ts";
 import type { Checkpoint, CheckpointOptions, RestoreOptions } from "./checkpoint.ts";
