@@ -83,7 +83,12 @@ export async function healFaults(
   store: Store,
   { ids, via }: { ids?: readonly string[]; via?: string } = {},
 ): Promise<FaultReport[]> {
-  const groups = await listFaults(store, via);
+  if (via !== undefined) {
+    const report = await request(store, via, "heal", ids === undefined ? {} : { ids: [...ids] }, FAULT_MS);
+    if (!report) throw notRunning(via);
+    return report.faults;
+  }
+  const groups = await listFaults(store);
   const wanted = groups.map(({ faults }) => faults.filter(({ id }) => ids === undefined || ids.includes(id)));
   const known = wanted.flat().map(({ id }) => id);
   const unknown = ids?.find((id) => !known.includes(id));
@@ -97,7 +102,7 @@ export async function healFaults(
     if (faults.length === 0) return [];
     const members = faults.flatMap((fault) => [...membersNamed(fault.spec), ...fault.members]);
     const heal = { ids: faults.map(({ id }) => id) };
-    for (const member of new Set(via === undefined ? members : [via])) {
+    for (const member of new Set(members)) {
       const report = await request(store, member, "heal", heal, FAULT_MS);
       if (report) return report.faults;
     }

@@ -24,6 +24,8 @@ interface HostSystem {
   cpuTimeMs(pid: number): number;
   /** The owner of a port of 127.0.0.1; undefined: no owner is visible. */
   portOwner(port: number): PortOwner | undefined;
+  /** How long this host has run, in seconds: on Linux to a hundredth, elsewhere whole ones. */
+  uptime(): number;
   /** A text that changes with every boot of this host; undefined where there is none. */
   bootId(): string | undefined;
   /** Whether the system's own hypervisor (macOS) can be used. */
@@ -92,6 +94,7 @@ function linux(): HostSystem {
       return fields ? (Number(fields[11]) + Number(fields[12])) * 10 : 0; // in ticks of 10 ms
     },
     portOwner: ownerInProc,
+    uptime: () => Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]),
     bootId() {
       try {
         return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
@@ -199,6 +202,7 @@ export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = 
       return seconds === undefined ? 0 : ((Number(hours ?? 0) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
     },
     portOwner: (port) => ownerInLsof(ask(lsof, "-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-Fpc")),
+    uptime: () => Deno.osUptime(),
     bootId: () => variable("kern.bootsessionuuid") || undefined,
     hasHypervisor: () => variable("kern.hv_support") === "1",
     maxSocketPath: 103,

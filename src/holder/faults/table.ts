@@ -23,6 +23,7 @@ import { listed } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
 import type { GroupRecord, StoredFault } from "../../store/records.ts";
+import { host } from "../../system/os.ts";
 import type { FaultReport } from "../../wire.ts";
 import { log } from "../log.ts";
 import {
@@ -135,7 +136,7 @@ export class FaultTable {
   /** Goes on with an earlier holder's. Those that have ended meanwhile are left out. {@link settle} follows for each member. */
   adopt(record: Pick<GroupRecord, "faults">): void {
     const faults = faultsIn(record);
-    const [now, uptime] = [performance.now(), Deno.osUptime()];
+    const [now, uptime] = [performance.now(), host().uptime()];
     const monotonic = (seconds: number) => now + (seconds - uptime) * 1_000;
     for (const { began_at, ends_at, ...fault } of faults) {
       const endsMs = ends_at === undefined ? Infinity : monotonic(ends_at);
@@ -199,7 +200,7 @@ export class FaultTable {
 
   /** For the group's record. */
   stored(): StoredFault[] {
-    const [now, uptime] = [performance.now(), Deno.osUptime()];
+    const [now, uptime] = [performance.now(), host().uptime()];
     const seconds = (ms: number) => uptime + (ms - now) / 1_000;
     return [...this.#faults.values()].map(({ id, spec, seed, since, beganMs, endsMs, pairs }) => ({
       ...{ id, spec, seed, since, began_at: seconds(beganMs) },

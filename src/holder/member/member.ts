@@ -224,8 +224,6 @@ export class Member {
     try {
       if (before.kind === "orphaned") await endOrphan(this.name, this.paths, before.process, force);
       if (run) {
-        const isHeld = before.kind === "paused" && before.pause.reason === "user";
-        if (isHeld && !force) await run.machine.resume(); // else its guest could not hear that it is to shut down
         const ask = !boot || run.isAdopted;
         await stopRun(this.name, run, { graceMs, hurry, ask, onStep: (step) => this.tell(step) });
       }
