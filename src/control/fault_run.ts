@@ -7,7 +7,7 @@
 
 import { pause } from "../core/deadline.ts";
 import { codeOf } from "../core/errors.ts";
-import type { FaultPlan, FaultStep } from "../core/faults/plan.ts";
+import type { FaultPlan, FaultStep, LateStep } from "../core/faults/plan.ts";
 import { randomStream } from "../core/random.ts";
 import type { Store } from "../store.ts";
 import type { FaultReport } from "../wire.ts";
@@ -23,6 +23,8 @@ export interface RunRequest {
   onEnd?: (fault: FaultReport) => void;
   /** Called when a fault could not begin. */
   onFailure?: (step: FaultStep, why: unknown) => void;
+  /** Steps beside the plan's, and who leads when one begins. @throws what ends the plan */
+  late?: { steps: readonly LateStep[]; primaries: () => Promise<readonly string[]> };
 }
 
 /** What a plan has done. */
@@ -35,11 +37,14 @@ export interface RunResult {
 
 /** Plays a plan; returns when it is over, quiet time included, or interrupted: then nothing of it is left. */
 export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest): Promise<RunResult> {
-  const { via, signal, onBegin, onEnd, onFailure } = request;
+  const { via, signal, onBegin, onEnd, onFailure, late } = request;
   const result: RunResult = { begun: 0, failed: 0, counts: {} };
   const seeds = randomStream(plan.seed, "seeds of the steps");
   const began = performance.now();
+  const failed = new AbortController();
+  const over = AbortSignal.any([signal, failed.signal]);
   const open = new Set<string>();
+  const ends: Promise<void>[] = [];
   const take = (fault: FaultReport) => {
     open.delete(fault.id);
     addCounts(result.counts, fault.counts);
@@ -55,27 +60,47 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
       open.delete(id); // it has ended, or its group has
     }
   };
-  const steps = plan.steps.map((step) => ({ step, seed: Math.floor(seeds.next() * 2 ** 32) }))
-    .sort((one, other) => one.step.at_ms - other.step.at_ms);
-  const ends: Promise<void>[] = [];
+  const seedOfNext = () => Math.floor(seeds.next() * 2 ** 32);
+  const begin = async (step: FaultStep, seed: number) => {
+    try {
+      // Longer than it is to last: it ends by itself only when nobody is left to end it.
+      const fault = await beginFault(store, { spec: step.fault, forMs: step.for_ms + LEFT_ALONE_MS, seed }, via);
+      open.add(fault.id);
+      result.begun++;
+      onBegin?.(fault, step);
+      const ended = pause(step.for_ms, over).then(() => end(fault.id));
+      ended.catch(() => {}); // it is thrown at the end
+      ends.push(ended);
+    } catch (thrown) {
+      result.failed++;
+      onFailure?.(step, thrown);
+    }
+  };
+  /** What is to be done when. */
+  const moments = [
+    ...plan.steps.map((step) => {
+      const seed = seedOfNext();
+      return { at_ms: step.at_ms, act: () => begin(step, seed) };
+    }),
+    ...late?.steps.map(({ at_ms, for_ms, make }) => ({
+      at_ms,
+      async act() {
+        const primaries = await late.primaries();
+        for (const fault of make(primaries)) if (!signal.aborted) await begin({ at_ms, for_ms, fault }, seedOfNext());
+      },
+    })) ?? [],
+  ].sort((one, other) => one.at_ms - other.at_ms);
   try {
-    for (const { step, seed } of steps) {
-      await pause(Math.max(0, began + step.at_ms - performance.now()), signal);
+    for (const { at_ms, act } of moments) {
+      await pause(Math.max(0, began + at_ms - performance.now()), signal);
       if (signal.aborted) break;
-      try {
-        // Longer than it is to last: it ends by itself only when nobody is left to end it.
-        const fault = await beginFault(store, { spec: step.fault, forMs: step.for_ms + LEFT_ALONE_MS, seed }, via);
-        open.add(fault.id);
-        result.begun++;
-        onBegin?.(fault, step);
-        ends.push(pause(step.for_ms, signal).then(() => end(fault.id)));
-      } catch (thrown) {
-        result.failed++;
-        onFailure?.(step, thrown);
-      }
+      await act();
     }
     await Promise.all(ends);
     if (!signal.aborted) await pause(plan.quiet_ms ?? 0, signal);
+  } catch (thrown) {
+    failed.abort();
+    throw thrown;
   } finally {
     await Promise.allSettled(ends);
     await Promise.allSettled([...open].map(end)); // once more, those that could not be ended

@@ -22,6 +22,9 @@ export interface FaultWish {
 
 const CHECKS: Record<FaultKind, (spec: Record<string, unknown>) => void> = { ...LINK_CHECKS, ...MACHINE_CHECKS };
 
+/** All of them. */
+export const FAULT_KINDS = Object.keys(CHECKS) as readonly FaultKind[];
+
 /** Whether a fault is one of a machine, and not of the network. */
 export function isOfMachine(spec: FaultSpec): spec is MachineFault {
   return Object.hasOwn(MACHINE_CHECKS, spec.kind);
@@ -51,7 +54,7 @@ export function checkFault(value: unknown): FaultSpec {
   const spec = record(value, "a fault");
   const kind = spec.kind as FaultKind;
   if (typeof kind !== "string" || !Object.hasOwn(CHECKS, kind)) {
-    bad("kind", kind, `one of ${Object.keys(CHECKS).join(", ")}`);
+    bad("kind", kind, `one of ${FAULT_KINDS.join(", ")}`);
   }
   CHECKS[kind](spec);
   return spec as unknown as FaultSpec;

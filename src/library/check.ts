@@ -5,7 +5,7 @@ import { FleetboxError } from "../core/errors.ts";
 import { imageReference } from "../core/image_reference.ts";
 import "./hints.ts";
 import { SHARES } from "../core/faults/cpu.ts";
-import { PACKAGES, TARGETS } from "../core/faults/plan.ts";
+import { PACKAGES, TARGETS } from "../core/faults/packages.ts";
 import { LOSS_MODES } from "../core/power_cut.ts";
 import { nearest } from "../core/nearest.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
@@ -107,6 +107,7 @@ const CALLS = {
     durationMs: number(1, 24 * 3600 * 1000),
     quietMs: milliseconds,
     seed: number(0, 2 ** 32 - 1, true),
+    primaries: (value: unknown) => typeof value === "function" ? undefined : "a function",
     of: (value: unknown) => Array.isArray(value) && value.length > 0 ? undefined : "a list of machines",
   },
   pause: FAULT,

@@ -176,4 +176,10 @@ Deno.test("Linux: the facts are the kernel's own", () => {
   assert.match(linux.startTimeOf(Deno.pid)!, /^\d+$/);
   assert.ok([...linux.commandLines()].some(({ pid, args }) => pid === Deno.pid && args.length > 1));
   assert.match(linux.bootId()!, /^[0-9a-f-]{36}$/);
+  assert.ok(Math.abs(linux.uptime() - Deno.osUptime()) < 2);
+  const parts = Array.from({ length: 3 }, () => (Atomics.wait(STILL, 0, 0, 15), linux.uptime() % 1));
+  assert.ok(new Set(parts).size > 1, `not in whole seconds: ${parts}`);
 });
+
+/** Nothing that anybody changes. */
+const STILL = new Int32Array(new SharedArrayBuffer(4));

@@ -131,6 +131,31 @@ Deno.test("faults of a cluster", async (t) => {
     });
     assert.deepEqual(await reaching(cluster), ALL);
 
+    await t.step(
+      "a nemesis hits those that lead when a fault begins, and ends with what asking them throws",
+      async () => {
+        const wish = { faults: ["pause", "cpu", "partition"], targets: ["primaries"], seed: 7 } as const;
+        const times = { intervalMs: 500, durationMs: 3_000, quietMs: 0 };
+        const led: string[] = [];
+        await using nemesis = cluster.nemesis({
+          ...{ ...wish, ...times },
+          primaries: () => [cluster.get(led.push("") % 2 === 0 ? "b" : "a")],
+        });
+        assert.deepEqual(nemesis.plan.steps, []);
+        await nemesis.done;
+        assert.equal(led.length, 6);
+        const hit = nemesis.plan.steps.map(({ fault }) => {
+          const { member, sets } = fault as { member?: string; sets?: string[][] };
+          return (member ?? sets![0].join()).charAt(0);
+        });
+        assert.equal(hit.join(""), "ababab");
+        const broken = cluster.nemesis({ ...wish, ...times, primaries: () => Promise.reject(new Error("who knows?")) });
+        await assert.rejects(broken.done, /who knows\?/);
+        assert.throws(() => cluster.nemesis({ targets: ["primaries"] }), code("misuse", /"primaries" tells who/));
+        assert.deepEqual(await cluster.get("a").exec("true").then(({ code }) => code), 0);
+      },
+    );
+
     await t.step("what makes no sense is refused", async () => {
       await assert.rejects(cluster.partition([["a"], ["z"]]), code("not-found", /There is no "z" in this group/));
       await assert.rejects(cluster.partition([["a"], ["a", "b"]]), code("misuse", /is in two/));

@@ -145,6 +145,7 @@ test("a random plan is printed, played, and played again from its file; nothing 
   Deno.writeTextFileSync(file, JSON.stringify({ ...plan, version: 2 }));
   await box.fails(2, /is no plan of faults: Bad value for version: found 2, expected 1/, "fault", "run", file);
   await box.fails(3, /There is no file/, "fault", "run", `${box.root}/none.json`);
+  await box.fails(2, /Who leads is not known when a plan is made/, "fault", "random", "--targets", "one,primaries");
 
   const long = box.start([
     "fault",

@@ -4,15 +4,8 @@ import { getGroup } from "../../control.ts";
 import { runPlan, type RunResult } from "../../control/fault_run.ts";
 import { memberOfOnlyGroup } from "../../control/faults.ts";
 import { FleetboxError, isNotFound, messageOf } from "../../core/errors.ts";
-import {
-  type FaultPackage,
-  type FaultPlan,
-  type FaultTargets,
-  PACKAGES,
-  parsePlan,
-  randomPlan,
-  TARGETS,
-} from "../../core/faults/plan.ts";
+import { type FaultPackage, type FaultTargets, FIXED_TARGETS, PACKAGES } from "../../core/faults/packages.ts";
+import { type FaultPlan, parsePlan, randomPlan } from "../../core/faults/plan.ts";
 import { faultText, timeText } from "../../core/faults/text.ts";
 import { checkName } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
@@ -73,7 +66,11 @@ export function randomCommand(): Command {
   return new Command("random")
     .description("make faults by chance, one after the other; a seed makes the same ones again")
     .option("--faults <kinds>", `what may happen: ${PACKAGES.join(", ")}`, "partition,packet,pause")
-    .option("--targets <words>", `whom a packet or pause fault hits: ${TARGETS.join(", ")}`, "one,minority,majority")
+    .option(
+      "--targets <words>",
+      `whom a fault of machines or packets hits: ${FIXED_TARGETS.join(", ")}`,
+      "one,minority,majority",
+    )
     .option("--interval <duration>", "a fault begins so often, and lasts at most as long", "10s")
     .option("--for <duration>", "how long faults begin", "1m")
     .option("--quiet-after <duration>", "how long nothing happens at the end", "10s")
@@ -91,6 +88,11 @@ Examples:
   fleetbox fault random --seed 7 --print > plan.json`,
     )
     .action(async (flags: RandomFlags) => {
+      if (flags.targets.split(",").includes("primaries")) {
+        throw new FleetboxError("misuse", "Who leads is not known when a plan is made, so it cannot be for primaries", {
+          hint: 'A test can tell at each time: cluster.nemesis({ targets: ["primaries"], primaries: () => … })',
+        });
+      }
       const store = openStore();
       const via = await memberOf(store, flags.via);
       const { members } = (await getGroup(store, via))!;

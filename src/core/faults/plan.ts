@@ -7,9 +7,10 @@
  */
 
 import { FleetboxError, messageOf } from "../errors.ts";
-import { checkFault, checkFaultTimes, type FaultSpec, type PartitionShape } from "../faults.ts";
+import { checkFault, checkFaultTimes, type FaultSpec } from "../faults.ts";
+import { randomStream } from "../random.ts";
+import { chosen, type FaultPackage, type FaultTargets, FIXED_TARGETS, MAKERS, PACKAGES, TARGETS } from "./packages.ts";
 import { bad, MAX_MS, only } from "./values.ts";
-import { type Random, randomStream, shuffled } from "../random.ts";
 
 export const PLAN_VERSION = 1;
 
@@ -31,42 +32,6 @@ export interface FaultPlan {
   quiet_ms?: number;
 }
 
-/**
- * What a random plan may do: `packet` makes links late, lossy or out of order.
- *
- * @example
- * ```ts
- * import { type FaultPackage, startCluster } from "fleetbox";
- *
- * const faults: FaultPackage[] = ["partition", "packet", "pause"];
- * await using cluster = await startCluster(["a", "b", "c"], { egress: "off" });
- * await using nemesis = cluster.nemesis({ faults, durationMs: 5_000 });
- * await nemesis.done;
- * ```
- */
-export type FaultPackage = "partition" | "one-way" | "packet" | "hold" | "flap" | "pause";
-
-/** All of them. */
-export const PACKAGES: readonly FaultPackage[] = ["partition", "one-way", "packet", "hold", "flap", "pause"];
-
-/**
- * How many members a packet or a pause fault of a random plan hits; `minority-third`: less than a third.
- *
- * @example
- * ```ts
- * import { type FaultTargets, startCluster } from "fleetbox";
- *
- * const targets: FaultTargets[] = ["one", "minority"];
- * await using cluster = await startCluster(["a", "b", "c"], { egress: "off" });
- * await using nemesis = cluster.nemesis({ faults: ["pause"], targets, durationMs: 5_000 });
- * await nemesis.done;
- * ```
- */
-export type FaultTargets = "one" | "minority" | "majority" | "minority-third" | "all";
-
-/** All of them. */
-export const TARGETS: readonly FaultTargets[] = ["one", "minority", "majority", "minority-third", "all"];
-
 /** How a random plan is made. */
 export interface RandomPlanWish {
   /** The members of the group. */
@@ -86,8 +51,23 @@ export interface RandomPlanWish {
 
 const MAX_STEPS = 10_000;
 
-/** A plan that the seed decides: the same wish gives the same plan. Pure. @throws {FleetboxError} `misuse` */
+/** A step whose members are asked for when it begins. */
+export interface LateStep extends Pick<FaultStep, "at_ms" | "for_ms"> {
+  /** Its faults, for those that lead. */
+  make(primaries: readonly string[]): FaultSpec[];
+}
+
+/**
+ * A plan that the seed decides: the same wish gives the same plan. Pure.
+ * @throws {FleetboxError} `misuse`; also for `primaries`, who are not known before
+ */
 export function randomPlan(wish: RandomPlanWish): FaultPlan {
+  checkWords("targets", wish.targets ?? FIXED_TARGETS, FIXED_TARGETS);
+  return lateRandomPlan(wish).plan;
+}
+
+/** The same, apart from it the steps that hit primaries. @throws {FleetboxError} `misuse` */
+export function lateRandomPlan(wish: RandomPlanWish): { plan: FaultPlan; late: LateStep[] } {
   const { members, seed, intervalMs = 10_000, durationMs = 60_000, quietMs = 10_000 } = wish;
   const { faults = ["partition", "packet", "pause"], targets = ["one", "minority", "majority"] } = wish;
   checkWords("faults", faults, PACKAGES);
@@ -98,74 +78,24 @@ export function randomPlan(wish: RandomPlanWish): FaultPlan {
   }
   if (members.length < 2) bad("members", members, "at least two, between which something can go wrong");
   checkFaultTimes({ seed });
-  const random = randomStream(seed, "plan");
+  const all = [...members].sort();
   const steps: FaultStep[] = [];
-  for (let at = 0; at < durationMs && steps.length < MAX_STEPS; at += intervalMs) {
+  const late: LateStep[] = [];
+  for (let index = 0; index * intervalMs < durationMs && index < MAX_STEPS && steps.length < MAX_STEPS; index++) {
+    const random = randomStream(seed, "plan", index);
+    const at = index * intervalMs;
     const forMs = Math.round(intervalMs * (0.3 + 0.6 * random.next()));
-    const chosen = faults[random.below(faults.length)];
-    for (const fault of MAKERS[chosen](random, [...members].sort(), targets)) {
-      steps.push({ at_ms: Math.round(at), for_ms: Math.max(1, Math.min(forMs, durationMs - at)), fault });
+    const when = { at_ms: Math.round(at), for_ms: Math.max(1, Math.min(forMs, durationMs - at)) };
+    const make = MAKERS[faults[random.below(faults.length)]];
+    const target = targets[random.below(targets.length)];
+    if (target === "primaries") {
+      late.push({ ...when, make: (hit) => make({ random, members: all, hit, isMeant: true }) });
+    } else {
+      const draw = { random, members: all, hit: chosen(random, all, target), isMeant: false };
+      for (const fault of make(draw)) steps.push({ ...when, fault });
     }
   }
-  return { version: PLAN_VERSION, seed, steps, quiet_ms: quietMs };
-}
-
-type Maker = (random: Random, members: string[], targets: readonly FaultTargets[]) => FaultSpec[];
-
-const SHAPES: PartitionShape[] = ["one", "majority", "majorities-ring", "bridge", "isolate"];
-
-const MAKERS: Record<FaultPackage, Maker> = {
-  partition: (random, of) => {
-    const shapes = of.length < 3 ? SHAPES.slice(0, 1) : SHAPES;
-    const shape = shapes[random.below(shapes.length)];
-    if (shape !== "one" && shape !== "majority") return [{ kind: "partition", shape, of }];
-    return [{ kind: "partition", sets: halves(random, of, shape === "one" ? 1 : minorityOf(of.length)) }];
-  },
-  "one-way": (random, of) => [{ kind: "partition", sets: halves(random, of, 1), oneWay: true }],
-  packet: (random, members, targets) => {
-    const from = chosen(random, members, targets);
-    const shapes = [
-      { delayMs: 10 + random.below(300), jitterMs: 1 + random.below(50), distribution: "normal" as const },
-      { loss: round(0.02 + 0.3 * random.next()) },
-      { delayMs: 5 + random.below(50), reorder: round(0.05 + 0.3 * random.next()), duplicate: 0.05 },
-      { lossGemodel: { p: 0.05, r: 0.3, h: 0.3, k: 1 } },
-    ];
-    return [{ kind: "shape", from, shape: shapes[random.below(shapes.length)] }];
-  },
-  hold: (random, of) => [{ kind: "hold", sets: halves(random, of, 1) }],
-  flap: (random, of) => [{
-    kind: "flap",
-    sets: halves(random, of, 1),
-    downMs: 200 + random.below(2_000),
-    upMs: 200 + random.below(2_000),
-  }],
-  pause: (random, members, targets) =>
-    chosen(random, members, targets).map((member): FaultSpec => ({ kind: "pause", member })),
-};
-
-/** Some members, as one of these words means. */
-function chosen(random: Random, members: string[], targets: readonly FaultTargets[]): string[] {
-  const count = {
-    "one": 1,
-    "minority": minorityOf(members.length),
-    "majority": Math.floor(members.length / 2) + 1,
-    "minority-third": Math.max(1, Math.floor((members.length - 1) / 3)),
-    "all": members.length,
-  }[targets[random.below(targets.length)]];
-  return shuffled(random, members).slice(0, count).sort();
-}
-
-function minorityOf(count: number): number {
-  return Math.max(1, Math.floor((count - 1) / 2));
-}
-
-function halves(random: Random, members: string[], first: number): string[][] {
-  const order = shuffled(random, members);
-  return [order.slice(0, first).sort(), order.slice(first).sort()];
-}
-
-function round(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
+  return { plan: { version: PLAN_VERSION, seed, steps, quiet_ms: quietMs }, late };
 }
 
 /** Parses a plan, from any text. @throws {FleetboxError} `misuse`: why it is no plan */

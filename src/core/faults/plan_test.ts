@@ -1,6 +1,8 @@
 import * as assert from "#assert";
 import { FleetboxError } from "../errors.ts";
-import { checkPlan, type FaultPlan, PACKAGES, parsePlan, randomPlan, TARGETS } from "./plan.ts";
+import { FAULT_KINDS } from "../faults.ts";
+import { FIXED_TARGETS, PACKAGES } from "./packages.ts";
+import { checkPlan, type FaultPlan, lateRandomPlan, parsePlan, randomPlan } from "./plan.ts";
 
 const misuse = (message: RegExp) => (error: unknown) =>
   error instanceof FleetboxError && error.code === "misuse" && message.test(error.message);
@@ -8,7 +10,7 @@ const misuse = (message: RegExp) => (error: unknown) =>
 const MEMBERS = ["a", "b", "c", "d", "e"];
 
 Deno.test("plan: a seed makes the same one again, in whatever order the members come; another seed another one", () => {
-  const wish = { members: MEMBERS, seed: 7, faults: PACKAGES, targets: TARGETS, durationMs: 600_000 };
+  const wish = { members: MEMBERS, seed: 7, faults: PACKAGES, targets: FIXED_TARGETS, durationMs: 600_000 };
   const plan = randomPlan(wish);
   assert.equal(plan.steps.length >= 60, true);
   assert.deepEqual(randomPlan({ ...wish, members: [...MEMBERS].reverse() }), plan);
@@ -23,7 +25,7 @@ Deno.test("plan: random ones are plans, of every package, target and number of m
       members,
       seed,
       faults: PACKAGES,
-      targets: TARGETS,
+      targets: FIXED_TARGETS,
       intervalMs: 1_000,
       durationMs: 9_500,
     });
@@ -33,7 +35,32 @@ Deno.test("plan: random ones are plans, of every package, target and number of m
       assert.ok(at_ms + for_ms <= 9_500 && for_ms <= 1_000, JSON.stringify(plan));
     }
   }
-  assert.deepEqual([...kinds].sort(), ["flap", "hold", "partition", "pause", "shape"]);
+  assert.deepEqual([...kinds].sort(), ["cpu", "flap", "hold", "partition", "pause", "shape"]);
+});
+
+Deno.test("plan: who leads is asked at a step's time, and every package hits these", () => {
+  const wish = { members: MEMBERS, seed: 7, faults: PACKAGES, durationMs: 600_000 };
+  const { plan, late } = lateRandomPlan({ ...wish, targets: ["primaries"] });
+  assert.deepEqual([plan.steps, late.length], [[], 60]);
+  const faults = late.flatMap(({ make }) => make(["b", "d"]));
+  assert.deepEqual(
+    new Set(faults.map(({ kind }) => kind)),
+    new Set(["partition", "shape", "hold", "flap", "pause", "cpu"]),
+  );
+  for (const fault of faults) {
+    if ("sets" in fault) assert.deepEqual(fault.sets, [["b", "d"], ["a", "c", "e"]]);
+    else if (fault.kind === "shape") assert.deepEqual(fault.from, ["b", "d"]);
+    else assert.match((fault as { member: string }).member, /^[bd]$/);
+  }
+  assert.deepEqual(late.flatMap(({ make }) => make([])), [], "nobody leads");
+  assert.deepEqual(
+    late.flatMap(({ make }) => make(MEMBERS)).filter((fault) => "sets" in fault),
+    [],
+    "nobody else is left",
+  );
+  const mixed = lateRandomPlan({ ...wish, targets: ["one", "primaries"] });
+  assert.ok(mixed.late.length > 10 && mixed.plan.steps.length > 10);
+  assert.throws(() => randomPlan({ ...wish, targets: ["primaries"] }), misuse(/targets: found "primaries"/));
 });
 
 Deno.test("plan: what makes no sense is refused", () => {
@@ -52,10 +79,18 @@ Deno.test("plan: what makes no sense is refused", () => {
     [{ ...good, quiet_ms: -1 }, /quiet_ms/],
     [{ ...good, steps: [{ ...good.steps[0], for_ms: 0 }] }, /^step 1: Bad value for for_ms: found 0/],
     [
-      { ...good, steps: [...good.steps, { at_ms: 0, for_ms: 1, fault: { kind: "drop" } }] },
+      { ...good, steps: [good.steps[0], { at_ms: 0, for_ms: 1, fault: { kind: "drop" } }] },
       /^step 2: .*from, to, or both/,
     ],
   ];
   for (const [plan, message] of bad) assert.throws(() => checkPlan(plan), misuse(message));
   assert.throws(() => parsePlan("{", "plan.json"), misuse(/^plan.json is not JSON/));
+});
+
+Deno.test("plan: its schema knows every kind of fault", () => {
+  const { $defs } = JSON.parse(Deno.readTextFileSync(new URL("../../../docs/fault-plan.schema.json", import.meta.url)));
+  const documented = $defs.fault.oneOf.map((one: { properties: { kind: { const: string } } }) =>
+    one.properties.kind.const
+  );
+  assert.deepEqual(documented.sort(), [...FAULT_KINDS].sort());
 });

@@ -142,10 +142,6 @@ Deno.test("faults: the next holder goes on with them, with their times, and paus
   await group.table.begin({ spec: { kind: "pause", member: "b" } });
   await group.table.begin({ spec: { kind: "drop", to: ["c"] }, forMs: 60_000 });
   const stored = JSON.parse(JSON.stringify(group.table.stored()));
-  assert.ok(
-    Math.abs(stored[3].ends_at - stored[3].began_at - 60) < 0.001 && stored[3].began_at % 1 !== 0,
-    "not in whole seconds",
-  );
   stored.push({ ...stored[3], id: "fffff", ends_at: Deno.osUptime() - 1 });
   stored.push({ ...stored[3], id: "f0bad", spec: { kind: "of a later version" } });
   using next = new Group();

@@ -3,7 +3,7 @@
 import { beginFault, healFaults, listFaults } from "../../control/faults.ts";
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { checkFault, type FaultSpec, GATEWAY, PARTITION_SHAPES, type PartitionShape } from "../../core/faults.ts";
-import { randomPlan } from "../../core/faults/plan.ts";
+import { lateRandomPlan } from "../../core/faults/plan.ts";
 import { newSeed } from "../../core/random.ts";
 import type { Store } from "../../store.ts";
 import type { FaultReport } from "../../wire.ts";
@@ -76,20 +76,29 @@ export class GroupFaults implements types.ClusterFaults {
   }
 
   nemesis(options: types.NemesisOptions = {}): types.Nemesis {
-    const { of, seed = newSeed(), ...rest } = checked("nemesis", "nemesis()", options);
+    const { of, seed = newSeed(), primaries, ...rest } = checked("nemesis", "nemesis()", options);
+    if ((primaries !== undefined) !== (rest.targets?.includes("primaries") ?? false)) {
+      throw new FleetboxError("misuse", 'Bad options of nemesis(): "primaries" tells who the target "primaries" is', {
+        hint: 'Give both or none: { targets: ["primaries"], primaries: () => ["a"] }',
+      });
+    }
     if (this.#nemesis) {
       throw new FleetboxError("conflict", "This group has a nemesis already: two would undo each other's quiet time", {
         hint: "End it first: await nemesis.stop()",
       });
     }
     const members = of === undefined ? this.group.all() : of.map((one) => this.group.storeName(one));
-    const plan = randomPlan({ ...rest, members, seed });
-    return this.#nemesis = new RunningNemesis(
-      this.group.store,
-      plan,
-      this.group.via(),
-      () => this.#nemesis = undefined,
-    );
+    const { plan, late: steps } = lateRandomPlan({ ...rest, members, seed });
+    const late = primaries && {
+      steps,
+      primaries: async () =>
+        (await primaries()).map((one) => this.group.storeName(one)).filter((name) => members.includes(name)),
+    };
+    return this.#nemesis = new RunningNemesis(this.group.store, plan, {
+      via: this.group.via(),
+      onOver: () => this.#nemesis = undefined,
+      late,
+    });
   }
 
   async heal(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Faults by chance on a group in a test, until they are over or stopped. */
 
 import { addCounts, runPlan, type RunResult } from "../../control/fault_run.ts";
-import type { FaultPlan } from "../../core/faults/plan.ts";
+import type { FaultPlan, LateStep } from "../../core/faults/plan.ts";
 import type { Store } from "../../store.ts";
 import type * as types from "../types.ts";
 
@@ -12,12 +12,25 @@ export class RunningNemesis implements types.Nemesis {
   readonly #counts: Record<string, number> = {};
   readonly #result: Promise<RunResult>;
 
-  /** @param via a machine of the group @param onOver called when it is over */
-  constructor(store: Store, readonly plan: FaultPlan, via: string, onOver: () => void) {
+  /** @param via a machine of the group @param onOver called when it is over @param late steps that hit primaries: see {@link runPlan} */
+  constructor(
+    store: Store,
+    readonly plan: FaultPlan,
+    { via, onOver, late }: {
+      via: string;
+      onOver: () => void;
+      late?: { steps: LateStep[]; primaries: () => Promise<string[]> };
+    },
+  ) {
     this.seed = plan.seed;
+    const planned = new Set(plan.steps);
     this.#result = runPlan(store, plan, {
       via,
       signal: this.#stop.signal,
+      late,
+      onBegin: (_fault, step) => {
+        if (!planned.has(step)) plan.steps.push(step);
+      },
       onEnd: ({ counts }) => addCounts(this.#counts, counts),
     }).finally(onOver);
     this.done = this.#result.then(() => {});

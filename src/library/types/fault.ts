@@ -1,6 +1,6 @@
 /** Networks that misbehave, and machines that hang: faults, as a test makes and ends them. */
 
-import type { FaultPackage, FaultTargets } from "../../core/faults/plan.ts";
+import type { FaultPackage, FaultTargets } from "../../core/faults/packages.ts";
 import type { LinkShape, PartitionShape } from "../../core/faults.ts";
 import type { Vm } from "./vm.ts";
 
@@ -153,13 +153,21 @@ export interface PartitionOptions extends FaultOptions {
  * ```
  */
 export interface NemesisOptions {
-  /** What may happen: `"partition"`, `"one-way"`, `"packet"`, `"hold"`, `"flap"`, `"pause"`. @default partition, packet, pause */
+  /**
+   * What may happen: `"partition"`, `"one-way"`, `"packet"`, `"hold"`, `"flap"`, `"pause"`, `"cpu"`.
+   * @default partition, packet, pause
+   */
   faults?: readonly FaultPackage[];
   /**
-   * Whom a packet or a pause hits: `"one"`, `"minority"`, `"majority"`, `"minority-third"`, `"all"`.
+   * Whom a fault of machines or of packets hits: `"one"`, `"minority"`, `"majority"`, `"minority-third"`, `"all"`, `"primaries"`.
    * @default one, minority and majority, by chance
    */
   targets?: readonly FaultTargets[];
+  /**
+   * Tells which machines lead, when a fault that hits `"primaries"` is about to begin; `[]`: none does, and there is no fault. Partitions
+   * then cut these off. What it throws ends the nemesis.
+   */
+  primaries?: () => readonly FaultTarget[] | Promise<readonly FaultTarget[]>;
   /** A fault begins after each so many milliseconds, and lasts at most as long. @default 10000 */
   intervalMs?: number;
   /** How long faults begin, in milliseconds. @default 60000 */
@@ -189,7 +197,10 @@ export interface NemesisOptions {
 export interface Nemesis extends AsyncDisposable {
   /** The same seed and machines give the same faults. */
   readonly seed: number;
-  /** What it does and when, as `fleetbox fault run` plays it; members are named as in the store. */
+  /**
+   * What it does and when, as `fleetbox fault run` plays it; members are named as in the store. Faults that hit primaries are in it once
+   * they have begun.
+   */
   readonly plan: FaultPlan;
   /** Resolves when it is over, its quiet time included, or was stopped. Rejects when the group ended meanwhile. */
   readonly done: Promise<void>;
