@@ -1,6 +1,6 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools man micro demo examples test test-unit test-whole check fmt bench chaos checkpoints power-cuts fuzz compile clean
+.PHONY: help setup test-tools man micro demo examples test test-unit test-whole check fmt bench chaos checkpoints power-cuts consensus fuzz compile clean
 # Not called DENO: that is the user's variable for `make compile`, and one of this file would override it in the recipes.
 OUR_DENO := node_modules/.bin/deno
 
@@ -48,6 +48,9 @@ checkpoints: micro ## saves and forks a group under load, and looks for what doe
 
 power-cuts: micro ## cuts a guest's power and looks for what it had flushed: POWER_CUTS="--count 200 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/power_cuts/main.ts $(POWER_CUTS)
+
+consensus: micro ## etcd, and a system that loses writes, under faults: CONSENSUS="--system etcd --seconds 300 --seed N"
+	@$(OUR_DENO) run -A --quiet --no-check tests/consensus/main.ts $(CONSENSUS)
 
 fuzz: setup ## gives a million hostile inputs to every reader: FUZZ="--cases 1100000 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/fuzz/main.ts $(FUZZ)
