@@ -43,8 +43,16 @@ function stoodText({ stopped_ms = 0, squeezed_ms = 0 }: Record<string, number>):
 export function countsText({ counts, spec }: FaultReport): string {
   if (spec.kind === "pause") return `paused for ${timeText(Math.round((counts.paused_ms ?? 0) / 100) * 100)}`;
   if (spec.kind === "cpu") return stoodText(counts);
+  if (spec.kind === "clock") return clockCountsText(counts);
   const { frames = 0, ...rest } = counts;
   const done = Object.entries(DONE).filter(([key]) => rest[key] > 0).map(([key, word]) => `${rest[key]} ${word}`);
   if (done.length === 0) return frames > 0 ? `nothing of ${frames}` : "nothing yet";
   return `${done.join(", ")} of ${frames}`;
+}
+
+/** `moved by 30s`, `moved 12 times`, `for 5s` */
+function clockCountsText({ moved_ms, steps, rated_ms }: Record<string, number>): string {
+  if (moved_ms !== undefined) return `moved by ${moved_ms < 0 ? "-" : ""}${timeText(Math.abs(moved_ms))}`;
+  if (steps !== undefined) return `moved ${steps === 1 ? "once" : `${steps} times`}`;
+  return rated_ms === undefined ? "nothing yet" : `for ${timeText(Math.round(rated_ms / 100) * 100)}`;
 }

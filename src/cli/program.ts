@@ -107,6 +107,7 @@ const COMMANDS: readonly Entry[] = [
     "resume.ts",
     ({ resumeCommand }) => resumeCommand(),
   ),
+  entry<typeof import("./commands/clock.ts")>(FAULTS, "clock", "clock.ts", ({ clockCommand }) => clockCommand()),
   entry<typeof import("./commands/image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
   entry<typeof import("./commands/prune.ts")>(ITSELF, "prune", "prune.ts", ({ pruneCommand }) => pruneCommand()),
   entry<typeof import("./commands/doctor.ts")>(ITSELF, "doctor", "doctor.ts", ({ doctorCommand }) => doctorCommand()),

@@ -10,12 +10,12 @@ import { faultText } from "../core/faults/text.ts";
 import { type FaultSpec, type FaultWish, GATEWAY, namesOfFault } from "../core/faults.ts";
 import { listed } from "../core/names.ts";
 import { naturalOrder, type Store } from "../store.ts";
-import type { FaultReport, FaultsReport } from "../wire.ts";
+import type { ClockReport, FaultReport, FaultsReport } from "../wire.ts";
 import { ANSWER_MS, observeAll } from "./observe.ts";
 import { request } from "./requests.ts";
 
-/** A pause waits for the hypervisor. */
-const FAULT_MS = 30_000;
+/** A pause waits for the hypervisor, a fault in a guest for the guest. */
+const FAULT_MS = 60_000;
 
 const membersNamed = (spec: FaultSpec) => namesOfFault(spec).filter((name) => name !== GATEWAY);
 
@@ -109,6 +109,13 @@ export async function healFaults(
     return []; // the group ended meanwhile, and its faults with it
   }));
   return healed.flat();
+}
+
+/** The clock of a member's guest. @throws {FleetboxError} `not-found`, `conflict`: it does not run; `failed`: it does not answer */
+export async function readClock(store: Store, name: string): Promise<ClockReport> {
+  const report = await request(store, name, "clock", {}, FAULT_MS);
+  if (report) return report;
+  throw notRunning(name);
 }
 
 /** Ends a member's pauses. @returns what they were: none, when it is not paused */

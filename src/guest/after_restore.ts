@@ -8,18 +8,13 @@
  * needed, which costs as much as the rest.
  */
 
-import { FleetboxError, messageOf } from "../core/errors.ts";
+import { messageOf } from "../core/errors.ts";
 import { pause } from "../core/deadline.ts";
-import { printable } from "../core/printable.ts";
-import { host } from "../system/os.ts";
-import { type Child, start } from "../system/process.ts";
 import type { Architecture } from "../vmm/contract.ts";
 import type { SshEndpoint } from "../wire.ts";
 import { Agent } from "./agent.ts";
-import { guestProgram, guestScript } from "./guest_program.ts";
-import { EndOfOutput, Output } from "./output.ts";
 import { changesName, HOSTS, renew, type RenewalOptions } from "./renewal.ts";
-import { sshArguments } from "./ssh_probe.ts";
+import { type SshFailure, SshProgram } from "./ssh_program.ts";
 
 interface AfterRestoreOptions extends RenewalOptions {
   /** The private key's path. */
@@ -43,8 +38,6 @@ const AGAIN_MS = [20, 50, 100, 200, 400, 1_000];
  * guest that was not there yet is sent again after seconds only; a new session is sooner there.
  */
 const CONNECT_SECONDS = [2, 4, 8, 20];
-/** ssh's own failures; other codes are the script's. */
-const SSH_FAILED = 255;
 
 /**
  * Sets a restored guest's clock, random numbers and host name.
@@ -86,59 +79,21 @@ async function byAgent(socket: string, options: AfterRestoreOptions): Promise<bo
   }
 }
 
-/** Why a session failed: there was no connection, the key was refused, or the work itself failed. */
-interface Failure {
-  why: "unreachable" | "denied" | "failed";
-  error: unknown;
-}
-
 /** One session, to its end; undefined when all is done. */
 async function session(
   endpoint: SshEndpoint,
   tries: number,
   options: AfterRestoreOptions,
-): Promise<Failure | undefined> {
-  const { key, arch, signal } = options;
-  const name = `.fleetbox-${crypto.randomUUID()}`;
-  const program = guestProgram(arch, name, changesName(options) ? HOSTS : undefined);
-  const script = guestScript(program.file, name, { sudo: endpoint.user !== "root" });
-  const limit = CONNECT_SECONDS[Math.min(tries, CONNECT_SECONDS.length - 1)];
-  const output = new Output();
-  const child: Child = start("ssh", [
-    ...["-T", "-o", `ConnectTimeout=${limit}`, "-o", "BatchMode=yes"],
-    ...[...sshArguments(endpoint, key), "--", script],
-  ], {
-    input: true,
-    onBytes: (bytes) => output.push(bytes),
-    hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
+): Promise<SshFailure | undefined> {
+  await using program = new SshProgram(endpoint, {
+    ...options,
+    connectSeconds: CONNECT_SECONDS[Math.min(tries, CONNECT_SECONDS.length - 1)],
+    reads: changesName(options) ? HOSTS : undefined,
   });
-  const kill = () => void child.kill("SIGKILL");
-  signal.addEventListener("abort", kill);
-  if (signal.aborted) kill();
-  void child.exited.then(() => output.end());
   try {
-    const channel = {
-      write: (bytes: Uint8Array<ArrayBuffer>) => child.write(bytes),
-      read: (length: number) => output.read(length),
-      readTo: (mark: Uint8Array) => output.readTo(mark),
-    };
-    await renew(program.kernel(channel), options);
+    await renew(program.kernel, options);
     return undefined;
-  } catch (error) {
-    if (!(error instanceof EndOfOutput)) return { why: "failed", error };
-    const { code } = await child.exited;
-    const told = printable(child.tail()).trim();
-    if (code === SSH_FAILED && !/Permission denied/.test(told)) return { why: "unreachable", error };
-    const message = `Cannot set the clock, the random numbers and the host name of the restored guest: ${
-      told || `its shell ended with code ${code}`
-    }`;
-    return code === SSH_FAILED
-      ? { why: "denied", error: new FleetboxError("denied", message) }
-      : { why: "failed", error: new FleetboxError("failed", message) };
-  } finally {
-    // All is done, or nothing more will be: the program in the guest ends with its input.
-    signal.removeEventListener("abort", kill);
-    kill();
-    await child.exited;
+  } catch (thrown) {
+    return await program.failure(thrown, "set the clock, the random numbers and the host name of the restored guest");
   }
 }

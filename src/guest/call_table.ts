@@ -15,9 +15,14 @@ const NUMBERS = {
   x86_64: {
     read: 0,
     write: 1,
+    close: 3,
+    mmap: 9,
+    munmap: 11,
     ioctl: 16,
     getpid: 39,
     ftruncate: 77,
+    statfs: 137,
+    adjtimex: 159,
     sethostname: 170,
     futex: 202,
     clock_settime: 227,
@@ -25,21 +30,28 @@ const NUMBERS = {
     exit_group: 231,
     openat: 257,
     unlinkat: 263,
+    fallocate: 285,
     dup3: 292,
   },
   aarch64: {
     read: 63,
     write: 64,
+    close: 57,
+    mmap: 222,
+    munmap: 215,
     ioctl: 29,
     futex: 98,
     getpid: 172,
     ftruncate: 46,
+    statfs: 43,
+    adjtimex: 171,
     sethostname: 161,
     clock_settime: 112,
     clock_gettime: 113,
     exit_group: 94,
     openat: 56,
     unlinkat: 35,
+    fallocate: 47,
     dup3: 24,
   },
 } as const satisfies Record<Architecture, Record<string, number>>;
@@ -61,7 +73,7 @@ type Argument = number | Uint8Array | Field | "table" | "reply";
 /** One system call. */
 export interface Call {
   name: CallName;
-  /** At most four. */
+  /** At most four. The fifth and the sixth are 0: no register that they would be in is ever set. */
   args: Argument[];
   /** An argument that becomes the result. */
   to?: Field;
@@ -199,7 +211,9 @@ const ERRORS: Record<number, string> = {
   1: "Operation not permitted",
   2: "No such file or directory",
   5: "Input/output error",
+  12: "Cannot allocate memory",
   13: "Permission denied",
+  20: "Not a directory",
   21: "Is a directory",
   22: "Invalid argument",
   25: "Inappropriate ioctl for device",
@@ -207,6 +221,7 @@ const ERRORS: Record<number, string> = {
   28: "No space left on device",
   30: "Read-only file system",
   38: "Function not implemented",
+  95: "Operation not supported",
 };
 
 /** A negative result in words. */

@@ -62,7 +62,7 @@ export class Output {
 }
 
 function notOurs(): FleetboxError {
-  return new FleetboxError("protocol", "The restored guest says something else than our program");
+  return new FleetboxError("protocol", "The guest says something else than our program");
 }
 
 function indexOf(bytes: Uint8Array, mark: Uint8Array): number {

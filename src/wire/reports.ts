@@ -127,7 +127,7 @@ export interface FaultReport {
   left_ms?: number;
   /** It has no effect at this moment: a flap that is up. */
   is_off?: true;
-  /** What it has done, by what: frames, or milliseconds such as `paused_ms`. What is not there did not happen. */
+  /** What it has done, by what: frames, milliseconds such as `paused_ms`, `steps` of a clock. What is not there did not happen. */
   counts: Record<string, number>;
 }
 
@@ -136,6 +136,15 @@ export interface FaultsReport {
   group: string;
   group_id: string;
   faults: FaultReport[];
+}
+
+/** The clock of a member's guest. */
+export interface ClockReport {
+  name: string;
+  /** How far it is ahead of the host's, in milliseconds; less than 0: behind. */
+  offset_ms: number;
+  /** By how much that may be wrong, in milliseconds. */
+  error_ms: number;
 }
 
 /** A port forward of a member, open or not. */

@@ -9,7 +9,15 @@
 import type { LossMode } from "../core/power_cut.ts";
 import type { FaultSpec } from "../core/faults.ts";
 import type { Options, PortForward } from "../core/options.ts";
-import type { ConsoleGreeting, Event, FaultReport, FaultsReport, GroupReport, MemberReport } from "./reports.ts";
+import type {
+  ClockReport,
+  ConsoleGreeting,
+  Event,
+  FaultReport,
+  FaultsReport,
+  GroupReport,
+  MemberReport,
+} from "./reports.ts";
 
 /** The program that something belongs to. */
 type Owner = NonNullable<Options["owner"]>;
@@ -151,6 +159,13 @@ export const VERBS = {
     answer: "one",
     example: `{"op":"heal","ids":["f3a9c"]}`,
     replies: "the faults that were ended, as they were; without `ids`, all of them",
+  }),
+  clock: verb<ClockReport>()({
+    fields: {},
+    needs: "member",
+    answer: "one",
+    example: `{"op":"clock"}`,
+    replies: '`{"name":"a","offset_ms":30000.2,"error_ms":0.8}`: how far its guest\'s clock is ahead of the host\'s',
   }),
   console: verb<ConsoleGreeting>()({
     fields: {},

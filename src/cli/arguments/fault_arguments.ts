@@ -47,6 +47,21 @@ export function parseDelay(text: string, what: string): number {
   return parseDurationMs(text, what, { allowZero: true });
 }
 
+/** `+30s`, `-30s`, `200ms`, in milliseconds: how far a clock is moved. @throws {FleetboxError} `misuse` */
+export function parseMove(text: string, what: string): number {
+  const [, sign, duration] = /^([+-]?)\s*(.*)$/s.exec(text.trim())!;
+  const days = /^(\d+(?:\.\d+)?)\s*d$/i.exec(duration);
+  const ms = days ? Number(days[1]) * 24 * 3_600_000 : parseDurationMs(duration, what);
+  return sign === "-" ? -ms : ms;
+}
+
+/** `1.05`: so many times as fast. @throws {FleetboxError} `misuse` */
+export function parseTimes(text: string, what: string): number {
+  const value = /^\d*\.?\d+$/.test(text.trim()) ? Number(text) : NaN;
+  if (value >= 0.9 && value <= 1.1) return value;
+  throw bad(what, text, "a number from 0.9 to 1.1: no kernel lets its clock go at another rate");
+}
+
 /** @throws {FleetboxError} `misuse` */
 export function parseWhole(text: string, what: string, max: number): number {
   const value = /^\d+$/.test(text.trim()) ? Number(text) : NaN;

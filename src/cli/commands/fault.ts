@@ -16,6 +16,7 @@ import {
 } from "../arguments/fault_arguments.ts";
 import { Command } from "../arguments/parser.ts";
 import { cpuCommand } from "./fault_cpu.ts";
+import { clockFaultCommand } from "./fault_clock.ts";
 import { randomCommand, runCommand } from "./fault_plans.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
@@ -34,7 +35,7 @@ Examples:
 
 export function faultCommand(): Command {
   const command = new Command("fault")
-    .description("make the network between members misbehave; list what does")
+    .description("make networks and machines misbehave; list what does")
     .helpCommand(false);
   for (
     const make of [
@@ -44,6 +45,7 @@ export function faultCommand(): Command {
       flapCommand,
       shapeCommand,
       cpuCommand,
+      clockFaultCommand,
       listCommand,
       randomCommand,
       runCommand,

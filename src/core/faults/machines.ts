@@ -2,6 +2,7 @@
 
 import { isName } from "../names.ts";
 import { checkCpu, type CpuFault } from "./cpu.ts";
+import { checkClock, type ClockFault } from "./clock.ts";
 import { bad, only } from "./values.ts";
 
 /** The virtual CPUs of a member stand still. */
@@ -10,8 +11,11 @@ export interface PauseFault {
   member: string;
 }
 
-export type MachineFault = PauseFault | CpuFault;
+export type MachineFault = PauseFault | CpuFault | ClockFault;
 export type MachineFaultKind = MachineFault["kind"];
+
+/** Those that are in the guest itself: what makes them is gone when it restarts. */
+export const IN_GUEST: readonly MachineFaultKind[] = ["clock"];
 
 /** By kind; each throws {FleetboxError} `misuse`. */
 export const MACHINE_CHECKS: Record<MachineFaultKind, (spec: Record<string, unknown>) => void> = {
@@ -20,6 +24,7 @@ export const MACHINE_CHECKS: Record<MachineFaultKind, (spec: Record<string, unkn
     member(spec);
   },
   cpu: checkCpu,
+  clock: checkClock,
 };
 
 function member(spec: Record<string, unknown>): void {

@@ -1,6 +1,7 @@
 /** A fault in words, in one line, for `fault ls`, events and logs. */
 
 import type { FaultSpec, LinkShape } from "../faults.ts";
+import { clockText } from "./clock.ts";
 
 /** `cuts off a, b from c`, `a to b: delay 50 ms ± 10 ms, loss 1 %`, … */
 export function faultText(spec: FaultSpec): string {
@@ -22,6 +23,8 @@ export function faultText(spec: FaultSpec): string {
       return `pause: ${spec.member}`;
     case "cpu":
       return `cpu: ${spec.member}, ${percent(spec.share)} of the time`;
+    case "clock":
+      return clockText(spec, timeText);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The faults of a group. What makes them is loaded with the first one: most groups never have any. */
 
 import { FleetboxError } from "../../core/errors.ts";
-import type { FaultWish } from "../../core/faults.ts";
+import type { FaultWish, MachineFaultKind } from "../../core/faults.ts";
 import type { GroupRecord, StoredFault } from "../../store/records.ts";
 import type { FaultReport } from "../../wire.ts";
 import type { RecordWriter } from "../group/record_writer.ts";
@@ -40,6 +40,11 @@ export class GroupFaults {
   async heal(ids?: readonly string[]): Promise<FaultReport[]> {
     if (!this.#table && !ids?.length) return [];
     return await (await this.#load()).heal(ids);
+  }
+
+  /** See {@link FaultTable.lost}. */
+  async lost(name: string, kinds: readonly MachineFaultKind[], why: string): Promise<void> {
+    await this.#table?.lost(name, kinds, why);
   }
 
   isPaused(name: string): boolean {

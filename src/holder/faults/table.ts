@@ -153,13 +153,28 @@ export class FaultTable {
     await Promise.all([...Map.groupBy(all, ({ spec }) => spec.kind)].map(async ([kind, faults]) => {
       try {
         await this.#turns.take(turnOf(faults[0].spec), async () => {
-          await this.#member(name)?.apply(kind, this.#onMachine(name, kind));
+          await this.#member(name)?.apply(kind, this.#onMachine(name, kind), true);
         });
       } catch (thrown) {
         log(`faults ${listed(faults.map(({ id }) => id))}: cannot be made again: ${messageOf(thrown)}`);
         this.#end(faults.filter(({ id }) => this.#faults.has(id)));
       }
     }));
+  }
+
+  /** What made these faults of a machine is gone, and so they end: its guest has restarted, say. */
+  async lost(name: string, kinds: readonly MachineFaultKind[], why: string): Promise<void> {
+    await Promise.all(kinds.map((kind) =>
+      this.#turns.take(turnOf({ member: name, kind }), () => {
+        const gone = this.#onMachine(name, kind);
+        if (gone.length === 0) return Promise.resolve();
+        log(`${name}: its faults of the kind ${kind} are gone: ${why}`);
+        this.#member(name)?.forget(kind);
+        this.#end(gone);
+        this.context.onChange([name]);
+        return Promise.resolve();
+      })
+    ));
   }
 
   /** Whether a member is to stand still. */
@@ -368,7 +383,7 @@ function isOn(spec: Fault["spec"], name: string): boolean {
 }
 
 /** What is done to a machine because of its faults of one kind is done one after the other. */
-function turnOf({ member, kind }: MachineFault): string {
+function turnOf({ member, kind }: Pick<MachineFault, "member" | "kind">): string {
   return `${member} ${kind}`;
 }
 

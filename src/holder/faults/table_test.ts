@@ -43,6 +43,7 @@ class Group {
         else this.held.delete(name);
         return Promise.resolve();
       },
+      forget: (kind) => void this.forgotten.push(`${name} ${kind}`),
       counts: () => Promise.resolve({}),
     };
   }

@@ -21,7 +21,7 @@ import { hostNameAtSave } from "../snapshots/sources.ts";
 import { ComingTemplate } from "../snapshots/take_template.ts";
 import { planWarm } from "../snapshots/warm_start.ts";
 import { endEarly, tooLate } from "./boot_failure.ts";
-import { advance, connect, holdMachine, runs, specOf } from "./boot_steps.ts";
+import { advance, connect, guestWay, holdMachine, runs, specOf } from "./boot_steps.ts";
 import { Hints } from "./hints.ts";
 import type { Identity } from "./identity.ts";
 import { goOn, NeverRan, stateLeft } from "./left_behind.ts";
@@ -130,6 +130,7 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
   if (source) return await startSaved(boot, spec.value, command, source);
   const run = holdMachine(boot, await context.driver.start(spec.value, signal));
   run.command = command;
+  run.guest = guestWay(prepared.image, spec.value);
   const isReady = options.ready !== "ssh" || prepared.image.cloudInit === false;
   const { machine } = run;
   await using template = created && next && isReady
@@ -179,6 +180,7 @@ export async function adoptMember(
     const state = await stateLeft(member, machine);
     await context.writePid(name);
     const run = holdMachine(boot, machine, before);
+    run.guest = guestWay(prepared.image, spec);
     advance(boot, wasRunning ? "adoption" : "ssh");
     await goOn(member, machine, spec.disk, state);
     run.ssh = await connect(boot);

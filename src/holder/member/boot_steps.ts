@@ -2,6 +2,8 @@
 
 import { unlessAborted } from "../../core/deadline.ts";
 import { FleetboxError, type WireError } from "../../core/errors.ts";
+import { AGENT_VERSION } from "../../guest/agent_program.ts";
+import type { Image } from "../../image/image.ts";
 import { readEnd } from "../../system/files.ts";
 import type { MemberConfig } from "../../store.ts";
 import type { Machine, MachineSpec } from "../../vmm/contract.ts";
@@ -11,7 +13,7 @@ import { log } from "../log.ts";
 import { keepLogShort, watchLog } from "../power_cut/write_log.ts";
 import type { Boot } from "./boot.ts";
 import { allowUse } from "./gateway_use.ts";
-import { MachineRun } from "./machine_run.ts";
+import { type GuestWay, MachineRun } from "./machine_run.ts";
 import type { Member } from "./member.ts";
 import { machineSpec, type Prepared } from "./prepare.ts";
 
@@ -28,6 +30,15 @@ export async function specOf({ context }: Member, { config, image }: Prepared): 
   const spec = machineSpec(store, config, image, { binary, accelerator: accelerator.accelerator, bound });
   driver.check(spec);
   return spec;
+}
+
+/** How the guest of an image is reached. */
+export function guestWay({ arch, agent, cloudInit }: Image, { agentSocket }: MachineSpec): GuestWay {
+  return {
+    arch,
+    isRoot: cloudInit === false, // `micro`, whose root takes the key
+    ...(agent === AGENT_VERSION && agentSocket !== undefined ? { agentSocket } : {}),
+  };
 }
 
 /** From now on the phase owns the machine (or the stop that has just begun), with the resources released after it. */

@@ -3,8 +3,17 @@
  * it: first the machine (killed if it still runs), then its console, then its link to the switch.
  */
 
-import type { Machine } from "../../vmm/contract.ts";
+import type { Architecture, Machine } from "../../vmm/contract.ts";
 import type { SshEndpoint } from "../../wire.ts";
+
+/** How a guest's kernel is reached by what runs there as root. */
+export interface GuestWay {
+  arch: Architecture;
+  /** Leads to the agent of an image of ours. Absent: it is reached over SSH. */
+  agentSocket?: string;
+  /** Whether root takes the key, as on `micro`. Else `sudo` is used. */
+  isRoot: boolean;
+}
 
 export class MachineRun implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack();
@@ -13,6 +22,9 @@ export class MachineRun implements AsyncDisposable {
   ssh: SshEndpoint | undefined;
   /** The hypervisor's program and arguments; unknown for an adopted machine. */
   command: string[] | undefined;
+
+  /** How its guest's kernel is reached, once its guest answers. */
+  guest: GuestWay | undefined;
 
   /** Whether it was started from a template. */
   isWarm = false;

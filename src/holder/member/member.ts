@@ -6,6 +6,7 @@
  */
 
 import { FleetboxError, toWireError } from "../../core/errors.ts";
+import { IN_GUEST } from "../../core/faults/machines.ts";
 import type { ForwardWish, Options, PortForward } from "../../core/options.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
@@ -58,7 +59,7 @@ export interface MemberContext {
   /** A machine is about to stand still for much of the time, or does no more: what continues it must know, if this process is killed. */
   onSqueeze(): Promise<void>;
   /** The faults of the group. */
-  faults(): Pick<GroupFaults, "of" | "isPaused" | "onMachine">;
+  faults(): Pick<GroupFaults, "of" | "isPaused" | "onMachine" | "lost">;
 }
 
 /** How long a hypervisor may take to answer before it is reported as silent. */
@@ -166,7 +167,10 @@ export class Member {
     if (event.kind === "ioError" && event.stopped) {
       this.pauses.afterDiskError(event.nospace ? "disk-full" : "disk-error", event.message);
     } else if (event.kind === "resumed") this.pauses.resumed();
-    else if (event.kind === "reset") log(`${this.name}: the guest restarted itself`);
+    else if (event.kind === "reset") {
+      log(`${this.name}: the guest restarted itself`);
+      void this.context.faults().lost(this.name, IN_GUEST, "it restarted itself");
+    }
   }
 
   async #onExit(run: MachineRun, exit: MachineExit): Promise<void> {

@@ -9,7 +9,6 @@
 
 import { Limit } from "../../core/deadline.ts";
 import { FleetboxError, hintOf, messageOf } from "../../core/errors.ts";
-import { AGENT_VERSION } from "../../guest/agent_program.ts";
 import { afterRestore } from "../../guest/after_restore.ts";
 import type { Image } from "../../image/image.ts";
 import { removeMember } from "../../store/remove.ts";
@@ -19,7 +18,7 @@ import type { SshEndpoint } from "../../wire.ts";
 import { log } from "../log.ts";
 import type { SavedSource } from "../snapshots/sources.ts";
 import type { Boot } from "./boot.ts";
-import { connect, holdMachine, runs } from "./boot_steps.ts";
+import { connect, guestWay, holdMachine, runs } from "./boot_steps.ts";
 import { runOf } from "./phases.ts";
 import { untilSsh } from "./ready.ts";
 
@@ -49,6 +48,7 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   const machine: Machine = await within("it was not loaded", load);
   const run = holdMachine(boot, machine);
   run.command = command;
+  run.guest = guestWay(image, spec);
   run.ssh = await connect(boot);
   await gate.arrive(name);
   signal.throwIfAborted();
@@ -78,12 +78,12 @@ export async function renewGuest(
   const { context: { store }, name } = member;
   const over = new AbortController();
   const waits = { signal: AbortSignal.any([signal, over.signal]), onHint: (hint: () => void) => sshHints.on(hint) };
-  const agentSocket = image.agent === AGENT_VERSION ? spec.agentSocket : undefined;
+  const { arch, isRoot, agentSocket } = guestWay(image, spec);
   const renewed = afterRestore(ssh, {
     ...waits,
     key: store.key,
-    arch: image.arch,
-    root: image.cloudInit === false, // `micro`, whose root takes the key
+    arch,
+    root: isRoot,
     agentSocket,
     hostName: member.config!.host_name ?? name,
     oldHostName,

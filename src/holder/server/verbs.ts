@@ -57,6 +57,7 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   fault: ({ group }, { spec, for_ms: forMs, seed }) => group.faults.begin({ spec, forMs, seed }),
   faults: async ({ group }) => faultsOf(group, await group.faults.reports()),
   heal: async ({ group }, { ids }) => faultsOf(group, await group.faults.heal(ids && checkIds(ids))),
+  clock: async (context) => await (await import("../faults/machine/read_clock.ts")).readClock(memberOf(context)),
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
   unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),

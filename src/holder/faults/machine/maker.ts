@@ -17,9 +17,12 @@ export interface FaultyMember {
   /**
    * Makes it be under exactly these faults of a kind: it is called when one begins, when one ends, and with the present ones for a
    * machine that was adopted. One call at a time for each kind.
+   * @param isAdopted its machine was just adopted, and is under these already, as far as they outlive a holder
    * @throws {FleetboxError} why that cannot be; then it is as it was before
    */
-  apply(kind: MachineFaultKind, faults: readonly MachineFaultEntry[]): Promise<void>;
+  apply(kind: MachineFaultKind, faults: readonly MachineFaultEntry[], isAdopted?: boolean): Promise<void>;
+  /** What made these is gone: there is nothing to undo. */
+  forget(kind: MachineFaultKind): void;
   /** What a fault has done so far. */
   counts(kind: MachineFaultKind, id: string): Promise<Record<string, number>>;
 }
@@ -31,7 +34,9 @@ export interface FaultMaker<Spec extends MachineFault = MachineFault> {
    * them. Without any it is as it was before the first one.
    * @throws {FleetboxError} why that cannot be; then it is as it was before the call
    */
-  apply(faults: readonly MachineFaultEntry<Spec>[]): Promise<void>;
+  apply(faults: readonly MachineFaultEntry<Spec>[], isAdopted?: boolean): Promise<void>;
+  /** What made them is gone: there is nothing to undo. @default nothing is to be done */
+  forget?(): void;
   /** What a fault has done so far. @default nothing is told */
   counts?(id: string): Promise<Record<string, number>>;
 }

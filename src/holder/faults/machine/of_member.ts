@@ -7,6 +7,7 @@ import type { FaultMaker, FaultyMember, MachineFaultEntry } from "./maker.ts";
 const MAKERS: { [Kind in MachineFaultKind]: (member: Member) => Promise<FaultMaker> } = {
   pause: async (member) => new (await import("./pause.ts")).PauseMaker(member.pauses),
   cpu: async (member) => new (await import("./cpu.ts")).CpuMaker(member),
+  clock: async (member) => new (await import("./clock.ts")).ClockMaker(member),
 };
 
 /** By member; what has left its group is forgotten. */
@@ -31,10 +32,15 @@ export class MachineFaults implements FaultyMember {
     return this.member.process !== undefined;
   }
 
-  async apply(kind: MachineFaultKind, faults: readonly MachineFaultEntry[]): Promise<void> {
+  async apply(kind: MachineFaultKind, faults: readonly MachineFaultEntry[], isAdopted = false): Promise<void> {
     let maker = this.#makers.get(kind);
     if (!maker) this.#makers.set(kind, maker = await MAKERS[kind](this.member));
-    await maker.apply(faults);
+    await maker.apply(faults, isAdopted);
+  }
+
+  forget(kind: MachineFaultKind): void {
+    this.#makers.get(kind)?.forget?.();
+    this.#makers.delete(kind);
   }
 
   async counts(kind: MachineFaultKind, id: string): Promise<Record<string, number>> {

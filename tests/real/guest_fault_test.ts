@@ -1,0 +1,103 @@
+/** Faults inside a guest, as the guest sees them: its clock. Real QEMU, the micro image, egress off. */
+
+import * as assert from "#assert";
+import { guest, guestOk } from "../support/guest.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
+
+test("a guest is under the faults that it is told to be under, and as before after them", async (context) => {
+  await using box = await sandbox();
+  await box.up("a");
+  await steps(context, box, [
+    ["its clock is moved, and moved back; two add up", bump],
+    ["its clock goes at another rate, and what that made is gone afterwards", rate],
+    ["its clock is moved to and fro", strobe],
+    ["its clock's faults outlive the holder", adoption],
+    ["a restart of the guest ends its faults", restart],
+  ]);
+});
+
+/** By how much the guest's clock is ahead, as `fleetbox clock` tells it. */
+async function ahead(box: Sandbox): Promise<number> {
+  const [{ name, offset_ms, error_ms }] = JSON.parse((await box.ok("clock", "a", "--json")).stdout);
+  assert.equal(name, "a");
+  assert.ok(error_ms > 0 && error_ms < 1_000, `exact to ${error_ms} ms`);
+  return offset_ms;
+}
+
+function near(found: number, expected: number, boundMs: number): void {
+  assert.ok(Math.abs(found - expected) <= boundMs, `${found}, expected ${expected} ± ${boundMs}`);
+}
+
+const idIn = (stdout: string) => /^f\w+/.exec(stdout)![0];
+
+async function bump(box: Sandbox): Promise<void> {
+  const before = await ahead(box);
+  const made = await box.ok("fault", "clock", "a", "--bump", "+30s");
+  assert.match(made.stdout, /^f\w+: clock of a: \+30s; end it: fleetbox heal f\w+$/m);
+  near(await ahead(box), before + 30_000, 100);
+  const seconds = Number(await guestOk(box, "a", "date +%s"));
+  near(seconds * 1_000 - Date.now(), before + 30_000, 5_000);
+  const second = await box.ok("fault", "clock", "a", "--bump", "-3600s");
+  near(await ahead(box), before + 30_000 - 3_600_000, 100);
+  await box.ok("heal", idIn(made.stdout));
+  near(await ahead(box), before - 3_600_000, 100);
+  await box.ok("heal", idIn(second.stdout));
+  near(await ahead(box), before, 100);
+  await box.fails(
+    1,
+    /Cannot change the clock of the guest: .*a time before 1970/s,
+    "fault",
+    "clock",
+    "a",
+    "--bump=-36500d",
+  );
+  near(await ahead(box), before, 100);
+  assert.equal((await guest(box, "a", "ls /run/fleetbox-clock")).code, 1);
+}
+
+async function rate(box: Sandbox): Promise<void> {
+  const before = await ahead(box);
+  const began = performance.now();
+  await box.ok("fault", "clock", "a", "--rate", "1.1");
+  const first = await ahead(box), at = performance.now();
+  near(first, before, (at - began) * 0.1 + 100);
+  await new Promise((resolve) => setTimeout(resolve, 3_000)); // the time is what is measured
+  const passed = performance.now() - at;
+  near(await ahead(box), first + passed * 0.1, passed * 0.03);
+  await box.ok("fault", "clock", "a", "--bump", "1h");
+  await box.fails(1, /would be 1\.21 times as fast/, "fault", "clock", "a", "--rate", "1.1");
+  await box.ok("heal");
+  near(await ahead(box), before, 100);
+  assert.match(await guestOk(box, "a", "adjtimex"), /tick: *10000/);
+}
+
+async function strobe(box: Sandbox): Promise<void> {
+  const before = await ahead(box);
+  await box.ok("fault", "clock", "a", "--strobe", "-20s", "--period", "400ms");
+  const seen = new Set<boolean>();
+  await until("both are seen", async () => seen.add(await ahead(box) < before - 10_000).size === 2);
+  const [{ counts }] = JSON.parse((await box.ok("fault", "ls", "--json")).stdout);
+  assert.ok(counts.steps >= 2, `${counts.steps}`);
+  await box.ok("heal");
+  near(await ahead(box), before, 100);
+}
+
+async function adoption(box: Sandbox): Promise<void> {
+  const before = await ahead(box);
+  await box.ok("fault", "clock", "a", "--bump", "+50s");
+  await box.killHolder("a");
+  await box.ok("ls", "--repair");
+  near(await ahead(box), before + 50_000, 100);
+  await box.ok("heal");
+  near(await ahead(box), before, 100);
+}
+
+async function restart(box: Sandbox): Promise<void> {
+  const faults = async () => JSON.parse((await box.ok("fault", "ls", "--json")).stdout);
+  await box.ok("fault", "clock", "a", "--bump", "+50s");
+  await guest(box, "a", "sudo touch /run/before && sudo reboot"); // which ends the session
+  await until("its faults have ended", async () => (await faults()).length === 0);
+  await until("the guest has rebooted", async () => (await guest(box, "a", "ls /run/before")).code === 1);
+  near(await ahead(box), 0, 5_000);
+}
