@@ -11,6 +11,7 @@ import { start } from "./src/start.ts";
 const CLI = {
   "src/cli/completion/complete.ts": () => import("./src/cli/completion/complete.ts"),
   "src/cli/commands/checkpoint.ts": () => import("./src/cli/commands/checkpoint.ts"),
+  "src/cli/commands/clock.ts": () => import("./src/cli/commands/clock.ts"),
   "src/cli/commands/completion.ts": () => import("./src/cli/commands/completion.ts"),
   "src/cli/commands/console.ts": () => import("./src/cli/commands/console.ts"),
   "src/cli/commands/cp.ts": () => import("./src/cli/commands/cp.ts"),

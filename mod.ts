@@ -21,6 +21,7 @@ export { type ErrorCode, FleetboxError } from "./src/core/errors.ts";
 export type {
   Checkpoint,
   CheckpointOptions,
+  ClockOffset,
   Cluster,
   ClusterFaults,
   Command,
@@ -39,6 +40,7 @@ export type {
   ForkOptions,
   KillOptions,
   LinkShape,
+  MachineClock,
   MachineFaults,
   MachineOptions,
   Nemesis,
@@ -57,6 +59,7 @@ export type {
   State,
   Stdin,
   StopOptions,
+  StrobeOptions,
   Vm,
   WaitOptions,
   WaitTarget,

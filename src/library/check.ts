@@ -111,6 +111,11 @@ const CALLS = {
     of: (value: unknown) => Array.isArray(value) && value.length > 0 ? undefined : "a list of machines",
   },
   pause: FAULT,
+  strobe: {
+    ...FAULT,
+    byMs: (value: unknown) => typeof value === "number" ? undefined : "a number",
+    periodMs: milliseconds,
+  },
   throttle: { ...FAULT, share: number(SHARES.min, SHARES.max) },
   openCheckpoint: { store: text },
   fork: {

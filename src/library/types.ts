@@ -13,6 +13,7 @@ export type { Command, ErrorCode, Stage, State };
 export type * from "./types/checkpoint.ts";
 export type * from "./types/cluster.ts";
 export type * from "./types/fault.ts";
+export type * from "./types/machine_clock.ts";
 export type * from "./types/machine_faults.ts";
 export type * from "./types/options.ts";
 export type * from "./types/process.ts";

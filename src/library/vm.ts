@@ -17,6 +17,7 @@ import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
 import { openFork } from "./checkpoints/open_fork.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
+import { VmClock } from "./faults/machine_clock.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
 import { EndWatch } from "./machine_end.ts";
@@ -36,6 +37,7 @@ export class Machine implements types.Vm {
   readonly name: string;
   readonly hostName: string;
   readonly storeName: string;
+  readonly clock: VmClock;
   readonly #group: MachineGroup;
   readonly #lanes: Lanes;
   readonly #files: Files;
@@ -60,6 +62,12 @@ export class Machine implements types.Vm {
     this.#endpoint = report.ssh!;
     this.#consoleStart = consoleStart;
     this.#onGone = onGone;
+    this.clock = new VmClock({
+      store: group.store,
+      storeName: this.storeName,
+      name: this.name,
+      faults: () => this.#faults(),
+    });
     this.#lanes = new Lanes({
       name: this.name,
       key: group.store.key,

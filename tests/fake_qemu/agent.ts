@@ -1,6 +1,7 @@
 /** The fake QEMU's second serial port, and the guest's agent behind it. */
 
 import { writeAll } from "../../src/core/bytes.ts";
+import type { FakeKernel } from "./fake_kernel.ts";
 import type { Behaviour } from "./qemu.ts";
 
 /**
@@ -8,11 +9,12 @@ import type { Behaviour } from "./qemu.ts";
  * it is called "a"`.
  */
 export function openAgentPort(socket: string, { agent = "answers" }: Behaviour, say: (line: string) => void): void {
+  const answer = makeAgent(say);
   const listener = Deno.listen({ transport: "unix", path: socket });
   void (async () => {
     for await (const conn of listener) {
       try {
-        if (agent === "answers") await answer(conn, say);
+        if (agent === "answers") await answer(conn);
         else await beUseless(conn, agent);
       } catch { /* the client left */ }
       conn.close();
@@ -20,21 +22,30 @@ export function openAgentPort(socket: string, { agent = "answers" }: Behaviour, 
   })();
 }
 
-async function answer(conn: Deno.Conn, say: (line: string) => void): Promise<void> {
+/** One guest, for one client after the other. */
+function makeAgent(say: (line: string) => void): (conn: Deno.Conn) => Promise<void> {
+  let loaded: Promise<FakeKernel> | undefined;
+  let reseeds = 0;
+  return async (conn) => {
+    const kernel = await (loaded ??= loadKernel());
+    const buffer = new Uint8Array(16);
+    for (let count; (count = await conn.read(buffer)) !== null;) {
+      kernel.feed(buffer.subarray(0, count));
+      if (kernel.reseeds > reseeds) say(`renewed: it is called "${kernel.hostName}"`);
+      reseeds = kernel.reseeds;
+      await writeAll(conn, kernel.take());
+    }
+  };
+}
+
+async function loadKernel(): Promise<FakeKernel> {
   const [{ agentProgram }, { FakeKernel }] = await Promise.all([
     import("../../src/guest/agent_program.ts"),
     import("./fake_kernel.ts"),
   ]);
   const kernel = new FakeKernel();
   kernel.load(agentProgram("x86_64").file);
-  let reseeds = 0;
-  const buffer = new Uint8Array(16);
-  for (let count; (count = await conn.read(buffer)) !== null;) {
-    kernel.feed(buffer.subarray(0, count));
-    if (kernel.reseeds > reseeds) say(`renewed: it is called "${kernel.hostName}"`);
-    reseeds = kernel.reseeds;
-    await writeAll(conn, kernel.take());
-  }
+  return kernel;
 }
 
 async function beUseless(conn: Deno.Conn, agent: "silent" | "garbage"): Promise<void> {

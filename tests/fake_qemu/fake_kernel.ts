@@ -22,6 +22,7 @@ export class FakeKernel {
     ["/etc/hosts", "127.0.0.1 localhost\n10.88.0.11 a.fleetbox.internal a # fleetbox\n"],
     ["/etc/hostname", "a\n"],
     ["/dev/urandom", ""],
+    ["/", ""],
     [PORT, ""],
   ]);
   hostName = "a";
@@ -29,6 +30,10 @@ export class FakeKernel {
   /** How far its clock is behind when it is read, for each time it is read. */
   behindMs: number[] = [];
   settings = 0;
+  /** CLOCK_MONOTONIC_RAW, which nothing moves. */
+  rawMs = 400;
+  /** How fast its clock goes, as adjtimex(2) has it. */
+  tempo = { tick: 10_000, frequency: 0 };
   /** The random bytes that it was given. */
   pool: Uint8Array | undefined;
   reseeds = 0;
@@ -121,6 +126,9 @@ export class FakeKernel {
         if (first === 1) this.#output.push(...bytes(second, third));
         else this.files.set(file, text(second, third) + this.files.get(file)!.slice(third));
         return third;
+      case 3:
+        this.#descriptors.delete(first);
+        return 0;
       case 16:
         if (file === PORT) return second === 0x5402 ? 0 : EINVAL;
         if (file !== "/dev/urandom") return EINVAL;
@@ -131,6 +139,8 @@ export class FakeKernel {
       case 77:
         this.files.set(file, this.files.get(file)!.slice(0, second));
         return 0;
+      case 159:
+        return this.#adjust(new DataView(this.#memory.buffer, first - BASE, 208));
       case 170:
         this.hostName = text(first, second);
         return 0;
@@ -144,7 +154,7 @@ export class FakeKernel {
         this.clockMs = timespecMs(bytes(second, 16));
         return 0;
       case 228:
-        bytes(second, 16).set(timespec(this.clockMs - (this.behindMs.shift() ?? 0)));
+        bytes(second, 16).set(timespec(first === 4 ? this.rawMs : this.clockMs - (this.behindMs.shift() ?? 0)));
         return 0;
       case 231:
         this.hasEnded = true;
@@ -157,14 +167,33 @@ export class FakeKernel {
           if ((flags & 0o100) === 0) return ENOENT;
           this.files.set(path, "");
         }
+        if ((flags & 0o1000) !== 0) this.files.set(path, "");
         this.#descriptors.set(3, path);
         return 3;
       }
+      case 263:
+        return this.files.delete(text(second, 100).split("\0", 1)[0]) ? 0 : ENOENT;
       case 292:
         if (first < 0) return EBADF;
         this.#descriptors.set(second, file);
         return second;
     }
-    return 0; // unlinkat, getpid
+    return 0; // getpid
+  }
+
+  /** adjtimex(2). */
+  #adjust(timex: DataView): number {
+    const modes = timex.getUint32(0, true);
+    const [seconds, micros, tick, frequency] = [72, 80, 88, 16].map((at) => Number(timex.getBigInt64(at, true)));
+    if ((modes & 0x100) !== 0) {
+      const clockMs = this.clockMs + seconds * 1_000 + micros / 1_000;
+      if (micros < 0 || micros >= 1e6 || clockMs < 0) return EINVAL;
+      this.clockMs = clockMs;
+    }
+    if ((modes & 0x4000) !== 0) this.tempo.tick = tick;
+    if ((modes & 2) !== 0) this.tempo.frequency = frequency;
+    timex.setBigInt64(88, BigInt(this.tempo.tick), true);
+    timex.setBigInt64(16, BigInt(this.tempo.frequency), true);
+    return 0;
   }
 }

@@ -29,3 +29,9 @@ export function writeTinyMicro(dir: string): void {
   const manifest = { name: "micro", version: "tiny", ...files, cmdline: "console=ttyS0", sha256 };
   Deno.writeTextFileSync(join(dir, "image.json"), JSON.stringify(manifest));
 }
+
+/** The images of a sandbox of fake machines have agents from now on. */
+export function withAgents({ root }: { root: string }): void {
+  const manifest = join(root, "micro/image.json");
+  Deno.writeTextFileSync(manifest, JSON.stringify({ ...JSON.parse(Deno.readTextFileSync(manifest)), agent: 1 }));
+}

@@ -3,7 +3,7 @@
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
-import { filesBelow } from "../support/files.ts";
+import { filesBelow, withAgents } from "../support/files.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
@@ -79,8 +79,7 @@ test("a machine of an image without an agent has no port for one", async () => {
 /** Templates are used, and the image says that its guest has an agent. */
 async function agentSandbox(fakeQemu: Record<string, Behaviour>, more: { fakeSsh?: boolean } = {}): Promise<Sandbox> {
   const box = await sandbox({ fakeQemu, templates: true, ...more });
-  const manifest = join(box.root, "micro/image.json");
-  Deno.writeTextFileSync(manifest, JSON.stringify({ ...JSON.parse(Deno.readTextFileSync(manifest)), agent: 1 }));
+  withAgents(box);
   return box;
 }
 

@@ -5,6 +5,7 @@ import { join } from "../../src/system/path.ts";
 import { rawDisk, serve } from "../../src/image/testing.ts";
 import type { Result } from "../support/command.ts";
 import { checkShape, readJsonDocument, shapeAt } from "../support/json_shapes.ts";
+import { withAgents } from "../support/files.ts";
 import { kill, until } from "../support/processes.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 import { buildProgram } from "../../src/cli/program.ts";
@@ -133,6 +134,7 @@ test("--json of checkpoint, fork, restore and suspend has the documented shapes"
 
 test("--json of faults, of their end and of plans has the documented shapes", async () => {
   await using box = await sandbox({ fakeQemu: { a: { ping: ["10.88.0.12"] } } });
+  withAgents(box);
   const run = async (command: string, ...args: string[]) =>
     checked(command, await box.run(...command.split(" "), ...args, "--json"));
   await box.up("a,b,c");
@@ -142,6 +144,9 @@ test("--json of faults, of their end and of plans has the documented shapes", as
   await run("fault flap", "b", "c", "--up", "1h");
   await run("fault shape", "--loss", "1%", "--via", "a");
   assert.equal((await run("pause", "b,c")).length, 2);
+  await run("fault clock", "a", "--bump", "+30s");
+  await run("fault clock", "a", "--strobe=-1s");
+  assert.equal((await run("clock"))[0].length, 3);
   await run("fault cpu", "a", "--share", "50%");
   await until("the flap is up", async () => (await run("fault ls"))[0].some(({ is_off }: { is_off?: true }) => is_off));
   await run("ls");

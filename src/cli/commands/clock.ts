@@ -21,8 +21,8 @@ export function clockCommand(): Command {
     .addHelpText(
       "after",
       `
-In milliseconds; less than 0: behind. Asked of the guest's kernel, for a reading is as exact as the answer is quick: ± tells
-that. Where the guest is not an image of fleetbox's own, over SSH. A clock is made wrong by fleetbox fault clock.
+In milliseconds; less than 0: behind. The guest's kernel is asked, over SSH where its image is none of fleetbox's own. A
+reading is as exact as the answer is quick, and the table tells how exact. fleetbox fault clock makes a clock wrong.
 
 --json: [{"name","offset_ms","error_ms"}]
 

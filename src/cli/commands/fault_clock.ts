@@ -1,10 +1,10 @@
-/** `fleetbox fault clock`: the clock of a member is moved, goes at another rate, or is moved to and fro. */
+/** `fleetbox fault clock`: the clocks of members are moved, go at another rate, or are moved to and fro. */
 
 import { FleetboxError } from "../../core/errors.ts";
 import type { ClockFault } from "../../core/faults/clock.ts";
-import { checkName } from "../../core/names.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { parseMove, parseTimes } from "../arguments/fault_arguments.ts";
+import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
 
@@ -18,8 +18,8 @@ interface ClockFlags extends Common {
 export function clockFaultCommand(): Command {
   return common(
     new Command("clock")
-      .description("make the clock of a member wrong")
-      .argument("<name>", "a running member")
+      .description("make the clocks of members wrong")
+      .argument("<names...>", "running members: a,b,c or a b c")
       .option("--bump <duration>", "move it, once: +30s, -30s")
       .option("--rate <number>", "make it go so many times as fast: 0.9 to 1.1")
       .option("--strobe <duration>", "move it, and move it back, again and again: 200ms, -1s")
@@ -33,8 +33,9 @@ fleetbox clock.
 
 Example:
   fleetbox fault clock a --bump +30s --for 1m`,
-  ).action(async (word: string, flags: ClockFlags) => {
-    await begin({ kind: "clock", member: checkName(word), ...changeOf(flags) }, flags);
+  ).action(async (words: string[], flags: ClockFlags) => {
+    const [names, change] = [parseNames(words), changeOf(flags)];
+    for (const member of names) await begin({ kind: "clock", member, ...change }, flags);
   });
 }
 

@@ -39,6 +39,9 @@ const GOOD: [FaultSpec, string][] = [
     "all to all: loss gemodel p 1% r 10% h 30% k 100%",
   ],
   [{ kind: "pause", member: "a" }, "pause: a"],
+  [{ kind: "clock", member: "a", bumpMs: -30_000 }, "clock of a: -30s"],
+  [{ kind: "clock", member: "a", rate: 1.05 }, "clock of a: 1.05 times as fast"],
+  [{ kind: "clock", member: "a", strobeMs: 200 }, "clock of a: +200ms and back, every 1s"],
 ];
 
 for (const [spec, text] of GOOD) {
@@ -76,6 +79,15 @@ const BAD: [unknown, RegExp][] = [
   [{ kind: "cpu", member: "a", share: 0 }, /share: found 0, expected a number from 0.01 to 0.99/],
   [{ kind: "cpu", member: "a", share: 1 }, /share: found 1/],
   [{ kind: "cpu", member: "a" }, /share: found nothing/],
+  [{ kind: "clock", member: "a" }, /exactly one of bumpMs, rate and strobeMs/],
+  [{ kind: "clock", member: "a", bumpMs: 1, rate: 1.05 }, /exactly one of bumpMs, rate and strobeMs/],
+  [{ kind: "clock", member: "a", bumpMs: 0.5 }, /bumpMs: found 0.5, expected at least 1 millisecond/],
+  [{ kind: "clock", member: "a", bumpMs: 4e12 }, /bumpMs: found 4000000000000/],
+  [{ kind: "clock", member: "a", rate: 1 }, /another number than 1/],
+  [{ kind: "clock", member: "a", rate: 1.2 }, /from 0.9 to 1.1/],
+  [{ kind: "clock", member: "a", bumpMs: 5, periodMs: 500 }, /periodMs: found 500, expected strobeMs beside it/],
+  [{ kind: "clock", member: "a", strobeMs: 5, periodMs: 50 }, /from 100 to/],
+  [{ kind: "clock", member: "A", bumpMs: 5 }, /a member's name/],
   [{ kind: "cpu", share: 0.5 }, /member: found nothing/],
 ];
 

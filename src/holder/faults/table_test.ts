@@ -125,6 +125,19 @@ Deno.test("faults: a pause holds its member until the last one of them ends, or 
   assert.deepEqual(await group.table.reports(), []);
 });
 
+Deno.test("faults: a guest that restarts has lost those that are in it, and those alone", async () => {
+  using group = new Group();
+  await group.table.begin({ spec: { kind: "clock", member: "a", bumpMs: 5 } });
+  await group.table.begin({ spec: { kind: "clock", member: "b", bumpMs: 5 } });
+  const left = await group.table.begin({ spec: { kind: "pause", member: "a" } });
+  await group.table.lost("a", ["clock"], "it restarted itself");
+  assert.deepEqual(
+    (await group.table.reports()).map(({ what }) => what),
+    ["clock of b: +5ms", left.what],
+  );
+  assert.ok(group.forgotten.includes("a clock"));
+});
+
 Deno.test("faults: all means those that join later, too; a partition stays what it was", async () => {
   using group = new Group();
   group.names = ["a", "b"];

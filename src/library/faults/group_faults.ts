@@ -3,6 +3,7 @@
 import { beginFault, healFaults, listFaults } from "../../control/faults.ts";
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { checkFault, type FaultSpec, GATEWAY, PARTITION_SHAPES, type PartitionShape } from "../../core/faults.ts";
+import type { ClockFault } from "../../core/faults/clock.ts";
 import { lateRandomPlan } from "../../core/faults/plan.ts";
 import { newSeed } from "../../core/random.ts";
 import type { Store } from "../../store.ts";
@@ -68,6 +69,14 @@ export class GroupFaults implements types.ClusterFaults {
 
   async pause(target: types.FaultTarget, times: types.FaultOptions): Promise<types.Fault> {
     return await this.#begin({ kind: "pause", member: this.group.storeName(target) }, times);
+  }
+
+  async clock(
+    target: types.FaultTarget,
+    change: Omit<ClockFault, "kind" | "member">,
+    times: types.FaultOptions,
+  ): Promise<types.Fault> {
+    return await this.#begin({ kind: "clock", member: this.group.storeName(target), ...change }, times);
   }
 
   async throttle(target: types.FaultTarget, options: types.FaultOptions & { share: number }): Promise<types.Fault> {

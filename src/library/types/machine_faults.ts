@@ -1,6 +1,7 @@
 /** Faults of one machine, as a test makes them. */
 
 import type { Fault, FaultOptions } from "./fault.ts";
+import type { MachineClock } from "./machine_clock.ts";
 
 /**
  * Faults of a machine.
@@ -70,4 +71,18 @@ export interface MachineFaults {
    * ```
    */
   resume(): Promise<void>;
+
+  /**
+   * Its clock, which can be made wrong.
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start({ egress: "off" });
+   * await using early = await vm.clock.bump(30_000);
+   * console.log(early.what);
+   * ```
+   */
+  readonly clock: MachineClock;
 }
