@@ -45,7 +45,7 @@ export const EXAMPLES: Record<string, string> = {
   restore: "fleetbox restore seeded",
   pause: "fleetbox pause a",
   resume: "fleetbox resume a",
-  "fault clock": "fleetbox fault clock a --bump +30s",
+  "fault clock": "fleetbox fault clock a --bump 30s",
   "fault cpu": "fleetbox fault cpu a --share 30%",
   "fault run": "fleetbox fault run plan.json",
   "image pull": "fleetbox image pull ubuntu-24.04",
