@@ -7,7 +7,7 @@ import { type Look, parseLook, parseRecords, problemsBetween, problemsOf } from 
 const SCRIPT = Deno.readTextFileSync(new URL("load.sh", import.meta.url));
 const LOAD = "/var/load/load";
 /** The clock is read so often, because a busy host may be late in reading what the guest says. */
-const CLOCK_READS = 3;
+const CLOCK_READS = 8;
 /** How far a guest's clock may be from the host's. */
 const CLOCK_MS = 500;
 
@@ -91,7 +91,7 @@ export function problemsOfClock(member: string, { ms, readings }: Clock): string
 
 /** The lines that {@link withClock} waits for. */
 export const TELL_TIME =
-  `for i in 1 2 3; do adjtimex | awk -v i=$i '/time.tv_sec/ { s = $2 } /time.tv_usec/ { print i, s, $2, "end" }'; done`;
+  `for i in 1 2 3 4 5 6 7 8; do adjtimex | awk -v i=$i '/time.tv_sec/ { s = $2 } /time.tv_usec/ { print i, s, $2, "end" }'; done`;
 
 /** Members that go on from a checkpoint of these. */
 export async function fork(box: Sandbox, was: readonly string[], from: string, as: string): Promise<string[]> {

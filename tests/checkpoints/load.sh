@@ -81,7 +81,7 @@ look() { # RECORDS: waits until so many more have come, at most a minute, and te
   dmesg | grep -E 'BUG|Oops|lockup|stall|I/O error|EXT4-fs (error|warning)|blocked for more|Call Trace|general protection|orrupt|panic - '
   echo "== random"; head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; echo
   echo "== time"
-  for tries in 1 2 3; do
+  for tries in 1 2 3 4 5 6 7 8; do
     adjtimex | awk -v number=$tries '/time.tv_sec/ { s = $2 } /time.tv_usec/ { print number, s, $2, "end" }'
     usleep 50000
   done
