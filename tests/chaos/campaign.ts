@@ -8,12 +8,15 @@
  * `up` of all of them succeeds, what guests had synced is there; and when they are stopped again the store has nothing
  * but the members. A failure names the seed and the round, and lists what was done.
  *
+ * Rounds make faults, too, of networks and machines: after `heal` none is left, nothing stands still, and frames pass.
+ *
  * Rounds also save, fork, restore and suspend members (`snapshots.ts`): every checkpoint that is listed can be read, and at the
  * round's end forked; no layer that something reads is gone; a machine's memory is never loaded beside a disk that does not
  * fit; the last such command, once more, succeeds, or is refused because it has been done.
  */
 
 import { isAlive } from "../../src/system/process.ts";
+import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
 import { handled } from "../support/socket.ts";
 import { type Found, kill, parentOf, signal, until } from "../support/processes.ts";
@@ -30,6 +33,7 @@ import {
   wasTakenBack,
 } from "./invariants.ts";
 import { checkpoints, readCheckpoint, withSnapshotLock } from "../../src/store/snapshots.ts";
+import { fakeGuests, faultsAreOver, isPausedByFault } from "./faults.ts";
 import { type Blow, CHECKPOINTS, drawRound, FORKS, type Round, type Step, type Victim } from "./plan.ts";
 import {
   isAmidSnapshot,
@@ -73,6 +77,8 @@ export interface CampaignResult {
   takenBack: number;
   /** Files of guests that were synced before a kill and read after. */
   filesKept: number;
+  /** How often all faults were healed, and nothing of them was left. */
+  healed: number;
   /** Kills that hit amid a save or a restore; checkpoints that were there after their round, and forked. */
   killsAmid: number;
   checkpointsForked: number;
@@ -127,6 +133,8 @@ class Campaign {
   readonly #kept = new Map<string, string>();
   #history: string[] = [];
   #number = 0;
+  /** What fake guests do. */
+  #guests: Behaviour | undefined;
 
   constructor(private readonly box: Sandbox, private readonly options: CampaignOptions) {
     this.#names = options.real ? ["a", "b"] : ["a", "b", "c", "d"];
@@ -141,6 +149,7 @@ class Campaign {
       sameAgain: 0,
       takenBack: 0,
       filesKept: 0,
+      healed: 0,
       killsAmid: 0,
       checkpointsForked: 0,
       seconds: 0,
@@ -153,7 +162,8 @@ class Campaign {
     this.result.rounds++;
     this.#number = number;
     this.#history = [`round ${number}, which begins with all ${round.begin}`];
-    if (!real) this.box.behave({ "*": { bootMs: round.fakeBootMs } });
+    this.#guests = real ? undefined : fakeGuests(round.fakeBootMs);
+    if (this.#guests) this.box.behave({ "*": this.#guests });
     try {
       await this.#begin(round.begin);
       for (const step of round.steps) await this.#step(step);
@@ -161,6 +171,7 @@ class Campaign {
       const orphans = await orphansOf(this.box);
       await this.#sameUpAgain(round);
       await this.#repair(orphans);
+      await this.#heal();
       await this.#sameSaveAgain(round);
       await this.#end(round);
     } catch (thrown) {
@@ -267,16 +278,24 @@ class Campaign {
       const views = Object.values(await this.box.ls());
       last = views.map(({ name, state, stage }) => `${name}=${state}${stage ? `(${stage})` : ""}`).join(" ");
       return !isBeginning &&
-        !views.some(({ state, stage, group }) =>
-          state === "starting" || state === "downloading" || stage === "stopping" || stage === "paused" ||
-          (state === "stopped" && group)
+        !views.some((view) =>
+          view.state === "starting" || view.state === "downloading" || view.stage === "stopping" ||
+          (view.stage === "paused" && !isPausedByFault(view)) || (view.state === "stopped" && view.group)
         );
     }, SETTLE_LIMIT_MS).catch((thrown) => {
       throw this.#broken([`${thrown}: ${last}`]);
     });
     this.#history.push(`  settled: ${last}`);
+    await this.#heal();
     this.#hold([...await hypervisorsBelong(this.box), ...noSharedDisks(this.box)]);
     this.#hold([...await this.#disksLast(), ...await snapshotsAreWhole(this.box), ...this.box.torn()]);
+  }
+
+  /** Faults of served groups end; those of orphaned ones go on when these are adopted. */
+  async #heal(): Promise<void> {
+    await this.#command("heal");
+    this.#hold(await faultsAreOver(this.box, this.#guests));
+    this.result.healed++;
   }
 
   /** The last `up` of the round once more: it succeeds, unless its members are in two groups that both live. */
@@ -289,7 +308,11 @@ class Campaign {
     );
     this.#history.push(`$ fleetbox ${up.join(" ")}`);
     this.result.commands++;
-    const end = await this.box.run(...up);
+    let end = await this.box.run(...up);
+    if (/paused: by the fault/.test(end.stderr)) { // it has adopted a group with its faults
+      await this.#heal();
+      end = await this.box.run(...up);
+    }
     if (end.code === 0) return void this.result.sameAgain++;
     if (groups.length > 1 && /two networks cannot merge/.test(end.stderr)) return;
     throw this.#broken([told(end)]);

@@ -4,6 +4,7 @@
  * depends on the machine.
  */
 
+import { drawFault } from "./faults.ts";
 import { Random } from "./random.ts";
 
 /**
@@ -89,6 +90,7 @@ const SAVING = ["checkpoint", "fork", "restore", "suspend"];
 /** Each as often as it is in here. */
 const KINDS = [
   ...["up", "up", "up", "up", "stop", "stop", "join", "rm", "ls", "repair", "status"] as const,
+  ...["fault", "fault", "fault", "fault", "fault", "heal", "resume"] as const,
   ...["checkpoint", "checkpoint", "fork", "fork", "restore", "suspend", "suspend", "forget", "end"] as const,
 ];
 
@@ -110,6 +112,12 @@ function drawCommand(random: Random, names: readonly string[]): string[] {
       return ["ls", "--repair", "--json"];
     case "status":
       return ["status", random.pick(names), "--json"];
+    case "fault":
+      return drawFault(random, names);
+    case "heal":
+      return ["heal"];
+    case "resume":
+      return ["resume", ...random.some(names)];
     case "checkpoint":
       return ["checkpoint", ...random.some(names), "--as", random.pick(CHECKPOINTS)];
     case "fork":

@@ -17,6 +17,8 @@ const GATEWAY = "10.88.0.1";
 
 export interface GuestOptions {
   behaviour: Behaviour;
+  /** The addresses that it is to ping, as that is by now. */
+  pings(): string[];
   qmp: QmpServer;
   netSocket: string;
   consoleSocket: string;
@@ -111,6 +113,13 @@ export function runGuest(options: GuestOptions): Guest {
     say(`ping ${address}: ${isThere ? "ok" : "no answer"}`);
   };
 
+  const pingAll = () => {
+    for (const address of options.pings()) {
+      answered.delete(address);
+      void ping(address);
+    }
+  };
+
   const powerOff = async () => {
     await sleep(behaviour.powerdownMs ?? 20);
     say("fleetbox-micro: down");
@@ -123,6 +132,7 @@ export function runGuest(options: GuestOptions): Guest {
   const accidents = {
     die: () => qmp.die(behaviour.message ?? "Assertion `lucky' failed.", behaviour.code ?? 134),
     powerOff,
+    ping: pingAll,
     panic: () => {
       say("Kernel panic - not syncing: it was told to");
       qmp.event("GUEST_PANICKED", { action: "poweroff" });

@@ -62,8 +62,8 @@ export interface Behaviour {
    * and again then, while there is no space.
    */
   diskFullAfterMs?: number;
-  /** One of the five above, when the process gets a SIGUSR1. */
-  onSignal?: "die" | "powerOff" | "panic" | "reboot" | "diskFull";
+  /** One of the five above, or {@link ping} as it is by then, when the process gets a SIGUSR1. */
+  onSignal?: "die" | "powerOff" | "panic" | "reboot" | "diskFull" | "ping";
   /** Addresses that the guest pings once it is up; it says `ping ADDRESS: ok` or `ping ADDRESS: no answer`. */
   ping?: string[];
   /** A seed: once the guest is up, garbage on every channel, for ever. */
@@ -237,6 +237,7 @@ async function main(args: string[]): Promise<void> {
     if (!isIncoming) written.write();
     const guest = runGuest({
       behaviour,
+      pings: () => behaviourOf(name).ping ?? [],
       qmp,
       netSocket: stream["addr.path"][0],
       consoleSocket: chardev("console").path[0],
