@@ -5,6 +5,7 @@ import type { FaultReport } from "../wire.ts";
 
 /** What a fault does by chance, for which its seed is worth telling. */
 function isRandom({ spec }: FaultReport): boolean {
+  if (spec.kind === "disk") return spec.rate !== undefined;
   return spec.kind === "shape" || (spec.kind === "partition" && spec.shape !== undefined);
 }
 
@@ -31,6 +32,8 @@ const DONE: Record<string, string> = {
   reordered: "reordered",
   corrupted: "corrupted",
   overLimit: "over the limit",
+  failed: "failed",
+  slowed: "slowed",
 };
 
 /** Of a machine that got a part of the time only. */
@@ -39,12 +42,12 @@ function stoodText({ stopped_ms = 0, squeezed_ms = 0 }: Record<string, number>):
   return `stood still for ${text(stopped_ms)} of ${text(squeezed_ms)}`;
 }
 
-/** `12 cut of 40`: frames; `nothing yet`: a fault that hit nothing proves nothing. */
+/** `12 cut of 40`: frames, or requests to a disk; `nothing yet`: a fault that hit nothing proves nothing. */
 export function countsText({ counts, spec }: FaultReport): string {
   if (spec.kind === "pause") return `paused for ${timeText(Math.round((counts.paused_ms ?? 0) / 100) * 100)}`;
   if (spec.kind === "cpu") return stoodText(counts);
   if (spec.kind === "clock") return clockCountsText(counts);
-  const { frames = 0, ...rest } = counts;
+  const { requests = 0, frames = requests, ...rest } = counts;
   const done = Object.entries(DONE).filter(([key]) => rest[key] > 0).map(([key, word]) => `${rest[key]} ${word}`);
   if (done.length === 0) return frames > 0 ? `nothing of ${frames}` : "nothing yet";
   return `${done.join(", ")} of ${frames}`;

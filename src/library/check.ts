@@ -6,6 +6,7 @@ import { imageReference } from "../core/image_reference.ts";
 import "./hints.ts";
 import { SHARES } from "../core/faults/cpu.ts";
 import { PACKAGES, TARGETS } from "../core/faults/packages.ts";
+import { DISK_OPERATIONS, RATE_STEPS } from "../core/faults/disk.ts";
 import { LOSS_MODES } from "../core/power_cut.ts";
 import { nearest } from "../core/nearest.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
@@ -116,6 +117,15 @@ const CALLS = {
     byMs: (value: unknown) => typeof value === "number" ? undefined : "a number",
     periodMs: milliseconds,
   },
+  failDisk: {
+    ...FAULT,
+    on: words(DISK_OPERATIONS),
+    error: text,
+    once: boolean,
+    rate: number(1 / RATE_STEPS, 1),
+    sectors: (value: unknown) => Array.isArray(value) && value.length === 2 ? undefined : "the first and the last one",
+  },
+  slowDisk: { ...FAULT, on: words(DISK_OPERATIONS), iops: number(1, 1_000_000, true), latencyMs: number(1, 5_000) },
   throttle: { ...FAULT, share: number(SHARES.min, SHARES.max) },
   openCheckpoint: { store: text },
   fork: {

@@ -14,6 +14,7 @@ export type * from "./types/checkpoint.ts";
 export type * from "./types/cluster.ts";
 export type * from "./types/fault.ts";
 export type * from "./types/machine_clock.ts";
+export type * from "./types/disk_faults.ts";
 export type * from "./types/machine_faults.ts";
 export type * from "./types/options.ts";
 export type * from "./types/process.ts";

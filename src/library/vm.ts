@@ -16,6 +16,7 @@ import { copyFrom, copyTo } from "./copy.ts";
 import { execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
 import { openFork } from "./checkpoints/open_fork.ts";
+import { MachineDisk } from "./faults/disk_faults.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
 import { VmClock } from "./faults/machine_clock.ts";
 import type { MachineGroup } from "./group.ts";
@@ -187,6 +188,10 @@ export class Machine implements types.Vm {
 
   async throttle(options: types.FaultOptions & { share: number }): Promise<types.Fault> {
     return await this.#faults().throttle(this, checked("throttle", this.#call("throttle"), options));
+  }
+
+  get disk(): types.DiskFaults {
+    return new MachineDisk(this.name, (what, times) => this.#faults().disk(this, what, times));
   }
 
   #faults(): GroupFaults {

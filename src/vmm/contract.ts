@@ -27,10 +27,11 @@
  */
 
 import type { ProcessIdentity } from "../system/process.ts";
+import type { DiskCounts, MachineDisk, MachineDiskFault } from "./disk_faults.ts";
 import type { DiskTools, Program, Volume } from "./disk_tools.ts";
 import type { SavedMachine, SaveOptions, SnapshotFiles, SnapshotSupport } from "./snapshots.ts";
 
-export type { DiskTools, Program };
+export type { DiskCounts, DiskTools, MachineDiskFault, Program };
 export type { SavedMachine, SaveOptions, SnapshotFiles, SnapshotSupport };
 
 /** What a machine is. */
@@ -123,6 +124,18 @@ export interface MachineExit {
   message: string;
 }
 
+/** A request of the guest to a disk failed. `mayBeFault`: the disk has faults, see {@link MachineDisk.setDiskFaults}. */
+export interface IoError {
+  kind: "ioError";
+  volume: string;
+  operation: string;
+  nospace: boolean;
+  /** The machine is paused, and the guest was not told. */
+  stopped: boolean;
+  mayBeFault?: boolean;
+  message: string;
+}
+
 /** What happens to a machine while it runs. */
 export type MachineEvent =
   | { kind: "powerdown" } // the power button was pressed; the guest may ignore it
@@ -130,7 +143,7 @@ export type MachineEvent =
   | { kind: "shutdown"; guest: boolean; reason: string } // about to end; `exited` follows
   | { kind: "stopped" } // the virtual CPUs are paused, for example after a disk error
   | { kind: "resumed" }
-  | { kind: "ioError"; volume: string; operation: string; nospace: boolean; stopped: boolean; message: string }
+  | IoError
   | { kind: "panicked" }
   | { kind: "writeLogLong" } // its log of writes has passed its limit, see `limitWriteLog`
   | { kind: "netConnected" }
@@ -158,7 +171,7 @@ export interface StopOptions {
 }
 
 /** A machine that runs or has ended. */
-export interface Machine {
+export interface Machine extends MachineDisk {
   readonly name: string;
   /** Whether it was started to go on from a saved state, and did not boot; known of an adopted machine, too. */
   readonly beganSaved: boolean;

@@ -73,6 +73,8 @@ export interface Behaviour {
    * anybody asked for. @default "answers"
    */
   agent?: "answers" | "silent" | "garbage";
+  /** `fail`: no layer of a disk's fault can be made. */
+  faults?: "fail";
   /** `fail`: saving the devices fails. `hang`: it never ends, unless it is cancelled. */
   save?: "fail" | "hang";
   /** How long saving the devices takes. @default 0 */

@@ -9,6 +9,7 @@ import type { Behaviour } from "./qemu.ts";
 import type { Guest, GuestState } from "./guest.ts";
 import { type QmpServer, Refusal } from "./qmp_server.ts";
 import { sleep } from "./qemu.ts";
+import { serveDisks } from "./block_nodes.ts";
 import type { WrittenDisk } from "./written_disk.ts";
 
 const TEXT_BYTES = 4096;
@@ -74,7 +75,7 @@ export interface SnapshotOptions {
   writeLog?: string;
 }
 
-const refuse = (message: string): never => {
+export const refuse = (message: string): never => {
   throw new Refusal("GenericError", message);
 };
 
@@ -162,57 +163,6 @@ function serveMigration({ qmp, behaviour, guest, written }: SnapshotOptions): vo
     if (qmp.status !== "inmigrate") refuse("'-incoming' was not specified on the command line");
     tell("setup");
     void receive(Deno.listen({ transport: "unix", path: pathOf(args) }));
-    return {};
-  });
-}
-
-function serveDisks({ qmp, disk, writeLog, written }: SnapshotOptions): void {
-  const nodes = new Map([["disk", disk]]);
-  const locked: Deno.FsFile[] = [];
-  // The guest's disk, and what it reaches first: the same, or what logs its writes.
-  let [own, top] = ["disk", "disk"];
-  if (writeLog !== undefined) nodes.set(top = "disk-log", writeLog);
-  qmp.commands.set("query-block", () => [{
-    device: "",
-    qdev: "/machine/peripheral/disk-device/virtio-backend",
-    "io-status": qmp.status === "io-error" ? "nospace" : "ok",
-    inserted: { "node-name": top },
-  }]);
-  qmp.commands.set(
-    "query-named-block-nodes",
-    () => [...nodes].flatMap(([name, file]) => [{ "node-name": name, file }, { "node-name": `${name}-file`, file }]),
-  );
-  qmp.commands.set("block-set-write-threshold", () => ({}));
-  qmp.commands.set("qom-set", ({ value }) => {
-    if (!nodes.has(String(value))) refuse(`Cannot find device='' nor node-name='${value}'`);
-    top = String(value);
-    return {};
-  });
-  qmp.commands.set("blockdev-add", (args) => {
-    if (args.driver !== "qcow2") {
-      nodes.set(String(args["node-name"]), (args.log as { filename: string } | undefined)?.filename ?? "");
-      return {};
-    }
-    const { filename } = args.file as { filename: string };
-    try {
-      const file = Deno.openSync(filename, { read: true, write: true });
-      locked.push(file);
-      void file.lock(true).catch(() => {});
-    } catch {
-      refuse(`Could not open '${filename}': No such file or directory`);
-    }
-    nodes.set(String(args["node-name"]), filename);
-    return {};
-  });
-  qmp.commands.set("blockdev-snapshot", ({ node, overlay }) => {
-    if (node !== own || !nodes.has(String(overlay))) refuse(`Cannot find device='' nor node-name='${node}'`);
-    if (top === own) top = String(overlay);
-    own = String(overlay);
-    written.path = nodes.get(own)!;
-    return {};
-  });
-  qmp.commands.set("blockdev-del", (args) => {
-    nodes.delete(String(args["node-name"]));
     return {};
   });
 }

@@ -47,6 +47,7 @@ export const EXAMPLES: Record<string, string> = {
   resume: "fleetbox resume a",
   "fault clock": "fleetbox fault clock a --bump 30s",
   "fault cpu": "fleetbox fault cpu a --share 30%",
+  "fault disk": "fleetbox fault disk a --error EIO",
   "fault run": "fleetbox fault run plan.json",
   "image pull": "fleetbox image pull ubuntu-24.04",
   "image build": "fleetbox image build debian-12",

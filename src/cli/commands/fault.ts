@@ -17,6 +17,7 @@ import {
 import { Command } from "../arguments/parser.ts";
 import { cpuCommand } from "./fault_cpu.ts";
 import { clockFaultCommand } from "./fault_clock.ts";
+import { diskCommand } from "./fault_disk.ts";
 import { randomCommand, runCommand } from "./fault_plans.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
@@ -46,6 +47,7 @@ export function faultCommand(): Command {
       shapeCommand,
       cpuCommand,
       clockFaultCommand,
+      diskCommand,
       listCommand,
       randomCommand,
       runCommand,

@@ -42,6 +42,21 @@ const GOOD: [FaultSpec, string][] = [
   [{ kind: "clock", member: "a", bumpMs: -30_000 }, "clock of a: -30s"],
   [{ kind: "clock", member: "a", rate: 1.05 }, "clock of a: 1.05 times as fast"],
   [{ kind: "clock", member: "a", strobeMs: 200 }, "clock of a: +200ms and back, every 1s"],
+  [{ kind: "disk", member: "a", error: "EIO" }, "disk: a: read, write, flush fail (EIO)"],
+  [
+    { kind: "disk", member: "a", on: ["flush", "read"], error: "EIO", once: true },
+    "disk: a: read, flush fail (EIO), once",
+  ],
+  [
+    { kind: "disk", member: "a", error: "EIO", rate: 0.001, sectors: [8, 32_775] },
+    "disk: a: read, write fail (EIO), 0.1%, sectors 8-32775",
+  ],
+  [{ kind: "disk", member: "a", iops: 50 }, "disk: a: read, write at most 50 a second"],
+  [
+    { kind: "disk", member: "a", on: ["write"], iops: 50, latencyMs: 200 },
+    "disk: a: write at most 50 a second, 200ms late",
+  ],
+  [{ kind: "disk", member: "a", latencyMs: 1_500 }, "disk: a: read, write, flush 1.5s late"],
 ];
 
 for (const [spec, text] of GOOD) {
@@ -89,6 +104,24 @@ const BAD: [unknown, RegExp][] = [
   [{ kind: "clock", member: "a", strobeMs: 5, periodMs: 50 }, /from 100 to/],
   [{ kind: "clock", member: "A", bumpMs: 5 }, /a member's name/],
   [{ kind: "cpu", share: 0.5 }, /member: found nothing/],
+  [{ kind: "disk", member: "a" }, /error: found nothing, expected an error, iops, or a latency/],
+  [{ kind: "disk", error: "EIO" }, /member: found nothing/],
+  [{ kind: "disk", member: "a", error: "ENOSPC" }, /expected EIO: a guest's disk \(virtio\) knows no other error/],
+  [{ kind: "disk", member: "a", error: "EIO", iops: 5 }, /nothing beside iops: two faults do both/],
+  [{ kind: "disk", member: "a", error: "EIO", on: [] }, /on: found \[\], expected some of read, write, flush/],
+  [{ kind: "disk", member: "a", error: "EIO", on: ["trim"] }, /on: found "trim", expected one of read, write, flush/],
+  [{ kind: "disk", member: "a", error: "EIO", once: true, rate: 0.5 }, /rate: found 0.5, expected nothing beside once/],
+  [{ kind: "disk", member: "a", error: "EIO", rate: 0.0001 }, /rate: found 0.0001, expected a number from 0.001 to 1/],
+  [{ kind: "disk", member: "a", error: "EIO", sectors: [9, 8] }, /sectors: found 8, expected a number from 9/],
+  [{ kind: "disk", member: "a", error: "EIO", sectors: [1] }, /the first and the last one/],
+  [{ kind: "disk", member: "a", error: "EIO", sectors: [8, 9], once: true }, /a single one: each of them/],
+  [{ kind: "disk", member: "a", error: "EIO", sectors: [0, 32_768] }, /at most 32768 sectors$/],
+  [{ kind: "disk", member: "a", error: "EIO", sectors: [0, 99], rate: 0.5 }, /at most 65 sectors, with this rate/],
+  [{ kind: "disk", member: "a", error: "EIO", sectors: [0, 7], on: ["flush"] }, /a flush is of the whole disk/],
+  [{ kind: "disk", member: "a", iops: 5, once: true }, /once: found true, expected nothing: it needs an error/],
+  [{ kind: "disk", member: "a", iops: 5, on: ["flush"] }, /iops do not count flushes/],
+  [{ kind: "disk", member: "a", iops: 0.5 }, /iops: found 0.5/],
+  [{ kind: "disk", member: "a", latencyMs: 6_000 }, /latency in ms: found 6000, expected a number from 1 to 5000/],
 ];
 
 for (const [value, message] of BAD) {

@@ -3,6 +3,7 @@
 import { isName } from "../names.ts";
 import { checkCpu, type CpuFault } from "./cpu.ts";
 import { checkClock, type ClockFault } from "./clock.ts";
+import { checkDiskFault, type DiskFault } from "./disk.ts";
 import { bad, only } from "./values.ts";
 
 /** The virtual CPUs of a member stand still. */
@@ -11,7 +12,7 @@ export interface PauseFault {
   member: string;
 }
 
-export type MachineFault = PauseFault | CpuFault | ClockFault;
+export type MachineFault = PauseFault | CpuFault | ClockFault | DiskFault;
 export type MachineFaultKind = MachineFault["kind"];
 
 /** Those that are in the guest itself: what makes them is gone when it restarts. */
@@ -25,6 +26,7 @@ export const MACHINE_CHECKS: Record<MachineFaultKind, (spec: Record<string, unkn
   },
   cpu: checkCpu,
   clock: checkClock,
+  disk: checkDiskFault,
 };
 
 function member(spec: Record<string, unknown>): void {

@@ -2,6 +2,7 @@
 
 import type { FaultSpec, LinkShape } from "../faults.ts";
 import { clockText } from "./clock.ts";
+import { diskFaultText } from "./disk.ts";
 
 /** `cuts off a, b from c`, `a to b: delay 50 ms ± 10 ms, loss 1 %`, … */
 export function faultText(spec: FaultSpec): string {
@@ -25,6 +26,8 @@ export function faultText(spec: FaultSpec): string {
       return `cpu: ${spec.member}, ${percent(spec.share)} of the time`;
     case "clock":
       return clockText(spec, timeText);
+    case "disk":
+      return `disk: ${diskFaultText(spec, timeText, percent)}`;
   }
 }
 

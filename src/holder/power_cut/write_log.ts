@@ -96,7 +96,7 @@ async function limitLog({ config }: Member, { machine }: MachineRun): Promise<vo
 function onEvent(member: Member, run: MachineRun, event: MachineEvent): void {
   const { context: { store }, config } = member;
   if (event.kind === "writeLogLong") void startOver(member, run, "it is long");
-  else if (event.kind === "ioError") {
+  else if (event.kind === "ioError" && !event.mayBeFault) { // a fault's requests do not reach the log
     // The log may have a hole now. Without it nobody takes it for whole, also if this holder is killed.
     removeIfThere(writeLogOf(store, config!));
     run.isLogBroken = true;

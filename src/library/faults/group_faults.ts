@@ -5,6 +5,7 @@ import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { checkFault, type FaultSpec, GATEWAY, PARTITION_SHAPES, type PartitionShape } from "../../core/faults.ts";
 import type { ClockFault } from "../../core/faults/clock.ts";
 import { lateRandomPlan } from "../../core/faults/plan.ts";
+import type { DiskFault } from "../../core/faults/disk.ts";
 import { newSeed } from "../../core/random.ts";
 import type { Store } from "../../store.ts";
 import type { FaultReport } from "../../wire.ts";
@@ -82,6 +83,14 @@ export class GroupFaults implements types.ClusterFaults {
   async throttle(target: types.FaultTarget, options: types.FaultOptions & { share: number }): Promise<types.Fault> {
     const { share, ...times } = options;
     return await this.#begin({ kind: "cpu", member: this.group.storeName(target), share }, times);
+  }
+
+  async disk(
+    target: types.FaultTarget,
+    what: Omit<DiskFault, "kind" | "member">,
+    times: types.FaultOptions,
+  ): Promise<types.Fault> {
+    return await this.#begin({ kind: "disk", member: this.group.storeName(target), ...what }, times);
   }
 
   nemesis(options: types.NemesisOptions = {}): types.Nemesis {

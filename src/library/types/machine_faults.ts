@@ -1,5 +1,6 @@
 /** Faults of one machine, as a test makes them. */
 
+import type { DiskFaults } from "./disk_faults.ts";
 import type { Fault, FaultOptions } from "./fault.ts";
 import type { MachineClock } from "./machine_clock.ts";
 
@@ -56,6 +57,9 @@ export interface MachineFaults {
    * ```
    */
   throttle(options: FaultOptions & { share: number }): Promise<Fault>;
+
+  /** Faults of its disk. */
+  readonly disk: DiskFaults;
 
   /**
    * Ends its pauses. Nothing happens when it is not paused.

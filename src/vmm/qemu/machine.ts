@@ -6,7 +6,9 @@ import { settles } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type {
+  DiskCounts,
   Machine,
+  MachineDiskFault,
   MachineEvent,
   MachineExit,
   MachineSpec,
@@ -16,6 +18,7 @@ import type {
   StopOptions,
 } from "../contract.ts";
 import { moveDisk, volumeOfNode } from "./snapshots/disk_switch.ts";
+import { isFaultNode } from "./disk_faults/layers.ts";
 import { machineExit } from "./exits.ts";
 import type { QemuProcess } from "./process.ts";
 import { asText, QmpClosedError, type QmpEvent } from "./qmp.ts";
@@ -163,6 +166,15 @@ export class QemuMachine implements Machine {
     return await this.exited;
   }
 
+  async setDiskFaults(faults: readonly MachineDiskFault[]): Promise<void> {
+    this.#refuseWhileSaved("change the disk of");
+    await (await loadDiskFaults()).setDiskFaults(this.qemu, this.#label, faults, this.spec.disk);
+  }
+
+  async diskCounts(): Promise<DiskCounts> {
+    return await (await loadDiskFaults()).countRequests(this.qemu);
+  }
+
   get #label(): string {
     return `"${this.name}"`;
   }
@@ -193,6 +205,9 @@ export class QemuMachine implements Machine {
     return await this.exited;
   }
 }
+
+/** Lazily: few machines have faults. */
+const loadDiskFaults = () => import("./disk_faults/chain.ts");
 
 /** Lazily: few holders save. */
 const loadSaving = () => Promise.all([import("./snapshots/save.ts"), import("./snapshots/fit.ts")]);
@@ -229,6 +244,7 @@ export function machineEvent({ event, data }: QmpEvent): MachineEvent | undefine
         nospace: data.nospace === true,
         stopped: data.action === "stop",
         message,
+        ...(isFaultNode(asText(data["node-name"], "")) && data.action === "report" ? { mayBeFault: true } : {}),
       };
     }
     default:

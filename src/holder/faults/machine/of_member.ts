@@ -8,6 +8,7 @@ const MAKERS: { [Kind in MachineFaultKind]: (member: Member) => Promise<FaultMak
   pause: async (member) => new (await import("./pause.ts")).PauseMaker(member.pauses),
   cpu: async (member) => new (await import("./cpu.ts")).CpuMaker(member),
   clock: async (member) => new (await import("./clock.ts")).ClockMaker(member),
+  disk: async (member) => new (await import("./disk.ts")).DiskMaker(member),
 };
 
 /** By member; what has left its group is forgotten. */

@@ -7,10 +7,13 @@
  *
  * Where the disk's writes are logged, a node that does so is above it, by its name: `disk-2-log` above `disk-2`. The move begins a new
  * log, which begins with what the overlay reads then: the old one ends with the disk to which it belongs.
+ *
+ * Above both are the layers of the disk's faults, while there are any (`disk_faults/`): they stay.
  */
 
 import { FleetboxError, messageOf } from "../../../core/errors.ts";
 import { DISK, DISK_DEVICE, logNodeOptions } from "../arguments.ts";
+import { isFaultNode, isLink, link } from "../disk_faults/layers.ts";
 import type { QemuProcess } from "../process.ts";
 import { asText } from "../qmp.ts";
 
@@ -21,7 +24,7 @@ export const DEAD_DISK = `${DISK}-dead`;
 
 /** @see Machine.moveToOverlay */
 export async function moveDisk(qemu: QemuProcess, label: string, path: string, writeLog?: string): Promise<void> {
-  const { top: device, names, file } = await lookAtDisk(qemu);
+  const { top: device, names, file, above } = await lookAtDisk(qemu);
   if (device === undefined) {
     throw new FleetboxError("failed", `Cannot move the disk of ${label}: QEMU does not list it`);
   }
@@ -45,7 +48,7 @@ export async function moveDisk(qemu: QemuProcess, label: string, path: string, w
       await qemu.qmp.execute("blockdev-del", { "node-name": next }).catch(() => {});
       throw thrown;
     }
-    if (isLogNode(device)) await exchangeLog(qemu, device, next, writeLog);
+    if (isLogNode(device)) await exchangeLog(qemu, { before: device, above }, next, writeLog);
   } catch (cause) {
     throw new FleetboxError("failed", `Cannot move the disk of ${label} to ${path}: ${messageOf(cause)}`, { cause });
   }
@@ -60,14 +63,20 @@ async function pausedMeanwhile(qemu: QemuProcess): Promise<Disposable | undefine
 }
 
 /** Ends a log of writes, which is of the disk below, and begins the next one, if there is one. */
-async function exchangeLog(qemu: QemuProcess, before: string, disk: string, writeLog?: string): Promise<void> {
+async function exchangeLog(
+  qemu: QemuProcess,
+  { before, above }: { before: string; above: readonly string[] },
+  disk: string,
+  writeLog?: string,
+): Promise<void> {
   let next = disk;
   if (writeLog !== undefined) {
     next = logNodeOf(disk);
     const log = { driver: "file", "node-name": fileNode(next), filename: writeLog };
     await qemu.qmp.execute("blockdev-add", { ...logNodeOptions(next, disk), log });
   }
-  await setDisk(qemu, next);
+  if (above.length === 0) await setDisk(qemu, next);
+  else await qemu.qmp.execute("blockdev-reopen", { options: above.map((one) => link(one, next)) });
   await qemu.qmp.execute("blockdev-del", { "node-name": before });
   await qemu.qmp.execute("blockdev-del", { "node-name": fileNode(before) }).catch(() => {}); // it goes with the other, mostly
 }
@@ -90,13 +99,17 @@ export function isLogNode(node: string): boolean {
   return /^disk(-\d+)?-log$/.test(node);
 }
 
+function isDiskNode(node: string): boolean {
+  return /^disk(-\d+)?$/.test(node);
+}
+
 function diskNodeOf(node: string): string {
   return isLogNode(node) ? node.slice(0, -"-log".length) : node;
 }
 
 /** The volume that a node is part of: `disk` for `disk-2`. Pure. */
 export function volumeOfNode(node: string): string {
-  return /^disk(-\d+)?(-log)?(-file)?$/.test(node) ? DISK : node;
+  return isFaultNode(node) || /^disk(-\d+)?(-log)?(-file)?$/.test(node) ? DISK : node;
 }
 
 const fileNode = (node: string) => `${node}-file`;
@@ -104,7 +117,11 @@ const fileNode = (node: string) => `${node}-file`;
 /** What QEMU says of the guest's disk. */
 export interface DiskFacts {
   /** The node that the guest's requests reach first. */
+  device?: string;
+  /** The same, below the disk's faults. */
   top?: string;
+  /** The links that lead to it, where it has faults. */
+  above: string[];
   /** All nodes' names. */
   names: Set<string>;
   /** The disk's file. */
@@ -122,7 +139,7 @@ export async function lookAtDisk(qemu: QemuProcess): Promise<DiskFacts> {
   ]);
   const disk = entries(devices).find(({ qdev }) => asText(qdev, "").split("/").includes(DISK_DEVICE));
   const inserted = disk?.inserted as Entry | undefined;
-  const top = inserted?.["node-name"];
+  const device = inserted?.["node-name"];
   const bytes = virtualSize(inserted ?? {});
   const byName = new Map(entries(nodes).map((node) => [asText(node["node-name"], ""), node]));
   const fileOf = (node: string) => {
@@ -130,15 +147,34 @@ export async function lookAtDisk(qemu: QemuProcess): Promise<DiskFacts> {
     return found && { file: asText(found.file, ""), bytes: virtualSize(found) };
   };
   const names = new Set(byName.keys());
-  if (typeof top !== "string") return { names, bytes };
+  if (typeof device !== "string") return { names, bytes, above: [] };
+  const { top = device, above = [] } = isFaultNode(device) ? await lookBelowFaults(qemu) : {};
   const logNode = isLogNode(top) ? top : top === DEAD_DISK ? names.values().find(isLogNode) : undefined;
   return {
+    device,
     top,
+    above,
     names,
     file: fileOf(diskNodeOf(top))?.file,
     log: logNode === undefined ? undefined : fileOf(logNode),
     bytes,
   };
+}
+
+/** Which links lead to the disk, or to its log. */
+async function lookBelowFaults(qemu: QemuProcess): Promise<{ top: string; above: string[] }> {
+  const graph = await qemu.qmp.execute<{ nodes?: unknown; edges?: unknown } | undefined>("x-debug-query-block-graph");
+  const names = new Map(entries(graph?.nodes).map(({ id, name }) => [id, asText(name, "")]));
+  const above: string[] = [];
+  let found: string | undefined;
+  for (const { parent, child } of entries(graph?.edges)) {
+    const [from = "", to = ""] = [names.get(parent), names.get(child)];
+    if (!isLink(from) || !(isLogNode(to) || isDiskNode(to))) continue;
+    found = to;
+    above.push(from);
+  }
+  if (found !== undefined) return { top: found, above };
+  throw new FleetboxError("failed", "QEMU does not tell what is below the faults of a disk");
 }
 
 function virtualSize({ image }: Entry): number {

@@ -1,0 +1,27 @@
+/** Faults of the disk of a machine in a test. */
+
+import type { DiskFault } from "../../core/faults/disk.ts";
+import { checked } from "../check.ts";
+import type * as types from "../types.ts";
+
+/** Begins a fault of the machine's disk. */
+type Begin = (what: Omit<DiskFault, "kind" | "member">, times: types.FaultOptions) => Promise<types.Fault>;
+
+export class MachineDisk implements types.DiskFaults {
+  constructor(private readonly name: string, private readonly begin: Begin) {}
+
+  async fail(options?: types.DiskFailOptions): Promise<types.Fault> {
+    const { forMs, seed, on, sectors, ...what } = checked("failDisk", `disk.fail() on "${this.name}"`, options);
+    return await this.begin({
+      error: "EIO",
+      ...what,
+      ...(on ? { on: [...on] } : {}),
+      ...(sectors ? { sectors: [sectors[0], sectors[1]] } : {}),
+    }, { forMs, seed });
+  }
+
+  async slow(options: types.DiskSlowOptions): Promise<types.Fault> {
+    const { forMs, seed, on, ...what } = checked("slowDisk", `disk.slow() on "${this.name}"`, options);
+    return await this.begin({ ...what, ...(on ? { on: [...on] } : {}) }, { forMs, seed });
+  }
+}
