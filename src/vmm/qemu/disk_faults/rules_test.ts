@@ -67,6 +67,6 @@ Deno.test("rules of disk errors: a rate is exact in each 1,000 requests, is the 
   assert.deepEqual(first.slice(0, 1_000), first.slice(1_000));
   assert.deepEqual(verdicts(rules({ on: ["read", "write"], rate: 0.013 }), requests), first);
   assert.notDeepEqual(verdicts(rules({ on: ["read", "write"], rate: 0.013 }, 8), requests), first);
-  const outside = verdicts(rules({ rate: 0.5, sectors: [8, 9] }), requests);
+  const outside = verdicts(rules({ rate: 0.5, sectors: [8, 9] }), requests.slice(0, 100));
   assert.equal(outside.filter(Boolean).length, 0);
 });
