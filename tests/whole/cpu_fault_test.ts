@@ -35,6 +35,11 @@ test("fault cpu: the smallest share holds, the machine answers, cannot be saved,
   await until("it is over", async () => (await faultsOf(box)).length === 0);
   assert.equal(standsStill(machine), false);
 
+  const plan = ["--targets", "all", "--interval", "300ms", "--for", "600ms", "--quiet-after", "0"];
+  const { stdout } = await box.ok("fault", "random", "--faults", "cpu", ...plan);
+  assert.match(stdout, /^4 faults: stood still for [\d.]+m?s$/m);
+  assert.equal(standsStill(machine), false);
+
   await box.ok("fault", "cpu", "a,b", "--share", "1%");
   await until("it stands still", () => standsStill(machine));
   await box.ok("stop", "a"); // its guest shuts down
