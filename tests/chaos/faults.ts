@@ -1,5 +1,6 @@
 /** What a campaign knows of faults: which commands make them, and what must be true when they were healed. */
 
+import { PACKAGES } from "../../src/core/faults/packages.ts";
 import { readEnd, sizeOf } from "../../src/system/files.ts";
 import type { MemberReport } from "../../src/wire.ts";
 import { signal, standsStill, until } from "../support/processes.ts";
@@ -17,7 +18,7 @@ export function drawFault(random: Random, names: readonly string[]): string[] {
   const [one, ...others] = random.some(names);
   const other = others[0] ?? names.find((name) => name !== one)!;
   const times = random.chance(0.5) ? ["--for", random.pick(["100ms", "1s", "10s"])] : [];
-  switch (random.pick(["partition", "drop", "hold", "shape", "cpu", "cpu", "pause", "pause", "random"] as const)) {
+  switch (random.pick(["partition", "drop", "hold", "shape", "cpu", "cpu", "pause", "clock", "random"] as const)) {
     case "partition":
       return ["fault", "partition", one, other, ...times];
     case "drop":
@@ -30,9 +31,17 @@ export function drawFault(random: Random, names: readonly string[]): string[] {
       return ["fault", "cpu", one, "--share", random.pick(["1%", "20%", "80%"]), ...times];
     case "pause":
       return ["pause", one, ...times];
+    case "clock":
+      return [
+        "fault",
+        "clock",
+        one,
+        ...random.pick([["--bump", "-30s"], ["--rate", "1.05"], ["--strobe", "200ms"]]),
+        ...times,
+      ];
     case "random": {
       const plan = ["--interval", "200ms", "--for", "1s", "--quiet-after", "0", "--seed", String(random.whole(1, 999))];
-      return ["fault", "random", "--via", one, "--faults", "partition,packet,hold,flap,pause,cpu", ...plan];
+      return ["fault", "random", "--via", one, "--faults", PACKAGES.join(","), ...plan];
     }
   }
 }
