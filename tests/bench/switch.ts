@@ -13,6 +13,7 @@ import { encodeFrame, FRAME, FrameReader } from "../../src/network/frame.ts";
 import { type Duplex, Switch } from "../../src/network/switch.ts";
 import { parseMac } from "../../src/network/macs.ts";
 import { SUBNET } from "../../src/network/subnet.ts";
+import { FRUGAL } from "../../src/system/program_info.ts";
 
 export interface SwitchFigures {
   gbitPerSecond: number;
@@ -86,7 +87,17 @@ function shaped(shape: Shape): LinkConditions {
 
 function spawnRole(role: string, directory: string, seconds: number, ...more: string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--allow-all", import.meta.filename!, role, directory, String(seconds), ...more],
+    args: [
+      "run",
+      ...(role === "holder" ? FRUGAL : []),
+      "--no-check",
+      "--allow-all",
+      import.meta.filename!,
+      role,
+      directory,
+      String(seconds),
+      ...more,
+    ],
     stdin: "null",
     stdout: role === "receiver" ? "piped" : "null",
     stderr: "inherit",
