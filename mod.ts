@@ -29,6 +29,7 @@ export type {
   CopyOptions,
   DiskFailOptions,
   DiskFaults,
+  DiskFillOptions,
   DiskOperation,
   DiskSlowOptions,
   ExecOptions,

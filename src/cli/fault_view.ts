@@ -1,5 +1,6 @@
 /** A fault for people: the line when it begins, and what it has done. */
 
+import { bytesText, sizeText } from "./arguments/sizes.ts";
 import { timeText } from "../core/faults/text.ts";
 import type { FaultReport } from "../wire.ts";
 
@@ -46,6 +47,12 @@ function stoodText({ stopped_ms = 0, squeezed_ms = 0 }: Record<string, number>):
 export function countsText({ counts, spec }: FaultReport): string {
   if (spec.kind === "pause") return `paused for ${timeText(Math.round((counts.paused_ms ?? 0) / 100) * 100)}`;
   if (spec.kind === "cpu") return stoodText(counts);
+  if (spec.kind === "memory") {
+    return counts.taken_mib === undefined ? "nothing yet" : `${sizeText(counts.taken_mib)} taken`;
+  }
+  if (spec.kind === "fill") {
+    return counts.filled_bytes === undefined ? "nothing yet" : `${bytesText(counts.filled_bytes)} used`;
+  }
   if (spec.kind === "clock") return clockCountsText(counts);
   const { requests = 0, frames = requests, ...rest } = counts;
   const done = Object.entries(DONE).filter(([key]) => rest[key] > 0).map(([key, word]) => `${rest[key]} ${word}`);

@@ -15,7 +15,7 @@ import { ANSWER_MS, observeAll } from "./observe.ts";
 import { request } from "./requests.ts";
 
 /** A pause waits for the hypervisor, a fault in a guest for the guest. */
-const FAULT_MS = 60_000;
+const FAULT_MS = 120_000;
 
 const membersNamed = (spec: FaultSpec) => namesOfFault(spec).filter((name) => name !== GATEWAY);
 

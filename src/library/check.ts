@@ -126,6 +126,8 @@ const CALLS = {
     sectors: (value: unknown) => Array.isArray(value) && value.length === 2 ? undefined : "the first and the last one",
   },
   slowDisk: { ...FAULT, on: words(DISK_OPERATIONS), iops: number(1, 1_000_000, true), latencyMs: number(1, 5_000) },
+  fillDisk: { ...FAULT, share: number(0.01, 1), path: text },
+  squeeze: { ...FAULT, availableMiB: number(1, 1024 * 1024, true) },
   throttle: { ...FAULT, share: number(SHARES.min, SHARES.max) },
   openCheckpoint: { store: text },
   fork: {

@@ -186,12 +186,20 @@ export class Machine implements types.Vm {
     return await this.#faults().pause(this, checked("pause", this.#call("pause"), options));
   }
 
+  async squeeze(options: types.FaultOptions & { availableMiB: number }): Promise<types.Fault> {
+    return await this.#faults().squeeze(this, checked("squeeze", this.#call("squeeze"), options));
+  }
+
   async throttle(options: types.FaultOptions & { share: number }): Promise<types.Fault> {
     return await this.#faults().throttle(this, checked("throttle", this.#call("throttle"), options));
   }
 
   get disk(): types.DiskFaults {
-    return new MachineDisk(this.name, (what, times) => this.#faults().disk(this, what, times));
+    return new MachineDisk(
+      this.name,
+      (what, times) => this.#faults().disk(this, what, times),
+      (what, times) => this.#faults().fill(this, what, times),
+    );
   }
 
   #faults(): GroupFaults {

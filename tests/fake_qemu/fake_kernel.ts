@@ -7,7 +7,7 @@ import { timespec, timespecMs } from "../../src/guest/call_table.ts";
 
 /** `errno.h` */
 export const EPERM = -1, EINVAL = -22, EROFS = -30;
-const ENOENT = -2, EBADF = -9, EAGAIN = -11, EFAULT = -14, ETIMEDOUT = -110;
+const ENOSPC = -28, ENOENT = -2, EBADF = -9, EAGAIN = -11, EFAULT = -14, ETIMEDOUT = -110;
 
 /** Where its memory begins. */
 const BASE = 0x400000;
@@ -23,6 +23,9 @@ export class FakeKernel {
     ["/etc/hostname", "a\n"],
     ["/dev/urandom", ""],
     ["/", ""],
+    ["/proc/self/oom_score_adj", "0"],
+    ["/proc/self/maps", ""],
+    ["/proc/meminfo", ""],
     [PORT, ""],
   ]);
   hostName = "a";
@@ -34,6 +37,14 @@ export class FakeKernel {
   rawMs = 400;
   /** How fast its clock goes, as adjtimex(2) has it. */
   tempo = { tick: 10_000, frequency: 0 };
+  /** What its programs have, before any of it is mapped. */
+  memoryMiB = 400;
+  /** Its one file system: how many blocks of 4 KiB, how many of them are used by others, and how many are for root alone. */
+  disk = { blocks: 100_000, used: 30_000, reserved: 5_000 };
+  /** What is mapped, by address. */
+  readonly #maps = new Map<number, number>();
+  /** The blocks of files without a name, by a name of ours. */
+  readonly #blocks = new Map<string, number>();
   /** The random bytes that it was given. */
   pool: Uint8Array | undefined;
   reseeds = 0;
@@ -48,6 +59,7 @@ export class FakeKernel {
   #output: number[] = [];
   /** The present call, and its arguments: one that waits for input goes on with what it has. */
   #at = 0;
+  #next = 0;
   #args: number[] | undefined;
 
   /** Loads an ELF file to where its headers say, and begins at the table that its code names. */
@@ -112,7 +124,7 @@ export class FakeKernel {
     switch (number) {
       case 0: {
         const isInput = first === 0;
-        const from = isInput ? this.#input : new TextEncoder().encode(this.files.get(file));
+        const from = isInput ? this.#input : new TextEncoder().encode(this.#content(file));
         const room = BASE + MEMORY - second;
         if (room <= 0) return EFAULT;
         if (third === 0) return 0;
@@ -128,6 +140,19 @@ export class FakeKernel {
         return third;
       case 3:
         this.#descriptors.delete(first);
+        for (const name of this.#blocks.keys()) {
+          if (![...this.#descriptors.values()].includes(name)) this.#blocks.delete(name);
+        }
+        return 0;
+      case 9:
+        if ((fourth & 0x30) !== 0x30 || second % 4096 !== 0) return EINVAL;
+        this.#map(first >>> 0, second >>> 0);
+        return first;
+      case 11:
+        for (const [at, length] of this.#maps) {
+          if (at >= first >>> 0) this.#maps.delete(at);
+          else this.#maps.set(at, Math.min(length, (first >>> 0) - at)); // to the end of them, as ours are given back
+        }
         return 0;
       case 16:
         if (file === PORT) return second === 0x5402 ? 0 : EINVAL;
@@ -138,6 +163,10 @@ export class FakeKernel {
         return 0;
       case 77:
         this.files.set(file, this.files.get(file)!.slice(0, second));
+        return 0;
+      case 137:
+        if (!this.files.has(text(first, 100).split("\0", 1)[0])) return ENOENT;
+        this.#stat(second);
         return 0;
       case 159:
         return this.#adjust(new DataView(this.#memory.buffer, first - BASE, 208));
@@ -162,6 +191,12 @@ export class FakeKernel {
       case 257: {
         const path = text(second, 100).split("\0", 1)[0];
         const flags = third;
+        if ((flags & 0o20000000) !== 0) {
+          const name = `without a name ${this.#next++}`;
+          this.#blocks.set(name, 0);
+          this.#descriptors.set(3, name);
+          return 3;
+        }
         if (flags !== 0 && path in this.refuses) return this.refuses[path];
         if (!this.files.has(path)) {
           if ((flags & 0o100) === 0) return ENOENT;
@@ -173,12 +208,49 @@ export class FakeKernel {
       }
       case 263:
         return this.files.delete(text(second, 100).split("\0", 1)[0]) ? 0 : ENOENT;
+      case 285: {
+        if (!this.#blocks.has(file)) return EBADF;
+        const blocks = Math.ceil((fourth >>> 0) / 4096);
+        if (blocks > this.disk.blocks - this.usedBlocks) return ENOSPC;
+        this.#blocks.set(file, blocks);
+        return 0;
+      }
       case 292:
         if (first < 0) return EBADF;
         this.#descriptors.set(second, file);
         return second;
     }
     return 0; // getpid
+  }
+
+  /** Maps memory; as a part of what is mapped before it, where that ends there. */
+  #map(at: number, bytes: number): void {
+    const before = [...this.#maps].find(([first, length]) => first + length === at);
+    this.#maps.set(before?.[0] ?? at, (before?.[1] ?? 0) + bytes);
+  }
+
+  /** A file's content: some of /proc is made when it is read. */
+  #content(file: string): string {
+    const taken = [...this.#maps.values()].reduce((sum, bytes) => sum + bytes, 0);
+    if (file === "/proc/meminfo") {
+      return `MemTotal: 512000 kB\nMemAvailable: ${this.memoryMiB * 1024 - taken / 1024} kB\n`;
+    }
+    if (file !== "/proc/self/maps") return this.files.get(file)!;
+    const hex = (address: number) => address.toString(16).padStart(8, "0");
+    return [...this.#maps].map(([at, bytes]) => `${hex(at)}-${hex(at + bytes)} rw-p 00000000 00:00 0\n`).join("");
+  }
+
+  /** How many blocks are used, with those of files without a name. */
+  get usedBlocks(): number {
+    return [...this.#blocks.values()].reduce((sum, blocks) => sum + blocks, this.disk.used);
+  }
+
+  /** statfs(2). */
+  #stat(at: number): void {
+    const view = new DataView(this.#memory.buffer, at - BASE, 120);
+    const free = this.disk.blocks - this.usedBlocks;
+    const values = [4096, this.disk.blocks, free, Math.max(0, free - this.disk.reserved)];
+    values.forEach((value, index) => view.setBigInt64(8 + 8 * index, BigInt(value), true));
   }
 
   /** adjtimex(2). */

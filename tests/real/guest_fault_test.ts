@@ -1,18 +1,20 @@
-/** Faults inside a guest, as the guest sees them: its clock. Real QEMU, the micro image, egress off. */
+/** Faults inside a guest, as the guest sees them: its clock, its memory, its disk. Real QEMU, the micro image, egress off. */
 
 import * as assert from "#assert";
 import { guest, guestOk } from "../support/guest.ts";
-import { until } from "../support/processes.ts";
+import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
 
 test("a guest is under the faults that it is told to be under, and as before after them", async (context) => {
   await using box = await sandbox();
-  await box.up("a");
+  await box.up("a", "--memory", "256M"); // the less there is, the sooner it is taken
   await steps(context, box, [
     ["its clock is moved, and moved back; two add up", bump],
     ["its clock goes at another rate, and what that made is gone afterwards", rate],
     ["its clock is moved to and fro", strobe],
     ["its clock's faults outlive the holder", adoption],
+    ["its memory is short: a program is killed, and not what holds the memory", memory],
+    ["its file system is full, and has its space again", fill],
     ["a restart of the guest ends its faults", restart],
   ]);
 });
@@ -91,6 +93,60 @@ async function adoption(box: Sandbox): Promise<void> {
   near(await ahead(box), before + 50_000, 100);
   await box.ok("heal");
   near(await ahead(box), before, 100);
+}
+
+async function memory(box: Sandbox): Promise<void> {
+  const available = async () =>
+    Number(/MemAvailable: *(\d+)/.exec(await guestOk(box, "a", "cat /proc/meminfo"))![1]) / 1024;
+  const before = await available();
+  await box.fails(1, /has only \d+ MiB available already/, "fault", "memory", "a", "--available", "900M");
+  const made = await box.ok("fault", "memory", "a", "--available", "70M");
+  near(await available(), 70, 8);
+  const second = await box.ok("fault", "memory", "a", "--available", "50M");
+  near(await available(), 50, 8);
+  const hog = await guest(box, "a", "dd if=/dev/zero of=/dev/null bs=120M count=1");
+  assert.notEqual(hog.code, 0);
+  assert.match(await guestOk(box, "a", "sudo dmesg"), /Out of memory: Killed process \d+ \(dd\)/);
+  await ahead(box); // its agent answers
+  await box.ok("heal", idIn(second.stdout));
+  near(await available(), 70, 8);
+  await box.killHolder("a");
+  await box.ok("ls", "--repair");
+  near(await available(), 70, 8);
+  await box.ok("heal", idIn(made.stdout));
+  near(await available(), before, 15);
+  await guestOk(box, "a", "dd if=/dev/zero of=/dev/null bs=120M count=1");
+}
+
+/** How full the guest's disk is, in percent, as df(1) has it. */
+async function used(box: Sandbox): Promise<number> {
+  return Number(/(\d+)%/.exec(await guestOk(box, "a", "df -P / | tail -n 1"))![1]);
+}
+
+async function fill(box: Sandbox): Promise<void> {
+  const before = await used(box);
+  const made = await box.ok("fault", "disk", "a", "--fill", "90%");
+  near(await used(box), 90, 1);
+  await box.fails(1, /of it are used already/, "fault", "disk", "a", "--fill", "80%");
+  const full = await box.ok("fault", "disk", "a", "--fill", "100%", "--path", "/var");
+  const write = "dd if=/dev/zero of=big bs=1M count=20";
+  assert.match((await guest(box, "a", write)).stderr, /No space left on device/);
+  await box.ok("heal", idIn(made.stdout));
+  near(await used(box), 100, 1);
+  await box.killHolder("a");
+  await box.ok("ls", "--repair");
+  near(await used(box), 100, 1);
+  await guestOk(box, "a", "rm big");
+  await box.ok("heal", idIn(full.stdout));
+  near(await used(box), before, 2);
+  await guestOk(box, "a", `${write} && rm big`);
+  await box.fails(1, /has no files without a name/, "fault", "disk", "a", "--fill", "90%", "--path", "/proc");
+  await box.fails(3, /Cannot tell how full \/no\/such is/, "fault", "disk", "a", "--fill", "90%", "--path", "/no/such");
+  await box.ok("fault", "disk", "a", "--fill", "95%");
+  await kill(box.process("machine", "a"));
+  await until("it is noticed", async () => (await box.ls()).a.state !== "running");
+  await box.up("a");
+  near(await used(box), before, 2);
 }
 
 async function restart(box: Sandbox): Promise<void> {

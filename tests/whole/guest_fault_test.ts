@@ -105,3 +105,36 @@ test("a fault in a guest that cannot be is refused, with what to do", async () =
   await box.fails(3, /"a" is not running/, "clock", "a");
   await box.fails(3, /There is no member "nobody"/, "clock", "nobody");
 });
+
+test("memory is taken, a file system is filled, both are told, and given back", async () => {
+  await using box = await agents({});
+  await box.up("a");
+  assert.match(
+    (await box.ok("fault", "memory", "a", "--available", "64M")).stdout,
+    /^f\w+: memory: a, 64M left; end it/m,
+  );
+  assert.match((await box.ok("fault", "disk", "a", "--fill", "90%")).stdout, /^f\w+: fill: a, \/ to 90%; end it/m);
+  const ls = (await box.ok("fault", "ls")).stdout;
+  assert.match(ls, /memory: a, 64M left +336M taken$/m);
+  assert.match(ls, /fill: a, \/ to 90% +217M used$/m);
+  await box.fails(
+    1,
+    /Cannot leave 100 MiB of memory: .* 64 MiB available/,
+    "fault",
+    "memory",
+    "a",
+    "--available",
+    "100M",
+  );
+  await box.fails(1, /Cannot fill \/ to 50%: 90% of it are used already/, "fault", "disk", "a", "--fill", "50%");
+  await box.killHolder("a");
+  await box.ok("ls", "--repair");
+  await until("the next holder goes on", async () => /217M used/.test((await box.ok("fault", "ls")).stdout));
+  assert.match((await box.ok("heal")).stdout, /healed: fill: a, .* \(217M used\)$/m);
+  await box.fails(2, /How much is left\?/, "fault", "memory", "a");
+  await box.fails(2, /--path has no effect without --fill/, "fault", "disk", "a", "--path", "/var");
+  await box.fails(2, /Give --fill alone/, "fault", "disk", "a", "--fill", "90%", "--error", "EIO");
+  await box.fails(2, /at most 100%/, "fault", "disk", "a", "--fill", "150%");
+  await box.fails(2, /the absolute path of a directory/, "fault", "disk", "a", "--fill", "90%", "--path", "var");
+  await box.fails(3, /Cannot tell how full \/no is/, "fault", "disk", "a", "--fill", "90%", "--path", "/no");
+});

@@ -146,6 +146,7 @@ test("--json of faults, of their end and of plans has the documented shapes", as
   assert.equal((await run("pause", "b,c")).length, 2);
   await run("fault clock", "a", "--bump", "+30s");
   await run("fault clock", "a", "--strobe=-1s");
+  await run("fault memory", "a", "--available", "64M");
   assert.equal((await run("clock"))[0].length, 1, "b and c stand still");
   await run("fault disk", "c", "--error", "EIO");
   await run("fault cpu", "a", "--share", "50%");
@@ -154,7 +155,7 @@ test("--json of faults, of their end and of plans has the documented shapes", as
   await run("status", "b");
   const [{ healed: [paused] }] = await run("resume", "b");
   assert.deepEqual([paused.kind, paused.counts.paused_ms > 0], ["pause", true]);
-  assert.equal((await run("heal"))[0].healed.length, 10);
+  assert.equal((await run("heal"))[0].healed.length, 11);
   const plan = ["--interval", "200ms", "--for", "400ms", "--quiet-after", "0", "--faults", "partition"];
   assert.equal(kinds(await run("fault random", ...plan)), "fault healed run");
   const file = join(box.root, "plan.json");

@@ -46,6 +46,7 @@ export const EXAMPLES: Record<string, string> = {
   pause: "fleetbox pause a",
   resume: "fleetbox resume a",
   "fault clock": "fleetbox fault clock a --bump 30s",
+  "fault memory": "fleetbox fault memory a --available 64M",
   "fault cpu": "fleetbox fault cpu a --share 30%",
   "fault disk": "fleetbox fault disk a --error EIO",
   "fault run": "fleetbox fault run plan.json",

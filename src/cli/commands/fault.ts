@@ -18,6 +18,7 @@ import { Command } from "../arguments/parser.ts";
 import { cpuCommand } from "./fault_cpu.ts";
 import { clockFaultCommand } from "./fault_clock.ts";
 import { diskCommand } from "./fault_disk.ts";
+import { memoryFaultCommand } from "./fault_memory.ts";
 import { randomCommand, runCommand } from "./fault_plans.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
@@ -48,6 +49,7 @@ export function faultCommand(): Command {
       cpuCommand,
       clockFaultCommand,
       diskCommand,
+      memoryFaultCommand,
       listCommand,
       randomCommand,
       runCommand,

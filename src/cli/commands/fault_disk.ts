@@ -5,9 +5,10 @@ import type { DiskFault, DiskOperation } from "../../core/faults/disk.ts";
 import { parseDelay, parseProbability, parseWhole } from "../arguments/fault_arguments.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
+import { type FillFlags, fillOf, fillOptions } from "./fault_fill.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
 
-interface Flags extends Common {
+interface Flags extends Common, FillFlags {
   on?: string;
   error?: string;
   once?: boolean;
@@ -18,9 +19,9 @@ interface Flags extends Common {
 }
 
 export function diskCommand(): Command {
-  return common(
+  return common(fillOptions(
     new Command("disk")
-      .description("make requests to disks fail, or slow")
+      .description("make requests to disks fail, or slow; fill file systems")
       .argument("<names...>", "running members: a,b,c or a b c")
       .option("--on <requests>", "of read, write, flush (default: all)")
       .option("--error <error>", "they fail with this: EIO, the one error that a guest's disk knows")
@@ -29,7 +30,7 @@ export function diskCommand(): Command {
       .option("--sectors <first-last>", "only what touches these sectors of 512 bytes fails")
       .option("--iops <number>", "so many reads and writes a second, and no more")
       .option("--latency <duration>", "each is so much later, at most 5s"),
-  ).addHelpText(
+  )).addHelpText(
     "after",
     `
 It is the guest's own disk (/dev/vda), and its own requests: what it has cached it does not ask for, and a flush with nothing new to
@@ -38,12 +39,25 @@ a guest does after an error, such as to mount its file system read-only, stays.
 
 Examples:
   fleetbox fault disk a --on write,flush --error EIO --rate 1% --for 30s
-  fleetbox fault disk a --on flush --latency 200ms`,
+  fleetbox fault disk a --on flush --latency 200ms
+  fleetbox fault disk a --fill 95% --path /var`,
   ).action(async (words: string[], flags: Flags) => {
     const names = parseNames(words);
+    const fill = fillOf(flags);
+    if (fill) {
+      checkAlone(flags);
+      for (const member of names) await begin({ kind: "fill", member, ...fill }, flags);
+      return;
+    }
     const what = faultOf(flags);
     for (const member of names) await begin({ kind: "disk", member, ...what }, flags);
   });
+}
+
+/** A full file system is a fault of its own. @throws {FleetboxError} `misuse` */
+function checkAlone({ on, error, once, rate, sectors, iops, latency }: Flags): void {
+  if ([on, error, once, rate, sectors, iops, latency].every((one) => one === undefined)) return;
+  throw new FleetboxError("misuse", "Give --fill alone: a full file system and a disk that fails are two faults");
 }
 
 function faultOf(flags: Flags): Omit<DiskFault, "kind" | "member"> {

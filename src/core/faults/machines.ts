@@ -4,6 +4,8 @@ import { isName } from "../names.ts";
 import { checkCpu, type CpuFault } from "./cpu.ts";
 import { checkClock, type ClockFault } from "./clock.ts";
 import { checkDiskFault, type DiskFault } from "./disk.ts";
+import { checkFill, type FillFault } from "./fill.ts";
+import { checkMemory, type MemoryFault } from "./memory.ts";
 import { bad, only } from "./values.ts";
 
 /** The virtual CPUs of a member stand still. */
@@ -12,11 +14,11 @@ export interface PauseFault {
   member: string;
 }
 
-export type MachineFault = PauseFault | CpuFault | ClockFault | DiskFault;
+export type MachineFault = PauseFault | CpuFault | ClockFault | DiskFault | MemoryFault | FillFault;
 export type MachineFaultKind = MachineFault["kind"];
 
 /** Those that are in the guest itself: what makes them is gone when it restarts. */
-export const IN_GUEST: readonly MachineFaultKind[] = ["clock"];
+export const IN_GUEST: readonly MachineFaultKind[] = ["clock", "memory", "fill"];
 
 /** By kind; each throws {FleetboxError} `misuse`. */
 export const MACHINE_CHECKS: Record<MachineFaultKind, (spec: Record<string, unknown>) => void> = {
@@ -27,6 +29,8 @@ export const MACHINE_CHECKS: Record<MachineFaultKind, (spec: Record<string, unkn
   cpu: checkCpu,
   clock: checkClock,
   disk: checkDiskFault,
+  memory: checkMemory,
+  fill: checkFill,
 };
 
 function member(spec: Record<string, unknown>): void {

@@ -20,7 +20,7 @@ import { type Random, shuffled } from "../random.ts";
  * await nemesis.done;
  * ```
  */
-export type FaultPackage = "partition" | "one-way" | "packet" | "hold" | "flap" | "pause" | "cpu";
+export type FaultPackage = "partition" | "one-way" | "packet" | "hold" | "flap" | "pause" | "cpu" | "clock";
 
 /** What a maker draws a fault from. */
 export interface Draw {
@@ -64,6 +64,15 @@ export const MAKERS: Record<FaultPackage, (draw: Draw) => FaultSpec[]> = {
   cpu({ random, hit }) {
     const share = round(0.05 + 0.45 * random.next());
     return hit.map((member) => ({ kind: "cpu", member, share }));
+  },
+  clock({ random, hit }) {
+    const changes = [
+      { bumpMs: (random.below(2) === 0 ? 1 : -1) * (100 + random.below(60_000)) },
+      { rate: round(random.below(2) === 0 ? 0.95 - 0.05 * random.next() : 1.05 + 0.05 * random.next()) },
+      { strobeMs: 50 + random.below(2_000), periodMs: 200 + random.below(1_000) },
+    ];
+    const change = changes[random.below(changes.length)];
+    return hit.map((member) => ({ kind: "clock", member, ...change }));
   },
 };
 

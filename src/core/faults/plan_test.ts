@@ -35,7 +35,7 @@ Deno.test("plan: random ones are plans, of every package, target and number of m
       assert.ok(at_ms + for_ms <= 9_500 && for_ms <= 1_000, JSON.stringify(plan));
     }
   }
-  assert.deepEqual([...kinds].sort(), ["cpu", "flap", "hold", "partition", "pause", "shape"]);
+  assert.deepEqual([...kinds].sort(), ["clock", "cpu", "flap", "hold", "partition", "pause", "shape"]);
 });
 
 Deno.test("plan: who leads is asked at a step's time, and every package hits these", () => {
@@ -45,7 +45,7 @@ Deno.test("plan: who leads is asked at a step's time, and every package hits the
   const faults = late.flatMap(({ make }) => make(["b", "d"]));
   assert.deepEqual(
     new Set(faults.map(({ kind }) => kind)),
-    new Set(["partition", "shape", "hold", "flap", "pause", "cpu"]),
+    new Set(["partition", "shape", "hold", "flap", "pause", "cpu", "clock"]),
   );
   for (const fault of faults) {
     if ("sets" in fault) assert.deepEqual(fault.sets, [["b", "d"], ["a", "c", "e"]]);

@@ -3,6 +3,7 @@
 import type { FaultSpec, LinkShape } from "../faults.ts";
 import { clockText } from "./clock.ts";
 import { diskFaultText } from "./disk.ts";
+import { DEFAULT_FILL_PATH } from "./fill.ts";
 
 /** `cuts off a, b from c`, `a to b: delay 50 ms ± 10 ms, loss 1 %`, … */
 export function faultText(spec: FaultSpec): string {
@@ -28,6 +29,10 @@ export function faultText(spec: FaultSpec): string {
       return clockText(spec, timeText);
     case "disk":
       return `disk: ${diskFaultText(spec, timeText, percent)}`;
+    case "memory":
+      return `memory: ${spec.member}, ${spec.availableMiB}M left`;
+    case "fill":
+      return `fill: ${spec.member}, ${spec.path ?? DEFAULT_FILL_PATH} to ${percent(spec.share)}`;
   }
 }
 

@@ -6,8 +6,6 @@ import type { GuestKernel } from "../renewal.ts";
 
 /** `fcntl.h` */
 const O_WRONLY = 1, O_CREAT = 0o100, O_TRUNC = 0o1000, O_CLOEXEC = 0o2000000;
-/** The longest file that is read. */
-const MAX_FILE_BYTES = 32 * 1024;
 
 /** A file that is read together with other calls. */
 export interface FileRead {
@@ -31,7 +29,7 @@ export class GuestCalls {
    * The number that the next file gets that the program opens. Nobody else opens files there, so that calls which close a
    * file can name it.
    */
-  async #nextNumber(): Promise<number> {
+  async nextNumber(): Promise<number> {
     if (this.#free !== undefined) return this.#free;
     await this.kernel.ready();
     const open: Call = { name: "openat", args: [AT_FDCWD, path("/"), O_CLOEXEC] };
@@ -41,9 +39,9 @@ export class GuestCalls {
     return this.#free = number;
   }
 
-  /** The calls that read a file. */
-  async reading(file: string, length = MAX_FILE_BYTES): Promise<FileRead> {
-    const number = await this.#nextNumber();
+  /** The calls that read the first bytes of a file: few, for an agent's port is a serial line that takes each byte both ways. */
+  async reading(file: string, length: number): Promise<FileRead> {
+    const number = await this.nextNumber();
     const back = new Uint8Array(length);
     const open: Call = { name: "openat", args: [AT_FDCWD, path(file), O_CLOEXEC] };
     const read: Call = { name: "read", args: [number, back, length] };
@@ -57,17 +55,21 @@ export class GuestCalls {
     };
   }
 
-  /** A file's content. @throws {FleetboxError} `failed`: it cannot be read */
-  async read(file: string): Promise<string> {
-    const { calls, back, content } = await this.reading(file);
-    const text = content(await this.call(calls, [back]));
-    if (typeof text === "number") throw new FleetboxError("failed", `Cannot read ${file}: ${errorWords(text)}`);
-    return text;
+  /** The first bytes of files. @throws {FleetboxError} `failed`: one cannot be read */
+  async read(files: Record<string, number>): Promise<string[]> {
+    const reads: FileRead[] = [];
+    for (const [file, length] of Object.entries(files)) reads.push(await this.reading(file, length));
+    const results = await this.call(reads.flatMap(({ calls }) => calls), reads.map(({ back }) => back));
+    return reads.map(({ content }, index) => {
+      const text = content(results);
+      if (typeof text === "string") return text;
+      throw new FleetboxError("failed", `Cannot read ${Object.keys(files)[index]}: ${errorWords(text)}`);
+    });
   }
 
   /** The calls that write a file, made for root alone when it is not there; the first two results tell whether they did. */
   async writing(file: string, text: string): Promise<Call[]> {
-    const number = await this.#nextNumber();
+    const number = await this.nextNumber();
     const bytes = new TextEncoder().encode(text);
     return [
       { name: "openat", args: [AT_FDCWD, path(file), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600] },

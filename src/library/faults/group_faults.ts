@@ -6,6 +6,7 @@ import { checkFault, type FaultSpec, GATEWAY, PARTITION_SHAPES, type PartitionSh
 import type { ClockFault } from "../../core/faults/clock.ts";
 import { lateRandomPlan } from "../../core/faults/plan.ts";
 import type { DiskFault } from "../../core/faults/disk.ts";
+import type { FillFault } from "../../core/faults/fill.ts";
 import { newSeed } from "../../core/random.ts";
 import type { Store } from "../../store.ts";
 import type { FaultReport } from "../../wire.ts";
@@ -78,6 +79,22 @@ export class GroupFaults implements types.ClusterFaults {
     times: types.FaultOptions,
   ): Promise<types.Fault> {
     return await this.#begin({ kind: "clock", member: this.group.storeName(target), ...change }, times);
+  }
+
+  async squeeze(
+    target: types.FaultTarget,
+    options: types.FaultOptions & { availableMiB: number },
+  ): Promise<types.Fault> {
+    const { availableMiB, ...times } = options;
+    return await this.#begin({ kind: "memory", member: this.group.storeName(target), availableMiB }, times);
+  }
+
+  async fill(
+    target: types.FaultTarget,
+    what: Omit<FillFault, "kind" | "member">,
+    times: types.FaultOptions,
+  ): Promise<types.Fault> {
+    return await this.#begin({ kind: "fill", member: this.group.storeName(target), ...what }, times);
   }
 
   async throttle(target: types.FaultTarget, options: types.FaultOptions & { share: number }): Promise<types.Fault> {

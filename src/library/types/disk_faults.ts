@@ -55,6 +55,25 @@ export interface DiskSlowOptions extends FaultOptions {
 }
 
 /**
+ * How full a file system is.
+ *
+ * @example
+ * ```ts
+ * import { type DiskFillOptions, start } from "fleetbox";
+ *
+ * const options: DiskFillOptions = { share: 0.95, path: "/var", forMs: 60_000 };
+ * await using vm = await start({ egress: "off" });
+ * await vm.disk.fill(options);
+ * ```
+ */
+export interface DiskFillOptions extends FaultOptions {
+  /** How much of it is used: 0.01 to 1. */
+  share: number;
+  /** A directory on it. @default "/" */
+  path?: string;
+}
+
+/**
  * Faults of a machine's disk. A failed or late request is one that the guest asks of its disk: what it has cached it does not ask for.
  *
  * @example
@@ -98,4 +117,21 @@ export interface DiskFaults {
    * ```
    */
   slow(options: DiskSlowOptions): Promise<Fault>;
+
+  /**
+   * A file system on it is full to that part, as df(1) tells it. The space is that of files without a name: nothing of them is left
+   * when the fault has ended, however it ends.
+   * @throws {FleetboxError} `conflict`: it does not run, or more is used already; or that file system has no such files
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start({ egress: "off" });
+   * await using full = await vm.disk.fill({ share: 1 });
+   * const { code } = await vm.exec("dd if=/dev/zero of=big bs=1M count=20"); // No space left on device
+   * console.log(code, full.what);
+   * ```
+   */
+  fill(options: DiskFillOptions): Promise<Fault>;
 }

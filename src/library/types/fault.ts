@@ -154,7 +154,7 @@ export interface PartitionOptions extends FaultOptions {
  */
 export interface NemesisOptions {
   /**
-   * What may happen: `"partition"`, `"one-way"`, `"packet"`, `"hold"`, `"flap"`, `"pause"`, `"cpu"`.
+   * What may happen: `"partition"`, `"one-way"`, `"packet"`, `"hold"`, `"flap"`, `"pause"`, `"cpu"`, `"clock"`.
    * @default partition, packet, pause
    */
   faults?: readonly FaultPackage[];

@@ -89,4 +89,20 @@ export interface MachineFaults {
    * ```
    */
   readonly clock: MachineClock;
+
+  /**
+   * Takes memory away from its programs, until so much is left (MemAvailable of /proc/meminfo), at this moment. When that is used up,
+   * its kernel kills one of them, and never what holds the memory. Of several such faults the one that leaves least holds.
+   * @throws {FleetboxError} `conflict`: it does not run, or has no more than that left already
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start({ egress: "off" });
+   * await using short = await vm.squeeze({ availableMiB: 64, forMs: 60_000 });
+   * console.log(short.what, (await vm.exec("free -m")).stdout);
+   * ```
+   */
+  squeeze(options: FaultOptions & { availableMiB: number }): Promise<Fault>;
 }

@@ -5,7 +5,7 @@
  * the session, so it is kept while any fault needs it.
  */
 
-import { Limit } from "../../../core/deadline.ts";
+import { LATE, Limit, within } from "../../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../../core/errors.ts";
 import { Agent } from "../../../guest/agent.ts";
 import { GuestCalls } from "../../../guest/faults/guest_calls.ts";
@@ -18,10 +18,10 @@ import type { Member } from "../../member/member.ts";
 import { runOf } from "../../member/phases.ts";
 import { Turns } from "../turns.ts";
 
-/** How long an agent may take for an answer: an emulated guest has to fill much memory in one call. */
+/** How long a guest may take for an answer: an emulated one has to fill much memory in one call. */
 const ANSWER_MS = 8_000;
 /** How long one conversation may take: less than the client waits for a fault (`control/faults.ts`). */
-const TALK_MS = 25_000;
+const TALK_MS = 60_000;
 const CONNECT_SECONDS = 10;
 
 /** By run; a machine that is gone is forgotten. */
@@ -68,7 +68,9 @@ export class GuestLine {
   /** It is not needed any more. */
   release(holder: string): void {
     this.#holders.delete(holder);
-    if (this.#holders.size === 0) void this.#turns.take("talk", () => this.#end());
+    void this.#turns.take("talk", async () => {
+      if (this.#holders.size === 0) await this.#end();
+    });
   }
 
   /**
@@ -86,7 +88,7 @@ export class GuestLine {
   async #byAgent<T>(work: (guest: GuestCalls) => Promise<T>, signal: AbortSignal): Promise<T> {
     const { arch, agentSocket } = this.way;
     using agent = await Agent.reach(agentSocket!, { arch, signal, answerMs: ANSWER_MS });
-    return await work(this.#callsOf(agent, (thrown) => Promise.resolve(thrown)));
+    return await work(this.#callsOf(agent, (thrown) => Promise.resolve(thrown))); // which has its own limit
   }
 
   async #bySsh<T>(work: (guest: GuestCalls) => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -115,7 +117,19 @@ export class GuestLine {
       const failure = async (thrown: unknown) => await program.failure(thrown, "run a program in it as root");
       try {
         await program.kernel.ready();
-        const guest = this.#callsOf(program.kernel, async (thrown) => (await failure(thrown)).error);
+        const late = async <T>(answer: Promise<T>): Promise<T> => {
+          const given = await within(ANSWER_MS, answer);
+          if (given !== LATE) return given;
+          over.abort();
+          throw new FleetboxError("timeout", `no answer in ${ANSWER_MS / 1_000} s`);
+        };
+        const { kernel } = program;
+        const limited: GuestKernel = {
+          ready: () => late(kernel.ready()),
+          file: () => late(kernel.file()),
+          call: (calls, back) => late(kernel.call(calls, back)),
+        };
+        const guest = this.#callsOf(limited, async (thrown) => (await failure(thrown)).error);
         const session = { program, guest, over };
         void program.ended.then(() => this.#lost(session));
         return session;

@@ -15,6 +15,11 @@ export function lineFor(member: Member, faults: readonly unknown[], what: string
   return runOf(member.phases.now)?.guest ? GuestLine.of(member) : undefined;
 }
 
+/** `95%` */
+export function percent(share: number): string {
+  return `${Math.round(share * 1_000) / 10}%`;
+}
+
 /** The way to a guest that runs. @throws {FleetboxError} `conflict`: it does not run */
 export function runningLine(member: Member, what: string): GuestLine {
   const { phases: { now }, name, state } = member;

@@ -7,6 +7,8 @@ import type { FaultMaker, FaultyMember, MachineFaultEntry } from "./maker.ts";
 const MAKERS: { [Kind in MachineFaultKind]: (member: Member) => Promise<FaultMaker> } = {
   pause: async (member) => new (await import("./pause.ts")).PauseMaker(member.pauses),
   cpu: async (member) => new (await import("./cpu.ts")).CpuMaker(member),
+  fill: async (member) => new (await import("./fill.ts")).FillMaker(member),
+  memory: async (member) => new (await import("./memory.ts")).MemoryMaker(member),
   clock: async (member) => new (await import("./clock.ts")).ClockMaker(member),
   disk: async (member) => new (await import("./disk.ts")).DiskMaker(member),
 };
