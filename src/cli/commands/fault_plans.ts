@@ -11,6 +11,7 @@ import { checkName } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
 import { naturalOrder, type Store } from "../../store.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
+import { bytesText, sizeText } from "../arguments/sizes.ts";
 import { parseSeed } from "../arguments/fault_arguments.ts";
 import { Command } from "../arguments/parser.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
@@ -161,13 +162,20 @@ async function play(store: Store, plan: FaultPlan, via: string, { json }: RunFla
   if (signal.aborted) throw new FleetboxError("interrupted", "Interrupted: the faults of the plan are healed");
 }
 
-/** What was done for so long, by the count's name. */
-const TIMES: Record<string, string> = { paused_ms: "paused", stopped_ms: "stood still" };
+/** Counts that are no numbers of things, in words; "": not told. */
+const IN_WORDS: Record<string, (count: number) => string> = {
+  paused_ms: (ms) => `paused for ${timeText(rounded(ms))}`,
+  stopped_ms: (ms) => `stood still for ${timeText(rounded(ms))}`,
+  rated_ms: (ms) => `clocks too fast or slow for ${timeText(rounded(ms))}`,
+  steps: (count) => `clocks moved ${count === 1 ? "once" : `${count} times`}`,
+  taken_mib: (size) => `${sizeText(size)} of memory taken`,
+  filled_bytes: (size) => `${bytesText(size)} of disks filled`,
+  squeezed_ms: () => "",
+  moved_ms: () => "", // the sum of bumps to and fro tells nothing
+};
 
 function summary({ begun, failed, counts }: RunResult): string {
-  const done = Object.entries(counts).flatMap(([what, count]) => {
-    if (!what.endsWith("_ms")) return [`${count} ${what}`];
-    return TIMES[what] && count > 0 ? [`${TIMES[what]} for ${timeText(rounded(count))}`] : [];
-  });
+  const done = Object.entries(counts).filter(([, count]) => count > 0)
+    .map(([what, count]) => IN_WORDS[what]?.(count) ?? `${count} ${what}`).filter((words) => words !== "");
   return `${begun} faults${failed > 0 ? `, ${failed} that could not begin` : ""}: ${done.join(", ") || "nothing hit"}`;
 }

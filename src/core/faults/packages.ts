@@ -8,7 +8,7 @@ import type { FaultSpec, PartitionShape } from "../faults.ts";
 import { type Random, shuffled } from "../random.ts";
 
 /**
- * What a random plan may do: `packet` makes links late, lossy or out of order.
+ * What a random plan may do: `packet` makes links late, lossy or out of order, `fill` a file system full, `disk` a disk slow.
  *
  * @example
  * ```ts
@@ -20,7 +20,9 @@ import { type Random, shuffled } from "../random.ts";
  * await nemesis.done;
  * ```
  */
-export type FaultPackage = "partition" | "one-way" | "packet" | "hold" | "flap" | "pause" | "cpu" | "clock";
+export type FaultPackage =
+  | ("partition" | "one-way" | "packet" | "hold" | "flap")
+  | ("pause" | "cpu" | "clock" | "memory" | "fill" | "disk");
 
 /** What a maker draws a fault from. */
 export interface Draw {
@@ -73,6 +75,24 @@ export const MAKERS: Record<FaultPackage, (draw: Draw) => FaultSpec[]> = {
     ];
     const change = changes[random.below(changes.length)];
     return hit.map((member) => ({ kind: "clock", member, ...change }));
+  },
+  memory({ random, hit }) {
+    const availableMiB = 16 + random.below(64);
+    return hit.map((member) => ({ kind: "memory", member, availableMiB }));
+  },
+  fill({ random, hit }) {
+    const share = round(0.9 + 0.1 * random.next());
+    return hit.map((member) => ({ kind: "fill", member, share }));
+  },
+  // It is slow, and does not fail: a file system does not come back from that by itself in the quiet time.
+  disk({ random, hit }) {
+    const slow = [
+      { on: ["flush" as const], latencyMs: 20 + random.below(480) },
+      { on: ["write" as const, "flush" as const], latencyMs: 5 + random.below(95) },
+      { iops: 20 + random.below(180) },
+    ];
+    const how = slow[random.below(slow.length)];
+    return hit.map((member) => ({ kind: "disk", member, ...how }));
   },
 };
 

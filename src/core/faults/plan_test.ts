@@ -7,6 +7,8 @@ import { checkPlan, type FaultPlan, lateRandomPlan, parsePlan, randomPlan } from
 const misuse = (message: RegExp) => (error: unknown) =>
   error instanceof FleetboxError && error.code === "misuse" && message.test(error.message);
 
+/** The kinds of faults of machines. */
+const MACHINES = ["pause", "cpu", "clock", "memory", "fill", "disk"];
 const MEMBERS = ["a", "b", "c", "d", "e"];
 
 Deno.test("plan: a seed makes the same one again, in whatever order the members come; another seed another one", () => {
@@ -35,7 +37,7 @@ Deno.test("plan: random ones are plans, of every package, target and number of m
       assert.ok(at_ms + for_ms <= 9_500 && for_ms <= 1_000, JSON.stringify(plan));
     }
   }
-  assert.deepEqual([...kinds].sort(), ["clock", "cpu", "flap", "hold", "partition", "pause", "shape"]);
+  assert.deepEqual([...kinds].sort(), [...MACHINES, "flap", "hold", "partition", "shape"].sort());
 });
 
 Deno.test("plan: who leads is asked at a step's time, and every package hits these", () => {
@@ -45,7 +47,7 @@ Deno.test("plan: who leads is asked at a step's time, and every package hits the
   const faults = late.flatMap(({ make }) => make(["b", "d"]));
   assert.deepEqual(
     new Set(faults.map(({ kind }) => kind)),
-    new Set(["partition", "shape", "hold", "flap", "pause", "cpu", "clock"]),
+    new Set(["partition", "shape", "hold", "flap", ...MACHINES]),
   );
   for (const fault of faults) {
     if ("sets" in fault) assert.deepEqual(fault.sets, [["b", "d"], ["a", "c", "e"]]);

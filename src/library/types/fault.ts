@@ -154,7 +154,8 @@ export interface PartitionOptions extends FaultOptions {
  */
 export interface NemesisOptions {
   /**
-   * What may happen: `"partition"`, `"one-way"`, `"packet"`, `"hold"`, `"flap"`, `"pause"`, `"cpu"`, `"clock"`.
+   * What may happen: `"partition"`, `"one-way"`, `"packet"`, `"hold"`, `"flap"`, `"pause"`, `"cpu"`, `"clock"`, `"memory"`,
+   * `"fill"`, `"disk"`.
    * @default partition, packet, pause
    */
   faults?: readonly FaultPackage[];
