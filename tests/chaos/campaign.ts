@@ -19,6 +19,7 @@ import { isAlive } from "../../src/system/process.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { type Sandbox, sandbox, told } from "../support/sandbox.ts";
 import { handled } from "../support/socket.ts";
+import { withAgents } from "../support/files.ts";
 import { type Found, kill, parentOf, signal, until } from "../support/processes.ts";
 import type { Running } from "../support/command.ts";
 import {
@@ -105,6 +106,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignResult
     env: real ? { FLEETBOX_ACCEL: "tcg" } : {},
   });
   box.leavesDebris();
+  if (!real && options.seed % 2 === 1) withAgents(box); // else guests are told over SSH, and not all faults can be made
   const run = new Campaign(box, options);
   const elapsed = () => (performance.now() - began) / 1000;
   const result = () => ({ ...run.result, seconds: Math.round(elapsed()) });

@@ -1,6 +1,8 @@
 /** Faults through the real command line, against the fake QEMU: what they say, where they are seen, and what outlives what. */
 
 import * as assert from "#assert";
+import { PACKAGES } from "../../src/core/faults/packages.ts";
+import { withAgents } from "../support/files.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
@@ -163,4 +165,25 @@ test("a random plan is printed, played, and played again from its file; nothing 
   long.kill("SIGINT");
   assert.equal((await long.done).code, 130);
   assert.deepEqual(await faultsOf(box), []);
+});
+
+test("plans of every package can be played, and nothing of them is left", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  withAgents(box);
+  await box.up("a,b,c");
+  const plan = ["--interval", "200ms", "--for", "1s", "--quiet-after", "0", "--seed", "3", "--json"];
+  for (const faults of PACKAGES) {
+    const { stdout } = await box.ok("fault", "random", "--faults", faults, ...plan);
+    const events = stdout.trim().split("\n").map((line) => JSON.parse(line));
+    // On a busy host the fault before may have just not ended.
+    const failures = events.flatMap(({ event, error }) =>
+      event === "fault-failed" && !/ already$/.test(error) ? [error] : []
+    );
+    assert.deepEqual([faults, failures, events.at(-1).begun > 0], [faults, [], true]);
+  }
+  assert.deepEqual(await faultsOf(box), []);
+  assert.deepEqual(
+    Object.values(await box.ls()).map(({ stage, faults }) => [stage, faults]),
+    Array(3).fill([undefined, undefined]),
+  );
 });
