@@ -25,16 +25,19 @@ test("fault disk: it is told and counted, on several members, and ends by itself
   for (const name of ["a", "b"]) {
     assert.match(
       stdout,
-      new RegExp(`^(f\\w+): disk: ${name}: read, write fail \\(EIO\\), 1%, seed 7; end it: fleetbox heal \\1$`, "m"),
+      new RegExp(
+        `^(f\\w+): disk: ${name}, reads and writes fail \\(EIO\\), 1%, seed 7; end it: fleetbox heal \\1$`,
+        "m",
+      ),
     );
   }
   await box.ok("fault", "disk", "a", "--on", "flush", "--latency", "200ms");
   await box.ok("fault", "disk", "a", "--iops", "50", "--for", "300ms");
   assert.match((await box.ok("ls")).stdout, /^a +running \([23] faults\) /m);
-  assert.match((await box.ok("fault", "ls")).stdout, /disk: a: flush 200ms late +\d+ slowed of \d+$/m);
-  assert.match((await box.ok("fault", "ls")).stdout, /disk: b: .*1% +\d+ failed of \d+$/m);
+  assert.match((await box.ok("fault", "ls")).stdout, /disk: a, flushes 200ms late +\d+ slowed of \d+$/m);
+  assert.match((await box.ok("fault", "ls")).stdout, /disk: b, .*1% +\d+ failed of \d+$/m);
   await until("one is over", async () => (await faultsOf(box)).length === 3);
-  await box.fails(1, /Cannot save "a": it is under the fault f\w+ \(disk: a: /, "checkpoint", "a", "--as", "s");
+  await box.fails(1, /Cannot save "a": it is under the fault f\w+ \(disk: a, /, "checkpoint", "a", "--as", "s");
   await box.ok("heal");
   assert.deepEqual(await faultsOf(box), []);
   await box.ok("checkpoint", "a,b", "--as", "s");

@@ -27,13 +27,13 @@ test("a clock is moved, told, and put back, also by the next holder", async () =
   const is = (found: number, expected: number) =>
     assert.ok(Math.abs(found - expected) < 60_000, `${found}, ${expected}`);
   const made = await box.ok("fault", "clock", "a", "--bump", "+1h");
-  assert.match(made.stdout, /^(f\w+): clock of a: \+60m; end it: fleetbox heal \1$/m);
+  assert.match(made.stdout, /^(f\w+): clock: a, \+60m; end it: fleetbox heal \1$/m);
   is(await ahead(box), before + 3_600_000);
   assert.match((await box.ok("clock")).stdout, /^NAME +AHEAD *\na +-\d+(\.\d)? ms +± \d+(\.\d)? ms\nb +-\d+/m);
-  assert.match((await box.ok("fault", "ls")).stdout, /clock of a: \+60m +moved by 60m$/m);
+  assert.match((await box.ok("fault", "ls")).stdout, /clock: a, \+60m +moved by 60m$/m);
   await box.fails(
     1,
-    /Cannot save "a": it is under the fault f\w+ \(clock of a: \+60m\)/,
+    /Cannot save "a": it is under the fault f\w+ \(clock: a, \+60m\)/,
     "checkpoint",
     "a",
     "--as",
@@ -46,7 +46,7 @@ test("a clock is moved, told, and put back, also by the next holder", async () =
   await until("the strobe goes on", async () => (await faultsOf(box))[1]?.counts.steps > 2);
   await box.ok("heal", (await faultsOf(box))[1].id);
   is(await ahead(box), before + 3_600_000);
-  assert.match((await box.ok("heal", idIn(made.stdout))).stdout, /healed: clock of a: \+60m \(moved by 60m\)$/m);
+  assert.match((await box.ok("heal", idIn(made.stdout))).stdout, /healed: clock: a, \+60m \(moved by 60m\)$/m);
   is(await ahead(box), before);
 });
 

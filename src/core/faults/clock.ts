@@ -47,13 +47,13 @@ function moved(key: string, value: unknown): void {
   if (Math.abs(value as number) < 1) bad(key, value, "at least 1 millisecond");
 }
 
-/** `clock of a: +30s`, `clock of a: 1.05 times as fast`, `clock of a: +200ms and back, every 1s` */
+/** `clock: a, +30s`, `clock: a, 1.05 times as fast`, `clock: a, +200ms and back, every 1s` */
 export function clockText(
   { member, bumpMs, rate, strobeMs, periodMs }: ClockFault,
   time: (ms: number) => string,
 ): string {
   const signed = (ms: number) => `${ms < 0 ? "-" : "+"}${time(Math.abs(ms))}`;
-  if (bumpMs !== undefined) return `clock of ${member}: ${signed(bumpMs)}`;
-  if (rate !== undefined) return `clock of ${member}: ${rate} times as fast`;
-  return `clock of ${member}: ${signed(strobeMs!)} and back, every ${time(periodMs ?? STROBE_PERIOD_MS)}`;
+  if (bumpMs !== undefined) return `clock: ${member}, ${signed(bumpMs)}`;
+  if (rate !== undefined) return `clock: ${member}, ${rate} times as fast`;
+  return `clock: ${member}, ${signed(strobeMs!)} and back, every ${time(periodMs ?? STROBE_PERIOD_MS)}`;
 }

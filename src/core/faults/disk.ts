@@ -106,10 +106,11 @@ function asks(on: unknown, operation: DiskOperation): boolean {
   return Array.isArray(on) && on.includes(operation);
 }
 
-/** `a: read, write fail (EIO), 1%`, without its kind. */
+/** `a, reads and writes fail (EIO), 1%`, without its kind. */
 export function diskFaultText(spec: DiskFault, timeText: (ms: number) => string, part: (value: number) => string) {
   const { member, error, once, rate, sectors, iops, latencyMs } = spec;
-  const operations = operationsOf(spec).join(", ");
+  const words = operationsOf(spec).map((one) => one === "flush" ? "flushes" : `${one}s`);
+  const operations = [words.slice(0, -1).join(", "), words.at(-1)].filter((some) => some !== "").join(" and ");
   const what = error !== undefined
     ? [
       `${operations} fail (${error})`,
@@ -121,5 +122,5 @@ export function diskFaultText(spec: DiskFault, timeText: (ms: number) => string,
       ...(iops === undefined ? [] : [`${operations} at most ${iops} a second`]),
       ...(latencyMs === undefined ? [] : [`${iops === undefined ? `${operations} ` : ""}${timeText(latencyMs)} late`]),
     ];
-  return `${member}: ${what.join(", ")}`;
+  return `${member}, ${what.join(", ")}`;
 }

@@ -39,26 +39,26 @@ const GOOD: [FaultSpec, string][] = [
     "all to all: loss gemodel p 1% r 10% h 30% k 100%",
   ],
   [{ kind: "pause", member: "a" }, "pause: a"],
-  [{ kind: "clock", member: "a", bumpMs: -30_000 }, "clock of a: -30s"],
+  [{ kind: "clock", member: "a", bumpMs: -30_000 }, "clock: a, -30s"],
   [{ kind: "memory", member: "a", availableMiB: 64 }, "memory: a, 64M left"],
   [{ kind: "fill", member: "a", share: 0.95 }, "fill: a, / to 95%"],
-  [{ kind: "clock", member: "a", rate: 1.05 }, "clock of a: 1.05 times as fast"],
-  [{ kind: "clock", member: "a", strobeMs: 200 }, "clock of a: +200ms and back, every 1s"],
-  [{ kind: "disk", member: "a", error: "EIO" }, "disk: a: read, write, flush fail (EIO)"],
+  [{ kind: "clock", member: "a", rate: 1.05 }, "clock: a, 1.05 times as fast"],
+  [{ kind: "clock", member: "a", strobeMs: 200 }, "clock: a, +200ms and back, every 1s"],
+  [{ kind: "disk", member: "a", error: "EIO" }, "disk: a, reads, writes and flushes fail (EIO)"],
   [
     { kind: "disk", member: "a", on: ["flush", "read"], error: "EIO", once: true },
-    "disk: a: read, flush fail (EIO), once",
+    "disk: a, reads and flushes fail (EIO), once",
   ],
   [
     { kind: "disk", member: "a", error: "EIO", rate: 0.001, sectors: [8, 32_775] },
-    "disk: a: read, write fail (EIO), 0.1%, sectors 8-32775",
+    "disk: a, reads and writes fail (EIO), 0.1%, sectors 8-32775",
   ],
-  [{ kind: "disk", member: "a", iops: 50 }, "disk: a: read, write at most 50 a second"],
+  [{ kind: "disk", member: "a", iops: 50 }, "disk: a, reads and writes at most 50 a second"],
   [
     { kind: "disk", member: "a", on: ["write"], iops: 50, latencyMs: 200 },
-    "disk: a: write at most 50 a second, 200ms late",
+    "disk: a, writes at most 50 a second, 200ms late",
   ],
-  [{ kind: "disk", member: "a", latencyMs: 1_500 }, "disk: a: read, write, flush 1.5s late"],
+  [{ kind: "disk", member: "a", latencyMs: 1_500 }, "disk: a, reads, writes and flushes 1.5s late"],
 ];
 
 for (const [spec, text] of GOOD) {

@@ -133,7 +133,7 @@ Deno.test("faults: a guest that restarts has lost those that are in it, and thos
   await group.table.lost("a", ["clock"], "it restarted itself");
   assert.deepEqual(
     (await group.table.reports()).map(({ what }) => what),
-    ["clock of b: +5ms", left.what],
+    ["clock: b, +5ms", left.what],
   );
   assert.ok(group.forgotten.includes("a clock"));
 });
