@@ -171,7 +171,7 @@ test("plans of every package can be played, and nothing of them is left", async 
   await using box = await sandbox({ fakeQemu: {} });
   withAgents(box);
   await box.up("a,b,c");
-  const plan = ["--interval", "200ms", "--for", "1s", "--quiet-after", "0", "--seed", "3", "--json"];
+  const plan = ["--interval", "200ms", "--for", "400ms", "--quiet-after", "0", "--seed", "3", "--json"];
   for (const faults of PACKAGES) {
     const { stdout } = await box.ok("fault", "random", "--faults", faults, ...plan);
     const events = stdout.trim().split("\n").map((line) => JSON.parse(line));

@@ -19,12 +19,17 @@ test("a guest is under the faults that it is told to be under, and as before aft
   ]);
 });
 
+/** How exact a reading of the clock must be: on a busy host some are not. */
+const EXACT_MS = 50;
+
 /** By how much the guest's clock is ahead, as `fleetbox clock` tells it. */
 async function ahead(box: Sandbox): Promise<number> {
-  const [{ name, offset_ms, error_ms }] = JSON.parse((await box.ok("clock", "a", "--json")).stdout);
-  assert.equal(name, "a");
-  assert.ok(error_ms > 0 && error_ms < 1_000, `exact to ${error_ms} ms`);
-  return offset_ms;
+  for (;;) {
+    const [{ name, offset_ms, error_ms }] = JSON.parse((await box.ok("clock", "a", "--json")).stdout);
+    assert.equal(name, "a");
+    assert.ok(error_ms > 0 && error_ms < 3_000, `exact to ${error_ms} ms`);
+    if (error_ms <= EXACT_MS) return offset_ms;
+  }
 }
 
 function near(found: number, expected: number, boundMs: number): void {
