@@ -108,8 +108,28 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
   assert.equal(served, "second\n");
   assert.match(again.journal, /Reached target poweroff\.target/);
   assert.match(again.journal, /Journal stopped\n$/);
-  step("done");
+
+  await wrongClock(box);
+  step("its clock was wrong, and is right");
 });
+
+/** Makes its clock wrong. This image has no program that keeps it right, so a unit of such a name stands for one. */
+async function wrongClock(box: Sandbox): Promise<void> {
+  const unit = "systemd-timesyncd.service";
+  const write = `printf '[Service]\\nExecStart=sleep infinity\\n' >/etc/systemd/system/${unit}`;
+  const running = `systemctl show -P ActiveState ${unit}; date +%s`;
+  const ofClock = async (line = running) => (await box.ok("exec", "deb", "--", "sh", "-c", line)).stdout.split("\n");
+  const [before, since] = await ofClock(`sudo sh -c "${write}; systemctl start ${unit}"; ${running}`);
+  const fault = await box.ok("fault", "clock", "deb", "--bump", "+1h");
+  const [meanwhile, wrong] = await ofClock();
+  await box.ok("heal");
+  const [after, right] = await ofClock();
+  assert.deepEqual([before, meanwhile, after], ["active", "inactive", "active"], told(fault));
+  assert.ok(
+    Number(wrong) - Number(since) >= 3_600 && Number(right) - Number(since) < 600,
+    `${since} ${wrong} ${right}`,
+  );
+}
 
 /** The output of each of some command lines, standard error included, over one connection. All must succeed. */
 async function answers<K extends string>(
