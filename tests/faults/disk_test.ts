@@ -56,7 +56,7 @@ test("a guest's disk fails and is slow as it is told to, and is as before when t
   assert.equal(await codes(box, WRITE + " count=1", READ + " count=1", READ + " count=1", SYNCED + " count=1"), "0100");
   const sector = await begin(box, "--on", "read", "--sectors", `${SECTOR + 3}`);
   const both = (await box.ok("fault", "ls")).stdout;
-  assert.match(both, /read, flush fail \(EIO\), once +1 failed of \d+\n.*sector 8388611 +nothing yet/);
+  assert.match(both, /reads and flushes fail \(EIO\), once +1 failed of \d+\n.*sector 8388611 +nothing yet/);
   assert.equal(await codes(box, READ + " count=1", READ.replace(`${BLOCK}`, `${BLOCK + 1}`) + " count=1"), "10");
   await heal(box, sector);
   assert.equal(await codes(box, READ + " count=1", SYNCED + " count=1"), "00");
