@@ -2,6 +2,7 @@
 
 import { beginFault } from "../control/faults.ts";
 import type { FaultSpec } from "../core/faults.ts";
+import { faultOf, type MachineFaultWish } from "../core/faults/machines.ts";
 import { checkName } from "../core/names.ts";
 import { parseDurationMs } from "./arguments/duration.ts";
 import { parseSeed } from "./arguments/fault_arguments.ts";
@@ -41,4 +42,9 @@ export async function begin(spec: FaultSpec, flags: Common): Promise<void> {
   const fault = await beginFault(store, { spec, forMs, seed }, via);
   if (flags.json) sayJson({ event: "fault", ...fault });
   else say(begunText(fault));
+}
+
+/** Begins the same fault of each of these members' machines, one after the other, and tells. */
+export async function beginOfEach(names: readonly string[], wish: MachineFaultWish, flags: Common): Promise<void> {
+  for (const member of names) await begin(faultOf(member, wish), flags);
 }

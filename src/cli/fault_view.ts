@@ -10,13 +10,16 @@ function isRandom({ spec }: FaultReport): boolean {
   return spec.kind === "shape" || (spec.kind === "partition" && spec.shape !== undefined);
 }
 
+/** To a tenth of a second. */
+function aboutText(ms: number): string {
+  return timeText(Math.round(ms / 100) * 100);
+}
+
 /** `f3a9: cut: a | b, for 30s` */
 export function begunText(fault: FaultReport): string {
   const { id, what, left_ms, seed, members, spec } = fault;
   const who = spec.kind === "partition" && spec.shape ? ` (${members.join(", ")})` : "";
-  const end = left_ms === undefined
-    ? `; end it: ${endCommand(fault)}`
-    : `, for ${timeText(Math.round(left_ms / 100) * 100)}`;
+  const end = left_ms === undefined ? `; end it: ${endCommand(fault)}` : `, for ${aboutText(left_ms)}`;
   return `${id}: ${what}${who}${isRandom(fault) ? `, seed ${seed}` : ""}${end}`;
 }
 
@@ -39,13 +42,12 @@ const DONE: Record<string, string> = {
 
 /** Of a machine that got a part of the time only. */
 function stoodText({ stopped_ms = 0, squeezed_ms = 0 }: Record<string, number>): string {
-  const text = (ms: number) => timeText(Math.round(ms / 100) * 100);
-  return `stood still for ${text(stopped_ms)} of ${text(squeezed_ms)}`;
+  return `stood still for ${aboutText(stopped_ms)} of ${aboutText(squeezed_ms)}`;
 }
 
 /** `12 cut of 40`: frames, or requests to a disk; `nothing yet`: a fault that hit nothing proves nothing. */
 export function countsText({ counts, spec }: FaultReport): string {
-  if (spec.kind === "pause") return `paused for ${timeText(Math.round((counts.paused_ms ?? 0) / 100) * 100)}`;
+  if (spec.kind === "pause") return `paused for ${aboutText(counts.paused_ms ?? 0)}`;
   if (spec.kind === "cpu") return stoodText(counts);
   if (spec.kind === "memory") {
     return counts.taken_mib === undefined ? "nothing yet" : `${sizeText(counts.taken_mib)} taken`;
@@ -64,5 +66,5 @@ export function countsText({ counts, spec }: FaultReport): string {
 function clockCountsText({ moved_ms, steps, rated_ms }: Record<string, number>): string {
   if (moved_ms !== undefined) return `moved by ${moved_ms < 0 ? "-" : ""}${timeText(Math.abs(moved_ms))}`;
   if (steps !== undefined) return `moved ${steps === 1 ? "once" : `${steps} times`}`;
-  return rated_ms === undefined ? "nothing yet" : `for ${timeText(Math.round(rated_ms / 100) * 100)}`;
+  return rated_ms === undefined ? "nothing yet" : `for ${aboutText(rated_ms)}`;
 }

@@ -183,23 +183,21 @@ export class Machine implements types.Vm {
   }
 
   async pause(options?: types.FaultOptions): Promise<types.Fault> {
-    return await this.#faults().pause(this, checked("pause", this.#call("pause"), options));
+    return await this.#faults().ofMachine(this, { kind: "pause" }, checked("pause", this.#call("pause"), options));
   }
 
   async squeeze(options: types.FaultOptions & { availableMiB: number }): Promise<types.Fault> {
-    return await this.#faults().squeeze(this, checked("squeeze", this.#call("squeeze"), options));
+    const { availableMiB, ...times } = checked("squeeze", this.#call("squeeze"), options);
+    return await this.#faults().ofMachine(this, { kind: "memory", availableMiB }, times);
   }
 
   async throttle(options: types.FaultOptions & { share: number }): Promise<types.Fault> {
-    return await this.#faults().throttle(this, checked("throttle", this.#call("throttle"), options));
+    const { share, ...times } = checked("throttle", this.#call("throttle"), options);
+    return await this.#faults().ofMachine(this, { kind: "cpu", share }, times);
   }
 
   get disk(): types.DiskFaults {
-    return new MachineDisk(
-      this.name,
-      (what, times) => this.#faults().disk(this, what, times),
-      (what, times) => this.#faults().fill(this, what, times),
-    );
+    return new MachineDisk(this.name, (wish, times) => this.#faults().ofMachine(this, wish, times));
   }
 
   #faults(): GroupFaults {

@@ -4,6 +4,8 @@
  */
 
 import { timespec, timespecMs } from "../../src/guest/call_table.ts";
+import { GuestCalls } from "../../src/guest/faults/guest_calls.ts";
+import { guestProgram } from "../../src/guest/guest_program.ts";
 
 /** `errno.h` */
 export const EPERM = -1, EINVAL = -22, EROFS = -30;
@@ -268,4 +270,15 @@ export class FakeKernel {
     timex.setBigInt64(16, BigInt(this.tempo.frequency), true);
     return 0;
   }
+}
+
+/** A conversation with a guest, through a program of its own; each holder has one. */
+export function talkTo(guest: FakeKernel): GuestCalls {
+  const program = guestProgram("x86_64", "program");
+  guest.load(program.file);
+  return new GuestCalls(program.kernel({
+    write: (bytes: Uint8Array) => guest.feed(bytes),
+    read: (length: number) => Promise.resolve(guest.take(length)),
+    readTo: (mark: Uint8Array) => Promise.resolve(guest.takeTo(mark)),
+  }));
 }

@@ -6,7 +6,7 @@ import { parseDurationMs } from "../arguments/duration.ts";
 import { parseMove, parseTimes } from "../arguments/fault_arguments.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { begin, type Common, common } from "../fault_begin.ts";
+import { beginOfEach, type Common, common } from "../fault_begin.ts";
 
 interface ClockFlags extends Common {
   bump?: string;
@@ -35,7 +35,7 @@ Example:
   fleetbox fault clock a --bump +30s --for 1m`,
   ).action(async (words: string[], flags: ClockFlags) => {
     const [names, change] = [parseNames(words), changeOf(flags)];
-    for (const member of names) await begin({ kind: "clock", member, ...change }, flags);
+    await beginOfEach(names, { kind: "clock", ...change }, flags);
   });
 }
 

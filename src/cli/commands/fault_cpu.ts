@@ -5,7 +5,7 @@ import { SHARES } from "../../core/faults/cpu.ts";
 import { parseProbability } from "../arguments/fault_arguments.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { begin, type Common, common } from "../fault_begin.ts";
+import { beginOfEach, type Common, common } from "../fault_begin.ts";
 
 export function cpuCommand(): Command {
   return common(
@@ -24,7 +24,7 @@ Example:
   ).action(async (words: string[], flags: Common & { share?: string }) => {
     const names = parseNames(words);
     const share = parseShare(flags.share);
-    for (const member of names) await begin({ kind: "cpu", member, share }, flags);
+    await beginOfEach(names, { kind: "cpu", share }, flags);
   });
 }
 

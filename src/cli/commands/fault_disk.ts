@@ -6,7 +6,7 @@ import { parseDelay, parseProbability, parseWhole } from "../arguments/fault_arg
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
 import { type FillFlags, fillOf, fillOptions } from "./fault_fill.ts";
-import { begin, type Common, common } from "../fault_begin.ts";
+import { beginOfEach, type Common, common } from "../fault_begin.ts";
 
 interface Flags extends Common, FillFlags {
   on?: string;
@@ -46,11 +46,11 @@ Examples:
     const fill = fillOf(flags);
     if (fill) {
       checkAlone(flags);
-      for (const member of names) await begin({ kind: "fill", member, ...fill }, flags);
+      await beginOfEach(names, { kind: "fill", ...fill }, flags);
       return;
     }
     const what = faultOf(flags);
-    for (const member of names) await begin({ kind: "disk", member, ...what }, flags);
+    await beginOfEach(names, { kind: "disk", ...what }, flags);
   });
 }
 
@@ -69,23 +69,16 @@ function faultOf(flags: Flags): Omit<DiskFault, "kind" | "member"> {
     );
   }
   const of = flags.on === undefined ? {} : { on: flags.on.split(",") as DiskOperation[] };
-  if (iops !== undefined || latency !== undefined) {
-    return {
-      ...of,
-      ...failureOf({ error, once, rate, sectors }),
-      ...(iops === undefined ? {} : { iops: parseWhole(iops, "--iops", 1_000_000) }),
-      ...(latency === undefined ? {} : { latencyMs: parseDelay(latency, "--latency") }),
-    };
-  }
-  return { ...of, error: "EIO", ...failureOf({ error, once, rate, sectors }) };
-}
-
-function failureOf({ error, once, rate, sectors }: Flags): Partial<DiskFault> {
+  // What makes no sense together is refused by the fault's own check.
+  const isSlow = iops !== undefined || latency !== undefined;
   return {
-    ...(error === undefined ? {} : { error: error as DiskFault["error"] }),
+    ...of,
+    ...(error === undefined && isSlow ? {} : { error: (error ?? "EIO") as DiskFault["error"] }),
     ...(once ? { once } : {}),
     ...(rate === undefined ? {} : { rate: parseProbability(rate, "--rate") }),
     ...(sectors === undefined ? {} : { sectors: parseSectors(sectors) }),
+    ...(iops === undefined ? {} : { iops: parseWhole(iops, "--iops", 1_000_000) }),
+    ...(latency === undefined ? {} : { latencyMs: parseDelay(latency, "--latency") }),
   };
 }
 

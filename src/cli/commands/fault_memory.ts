@@ -4,7 +4,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { parseSizeMiB } from "../../core/options.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { begin, type Common, common } from "../fault_begin.ts";
+import { beginOfEach, type Common, common } from "../fault_begin.ts";
 
 export function memoryFaultCommand(): Command {
   return common(
@@ -27,6 +27,6 @@ Example:
       throw new FleetboxError("misuse", "How much is left? For example: fleetbox fault memory a --available 64M");
     }
     const availableMiB = Math.round(parseSizeMiB(flags.available, "--available"));
-    for (const member of names) await begin({ kind: "memory", member, availableMiB }, flags);
+    await beginOfEach(names, { kind: "memory", availableMiB }, flags);
   });
 }

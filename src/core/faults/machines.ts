@@ -17,6 +17,16 @@ export interface PauseFault {
 export type MachineFault = PauseFault | CpuFault | ClockFault | DiskFault | MemoryFault | FillFault;
 export type MachineFaultKind = MachineFault["kind"];
 
+type WithoutMember<Fault> = Fault extends MachineFault ? Omit<Fault, "member"> : never;
+
+/** A fault of a machine, without whose it is. */
+export type MachineFaultWish = WithoutMember<MachineFault>;
+
+/** The fault of a member. */
+export function faultOf(member: string, wish: MachineFaultWish): MachineFault {
+  return { ...wish, member };
+}
+
 /** Those that are in the guest itself: what makes them is gone when it restarts. */
 export const IN_GUEST: readonly MachineFaultKind[] = ["clock", "memory", "fill"];
 

@@ -1,25 +1,12 @@
 /** The clock of a guest that is an object here, moved and put back by the program that works off tables. */
 
 import * as assert from "#assert";
-import { EPERM, FakeKernel } from "../../../tests/fake_qemu/fake_kernel.ts";
+import { EPERM, FakeKernel, talkTo } from "../../../tests/fake_qemu/fake_kernel.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { guestProgram } from "../guest_program.ts";
 import { changeClock, readOffset } from "./clock.ts";
-import { GuestCalls } from "./guest_calls.ts";
 import { changedTimex, fasterBy, isTempo, tempoOf } from "./timex.ts";
 
 const NOTE = "/run/fleetbox-clock";
-
-/** A conversation with a guest; each holder has its own. */
-function talkTo(guest: FakeKernel): GuestCalls {
-  const program = guestProgram("x86_64", "program");
-  guest.load(program.file);
-  return new GuestCalls(program.kernel({
-    write: (bytes: Uint8Array) => guest.feed(bytes),
-    read: (length: number) => Promise.resolve(guest.take(length)),
-    readTo: (mark: Uint8Array) => Promise.resolve(guest.takeTo(mark)),
-  }));
-}
 
 function newGuest(): FakeKernel {
   const guest = new FakeKernel();

@@ -1,22 +1,10 @@
 /** The memory and the file system of a guest that is an object here, taken and given back. */
 
 import * as assert from "#assert";
-import { FakeKernel } from "../../../tests/fake_qemu/fake_kernel.ts";
+import { FakeKernel, talkTo } from "../../../tests/fake_qemu/fake_kernel.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { guestProgram } from "../guest_program.ts";
-import { GuestCalls } from "./guest_calls.ts";
 import { MOST_MIB, readMemory, squeeze } from "./memory.ts";
 import { fill, free, readSpace } from "./space.ts";
-
-function talkTo(guest: FakeKernel): GuestCalls {
-  const program = guestProgram("x86_64", "program");
-  guest.load(program.file);
-  return new GuestCalls(program.kernel({
-    write: (bytes: Uint8Array) => guest.feed(bytes),
-    read: (length: number) => Promise.resolve(guest.take(length)),
-    readTo: (mark: Uint8Array) => Promise.resolve(guest.takeTo(mark)),
-  }));
-}
 
 const error = (code: string, message: RegExp) => (thrown: unknown) =>
   thrown instanceof FleetboxError && thrown.code === code && message.test(thrown.message);

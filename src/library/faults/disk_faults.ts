@@ -1,22 +1,19 @@
 /** Faults of the disk of a machine in a test. */
 
-import type { DiskFault } from "../../core/faults/disk.ts";
-import type { FillFault } from "../../core/faults/fill.ts";
+import type { MachineFaultWish } from "../../core/faults/machines.ts";
 import { checked } from "../check.ts";
 import type * as types from "../types.ts";
 
-/** Begins a fault of the machine's disk. */
-type Begin = (what: Omit<DiskFault, "kind" | "member">, times: types.FaultOptions) => Promise<types.Fault>;
-
-/** Begins a fault of a file system on it. */
-type BeginFill = (what: Omit<FillFault, "kind" | "member">, times: types.FaultOptions) => Promise<types.Fault>;
+/** Begins a fault of the machine. */
+type Begin = (wish: MachineFaultWish, times: types.FaultOptions) => Promise<types.Fault>;
 
 export class MachineDisk implements types.DiskFaults {
-  constructor(private readonly name: string, private readonly begin: Begin, private readonly beginFill: BeginFill) {}
+  constructor(private readonly name: string, private readonly begin: Begin) {}
 
   async fail(options?: types.DiskFailOptions): Promise<types.Fault> {
     const { forMs, seed, on, sectors, ...what } = checked("failDisk", `disk.fail() on "${this.name}"`, options);
     return await this.begin({
+      kind: "disk",
       error: "EIO",
       ...what,
       ...(on ? { on: [...on] } : {}),
@@ -26,11 +23,11 @@ export class MachineDisk implements types.DiskFaults {
 
   async fill(options: types.DiskFillOptions): Promise<types.Fault> {
     const { share, path, ...times } = checked("fillDisk", `disk.fill() on "${this.name}"`, options);
-    return await this.beginFill({ share, ...(path === undefined ? {} : { path }) }, times);
+    return await this.begin({ kind: "fill", share, ...(path === undefined ? {} : { path }) }, times);
   }
 
   async slow(options: types.DiskSlowOptions): Promise<types.Fault> {
     const { forMs, seed, on, ...what } = checked("slowDisk", `disk.slow() on "${this.name}"`, options);
-    return await this.begin({ ...what, ...(on ? { on: [...on] } : {}) }, { forMs, seed });
+    return await this.begin({ kind: "disk", ...what, ...(on ? { on: [...on] } : {}) }, { forMs, seed });
   }
 }

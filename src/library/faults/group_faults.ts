@@ -3,10 +3,8 @@
 import { beginFault, healFaults, listFaults } from "../../control/faults.ts";
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { checkFault, type FaultSpec, GATEWAY, PARTITION_SHAPES, type PartitionShape } from "../../core/faults.ts";
-import type { ClockFault } from "../../core/faults/clock.ts";
+import { faultOf, type MachineFaultWish } from "../../core/faults/machines.ts";
 import { lateRandomPlan } from "../../core/faults/plan.ts";
-import type { DiskFault } from "../../core/faults/disk.ts";
-import type { FillFault } from "../../core/faults/fill.ts";
 import { newSeed } from "../../core/random.ts";
 import type { Store } from "../../store.ts";
 import type { FaultReport } from "../../wire.ts";
@@ -69,45 +67,13 @@ export class GroupFaults implements types.ClusterFaults {
     return await this.#begin({ kind: "shape", ...this.#ends({ from, to }), shape }, { forMs, seed });
   }
 
-  async pause(target: types.FaultTarget, times: types.FaultOptions): Promise<types.Fault> {
-    return await this.#begin({ kind: "pause", member: this.group.storeName(target) }, times);
-  }
-
-  async clock(
+  /** A fault of a machine of the group. */
+  async ofMachine(
     target: types.FaultTarget,
-    change: Omit<ClockFault, "kind" | "member">,
+    wish: MachineFaultWish,
     times: types.FaultOptions,
   ): Promise<types.Fault> {
-    return await this.#begin({ kind: "clock", member: this.group.storeName(target), ...change }, times);
-  }
-
-  async squeeze(
-    target: types.FaultTarget,
-    options: types.FaultOptions & { availableMiB: number },
-  ): Promise<types.Fault> {
-    const { availableMiB, ...times } = options;
-    return await this.#begin({ kind: "memory", member: this.group.storeName(target), availableMiB }, times);
-  }
-
-  async fill(
-    target: types.FaultTarget,
-    what: Omit<FillFault, "kind" | "member">,
-    times: types.FaultOptions,
-  ): Promise<types.Fault> {
-    return await this.#begin({ kind: "fill", member: this.group.storeName(target), ...what }, times);
-  }
-
-  async throttle(target: types.FaultTarget, options: types.FaultOptions & { share: number }): Promise<types.Fault> {
-    const { share, ...times } = options;
-    return await this.#begin({ kind: "cpu", member: this.group.storeName(target), share }, times);
-  }
-
-  async disk(
-    target: types.FaultTarget,
-    what: Omit<DiskFault, "kind" | "member">,
-    times: types.FaultOptions,
-  ): Promise<types.Fault> {
-    return await this.#begin({ kind: "disk", member: this.group.storeName(target), ...what }, times);
+    return await this.#begin(faultOf(this.group.storeName(target), wish), times);
   }
 
   nemesis(options: types.NemesisOptions = {}): types.Nemesis {

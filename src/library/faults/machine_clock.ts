@@ -1,6 +1,7 @@
 /** The clock of a machine in a test. */
 
 import { readClock } from "../../control/faults.ts";
+import type { ClockFault } from "../../core/faults/clock.ts";
 import type { Store } from "../../store.ts";
 import { checked } from "../check.ts";
 import type * as types from "../types.ts";
@@ -36,9 +37,9 @@ export class VmClock implements types.MachineClock {
     return { offsetMs, errorMs };
   }
 
-  #begin(change: Parameters<GroupFaults["clock"]>[1], times: types.FaultOptions): Promise<types.Fault> {
+  #begin(change: Omit<ClockFault, "kind" | "member">, times: types.FaultOptions): Promise<types.Fault> {
     const { storeName, faults } = this.machine;
-    return faults().clock(storeName, change, times);
+    return faults().ofMachine(storeName, { kind: "clock", ...change }, times);
   }
 
   #call(call: string): string {

@@ -5,8 +5,8 @@ import { DEFAULT_FILL_PATH, type FillFault } from "../../../core/faults/fill.ts"
 import { fill, free, MAX_FILES, missingTo, readSpace } from "../../../guest/faults/space.ts";
 import type { GuestCalls } from "../../../guest/faults/guest_calls.ts";
 import type { Member } from "../../member/member.ts";
-import { GuestLine } from "./guest_line.ts";
-import { lineFor, percent } from "./in_guest.ts";
+import type { GuestLine } from "./guest_line.ts";
+import { isHeldStill, lineFor, percent } from "./in_guest.ts";
 import type { FaultMaker, MachineFaultEntry } from "./maker.ts";
 
 type FillEntry = MachineFaultEntry<FillFault>;
@@ -27,7 +27,7 @@ export class FillMaker implements FaultMaker<FillFault> {
   constructor(private readonly member: Member) {}
 
   async apply(faults: readonly FillEntry[], isAdopted = false): Promise<void> {
-    const line = this.#lineFor(faults, isAdopted);
+    const line = isHeldStill(this.member, isAdopted) ? undefined : lineFor(this.member, faults, "fill a file system");
     if (!line) return this.#held.clear();
     const { name, context } = this.member;
     line.hold("fill", (why) => void context.faults().lost(name, ["fill"], why));
@@ -45,13 +45,6 @@ export class FillMaker implements FaultMaker<FillFault> {
   counts(id: string): Promise<Record<string, number>> {
     const held = this.#held.get(id);
     return Promise.resolve<Record<string, number>>(held ? { filled_bytes: held.bytes } : {});
-  }
-
-  /** A guest that stands still just now keeps an agent's files; those of a session went with the last holder. */
-  #lineFor(faults: readonly FillEntry[], isAdopted: boolean): GuestLine | undefined {
-    const isPaused = this.member.phases.now.kind === "paused";
-    if (isAdopted && isPaused && GuestLine.of(this.member).isAgent) return undefined;
-    return lineFor(this.member, faults, "fill a file system");
   }
 
   async #change(

@@ -15,6 +15,11 @@ export function lineFor(member: Member, faults: readonly unknown[], what: string
   return runOf(member.phases.now)?.guest ? GuestLine.of(member) : undefined;
 }
 
+/** Whether an adopted guest stands still just now, and its agent has what an earlier holder had it hold: there is nothing to do. */
+export function isHeldStill(member: Member, isAdopted: boolean): boolean {
+  return isAdopted && member.phases.now.kind === "paused" && GuestLine.of(member).isAgent;
+}
+
 /** `95%` */
 export function percent(share: number): string {
   return `${Math.round(share * 1_000) / 10}%`;

@@ -4,8 +4,7 @@ import { FleetboxError } from "../../../core/errors.ts";
 import type { MemoryFault } from "../../../core/faults/memory.ts";
 import { readMemory, squeeze } from "../../../guest/faults/memory.ts";
 import type { Member } from "../../member/member.ts";
-import { GuestLine } from "./guest_line.ts";
-import { lineFor } from "./in_guest.ts";
+import { isHeldStill, lineFor } from "./in_guest.ts";
 import type { FaultMaker, MachineFaultEntry } from "./maker.ts";
 
 export class MemoryMaker implements FaultMaker<MemoryFault> {
@@ -15,9 +14,7 @@ export class MemoryMaker implements FaultMaker<MemoryFault> {
   constructor(private readonly member: Member) {}
 
   async apply(faults: readonly MachineFaultEntry<MemoryFault>[], isAdopted = false): Promise<void> {
-    const isPaused = this.member.phases.now.kind === "paused";
-    // Its agent has what an earlier holder took; what was in a session is gone with that.
-    if (isAdopted && isPaused && GuestLine.of(this.member).isAgent) return;
+    if (isHeldStill(this.member, isAdopted)) return;
     const line = lineFor(this.member, faults, "take memory");
     if (!line) return;
     const least = faults.length === 0 ? undefined : Math.min(...faults.map(({ spec }) => spec.availableMiB));
