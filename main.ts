@@ -49,6 +49,9 @@ const CLI = {
 export const MODULES: Record<string, () => Promise<unknown>> = {
   ...CLI,
   "src/holder.ts": () => import("./src/holder.ts"),
+  "src/holder/group/group.ts": () => import("./src/holder/group/group.ts"),
+  "src/holder/server/last_words.ts": () => import("./src/holder/server/last_words.ts"),
+  "src/holder/server/serve.ts": () => import("./src/holder/server/serve.ts"),
   "src/wire/constants.ts": () => import("./src/wire/constants.ts"),
 };
 

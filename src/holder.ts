@@ -11,17 +11,19 @@
 import { variable } from "./core/environment.ts";
 import { settles } from "./core/deadline.ts";
 import { codeOf, FleetboxError, toWireError } from "./core/errors.ts";
+import { lazyModule } from "./core/lazy_modules.ts";
 import { checkNames } from "./core/names.ts";
 import { type Options, parseOptions } from "./core/options.ts";
 import { endChildren, type ProcessIdentity } from "./system/process.ts";
 import { Store } from "./store.ts";
+import { driver } from "./vmm/driver.ts";
 import { OPTIONS_VARIABLE, PARENT_VARIABLE } from "./wire.ts";
 import { listenForClient, watchParent } from "./holder/server/bound.ts";
-import { Group } from "./holder/group/group.ts";
+import type { Group } from "./holder/group/group.ts";
 import { type Comeback, comebackFromEnvironment, Guardian, membersToBringBack } from "./holder/guardian.ts";
+import { HypervisorHost } from "./holder/host.ts";
 import { describe, log } from "./holder/log.ts";
-import { LastWords } from "./holder/server/last_words.ts";
-import { serve } from "./holder/server/serve.ts";
+import type { LastWords } from "./holder/server/last_words.ts";
 
 /** How long guests may take to shut down when a detached holder itself is told to end. */
 const SIGNAL_GRACE_MS = 10_000;
@@ -46,6 +48,7 @@ export async function runHolder(argument: string): Promise<number> {
   let letGo = () => {};
   let comeback: Comeback | undefined;
   let guardian: Guardian | undefined;
+  let host: HypervisorHost | undefined;
   try {
     comeback = comebackFromEnvironment();
     const asked = runnerNames(argument);
@@ -57,8 +60,15 @@ export async function runHolder(argument: string): Promise<number> {
     const parent = parentOf(variable(PARENT_VARIABLE));
     if (parent !== undefined) watchParent(parent, (why) => bound.end(`the client is gone: ${why}`));
     store.ensure();
+    host = new HypervisorHost(store, driver);
+    host.begin(); // and meanwhile the rest of the program is loaded
+    const [{ Group }, { serve }] = await Promise.all([
+      lazyModule<typeof import("./holder/group/group.ts")>("src/holder/group/group.ts"),
+      lazyModule<typeof import("./holder/server/serve.ts")>("src/holder/server/serve.ts"),
+    ]);
     const prepared = await Group.prepare({
       store,
+      host,
       names,
       options,
       bound: parent !== undefined,
@@ -95,17 +105,9 @@ export async function runHolder(argument: string): Promise<number> {
       guardian.start();
     }
   } catch (thrown) {
-    if (comeback && codeOf(thrown) === "conflict") {
-      log(`guardian: ${describe(thrown)}`); // a command was faster and serves the group
-      bound.group?.sweep();
-      return 0;
-    }
-    log(`cannot serve ${argument}: ${describe(thrown)}`);
-    bound.group?.sweep();
-    await announce(toWireError(thrown));
-    if (comeback || hasReader()) return 1;
-    await tellLastWords(argument, thrown, bound);
-    return 1;
+    const code = await cannotServe(argument, thrown, bound, comeback !== undefined);
+    await host?.settled();
+    return code;
   }
   await group.ended;
   letGo();
@@ -116,6 +118,20 @@ export async function runHolder(argument: string): Promise<number> {
   await settles(Promise.allSettled([...replies]), bound.isEnding ? BOUND_REPLIES_MS : LAST_REPLIES_MS);
   log("the group has ended");
   return 0;
+}
+
+/** Tells why, and leaves nothing of the group. @returns the exit code */
+async function cannotServe(argument: string, why: unknown, bound: BoundEnd, isComeback: boolean): Promise<number> {
+  if (isComeback && codeOf(why) === "conflict") {
+    log(`guardian: ${describe(why)}`); // a command was faster and serves the group
+    bound.group?.sweep();
+    return 0;
+  }
+  log(`cannot serve ${argument}: ${describe(why)}`);
+  bound.group?.sweep();
+  await announce(toWireError(why));
+  if (!isComeback && !hasReader()) await tellLastWords(argument, why, bound);
+  return 1;
 }
 
 /**
@@ -188,6 +204,9 @@ async function tellLastWords(argument: string, failure: unknown, bound: BoundEnd
     const names = runnerNames(argument);
     const store = Store.fromEnvironment();
     store.ensure();
+    const { LastWords } = await lazyModule<typeof import("./holder/server/last_words.ts")>(
+      "src/holder/server/last_words.ts",
+    );
     const lastWords = bound.lastWords = new LastWords(store, names, failure);
     endOnSignals(() => lastWords.end());
     if (bound.isEnding || !await lastWords.claim()) return;

@@ -9,7 +9,9 @@ import { parseSeed } from "./arguments/fault_arguments.ts";
 import type { Command } from "./arguments/parser.ts";
 import { openStore, requireMember } from "./arguments/store_access.ts";
 import { adoptAndTell } from "./adopt_and_tell.ts";
+import { throwAll } from "./error_text.ts";
 import { begunText } from "./fault_view.ts";
+import type { FaultReport } from "../wire.ts";
 import { say, sayJson } from "./terminal/output.ts";
 
 /** The options that every fault has. */
@@ -32,19 +34,36 @@ export function common(command: Command): Command {
 /** Begins a fault, and tells. */
 export async function begin(spec: FaultSpec, flags: Common): Promise<void> {
   const store = openStore();
-  const forMs = flags.for === undefined ? undefined : parseDurationMs(flags.for, "--for");
-  const seed = flags.seed === undefined ? undefined : parseSeed(flags.seed);
-  const via = flags.via === undefined ? undefined : checkName(flags.via);
+  const { via, ...wish } = wishOf(flags);
   if (via !== undefined) {
     await requireMember(store, via);
     await adoptAndTell(store, [via]);
   }
-  const fault = await beginFault(store, { spec, forMs, seed }, via);
-  if (flags.json) sayJson({ event: "fault", ...fault });
-  else say(begunText(fault));
+  tell(await beginFault(store, { spec, ...wish }, via), flags);
 }
 
-/** Begins the same fault of each of these members' machines, one after the other, and tells. */
-export async function beginOfEach(names: readonly string[], wish: MachineFaultWish, flags: Common): Promise<void> {
-  for (const member of names) await begin(faultOf(member, wish), flags);
+/** Begins the same fault of each of these members' machines, all at once, and tells; those that cannot be do not keep others from it. */
+export async function beginOfEach(names: readonly string[], fault: MachineFaultWish, flags: Common): Promise<void> {
+  const store = openStore();
+  const { via, ...wish } = wishOf(flags);
+  const all = via === undefined ? names : [via, ...names];
+  for (const name of all) await requireMember(store, name);
+  await adoptAndTell(store, all);
+  const begin = (member: string) => beginFault(store, { spec: faultOf(member, fault), ...wish }, via);
+  const results = await Promise.allSettled(names.map(begin));
+  for (const result of results) if (result.status === "fulfilled") tell(result.value, flags);
+  throwAll(results.flatMap((result) => result.status === "rejected" ? [result.reason] : []));
+}
+
+function wishOf(flags: Common): { forMs?: number; seed?: number; via?: string } {
+  return {
+    forMs: flags.for === undefined ? undefined : parseDurationMs(flags.for, "--for"),
+    seed: flags.seed === undefined ? undefined : parseSeed(flags.seed),
+    via: flags.via === undefined ? undefined : checkName(flags.via),
+  };
+}
+
+function tell(fault: FaultReport, { json }: Common): void {
+  if (json) sayJson({ event: "fault", ...fault });
+  else say(begunText(fault));
 }

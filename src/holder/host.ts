@@ -15,6 +15,7 @@ interface HypervisorChoice {
 export class HypervisorHost {
   #choices = new Map<Architecture, Promise<HypervisorChoice>>();
   #known: HypervisorChoice | undefined;
+  #begun: Promise<unknown> | undefined;
 
   /** The program that runs gateways, and machines of the host's own kind. */
   readonly binary: string;
@@ -39,6 +40,19 @@ export class HypervisorHost {
     return choice;
   }
 
+  /**
+   * Begins what a boot needs to know and takes a process each to find out: the accelerator, and what of this host a saved machine
+   * must fit. Failures are for those that ask later.
+   */
+  begin(): void {
+    this.#begun = Promise.allSettled([this.choice(), this.snapshotFacts()]);
+  }
+
+  /** Resolves when no such process runs any more. */
+  async settled(): Promise<void> {
+    await this.#begun;
+  }
+
   /** What runs machines of the host's own kind, if it was chosen already: for the group's report. */
   get report(): GroupReport["accelerator"] {
     if (!this.#known) return undefined;
@@ -48,8 +62,9 @@ export class HypervisorHost {
 
   /** What a restore must find equal of hypervisor and host. @throws {FleetboxError} `unavailable`: nothing can be saved here */
   async snapshotFacts(arch?: Architecture): Promise<string> {
-    const { binary, accelerator: { accelerator } } = await this.choice(arch);
-    return await snapshotFacts(this.driver, binary, accelerator);
+    const binary = this.find(arch ?? Deno.build.arch);
+    const chosen = this.choice(arch).then(({ accelerator }) => accelerator.accelerator);
+    return await snapshotFacts(this.driver, binary, chosen);
   }
 
   async #choose(arch: Architecture): Promise<HypervisorChoice> {

@@ -360,10 +360,11 @@ export interface Driver {
    */
   saysNothingToBoot(line: string): boolean;
   /**
-   * Whether machines that this program runs with this accelerator can be saved and restored here.
+   * Whether machines that this program runs with this accelerator can be saved and restored here. One that is being chosen is
+   * waited for.
    * @throws {FleetboxError} `unavailable`: the program cannot be started
    */
-  snapshotSupport(program: string, accelerator: string): Promise<SnapshotSupport>;
+  snapshotSupport(program: string, accelerator: string | Promise<string>): Promise<SnapshotSupport>;
   /** Program and arguments, as they will be executed. Pure. */
   commandLine(spec: MachineSpec): string[];
   /**

@@ -7,7 +7,7 @@ import type { Driver } from "./contract.ts";
 export async function snapshotFacts(
   driver: Pick<Driver, "snapshotSupport">,
   binary: string,
-  accelerator: string,
+  accelerator: string | Promise<string>,
 ): Promise<string> {
   const support = await driver.snapshotSupport(binary, accelerator);
   if (support.kind === "available") return support.facts;

@@ -1,19 +1,8 @@
 /** `fleetbox pause`: the virtual CPUs of members stand still, until `resume`. */
 
-import { beginFault } from "../../control/faults.ts";
-import { adoptAndTell } from "../adopt_and_tell.ts";
-import { parseDurationMs } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
-import { throwAll } from "../error_text.ts";
-import { begunText } from "../fault_view.ts";
-import { say, sayJson } from "../terminal/output.ts";
-
-interface Flags {
-  for?: string;
-  json?: boolean;
-}
+import { beginOfEach, type Common } from "../fault_begin.ts";
 
 export function pauseCommand(): Command {
   return new Command("pause")
@@ -31,21 +20,7 @@ still, too, and is behind afterwards. A pause is a fault: fault ls lists it, hea
 Example:
   fleetbox pause a --for 10s`,
     )
-    .action(async (words: string[], flags: Flags) => {
-      const names = parseNames(words);
-      const forMs = flags.for === undefined ? undefined : parseDurationMs(flags.for, "--for");
-      const store = openStore();
-      for (const name of names) await requireMember(store, name);
-      await adoptAndTell(store, names);
-      const results = await Promise.allSettled(
-        names.map((member) => beginFault(store, { spec: { kind: "pause", member }, forMs })),
-      );
-      const failures: unknown[] = [];
-      for (const result of results) {
-        if (result.status === "rejected") failures.push(result.reason);
-        else if (flags.json) sayJson({ event: "fault", ...result.value });
-        else say(begunText(result.value));
-      }
-      throwAll(failures);
-    });
+    .action((words: string[], flags: Pick<Common, "for" | "json">) =>
+      beginOfEach(parseNames(words), { kind: "pause" }, flags)
+    );
 }

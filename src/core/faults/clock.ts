@@ -1,7 +1,6 @@
 /** A clock that is wrong: as it is asked for, its check, and its words. */
 
-import { isName } from "../names.ts";
-import { bad, numberIn, only } from "./values.ts";
+import { bad, member, numberIn, only } from "./values.ts";
 
 /** A member's clock is moved once, goes at another rate, or is moved to and fro. Exactly one of the three. */
 export interface ClockFault {
@@ -27,7 +26,7 @@ const MIN_PERIOD_MS = 100, MAX_PERIOD_MS = 3_600_000;
 /** @throws {FleetboxError} `misuse` */
 export function checkClock(spec: Record<string, unknown>): void {
   only(spec, ["kind", "member", "bumpMs", "rate", "strobeMs", "periodMs"]);
-  if (!isName(spec.member)) bad("member", spec.member, "a member's name");
+  member(spec);
   const { bumpMs, rate, strobeMs, periodMs } = spec;
   const given = [bumpMs, rate, strobeMs].filter((one) => one !== undefined);
   if (given.length !== 1) bad("a clock", given, "exactly one of bumpMs, rate and strobeMs");

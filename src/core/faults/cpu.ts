@@ -1,7 +1,6 @@
 /** A member's machine gets a part of the processor's time only. */
 
-import { isName } from "../names.ts";
-import { bad, numberIn, only } from "./values.ts";
+import { member, numberIn, only } from "./values.ts";
 
 export interface CpuFault {
   kind: "cpu";
@@ -16,6 +15,6 @@ export const SHARES = { min: 0.01, max: 0.99 } as const;
 /** @throws {FleetboxError} `misuse` */
 export function checkCpu(spec: Record<string, unknown>): void {
   only(spec, ["kind", "member", "share"]);
-  if (!isName(spec.member)) bad("member", spec.member, "a member's name");
+  member(spec);
   numberIn("share", spec.share, SHARES.min, SHARES.max);
 }

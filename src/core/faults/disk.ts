@@ -1,7 +1,6 @@
 /** Faults of a member's disk: requests that fail, and requests that are slow. */
 
-import { isName } from "../names.ts";
-import { bad, flag, numberIn, oneOf, only, whole } from "./values.ts";
+import { bad, flag, member, numberIn, oneOf, only, whole } from "./values.ts";
 
 /**
  * What a guest asks of its disk: data, to take data, or to have for good what it took.
@@ -63,8 +62,8 @@ export function failuresOf(rate: number): number {
 /** @throws {FleetboxError} `misuse` */
 export function checkDiskFault(spec: Record<string, unknown>): void {
   only(spec, ["kind", "member", "on", "error", "once", "rate", "sectors", "iops", "latencyMs"]);
-  const { member, on, error, iops, latencyMs } = spec;
-  if (!isName(member)) bad("member", member, "a member's name");
+  member(spec);
+  const { on, error, iops, latencyMs } = spec;
   if (on !== undefined) {
     if (!Array.isArray(on) || on.length === 0) bad("on", on, `some of ${DISK_OPERATIONS.join(", ")}`);
     for (const one of on as unknown[]) oneOf("on", one, DISK_OPERATIONS);

@@ -1,7 +1,6 @@
 /** A file system of a guest that is nearly full: as it is asked for, and its check. */
 
-import { isName } from "../names.ts";
-import { bad, numberIn, only } from "./values.ts";
+import { bad, member, numberIn, only } from "./values.ts";
 
 export interface FillFault {
   kind: "fill";
@@ -18,7 +17,7 @@ const MAX_PATH = 1_000;
 /** @throws {FleetboxError} `misuse` */
 export function checkFill(spec: Record<string, unknown>): void {
   only(spec, ["kind", "member", "share", "path"]);
-  if (!isName(spec.member)) bad("member", spec.member, "a member's name");
+  member(spec);
   numberIn("share", spec.share, 0.01, 1);
   const { path } = spec;
   if (path === undefined) return;

@@ -1,12 +1,11 @@
 /** Faults of machines, as they are asked for, and their checks. Each is of one member. */
 
-import { isName } from "../names.ts";
 import { checkCpu, type CpuFault } from "./cpu.ts";
 import { checkClock, type ClockFault } from "./clock.ts";
 import { checkDiskFault, type DiskFault } from "./disk.ts";
 import { checkFill, type FillFault } from "./fill.ts";
 import { checkMemory, type MemoryFault } from "./memory.ts";
-import { bad, only } from "./values.ts";
+import { member, only } from "./values.ts";
 
 /** The virtual CPUs of a member stand still. */
 export interface PauseFault {
@@ -42,7 +41,3 @@ export const MACHINE_CHECKS: Record<MachineFaultKind, (spec: Record<string, unkn
   memory: checkMemory,
   fill: checkFill,
 };
-
-function member(spec: Record<string, unknown>): void {
-  if (!isName(spec.member)) bad("member", spec.member, "a member's name");
-}

@@ -1,7 +1,6 @@
 /** A guest that is short of memory: as it is asked for, and its check. */
 
-import { isName } from "../names.ts";
-import { bad, only, whole } from "./values.ts";
+import { member, only, whole } from "./values.ts";
 
 export interface MemoryFault {
   kind: "memory";
@@ -13,6 +12,6 @@ export interface MemoryFault {
 /** @throws {FleetboxError} `misuse` */
 export function checkMemory(spec: Record<string, unknown>): void {
   only(spec, ["kind", "member", "availableMiB"]);
-  if (!isName(spec.member)) bad("member", spec.member, "a member's name");
+  member(spec);
   whole("availableMiB", spec.availableMiB, 1, 1024 * 1024);
 }

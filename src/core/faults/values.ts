@@ -12,6 +12,11 @@ export function names(key: string, value: unknown): void {
   }
 }
 
+/** Whose fault it is. */
+export function member(spec: Record<string, unknown>): void {
+  if (!isName(spec.member)) bad("member", spec.member, "a member's name");
+}
+
 export function flag(key: string, value: unknown): void {
   if (value !== undefined && typeof value !== "boolean") bad(key, value, "true or false");
 }

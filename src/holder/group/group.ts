@@ -19,7 +19,7 @@ import type { GroupReport } from "../../wire.ts";
 import { Claims } from "./claims.ts";
 import { FirstBoot } from "./first_boot.ts";
 import { EventHub } from "../server/events.ts";
-import { HypervisorHost } from "../host.ts";
+import type { HypervisorHost } from "../host.ts";
 import { isOpen, wasRestricted } from "./egress.ts";
 import { GroupUses } from "./uses.ts";
 import { describe, log } from "../log.ts";
@@ -47,6 +47,7 @@ import { recover, type Recovery } from "./recovery.ts";
 
 interface GroupOptions {
   store: Store;
+  host: HypervisorHost;
   names: readonly string[];
   options: Options;
   bound: boolean;
@@ -74,7 +75,6 @@ export class Group {
   /** Templates that are being made. */
   readonly #later = new LaterWork();
   readonly #claims: Claims;
-  readonly #host: HypervisorHost;
   readonly #network: GroupNetwork;
   readonly #context: MemberContext;
   readonly #adoptions: Adoptions;
@@ -101,14 +101,13 @@ export class Group {
    * @throws {FleetboxError} `conflict`: such a group cannot adopt running machines; `unavailable`: no hypervisor; …
    */
   static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
-    const { store, names, bound } = options;
-    const host = new HypervisorHost(store, driver);
+    const { store, names, bound, host } = options;
     const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
     checkAllSharedDirectories(store, recovery.boot, options.options);
     checkHostNames(store, recovery.boot, recovery.record?.members ?? [], options.options);
     await checkCheckpoint(store, host, options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
-    return { group: new Group(options, host, recovery.record), recovery };
+    return { group: new Group(options, recovery.record), recovery };
   }
 
   /**
@@ -146,12 +145,11 @@ export class Group {
     throw ending(this.name);
   }
 
-  private constructor(private readonly options: GroupOptions, host: HypervisorHost, before: GroupRecord | undefined) {
-    const { store, names, bound } = options;
+  private constructor(private readonly options: GroupOptions, before: GroupRecord | undefined) {
+    const { store, names, bound, host } = options;
     this.name = before?.group ?? names[0];
     this.id = before?.id ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
     this.ended = this.#end.promise;
-    this.#host = host;
     this.#record = new RecordWriter(store, () => groupRecord(this, this.#facts), options.onRecord);
     this.#identities = new Identities(store);
     this.#adoptions = new Adoptions(store, options.options);
@@ -265,7 +263,6 @@ export class Group {
     for (const name of boot) this.#uses.decide(name, this.options.options); // before the gateway: it is made for them
     const ports = this.#identities.byAddress(record?.ssh_ports ?? {});
     for (const { name, wasRunning } of adopt) if (wasRunning) this.#adoptions.plugEarly(name, this.#network);
-    this.#host.choice().catch(() => {}); // the dry run takes a while: begin it; a boot reports its failure
     await this.#record.note(); // before any machine runs, so that a dying holder's hypervisors can be found
     if (!this.#life.isOpen) return;
     this.#network.open(ips, record && { process: record.gateway, ports, restricted: wasRestricted(record) });
@@ -381,7 +378,7 @@ export class Group {
   /** The whole group, after asking all hypervisors at once whether they answer. */
   async askedReport(): Promise<GroupReport> {
     const members = await Promise.all(this.members.map((member) => member.askedReport()));
-    return groupReport(this, this.#facts, this.#host.report, members);
+    return groupReport(this, this.#facts, this.options.host.report, members);
   }
 
   get #facts(): GroupFacts {

@@ -27,10 +27,10 @@ export type DryRun =
 /** From exec to the guest's first instruction: a cold disk reads 50 MB of QEMU in that time. */
 const START_LIMIT_MS = 3_000;
 /**
- * From the guest's first instruction to its last, of processor time: 50 times what a CPU needs. Processor time, because
+ * From the guest's first instruction to its last, of processor time: 25 times what a CPU needs. Processor time, because
  * on a busy host even a fast guest may wait.
  */
-const LOOP_LIMIT_CPU_MS = 100;
+const LOOP_LIMIT_CPU_MS = 50;
 const LOOK_MS = 10;
 /** The limit in wall-clock time. */
 const LOOP_LIMIT_MS = 2_000;

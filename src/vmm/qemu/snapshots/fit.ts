@@ -15,10 +15,15 @@ import { PART_SEPARATOR } from "./saved_state.ts";
 import { parseQemuVersion } from "../program.ts";
 
 /** @see Driver.snapshotSupport */
-export async function snapshotSupport(binary: string, accelerator: string): Promise<SnapshotSupport> {
-  const reason = refusal(accelerator);
+export async function snapshotSupport(
+  binary: string,
+  accelerator: string | Promise<string>,
+): Promise<SnapshotSupport> {
+  const build = buildOf(binary); // meanwhile
+  const chosen = await accelerator;
+  const reason = refusal(chosen);
   if (reason !== undefined) return { kind: "unavailable", reason };
-  return { kind: "available", facts: hostFit(await buildOf(binary), binary, accelerator) };
+  return { kind: "available", facts: hostFit(await build, binary, chosen) };
 }
 
 /** Why no machine can be saved here; undefined: it can. */
