@@ -46,7 +46,7 @@ chaos: micro ## makes random kills and checks the invariants, and what must not 
 checkpoints: micro ## saves and forks a group under load, and looks for what does not fit; random numbers of forks: CHECKPOINTS="--only group --count 200 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/checkpoints/main.ts $(CHECKPOINTS)
 
-power-cuts: micro ## cuts a guest's power and looks for what it had flushed: POWER_CUTS="--count 200 --seed N"
+power-cuts: micro ## cuts a guest's power and looks for what it had flushed: POWER_CUTS="--writer sqlite --count 200"
 	@$(OUR_DENO) run -A --quiet --no-check tests/power_cuts/main.ts $(POWER_CUTS)
 
 consensus: micro ## etcd, and a system that loses writes, under faults: CONSENSUS="--system etcd --seconds 300 --seed N"

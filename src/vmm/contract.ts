@@ -360,8 +360,7 @@ export interface Driver {
    */
   saysNothingToBoot(line: string): boolean;
   /**
-   * Whether machines that this program runs with this accelerator can be saved and restored here. One that is being chosen is
-   * waited for.
+   * Whether machines that this program runs with this accelerator, once that is chosen, can be saved and restored here.
    * @throws {FleetboxError} `unavailable`: the program cannot be started
    */
   snapshotSupport(program: string, accelerator: string | Promise<string>): Promise<SnapshotSupport>;

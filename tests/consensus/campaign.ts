@@ -7,8 +7,8 @@
 import { type Cluster, startCluster, type Vm } from "../../mod.ts";
 import { pause } from "../../src/core/deadline.ts";
 import { randomStream } from "../../src/core/random.ts";
+import { PROGRAMS } from "../support/debian_programs.ts";
 import type { Outcome, System } from "./system.ts";
-import { PROGRAMS } from "./system.ts";
 
 export interface CampaignOptions {
   system: System;

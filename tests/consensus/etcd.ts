@@ -1,6 +1,7 @@
 /** etcd: a store that agrees by Raft, and syncs what it acknowledges. Its JSON gateway is documented as "gRPC gateway", v3. */
 
-import { ANSWER_MS, background, type Outcome, PROGRAMS, type System } from "./system.ts";
+import { PROGRAMS } from "../support/debian_programs.ts";
+import { ANSWER_MS, background, type Outcome, type System } from "./system.ts";
 
 const [PEERS, CLIENTS] = [2380, 2379];
 

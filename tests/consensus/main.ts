@@ -10,8 +10,16 @@
 import { parseArgs } from "../../scripts/flags.ts";
 import { campaign } from "./campaign.ts";
 import { etcd } from "./etcd.ts";
-import { fetchPrograms } from "./packages.ts";
 import { redis } from "./redis.ts";
+import { fetchPrograms } from "../support/debian_programs.ts";
+
+const PACKAGES = [
+  ...["etcd-server", "redis-tools"],
+  // What redis-server is linked with.
+  ...["libatomic1", "liblzf1", "libjemalloc2", "libsystemd0", "libssl3", "libcap2", "libgcrypt20"],
+  ...["liblzma5", "libzstd1", "liblz4-1", "libgpg-error0", "libc6", "libstdc++6", "libgcc-s1"],
+];
+const BINARIES = ["usr/bin/etcd", "usr/bin/redis-check-rdb"];
 
 /** Each by whether it must lose nothing, and whether it syncs what it acknowledges. */
 const SYSTEMS = { etcd: { system: etcd, keeps: true }, redis: { system: redis, keeps: false } };
@@ -27,7 +35,7 @@ const { values } = parseArgs({
 });
 const dir = Deno.makeTempDirSync({ prefix: "fleetbox-consensus." });
 try {
-  const programs = await fetchPrograms(dir);
+  const programs = await fetchPrograms(dir, PACKAGES, BINARIES);
   for (const [name, { system, keeps }] of Object.entries(SYSTEMS)) {
     if (values.system !== undefined && values.system !== name) continue;
     const result = await campaign({

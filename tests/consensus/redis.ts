@@ -4,7 +4,8 @@
  * find that.
  */
 
-import { ANSWER_MS, background, type Outcome, PROGRAMS, type System } from "./system.ts";
+import { PROGRAMS } from "../support/debian_programs.ts";
+import { ANSWER_MS, background, type Outcome, type System } from "./system.ts";
 
 const [PORT, SENTINEL] = [6379, 26379];
 const RUN = `LD_LIBRARY_PATH=${PROGRAMS}/lib exec -a redis-server ${PROGRAMS}/bin/redis-check-rdb`;

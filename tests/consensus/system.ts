@@ -2,9 +2,6 @@
 
 import type { Vm } from "../../mod.ts";
 
-/** Where the guests have the programs. */
-export const PROGRAMS = "/opt/programs";
-
 /** What became of a write: `unknown`, when no answer came. */
 export type Outcome = "acknowledged" | "refused" | "unknown";
 

@@ -11,13 +11,16 @@ import { diskOf } from "../../src/store/disk.ts";
 import { problemsOfImage, readFileSystem } from "../checkpoints/disks.ts";
 import type { Result } from "../support/command.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";
-import { acknowledged, complaints, forgetLater, prepareWriter, recordsOf, startWriter } from "./writer.ts";
+import { fileWriter } from "./file_writer.ts";
+import { acknowledged, complaints, prepareWriter, startWriter, type Writer } from "./writer.ts";
 
 export interface CampaignOptions {
   seed: number;
   count: number;
   /** It makes no further cut after so many seconds. */
   seconds?: number;
+  /** @default one that appends to a file, and syncs it */
+  writer?: Writer;
   say?: (line: string) => void;
 }
 
@@ -50,7 +53,7 @@ const MAX_LAYERS = 17;
 
 /** @throws what does not fit */
 export async function campaign(
-  { seed, count, seconds = Infinity, say = () => {} }: CampaignOptions,
+  { seed, count, seconds = Infinity, writer = fileWriter, say = () => {} }: CampaignOptions,
 ): Promise<CampaignResult> {
   await using box = await sandbox({ limitMs: 300_000 });
   const random = randomStream("campaign of power cuts", seed);
@@ -59,13 +62,13 @@ export async function campaign(
   };
   const begun = performance.now();
   const elapsed = () => (performance.now() - begun) / 1000;
-  await box.up("a", "--log-writes");
-  await prepareWriter(box, "a");
+  await box.up("a", "--log-writes", ...writer.options);
+  await prepareWriter(box, "a", writer);
   let last = 0;
   while (result.cuts < count && elapsed() < seconds) {
     const mode = LOSS_MODES[result.cuts % LOSS_MODES.length];
-    const writer = startWriter(box, "a", last);
-    await writer.printed(/^\d+\n/);
+    const writing = startWriter(box, "a", writer, last);
+    await writing.printed(/^\d+\n/);
     await pause(random.below(PAUSE_MS));
     const isOrphan = random.below(10) === 0;
     if (isOrphan) {
@@ -76,8 +79,8 @@ export async function campaign(
     const flags = ["--force", "--lose-unflushed", mode, ...seeded, "--json"];
     const isKilled = !isOrphan && random.below(6) === 0;
     const cut = isKilled ? await cutAndKill(box, flags, random.below(KILL_MS)) : await box.ok("stop", "a", ...flags);
-    await writer.done.catch(() => {});
-    const acked = acknowledged(writer, last);
+    await writing.done.catch(() => {});
+    const acked = acknowledged(writing, last);
     const told = /\{"event":"stop".*/.exec(cut.stdout)?.[0] ?? "{}";
     const [{ unflushed, lost, torn }] = JSON.parse(told).power_cuts?.concat(NOTHING) ?? [NOTHING];
     if (isKilled) result.killed++;
@@ -91,7 +94,7 @@ export async function campaign(
     // A holder that was killed may have left half a disk beside it, and a file that it was making.
     const fileSystem = random.below(5) === 0 ? (await readFileSystem(disk, box.root)).problems : [];
     await box.up("a");
-    const found = await recordsOf(box, "a");
+    const found = await writer.count(box, "a");
     const problems = [...await problemsOfDisk(box, disk), ...fileSystem, ...await complaints(box, "a")];
     if (found < acked) problems.push(`it had acknowledged record ${acked}, and has ${found}`);
     const layers = box.store.config("a")!.layers!.length;
@@ -101,7 +104,7 @@ export async function campaign(
     say(what);
     if (problems.length > 0) throw new Error(`seed ${seed}: ${what}:\n${problems.join("\n")}`);
     result.records += acked - last;
-    await forgetLater(box, "a", acked);
+    await writer.forgetLater(box, "a", acked);
     last = acked;
   }
   await box.ok("stop", "a");

@@ -4,7 +4,8 @@ import * as assert from "#assert";
 import { diskOf, writeLogOf } from "../../src/store/disk.ts";
 import { exists } from "../../src/system/files.ts";
 import { problemsOfImage } from "../checkpoints/disks.ts";
-import { acknowledged, complaints, prepareWriter, recordsOf, startWriter } from "../power_cuts/writer.ts";
+import { fileWriter } from "../power_cuts/file_writer.ts";
+import { acknowledged, complaints, prepareWriter, startWriter } from "../power_cuts/writer.ts";
 import { guest, guestOk } from "../support/guest.ts";
 import { until } from "../support/processes.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
@@ -33,7 +34,7 @@ async function cut(box: Sandbox, ...flags: string[]) {
 test("after a power cut each synced record is there, what was not synced is lost, and disk and file system are whole", async () => {
   await using box = await sandbox({ limitMs: 300_000 });
   await box.up("a", "--log-writes");
-  await prepareWriter(box, "a");
+  await prepareWriter(box, "a", fileWriter);
 
   // A machine that is killed without that loses nothing of this: the test could fail.
   await writeMark(box);
@@ -53,13 +54,13 @@ test("after a power cut each synced record is there, what was not synced is lost
 
   let last = 0;
   for (const flags of [["all"], ["random", "--seed", "7"], ["torn", "--seed", "8"]]) {
-    const writer = startWriter(box, "a", last);
+    const writer = startWriter(box, "a", fileWriter, last);
     await writer.printed(/^(\d+\n){3}/);
     const { lost } = await cut(box, ...flags);
     await writer.done.catch(() => {});
     const acked = acknowledged(writer, last);
     await box.up("a");
-    const found = await recordsOf(box, "a");
+    const found = await fileWriter.count(box, "a");
     assert.ok(acked >= last + 3 && found >= acked, `${flags}: ${acked} acknowledged, ${found} there, ${lost} lost`);
     assert.deepEqual(await complaints(box, "a"), []);
     await guestOk(box, "a", `head -n ${acked} records > kept; mv kept records; sync`);
@@ -70,7 +71,7 @@ test("after a power cut each synced record is there, what was not synced is lost
 test("a machine whose writes are logged is saved, forked, suspended and adopted, and its power can be cut then", async () => {
   await using box = await sandbox({ limitMs: 300_000 });
   await box.up("a", "--log-writes");
-  await prepareWriter(box, "a");
+  await prepareWriter(box, "a", fileWriter);
   await box.ok("checkpoint", "a", "--as", "one");
   await guestOk(box, "a", "echo after > after; sync");
   await writeMark(box);
@@ -107,7 +108,7 @@ async function writeMarkAfter(box: Sandbox): Promise<void> {
 test("a long log of writes starts over, and a power cut loses nothing older", async () => {
   await using box = await sandbox({ limitMs: 400_000, env: { FLEETBOX_WRITE_LOG: "64M" } });
   await box.up("a", "--log-writes");
-  await prepareWriter(box, "a");
+  await prepareWriter(box, "a", fileWriter);
   const before = box.store.config("a")!.disk_file;
   const write = "for n in 1 2 3 4 5; do head -c 20000000 /dev/urandom > big; sync; done; sha256sum big > sum; sync";
   await guestOk(box, "a", `echo old > old; sync; ${write}`);
@@ -125,7 +126,7 @@ test(
   async () => {
     await using box = await sandbox({ storeKiB: 256 * 1024, limitMs: 400_000 });
     await box.up("a", "--log-writes");
-    await prepareWriter(box, "a");
+    await prepareWriter(box, "a", fileWriter);
     const line =
       "head -c 8000000 /dev/urandom > /dev/shm/data; cp /dev/shm/data big; sync; sha256sum big > sum; sync; echo $? > code";
     const begun = guest(box, "a", `setsid sh -c '${line}' < /dev/null > /dev/null 2>&1 &`);

@@ -13,7 +13,7 @@ Deno.test("entries leave by their time, those of the same time in the order in w
   const random = randomStream(2, "line");
   const items = Array.from({ length: 5000 }, (_, mark) => ({ timeMs: random.below(300), mark }));
   for (const item of items) line.add(item);
-  line.run(99);
+  line.run(98);
   assert.ok(left.length > 0 && left.every(({ timeMs }) => timeMs < 100));
   assert.equal(line.nextMs, 100);
   line.run(300);
