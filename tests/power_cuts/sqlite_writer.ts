@@ -30,12 +30,14 @@ export function sqliteWriter(programs: string, journal: keyof typeof JOURNALS): 
     },
     write(last) {
       const row = `echo "INSERT INTO rows VALUES ($n, randomblob(1000));"; echo ".system echo $n"`;
-      const statements = `echo "${JOURNALS[journal]}"; n=${last}; while :; do n=$((n + 1)); ${row}; sleep 0.05; done`;
-      // What it prints itself it keeps until its end, but the shell's number comes at once.
+      const statements = `echo ".output /dev/null"; echo "${
+        JOURNALS[journal]
+      }"; n=${last}; while :; do n=$((n + 1)); ${row}; sleep 0.05; done`;
+      // It prints no answers, such as the journal's mode: only the numbers, by a shell.
       return `(${statements}) | ${SQLITE}`;
     },
     async count(box, name) {
-      const verdict = await guestOk(box, name, ask("PRAGMA integrity_check;"));
+      const verdict = (await guestOk(box, name, ask("PRAGMA integrity_check;"))).trim();
       if (verdict !== "ok") throw new Error(`the database is damaged: ${verdict}`);
       const rows = await guestOk(box, name, ask("SELECT COUNT(*), COALESCE(MAX(number), 0) FROM rows;"));
       const [count, last] = rows.split("|").map(Number);
