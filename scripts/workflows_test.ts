@@ -1,4 +1,4 @@
-/** Checks of the workflows without running them: those of actionlint's that concern these two. */
+/** Checks of the workflows without running them: those of actionlint's that concern these. */
 
 import * as assert from "#assert";
 import { join } from "../src/system/path.ts";
@@ -116,6 +116,17 @@ Deno.test("the release compiles and tries exactly the targets that exist", async
   const compiled = [...script.matchAll(/--target (\S+) --output dist\/fleetbox-([\w-]+)"/g)];
   assert.deepEqual(Object.fromEntries(compiled.map(([, target, name]) => [name, target])), TARGETS);
   assert.deepEqual(trial.strategy!.matrix.include.map(({ target }) => target), Object.keys(TARGETS));
+});
+
+Deno.test("the long form runs commands of the Makefile, each with the variable for its options", async () => {
+  const makefile = Deno.readTextFileSync(join(ROOT, "Makefile"));
+  const campaigns = (await parse("long.yml")).jobs.campaign.strategy!.matrix.include;
+  assert.ok(campaigns.length > 0);
+  for (const { campaign, with: options } of campaigns) {
+    const [, recipe] = new RegExp(`^${campaign}:.*\n((?:\t.*\n)+)`, "m").exec(makefile) ?? [];
+    const [, variable] = /^([A-Z_]+)=--\w/.exec(options) ?? [];
+    assert.ok(recipe?.includes(`$(${variable})`), `make ${campaign} "${options}"`);
+  }
 });
 
 async function hasShellcheck(): Promise<boolean> {
