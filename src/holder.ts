@@ -48,7 +48,6 @@ export async function runHolder(argument: string): Promise<number> {
   let letGo = () => {};
   let comeback: Comeback | undefined;
   let guardian: Guardian | undefined;
-  let host: HypervisorHost | undefined;
   try {
     comeback = comebackFromEnvironment();
     const asked = runnerNames(argument);
@@ -60,12 +59,13 @@ export async function runHolder(argument: string): Promise<number> {
     const parent = parentOf(variable(PARENT_VARIABLE));
     if (parent !== undefined) watchParent(parent, (why) => bound.end(`the client is gone: ${why}`));
     store.ensure();
-    host = new HypervisorHost(store, driver);
+    const host = bound.host = new HypervisorHost(store, driver);
     host.begin(); // and meanwhile the rest of the program is loaded
     const [{ Group }, { serve }] = await Promise.all([
       lazyModule<typeof import("./holder/group/group.ts")>("src/holder/group/group.ts"),
       lazyModule<typeof import("./holder/server/serve.ts")>("src/holder/server/serve.ts"),
     ]);
+    await bound.goesOn();
     const prepared = await Group.prepare({
       store,
       host,
@@ -81,6 +81,7 @@ export async function runHolder(argument: string): Promise<number> {
         await guardian?.toContinue(squeezed.map((name) => hypervisors[name]));
       },
     });
+    await bound.goesOn();
     group = bound.group = prepared.group;
     await group.claim(prepared.recovery);
     if (parent !== undefined) {
@@ -106,7 +107,7 @@ export async function runHolder(argument: string): Promise<number> {
     }
   } catch (thrown) {
     const code = await cannotServe(argument, thrown, bound, comeback !== undefined);
-    await host?.settled();
+    await askNoMore(bound.host);
     return code;
   }
   await group.ended;
@@ -116,8 +117,14 @@ export async function runHolder(argument: string): Promise<number> {
   await settles(group.settled(), bound.isEnding ? LET_GO_MS : TEMPLATE_MS);
   if (bound.isEnding) await group.removeOwned();
   await settles(Promise.allSettled([...replies]), bound.isEnding ? BOUND_REPLIES_MS : LAST_REPLIES_MS);
+  await askNoMore(bound.host);
   log("the group has ended");
   return 0;
+}
+
+/** Ends what is still being found out, such as a dry run, with its files. */
+async function askNoMore(host: HypervisorHost | undefined): Promise<void> {
+  await settles(Promise.all([endChildren(), host?.settled()]), LET_GO_MS);
 }
 
 /** Tells why, and leaves nothing of the group. @returns the exit code */
@@ -139,12 +146,18 @@ async function cannotServe(argument: string, why: unknown, bound: BoundEnd, isCo
  * little more than a second this process is gone, with its group's files in the store's `run`.
  */
 class BoundEnd {
+  host: HypervisorHost | undefined;
   group: Group | undefined;
   /** What is served of a start that failed before there was a group. */
   lastWords: LastWords | undefined;
   /** Releases what does not belong to the group. */
   atExit = () => {};
   isEnding = false;
+
+  /** Never resolves once the end has begun, whose process exits soon: what came after it would be left behind. */
+  async goesOn(): Promise<void> {
+    if (this.isEnding) await new Promise(() => {});
+  }
 
   /** Calling it twice is fine. */
   end(why: string): void {
@@ -170,9 +183,10 @@ class BoundEnd {
       group.sweep();
       this.atExit();
       await settles(group.removeOwned(), LET_GO_MS);
-    } else if (group) { // it waits for others, or is claiming the first name
-      await settles(group.written(), LET_GO_MS);
-      group.sweep();
+    } else { // it has nothing yet, waits for others, or is claiming the first name
+      await settles(Promise.all([endChildren(), this.host?.settled(), group?.written()]), LET_GO_MS);
+      group?.sweep();
+      this.atExit();
     }
     log("left the group as it was");
     Deno.exit(1);

@@ -2,7 +2,8 @@
 
 import * as assert from "#assert";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
-import { until } from "../support/processes.ts";
+import { isAlive } from "../../src/system/process.ts";
+import { type Found, parentOf, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { Client, type ClientOptions, holdsOpen, left, START, untilNothing } from "./bound.ts";
 import type { Script } from "./client.ts";
@@ -72,6 +73,16 @@ killed("together with its whole process group", {
   options: { group: true },
   ready: (client) => client.said(/^up$/m),
   kill: (client) => client.killGroup(),
+});
+test("kill -9 of the client while its holder asks QEMU for its version: the question ends, too", async () => {
+  await using box = await sandbox({ fakeQemu: { "*": { versionMs: 600_000 } } });
+  await using client = new Client(box, { names: ["a"] });
+  const holder = await until("its holder is there", () => box.processes("holder")[0]);
+  const isAsked = ({ kind, pid }: Found) => kind === "other" && parentOf(pid) === holder.pid;
+  const asked = await until("QEMU is asked", () => box.processes().find(isAsked));
+  client.kill();
+  await untilNothing(box);
+  await until("the question has ended", () => !isAlive(asked), 5_000);
 });
 killed("as soon as the holder serves", {
   script: { names: ["a"] },

@@ -91,6 +91,8 @@ export interface Behaviour {
   kvm?: "works" | "dies" | "crawls" | "hangs";
   /** What `--version` (under `*`) and the greeting say. @default "7.2.22" */
   version?: string;
+  /** From exec to what `--version` (under `*`) says. @default 0 */
+  versionMs?: number;
 }
 
 /** Options that take a value; the others that we use take none. */
@@ -189,6 +191,7 @@ async function dryRun({ kvm = "works" }: Behaviour, accelerator: string): Promis
 
 async function main(args: string[]): Promise<void> {
   if (args[0] === "--version") {
+    await sleep(behaviourOf("*").versionMs ?? 0);
     console.log(`QEMU emulator version ${behaviourOf("*").version ?? "7.2.22"} (fleetbox's fake QEMU)`);
     return;
   }

@@ -101,6 +101,18 @@ Deno.test("the dry run reports a guest that is too slow, and one that dies with 
   assert.ok(dead.verdict === "dies" && /failed to set MSR 0x10a/.test(dead.message));
 });
 
+Deno.test("a dry run that is ended from outside says nothing of KVM, and nothing is remembered", async () => {
+  using _ = unforced();
+  await using workspace = new Workspace();
+  const binary = `${workspace.path}/qemu-system-${Deno.build.arch}`;
+  Deno.writeTextFileSync(binary, "#!/bin/sh\nkill -9 $$\n", { mode: 0o755 });
+  await assert.rejects(dryRun(binary, "kvm"), /ended from outside, by SIGKILL/);
+  const cacheFile = `${workspace.path}/accelerator.json`;
+  const look = { kvm: (): KvmDevice => "opens", dryRun: (binary: string) => dryRun(binary, "kvm") };
+  await assert.rejects(chooseAccelerator({ binary, cacheFile, look }), /ended from outside/);
+  assert.ok(!exists(cacheFile));
+});
+
 Deno.test("findQemu() says what to do when QEMU is missing", () => {
   {
     using _ = replaceVariables({ FLEETBOX_QEMU: "/nowhere/qemu" });

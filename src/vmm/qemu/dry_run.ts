@@ -12,6 +12,7 @@
  */
 
 import { startLimit } from "../../core/deadline.ts";
+import { FleetboxError } from "../../core/errors.ts";
 import { host } from "../../system/os.ts";
 import { start } from "../../system/process.ts";
 import { HARDWARE } from "./arguments.ts";
@@ -34,10 +35,12 @@ const LOOP_LIMIT_CPU_MS = 50;
 const LOOK_MS = 10;
 /** The limit in wall-clock time. */
 const LOOP_LIMIT_MS = 2_000;
+/** What ends a process from outside, and says nothing of KVM. */
+const ENDED = new Set(["SIGHUP", "SIGINT", "SIGTERM", "SIGKILL"]);
 /** `(0x10 << 1) | 1`: what isa-debug-exit makes of the ROM's last write. */
 const DONE = 33;
 
-/** Runs the ROM with an accelerator. Never throws for what QEMU does. @throws {FleetboxError} it cannot be started */
+/** Runs the ROM with an accelerator. Never throws for what QEMU does. @throws {FleetboxError} it cannot be started, or was ended from outside */
 export async function dryRun(binary: string, accelerator: string): Promise<DryRun> {
   const rom = await Deno.makeTempFile({ prefix: "fleetbox-", suffix: ".rom" });
   try {
@@ -76,6 +79,11 @@ async function runRom(binary: string, accelerator: string, rom: string): Promise
   clearInterval(look);
   if (code === DONE) return { verdict: "works" };
   if (late) return { verdict: late };
+  if (signal !== null && ENDED.has(signal)) {
+    throw new FleetboxError("failed", `The dry run of ${accelerator} was ended from outside, by ${signal}`, {
+      hint: "Try again",
+    });
+  }
   const words = lastWords(child.tail().replace(/^A/, ""));
   return { verdict: "dies", message: words || (signal ?? `code ${code}`) };
 }
