@@ -94,6 +94,16 @@ test("fault cpu: a killed holder leaves no machine that stands still: guardian, 
   assert.equal(box.record().squeezed, undefined);
 });
 
+test("fault cpu of several members: one that does not run keeps no other from it; orphans are adopted", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a,b,c");
+  await box.ok("stop", "b");
+  await box.killHolder("a");
+  const { stderr } = await box.fails(3, /"b" is not running/, "fault", "cpu", "a,b,c", "--share", "30%");
+  assert.match(stderr, /adopted: a, c/);
+  assert.deepEqual((await faultsOf(box)).map(({ members }: { members: string[] }) => members).sort(), [["a"], ["c"]]);
+});
+
 test("fault cpu: what makes no sense is refused, with what to do", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
@@ -101,5 +111,5 @@ test("fault cpu: what makes no sense is refused, with what to do", async () => {
   await box.fails(2, /found "0", expected 1% to 99%\n.*fleetbox pause/, "fault", "cpu", "a", "--share", "0");
   await box.fails(2, /found "100%", expected 1% to 99%\n.*fleetbox heal/, "fault", "cpu", "a", "--share", "100%");
   await box.fails(2, /Did you mean 30%\?/, "fault", "cpu", "a", "--share", "30");
-  await box.fails(3, /"z" is not running/, "fault", "cpu", "z", "--share", "30%");
+  await box.fails(3, /There is no member "z"/, "fault", "cpu", "z", "--share", "30%");
 });

@@ -75,7 +75,7 @@ test("fault disk: one that cannot be made is refused, the others stay; so is wha
   await box.fails(2, /--sectors: found "9-8"/, ...disk("a", "--sectors", "9-8"));
   await box.fails(2, /latency in ms: found 10000/, ...disk("a", "--latency", "10s"));
   await box.fails(2, /found "fsync", expected one of read, write, flush/, ...disk("a", "--on", "fsync", "--once"));
-  await box.fails(3, /"z" is not running/, ...disk("z", "--once"));
+  await box.fails(3, /There is no member "z"/, ...disk("z", "--once"));
   await box.ok("stop", "a");
   assert.deepEqual(await faultsOf(box), []);
 });
