@@ -37,6 +37,7 @@ const CLI = {
   "src/cli/commands/rm.ts": () => import("./src/cli/commands/rm.ts"),
   "src/cli/commands/ssh.ts": () => import("./src/cli/commands/ssh.ts"),
   "src/cli/commands/ssh_config.ts": () => import("./src/cli/commands/ssh_config.ts"),
+  "src/cli/commands/stats.ts": () => import("./src/cli/commands/stats.ts"),
   "src/cli/commands/status.ts": () => import("./src/cli/commands/status.ts"),
   "src/cli/commands/stop.ts": () => import("./src/cli/commands/stop.ts"),
   "src/cli/commands/suspend.ts": () => import("./src/cli/commands/suspend.ts"),

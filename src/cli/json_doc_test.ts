@@ -17,6 +17,7 @@ import type {
   Stage,
   State,
 } from "../wire.ts";
+import type { MemberStats } from "../control/live/stats.ts";
 import type { Leftover } from "./leftovers.ts";
 import type { MemberView, ViewState } from "./member_view.ts";
 import type { Finding } from "./preflight.ts";
@@ -83,6 +84,11 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ failure: true, hypervisor_pid: true, not_answering: true, command: true, forwards: true, network: true },
     ...{ egress: true, host_access: true, warm: true, template: true, faults: true, fault_count: true },
   } satisfies Keys<MemberReport>,
+  figures: {
+    ...{ name: true, group: true, group_id: true, hypervisor_pid: true, memory_mb: true, memory_bytes: true },
+    ...{ interval_ms: true, cpu_percent: true, disk_read_bytes: true, disk_written_bytes: true },
+    ...{ in_bytes: true, in_frames: true, out_bytes: true, out_frames: true },
+  } satisfies Keys<MemberStats>,
   endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
   failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,
   port: { rx_frames: true, rx_bytes: true, tx_frames: true, tx_bytes: true, dropped: true } satisfies Keys<PortReport>,

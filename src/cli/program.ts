@@ -56,6 +56,7 @@ const COMMANDS: readonly Entry[] = [
     "status.ts",
     ({ statusCommand }) => statusCommand(),
   ),
+  entry<typeof import("./commands/stats.ts")>(THERE, "stats", "stats.ts", ({ statsCommand }) => statsCommand()),
   entry<typeof import("./commands/wait.ts")>(THERE, "wait", "wait.ts", ({ waitCommand }) => waitCommand()),
   entry<typeof import("./commands/logs.ts")>(THERE, "logs", "logs.ts", ({ logsCommand }) => logsCommand()),
   entry<typeof import("./commands/ssh.ts")>(REACHING, "ssh shell", "ssh.ts", ({ sshCommand }) => sshCommand()),

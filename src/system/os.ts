@@ -6,11 +6,12 @@
  * processes in `/proc` (proc(5)). macOS has `ps`, whose start times are in seconds, and nothing that ends a child with
  * its parent: there a bound holder watches its parent, and the next holder ends what a killed one left.
  *
- * A test replaces the whole with {@link replaceHost}. Imports `port_owner.ts`, a part of it, and looks at files.
+ * A test replaces the whole with {@link replaceHost}. Imports `port_owner.ts` and `usage.ts`, parts of it, and looks at files.
  */
 
 import { entriesOf } from "./files.ts";
 import { ownerInLsof, ownerInProc, type PortOwner } from "./port_owner.ts";
+import { type ProcessUsage, usageInProc, usageInPs } from "./usage.ts";
 
 interface HostSystem {
   readonly name: "linux" | "darwin";
@@ -22,6 +23,8 @@ interface HostSystem {
   commandLines(): Iterable<{ pid: number; args: readonly string[] }>;
   /** The processor time that a process has used, in milliseconds; 0 where it is unknown. */
   cpuTimeMs(pid: number): number;
+  /** What a process of this user has used so far; undefined: it does not run (any more). */
+  usageOf(pid: number): ProcessUsage | undefined;
   /** The owner of a port of 127.0.0.1; undefined: no owner is visible. */
   portOwner(port: number): PortOwner | undefined;
   /** How long this host has run, in seconds: on Linux to a hundredth, elsewhere whole ones. */
@@ -89,9 +92,10 @@ function linux(): HostSystem {
         } catch { /* another user's, or gone */ }
       }
     },
-    cpuTimeMs(pid) {
+    cpuTimeMs: (pid) => cpuMsIn(statFields(pid)),
+    usageOf(pid) {
       const fields = statFields(pid);
-      return fields ? (Number(fields[11]) + Number(fields[12])) * 10 : 0; // in ticks of 10 ms
+      return fields && usageInProc(pid, cpuMsIn(fields));
     },
     portOwner: ownerInProc,
     uptime: () => Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]),
@@ -152,6 +156,11 @@ function statFields(pid: number | "self"): string[] | undefined {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
+/** The processor time, which is told in ticks of 10 ms. */
+function cpuMsIn(fields: string[] | undefined): number {
+  return fields ? (Number(fields[11]) + Number(fields[12])) * 10 : 0;
+}
+
 /** Homebrew's prefix on Apple's processors, and on Intel's. */
 const BREW = ["/opt/homebrew", "/usr/local"];
 
@@ -162,6 +171,12 @@ const FORMULAS: Record<string, string> = {
   "xz-utils": "xz",
   "openssh-client": "openssh",
 };
+
+/** `0:01.50`, or with hours, in milliseconds; 0: it is unknown. */
+function cpuMsInPs(time: string): number {
+  const [hours, minutes, seconds] = /^(?:(\d+):)?(\d+):(\d+\.\d+)$/.exec(time)?.slice(1) ?? [];
+  return seconds === undefined ? 0 : ((Number(hours ?? 0) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+}
 
 /** macOS. @param tools replaces the programs that it runs; for tests. */
 export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = {}): HostSystem {
@@ -195,11 +210,10 @@ export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = 
         if (pid !== undefined) yield { pid: Number(pid), args: [command] };
       }
     },
-    cpuTimeMs(pid) {
-      const [hours, minutes, seconds] = /^(?:(\d+):)?(\d+):(\d+\.\d+)$/.exec(
-        ask(ps, "-o", "time=", "-p", String(pid)),
-      )?.slice(1) ?? [];
-      return seconds === undefined ? 0 : ((Number(hours ?? 0) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+    cpuTimeMs: (pid) => cpuMsInPs(ask(ps, "-o", "time=", "-p", String(pid))),
+    usageOf(pid) {
+      const [time, rss] = ask(ps, "-o", "time=,rss=", "-p", String(pid)).split(/\s+/);
+      return time ? usageInPs(rss, cpuMsInPs(time)) : undefined;
     },
     portOwner: (port) => ownerInLsof(ask(lsof, "-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-Fpc")),
     uptime: () => Deno.osUptime(),

@@ -45,6 +45,8 @@ export interface Behaviour {
   ssh?: "never";
   /** `ignore`: the guest ignores the power button. */
   powerdown?: "ignore";
+  /** It uses a core, as a guest does whose program never waits. */
+  busy?: true;
   /** From the button to the end. @default 20 */
   powerdownMs?: number;
   /** `ignore`: QEMU does not quit when told, nor on SIGTERM; only SIGKILL ends it. */
@@ -212,6 +214,7 @@ async function main(args: string[]): Promise<void> {
   if (memoryMiB * 1024 * 1024 > Deno.systemMemoryInfo().total * 4) {
     die("cannot set up guest memory 'pc.ram': Cannot allocate memory");
   }
+  if (behaviour.busy) new Worker("data:text/javascript,for(;;);", { type: "module" });
   await sleep(behaviour.startMs ?? 0);
   if (behaviour.start === "hang") await sleep(24 * 3600 * 1000);
   const qmp = new QmpServer(chardev("qmp").path[0], name, behaviour);

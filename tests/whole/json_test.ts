@@ -92,6 +92,8 @@ test("--json of the commands for members has the documented shapes, in every sta
   assert.equal((await run("ls"))[0][0].forwards.length, 1);
   assert.equal((await run("status", "a"))[0].config.forwards.length, 1);
   checked("forward", await box.run("forward", "a", "80", "--remove", "--json"), 3);
+  const [stats] = await run("stats", "--once");
+  assert.deepEqual(stats.members.map(({ name }: { name: string }) => name), ["a", "c", "slow"]);
   const [hosts] = await run("ssh-config");
   assert.deepEqual(hosts.map(({ name }: { name: string }) => name), ["a", "c"]);
   checked("up", await box.run("up", "a,slow", "--json"), 1);

@@ -245,6 +245,7 @@ const WANTED: Record<string, (view: MemberView) => boolean> = {
   checkpoint: isUp,
   suspend: isUp,
   wait: isUp,
+  stats: isUp,
   ssh: isUp,
   exec: isUp,
   "ssh-config": isUp,

@@ -29,9 +29,9 @@ async function at(line: string): Promise<string> {
 
 const CASES: [line: string, expected: string][] = [
   ["sto|", "stop"],
-  ["st|", "stop status"],
+  ["st|", "stop status stats"],
   // Aliases, for who typed one that no command begins like; what stands behind them is the command's.
-  ["sta|", "status"],
+  ["sta|", "status stats"],
   ["del|", "delete"],
   ["image del|", "delete"],
   ["start |", "ab c"],
