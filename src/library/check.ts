@@ -111,7 +111,7 @@ const CALLS = {
     primaries: (value: unknown) => typeof value === "function" ? undefined : "a function",
     of: (value: unknown) => Array.isArray(value) && value.length > 0 ? undefined : "a list of machines",
   },
-  pause: FAULT,
+  fault: FAULT,
   strobe: {
     ...FAULT,
     byMs: (value: unknown) => typeof value === "number" ? undefined : "a number",

@@ -183,7 +183,7 @@ export class Machine implements types.Vm {
   }
 
   async pause(options?: types.FaultOptions): Promise<types.Fault> {
-    return await this.#faults().ofMachine(this, { kind: "pause" }, checked("pause", this.#call("pause"), options));
+    return await this.#faults().ofMachine(this, { kind: "pause" }, checked("fault", this.#call("pause"), options));
   }
 
   async squeeze(options: types.FaultOptions & { availableMiB: number }): Promise<types.Fault> {

@@ -19,11 +19,11 @@ export class VmClock implements types.MachineClock {
   constructor(private readonly machine: Clocked) {}
 
   async bump(ms: number, options?: types.FaultOptions): Promise<types.Fault> {
-    return await this.#begin({ bumpMs: ms }, checked("pause", this.#call("bump"), options));
+    return await this.#begin({ bumpMs: ms }, checked("fault", this.#call("bump"), options));
   }
 
   async rate(rate: number, options?: types.FaultOptions): Promise<types.Fault> {
-    return await this.#begin({ rate }, checked("pause", this.#call("rate"), options));
+    return await this.#begin({ rate }, checked("fault", this.#call("rate"), options));
   }
 
   async strobe(options: types.StrobeOptions): Promise<types.Fault> {
