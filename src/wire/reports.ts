@@ -187,8 +187,8 @@ export interface GroupReport {
 }
 
 /**
- * A step of a member's boot or stop. `watch`, `add` and `stop` send them when the request has `verbose`. A later
- * `watch` first gets the steps of the latest boot. `command`: the program and arguments that are about to be started.
+ * A step of a member's boot, save or stop. `watch`, `add`, `checkpoint`, `suspend` and `stop` send them when the request has `verbose`.
+ * A later `watch` first gets the steps of the latest boot. `command`: the program and arguments that are about to be started.
  */
 export interface Detail {
   event: "detail";

@@ -126,14 +126,19 @@ export const VERBS = {
     replies: '`done`, when the machine is gone; with `"lose_unflushed":"all","seed":7` a `power-cut` before that',
   }),
   checkpoint: verb<Event>()({
-    fields: { names: needed<string[]>("object"), as: needed<string>("string"), owner: optional<Owner>("object") },
+    fields: {
+      names: needed<string[]>("object"),
+      as: needed<string>("string"),
+      owner: optional<Owner>("object"),
+      verbose,
+    },
     needs: "member",
     answer: "events",
     example: `{"op":"checkpoint","names":["a","b"],"as":"seeded"}`,
     replies: "events, then `done`, when the members are saved at one instant and the checkpoint can be used",
   }),
   suspend: verb<Event>()({
-    fields: { names: needed<string[]>("object") },
+    fields: { names: needed<string[]>("object"), verbose },
     needs: "member",
     answer: "events",
     example: `{"op":"suspend","names":["a","b"]}`,

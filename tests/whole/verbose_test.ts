@@ -42,6 +42,21 @@ test("--verbose prints the steps of up and stop, and a command line that a shell
   assert.match(stop.stderr, /^a: its power button is pressed; its guest shuts down$/m);
 });
 
+test("checkpoint and suspend --verbose print the steps of each member, which are not kept", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a,b");
+  const kept = (await box.ok("wait", "a", "--verbose")).stderr;
+  const { stderr } = await box.ok("checkpoint", "a,b", "--as", "one", "--verbose");
+  for (const name of ["a", "b"]) {
+    const steps =
+      `${name}: it stands still.*\n[^]*^${name}: its devices and its memory are saved: .*\n[^]*^${name}: it goes on, after \\d+ ms$`;
+    assert.match(stderr, new RegExp(`^${steps}`, "m"));
+  }
+  assert.equal((await box.ok("wait", "a", "--verbose")).stderr, kept);
+  assert.doesNotMatch((await box.ok("checkpoint", "a", "--as", "two")).stderr, /stands still/);
+  assert.match((await box.ok("suspend", "a", "--verbose")).stderr, /^a: its devices and its memory are saved/m);
+});
+
 test("without --verbose no step is printed; with --json each is an event; wait also prints the earlier ones", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 1_000 } } });
   const up = await box.up("a", "--no-wait");

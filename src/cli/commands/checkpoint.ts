@@ -98,6 +98,7 @@ async function make(names: string[], as: string, flags: Flags): Promise<void> {
     const { name, group, members, made_at } = await takeCheckpoint(store, {
       names,
       as,
+      verbose: flags.verbose,
       onEvent,
       signal: interrupt.signal,
     });

@@ -58,6 +58,7 @@ Examples:
         try {
           await suspend(store, {
             names: group.names,
+            verbose: flags.verbose,
             signal: interrupt.signal,
             onEvent: (event) => {
               if (event.event === "member" && (flags.json || isLive())) progress.member(event.member);

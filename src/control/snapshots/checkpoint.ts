@@ -32,6 +32,8 @@ export interface CheckpointRequest {
   /** The program with which it goes. @default none: it stays until it is removed */
   owner?: Options["owner"];
   onEvent?: (event: Event) => void;
+  /** Whether each step is an event. @default false */
+  verbose?: boolean;
   /** Interrupts it: what was made is removed again. */
   signal?: AbortSignal;
 }
@@ -42,12 +44,12 @@ export interface CheckpointRequest {
  * `unavailable`: this host cannot save machines; `no-space`; `interrupted`
  */
 export async function takeCheckpoint(store: Store, request: CheckpointRequest): Promise<CheckpointManifest> {
-  const { owner, onEvent = () => {}, signal } = request;
+  const { owner, verbose, onEvent = () => {}, signal } = request;
   const [as, names] = [checkName(request.as, CHECKPOINT_NAME), checkNames(request.names)];
   checkNew(store, as);
   groupToSave(await observeMembers(store, names));
   signal?.throwIfAborted();
-  const isDone = await ask(store, names, as, owner, onEvent);
+  const isDone = await ask(store, { names, as, owner, verbose }, onEvent);
   if (signal?.aborted) {
     if (isDone) await removeCheckpoint(store, as);
     throw new FleetboxError("interrupted", "Interrupted; there is no checkpoint, and the members go on");
@@ -60,13 +62,12 @@ export async function takeCheckpoint(store: Store, request: CheckpointRequest): 
 /** True when it was made. */
 async function ask(
   store: Store,
-  names: string[],
-  as: string,
-  owner: Options["owner"],
+  fields: { names: string[]; as: string; owner: Options["owner"]; verbose?: boolean },
   onEvent: (event: Event) => void,
 ): Promise<boolean> {
+  const { names, as } = fields;
   try {
-    for await (const event of stream(store, names[0], "checkpoint", { names, as, owner })) {
+    for await (const event of stream(store, names[0], "checkpoint", fields)) {
       onEvent(event);
       if (event.event === "done") return true;
     }

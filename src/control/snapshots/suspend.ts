@@ -11,15 +11,20 @@ import { ofEarlierVersion } from "./checkpoint.ts";
 export interface SuspendRequest {
   /** Members that run in one group. */
   names: readonly string[];
+  /** Whether each step is an event. @default false */
+  verbose?: boolean;
   onEvent?: (event: Event) => void;
   /** Ends the wait; the holder brings it to its end nevertheless. */
   signal?: AbortSignal;
 }
 
 /** Returns when their machines are gone. @throws {FleetboxError} why it cannot be done: all of them run on then */
-export async function suspend(store: Store, { names, onEvent = () => {}, signal }: SuspendRequest): Promise<void> {
+export async function suspend(
+  store: Store,
+  { names, verbose, onEvent = () => {}, signal }: SuspendRequest,
+): Promise<void> {
   try {
-    for await (const event of stream(store, names[0], "suspend", { names: [...names] }, signal)) {
+    for await (const event of stream(store, names[0], "suspend", { names: [...names], verbose }, signal)) {
       onEvent(event);
       if (event.event === "done") return;
     }

@@ -327,6 +327,11 @@ export class Member {
     this.context.onDetail(detail);
   }
 
+  /** Reports a step of a save, which is of no interest later. */
+  tellOnce(message: string): void {
+    this.context.onDetail({ event: "detail", name: this.name, message });
+  }
+
   /** {@link report}, and whether its hypervisor answers when asked. */
   async askedReport(): Promise<MemberReport> {
     const answers = await this.#run?.machine.answers(ANSWER_MS) ?? true;

@@ -44,14 +44,14 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   watch,
   add,
   stop,
-  async checkpoint({ group, client }, { names, as, owner }) {
+  async checkpoint({ group, client }, { names, as, owner, verbose }) {
     const members = checkNames(names);
-    using _ = tell(group, client, members, ["member", "note"]);
+    using _ = tell(group, client, members, withSteps(verbose));
     await group.saves.checkpoint(members, as, owner);
   },
-  async suspend({ group, client }, { names }) {
+  async suspend({ group, client }, { names, verbose }) {
     const members = checkNames(names);
-    using _ = tell(group, client, members, ["member", "note"]);
+    using _ = tell(group, client, members, withSteps(verbose));
     await group.saves.suspend(members);
   },
   fault: ({ group }, { spec, for_ms: forMs, seed }) => group.faults.begin({ spec, forMs, seed }),
@@ -62,6 +62,11 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
   unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),
 };
+
+/** The events of work that has steps. */
+function withSteps(verbose = false): ("member" | "note" | "detail")[] {
+  return ["member", "note", ...verbose ? ["detail" as const] : []];
+}
 
 function faultsOf(group: Group, faults: FaultReport[]): FaultsReport {
   return { group: group.name, group_id: group.id, faults };
@@ -113,7 +118,7 @@ async function add({ group, client }: Context, { name, options, wait, verbose }:
     done.catch(() => {});
     return await Promise.race([done, taken.promise]).finally(off);
   }
-  using _ = tell(group, client, [name], ["member", "note", ...verbose ? ["detail" as const] : []]);
+  using _ = tell(group, client, [name], withSteps(verbose));
   await done;
 }
 

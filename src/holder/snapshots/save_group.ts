@@ -49,10 +49,12 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
     if (freezes) part.frozen = await prepareFreeze(part.member);
   });
   const hold = network.holdFrames();
+  const since = performance.now();
   let isSaved = false;
   try {
     await all(parts, async (part) => {
       await part.member.pauses.forSave(part.run, () => part.isHeld = true);
+      part.member.tellOnce("it stands still, and no frame of its group is delivered");
     });
     await all(parts, async ({ member, run: { machine }, files, frozen }) => {
       const { efiVars, snapshotSocket: socket } = member.paths;
@@ -61,13 +63,17 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
         writeLog: frozen?.nextLog,
       });
       if (freezes && exists(efiVars)) await Deno.copyFile(efiVars, files.efiVars);
+      member.tellOnce(`its devices and its memory are saved: ${files.dir}`);
     });
     await whilePaused();
     isSaved = true;
   } finally {
     if (goesOn || !isSaved) {
       const held = parts.filter(({ isHeld }) => isHeld); // another is paused for another reason
-      await Promise.all(held.map(({ member, run }) => member.pauses.afterSave(run)));
+      await Promise.all(held.map(async ({ member, run }) => {
+        await member.pauses.afterSave(run);
+        member.tellOnce(`it goes on, after ${Math.round(performance.now() - since)} ms`);
+      }));
       if (!isSaved) await moveWithLogs(parts);
     }
     hold[Symbol.dispose]();
