@@ -52,5 +52,7 @@ test("stats of real machines: CPU of one that never waits and of one that does, 
   void writing.finally(() => isOver = true);
   while (!isOver) told += (await figures(box)).a.disk_written_bytes ?? 0;
   await writing;
-  if (io() - written > 16 * 1024 ** 2) assert.ok(told > 0, "it has written, and nothing was told of it");
+  console.log({ written: io() - written, told });
+  // Between two commands nothing is counted; in a store that is memory, nothing is written.
+  if (io() > written) assert.ok(told > (io() - written) / 10, `${told} of ${io() - written}`);
 });
