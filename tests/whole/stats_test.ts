@@ -4,7 +4,7 @@ import * as assert from "#assert";
 import type { MemberStats } from "../../src/control/live/stats.ts";
 import { host } from "../../src/system/os.ts";
 import { FLEETBOX, type Running } from "../support/command.ts";
-import { kill } from "../support/processes.ts";
+import { kill, signal } from "../support/processes.ts";
 import { Screen } from "../support/screen.ts";
 import { OnTerminal } from "../support/terminal.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
@@ -100,6 +100,20 @@ test("stats in a pipe prints a table a second, and ends when its reader does", a
     clearEnv: true,
   }).output();
   assert.deepEqual([code, new TextDecoder().decode(stdout).slice(0, 4)], [0, "NAME"]);
+});
+
+test("stats of a holder that does not answer: its machines are shown without their network, or it is the error", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  const stats = box.start(["stats", "--json"]);
+  await next(stats, ({ a }) => a?.in_frames !== undefined);
+  signal(box.process("holder"), "SIGSTOP");
+  await next(stats, ({ a }) => a.cpu_percent !== undefined && a.in_frames === undefined);
+  await box.fails(4, /holder of "a" did not answer/, "stats");
+  signal(box.process("holder"), "SIGCONT");
+  await next(stats, ({ a }) => a.in_frames !== undefined);
+  stats.kill("SIGINT");
+  assert.equal((await stats.done).code, 130);
 });
 
 test("stats without a running member says what to do, and of a member that is none that there is none", async () => {

@@ -1,7 +1,7 @@
 /** `fleetbox stats`: what running members use of this host, live. */
 
 import { type Look, lookAtMembers, statsOf } from "../../control/live/stats.ts";
-import { observeGroups, orphansOf } from "../../control/observe.ts";
+import { ANSWER_MS, observeAll, orphansOf } from "../../control/observe.ts";
 import { pause } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
@@ -53,7 +53,7 @@ Examples:
       }
       using interrupt = new Interrupt(() => undefined);
       const first = await lookAtMembers(store, names);
-      if (first.length === 0) throw nothingRuns(store, names);
+      if (first.length === 0) throw await nothingRuns(store, names);
       await show(store, names, first, flags, interrupt.signal);
       if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted");
     });
@@ -94,13 +94,16 @@ async function show(
   }
 }
 
-function nothingRuns(store: Store, names: readonly string[] | undefined): FleetboxError {
+async function nothingRuns(store: Store, names: readonly string[] | undefined): Promise<FleetboxError> {
+  const { members, groups } = await observeAll(store, ANSWER_MS);
+  const silent = members.find(({ name, silence }) => silence && (names?.includes(name) ?? true));
+  if (silent) return silent.silence!;
   if (names) {
     return new FleetboxError("conflict", `No machine runs of ${names.join(", ")}`, {
       hint: `Start them: fleetbox up ${names.join(" ")}`,
     });
   }
-  const orphans = orphansOf(observeGroups(store));
+  const orphans = orphansOf(groups);
   return orphans.length > 0
     ? new FleetboxError("conflict", `No member runs that a holder serves, but orphans do: ${orphans.join(", ")}`, {
       hint: "Adopt them: fleetbox ls --repair",
