@@ -10,6 +10,7 @@ import { start } from "./src/start.ts";
 
 const CLI = {
   "src/cli/completion/complete.ts": () => import("./src/cli/completion/complete.ts"),
+  "src/cli/commands/capture.ts": () => import("./src/cli/commands/capture.ts"),
   "src/cli/commands/checkpoint.ts": () => import("./src/cli/commands/checkpoint.ts"),
   "src/cli/commands/clock.ts": () => import("./src/cli/commands/clock.ts"),
   "src/cli/commands/completion.ts": () => import("./src/cli/commands/completion.ts"),

@@ -5,7 +5,7 @@
  * image (those live in the holder, behind the protocol). {@link watch} streams every change, so nothing here polls.
  */
 
-export * from "./control/console.ts";
+export * from "./control/bytes/console.ts";
 export * from "./control/members.ts";
 export * from "./control/spawn.ts";
 export * from "./control/wait.ts";

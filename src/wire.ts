@@ -11,6 +11,7 @@
  * | `addmember NAME`   | when NAME runs: `ok`; else `err: REASON`, at most 250 bytes                               |
  * | `{"op": …}`        | {@link JsonRequest}: one JSON object a line; errors as `{code, message, causes, hint?}`   |
  * | `{"op":"console"}` | {@link ConsoleGreeting}, a line; from then on bytes both ways: the guest's serial console  |
+ * | `{"op":"capture"}` | {@link CaptureGreeting}, a line; from then on frames as a pcapng stream                    |
  * | anything else      | `err: unknown command "…"`                                                                |
  * | `bind` (control)   | `1`, the version; the client sends `ack` and holds the connection; its end ends the group |
  *

@@ -65,6 +65,12 @@ const COMMANDS: readonly Entry[] = [
     "events.ts",
     ({ eventsCommand }) => eventsCommand(),
   ),
+  entry<typeof import("./commands/capture.ts")>(
+    THERE,
+    "capture",
+    "capture.ts",
+    ({ captureCommand }) => captureCommand(),
+  ),
   entry<typeof import("./commands/ssh.ts")>(REACHING, "ssh shell", "ssh.ts", ({ sshCommand }) => sshCommand()),
   entry<typeof import("./commands/exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
   entry<typeof import("./commands/cp.ts")>(REACHING, "cp copy", "cp.ts", ({ cpCommand }) => cpCommand()),

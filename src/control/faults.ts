@@ -35,15 +35,27 @@ export async function beginFault(store: Store, wish: FaultWish, via?: string): P
   });
 }
 
+/** What is said when several groups run. */
+interface Which {
+  why: string;
+  /** @param firsts a member of each group */
+  hint(firsts: readonly string[]): string;
+}
+
+const WHICH_FAULT: Which = {
+  why: "the fault names no member",
+  hint: (firsts) => `Say it by one of its members: --via ${listed(firsts)}`,
+};
+
 /** A member of the only group that runs. @throws {FleetboxError} `not-found`, or `misuse`: there are several */
-export async function memberOfOnlyGroup(store: Store): Promise<string> {
+export async function memberOfOnlyGroup(store: Store, which = WHICH_FAULT): Promise<string> {
   const groups = await runningGroups(store);
   if (groups.length === 1) return groups[0][0];
   if (groups.length === 0) {
     throw new FleetboxError("not-found", "There is no group that runs", { hint: "Start one: fleetbox up a,b,c" });
   }
-  throw new FleetboxError("misuse", `Which group? ${groups.length} run, and the fault names no member`, {
-    hint: `Say it by one of its members: --via ${listed(groups.map(([first]) => first))}`,
+  throw new FleetboxError("misuse", `Which group? ${groups.length} run, and ${which.why}`, {
+    hint: which.hint(groups.map(([first]) => first)),
   });
 }
 

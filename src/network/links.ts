@@ -40,6 +40,12 @@ export interface Link {
   rules: GatewayRules;
 }
 
+/** Calls a link's listener, outside of the processing of frames, so that its errors do not affect them. */
+export function tell(link: Link | undefined, activity: Activity): void {
+  const listener = link?.listener;
+  if (listener) queueMicrotask(() => listener(activity));
+}
+
 export class Links {
   readonly macs = new MacTable();
   readonly owners = { macs: this.macs, addresses: new Uint8Array(256) };

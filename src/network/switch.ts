@@ -9,7 +9,8 @@
  * through a hook and knows nothing of holders, sockets' paths or processes.
  */
 
-import { type Counters, Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
+import type { Tap } from "./capture/tap.ts";
+import { Drop, PASS, type PortCounters, type Verdict } from "./counters.ts";
 import { dnsArpReply, type DnsHook, dnsMessage, dnsReply, isDnsQuestion } from "./dns_frame.ts";
 import type { FaultCounts, LinkConditions } from "./faults/conditions.ts";
 import type { Exit } from "./faults/engine.ts";
@@ -17,17 +18,9 @@ import { type Faults, NO_FAULTS } from "./faults/none.ts";
 import type { InFlight, Pair } from "./faults/pair.ts";
 import type { Row } from "./faults/pairs.ts";
 import { countFrames, FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
-import {
-  checkFromGateway,
-  checkGateway,
-  checkSource,
-  checkToMember,
-  CLOSED,
-  type GatewayRules,
-  isGratuitousArp,
-} from "./guard.ts";
+import * as guard from "./guard.ts";
 import { Hold } from "./hold.ts";
-import { type Activity, type ActivityListener, GATEWAY_ID, GATEWAY_PORT, type Link, Links } from "./links.ts";
+import { type ActivityListener, GATEWAY_ID, GATEWAY_PORT, type Link, Links, tell } from "./links.ts";
 import { macHigh, macLow, NOBODY } from "./macs.ts";
 import { type Duplex, LivePort, type Port, type PortOptions, type PortOwner } from "./port.ts";
 
@@ -45,7 +38,6 @@ export interface SwitchOptions {
 type Sender = Pick<Link, "id" | "counts">;
 
 export class Switch {
-  readonly #options: SwitchOptions;
   readonly #links = new Links();
   /** What the fast path needs of them. */
   readonly #macs = this.#links.macs;
@@ -59,6 +51,8 @@ export class Switch {
     drained: () => this.#faults.hasRoom(this.#now()),
   };
   #faults: Faults = NO_FAULTS;
+  /** What is told of each frame while somebody captures. */
+  #tap: Tap | undefined;
   /** What is wrong with the links from the port whose chunk is being processed. */
   #row: Row | undefined;
   /** Seconds and milliseconds since the process began, read once a chunk. */
@@ -70,9 +64,7 @@ export class Switch {
   #runEnd = 0;
   #runFrames = 0;
 
-  constructor(options: SwitchOptions = {}) {
-    this.#options = options;
-  }
+  constructor(private readonly options: SwitchOptions = {}) {}
 
   /**
    * Adds a connection and begins to read it. A port of the same name is replaced: its connection is closed, its
@@ -90,7 +82,7 @@ export class Switch {
   }
 
   /** What a member may use the gateway for, from its next frame on. A name that is not there is no error. */
-  setRules(name: string, rules: GatewayRules): void {
+  setRules(name: string, rules: guard.GatewayRules): void {
     const link = this.#links.get(name);
     if (link) link.rules = rules;
   }
@@ -144,7 +136,11 @@ export class Switch {
       deliver: (frame) => this.#deliver(frame),
       awaitRoom: (toId, bytes) => this.#byId[toId]?.port?.awaitRoom(bytes) ?? true,
       flush: () => this.#flushAll(),
-      drop: (frame, why) => this.#byId[why === Drop.queueFull ? frame.toId : frame.fromId]?.counts.drop(why),
+      drop: (frame, why, faults) => {
+        this.#tap?.resume(frame);
+        this.#drop(this.#byId[why === Drop.queueFull || why === PASS ? frame.toId : frame.fromId], why, 1, faults);
+        this.#tap?.end();
+      },
     });
     this.#faults.added(GATEWAY_PORT, GATEWAY_ID);
     for (const { key, id } of this.#links) this.#faults.added(key, id);
@@ -168,6 +164,11 @@ export class Switch {
   /** What each fault has done since it was set, by its id. */
   faultCounts(): ReadonlyMap<string, FaultCounts> {
     return this.#faults.counts();
+  }
+
+  /** From now on a tap is told of each frame, undefined: none is. `nameOf` gives the name of a port by its id. */
+  useTap(make: ((nameOf: (id: number) => string | undefined) => Tap) | undefined): void {
+    this.#tap = make?.((id) => id === GATEWAY_ID ? GATEWAY_PORT : this.#byId[id]?.key);
   }
 
   /** Forgets the counts of a fault that is over. */
@@ -204,7 +205,10 @@ export class Switch {
     this.#row = this.#faults.rows[port.id];
     const { reader } = port;
     const { bytes } = reader;
-    let found = reader.next();
+    let found = this.#tap?.walk(port, this.#nowMs, () => {
+      const target = this.#destination(port, bytes, reader.from + HEADER_BYTES, reader.end);
+      if (target) this.#send(target, bytes, reader.from, reader.end, 1);
+    }) ?? reader.next();
     for (; found === FRAME; found = reader.next()) {
       const target = this.#destination(port, bytes, reader.from + HEADER_BYTES, reader.end);
       if (target) this.#extendRun(target, bytes, reader.from, reader.end);
@@ -225,11 +229,14 @@ export class Switch {
     const verdict = end - at < MIN_FRAME
       ? Drop.malformed
       : id === GATEWAY_ID
-      ? checkFromGateway(bytes, at, id, this.#owners)
-      : checkSource(bytes, at, end, id, this.#owners);
-    if (verdict !== PASS) return dropped(counts, verdict);
+      ? guard.checkFromGateway(bytes, at, id, this.#owners)
+      : guard.checkSource(bytes, at, end, id, this.#owners);
+    if (verdict !== PASS) return this.#drop(port, verdict);
     this.#macs.learn(macHigh(bytes, at + 6), macLow(bytes, at + 6), id, this.#nowSeconds);
-    if (!port.wasHeard) this.#heard(port);
+    if (!port.wasHeard) {
+      port.wasHeard = true;
+      tell(this.#byId[id], "first-frame");
+    }
     if ((bytes[at] & 1) === 1) return this.#flood(port, bytes, at, end, true);
     const to = this.#macs.portOf(macHigh(bytes, at), macLow(bytes, at));
     if (to === id) return undefined; // its destination is on the same link, and has it
@@ -240,7 +247,7 @@ export class Switch {
     }
     if (to === GATEWAY_ID) return this.#toGateway(port, bytes, at, end);
     if (id === GATEWAY_ID) return this.#toMember(port, to, bytes, at, end);
-    return this.#byId[to]?.port ?? dropped(counts, Drop.unreachable);
+    return this.#byId[to]?.port ?? this.#drop(port, Drop.unreachable);
   }
 
   /** Whether nothing is wrong that concerns this frame now; else it was dropped, or is delivered by {@link #deliver}. */
@@ -255,11 +262,16 @@ export class Switch {
   ): boolean {
     if (pair === undefined) return true;
     this.#endRun(bytes);
-    return this.#faults.judge(pair, fromId, toId, bytes, at - HEADER_BYTES, end, this.#nowMs, isChecked);
+    this.#tap?.meets(pair);
+    const passes = this.#faults.judge(pair, fromId, toId, bytes, at - HEADER_BYTES, end, this.#nowMs, isChecked);
+    this.#tap?.met(pair, toId, passes);
+    return passes;
   }
 
   /** A frame that has waited, or was changed, goes on its way as if it had just come. */
-  #deliver({ fromId, toId, isChecked, bytes, end }: InFlight): void {
+  #deliver(frame: InFlight): void {
+    const { fromId, toId, isChecked, bytes, end } = frame;
+    this.#tap?.resume(frame);
     const sender = this.#byId[fromId];
     let target = this.#byId[toId]?.port;
     if (!isChecked && sender) {
@@ -267,9 +279,10 @@ export class Switch {
         this.#now(); // a question may be answered here
         target = this.#toGateway(sender, bytes, HEADER_BYTES, end);
       } else if (fromId === GATEWAY_ID) target = this.#toMember(sender, toId, bytes, HEADER_BYTES, end);
-      else if (!target) sender.counts.drop(Drop.unreachable);
+      else if (!target) this.#drop(sender, Drop.unreachable);
     }
     if (target) this.#send(target, bytes, 0, end, 1);
+    this.#tap?.end();
   }
 
   #flushAll(): void {
@@ -280,38 +293,35 @@ export class Switch {
   /** A member's port, when it may have this frame of the gateway's. */
   #toMember(gateway: Sender, to: number, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
     const link = this.#byId[to];
-    if (!link?.port) return dropped(gateway.counts, Drop.unreachable);
-    const verdict = checkToMember(bytes, at, end, link.rules);
-    return verdict === PASS ? link.port : dropped(link.counts, verdict);
+    if (!link?.port) return this.#drop(gateway, Drop.unreachable);
+    const verdict = guard.checkToMember(bytes, at, end, link.rules);
+    return verdict === PASS ? link.port : this.#drop(link, verdict);
   }
 
   /** The gateway's port, if it may get this frame; undefined when the frame was dropped or answered here. */
   #toGateway(port: Sender, bytes: Uint8Array, at: number, end: number): LivePort | undefined {
-    const rules = this.#byId[port.id]?.rules ?? CLOSED;
-    if (this.#options.dns && isDnsQuestion(bytes, at, end) && !this.#asked(port, bytes, at, end, rules)) {
+    const rules = this.#byId[port.id]?.rules ?? guard.CLOSED;
+    if (this.options.dns && isDnsQuestion(bytes, at, end) && !this.#asked(port, bytes, at, end, rules)) {
       return undefined;
     }
-    const verdict = checkGateway(bytes, at, end, rules);
-    if (verdict !== PASS) return dropped(port.counts, verdict);
+    const verdict = guard.checkGateway(bytes, at, end, rules);
+    if (verdict !== PASS) return this.#drop(port, verdict);
     const gateway = this.#byId[GATEWAY_ID]?.port;
     if (gateway) return gateway;
     const reply = dnsArpReply(bytes, at, end);
     if (reply) this.#reply(port.id, bytes, reply);
-    else if ((bytes[at] & 1) === 0) port.counts.drop(Drop.unreachable);
+    else if ((bytes[at] & 1) === 0) this.#drop(port, Drop.unreachable);
     return undefined;
   }
 
   /** Lets the hook answer a question; true when the question goes on to the gateway. */
-  #asked(port: Sender, bytes: Uint8Array, at: number, end: number, rules: GatewayRules): boolean {
+  #asked(port: Sender, bytes: Uint8Array, at: number, end: number, rules: guard.GatewayRules): boolean | undefined {
     const link = this.#byId[port.id];
-    if (!link?.questions.take(this.#nowMs)) {
-      port.counts.drop(Drop.dnsRate);
-      return false;
-    }
+    if (!link?.questions.take(this.#nowMs)) return this.#drop(port, Drop.dnsRate);
     const message = dnsMessage(bytes, at, end);
-    const answer = message ? this.#options.dns!.respond(message, rules.egress, link.key) : "drop";
+    const answer = message ? this.options.dns!.respond(message, rules.egress, link.key) : "drop";
     if (answer === "pass") return true;
-    if (answer === "drop") port.counts.drop(Drop.dnsMalformed);
+    if (answer === "drop") this.#drop(port, Drop.dnsMalformed);
     else this.#reply(port.id, bytes, dnsReply(bytes, at, answer));
     return false;
   }
@@ -319,10 +329,12 @@ export class Switch {
   /** Sends a frame of ours in place of the gateway's: what is wrong with the gateway's link concerns it, too. */
   #reply(toId: number, bytes: Uint8Array, reply: Uint8Array): void {
     this.#endRun(bytes);
+    this.#tap?.begin(GATEWAY_ID, reply);
     const pair = this.#faults.rows[GATEWAY_ID]?.[toId];
-    if (!this.#passes(pair, GATEWAY_ID, toId, reply, HEADER_BYTES, reply.length, true)) return;
     const port = this.#byId[toId]?.port;
-    if (port) this.#send(port, reply, 0, reply.length, 1);
+    const passes = this.#passes(pair, GATEWAY_ID, toId, reply, HEADER_BYTES, reply.length, true);
+    if (passes && port) this.#send(port, reply, 0, reply.length, 1);
+    this.#tap?.end();
   }
 
   /** Sends a frame to every other port; to the gateway only broadcasts, because its addresses are known. */
@@ -330,7 +342,8 @@ export class Switch {
     this.#endRun(bytes);
     const row = this.#row;
     if (isForAll && from.id !== GATEWAY_ID) {
-      if (isGratuitousArp(bytes, at, end)) this.#announced(from);
+      const link = this.#byId[from.id];
+      if (guard.isGratuitousArp(bytes, at, end) && link?.announcements.take(this.#nowMs)) tell(link, "announcement");
       if (this.#passes(row?.[GATEWAY_ID], from.id, GATEWAY_ID, bytes, at, end, false)) {
         const gateway = this.#toGateway(from, bytes, at, end);
         if (gateway) this.#send(gateway, bytes, at - HEADER_BYTES, end, 1);
@@ -338,7 +351,7 @@ export class Switch {
     }
     for (const link of this.#links) {
       if (link.port && link.port !== from && link.id !== GATEWAY_ID) {
-        if (from.id === GATEWAY_ID && checkToMember(bytes, at, end, link.rules) !== PASS) continue;
+        if (from.id === GATEWAY_ID && guard.checkToMember(bytes, at, end, link.rules) !== PASS) continue;
         if (!this.#passes(row?.[link.id], from.id, link.id, bytes, at, end, true)) continue;
         this.#send(link.port, bytes, at - HEADER_BYTES, end, 1);
       }
@@ -368,7 +381,8 @@ export class Switch {
     const { counts } = target;
     const until = target.queue.append(bytes, from, end);
     const refused = until === end ? 0 : countFrames(bytes, until, end);
-    counts.drop(Drop.queueFull, refused);
+    if (refused > 0) this.#drop(target, Drop.queueFull, refused);
+    else this.#tap?.sent(target.id, bytes, from + HEADER_BYTES, end);
     counts.txFrames += frames - refused;
     counts.txBytes += until - from - (frames - refused) * HEADER_BYTES;
     if (target.isDirty) return;
@@ -376,22 +390,9 @@ export class Switch {
     this.#dirty.push(target);
   }
 
-  #heard(port: LivePort): void {
-    port.wasHeard = true;
-    this.#tell(port, "first-frame");
+  #drop(link: Sender | undefined, verdict: Verdict, frames = 1, faults?: readonly string[]): undefined {
+    if (!link) return;
+    link.counts.drop(verdict, frames);
+    this.#tap?.dropped(link.id, verdict, faults);
   }
-
-  #announced(port: LivePort): void {
-    if (this.#byId[port.id]?.announcements.take(this.#nowMs)) this.#tell(port, "announcement");
-  }
-
-  /** Calls the listener outside of the processing of frames, so that its errors do not affect them. */
-  #tell(port: LivePort, activity: Activity): void {
-    const listener = this.#byId[port.id]?.listener;
-    if (listener) queueMicrotask(() => listener(activity));
-  }
-}
-
-function dropped(counts: Counters, verdict: Verdict): undefined {
-  counts.drop(verdict);
 }

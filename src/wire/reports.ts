@@ -225,6 +225,13 @@ export type Event =
   | { event: "done" }
   | ({ event: "error" } & WireError);
 
+/** The reply to `capture`. */
+export interface CaptureGreeting {
+  event: "capture";
+  /** Those whose frames follow: members, and the gateway as `gateway`. */
+  members: string[];
+}
+
 /** The reply to `console`. */
 export interface ConsoleGreeting {
   event: "console";

@@ -10,6 +10,7 @@ import type { LossMode } from "../core/power_cut.ts";
 import type { FaultSpec } from "../core/faults.ts";
 import type { Options, PortForward } from "../core/options.ts";
 import type {
+  CaptureGreeting,
   ClockReport,
   ConsoleGreeting,
   Event,
@@ -36,7 +37,7 @@ type Fields = Record<string, Field<unknown, boolean>>;
 
 /**
  * How a verb is answered. `one`: a line. `events`: lines until `done` or an error. `stream`: lines until the group ends or
- * the client leaves. `bytes`: a line, then the guest's serial console.
+ * the client leaves. `bytes`: a line, then what is not lines: the guest's serial console, or frames.
  */
 export type Answer = "one" | "events" | "stream" | "bytes";
 
@@ -178,6 +179,14 @@ export const VERBS = {
     answer: "bytes",
     example: `{"op":"console"}`,
     replies: '`{"event":"console","replay":N}`; then the connection is the serial console, see below',
+  }),
+  capture: verb<CaptureGreeting>()({
+    fields: { names: optional<string[]>("object") },
+    needs: "member",
+    answer: "bytes",
+    example: `{"op":"capture","names":["a","b"]}`,
+    replies:
+      '`{"event":"capture","members":["a","b"]}`; then the connection is a pcapng stream of their frames, see below; without `names`, of all',
   }),
   forward: verb<PortForward>()({
     fields: { guest_port: needed<number>("number"), host_port: optional<number>("number") },

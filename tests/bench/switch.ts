@@ -7,6 +7,8 @@
  * `node_modules/.bin/deno run -A tests/bench/switch.ts [SECONDS [FAULT]]`; `make bench` calls {@link benchSwitch}.
  */
 
+import { Capture } from "../../src/network/capture/capture.ts";
+import { Tap } from "../../src/network/capture/tap.ts";
 import { FaultEngine } from "../../src/network/faults/engine.ts";
 import type { LinkConditions, Shape } from "../../src/network/faults/conditions.ts";
 import { encodeFrame, FRAME, FrameReader } from "../../src/network/frame.ts";
@@ -37,13 +39,14 @@ const FRAMES_PER_WRITE = 43;
 const WARM_UP_MS = 500;
 const ASK_EVERY_MS = 2;
 
-/** What is wrong with the network meanwhile: nothing, links of the two ports to a third one, or each link is late. */
+/** What goes on meanwhile: nothing, faults of links to a third port, each link is late, or all of it is captured. */
 export type SwitchFault = keyof typeof FAULTS;
 
 const FAULTS = {
   none: [],
   elsewhere: [["a", "c", { cuts: ["f1"] }], ["c", "b", shaped({ delayMs: 10, loss: 0.1 })]],
   delayed: [["a", "b", shaped({ delayMs: 10, limit: 100_000 })], ["b", "a", shaped({ delayMs: 10, limit: 100_000 })]],
+  captured: [],
 } satisfies Record<string, [from: string, to: string, LinkConditions][]>;
 
 /** @param seconds How long to measure. @default 3 */
@@ -109,6 +112,7 @@ async function runHolder(directory: string, fault: SwitchFault): Promise<void> {
   const network = new Switch();
   network.useFaults((exit) => new FaultEngine(exit));
   network.addPort(SILENT, { name: "c", role: "member", mac: SUBNET.macOf("10.88.0.13"), ip: "10.88.0.13" });
+  if (fault === "captured") capture(network);
   for (const [from, to, conditions] of FAULTS[fault]) network.setConditions(from, to, conditions);
   for (const [name, ip] of [["a", "10.88.0.11"], ["b", "10.88.0.12"]]) {
     const listener = Deno.listen({ transport: "unix", path: `${directory}/${name}.sock` });
@@ -129,6 +133,22 @@ async function runHolder(directory: string, fault: SwitchFault): Promise<void> {
     await conn.write(new TextEncoder().encode(JSON.stringify(status)));
     conn.close();
   }
+}
+
+/** Captures all frames into memory that is used again and again. */
+function capture(network: Switch): void {
+  const sink = new Capture({
+    application: "bench",
+    isWanted: () => true,
+    describe: (name) => ({ name, description: "", addresses: [] }),
+    kindOf: () => undefined,
+    onData: () => setTimeout(() => sink.take(), 0),
+  }, Date.now() * 1000);
+  network.useTap((nameOf) => {
+    const tap = new Tap(nameOf);
+    tap.add(sink);
+    return tap;
+  });
 }
 
 async function runSender(directory: string): Promise<void> {

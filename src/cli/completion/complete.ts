@@ -250,6 +250,7 @@ const WANTED: Record<string, (view: MemberView) => boolean> = {
   exec: isUp,
   "ssh-config": isUp,
   console: isUp,
+  capture: isUp,
 };
 
 function wantedBy(command: Command, option?: Option): (view: MemberView) => boolean {

@@ -10,6 +10,8 @@ import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { pause, settles } from "../../core/deadline.ts";
 import type { Driver, Gateway, GatewaySpec } from "../../vmm/contract.ts";
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
+import type { Capture } from "../../network/capture/capture.ts";
+import type { Tap } from "../../network/capture/tap.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
 import type { GatewayRules } from "../../network/guard.ts";
 import { GATEWAY_PORT, type Port, type PortOptions, Switch } from "../../network/switch.ts";
@@ -77,6 +79,7 @@ export class GroupNetwork {
   /** The intended port of each member, and of the gateway. */
   readonly #links = new Map<string, Port>();
   #hasFaults = false;
+  #tap: Tap | undefined;
   /** The connected members, by address. */
   readonly #nameAt = new Map<string, string>();
   /** What each member may use the gateway for. */
@@ -340,6 +343,16 @@ export class GroupNetwork {
     if (this.#hasFaults) return;
     this.#hasFaults = true;
     this.#switch.useFaults((exit) => new FaultEngine(exit));
+  }
+
+  /** Tells a capture of all frames, until the returned function is called. Few groups are ever captured: what does it is loaded then. */
+  async capture(capture: Capture): Promise<() => void> {
+    const { Tap } = await import("../../network/capture/tap.ts");
+    if (!this.#tap) this.#switch.useTap((nameOf) => this.#tap = new Tap(nameOf));
+    this.#tap!.add(capture);
+    return () => {
+      if (this.#tap?.remove(capture) === 0) this.#switch.useTap(this.#tap = undefined);
+    };
   }
 
   /** What is wrong between two members, or a member and the gateway ({@link GATEWAY}); kept until it is said otherwise. */

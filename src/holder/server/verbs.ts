@@ -58,6 +58,10 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   faults: async ({ group }) => faultsOf(group, await group.faults.reports()),
   heal: async ({ group }, { ids }) => faultsOf(group, await group.faults.heal(ids && checkIds(ids))),
   clock: async (context) => await (await import("../faults/machine/read_clock.ts")).readClock(memberOf(context)),
+  async capture(context, { names }) {
+    const { serveCapture } = await import("../capture/serve.ts");
+    await serveCapture(context.group, memberOf(context).context.network, names && checkWanted(names), context.client);
+  },
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
   unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),
@@ -70,6 +74,11 @@ function withSteps(verbose = false): ("member" | "note" | "detail")[] {
 
 function faultsOf(group: Group, faults: FaultReport[]): FaultsReport {
   return { group: group.name, group_id: group.id, faults };
+}
+
+function checkWanted(names: unknown): string[] {
+  if (Array.isArray(names)) return checkNames(names);
+  throw new FleetboxError("misuse", "Bad value for names: expected a list of members' names");
 }
 
 function checkIds(ids: unknown): string[] {

@@ -6,7 +6,7 @@
  * gateway, are applied when a frame is delivered, by the switch.
  */
 
-import { Drop, type Verdict } from "../counters.ts";
+import { Drop, PASS, type Verdict } from "../counters.ts";
 import { HEADER_BYTES, MIN_FRAME } from "../frame.ts";
 import { FrameBuffers } from "./buffers.ts";
 import { judgeFrame } from "./chain.ts";
@@ -24,8 +24,8 @@ export interface Exit {
   awaitRoom(toId: number, bytes: number): boolean;
   /** Writes what was delivered. */
   flush(): void;
-  /** Counts a frame that is dropped. */
-  drop(frame: InFlight, why: Verdict): void;
+  /** Counts a frame that has waited and is dropped; PASS: `faults` did it, and count it. */
+  drop(frame: InFlight, why: Verdict, faults?: readonly string[]): void;
 }
 
 /** Frames that a hold keeps back for a pair. */
@@ -193,17 +193,22 @@ export class FaultEngine {
   /** A frame's time has come. */
   #leave(frame: InFlight): void {
     const pair = this.#pairs.rows[frame.fromId]?.[frame.toId];
-    if (pair?.isCut) {
-      pair.countCut();
-      this.#buffers.giveBack(frame.bytes);
-    } else if (pair?.isKeeping) this.#keep(pair, frame);
+    if (pair?.isCut) this.#cut(pair, frame);
+    else if (pair?.isKeeping) this.#keep(pair, frame);
     else this.#deliver(frame);
+  }
+
+  /** A fault that began while it waited drops it. */
+  #cut(pair: Pair, frame: InFlight): void {
+    pair.countCut();
+    this.#exit.drop(frame, PASS, pair.cutIds);
+    this.#buffers.giveBack(frame.bytes);
   }
 
   #keep(pair: Pair, frame: InFlight): void {
     const isKept = pair.held.length < HOLD_LIMIT;
     if (pair.isHeld) pair.countHeld(isKept);
-    else if (!isKept) this.#exit.drop(frame, Drop.queueFull);
+    if (!isKept) this.#exit.drop(frame, pair.isHeld ? PASS : Drop.queueFull, pair.holdIds);
     if (isKept) pair.held.push(frame);
     else this.#buffers.giveBack(frame.bytes);
   }
@@ -220,10 +225,8 @@ export class FaultEngine {
     let count = 0;
     for (; count < held.length; count++) {
       const frame = held[count];
-      if (pair.isCut) {
-        pair.countCut();
-        this.#buffers.giveBack(frame.bytes);
-      } else if (this.#exit.awaitRoom(frame.toId, frame.end)) this.#deliver(frame);
+      if (pair.isCut) this.#cut(pair, frame);
+      else if (this.#exit.awaitRoom(frame.toId, frame.end)) this.#deliver(frame);
       else break;
     }
     pair.held = held.slice(count);

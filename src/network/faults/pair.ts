@@ -28,6 +28,10 @@ export class Pair {
   isCut = false;
   isHeld = false;
   shapers: readonly Shaper[] = [];
+  /** The faults that cut and that hold it, and that of each shaper. */
+  cutIds: readonly string[] = [];
+  holdIds: readonly string[] = [];
+  shapeIds: readonly string[] = [];
   /** Frames that a hold keeps back, or that have not left since it ended, in order. */
   held: InFlight[] = [];
   #cuts: FaultCounts[] = [];
@@ -55,6 +59,7 @@ export class Pair {
     this.settle();
     this.#cuts = cuts.map(countsOf);
     this.#holds = holds.map(countsOf);
+    [this.cutIds, this.holdIds, this.shapeIds] = [cuts, holds, shapes.map(({ id }) => id)];
     this.isCut = cuts.length > 0;
     this.isHeld = holds.length > 0;
     const { from, to } = this;

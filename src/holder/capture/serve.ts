@@ -1,0 +1,109 @@
+/**
+ * The verb `capture`: a line, then the frames of a group as a pcapng stream, until the client closes its writing side, leaves, or
+ * the group ends. Loaded with the first capture.
+ */
+
+import { writeAll } from "../../core/bytes.ts";
+import { startLimit } from "../../core/deadline.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { GATEWAY } from "../../core/faults/gateway_name.ts";
+import { listed } from "../../core/names.ts";
+import { Capture, type Station } from "../../network/capture/capture.ts";
+import { HostClock } from "../../network/capture/host_clock.ts";
+import { SUBNET } from "../../network/subnet.ts";
+import { GATEWAY_PORT } from "../../network/switch.ts";
+import { VERSION } from "../../system/program_info.ts";
+import { encodeLine, REPLY_TIMEOUT_MS } from "../../wire.ts";
+import type { Group } from "../group/group.ts";
+import type { GroupNetwork } from "../network/group_network.ts";
+import type { Client } from "../server/client.ts";
+import { FaultNotes } from "./fault_notes.ts";
+
+const APPLICATION = `fleetbox ${VERSION}`;
+
+/**
+ * Serves a capture to its end.
+ * @param names members of the group, or `gateway`; undefined: all of them, those that join later, too
+ * @throws {FleetboxError} `not-found`: a name is no member of this group
+ */
+export async function serveCapture(
+  group: Group,
+  network: GroupNetwork,
+  names: readonly string[] | undefined,
+  client: Client,
+): Promise<void> {
+  const present = [...group.members.map(({ name }) => name), GATEWAY];
+  const unknown = names?.find((name) => !present.includes(name));
+  if (unknown !== undefined) {
+    throw new FleetboxError("not-found", `"${unknown}" is not running in this group`, {
+      hint: `In it: ${listed(group.members.map(({ name }) => name))}, and ${GATEWAY}`,
+    });
+  }
+  const wanted = names ?? present;
+  const clock = new HostClock();
+  const notes = new FaultNotes();
+  let wake = () => {};
+  let isOver = false;
+  const capture = new Capture({
+    application: APPLICATION,
+    isWanted: (port) => names?.includes(memberAt(port)) ?? true,
+    describe: (port) => stationOf(group, memberAt(port)),
+    kindOf: (id) => notes.kindOf(id),
+    onData: () => wake(),
+  }, clock.timeUs());
+  capture.declare(present.map(portOf));
+  const noteFaults = () => notes.update(group.faults.stored(), new Date()).forEach((text) => capture.note(text));
+  const off = group.hub.subscribe(({ event }) => {
+    if (event === "member" || event === "gone") noteFaults();
+  });
+  noteFaults();
+  const endTap = await network.capture(capture);
+  let endLimit = () => {};
+  const end = () => {
+    if (isOver) return;
+    isOver = true;
+    endLimit = startLimit(REPLY_TIMEOUT_MS, () => client.close()); // for what is queued
+    endTap();
+    off();
+    wake();
+  };
+  void Promise.race([client.left(), group.ended]).then(end);
+  try {
+    await client.write(encodeLine({ event: "capture", members: wanted }));
+    const conn = client.upgrade();
+    for (;;) {
+      const bytes = capture.take();
+      if (bytes.length > 0) await writeAll(conn, bytes);
+      else if (isOver) break;
+      else await new Promise<void>((resolve) => wake = resolve);
+    }
+    await writeAll(conn, capture.statistics(clock.timeUs()));
+  } catch { /* the client has left: an error would be among its frames */ }
+  end();
+  endLimit();
+}
+
+/** A port's name in the switch, and what it is called in a capture. */
+const portOf = (name: string) => name === GATEWAY ? GATEWAY_PORT : name;
+const memberAt = (port: string) => port === GATEWAY_PORT ? GATEWAY : port;
+
+function stationOf(group: Group, name: string): Station {
+  if (name === GATEWAY) {
+    return {
+      name,
+      description: "the group's gateway, which leads to the host, and its DNS",
+      mac: SUBNET.gatewayMac,
+      addresses: [{ ip: SUBNET.gateway, names: ["gateway"] }, { ip: SUBNET.dns, names: ["dns"] }],
+    };
+  }
+  const config = group.member(name)?.config;
+  const description = `member ${name} of the group ${group.name}`;
+  if (!config) return { name, description, addresses: [] };
+  const { ip, mac, host_name: hostName = name } = config;
+  return {
+    name,
+    description: `${description}, ${ip}`,
+    mac,
+    addresses: [{ ip, names: [...new Set([hostName, name])] }],
+  };
+}

@@ -1,0 +1,207 @@
+/**
+ * One capture: frames of some members as a pcapng stream, in a queue of limited size.
+ *
+ * An interface is declared before its first packet, or at the start for members that are there. A frame that does not fit into the
+ * queue is not in the stream: it is counted, and the next packet of its interface and the statistics at the end tell it. So a slow
+ * reader costs memory up to {@link QUEUE_BYTES} twice, and no time. Knows nothing of who reads.
+ */
+
+import {
+  DIRECTION,
+  type Direction,
+  interfaceBlock,
+  namesBlock,
+  packetBytes,
+  packetOptions,
+  sectionBlock,
+  statisticsBlock,
+  writePacket,
+} from "../../core/pcapng/blocks.ts";
+import { parseMac } from "../macs.ts";
+
+/** The bound on what waits to be read. */
+const QUEUE_BYTES = 8 * 1024 * 1024;
+const FIRST_BUFFER = 64 * 1024;
+/** Notes that wait for a packet. */
+const MAX_NOTES = 50;
+
+/** A member, or the gateway, as a capture shows it. */
+export interface Station {
+  name: string;
+  description: string;
+  mac?: string;
+  addresses: readonly { ip: string; names: readonly string[] }[];
+}
+
+interface CaptureOptions {
+  application: string;
+  /** Whether frames of this one are captured. */
+  isWanted(name: string): boolean;
+  describe(name: string): Station;
+  /** What kind of fault it is. */
+  kindOf(id: string): string | undefined;
+  /** Called when there is something to {@link Capture.take}, and nothing was before. */
+  onData(): void;
+}
+
+interface Interface {
+  id: number;
+  received: number;
+  dropped: number;
+  /** Dropped since the last packet that is in the stream. */
+  missed: number;
+}
+
+/** Options of a packet about which there is nothing to tell. */
+const PLAIN = {
+  [DIRECTION.inbound]: packetOptions({ direction: DIRECTION.inbound }),
+  [DIRECTION.outbound]: packetOptions({ direction: DIRECTION.outbound }),
+};
+
+export class Capture {
+  /** By name; undefined: it is not wanted. */
+  readonly #interfaces = new Map<string, Interface | undefined>();
+  readonly #named = new Set<string>();
+  #notes: string[] = [];
+  #filling = new Uint8Array(FIRST_BUFFER);
+  #view = new DataView(this.#filling.buffer);
+  #leaving = new Uint8Array(0);
+  #filled = 0;
+  #interfaceCount = 0;
+
+  /** @param startUs now, in microseconds since 1970 */
+  constructor(private readonly options: CaptureOptions, private readonly startUs: number) {
+    this.#add(sectionBlock(options.application));
+  }
+
+  get kindOf(): CaptureOptions["kindOf"] {
+    return this.options.kindOf;
+  }
+
+  /** Declares those that are there, and their names. */
+  declare(names: readonly string[]): void {
+    this.#name(names.map((name) => this.options.describe(name)));
+    for (const name of names) this.interfaceOf(name);
+  }
+
+  /** The interface of a member, declared if it is new; undefined: it is not captured. */
+  interfaceOf(name: string): Interface | undefined {
+    if (this.#interfaces.has(name)) return this.#interfaces.get(name);
+    if (!this.options.isWanted(name)) {
+      this.#interfaces.set(name, undefined);
+      return undefined;
+    }
+    const station = this.options.describe(name);
+    const { description, mac } = station;
+    const block = interfaceBlock({
+      name: station.name,
+      description,
+      ...(mac === undefined ? {} : { mac: parseMac(mac) }),
+    });
+    if (this.#room(block.length) === undefined) return undefined; // the next frame tries again
+    this.#add(block);
+    this.#name([station]);
+    const made = { id: this.#interfaceCount++, received: 0, dropped: 0, missed: 0 };
+    this.#interfaces.set(name, made);
+    return made;
+  }
+
+  /** Adds a frame `frame[from, end)`, if there is room. */
+  add(
+    at: Interface,
+    direction: Direction,
+    timeUs: number,
+    frame: Uint8Array,
+    from: number,
+    end: number,
+    comments: readonly string[] = [],
+    isDropped = false,
+  ): void {
+    at.received++;
+    const { missed } = at;
+    const isPlain = comments.length === 0 && missed === 0 && !isDropped && this.#notes.length === 0;
+    const options = isPlain
+      ? PLAIN[direction]
+      : packetOptions({ direction, comments: [...this.#notes, ...comments], isDropped, missed });
+    const bytes = packetBytes(end - from, options);
+    const offset = this.#room(bytes);
+    if (offset === undefined) {
+      at.dropped++;
+      at.missed++;
+      return;
+    }
+    writePacket(this.#filling, this.#view, offset, { interfaceId: at.id, timeUs, frame, from, end, options });
+    at.missed = 0;
+    if (this.#notes.length > 0) this.#notes = [];
+    this.#took(bytes);
+  }
+
+  /** Tells something with the next packet. */
+  note(text: string): void {
+    if (this.#notes.length === MAX_NOTES) this.#notes.shift();
+    this.#notes.push(text);
+  }
+
+  /** What is to be read now; empty: nothing. It is valid until the next call. */
+  take(): Uint8Array {
+    const full = this.#filling;
+    const taken = full.subarray(0, this.#filled);
+    if (taken.length === 0) return taken;
+    this.#filling = this.#leaving.length > 0 ? this.#leaving : new Uint8Array(FIRST_BUFFER);
+    this.#view = new DataView(this.#filling.buffer);
+    this.#leaving = full;
+    this.#filled = 0;
+    return taken;
+  }
+
+  /** The end of the stream: what each interface had. Notes that met no packet are with the first one. */
+  statistics(timeUs: number): Uint8Array {
+    const all = [...this.#interfaces.values()].filter((one) => one !== undefined);
+    const blocks = all.map(({ id, received, dropped }, index) => {
+      const comments = index === 0 ? this.#notes : [];
+      return statisticsBlock({ interfaceId: id, timeUs, startUs: this.startUs, received, dropped, comments });
+    });
+    const bytes = new Uint8Array(blocks.reduce((sum, { length }) => sum + length, 0));
+    blocks.reduce((at, block) => (bytes.set(block, at), at + block.length), 0);
+    return bytes;
+  }
+
+  #name(stations: readonly Station[]): void {
+    const records = stations.flatMap(({ addresses }) => addresses)
+      .filter(({ ip, names }) => !this.#named.has(`${ip} ${names}`));
+    if (records.length === 0) return;
+    const block = namesBlock(
+      records.map(({ ip, names }) => ({ address: Uint8Array.from(ip.split(".").map(Number)), names })),
+    );
+    if (this.#room(block.length) === undefined) return;
+    for (const { ip, names } of records) this.#named.add(`${ip} ${names}`);
+    this.#add(block);
+  }
+
+  #add(block: Uint8Array): void {
+    const offset = this.#room(block.length)!;
+    this.#filling.set(block, offset);
+    this.#took(block.length);
+  }
+
+  #took(bytes: number): void {
+    const wasEmpty = this.#filled === 0;
+    this.#filled += bytes;
+    if (wasEmpty) this.options.onData();
+  }
+
+  /** Where so many bytes can be written; undefined: there is no room. */
+  #room(bytes: number): number | undefined {
+    const needed = this.#filled + bytes;
+    if (needed > QUEUE_BYTES) return undefined;
+    if (needed > this.#filling.length) {
+      let capacity = this.#filling.length;
+      while (capacity < needed) capacity *= 2;
+      const larger = new Uint8Array(capacity);
+      larger.set(this.#filling.subarray(0, this.#filled));
+      this.#filling = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    return this.#filled;
+  }
+}
