@@ -143,8 +143,8 @@ export function writePacket(
   view.setUint32(at + 24, length, true);
   into.set(frame.subarray(from, end), at + 28);
   const padding = at + 28 + length, after = at + 28 + padded(length);
-  into.fill(0, padding, after);
-  into.set(options, after);
+  for (let zero = padding; zero < after; zero++) into[zero] = 0;
+  for (let index = 0; index < options.length; index++) into[after + index] = options[index]; // few: faster than `set`
   view.setUint32(at + total - 4, total, true);
 }
 

@@ -61,6 +61,7 @@ const PLAIN = {
 export class Capture {
   /** By name; undefined: it is not wanted. */
   readonly #interfaces = new Map<string, Interface | undefined>();
+  readonly #byId: ({ name: string; its: Interface | undefined } | undefined)[] = [];
   readonly #named = new Set<string>();
   #notes: string[] = [];
   #filling = new Uint8Array(FIRST_BUFFER);
@@ -82,6 +83,15 @@ export class Capture {
   declare(names: readonly string[]): void {
     this.#name(names.map((name) => this.options.describe(name)));
     for (const name of names) this.interfaceOf(name);
+  }
+
+  /** The same by the id of its port, which may be another's later: for each frame. */
+  interfaceAt(id: number, name: string): Interface | undefined {
+    const known = this.#byId[id];
+    if (known?.name === name) return known.its;
+    const its = this.interfaceOf(name);
+    if (this.#interfaces.has(name)) this.#byId[id] = { name, its };
+    return its;
   }
 
   /** The interface of a member, declared if it is new; undefined: it is not captured. */

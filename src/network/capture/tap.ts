@@ -174,7 +174,14 @@ export class Tap {
   #tell(frame: Current): void {
     if (frame.isTold) return;
     frame.isTold = true;
-    const { fromId, bytes, at, end, timeUs, isLate, delivered, fates = [] } = frame;
+    const { fromId, bytes, at, end, timeUs, isLate, delivered, fates } = frame;
+    if (fates === undefined) { // most of them
+      if (isLate) return;
+      for (const capture of this.#captures) {
+        this.#record(capture, fromId, DIRECTION.outbound, timeUs, bytes, at, end);
+      }
+      return;
+    }
     const drops = fates.filter(({ isDrop }) => isDrop);
     if (isLate && drops.length === 0) return;
     const waits = fates.some(({ what }) => what === "delayed" || what === "held");
@@ -202,7 +209,7 @@ export class Tap {
 
   #interfaceOf(capture: Capture, id: number): ReturnType<Capture["interfaceOf"]> {
     const name = this.nameOf(id);
-    return name === undefined ? undefined : capture.interfaceOf(name);
+    return name === undefined ? undefined : capture.interfaceAt(id, name);
   }
 
   #record(
