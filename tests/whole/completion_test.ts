@@ -56,7 +56,7 @@ async function completes({ name, args, install }: Shell): Promise<void> {
     `${install}; echo ready-(1)`.replace("(1)", name === "fish" ? "(echo now)" : "$(echo now)"),
     /ready-now/,
   );
-  await typed("fleetbox stat\twe\t", /^state +running/m);
+  await typed("fleetbox statu\twe\t", /^state +running/m);
   await typed(
     "fleetbox stop web-server,d\t --gra\t5s",
     /web-server +.*stopped[^]*db-server +.*stopped|db-server +.*stopped[^]*web-server +.*stopped/,
