@@ -4,7 +4,7 @@ import * as assert from "#assert";
 import type { MemberStats } from "../../src/control/live/stats.ts";
 import { host } from "../../src/system/os.ts";
 import { FLEETBOX, type Running } from "../support/command.ts";
-import { kill, signal } from "../support/processes.ts";
+import { kill, signal, until } from "../support/processes.ts";
 import { Screen } from "../support/screen.ts";
 import { OnTerminal } from "../support/terminal.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
@@ -62,6 +62,21 @@ test("stats --json goes on: traffic is counted, members come and go, and a kille
   await next(stats, ({ a }) => a.in_frames !== undefined);
   stats.kill("SIGINT");
   assert.equal((await stats.done).code, 130);
+});
+
+test("status tells what a member has sent and received, as the member sees it", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  // Two looks between which nothing was counted.
+  const [{ network }, { stdout }] = await until("its counters rest", async () => {
+    const before = JSON.parse((await box.ok("status", "a", "--json")).stdout);
+    const text = await box.ok("status", "a");
+    const after = JSON.parse((await box.ok("status", "a", "--json")).stdout);
+    return JSON.stringify(before.network) === JSON.stringify(after.network) ? [after, text] as const : undefined;
+  });
+  assert.notEqual(network.rx_frames, network.tx_frames, "else this proves nothing");
+  assert.match(stdout, new RegExp(`^sent +${network.rx_frames} frames`, "m"));
+  assert.match(stdout, new RegExp(`^received +${network.tx_frames} frames`, "m"));
 });
 
 test("stats on a terminal of 80 columns is one table that is drawn again, and stays when it ends", async () => {

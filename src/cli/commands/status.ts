@@ -111,8 +111,9 @@ function statusLines(
     ["accelerator", group?.accelerator && `${group.accelerator.name} (${group.accelerator.reason})`],
     ["holder", report && `process ${report.pid}${group ? `, fleetbox ${group.version}` : ""}`],
     ["console", store.member(view.name).serialLog],
-    ["received", report?.network && traffic(report.network.rx_frames, report.network.rx_bytes)],
-    ["sent", report?.network && traffic(report.network.tx_frames, report.network.tx_bytes)],
+    // By the member: what its port of the switch has sent, it has received.
+    ["received", report?.network && traffic(report.network.tx_frames, report.network.tx_bytes)],
+    ["sent", report?.network && traffic(report.network.rx_frames, report.network.rx_bytes)],
     ["dropped", report?.network && droppedText(report.network)],
   ];
   const told = entries.filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== "");
