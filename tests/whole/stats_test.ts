@@ -109,8 +109,8 @@ test("stats in a pipe prints a table a second, and ends when its reader does", a
   await stats.printed(/^NAME .*\na +\d+% .*\n\nNAME .*\na +\d+% /);
   stats.kill("SIGTERM");
   assert.equal((await stats.done).code, 130);
-  const { code, stdout } = await new Deno.Command("sh", {
-    args: ["-c", `"$0" stats | head -1`, FLEETBOX],
+  const { code, stdout } = await new Deno.Command("/bin/sh", {
+    args: ["-c", `"$0" stats | { read -r line; echo "$line"; }`, FLEETBOX],
     env: box.env,
     clearEnv: true,
   }).output();

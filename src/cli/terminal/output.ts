@@ -5,7 +5,6 @@
  * error: later text is discarded, and a command that would write for ever checks {@link outputClosed}.
  */
 
-import { pause } from "../../core/deadline.ts";
 import { FleetboxError, isNoSpace, messageOf } from "../../core/errors.ts";
 
 let closed = false;
@@ -35,36 +34,14 @@ export function writeBytes(bytes: Uint8Array): void {
   try {
     closed = !writeAll(Deno.stdout, bytes);
   } catch (cause) {
-    fail(cause);
+    closed = true;
+    problem = new FleetboxError(isNoSpace(cause) ? "no-space" : "failed", "Cannot write to standard output", { cause });
   }
-}
-
-/** A reader that is gone is no error. */
-function fail(cause: unknown): void {
-  closed = true;
-  if (isReaderGone(cause)) return;
-  problem = new FleetboxError(isNoSpace(cause) ? "no-space" : "failed", "Cannot write to standard output", { cause });
 }
 
 /** One line of the command's result. */
 export function say(line: string): void {
   write(line + "\n");
-}
-
-/**
- * The same for a command that goes on for ever: its caller waits while the reader is slow, and signals are heard meanwhile.
- * One at a time.
- */
-export async function sayInTurn(line: string): Promise<void> {
-  const bytes = new TextEncoder().encode(line + "\n");
-  for (let at = 0; at < bytes.length && !closed;) {
-    try {
-      at += await Deno.stdout.write(bytes.subarray(at));
-    } catch (cause) {
-      if (cause instanceof Deno.errors.WouldBlock) await pause(5);
-      else fail(cause);
-    }
-  }
 }
 
 /** One line on standard error. */
@@ -113,7 +90,7 @@ function writeAll(stream: typeof Deno.stdout, bytes: Uint8Array): boolean {
     try {
       at += stream.writeSync(bytes.subarray(at));
     } catch (thrown) {
-      if (isReaderGone(thrown)) return false;
+      if (thrown instanceof Deno.errors.BrokenPipe || isTerminalGone(thrown)) return false;
       // A full non-blocking pipe: its reader is slow, not gone.
       if (!(thrown instanceof Deno.errors.WouldBlock)) throw thrown;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
@@ -122,7 +99,7 @@ function writeAll(stream: typeof Deno.stdout, bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Its pipe is closed, or (EIO) its terminal. */
-function isReaderGone(thrown: unknown): boolean {
-  return thrown instanceof Deno.errors.BrokenPipe || /\(os error 5\)/.test(messageOf(thrown));
+/** EIO: the terminal was closed under us. */
+function isTerminalGone(thrown: unknown): boolean {
+  return /\(os error 5\)/.test(messageOf(thrown));
 }
