@@ -16,13 +16,16 @@ interface Told {
 
 const linesOf = (text: string): Told[] => text.split("\n").slice(0, -1).map((line) => JSON.parse(line));
 
-/** The next line of `stats --json` that is as it should be. */
-async function next(stats: Running, wanted: (members: Record<string, MemberStats>) => unknown): Promise<void> {
-  for (let at = linesOf(stats.stdout).length;; at++) {
-    await stats.printed(new RegExp(`^(.*\n){${at + 1}}`));
-    const { members } = linesOf(stats.stdout)[at];
-    if (wanted(Object.fromEntries(members.map((one) => [one.name, one])))) return;
-  }
+/** Passes over the lines of `stats --json`, each once, until one is as it should be. */
+function reading(stats: Running): (wanted: (members: Record<string, MemberStats>) => unknown) => Promise<void> {
+  let at = 0;
+  return async (wanted) => {
+    for (let isFound = false; !isFound; at++) {
+      await stats.printed(new RegExp(`^(.*\n){${at + 1}}`));
+      const { members } = linesOf(stats.stdout)[at];
+      isFound = Boolean(wanted(Object.fromEntries(members.map((one) => [one.name, one]))));
+    }
+  };
 }
 
 test("stats --once --json tells the CPU of a busy guest and of an idle one, as their processes use it", async () => {
@@ -48,18 +51,19 @@ test("stats --json goes on: traffic is counted, members come and go, and a kille
   await using box = await sandbox({ fakeQemu: { a: { ping: ["10.88.0.12"], onSignal: "ping" } } });
   await box.up("a,b");
   const stats = box.start(["stats", "--json"]);
-  await next(stats, ({ a, b }) => a?.interval_ms && b?.interval_ms);
+  const next = reading(stats);
+  await next(({ a, b }) => a?.interval_ms && b?.interval_ms);
   box.accident("a");
-  await next(stats, ({ a, b }) => a.out_frames! > 0 && b.in_frames! > 0 && b.in_bytes! > 0);
+  await next(({ a, b }) => a.out_frames! > 0 && b.in_frames! > 0 && b.in_bytes! > 0);
   await box.up("c");
-  await next(stats, ({ c }) => c && c.cpu_percent === undefined);
-  await next(stats, ({ c }) => c?.cpu_percent !== undefined);
+  await next(({ c }) => c && c.cpu_percent === undefined);
+  await next(({ c }) => c?.cpu_percent !== undefined);
   await box.ok("stop", "b");
-  await next(stats, ({ b }) => b === undefined);
+  await next(({ b }) => b === undefined);
   await box.killHolder("a");
-  await next(stats, ({ a }) => a.cpu_percent !== undefined && a.in_frames === undefined);
+  await next(({ a }) => a.cpu_percent !== undefined && a.in_frames === undefined);
   await box.ok("ls", "--repair");
-  await next(stats, ({ a }) => a.in_frames !== undefined);
+  await next(({ a }) => a.in_frames !== undefined);
   stats.kill("SIGINT");
   assert.equal((await stats.done).code, 130);
 });
@@ -121,12 +125,13 @@ test("stats of a holder that does not answer: its machines are shown without the
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const stats = box.start(["stats", "--json"]);
-  await next(stats, ({ a }) => a?.in_frames !== undefined);
+  const next = reading(stats);
+  await next(({ a }) => a?.in_frames !== undefined);
   signal(box.process("holder"), "SIGSTOP");
-  await next(stats, ({ a }) => a.cpu_percent !== undefined && a.in_frames === undefined);
+  await next(({ a }) => a.cpu_percent !== undefined && a.in_frames === undefined);
   await box.fails(4, /holder of "a" did not answer/, "stats");
   signal(box.process("holder"), "SIGCONT");
-  await next(stats, ({ a }) => a.in_frames !== undefined);
+  await next(({ a }) => a.in_frames !== undefined);
   stats.kill("SIGINT");
   assert.equal((await stats.done).code, 130);
 });
