@@ -4,6 +4,7 @@ import { resolveHelper } from "../../helper/resolve.ts";
 import { adoptAndConnect, adoptedNote } from "../control/adopt.ts";
 import { observeGroups, orphansOf } from "../control/observe.ts";
 import type { Store } from "../store.ts";
+import { requireMember } from "./arguments/store_access.ts";
 import { warn } from "./terminal/output.ts";
 
 /** Adopts the groups in which one of these members is an orphan, and reports it. @returns the members that are served again */
@@ -11,6 +12,13 @@ export async function adoptAndTell(store: Store, names: readonly string[]): Prom
   const adopted = await adoptAndConnect(store, names, resolveHelper);
   if (adopted.length > 0) warn(adoptedNote(adopted));
   return adopted;
+}
+
+/** The same of members that must exist. @throws {FleetboxError} `not-found`: one does not; none is adopted then */
+export async function requireAndAdopt(store: Store, names: readonly string[]): Promise<void> {
+  const looks = await Promise.allSettled(names.map((name) => requireMember(store, name)));
+  for (const look of looks) if (look.status === "rejected") throw look.reason;
+  await adoptAndTell(store, names);
 }
 
 /**

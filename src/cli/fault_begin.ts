@@ -7,8 +7,8 @@ import { checkName } from "../core/names.ts";
 import { parseDurationMs } from "./arguments/duration.ts";
 import { parseSeed } from "./arguments/fault_arguments.ts";
 import type { Command } from "./arguments/parser.ts";
-import { openStore, requireMember } from "./arguments/store_access.ts";
-import { adoptAndTell } from "./adopt_and_tell.ts";
+import { openStore } from "./arguments/store_access.ts";
+import { requireAndAdopt } from "./adopt_and_tell.ts";
 import { throwAll } from "./error_text.ts";
 import { begunText } from "./fault_view.ts";
 import type { FaultReport } from "../wire.ts";
@@ -35,10 +35,7 @@ export function common(command: Command): Command {
 export async function begin(spec: FaultSpec, flags: Common): Promise<void> {
   const store = openStore();
   const { via, ...wish } = wishOf(flags);
-  if (via !== undefined) {
-    await requireMember(store, via);
-    await adoptAndTell(store, [via]);
-  }
+  if (via !== undefined) await requireAndAdopt(store, [via]);
   tell(await beginFault(store, { spec, ...wish }, via), flags);
 }
 
@@ -46,9 +43,7 @@ export async function begin(spec: FaultSpec, flags: Common): Promise<void> {
 export async function beginOfEach(names: readonly string[], fault: MachineFaultWish, flags: Common): Promise<void> {
   const store = openStore();
   const { via, ...wish } = wishOf(flags);
-  const all = via === undefined ? names : [via, ...names];
-  for (const name of all) await requireMember(store, name);
-  await adoptAndTell(store, all);
+  await requireAndAdopt(store, via === undefined ? names : [via, ...names]);
   const begin = (member: string) => beginFault(store, { spec: faultOf(member, fault), ...wish }, via);
   const results = await Promise.allSettled(names.map(begin));
   for (const result of results) if (result.status === "fulfilled") tell(result.value, flags);

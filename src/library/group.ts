@@ -22,7 +22,7 @@ import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
 import type { ForwardWish, Options, PortForward, SnapshotWish } from "../core/options.ts";
 import type { Loss } from "../core/power_cut.ts";
-import { identify, isAlive } from "../system/process.ts";
+import { identify, isAlive, isSameProcess } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import type { CheckpointManifest } from "../store/snapshots.ts";
@@ -359,7 +359,7 @@ export class MachineGroup {
     const stored = this.store.readMember(name);
     if (!stored) return true; // its boot failed before it had a config
     const found = stored && "config" in stored ? stored.config.owner : undefined;
-    return !owner || (found?.pid === owner.pid && found.startTime === owner.startTime);
+    return !owner || isSameProcess(found, owner);
   }
 
   #checkOpen(name: string): void {

@@ -5,14 +5,14 @@ import { startLimit } from "../../core/deadline.ts";
 import { FleetboxError, isNoSpace } from "../../core/errors.ts";
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { listed } from "../../core/names.ts";
-import { type CaptureStream, memberAmong, openCapture } from "../../control/bytes/capture.ts";
+import { type CaptureStream, openCapture } from "../../control/bytes/capture.ts";
 import { memberOfOnlyGroup } from "../../control/faults.ts";
 import { statIfThere } from "../../system/files.ts";
-import { adoptAndTell } from "../adopt_and_tell.ts";
+import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/store_access.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { warn } from "../terminal/output.ts";
 
@@ -49,9 +49,8 @@ Examples:
       const store = openStore();
       const names = words.length > 0 ? parseNames(words) : undefined;
       const members = names?.filter((name) => name !== GATEWAY) ?? [];
-      for (const name of members) await requireMember(store, name);
-      if (members.length > 0) await adoptAndTell(store, members);
-      const via = memberAmong(members) ?? await memberOfOnlyGroup(store, {
+      if (members.length > 0) await requireAndAdopt(store, members);
+      const via = members.at(0) ?? await memberOfOnlyGroup(store, {
         why: "no member is named",
         hint: (firsts) => `Name members of one: fleetbox capture ${firsts[0]}`,
       });

@@ -13,11 +13,11 @@ import {
   usersOfCheckpoint,
 } from "../../store/snapshots.ts";
 import type { Event } from "../../wire.ts";
-import { adoptAndTell } from "../adopt_and_tell.ts";
+import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { ageText, elapsedText } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/store_access.ts";
 import { throwAll } from "../error_text.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { ask, canAsk } from "../terminal/consent.ts";
@@ -81,8 +81,7 @@ function nameMissing(names: readonly string[]): FleetboxError {
 
 async function make(names: string[], as: string, flags: Flags): Promise<void> {
   const store = openStore();
-  await Promise.all(names.map((name) => requireMember(store, name)));
-  await adoptAndTell(store, names);
+  await requireAndAdopt(store, names);
   const progress = progressFor(names, flags);
   using interrupt = new Interrupt(() => {
     progress.end();

@@ -4,10 +4,10 @@ import { readClock } from "../../control/faults.ts";
 import { ANSWER_MS, observeAll } from "../../control/observe.ts";
 import { naturalOrder, type Store } from "../../store.ts";
 import type { ClockReport } from "../../wire.ts";
-import { adoptAndTell } from "../adopt_and_tell.ts";
+import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/store_access.ts";
 import { throwAll } from "../error_text.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
@@ -32,10 +32,7 @@ Example:
     .action(async (words: string[], flags: { json?: boolean }) => {
       const store = openStore();
       const names = words.length > 0 ? parseNames(words) : await runningMembers(store);
-      if (words.length > 0) {
-        for (const name of names) await requireMember(store, name);
-        await adoptAndTell(store, names);
-      }
+      if (words.length > 0) await requireAndAdopt(store, names);
       const results = await Promise.allSettled(names.map((name) => readClock(store, name)));
       const clocks = results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
       if (flags.json) sayJson(clocks);

@@ -8,7 +8,7 @@ import { forwardText, parseForward } from "../../store/forwards.ts";
 import { checkName } from "../../core/names.ts";
 import type { PortForward } from "../../core/options.ts";
 import type { ForwardReport } from "../../wire.ts";
-import { adoptAndTell } from "../adopt_and_tell.ts";
+import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { forwardLine } from "../member_view.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
@@ -49,8 +49,7 @@ Examples:
         });
       }
       const store = openStore();
-      await requireMember(store, name);
-      await adoptAndTell(store, [name]);
+      await requireAndAdopt(store, [name]);
       const done: PortForward[] = [];
       for (const wish of wishes) {
         if (flags.remove) done.push(...await removeForwards(store, name, wish));

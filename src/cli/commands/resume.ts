@@ -1,10 +1,10 @@
 /** `fleetbox resume`: members that `pause` has stopped go on. */
 
 import { resumeMembers } from "../../control/faults.ts";
-import { adoptAndTell } from "../adopt_and_tell.ts";
+import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/store_access.ts";
 import { countsText } from "../fault_view.ts";
 import { say, sayJson } from "../terminal/output.ts";
 
@@ -25,8 +25,7 @@ Example:
     .action(async (words: string[], flags: { json?: boolean }) => {
       const names = parseNames(words);
       const store = openStore();
-      for (const name of names) await requireMember(store, name);
-      await adoptAndTell(store, names);
+      await requireAndAdopt(store, names);
       const healed = await resumeMembers(store, names);
       if (flags.json) return sayJson({ event: "heal", healed });
       for (const fault of healed) say(`${fault.members[0]}: goes on (${countsText(fault)})`);

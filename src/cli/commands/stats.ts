@@ -5,10 +5,10 @@ import { ANSWER_MS, observeAll, orphansOf } from "../../control/observe.ts";
 import { pause } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
-import { adoptAndTell } from "../adopt_and_tell.ts";
+import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/store_access.ts";
 import { statsLines } from "../live/stats_table.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
@@ -47,10 +47,7 @@ Examples:
     .action(async (words: string[], flags: Flags) => {
       const store = openStore();
       const names = words.length > 0 ? parseNames(words) : undefined;
-      if (names) {
-        for (const name of names) await requireMember(store, name);
-        await adoptAndTell(store, names);
-      }
+      if (names) await requireAndAdopt(store, names);
       using interrupt = new Interrupt(() => undefined);
       const first = await lookAtMembers(store, names);
       if (first.length === 0) throw await nothingRuns(store, names);

@@ -1,7 +1,6 @@
 /** Frames of a group, through its holder: a pcapng stream in whole blocks. */
 
 import { FleetboxError } from "../../core/errors.ts";
-import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { BlockSplitter } from "../../core/pcapng/splitter.ts";
 import type { Store } from "../../store.ts";
 import { openBytes } from "./byte_stream.ts";
@@ -59,9 +58,4 @@ export async function openCapture(
     finish: () => stream.endWriting(),
     [Symbol.dispose]: () => stream[Symbol.dispose](),
   };
-}
-
-/** The member whose holder is asked for these; undefined: no member is among them. */
-export function memberAmong(names: readonly string[]): string | undefined {
-  return names.find((name) => name !== GATEWAY);
 }

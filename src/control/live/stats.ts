@@ -10,7 +10,7 @@
 
 import { observeAll } from "../observe.ts";
 import { host } from "../../system/os.ts";
-import { identify, isAlive, type ProcessIdentity } from "../../system/process.ts";
+import { identify, isAlive, isSameProcess, type ProcessIdentity } from "../../system/process.ts";
 import type { ProcessUsage } from "../../system/usage.ts";
 import { naturalOrder, type Store } from "../../store.ts";
 import type { PortReport } from "../../wire.ts";
@@ -30,7 +30,7 @@ export interface Look {
   atMs: number;
   usage: ProcessUsage;
   /** Absent: its holder does not tell now. */
-  network?: { holder: number; atMs: number; port: PortReport };
+  network?: { holder: number; port: PortReport };
 }
 
 /** The figures of one member. What is absent is not known, or not known yet. */
@@ -74,16 +74,15 @@ export async function lookAtMembers(
     const process = identify(report.hypervisor_pid);
     const usage = process && host().usageOf(process.pid);
     if (!usage) continue;
-    const atMs = performance.now();
     looks.set(name, {
       name,
       group: report.group,
       groupId: report.group_id,
       memoryMb: report.memory_mb,
       process,
-      atMs,
+      atMs: performance.now(),
       usage,
-      ...(report.network && { network: { holder: report.pid, atMs, port: report.network } }),
+      ...(report.network && { network: { holder: report.pid, port: report.network } }),
     });
   }
   for (const { network: _, ...last } of before) {
@@ -111,8 +110,7 @@ function memberStats(before: Look | undefined, now: Look): MemberStats {
     ...(usage.memoryBytes !== undefined && { memory_bytes: usage.memoryBytes }),
   };
   const intervalMs = before ? now.atMs - before.atMs : 0;
-  const isSame = before?.process.pid === process.pid && before.process.startTime === process.startTime;
-  if (!isSame || intervalMs <= 0) return base;
+  if (!before || !isSameProcess(before.process, process) || intervalMs <= 0) return base;
   const read = difference(before.usage.readBytes, usage.readBytes);
   const written = difference(before.usage.writtenBytes, usage.writtenBytes);
   return {

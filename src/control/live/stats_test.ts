@@ -9,7 +9,7 @@ const look = (change: Partial<Look> = {}): Look => ({
   process: { pid: 7, startTime: "1" },
   atMs: 1_000,
   usage: { cpuMs: 500, memoryBytes: 5_000, readBytes: 100, writtenBytes: 200 },
-  network: { holder: 3, atMs: 1_000, port: port(10, 20) },
+  network: { holder: 3, port: port(10, 20) },
   ...change,
 });
 
@@ -20,7 +20,7 @@ function port(out: number, into: number) {
 const later = look({
   atMs: 3_000,
   usage: { cpuMs: 3_501, memoryBytes: 6_000, readBytes: 150, writtenBytes: 1_200 },
-  network: { holder: 3, atMs: 3_000, port: port(11, 25) },
+  network: { holder: 3, port: port(11, 25) },
 });
 
 const base = { name: "a", group: "a", group_id: "0123456789ab", hypervisor_pid: 7, memory_mb: 256 };
@@ -55,9 +55,9 @@ Deno.test("what is not told is absent: the network of a silent holder, of anothe
   const disk = ["disk_read_bytes", "disk_written_bytes"];
   assert.deepEqual(keys(look(), { ...later, network: undefined }), [...without, ...disk]);
   assert.deepEqual(keys(look({ network: undefined }), later), [...without, ...disk]);
-  const another = { ...later, network: { holder: 4, atMs: 3_000, port: port(100, 100) } };
+  const another = { ...later, network: { holder: 4, port: port(100, 100) } };
   assert.deepEqual(keys(look(), another), [...without, ...disk]);
-  const anew = { ...later, network: { holder: 3, atMs: 3_000, port: port(1, 100) } };
+  const anew = { ...later, network: { holder: 3, port: port(1, 100) } };
   assert.deepEqual(keys(look(), anew), [...without, ...disk]);
   const [macos]: MemberStats[] = statsOf([look()], [{ ...later, usage: { cpuMs: 600, memoryBytes: 1 } }]);
   assert.deepEqual([macos.disk_read_bytes, macos.disk_written_bytes, macos.cpu_percent], [undefined, undefined, 5]);

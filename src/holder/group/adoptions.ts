@@ -4,7 +4,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import type { Options } from "../../core/options.ts";
 import { resolveImage } from "../../image/image.ts";
 import type { GroupRecord, Store } from "../../store.ts";
-import type { ProcessIdentity } from "../../system/process.ts";
+import { isSameProcess, type ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
 import { NeverRan } from "../member/left_behind.ts";
 import type { Member } from "../member/member.ts";
@@ -89,9 +89,7 @@ export class Adoptions {
 
   /** Since when a machine was running under the earlier holder, ISO 8601. */
   sinceBefore(name: string, process: ProcessIdentity | undefined): string | undefined {
-    const known = this.#before?.hypervisors[name];
-    const isSame = known !== undefined && known.pid === process?.pid && known.startTime === process.startTime;
-    return isSame ? this.#before?.since?.[name] : undefined;
+    return isSameProcess(this.#before?.hypervisors[name], process) ? this.#before?.since?.[name] : undefined;
   }
 
   /** The port of this host that led to its SSH server. */
@@ -105,8 +103,7 @@ export class Adoptions {
  * holder may have adopted it, and even have ended it.
  */
 export function isUnchanged(store: Store, { id, holder }: GroupRecord): boolean {
-  const now = store.groupRecords().find((record) => record.id === id)?.holder;
-  return now?.pid === holder.pid && now.startTime === holder.startTime;
+  return isSameProcess(store.groupRecords().find((record) => record.id === id)?.holder, holder);
 }
 
 export function adoptedByOthers(group: string): FleetboxError {

@@ -5,7 +5,7 @@ import { abandonedCheckpoints, removeAbandoned } from "../../store/snapshots.ts"
 import type { Store } from "../../store.ts";
 import { hasDisk } from "../../store/disk.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
-import { isAlive, type ProcessIdentity } from "../../system/process.ts";
+import { isAlive, isSameProcess, type ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
 import type { Member } from "../member/member.ts";
 import { giveBackReplaced } from "../snapshots/replaced.ts";
@@ -22,8 +22,7 @@ export async function removeOwned(
   const isOwned = (name: string) => {
     const stored = store.readMember(name);
     if (!stored) return exists(store.member(name).dir); // it has no config yet
-    const found = "config" in stored ? stored.config.owner : undefined;
-    return found?.pid === owner.pid && found.startTime === owner.startTime;
+    return isSameProcess("config" in stored ? stored.config.owner : undefined, owner);
   };
   await Promise.all(
     names.filter(isOwned).map(async (name) => {
