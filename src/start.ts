@@ -3,7 +3,7 @@
  * command line.
  *
  * Modules are loaded where they are needed ({@link lazyModule}), because loading takes most of a command's time. The
- * two commands that scripts run most, `version` and `ls`, do without the argument parser. This is the one place that
+ * three commands that scripts run most, `version`, `ls` and `exec`, do without the argument parser. This is the one place that
  * prints errors and chooses exit codes (0 done, 1 failed, 2 misused, 3 not found, 4 timed out, 130 interrupted).
  */
 
@@ -53,6 +53,10 @@ async function command(args: string[]): Promise<void> {
   if (LIST_WORDS.includes(first) && flags.every((flag) => LIST_FLAGS.includes(flag))) {
     const { list } = await lazyModule<typeof import("./cli/listing.ts")>("src/cli/listing.ts");
     return await list({ json: flags.includes("--json"), quiet: flags.some((flag) => /^(-q|--quiet)$/.test(flag)) });
+  }
+  if (first === "exec") {
+    const { exec, isPlain } = await lazyModule<typeof import("./cli/exec.ts")>("src/cli/exec.ts");
+    if (isPlain(flags)) return await exec(flags[0], flags.slice(1));
   }
   if (first === "__complete") {
     const { runComplete } = await lazyModule<typeof import("./cli/completion/complete.ts")>(

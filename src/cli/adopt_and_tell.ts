@@ -2,6 +2,7 @@
 
 import { resolveHelper } from "../../helper/resolve.ts";
 import { adoptAndConnect, adoptedNote } from "../control/adopt.ts";
+export { untilAdopted } from "../control/adopt.ts";
 import { observeGroups, orphansOf } from "../control/observe.ts";
 import type { Store } from "../store.ts";
 import { requireMember } from "./arguments/store_access.ts";

@@ -3,23 +3,27 @@
  * adopting it, this waits for it.
  */
 
-import { reachMember } from "../control.ts";
+import { reachMember } from "../control/members.ts";
 import { FleetboxError } from "../core/errors.ts";
+import { lazyModule } from "../core/lazy_modules.ts";
 import type { Store } from "../store.ts";
 import type { SshEndpoint } from "../wire.ts";
 import { type MemberFacts, observeGroups, orphanGroup } from "../control/observe.ts";
 import { requireMember } from "./arguments/store_access.ts";
-import { untilAdopted } from "../control/adopt.ts";
-import { adoptAndTell } from "./adopt_and_tell.ts";
+
+/** Seldom needed, and a third of what `exec` would load. */
+const adopting = () => lazyModule<typeof import("./adopt_and_tell.ts")>("src/cli/adopt_and_tell.ts");
 
 /** @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run. */
 export async function reach(store: Store, name: string): Promise<SshEndpoint> {
   const member = await requireMember(store, name);
   if (member.report?.stage === "adoption") {
+    const { untilAdopted } = await adopting();
     await untilAdopted(store, name);
     return endpointOf(await reachable(store, await requireMember(store, name)), () => false);
   }
   if (!isOrphan(store, member)) return endpointOf(await reachable(store, member), () => false);
+  const { adoptAndTell } = await adopting();
   const adopted = await adoptAndTell(store, [name]);
   return endpointOf(await reachable(store, await requireMember(store, name)), () => adopted.length === 0);
 }

@@ -27,23 +27,27 @@ Deno.test("what is loaded lazily is named in main.ts, by the path that its type 
   }
 });
 
-Deno.test("version reads next to nothing, and ls neither the argument parser nor a part of the holder", async () => {
+Deno.test("version reads next to nothing; ls and exec neither the argument parser nor a part of the holder", async () => {
   const home = Deno.makeTempDirSync({ prefix: "m" });
   try {
     const version = await loaded(home, "version");
     assert.deepEqual(version, ["source.ts", "src/core/lazy_modules.ts", "src/start.ts", "src/system/program_info.ts"]);
     const ls = await loaded(home, "ls");
     assert.ok(ls.includes("src/cli/listing.ts"));
+    const exec = await loaded(home, "exec", "a", "true");
+    assert.ok(exec.includes("src/cli/exec.ts"));
     const processes = /^src\/vmm\/(\w+\/)?processes\.ts$/; // how a hypervisor's process looks: nothing else of a driver
-    assert.deepEqual(
-      ls.filter((file) => /^src\/(holder|network|vmm|image|guest|library)|^helper|commander/.test(file))
-        .filter((file) => !processes.test(file)),
-      [],
-    );
-    // The first of Node's modules costs 6 ms.
-    const slow = ls.filter((file) => / from "node:/.test(Deno.readTextFileSync(`${ROOT}${file}`)));
-    assert.deepEqual(slow, []);
-    assert.ok(ls.length < 48, `${ls.length} modules: ${ls}`);
+    for (const command of [ls, exec]) {
+      assert.deepEqual(
+        command.filter((file) => /^src\/(holder|network|vmm|image|library)|^helper|commander/.test(file))
+          .filter((file) => !processes.test(file)),
+        [],
+      );
+      // The first of Node's modules costs 6 ms.
+      const slow = command.filter((file) => / from "node:/.test(Deno.readTextFileSync(`${ROOT}${file}`)));
+      assert.deepEqual(slow, []);
+      assert.ok(command.length < 48, `${command.length} modules: ${command}`);
+    }
   } finally {
     Deno.removeSync(home, { recursive: true });
   }

@@ -48,7 +48,7 @@ export async function answersSsh(
  * also safe from quantum computers, and takes such a guest 0.1 s longer; this connection does not leave the host. In full,
  * because OpenSSH before 8.1 knows no `^`.
  */
-const KEY_EXCHANGES = [
+const CHEAP_KEY_EXCHANGES = [
   "curve25519-sha256",
   "curve25519-sha256@libssh.org",
   "ecdh-sha2-nistp256",
@@ -57,6 +57,9 @@ const KEY_EXCHANGES = [
   "diffie-hellman-group14-sha256",
   "diffie-hellman-group16-sha512",
 ];
+
+/** The value of `KexAlgorithms`, for ssh_config(5). */
+export const KEY_EXCHANGES = CHEAP_KEY_EXCHANGES.join(",");
 
 /**
  * Arguments for OpenSSH's `ssh` that reach a guest: our key and nothing of the user's configuration, no host-key
@@ -72,7 +75,7 @@ export function sshArguments(endpoint: SshEndpoint, key: string): string[] {
     "StrictHostKeyChecking=no",
     "LogLevel=ERROR",
     "PasswordAuthentication=no",
-    `KexAlgorithms=${KEY_EXCHANGES.join(",")}`,
+    `KexAlgorithms=${KEY_EXCHANGES}`,
   ];
   return [
     "-F",

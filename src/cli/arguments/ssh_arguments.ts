@@ -1,6 +1,6 @@
 /** The OpenSSH client's options for a member: our key, no configuration files, no questions about host keys. */
 
-import { sshConfigValue } from "../../guest/ssh_probe.ts";
+import { KEY_EXCHANGES, sshConfigValue } from "../../guest/ssh_probe.ts";
 import type { Store } from "../../store.ts";
 import type { SshEndpoint } from "../../wire.ts";
 
@@ -14,6 +14,7 @@ function sshOptions(store: Store): [string, string][] {
     ["UserKnownHostsFile", "/dev/null"],
     ["StrictHostKeyChecking", "no"],
     ["LogLevel", "ERROR"],
+    ["KexAlgorithms", KEY_EXCHANGES],
     // Until the shell has started: a guest that hangs must not hang its user.
     ["ConnectTimeout", "20"],
     // Afterwards: a guest that hangs sends nothing. A minute, because a machine that is paused by a full disk, or on a

@@ -1,13 +1,7 @@
 /** `fleetbox exec`: one program on a member, for scripts: no terminal, no shell between the words and the program. */
 
 import { Command } from "../arguments/parser.ts";
-import { FleetboxError } from "../../core/errors.ts";
-import { checkName } from "../../core/names.ts";
-import { shellCommand } from "../../core/quoting.ts";
-import { reach } from "../ssh_endpoint.ts";
-import { sshArguments } from "../arguments/ssh_arguments.ts";
-import { runClient } from "../ssh_client.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { exec } from "../exec.ts";
 
 export function execCommand(): Command {
   return new Command("exec")
@@ -26,15 +20,5 @@ Examples:
   fleetbox exec a -- sh -c 'echo $HOME | wc -c'
   fleetbox exec a -- tar -xz -C /srv < site.tar.gz`,
     )
-    .action(async (word: string, words: string[]) => {
-      const name = checkName(word);
-      const command = words[0] === "--" ? words.slice(1) : words;
-      if (command.length === 0) {
-        throw new FleetboxError("misuse", "No program given", { hint: `fleetbox exec ${name} -- uname -r` });
-      }
-      const store = openStore();
-      const endpoint = await reach(store, name);
-      const args = sshArguments(store, endpoint, { tty: false, command: shellCommand(command) });
-      Deno.exitCode = await runClient("ssh", args, store, [name]);
-    });
+    .action(exec);
 }
