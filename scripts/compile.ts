@@ -5,7 +5,7 @@
  *     scripts/compile.ts --empty --output PATH     a program that does nothing (or waits: `PATH wait`), to compare with
  *
  * What goes in: `main.ts` and what it imports, bundled by esbuild (so that no package's other files, and no package that
- * only builds or tests, is carried or read at the start), the micro image, compressed, the version and the commit. `deno compile` appends that to its runtime;
+ * only builds or tests, is carried or read at the start), the micro image and the viewer's page, compressed, the version and the commit. `deno compile` appends that to its runtime;
  * `toolchain.ts` says where the runtime comes from. Without a code cache: it would be a file in each user's TMPDIR. Exit
  * code 3: nothing here can compile.
  */
@@ -16,6 +16,7 @@ import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import type { Inside } from "../src/image/embedded.ts";
 import { findToolchain, isThere, output, ROOT, type Toolchain } from "./toolchain.ts";
+import { buildViewer, esbuildPath, PAGE } from "./viewer.ts";
 
 interface Flags {
   target: string;
@@ -77,8 +78,7 @@ async function compile(
 
 /** `main.ts` as JavaScript: what every command needs in `main.js`, what some commands need in files of their own. */
 async function bundle(app: string, stamp: string | undefined): Promise<string[]> {
-  const { os, arch } = Deno.build;
-  const binary = join(ROOT, "node_modules/@esbuild", `${os}-${arch === "aarch64" ? "arm64" : "x64"}`, "bin/esbuild");
+  const binary = esbuildPath();
   if (!isThere(binary)) throw new Error(`${binary} is missing: run make setup first`);
   const commit = await commitOf();
   const meta = join(app, "meta.json");
@@ -127,6 +127,15 @@ async function packMicro(from: string): Promise<Part[]> {
   }));
 }
 
+/** The page of `trace show`. @returns the packages in it */
+async function packViewer(app: string): Promise<string[]> {
+  const packages = await buildViewer();
+  const to = join(app, "build/viewer");
+  await Deno.mkdir(to, { recursive: true });
+  await Deno.writeFile(join(to, `${basename(PAGE)}.br`), await pack(await Deno.readFile(PAGE)));
+  return packages;
+}
+
 /** Quality 5 of 11: the better ones take ten times as long for a tenth less. */
 async function pack(bytes: Uint8Array): Promise<Uint8Array> {
   const params = {
@@ -154,7 +163,7 @@ async function licences(packages: string[]): Promise<string> {
  * offset is found in a compiled program that does nothing.
  */
 async function compileAll(flags: Flags, toolchain: Toolchain, app: string): Promise<void> {
-  const packages = await bundle(app, flags.stamp);
+  const packages = [...new Set([...await bundle(app, flags.stamp), ...await packViewer(app)])].sort();
   const parts = await packMicro(flags.micro);
   const micro = join(app, "build/micro");
   await Deno.mkdir(micro, { recursive: true });

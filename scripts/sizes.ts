@@ -11,7 +11,8 @@ const ONE_FILE_EACH = "src/cli/commands";
 
 const shipped = new TextDecoder()
   .decode(
-    new Deno.Command("git", { args: ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"] }).outputSync()
+    new Deno.Command("git", { args: ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.tsx"] })
+      .outputSync()
       .stdout,
   )
   .split("\n")

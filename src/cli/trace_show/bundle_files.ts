@@ -1,0 +1,128 @@
+/**
+ * The files of a bundle, as they go into the page: a zip as it is, a directory's files deflated. What no browser could show
+ * quickly is left out, and what that was is said.
+ */
+
+import { promisify } from "node:util";
+import { deflateRaw } from "node:zlib";
+import { FleetboxError, isNotFound } from "../../core/errors.ts";
+import { entriesOf as filesIn, statIfThere } from "../../system/files.ts";
+import type { Contents, Part } from "../../viewer/data/embedded.ts";
+import { entriesOf, isZip, unpack } from "../../viewer/data/unzip.ts";
+import { thinEvents } from "./thin.ts";
+
+/** What goes into the page: the list, and the bytes of each part. */
+export interface Bundle {
+  contents: Contents;
+  parts: Uint8Array[];
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const VERSION = 1;
+/** A bundle has 64 MiB at most, unless more was asked for. */
+const MOST_BYTES = 512 * 1024 * 1024;
+/** Files of events that are longer are looked at here. */
+const MANY_EVENTS_BYTES = 32 * 1024 * 1024;
+
+const isOurs = (name: string) => /^[^/]+\.(json|ndjson|cast|pcapng|txt|journal)$/.test(name);
+const isEvents = (name: string) => /^events(-\d+)?\.ndjson$/.test(name);
+
+/** Reads a bundle. @throws {FleetboxError} `not-found`, `damaged`, `conflict`: it is none, or one that cannot be shown */
+export async function readBundleFiles(path: string): Promise<Bundle> {
+  const there = statIfThere(path);
+  if (!there) {
+    throw new FleetboxError("not-found", `There is no ${path}`, {
+      hint: "Name a trace.zip, or the directory of a trace.",
+    });
+  }
+  return there.isDirectory ? await readDirectory(path) : await readZip(path, there.size);
+}
+
+async function readZip(path: string, size: number): Promise<Bundle> {
+  checkSize(path, size);
+  const bytes = await read(path);
+  if (!isZip(bytes)) throw noBundle(path, "it is no zip");
+  const { entries, isWhole } = entriesOf(bytes);
+  const ours = entries.filter(({ name }) => isOurs(name));
+  const meta = ours.find(({ name }) => name === "meta.json");
+  if (!ours.some(({ name }) => isEvents(name)) && !meta) throw noBundle(path, "it has neither meta.json nor events");
+  if (meta) checkVersion(path, await unpack(meta));
+  checkSize(path, ours.reduce((sum, entry) => sum + (isEvents(entry.name) ? 0 : entry.size), 0));
+  if (
+    !ours.some((entry) => isEvents(entry.name) && (entry.size > MANY_EVENTS_BYTES || (!isWhole && entry.size === 0)))
+  ) {
+    return { contents: { parts: [{ name: "trace.zip", how: "zip" }], notices: [] }, parts: [bytes] };
+  }
+  const files = await Promise.all(
+    ours.map(async (entry): Promise<[string, Bytes]> => [entry.name, await unpack(entry)]),
+  );
+  return await packed(files, isWhole ? [] : ["The zip was cut off: what is in it is shown"]);
+}
+
+async function readDirectory(path: string): Promise<Bundle> {
+  const names = filesIn(path).filter(({ isFile, name }) => isFile && isOurs(name)).map(({ name }) => name).sort();
+  if (!names.some((name) => name === "meta.json" || isEvents(name))) {
+    throw noBundle(path, "it has neither meta.json nor events");
+  }
+  const sizes = names.filter((name) => !isEvents(name)).map((name) => statIfThere(`${path}/${name}`)?.size ?? 0);
+  checkSize(path, sizes.reduce((sum, size) => sum + size, 0));
+  const files: [string, Bytes][] = [];
+  for (const name of names) files.push([name, await read(`${path}/${name}`)]);
+  const meta = files.find(([name]) => name === "meta.json");
+  if (meta) checkVersion(path, meta[1]);
+  return await packed(files, []);
+}
+
+async function packed(files: readonly [string, Bytes][], notices: string[]): Promise<Bundle> {
+  const parts: Part[] = files.map(([name]) => ({ name, how: "deflate" }));
+  const bytes = await Promise.all(files.map(([name, content]) => {
+    const { kept, notice } = isEvents(name) ? thinEvents(name, content) : { kept: content, notice: undefined };
+    if (notice) notices.push(notice);
+    return promisify(deflateRaw)(kept, { level: 4 });
+  }));
+  return { contents: { parts, notices }, parts: bytes };
+}
+
+async function read(path: string): Promise<Bytes> {
+  try {
+    return await Deno.readFile(path);
+  } catch (cause) {
+    throw new FleetboxError(isNotFound(cause) ? "not-found" : "failed", `Cannot read ${path}`, { cause });
+  }
+}
+
+function checkVersion(path: string, meta: Bytes): void {
+  let format: unknown, version: unknown;
+  try {
+    ({ format, version } = JSON.parse(new TextDecoder().decode(meta)));
+  } catch {
+    return; // damaged: the page shows what else there is, and says so
+  }
+  if (format !== "fleetbox-trace") throw noBundle(path, `its meta.json is of the format ${JSON.stringify(format)}`);
+  if (version === VERSION) return;
+  throw new FleetboxError(
+    "conflict",
+    `Cannot show ${path}: its version is ${JSON.stringify(version)}, expected ${VERSION}`,
+    {
+      hint: "Show it with the fleetbox that has recorded it; meta.json has its version.",
+    },
+  );
+}
+
+function checkSize(path: string, size: number): void {
+  if (size <= MOST_BYTES) return;
+  throw new FleetboxError(
+    "misuse",
+    `Cannot show ${path}: it has ${Math.round(size / 2 ** 20)} MiB, expected at most 512`,
+    {
+      hint: "Look at its parts: net.pcapng in Wireshark, events.ndjson with jq.",
+    },
+  );
+}
+
+function noBundle(path: string, why: string): FleetboxError {
+  return new FleetboxError("damaged", `Cannot show ${path}: ${why}, expected a trace`, {
+    hint: "Name a trace.zip, or the directory of a trace.",
+  });
+}

@@ -1,0 +1,131 @@
+/**
+ * The files of a zip, as far as they are there. Runs in the page and in `fleetbox trace show`; inflates with what browsers and
+ * Deno have themselves.
+ *
+ * A whole zip is read by its directory. One that was cut off has none: then by the headers before each file, and the last file as
+ * far as it goes. Format: PKWARE's APPNOTE, without encryption and ZIP64, which a bundle of 64 MiB does not need.
+ */
+
+/** A file of a zip, packed. */
+export interface Entry {
+  name: string;
+  /** 0: stored; 8: deflated. */
+  method: number;
+  packed: Uint8Array<ArrayBuffer>;
+  /** Its length when unpacked, as the zip says. */
+  size: number;
+  /** Whether its end is missing. */
+  isCut: boolean;
+}
+
+const LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50;
+const [STORED, DEFLATED] = [0, 8];
+
+/** Whether bytes begin as a zip does. */
+export function isZip(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 && bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
+}
+
+/** The files of a zip. `isWhole`: it has its directory. */
+export function entriesOf(bytes: Uint8Array<ArrayBuffer>): { entries: Entry[]; isWhole: boolean } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const entries = byDirectory(bytes, view);
+  return entries ? { entries, isWhole: true } : { entries: byHeaders(bytes, view), isWhole: false };
+}
+
+function byDirectory(bytes: Uint8Array<ArrayBuffer>, view: DataView): Entry[] | undefined {
+  let end = bytes.length - 22;
+  for (const lowest = Math.max(0, end - 65_535); end >= lowest; end--) if (view.getUint32(end, true) === END) break;
+  if (end < 0 || view.getUint32(end, true) !== END) return undefined;
+  const entries: Entry[] = [];
+  let at = view.getUint32(end + 16, true);
+  for (let count = view.getUint16(end + 10, true); count > 0; count--) {
+    if (at + 46 > bytes.length || view.getUint32(at, true) !== CENTRAL) return undefined;
+    const length = view.getUint16(at + 28, true), local = view.getUint32(at + 42, true);
+    if (local + 30 > bytes.length) return undefined;
+    const from = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
+    const packed = bytes.subarray(from, from + view.getUint32(at + 20, true));
+    entries.push({
+      name: nameAt(bytes, at + 46, length),
+      method: view.getUint16(at + 10, true),
+      packed,
+      size: view.getUint32(at + 24, true),
+      isCut: packed.length < view.getUint32(at + 20, true),
+    });
+    at += 46 + length + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+  }
+  return entries;
+}
+
+function byHeaders(bytes: Uint8Array<ArrayBuffer>, view: DataView): Entry[] {
+  const entries: Entry[] = [];
+  for (let at = 0; at + 30 <= bytes.length && view.getUint32(at, true) === LOCAL;) {
+    const length = view.getUint16(at + 26, true);
+    const from = at + 30 + length + view.getUint16(at + 28, true);
+    if (from > bytes.length) break;
+    // Where sizes come after the data, as in a zip that is written as a stream, the next header tells where that ends.
+    const isAfter = (view.getUint16(at + 6, true) & 8) !== 0;
+    const next = isAfter ? nextHeader(view, from) : from + view.getUint32(at + 18, true);
+    const packed = bytes.subarray(from, Math.min(next, bytes.length));
+    const name = nameAt(bytes, at + 30, length);
+    entries.push({
+      name,
+      method: view.getUint16(at + 8, true),
+      packed,
+      size: view.getUint32(at + 22, true),
+      isCut: next > bytes.length || (isAfter && next === bytes.length),
+    });
+    at = next;
+  }
+  return entries;
+}
+
+function nextHeader(view: DataView, from: number): number {
+  for (let at = from; at + 4 <= view.byteLength; at++) {
+    const word = view.getUint32(at, true);
+    if (word === LOCAL || word === CENTRAL) return at;
+  }
+  return view.byteLength;
+}
+
+function nameAt(bytes: Uint8Array, at: number, length: number): string {
+  return new TextDecoder().decode(bytes.subarray(at, at + length));
+}
+
+/** The content of a file; what is damaged is left out from there on. */
+export async function unpack({ method, packed }: Entry): Promise<Uint8Array<ArrayBuffer>> {
+  if (method === STORED) return packed;
+  return method === DEFLATED ? await inflate(packed) : new Uint8Array();
+}
+
+/** Inflates (RFC 1951), as far as it goes. */
+export async function inflate(packed: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const inflated = () => new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  try {
+    return new Uint8Array(await new Response(inflated()).arrayBuffer());
+  } catch { /* it is damaged: once more, in pieces */ }
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  const reader = inflated().getReader();
+  try {
+    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+      pieces.push(value!);
+      length += value!.length;
+    }
+  } catch { /* it ends early, or is followed by something else: what came until then is kept */ }
+  return joined(pieces, length);
+}
+
+/** Pieces as one. */
+export function joined(
+  pieces: readonly Uint8Array[],
+  length: number = pieces.reduce((sum, piece) => sum + piece.length, 0),
+): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}

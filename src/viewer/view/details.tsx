@@ -1,0 +1,205 @@
+/** What is selected, in full, and how to do it again. */
+
+import { useState } from "preact/hooks";
+import { againOf, captureAgain } from "../data/again.ts";
+import { layersOf } from "../data/frame.ts";
+import { type ConsoleLine, record, text, texts, type Trace, type TraceEvent } from "../data/model.ts";
+import { clockText, spanText } from "./words.ts";
+
+export type Selection =
+  | { what: "event"; event: TraceEvent }
+  | { what: "packet"; packet: number }
+  | { what: "line"; line: ConsoleLine };
+
+interface Props {
+  trace: Trace;
+  selection: Selection | undefined;
+  onRange(range: readonly [number, number]): void;
+}
+
+export function Details({ trace, selection, onRange }: Props) {
+  return (
+    <aside class="details" aria-label="Details" aria-live="polite">
+      {selection === undefined
+        ? <Overview trace={trace} />
+        : selection.what === "event"
+        ? <EventDetails trace={trace} event={selection.event} onRange={onRange} />
+        : selection.what === "packet"
+        ? <PacketDetails trace={trace} packet={selection.packet} />
+        : <LineDetails trace={trace} line={selection.line} />}
+    </aside>
+  );
+}
+
+/** The trace itself: shown while nothing is selected. */
+function Overview({ trace }: { trace: Trace }) {
+  const { meta } = trace;
+  return (
+    <>
+      <h2>{meta.test ? meta.test.name : meta.group || "Trace"}</h2>
+      {meta.test && <p class="dim">{`${meta.test.file}${meta.test.line ? `:${meta.test.line}` : ""}`}</p>}
+      {trace.error && <pre class="bad">{trace.error.slice(0, 20_000)}</pre>}
+      <Fields
+        fields={[
+          ["started", new Date(meta.started).toISOString()],
+          ["lasted", spanText(trace.end - trace.start)],
+          ["command", meta.command.join(" ")],
+          ["seed", meta.seed],
+          ["fleetbox", meta.fleetbox],
+          ["QEMU", [meta.qemu, meta.accelerator].filter(Boolean).join(", ")],
+          ["host", meta.host],
+        ]}
+      />
+      <h3>Members</h3>
+      {trace.members.map(({ name, ip, image, cpus, memoryMb }) => (
+        <p key={name} class="member-line">
+          <b>{name}</b> {[ip, image, cpus && `${cpus} CPU`, memoryMb && `${memoryMb} MiB`].filter(Boolean).join(" · ")}
+        </p>
+      ))}
+      {trace.notices.length > 0 && <h3>Not in this bundle</h3>}
+      {trace.notices.map((notice) => <p key={notice} class="notice">{notice}</p>)}
+    </>
+  );
+}
+
+/** What has a place of its own in {@link EventDetails}. */
+const SHOWN_APART = new Set(["at", "event", "name", "members", "stdout", "stderr", "argv", "spec", "command", "error"]);
+
+function EventDetails({ trace, event, onRange }: { trace: Trace; event: TraceEvent; onRange: Props["onRange"] }) {
+  const { raw } = event;
+  const rest = Object.entries(raw).filter(([key]) => !SHOWN_APART.has(key));
+  const until = event.until ?? event.at;
+  return (
+    <>
+      <h2>
+        <span class={`kind ${event.kind}`}>{event.kind}</span> {event.members.join(", ")}
+      </h2>
+      <p class={event.isBad ? "what bad" : "what"}>{event.text}</p>
+      <Fields
+        fields={[
+          ["at", `${clockText(event.at - trace.start)}  (${new Date(event.at).toISOString()})`],
+          ["lasts", event.until === undefined ? "" : spanText(event.until - event.at)],
+          ...rest.map(([key, value]): [string, string] => [key.replaceAll("_", " "), asText(value)]),
+        ]}
+      />
+      <Again line={againOf(event)} />
+      <button type="button" onClick={() => onRange([event.at - 500, until + 500])}>Show its time only</button>
+      {texts(raw.argv).length > 0 && (
+        <Block
+          title="Arguments"
+          content={texts(raw.argv).map((word) => JSON.stringify(word)).join("\n")}
+        />
+      )}
+      <Block title="Standard output" content={text(raw.stdout)} />
+      <Block title="Standard error" content={text(raw.stderr)} />
+      <Block title="Error" content={text(raw.error)} />
+      {raw.spec !== undefined && <Block title="As a plan has it" content={JSON.stringify(record(raw.spec), null, 2)} />}
+    </>
+  );
+}
+
+function PacketDetails({ trace, packet }: { trace: Trace; packet: number }) {
+  const { packets } = trace;
+  const frame = packets.frame(packet);
+  const from = packets.sender(packet), to = packets.receiver(packet);
+  return (
+    <>
+      <h2>
+        <span class={`protocol ${packets.protocol(packet)}`}>{packets.protocol(packet)}</span> {from} →{" "}
+        {to === "*" ? "all" : to}
+      </h2>
+      <p class={packets.dropped[packet] ? "what bad" : "what"}>{packets.info(packet)}</p>
+      {packets.comments(packet).map((comment, index) => <p key={index} class="notice">{comment}</p>)}
+      <Fields
+        fields={[
+          [
+            "at",
+            `${clockText(packets.times[packet] - trace.start)}  (${new Date(packets.times[packet]).toISOString()})`,
+          ],
+          [
+            "length",
+            `${packets.lengths[packet]} bytes${frame.length < packets.lengths[packet] ? `, ${frame.length} kept` : ""}`,
+          ],
+        ]}
+      />
+      {layersOf(frame).map(({ name, fields }) => (
+        <section key={name}>
+          <h3>{name}</h3>
+          <Fields fields={fields} />
+        </section>
+      ))}
+      <Again line={captureAgain(from, to)} />
+      <Block title="Bytes" content={hexOf(frame)} />
+    </>
+  );
+}
+
+function LineDetails({ trace, line }: { trace: Trace; line: ConsoleLine }) {
+  return (
+    <>
+      <h2>console of {line.member}</h2>
+      <Fields fields={[["at", `${clockText(line.at - trace.start)}  (${new Date(line.at).toISOString()})`]]} />
+      <Block title="Line" content={line.text} />
+      <Again line={/^[a-z0-9-]+$/.test(line.member) ? `fleetbox logs ${line.member}` : undefined} />
+    </>
+  );
+}
+
+function Fields({ fields }: { fields: readonly (readonly [string, string])[] }) {
+  const shown = fields.filter(([, value]) => value !== "");
+  if (shown.length === 0) return null;
+  return (
+    <dl>
+      {shown.map(([name, value]) => [<dt key={`${name}:`}>{name}</dt>, <dd key={name}>{value}</dd>])}
+    </dl>
+  );
+}
+
+function Block({ title, content }: { title: string; content: string }) {
+  if (content === "") return null;
+  return (
+    <section>
+      <h3>{title}</h3>
+      <pre tabIndex={0}>{content}</pre>
+    </section>
+  );
+}
+
+/** The command line, with a button that copies it. */
+function Again({ line }: { line: string | undefined }) {
+  const [copied, setCopied] = useState<string>();
+  if (line === undefined) return null;
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(line);
+      setCopied(line);
+    } catch {
+      getSelection()?.selectAllChildren(document.getElementById("again")!); // the user's own copy key does the rest
+    }
+  };
+  return (
+    <section class="again">
+      <h3>Do this again</h3>
+      <div>
+        <code id="again">{line}</code>
+        <button type="button" onClick={copy} aria-label="Copy the command line">
+          {copied === line ? "Copied" : "Copy"}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+const asText = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
+
+/** Eight bytes a line. */
+function hexOf(bytes: Uint8Array): string {
+  const lines = [];
+  for (let at = 0; at < bytes.length; at += 8) {
+    const part = [...bytes.subarray(at, at + 8)];
+    const hex = part.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const plain = part.map((byte) => byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".").join("");
+    lines.push(`${at.toString(16).padStart(4, "0")}  ${hex.padEnd(23)}  ${plain}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,71 @@
+/** The line at the top: what this is, the range, the search, the theme. */
+
+import type { RefObject } from "preact";
+import type { Trace } from "../data/model.ts";
+import type { Theme } from "./app.tsx";
+import { Chip } from "./chip.tsx";
+import type { Range } from "./filter.ts";
+import { clockText, spanText } from "./words.ts";
+
+interface Props {
+  trace: Trace;
+  range: Range | undefined;
+  typed: string;
+  theme: Theme;
+  search: RefObject<HTMLInputElement | null>;
+  onType(typed: string): void;
+  onTheme(theme: Theme): void;
+  onClear(): void;
+  onHelp(): void;
+  hidden: ReadonlySet<string>;
+  onMember(name: string): void;
+}
+
+export function Header(props: Props) {
+  const { trace, range, typed, theme, search, hidden, onType, onTheme, onClear, onHelp, onMember } = props;
+  const { meta } = trace;
+  const other: Theme = theme === "dark" ? "light" : "dark";
+  return (
+    <header>
+      <h1 title={meta.id}>{meta.group || "trace"}</h1>
+      <span class="dim">
+        {[
+          ...(Number.isNaN(meta.started) ? [] : [new Date(meta.started).toISOString().slice(0, 19).replace("T", " ")]),
+          spanText(trace.end - trace.start),
+        ].join(" · ")}
+      </span>
+      {meta.test && <span class="badge bad" title={meta.test.name}>{meta.test.name}</span>}
+      {trace.notices.length > 0 && <span class="badge" title={trace.notices.join("\n")}>incomplete</span>}
+      <span class="space" />
+      <div class="chips" role="group" aria-label="Members that are shown">
+        {[...trace.members.map(({ name }) => name), "gateway"].map((name) => (
+          <Chip
+            key={name}
+            name={name}
+            isOn={!hidden.has(name)}
+            onToggle={() => onMember(name)}
+          />
+        ))}
+      </div>
+      {range && (
+        <button type="button" class="range" onClick={onClear} aria-label="Clear the range">
+          {clockText(range[0] - trace.start)} – {clockText(range[1] - trace.start)}{" "}
+          <small>{spanText(range[1] - range[0])}</small> ✕
+        </button>
+      )}
+      <input
+        ref={search}
+        type="search"
+        placeholder="Search   /"
+        aria-label="Search in everything"
+        value={typed}
+        spellcheck={false}
+        onInput={(event) => onType(event.currentTarget.value)}
+      />
+      <button type="button" onClick={() => onTheme(other)} aria-label={`Use the ${other} theme`}>
+        {theme === "dark" ? "Light" : "Dark"}
+      </button>
+      <button type="button" onClick={onHelp} aria-label="Keys">?</button>
+    </header>
+  );
+}

@@ -1,0 +1,84 @@
+/** The viewer in Debian's Chromium, driven from here. */
+
+import { type Browser, chromium, type Page } from "playwright-core";
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
+import type { Sandbox } from "../support/sandbox.ts";
+import { bundleFiles, type BundleOptions, zipOf } from "./bundle.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+
+export async function launch(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: CHROMIUM,
+    args: Deno.uid() === 0 ? ["--no-sandbox"] : [],
+  });
+}
+
+/** A page that shows a bundle, and what went wrong in it. */
+export class Viewer implements AsyncDisposable {
+  /** What it asked for besides itself, and what its console says of errors. */
+  readonly requests: string[] = [];
+  readonly errors: string[] = [];
+
+  private constructor(readonly page: Page) {
+    page.on("request", (request) => void this.requests.push(request.url()));
+    page.on("pageerror", (error) => void this.errors.push(String(error.stack)));
+    page.on("console", (message) => void (message.type() === "error" && this.errors.push(message.text())));
+  }
+
+  static async open(
+    browser: Browser,
+    path: string,
+    look: { width?: number; height?: number; theme?: "light" | "dark" } = {},
+  ): Promise<Viewer> {
+    const { width = 1280, height = 800, theme = "light" } = look;
+    const page = await browser.newPage({ viewport: { width, height }, colorScheme: theme });
+    const viewer = new Viewer(page);
+    await page.goto(`file://${path}`);
+    await page.waitForFunction('performance.getEntriesByName("shown").length > 0', null, { timeout: 60_000 });
+    return viewer;
+  }
+
+  /** What a list shows, row by row, of those in sight. */
+  async rows(): Promise<string[]> {
+    return await this.page.locator(".rows .row").allInnerTexts();
+  }
+
+  /** The numbers at the tabs. */
+  async counts(): Promise<Record<string, number>> {
+    const texts = await this.page.getByRole("tab").allInnerTexts();
+    return Object.fromEntries(texts.map((text) => {
+      const [, name, count] = /^(\S+)\s+([\d,]+)$/.exec(text)!;
+      return [name, Number(count.replaceAll(",", ""))];
+    }));
+  }
+
+  /** Waits until a number at a tab is another one, and gives all. */
+  async countsOtherThan(before: Record<string, number>): Promise<Record<string, number>> {
+    for (const limit = Date.now() + 10_000; Date.now() < limit;) {
+      const now = await this.counts();
+      if (Object.entries(now).some(([name, count]) => before[name] !== count)) return now;
+      await this.page.evaluate("new Promise(requestAnimationFrame)");
+    }
+    return assert.fail(`the lists stay as they are: ${JSON.stringify(before)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.page.close();
+  }
+}
+
+/** Makes a bundle and its page. @returns the page's path */
+export async function show(
+  box: Sandbox,
+  options: BundleOptions,
+  change?: (files: Map<string, Uint8Array>) => void,
+): Promise<string> {
+  const files = bundleFiles(options);
+  change?.(files);
+  const zip = join(box.root, "trace.zip");
+  Deno.writeFileSync(zip, zipOf(files));
+  await box.ok("trace", "show", zip, "--no-open");
+  return join(box.root, "trace.html");
+}
