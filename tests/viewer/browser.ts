@@ -56,12 +56,12 @@ export class Viewer implements AsyncDisposable {
 
   /** Waits until a number at a tab is another one, and gives all. */
   async countsOtherThan(before: Record<string, number>): Promise<Record<string, number>> {
-    for (const limit = Date.now() + 10_000; Date.now() < limit;) {
-      const now = await this.counts();
-      if (Object.entries(now).some(([name, count]) => before[name] !== count)) return now;
-      await this.page.evaluate("new Promise(requestAnimationFrame)");
-    }
-    return assert.fail(`the lists stay as they are: ${JSON.stringify(before)}`);
+    let now = before;
+    await seen(async () => {
+      now = await this.counts();
+      return Object.entries(now).some(([name, count]) => before[name] !== count);
+    }, "the lists are others");
+    return now;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -81,4 +81,12 @@ export async function show(
   Deno.writeFileSync(zip, zipOf(files));
   await box.ok("trace", "show", zip, "--no-open");
   return join(box.root, "trace.html");
+}
+
+/** How long the browser may take to draw what was asked for. */
+const LIMIT_MS = 20_000;
+
+/** Looks until something is so: what is drawn follows a key or a click by a frame or two. */
+export async function seen(look: () => Promise<boolean>, what: string): Promise<void> {
+  for (const limit = Date.now() + LIMIT_MS; !await look();) assert.ok(Date.now() < limit, `not seen: ${what}`);
 }

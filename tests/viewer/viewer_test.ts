@@ -3,7 +3,7 @@
 import * as assert from "#assert";
 import { sandbox, steps, test } from "../support/sandbox.ts";
 import { bundleFiles } from "./bundle.ts";
-import { launch, show, Viewer } from "./browser.ts";
+import { launch, seen, show, Viewer } from "./browser.ts";
 
 const SMALL = { seconds: 60, packets: 3000, consoleBytes: 20_000 };
 
@@ -31,7 +31,7 @@ test("the viewer", async (context) => {
         assert.match(second, /0:00\.020\s+a\s+state\s+480 ms\s+starting \(disk\)/);
         assert.match(await page.locator(".lanes canvas").getAttribute("aria-label") ?? "", /Lanes of a, b, c/);
         // The bar of states of a is green in the middle, as its running state.
-        assert.match(await laneColour(viewer, 0.9, 135), /^(16|17)\d,2\d\d,/);
+        await seen(async () => /^(16|17)\d,2\d\d,/.test(await laneColour(viewer, 0.9, 135)), "a runs");
         await page.getByRole("tab", { name: /Packets/ }).click();
         assert.match((await viewer.rows())[0], /0:02\.500\s+\w\s+\w\s+\w+\s+\d+/);
         await page.getByRole("tab", { name: /Space-time/ }).click();
@@ -69,7 +69,7 @@ test("the viewer", async (context) => {
         await using viewer = await Viewer.open(browser, path);
         const { page } = viewer, whole = await viewer.counts();
         await page.keyboard.press("/");
-        await page.keyboard.type("Partition");
+        await page.keyboard.insertText("Partition");
         const found = await viewer.countsOtherThan(whole);
         assert.ok(
           found.Events === 3 && found.Packets > 50 && found.Packets < 1000,
@@ -97,25 +97,28 @@ test("the viewer", async (context) => {
         await page.keyboard.press("ArrowLeft");
         const before = await page.locator("aside").innerText();
         await page.keyboard.press("ArrowLeft");
-        assert.notEqual(await page.locator("aside").innerText(), before);
+        await seen(async () => await page.locator("aside").innerText() !== before, "the event before is shown");
         const colour = await laneColour(viewer, 0.01, 135);
         for (let count = 0; count < 4; count++) await page.keyboard.press("+");
-        assert.notEqual(await laneColour(viewer, 0.01, 135), colour); // from starting to running
+        await seen(async () => await laneColour(viewer, 0.01, 135) !== colour, "it is zoomed"); // from starting to running
         await page.keyboard.press("Escape");
-        assert.equal(await laneColour(viewer, 0.01, 135), colour);
+        await seen(async () => await laneColour(viewer, 0.01, 135) === colour, "all of it is shown");
         assert.equal(await page.evaluate("document.documentElement.dataset.theme"), "light");
         await page.keyboard.press("t");
         assert.equal(await page.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(20, 23, 27)");
         await page.keyboard.press("?");
         assert.equal(await page.getByRole("dialog").count(), 1);
-        assert.equal(await page.evaluate("document.activeElement.textContent"), "Close");
+        await seen(
+          async () => await page.evaluate("document.activeElement.textContent") === "Close",
+          "the help has the focus",
+        );
         await page.keyboard.press("Escape");
         assert.equal(await page.getByRole("dialog").count(), 0);
         // Every part is reached by Tab, and its focus is seen.
-        const seen = new Set<string>();
+        const reached = new Set<string>();
         for (let count = 0; count < 30; count++) {
           await page.keyboard.press("Tab");
-          seen.add(
+          reached.add(
             String(
               await page.evaluate("document.activeElement.getAttribute('role') ?? document.activeElement.type ?? ''"),
             ),
@@ -123,10 +126,10 @@ test("the viewer", async (context) => {
           const outline = await page.evaluate(
             "document.activeElement.matches('body, .xterm *') || getComputedStyle(document.activeElement).outlineStyle",
           );
-          assert.ok(outline === true || outline === "solid", `${outline} around ${[...seen].at(-1)}`);
+          assert.ok(outline === true || outline === "solid", `${outline} around ${[...reached].at(-1)}`);
         }
         for (const part of ["search", "application", "tab", "listbox", "button"]) {
-          assert.ok(seen.has(part), `no ${part}: ${[...seen]}`);
+          assert.ok(reached.has(part), `no ${part}: ${[...reached]}`);
         }
       }],
       ["begins dark where the system is", async () => {

@@ -6,6 +6,7 @@
 import { promisify } from "node:util";
 import { deflateRaw } from "node:zlib";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
+import { TRACE_FORMAT, TRACE_VERSION } from "../../core/trace/types.ts";
 import { entriesOf as filesIn, statIfThere } from "../../system/files.ts";
 import type { Contents, Part } from "../../viewer/data/embedded.ts";
 import { entriesOf, isZip, unpack } from "../../viewer/data/unzip.ts";
@@ -19,7 +20,6 @@ export interface Bundle {
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-const VERSION = 1;
 /** A bundle has 64 MiB at most, unless more was asked for. */
 const MOST_BYTES = 512 * 1024 * 1024;
 /** Files of events that are longer are looked at here. */
@@ -99,11 +99,11 @@ function checkVersion(path: string, meta: Bytes): void {
   } catch {
     return; // damaged: the page shows what else there is, and says so
   }
-  if (format !== "fleetbox-trace") throw noBundle(path, `its meta.json is of the format ${JSON.stringify(format)}`);
-  if (version === VERSION) return;
+  if (format !== TRACE_FORMAT) throw noBundle(path, `its meta.json is of the format ${JSON.stringify(format)}`);
+  if (version === TRACE_VERSION) return;
   throw new FleetboxError(
     "conflict",
-    `Cannot show ${path}: its version is ${JSON.stringify(version)}, expected ${VERSION}`,
+    `Cannot show ${path}: its version is ${JSON.stringify(version)}, expected ${TRACE_VERSION}`,
     {
       hint: "Show it with the fleetbox that has recorded it; meta.json has its version.",
     },

@@ -72,7 +72,7 @@ async function writePage(path: string, { head, tail }: Page, { contents, parts }
 /** Whether a desktop has opened it. */
 async function openPage(path: string): Promise<boolean> {
   const isMac = Deno.build.os === "darwin";
-  const hasDesktop = isMac || ["DISPLAY", "WAYLAND_DISPLAY"].some((name) => Deno.env.get(name));
+  const hasDesktop = isMac || Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY");
   const opener = which(isMac ? "open" : "xdg-open");
   if (!hasDesktop || opener === undefined) return false;
   const child = start(opener, [path]);

@@ -83,7 +83,7 @@ function readMeta(content: string, notices: string[]): { raw: Record<string, unk
     ...(Number.isNaN(ended) ? {} : { ended }),
     command: texts(raw.command),
     fleetbox: text(raw.fleetbox),
-    qemu: text(raw.qemu),
+    hypervisor: text(raw.qemu),
     accelerator: text(raw.accelerator),
     host: [text(host.os), text(host.arch), number(host.cpus) && `${host.cpus} CPUs`].filter(Boolean).join(", "),
     seed: raw.seed === undefined ? "" : String(raw.seed),

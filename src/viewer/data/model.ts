@@ -74,7 +74,7 @@ export interface Meta {
   ended?: number;
   command: string[];
   fleetbox: string;
-  qemu: string;
+  hypervisor: string;
   accelerator: string;
   host: string;
   seed: string;

@@ -46,7 +46,7 @@ function Overview({ trace }: { trace: Trace }) {
           ["command", meta.command.join(" ")],
           ["seed", meta.seed],
           ["fleetbox", meta.fleetbox],
-          ["QEMU", [meta.qemu, meta.accelerator].filter(Boolean).join(", ")],
+          ["QEMU", [meta.hypervisor, meta.accelerator].filter(Boolean).join(", ")],
           ["host", meta.host],
         ]}
       />
