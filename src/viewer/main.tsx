@@ -11,13 +11,19 @@ import { App } from "./view/app.tsx";
 const root = document.getElementById("root")!;
 const source = new EmbeddedBundle((id) => document.getElementById(id)?.textContent ?? undefined);
 try {
-  await source.open((trace) => {
-    performance.mark("read");
+  await source.open(async (trace) => {
+    if (!document.title.includes("·")) root.textContent = "";
     document.title = `${trace.meta.group || "trace"} · fleetbox`;
-    root.textContent = "";
     render(<App trace={trace} />, root);
-    requestAnimationFrame(() => performance.mark("shown"));
+    await nextFrame();
+    performance.mark("shown");
   });
+  performance.mark("complete");
 } catch (thrown) {
   root.textContent = `This bundle cannot be shown: ${thrown instanceof Error ? thrown.message : thrown}`;
+}
+
+/** The next frame, or, where the page is not in sight, at once. */
+function nextFrame(): Promise<unknown> {
+  return new Promise((resolve) => document.hidden ? resolve(0) : requestAnimationFrame(() => setTimeout(resolve)));
 }

@@ -2,6 +2,7 @@
 
 import { type Browser, chromium, type Page } from "playwright-core";
 import * as assert from "#assert";
+import { fileURLToPath } from "node:url";
 import { join } from "../../src/system/path.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 import { bundleFiles, type BundleOptions, zipOf } from "./bundle.ts";
@@ -36,8 +37,19 @@ export class Viewer implements AsyncDisposable {
     const page = await browser.newPage({ viewport: { width, height }, colorScheme: theme });
     const viewer = new Viewer(page);
     await page.goto(`file://${path}`);
-    await page.waitForFunction('performance.getEntriesByName("shown").length > 0', null, { timeout: 60_000 });
+    // Not `waitForFunction`: it would evaluate a text in the page, which its policy forbids.
+    await seen(
+      async () => await page.evaluate('performance.getEntriesByName("complete").length > 0') as boolean,
+      "the bundle is read",
+    );
     return viewer;
+  }
+
+  /** How long it took from the navigation until the lanes were shown, and until the consoles and packets were there, too. */
+  async openedMs(): Promise<[shown: number, complete: number]> {
+    return await this.page.evaluate(
+      '["shown", "complete"].map((name) => Math.round(performance.getEntriesByName(name)[0].startTime))',
+    ) as [number, number];
   }
 
   /** What a list shows, row by row, of those in sight. */
@@ -81,6 +93,16 @@ export async function show(
   Deno.writeFileSync(zip, zipOf(files));
   await box.ok("trace", "show", zip, "--no-open");
   return join(box.root, "trace.html");
+}
+
+/** The page of a bundle, made without a sandbox. @returns its path */
+export async function pageOf(dir: string, options: BundleOptions): Promise<string> {
+  const zip = join(dir, "trace.zip");
+  Deno.writeFileSync(zip, zipOf(bundleFiles(options)));
+  const program = fileURLToPath(new URL("../../bin/fleetbox", import.meta.url));
+  const { success, stderr } = await new Deno.Command(program, { args: ["trace", "show", zip, "--no-open"] }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return join(dir, "trace.html");
 }
 
 /** How long the browser may take to draw what was asked for. */

@@ -23,6 +23,9 @@ export interface BundleOptions {
   members?: string[];
 }
 
+/** An hour of three members. */
+export const HOUR: BundleOptions = { seconds: 3600, packets: 200_000, consoleBytes: 1 << 20 };
+
 export const START = Date.UTC(2026, 10, 28, 19, 50, 0);
 const MAC = (index: number) => Uint8Array.of(0x52, 0x54, 0, 0, 0, 0x0a + index);
 const macText = (index: number) => [...MAC(index)].map((byte) => byte.toString(16).padStart(2, "0")).join(":");

@@ -22,45 +22,67 @@ export type Files = ReadonlyMap<string, Uint8Array>;
 /** Events of the list that are moments of the group, shown as lines across it. */
 const MOMENTS = ["mark", "checkpoint", "fork", "restore", "suspend", "test-began", "test-ended"];
 
+/** Whether a file is read first: by these alone a trace can be shown, and they are small. */
+export const isStory = (name: string) => /^(meta\.json|events(-\d+)?\.ndjson|error\.txt)$/.test(name);
+
 /** Reads a bundle. @param cut what is known to be missing in it */
 export function readBundle(files: Files, cut: readonly string[] = []): Trace {
+  return addRest(readStory(files, cut), files);
+}
+
+/** What the files of {@link isStory} say: a trace without consoles and packets. */
+export function readStory(files: Files, cut: readonly string[] = []): Trace {
   const notices = [...cut];
-  const decode = (name: string) => new TextDecoder().decode(files.get(name));
-  const { raw, meta } = readMeta(files.has("meta.json") ? decode("meta.json") : "", notices);
-  const members = readMembers(raw);
-  const events = [...files.keys()].filter((name) => /^events(-\d+)?\.ndjson$/.test(name))
-    .flatMap((name) => readEvents(decode(name)));
+  const { raw, meta } = readMeta(files.has("meta.json") ? decode(files, "meta.json") : "", notices);
+  const read = [...files.keys()].filter((name) => name.endsWith(".ndjson"))
+    .flatMap((name) => readEvents(decode(files, name)));
+  const events = merged(read);
+  const inStates = events.flatMap(({ kind, members }) => kind === "state" ? members : []);
+  if (meta.ended === undefined) notices.push("The recording has no end: it was killed, or still runs");
+  const known = { meta, notices, events, members: withOthers(readMembers(raw), inStates), macs: macsOf(raw) };
+  const error = files.has("error.txt") ? decode(files, "error.txt") : meta.test?.error ?? "";
+  return assembled({ ...known, casts: [], lines: [], packets: new Packets(), error });
+}
+
+/** Adds consoles and packets. What is as it was stays the same object, so that little is drawn anew. */
+export function addRest(story: Trace, files: Files): Trace {
   const casts = [...files.keys()].filter((name) => name.endsWith(".cast")).sort()
-    .flatMap((name) => readCast(name.slice(0, -".cast".length), decode(name)) ?? []);
+    .flatMap((name) => readCast(name.slice(0, -".cast".length), decode(files, name)) ?? []);
   const lines = casts.flatMap(linesOf).sort((a, b) => a.at - b.at);
   const packets = new Packets();
-  packets.read(packetsIn(files), macsOf(raw, members));
-  if (packets.isCut) {
-    notices.push("net.pcapng ends in the middle of a record, or is damaged: what is before that is shown");
-  }
+  packets.read(packetsIn(files), story.macs);
+  const notices = packets.isCut
+    ? [...story.notices, "net.pcapng ends in the middle of a record, or is damaged: what is before that is shown"]
+    : story.notices;
+  const members = withOthers(story.members, casts.map(({ member }) => member));
+  const trace = { ...story, casts, lines, packets, notices, members };
+  const { start, end } = extent(trace);
+  return start === story.start && end === story.end ? trace : assembled(trace);
+}
 
-  const named = new Set(members.map(({ name }) => name));
-  for (
-    const name of [
-      ...casts.map(({ member }) => member),
-      ...events.flatMap((one) => one.kind === "state" ? one.members : []),
-    ]
-  ) {
-    if (!named.has(name)) members.push({ name, ip: "", mac: "", image: "" });
-    named.add(name);
-  }
-  const { start, end } = extent(meta, events, lines, packets);
-  const kept = merge(events);
-  if (meta.ended === undefined) notices.push("The recording has no end: it was killed, or still runs");
+const decode = (files: Files, name: string) => new TextDecoder().decode(files.get(name));
+
+/** The members, and those that only other files know. */
+function withOthers(members: Member[], names: readonly string[]): Member[] {
+  const others = new Set(names).difference(new Set(members.map(({ name }) => name)));
+  return others.size === 0
+    ? members
+    : [...members, ...[...others].map((name) => ({ name, ip: "", mac: "", image: "" }))];
+}
+
+type Known = Pick<Trace, "meta" | "notices" | "events" | "members" | "macs" | "casts" | "lines" | "packets" | "error">;
+
+/** What follows from the events, and from when the trace began and ended. */
+function assembled(known: Known): Trace {
+  const { start, end } = extent(known), { events } = known;
   return {
-    ...{ meta: { ...meta, started: start }, start, end, members, events: kept, casts, lines, packets, notices },
-    states: statesOf(kept, end),
-    faults: faultsOf(kept),
-    commands: byMember(kept.filter(({ kind }) => kind === "command" || kind === "command-began")),
-    moments: kept.filter(({ kind }) => MOMENTS.includes(kind)),
-    clocks: byMember(kept.filter(({ kind }) => kind === "clock")),
-    links: linksOf(kept, start),
-    error: files.has("error.txt") ? decode("error.txt") : meta.test?.error ?? "",
+    ...{ ...known, start, end },
+    states: statesOf(events, end),
+    faults: faultsOf(events),
+    commands: byMember(events.filter(({ kind }) => kind === "command" || kind === "command-began")),
+    moments: events.filter(({ kind }) => MOMENTS.includes(kind)),
+    clocks: byMember(events.filter(({ kind }) => kind === "clock")),
+    links: linksOf(events, start),
   };
 }
 
@@ -102,8 +124,8 @@ function readMembers(raw: Record<string, unknown>): Member[] {
   }));
 }
 
-function macsOf(raw: Record<string, unknown>, members: readonly Member[]): Map<string, string> {
-  const macs = new Map(members.map(({ mac, name }) => [mac.toLowerCase(), name]));
+function macsOf(raw: Record<string, unknown>): Map<string, string> {
+  const macs = new Map(readMembers(raw).map(({ mac, name }) => [mac.toLowerCase(), name]));
   const gateway = text(record(raw.gateway).mac).toLowerCase();
   if (gateway) macs.set(gateway, "gateway");
   return macs;
@@ -118,7 +140,7 @@ function packetsIn(files: Files): Uint8Array {
 }
 
 /** In the order of time. A command that has ended stands for its beginning, too. */
-function merge(events: TraceEvent[]): TraceEvent[] {
+function merged(events: TraceEvent[]): TraceEvent[] {
   const ended = new Set(events.flatMap(({ kind, raw }) => kind === "command" ? text(raw.id) : []));
   const kept = events.filter(({ kind, raw }) => kind !== "command-began" || !ended.has(text(raw.id)));
   kept.sort((a, b) => a.at - b.at);
@@ -126,21 +148,17 @@ function merge(events: TraceEvent[]): TraceEvent[] {
   return kept;
 }
 
-function extent(
-  meta: Meta,
-  events: TraceEvent[],
-  lines: { at: number }[],
-  packets: Packets,
-): { start: number; end: number } {
+function extent({ meta, events, lines, packets }: Pick<Known, "meta" | "events" | "lines" | "packets">) {
   let start = meta.started, end = meta.ended ?? NaN;
+  const firstPacket = packets.count > 0 ? packets.times[0] : undefined;
+  const lastPacket = packets.count > 0 ? packets.times[packets.count - 1] : 0;
   if (Number.isNaN(start)) {
-    const firsts = [lines.at(0)?.at, packets.count > 0 ? packets.times[0] : undefined, ...events.map(({ at }) => at)]
-      .filter((at) => at !== undefined);
-    start = firsts.length > 0 ? firsts.reduce((a, b) => Math.min(a, b)) : 0;
+    const firsts = [lines.at(0)?.at, firstPacket, events.at(0)?.at].filter((at) => at !== undefined);
+    start = firsts.length > 0 ? Math.min(...firsts) : 0;
   }
   if (Number.isNaN(end)) {
-    end = Math.max(start + 1000, lines.at(-1)?.at ?? 0, packets.count > 0 ? packets.times[packets.count - 1] : 0);
-    for (const { at, until } of events) end = Math.max(end, until ?? at);
+    end = Math.max(start + 1000, lines.at(-1)?.at ?? 0, lastPacket);
+    for (const { kind, at, until } of events) end = Math.max(end, kind === "command" ? until ?? at : at);
   }
   return { start, end: Math.max(end, start + 1) };
 }

@@ -3,7 +3,7 @@
  * is the list of the others. `fleetbox trace show` writes them, and the page reads them.
  */
 
-import { readBundle } from "./bundle.ts";
+import { addRest, isStory, readStory } from "./bundle.ts";
 import type { Trace, TraceSource } from "./model.ts";
 import { entriesOf, inflate, isZip, unpack } from "./unzip.ts";
 
@@ -36,18 +36,22 @@ export function elementsOf(contents: Contents, parts: readonly Uint8Array[]): st
 export class EmbeddedBundle implements TraceSource {
   constructor(private readonly base64Of: (id: string) => string | undefined) {}
 
-  async open(tell: (trace: Trace) => void): Promise<void> {
-    performance.mark("begun");
+  /** Tells of the story first, which is small, and then of all. */
+  async open(tell: (trace: Trace) => void | Promise<void>): Promise<void> {
     const contents = JSON.parse(new TextDecoder().decode(this.#part(0))) as Contents;
     const files = new Map<string, Uint8Array>();
     const notices = [...contents.notices];
-    await Promise.all(contents.parts.map(async ({ name, how }, index) => {
+    const packed = contents.parts.flatMap(({ name, how }, index): Packed[] => {
       const bytes = this.#part(index + 1);
-      if (how === "deflate") files.set(name, await inflate(bytes));
-      else await addZip(bytes, files, notices);
-    }));
-    performance.mark("unpacked");
-    tell(readBundle(files, notices));
+      return how === "zip" ? filesOfZip(bytes, notices) : [{ name, unpack: () => inflate(bytes) }];
+    });
+    const add = (some: readonly Packed[]) =>
+      Promise.all(some.map(async ({ name, unpack }) => void files.set(name, await unpack())));
+    await add(packed.filter(({ name }) => isStory(name)));
+    const story = readStory(files, notices);
+    if (story.meta.ended !== undefined) await tell(story);
+    await add(packed.filter(({ name }) => !isStory(name)));
+    await tell(addRest(story, files));
   }
 
   #part(index: number): Uint8Array<ArrayBuffer> {
@@ -57,19 +61,19 @@ export class EmbeddedBundle implements TraceSource {
   }
 }
 
-/** Adds the files of a zip, with what is missing in it. */
-async function addZip(
-  bytes: Uint8Array<ArrayBuffer>,
-  files: Map<string, Uint8Array>,
-  notices: string[],
-): Promise<void> {
+/** A file that is unpacked when it is needed. */
+interface Packed {
+  name: string;
+  unpack(): Promise<Uint8Array>;
+}
+
+/** The files of a zip, with what is missing in it. */
+function filesOfZip(bytes: Uint8Array<ArrayBuffer>, notices: string[]): Packed[] {
   if (!isZip(bytes)) throw new Error("The bundle in this page is no zip");
   const { entries, isWhole } = entriesOf(bytes);
   if (!isWhole) notices.push("The zip was cut off: what is in it is shown");
-  await Promise.all(entries.map(async (entry) => {
-    files.set(entry.name, await unpack(entry));
-    if (entry.isCut) notices.push(`${entry.name} ends too early`);
-  }));
+  for (const { name, isCut } of entries) if (isCut) notices.push(`${name} ends too early`);
+  return entries.map((entry) => ({ name: entry.name, unpack: () => unpack(entry) }));
 }
 
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> {

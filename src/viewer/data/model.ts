@@ -86,6 +86,8 @@ export interface Trace {
   start: number;
   end: number;
   members: Member[];
+  /** Whose MAC that is; `gateway` has one, too. */
+  macs: ReadonlyMap<string, string>;
   events: TraceEvent[];
   states: Map<string, StateSpan[]>;
   faults: TraceEvent[];
@@ -107,7 +109,7 @@ export interface Trace {
 /** Where a trace comes from: a bundle now, later also a group that runs. */
 export interface TraceSource {
   /** Tells of the trace as it is known, as often as more is. */
-  open(tell: (trace: Trace) => void): Promise<void>;
+  open(tell: (trace: Trace) => void | Promise<void>): Promise<void>;
 }
 
 // Values of foreign JSON.

@@ -56,10 +56,10 @@ export function App({ trace }: { trace: Trace }) {
   }, [typed]);
 
   const filter: Filter = useMemo(() => ({ range, query, hidden }), [range, query, hidden]);
-  const events = useMemo(() => shownEvents(trace, filter, kinds), [trace, filter, kinds]);
-  const packets = useMemo(() => shownPackets(trace.packets, filter), [trace, filter]);
-  const lines = useMemo(() => shownLines(trace.lines, filter), [trace, filter]);
-  const kindCounts = useMemo(() => Map.groupBy(trace.events, ({ kind }) => kindName(kind)), [trace]);
+  const events = useMemo(() => shownEvents(trace, filter, kinds), [trace.events, filter, kinds]);
+  const packets = useMemo(() => shownPackets(trace.packets, filter), [trace.packets, filter]);
+  const lines = useMemo(() => shownLines(trace.lines, filter), [trace.lines, filter]);
+  const kindCounts = useMemo(() => Map.groupBy(trace.events, ({ kind }) => kindName(kind)), [trace.events]);
   const counts: Record<Tab, number> = {
     ...{ Events: events.length, Packets: packets.length, "Space-time": packets.length, Consoles: lines.length },
   };

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { againOf, captureAgain } from "../data/again.ts";
 import { layersOf } from "../data/frame.ts";
 import { type ConsoleLine, record, text, texts, type Trace, type TraceEvent } from "../data/model.ts";
-import { clockText, spanText } from "./words.ts";
+import { clockText, spanText, timeText } from "./words.ts";
 
 export type Selection =
   | { what: "event"; event: TraceEvent }
@@ -41,7 +41,7 @@ function Overview({ trace }: { trace: Trace }) {
       {trace.error && <pre class="bad">{trace.error.slice(0, 20_000)}</pre>}
       <Fields
         fields={[
-          ["started", new Date(meta.started).toISOString()],
+          ["started", timeText(meta.started)],
           ["lasted", spanText(trace.end - trace.start)],
           ["command", meta.command.join(" ")],
           ["seed", meta.seed],
@@ -63,7 +63,19 @@ function Overview({ trace }: { trace: Trace }) {
 }
 
 /** What has a place of its own in {@link EventDetails}. */
-const SHOWN_APART = new Set(["at", "event", "name", "members", "stdout", "stderr", "argv", "spec", "command", "error"]);
+const SHOWN_APART = new Set([
+  "at",
+  "event",
+  "name",
+  "members",
+  "stdout",
+  "stderr",
+  "argv",
+  "spec",
+  "command",
+  "error",
+  "duration_ms",
+]);
 
 function EventDetails({ trace, event, onRange }: { trace: Trace; event: TraceEvent; onRange: Props["onRange"] }) {
   const { raw } = event;
@@ -77,7 +89,8 @@ function EventDetails({ trace, event, onRange }: { trace: Trace; event: TraceEve
       <p class={event.isBad ? "what bad" : "what"}>{event.text}</p>
       <Fields
         fields={[
-          ["at", `${clockText(event.at - trace.start)}  (${new Date(event.at).toISOString()})`],
+          ["at", clockText(event.at - trace.start)],
+          ["time", timeText(event.at)],
           ["lasts", event.until === undefined ? "" : spanText(event.until - event.at)],
           ...rest.map(([key, value]): [string, string] => [key.replaceAll("_", " "), asText(value)]),
         ]}
@@ -112,10 +125,8 @@ function PacketDetails({ trace, packet }: { trace: Trace; packet: number }) {
       {packets.comments(packet).map((comment, index) => <p key={index} class="notice">{comment}</p>)}
       <Fields
         fields={[
-          [
-            "at",
-            `${clockText(packets.times[packet] - trace.start)}  (${new Date(packets.times[packet]).toISOString()})`,
-          ],
+          ["at", clockText(packets.times[packet] - trace.start)],
+          ["time", timeText(packets.times[packet])],
           [
             "length",
             `${packets.lengths[packet]} bytes${frame.length < packets.lengths[packet] ? `, ${frame.length} kept` : ""}`,
@@ -138,7 +149,7 @@ function LineDetails({ trace, line }: { trace: Trace; line: ConsoleLine }) {
   return (
     <>
       <h2>console of {line.member}</h2>
-      <Fields fields={[["at", `${clockText(line.at - trace.start)}  (${new Date(line.at).toISOString()})`]]} />
+      <Fields fields={[["at", clockText(line.at - trace.start)], ["time", timeText(line.at)]]} />
       <Block title="Line" content={line.text} />
       <Again line={/^[a-z0-9-]+$/.test(line.member) ? `fleetbox logs ${line.member}` : undefined} />
     </>
@@ -190,7 +201,12 @@ function Again({ line }: { line: string | undefined }) {
   );
 }
 
-const asText = (value: unknown) => typeof value === "string" ? value : JSON.stringify(value);
+const asText = (value: unknown) =>
+  typeof value === "string"
+    ? value
+    : typeof value === "number"
+    ? String(Math.round(value * 1000) / 1000)
+    : JSON.stringify(value);
 
 /** Eight bytes a line. */
 function hexOf(bytes: Uint8Array): string {

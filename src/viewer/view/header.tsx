@@ -5,7 +5,7 @@ import type { Trace } from "../data/model.ts";
 import type { Theme } from "./app.tsx";
 import { Chip } from "./chip.tsx";
 import type { Range } from "./filter.ts";
-import { clockText, spanText } from "./words.ts";
+import { clockText, spanText, timeText } from "./words.ts";
 
 interface Props {
   trace: Trace;
@@ -30,7 +30,7 @@ export function Header(props: Props) {
       <h1 title={meta.id}>{meta.group || "trace"}</h1>
       <span class="dim">
         {[
-          ...(Number.isNaN(meta.started) ? [] : [new Date(meta.started).toISOString().slice(0, 19).replace("T", " ")]),
+          timeText(meta.started).slice(0, 19).replace("T", " "),
           spanText(trace.end - trace.start),
         ].join(" · ")}
       </span>

@@ -27,11 +27,11 @@ export function Lanes({ trace, view, range, hidden, selected, theme, onView, onR
   const [width, setWidth] = useState(0);
   const [hovered, setHovered] = useState<{ hit: Hit; x: number; y: number }>();
   const drag = useRef<{ x: number; time: number; moved: boolean }>(undefined);
-  const rows = useMemo(() => rowsOf(trace, hidden), [trace, hidden]);
+  const rows = useMemo(() => rowsOf(trace, hidden), [trace.members, trace.faults, trace.end, hidden]);
   const consoleTimes = useMemo(() => {
     const byMember = Map.groupBy(trace.lines, ({ member }) => member);
     return new Map([...byMember].map(([name, lines]) => [name, Float64Array.from(lines, ({ at }) => at)]));
-  }, [trace]);
+  }, [trace.lines]);
   const colours = useMemo(() => coloursOf(document.documentElement), [theme]);
 
   useEffect(() => {

@@ -157,7 +157,7 @@ function drawFaults(context: CanvasRenderingContext2D, scene: Scene, xOf: (time:
     context.globalAlpha = 1;
     const y = rows.faultsAt + rows.faultRows[index] * FAULT;
     bar(context, x, y + 1, end - x, FAULT - 3, colours.fault);
-    label(context, fault.text, x, y + FAULT / 2, end - x, colours["fault-ink"]);
+    label(context, fault.text.replace(/ \[[^\]]*\]$/, ""), x, y + FAULT / 2, end - x, colours["fault-ink"]);
     hits.push({ x, y, width: end - x, height: FAULT, event: fault });
   }
 }
@@ -209,7 +209,7 @@ function drawMember(
   for (let x = LEFT; x < width && from < times.length; x += 2) {
     const next = firstFrom(times.length, (index) => times[index], view[0] + (x + 2 - LEFT) * per);
     if (next > from) {
-      const height = Math.min(9, 2 + Math.log2(next - from));
+      const height = Math.min(10, 4 + Math.log2(next - from));
       context.fillRect(x, at + LANE - 3 - height, 2, height);
     }
     from = Math.max(from, next);

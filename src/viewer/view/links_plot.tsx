@@ -33,10 +33,10 @@ export function LinksPlot({ trace, view, range, hidden, theme, onRange }: Props)
   const plot = useRef<uPlot>(undefined);
   const [at, setAt] = useState<number>();
   const shown = useMemo(() => trace.links.filter(({ from, to }) => !hidden.has(from) && !hidden.has(to)), [
-    trace,
+    trace.links,
     hidden,
   ]);
-  const { series, drops, seconds } = useMemo(() => seriesOf(trace, shown), [trace, shown]);
+  const { series, drops, seconds } = useMemo(() => seriesOf(trace, shown), [trace.start, trace.end, shown]);
   // The plot is made once a trace; it calls the newest.
   const rangeTo = useRef(onRange);
   rangeTo.current = onRange;

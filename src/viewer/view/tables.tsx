@@ -98,6 +98,8 @@ export function PacketTable({ trace, packets: shown, selected, onSelect }: Packe
 
 /** The width of the column of times, and of each member's. */
 const TIMES = 150, COLUMN = 168, ARROW_ROW = 28;
+/** What is dropped ends so far before its receiver. */
+const DROPPED_BEFORE = 44;
 
 /** A space-time diagram: a vertical line for each member, time goes down, each packet is an arrow. */
 export function SpaceTime({ trace, packets: shown, selected, onSelect }: PacketProps) {
@@ -106,7 +108,7 @@ export function SpaceTime({ trace, packets: shown, selected, onSelect }: PacketP
     const members = trace.members.map(({ name }) => name);
     const others = packets.names.filter((name) => !members.includes(name) && name !== EVERYBODY);
     return [...members, ...others.slice(0, 6)];
-  }, [trace]);
+  }, [trace.members, trace.packets]);
   const xOf = (name: string) => TIMES + COLUMN * (columns.indexOf(name) + 0.5);
   const width = TIMES + COLUMN * columns.length;
   return (
@@ -163,7 +165,7 @@ export function SpaceTime({ trace, packets: shown, selected, onSelect }: PacketP
 }
 
 function Arrow({ from, to, isDropped }: { from: number; to: number; isDropped: boolean }) {
-  const y = ARROW_ROW / 2, way = Math.sign(to - from), end = isDropped ? (from + to) / 2 : to;
+  const y = ARROW_ROW / 2, way = Math.sign(to - from), end = isDropped ? to - way * DROPPED_BEFORE : to;
   if (way === 0) return <circle class="arrow" cx={from} cy={y} r="4" />;
   return (
     <g class={isDropped ? "arrow dropped" : "arrow"}>

@@ -8,6 +8,11 @@ export function clockText(ms: number, digits = 3): string {
   return `${sign}${hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}` : minutes}:${seconds}`;
 }
 
+/** A time in UTC; empty where a damaged bundle has none that there is. */
+export function timeText(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : "";
+}
+
 /** How long something lasts: `3 ms`, `1.2 s`, `4 min 5 s`, `1 h 0 min`. */
 export function spanText(ms: number): string {
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
