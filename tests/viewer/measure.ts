@@ -6,6 +6,7 @@
  * Opening: from the navigation until the lanes and events are shown, and until packets and consoles are there, too. Scrolling and dragging: the time between frames.
  */
 
+import type { Page } from "playwright-core";
 import { launch, pageOf, Viewer } from "./browser.ts";
 import { HOUR } from "./bundle.ts";
 
@@ -51,29 +52,29 @@ try {
   const { page } = viewer;
   for (const [key, what] of [["1", "events"], ["2", "packets"], ["3", "space-time"], ["4", "consoles"]]) {
     await page.keyboard.press(key);
-    await report(what, () => page.evaluate(SCROLL));
+    await report(page, what, () => page.evaluate(SCROLL));
   }
   await page.keyboard.press("2");
-  await report("a range is dragged, all lists follow", async () => {
+  await report(page, "a range is dragged, all lists follow", async () => {
     await page.mouse.move(300, 150);
     await page.mouse.down();
     await page.mouse.move(800, 150, { steps: 60 });
     await page.mouse.up();
   });
-  await report("zoomed by the wheel", async () => {
+  await report(page, "zoomed by the wheel", async () => {
     for (let index = 0; index < 30; index++) await page.mouse.wheel(0, index < 15 ? -120 : 120);
   });
-
-  async function report(what: string, act: () => Promise<unknown>): Promise<void> {
-    await page.evaluate(BEGIN);
-    await act();
-    const gaps = (await page.evaluate("gaps()") as number[]).sort((a, b) => a - b);
-    const at = (part: number) => gaps[Math.min(gaps.length - 1, Math.floor(gaps.length * part))].toFixed(0);
-    console.log(
-      `${what}: ${gaps.length} frames, between them ${at(0.5)} ms (median), ${at(0.95)} ms (95 %), ${at(1)} ms (most)`,
-    );
-  }
 } finally {
   await browser.close();
   Deno.removeSync(dir, { recursive: true });
+}
+
+async function report(page: Page, what: string, act: () => Promise<unknown>): Promise<void> {
+  await page.evaluate(BEGIN);
+  await act();
+  const gaps = (await page.evaluate("gaps()") as number[]).sort((a, b) => a - b);
+  const at = (part: number) => gaps[Math.min(gaps.length - 1, Math.floor(gaps.length * part))].toFixed(0);
+  console.log(
+    `${what}: ${gaps.length} frames, between them ${at(0.5)} ms (median), ${at(0.95)} ms (95 %), ${at(1)} ms (most)`,
+  );
 }

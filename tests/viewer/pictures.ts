@@ -12,8 +12,9 @@ import { launch, pageOf, Viewer } from "./browser.ts";
 const to = Deno.args[0] ?? fileURLToPath(new URL("../../docs", import.meta.url));
 const dir = Deno.makeTempDirSync();
 const browser = await launch();
+let path = "";
 try {
-  const path = await pageOf(dir, { seconds: 95, packets: 4000, consoleBytes: 12_000 });
+  path = await pageOf(dir, { seconds: 95, packets: 4000, consoleBytes: 12_000 });
   await take("lanes", "light", 1280, 800, async ({ page }) => {
     const search = page.getByLabel("Search in everything");
     await search.fill("no quorum");
@@ -37,22 +38,22 @@ try {
     await page.getByLabel("Search in everything").fill("raft");
     await page.locator(".rows .row").nth(8).click();
   });
-
-  async function take(
-    name: string,
-    theme: "light" | "dark",
-    width: number,
-    height: number,
-    act: (viewer: Viewer) => Promise<void>,
-  ) {
-    await using viewer = await Viewer.open(browser, path, { width, height, theme });
-    await act(viewer);
-    await viewer.page.evaluate("new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))");
-    const bytes = smallPng(await viewer.page.screenshot());
-    Deno.writeFileSync(join(to, `viewer-${name}.png`), bytes);
-    console.log(`viewer-${name}.png: ${Math.round(bytes.length / 1024)} KiB`);
-  }
 } finally {
   await browser.close();
   Deno.removeSync(dir, { recursive: true });
+}
+
+async function take(
+  name: string,
+  theme: "light" | "dark",
+  width: number,
+  height: number,
+  act: (viewer: Viewer) => Promise<void>,
+) {
+  await using viewer = await Viewer.open(browser, path, { width, height, theme });
+  await act(viewer);
+  await viewer.page.evaluate("new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))");
+  const bytes = smallPng(await viewer.page.screenshot());
+  Deno.writeFileSync(join(to, `viewer-${name}.png`), bytes);
+  console.log(`viewer-${name}.png: ${Math.round(bytes.length / 1024)} KiB`);
 }

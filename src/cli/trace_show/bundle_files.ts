@@ -22,6 +22,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A bundle has 64 MiB at most, unless more was asked for. */
 const MOST_BYTES = 512 * 1024 * 1024;
+/** Ten million events are thinned; what is longer does not fit into memory. */
+const MOST_EVENT_BYTES = 1536 * 1024 * 1024;
 /** Files of events that are longer are looked at here. */
 const MANY_EVENTS_BYTES = 32 * 1024 * 1024;
 
@@ -48,7 +50,7 @@ async function readZip(path: string, size: number): Promise<Bundle> {
   const meta = ours.find(({ name }) => name === "meta.json");
   if (!ours.some(({ name }) => isEvents(name)) && !meta) throw noBundle(path, "it has neither meta.json nor events");
   if (meta) checkVersion(path, await unpack(meta));
-  checkSize(path, ours.reduce((sum, entry) => sum + (isEvents(entry.name) ? 0 : entry.size), 0));
+  checkSizes(path, ours);
   if (
     !ours.some((entry) => isEvents(entry.name) && (entry.size > MANY_EVENTS_BYTES || (!isWhole && entry.size === 0)))
   ) {
@@ -65,8 +67,7 @@ async function readDirectory(path: string): Promise<Bundle> {
   if (!names.some((name) => name === "meta.json" || isEvents(name))) {
     throw noBundle(path, "it has neither meta.json nor events");
   }
-  const sizes = names.filter((name) => !isEvents(name)).map((name) => statIfThere(`${path}/${name}`)?.size ?? 0);
-  checkSize(path, sizes.reduce((sum, size) => sum + size, 0));
+  checkSizes(path, names.map((name) => ({ name, size: statIfThere(`${path}/${name}`)?.size ?? 0 })));
   const files: [string, Bytes][] = [];
   for (const name of names) files.push([name, await read(`${path}/${name}`)]);
   const meta = files.find(([name]) => name === "meta.json");
@@ -110,15 +111,18 @@ function checkVersion(path: string, meta: Bytes): void {
   );
 }
 
-function checkSize(path: string, size: number): void {
-  if (size <= MOST_BYTES) return;
-  throw new FleetboxError(
-    "misuse",
-    `Cannot show ${path}: it has ${Math.round(size / 2 ** 20)} MiB, expected at most 512`,
-    {
-      hint: "Look at its parts: net.pcapng in Wireshark, events.ndjson with jq.",
-    },
-  );
+function checkSizes(path: string, files: readonly { name: string; size: number }[]): void {
+  const sum = (some: typeof files) => some.reduce((bytes, { size }) => bytes + size, 0);
+  checkSize(path, sum(files.filter(({ name }) => !isEvents(name))));
+  checkSize(`the events of ${path}`, sum(files.filter(({ name }) => isEvents(name))), MOST_EVENT_BYTES);
+}
+
+function checkSize(what: string, size: number, most = MOST_BYTES): void {
+  if (size <= most) return;
+  const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
+  throw new FleetboxError("misuse", `Cannot show ${what}: ${mib(size)} MiB, expected at most ${mib(most)}`, {
+    hint: "Look at its parts: net.pcapng in Wireshark, events.ndjson with jq.",
+  });
 }
 
 function noBundle(path: string, why: string): FleetboxError {

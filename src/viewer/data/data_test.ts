@@ -14,7 +14,6 @@ import { entriesOf, isZip, unpack } from "./unzip.ts";
 
 const SMALL = { seconds: 20, packets: 40, consoleBytes: 2000 };
 const bytes = (text: string) => new TextEncoder().encode(text);
-const text = (content: Uint8Array | undefined) => new TextDecoder().decode(content);
 
 Deno.test("viewer: a zip is read whole, and of one that was cut off what is there", async () => {
   const files = bundleFiles(SMALL), zip = zipOf(files).slice();
