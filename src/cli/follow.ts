@@ -6,8 +6,9 @@
  */
 
 import { dirname } from "../system/path.ts";
-import { FleetboxError, isNotFound } from "../core/errors.ts";
+import { isNotFound } from "../core/errors.ts";
 import { exists } from "../system/files.ts";
+import { watchDirectory } from "../system/watch_directory.ts";
 
 const CHUNK = 64 * 1024;
 /** How often it is checked whether a file is gone with its directory. */
@@ -24,7 +25,9 @@ interface FollowOptions {
 /** The file's bytes. A missing file has none (and is waited for when following). */
 export async function* followFile(path: string, options: FollowOptions = {}): AsyncGenerator<Uint8Array> {
   // The watch begins before the first read, so that no write in between is missed.
-  const watcher = options.follow ? watchDirectory(path) : undefined;
+  const watcher = options.follow
+    ? watchDirectory(dirname(path), `follow ${path}`, "without -f it is printed all the same")
+    : undefined;
   const close = () => {
     try {
       watcher?.close();
@@ -100,16 +103,4 @@ function startOfLastLines(file: Deno.FsFile, lines: number): number {
     end = start;
   }
   return lines === 0 ? size : 0;
-}
-
-function watchDirectory(path: string): Deno.FsWatcher {
-  try {
-    return Deno.watchFs(dirname(path), { recursive: false });
-  } catch (cause) {
-    throw new FleetboxError("failed", `Cannot follow ${path}: the system does not watch its directory`, {
-      cause,
-      hint:
-        "On Linux, raise fs.inotify.max_user_watches and max_user_instances; without -f it is printed all the same.",
-    });
-  }
 }

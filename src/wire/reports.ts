@@ -131,6 +131,15 @@ export interface FaultReport {
   counts: Record<string, number>;
 }
 
+/** A fault of the group has begun, or is over. */
+export interface FaultEvent {
+  event: "fault-began" | "fault-ended";
+  id: string;
+  kind: FaultKind;
+  what: string;
+  members: string[];
+}
+
 /** The faults of a group. */
 export interface FaultsReport {
   group: string;
@@ -212,6 +221,7 @@ export type Event =
   | { event: "note"; message: string }
   | Detail
   | PowerCutEvent
+  | FaultEvent
   | { event: "done" }
   | ({ event: "error" } & WireError);
 

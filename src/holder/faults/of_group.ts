@@ -93,6 +93,7 @@ export class GroupFaults {
         }
         void record.note();
       },
+      onFault: (event) => hub.tell(event),
     });
     hub.subscribe(({ event }) => {
       if (event === "member" || event === "gone") table.rosterChanged();

@@ -6,9 +6,11 @@
  */
 
 import { type FaultSpec, GATEWAY, isOfMachine, type LinkShape } from "../../core/faults.ts";
+import { faultText } from "../../core/faults/text.ts";
 import type { LinkConditions } from "../../network/faults/conditions.ts";
 import { grudgePairs } from "../../network/faults/grudges.ts";
 import type { StoredFault } from "../../store/records.ts";
+import type { FaultEvent } from "../../wire.ts";
 
 /** From whom, to whom. */
 export type Pair = [from: string, to: string];
@@ -97,4 +99,10 @@ export function pairKey([from, to]: Pair): string {
 export function membersOf(fault: Fault, members: readonly string[]): string[] {
   if (isOfMachine(fault.spec)) return [fault.spec.member];
   return [...new Set(pairsOf(fault, members).flat())].filter((name) => name !== GATEWAY);
+}
+
+/** A fault's begin or end, for clients that watch. */
+export function faultEvent(event: FaultEvent["event"], fault: Fault, members: readonly string[]): FaultEvent {
+  const { id, spec } = fault;
+  return { event, id, kind: spec.kind, what: faultText(spec), members: membersOf(fault, members) };
 }

@@ -24,13 +24,14 @@ import { newSeed } from "../../core/random.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
 import type { GroupRecord, StoredFault } from "../../store/records.ts";
 import { host } from "../../system/os.ts";
-import type { FaultReport } from "../../wire.ts";
+import type { FaultEvent, FaultReport } from "../../wire.ts";
 import { log } from "../log.ts";
 import {
   type AllConditions,
   areSame,
   conditionsOf,
   type Fault,
+  faultEvent,
   fixedPairs,
   membersOf,
   type PresentFault,
@@ -57,6 +58,8 @@ interface TableContext {
   members(): readonly FaultyMember[];
   /** Called when the table has changed, with the names of the members that are concerned. */
   onChange(names: readonly string[]): void;
+  /** Called for each fault that begins or ends. */
+  onFault(event: FaultEvent): void;
 }
 
 /** A fault with its times on the clock of this process. */
@@ -115,6 +118,7 @@ export class FaultTable {
     const entry = isOfMachine(spec) ? await this.#beginOnMachine({ ...fault, spec }) : this.#enter(fault);
     log(`fault ${fault.id}: ${faultText(spec)}, seed ${seed}`);
     this.#apply();
+    this.context.onFault(faultEvent("fault-began", fault, this.#names()));
     this.context.onChange(membersOf(fault, this.#names()));
     return (await this.#reports([entry]))[0];
   }
@@ -296,6 +300,7 @@ export class FaultTable {
       entry.endLimit();
       entry.endTurns();
       this.#faults.delete(entry.id);
+      this.context.onFault(faultEvent("fault-ended", entry, this.#names()));
     }
     this.#apply();
     for (const { id } of ending) this.context.network.forgetFault(id);

@@ -15,6 +15,7 @@ class Group {
   readonly forgotten: string[] = [];
   readonly held = new Set<string>();
   readonly changed: string[] = [];
+  readonly events: string[] = [];
   readonly counts = new Map<string, FaultCounts>();
   refuses: string | undefined;
   names = ["a", "b", "c"];
@@ -31,6 +32,7 @@ class Group {
     },
     members: () => this.names.map((name) => this.#member(name)),
     onChange: (names) => void this.changed.push(names.join(" ")),
+    onFault: ({ event, id, members }) => void this.events.push(`${event} ${id} ${members}`),
   });
 
   #member(name: string): FaultyMember {
@@ -102,9 +104,11 @@ Deno.test("faults: a pause holds its member until the last one of them ends, or 
   assert.ok(first.counts.paused_ms < 1_000);
   await group.table.heal([first.id]);
   assert.deepEqual([group.table.isPaused("a"), group.held.has("a")], [true, true]);
+  assert.deepEqual(group.events.at(-1), `fault-ended ${first.id} ${first.members}`);
   group.names = ["a", "c"];
   group.table.rosterChanged();
   assert.equal(group.table.isPaused("b"), false);
+  assert.match(group.events.at(-1)!, /^fault-ended f\w+ b$/);
   await group.table.heal();
   assert.deepEqual([...group.held], ["b"], "it is gone, and nobody asks it");
   await group.table.begin({ spec: { kind: "cpu", member: "a", share: 0.3 } });
