@@ -28,6 +28,7 @@ const CLI = {
   "src/cli/commands/list.ts": () => import("./src/cli/commands/list.ts"),
   "src/cli/adopt_and_tell.ts": () => import("./src/cli/adopt_and_tell.ts"),
   "src/cli/exec.ts": () => import("./src/cli/exec.ts"),
+  "src/cli/trace/record.ts": () => import("./src/cli/trace/record.ts"),
   "src/cli/listing.ts": () => import("./src/cli/listing.ts"),
   "src/cli/commands/logs.ts": () => import("./src/cli/commands/logs.ts"),
   "src/cli/terminal/output.ts": () => import("./src/cli/terminal/output.ts"),

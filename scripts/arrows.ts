@@ -73,6 +73,7 @@ const STAND_INS: { standIn: string; names?: string; module: string; importedAs?:
 
 /** The other npm packages of shipped code, and the one module, or folder, that imports each. */
 const PACKAGES: Record<string, string> = {
+  "fflate": "src/control/recording/pack.ts",
   "ssh2": "src/library/ssh/ssh2.ts",
   "preact": "src/viewer/",
   "uplot": "src/viewer/view/links_plot.tsx",

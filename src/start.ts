@@ -58,6 +58,10 @@ async function command(args: string[]): Promise<void> {
     const { exec, isPlain } = await lazyModule<typeof import("./cli/exec.ts")>("src/cli/exec.ts");
     if (isPlain(flags)) return await exec(flags[0], flags.slice(1));
   }
+  if (first === "__record") {
+    const { runRecorder } = await lazyModule<typeof import("./cli/trace/record.ts")>("src/cli/trace/record.ts");
+    return await runRecorder(flags);
+  }
   if (first === "__complete") {
     const { runComplete } = await lazyModule<typeof import("./cli/completion/complete.ts")>(
       "src/cli/completion/complete.ts",

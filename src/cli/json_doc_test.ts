@@ -22,6 +22,7 @@ import type { Leftover } from "./leftovers.ts";
 import type { MemberView, ViewState } from "./member_view.ts";
 import type { Finding } from "./preflight.ts";
 import { buildProgram } from "./program.ts";
+import type { TraceRow } from "./trace/recording.ts";
 
 const document = readJsonDocument();
 
@@ -48,6 +49,18 @@ Deno.test("docs/json.md: every link leads to a shape, and every shape is linked 
 type Keys<T> = Record<keyof Required<T>, true>;
 
 const TYPES: Record<string, Record<string, true>> = {
+  trace: {
+    ...{
+      id: true,
+      state: true,
+      members: true,
+      bytes: true,
+      started: true,
+      age_ms: true,
+      directory: true,
+      problem: true,
+    },
+  } satisfies Keys<TraceRow>,
   "listed member": {
     ...{ name: true, state: true, stage: true, running: true, ip: true, cpus: true, memory_mb: true, disk_mb: true },
     ...{ image: true, not_answering: true, since: true, group: true, bound: true, ssh: true, forwards: true },

@@ -1,15 +1,23 @@
-/** `fleetbox trace`: what was recorded of a group. */
+/** `fleetbox trace`: records a group, and looks at what was recorded. */
 
 import { Command } from "../arguments/parser.ts";
+import { listTracesCommand, startTraceCommand, stopTraceCommand } from "../trace/recording.ts";
 import { traceShowCommand } from "../trace_show/command.ts";
 
 export function traceCommand(): Command {
-  const command = new Command("trace").description("look at what was recorded of a group");
-  for (const make of [traceShowCommand]) command.addCommand(make().helpOption("-h, --help", "print help"));
+  const command = new Command("trace").description("record a group, and look at what was recorded");
+  for (const make of [startTraceCommand, stopTraceCommand, listTracesCommand, traceShowCommand]) {
+    command.addCommand(make().helpOption("-h, --help", "print help"));
+  }
   return command.helpCommand(false).addHelpText(
     "after",
     `
+A trace has the members' states, their consoles with times, the faults, and the frames between them, with what became of
+each. It goes on when the group's holder is killed, and ends with the group; docs/trace.md has the rest.
+
 Examples:
+  fleetbox trace start a
+  fleetbox trace stop a -w trace.zip
   fleetbox trace show trace.zip`,
   );
 }

@@ -29,7 +29,7 @@ export interface TraceMeta {
   /** The command line that records it. */
   command?: string[];
   members: TraceMember[];
-  gateway: { mac: string; ip: string };
+  gateway?: { mac: string; ip: string };
   test?: { name: string; file?: string; line?: number; error?: string };
   limit_bytes: number;
   /** Why it ends before its group: its disk was full, for one. */

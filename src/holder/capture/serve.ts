@@ -96,7 +96,8 @@ function stationOf(group: Group, name: string): Station {
       addresses: [{ ip: SUBNET.gateway, names: ["gateway"] }, { ip: SUBNET.dns, names: ["dns"] }],
     };
   }
-  const config = group.member(name)?.config;
+  const member = group.member(name);
+  const config = member?.config ?? member?.context.store.config(name); // it is just being adopted
   const description = `member ${name} of the group ${group.name}`;
   if (!config) return { name, description, addresses: [] };
   const { ip, mac, host_name: hostName = name } = config;

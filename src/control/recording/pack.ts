@@ -1,0 +1,100 @@
+/**
+ * Packs what was recorded into one zip: the parts of a ring one behind the other, the events of all writers in the order of their times, and
+ * the faults as a plan. The file is whole, or it is not there.
+ */
+
+import { type Zippable, zipSync } from "fflate";
+import type { TraceEvent, TraceFault, TraceMeta } from "../../core/trace/types.ts";
+import { type FaultStep, PLAN_VERSION } from "../../core/faults/plan.ts";
+import { FleetboxError, isNoSpace } from "../../core/errors.ts";
+import { namesIn, readIfThere, replaceFile, sizeOf, syncPath } from "../../system/files.ts";
+
+/** What deflates well enough in time: a bundle is packed in under a second. */
+const LEVEL = 1;
+/** A fault that was not healed is made again for so long. */
+const UNHEALED_MS = 24 * 3_600_000;
+
+/** @returns how large the file is */
+export async function packTrace(directory: string, file: string): Promise<number> {
+  const files: Zippable = {};
+  for (const [name, bytes] of partsOf(directory)) files[name] = bytes;
+  const zip = zipSync(files, { level: LEVEL, mtime: new Date() });
+  try {
+    await replaceFile(file, async (aside) => {
+      await Deno.writeFile(aside, zip, { mode: 0o600 });
+      await syncPath(aside);
+    });
+  } catch (cause) {
+    const size = `${Math.ceil(zip.length / 1024)} KiB`;
+    throw new FleetboxError(isNoSpace(cause) ? "no-space" : "failed", `Cannot write ${file}, of ${size}`, {
+      cause,
+      hint: `What was recorded stays in ${directory}. Write it elsewhere: fleetbox trace stop -w FILE`,
+    });
+  }
+  return zip.length;
+}
+
+function* partsOf(directory: string): Generator<[name: string, bytes: Uint8Array]> {
+  const names = namesIn(directory).toSorted();
+  const read = (name: string) => Deno.readFileSync(`${directory}/${name}`);
+  const meta = readIfThere(`${directory}/meta.json`);
+  if (meta !== undefined) yield ["meta.json", encode(meta)];
+  const events = eventsOf(names.filter((name) => /^events(-\d+)?\.ndjson$/.test(name)).map(read));
+  yield ["events.ndjson", encode(events.map((event) => JSON.stringify(event) + "\n").join(""))];
+  const plan = meta === undefined ? undefined : planOf(JSON.parse(meta) as TraceMeta, events);
+  if (plan) yield ["plan.json", encode(plan)];
+  for (const name of names) {
+    const [, member] = /^([a-z0-9-]+)\.cast$/.exec(name) ?? [];
+    if (member === undefined) continue;
+    yield [
+      name,
+      joined([...sizeOf(`${directory}/${member}.1.cast`) > 0 ? [read(`${member}.1.cast`)] : [], read(name)]),
+    ];
+  }
+  const segments = names.filter((name) => /^net-\d+\.pcapng$/.test(name));
+  if (segments.length > 0) yield ["net.pcapng", joined(segments.map(read))];
+  if (names.includes("error.txt")) yield ["error.txt", read("error.txt")];
+}
+
+/** The events of some files in the order of their times. A line that is not whole is left out. */
+function eventsOf(files: readonly Uint8Array[]): TraceEvent[] {
+  const events = files.flatMap((bytes) =>
+    new TextDecoder().decode(bytes).split("\n").flatMap((line): TraceEvent[] => {
+      try {
+        return line === "" ? [] : [JSON.parse(line)];
+      } catch {
+        return []; // its writer was killed
+      }
+    })
+  );
+  return events.toSorted((one, other) => one.at < other.at ? -1 : one.at > other.at ? 1 : 0);
+}
+
+/** The faults as a plan for `fleetbox fault run`, in times since the trace began. */
+function planOf({ started }: TraceMeta, events: readonly TraceEvent[]): string | undefined {
+  const startMs = Date.parse(started);
+  const ends = new Map(
+    events.flatMap((event) => event.event === "fault-ended" ? [[event.id, Date.parse(event.at)]] : []),
+  );
+  const began = events.filter((event): event is TraceFault =>
+    event.event === "fault-began" && event.spec !== undefined
+  );
+  const steps = began.map(({ at, id, spec }): FaultStep => {
+    const beganMs = Date.parse(at), endMs = ends.get(id);
+    return {
+      at_ms: Math.max(0, beganMs - startMs),
+      for_ms: endMs === undefined ? UNHEALED_MS : Math.max(1, endMs - beganMs),
+      fault: spec!,
+    };
+  });
+  if (steps.length === 0) return undefined;
+  return JSON.stringify({ version: PLAN_VERSION, seed: began[0].seed ?? 0, steps }, null, 2) + "\n";
+}
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  pieces.reduce((at, piece) => (all.set(piece, at), at + piece.length), 0);
+  return all;
+}

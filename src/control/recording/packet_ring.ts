@@ -1,0 +1,176 @@
+/**
+ * The frames of a trace, in segments of which the oldest are removed: each begins with the section and the interfaces of its stream,
+ * and is a whole pcapng file. Of a frame its first bytes are kept. What passed on each link is counted on the way.
+ *
+ * Reads the blocks that `core/pcapng/blocks.ts` writes.
+ */
+
+import { GATEWAY } from "../../core/faults/gateway_name.ts";
+import { BLOCK } from "../../core/pcapng/blocks.ts";
+import type { Appender } from "./append_file.ts";
+import type { Happening } from "./event_file.ts";
+
+/** Of all segments. */
+export const PACKET_BYTES = 32 * 1024 * 1024;
+const SEGMENTS = 8;
+/** What is kept of a frame: headers, and the beginning of what it carries. */
+const SNAP_BYTES = 256;
+/** What a packet's block has before its data. */
+const PACKET_HEAD = 28;
+const NAME = 2, MAC = 6, COMMENT = 1;
+
+type LinkSum = { frames: number; bytes: number; dropped?: Record<string, number> };
+
+export class PacketRing {
+  /** The first blocks of the present stream. */
+  #heads: Uint8Array[] = [];
+  #interfaces: { name: string; mac: string }[] = [];
+  readonly #segments: string[] = [];
+  #count = 0;
+  #bytes = 0;
+  /** By sender and receiver, as JSON. */
+  #links = new Map<string, LinkSum>();
+
+  constructor(
+    private readonly files: Appender,
+    private readonly directory: string,
+    private readonly onCut: (file: string, bytes: number) => void,
+    private readonly limit = PACKET_BYTES,
+  ) {}
+
+  /** Takes whole blocks of a stream; a section is the beginning of another one. */
+  push(blocks: Uint8Array): void {
+    const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.length);
+    const kept: Uint8Array[] = [];
+    for (let at = 0; at < blocks.length;) {
+      const [type, length] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      const block = blocks.subarray(at, at + length);
+      at += length;
+      if (type === BLOCK.section) {
+        this.#write(kept.splice(0));
+        [this.#heads, this.#interfaces] = [[], []];
+        this.#turn();
+      }
+      if (type === BLOCK.section || type === BLOCK.interface || type === BLOCK.names) this.#heads.push(block.slice());
+      if (type === BLOCK.interface) this.#interfaces.push(interfaceOf(block));
+      if (type === BLOCK.packet) this.#sum(block);
+      kept.push(type === BLOCK.packet ? snapped(block) : block);
+    }
+    this.#write(kept);
+  }
+
+  /** What passed since the last call, link by link. */
+  takeLinks(): Happening[] {
+    const links = [...this.#links].map(([key, sum]): Happening => {
+      const [from, to] = JSON.parse(key) as [string, string];
+      return { event: "link", from, to, ...sum };
+    });
+    this.#links.clear();
+    return links;
+  }
+
+  #write(blocks: readonly Uint8Array[]): void {
+    if (blocks.length === 0) return;
+    const bytes = joined(blocks);
+    const isFull = this.#bytes > 0 && this.#bytes + bytes.length > this.limit / SEGMENTS;
+    if (isFull) {
+      this.#turn();
+      this.#append(joined(this.#heads));
+    }
+    this.#append(bytes);
+  }
+
+  #append(bytes: Uint8Array): void {
+    if (this.#segments.length === 0) this.#turn();
+    this.#bytes += bytes.length;
+    this.files.append(this.#segments.at(-1)!, bytes);
+  }
+
+  /** Goes on in a new segment. */
+  #turn(): void {
+    const present = this.#segments.at(-1);
+    if (present !== undefined) this.files.close(present);
+    this.#segments.push(`net-${String(++this.#count).padStart(4, "0")}.pcapng`);
+    this.#bytes = 0;
+    while (this.#segments.length > SEGMENTS) {
+      const oldest = this.#segments.shift()!;
+      try {
+        const { size } = Deno.statSync(`${this.directory}/${oldest}`);
+        Deno.removeSync(`${this.directory}/${oldest}`);
+        this.onCut(oldest, size);
+      } catch { /* it was never written */ }
+    }
+  }
+
+  #sum(block: Uint8Array): void {
+    const view = new DataView(block.buffer, block.byteOffset, block.length);
+    const [captured, original] = [view.getUint32(20, true), view.getUint32(24, true)];
+    const on = this.#interfaces[view.getUint32(8, true)];
+    if (!on || captured < 12) return;
+    const nameOf = (at: number) =>
+      this.#interfaces.find(({ mac }) => mac === hex(block.subarray(PACKET_HEAD + at, PACKET_HEAD + at + 6)))?.name;
+    const isToMany = (block[PACKET_HEAD] & 1) !== 0;
+    // What is no member's is the switch's own: its DNS, which a capture shows with the gateway.
+    const key = JSON.stringify([nameOf(6) ?? on.name, nameOf(0) ?? (isToMany ? "*" : GATEWAY)]);
+    const sum: LinkSum = this.#links.get(key) ?? { frames: 0, bytes: 0 };
+    sum.frames++;
+    sum.bytes += original;
+    for (const [code, value] of options(block, PACKET_HEAD + padded(captured))) {
+      const cause = code === COMMENT ? causeOfDrop(new TextDecoder().decode(value)) : undefined;
+      if (cause === undefined) continue;
+      sum.dropped ??= {};
+      sum.dropped[cause] = (sum.dropped[cause] ?? 0) + 1;
+    }
+    this.#links.set(key, sum);
+  }
+}
+
+/** `dropped, to b: fault f3a9c (partition)` is `partition`, `dropped: egress-off (guard: …)` is `egress-off`. */
+function causeOfDrop(comment: string): string | undefined {
+  const [, fault, other] = /^dropped[^:]*: (?:faults? .*\(([a-z-]+)\)|([a-z-]+))/.exec(comment) ?? [];
+  return fault ?? other;
+}
+
+function interfaceOf(block: Uint8Array): { name: string; mac: string } {
+  const found = new Map(options(block, 16));
+  const [name, mac] = [found.get(NAME), found.get(MAC)];
+  return { name: name ? new TextDecoder().decode(name) : "?", mac: mac ? hex(mac) : "" };
+}
+
+function* options(block: Uint8Array, from: number): Generator<[code: number, value: Uint8Array]> {
+  const view = new DataView(block.buffer, block.byteOffset, block.length);
+  for (let at = from; at + 4 <= block.length - 4;) {
+    const [code, length] = [view.getUint16(at, true), view.getUint16(at + 2, true)];
+    if (code === 0) return;
+    yield [code, block.subarray(at + 4, at + 4 + length)];
+    at += 4 + padded(length);
+  }
+}
+
+/** A packet's block with the first bytes of its frame. */
+function snapped(block: Uint8Array): Uint8Array {
+  const view = new DataView(block.buffer, block.byteOffset, block.length);
+  const captured = view.getUint32(20, true);
+  if (captured <= SNAP_BYTES) return block;
+  const rest = block.subarray(PACKET_HEAD + padded(captured));
+  const short = new Uint8Array(PACKET_HEAD + SNAP_BYTES + rest.length);
+  short.set(block.subarray(0, PACKET_HEAD + SNAP_BYTES));
+  short.set(rest, PACKET_HEAD + SNAP_BYTES);
+  const its = new DataView(short.buffer);
+  its.setUint32(4, short.length, true);
+  its.setUint32(20, SNAP_BYTES, true);
+  its.setUint32(short.length - 4, short.length, true);
+  return short;
+}
+
+const padded = (length: number) => (length + 3) & ~3;
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  pieces.reduce((at, piece) => (all.set(piece, at), at + piece.length), 0);
+  return all;
+}

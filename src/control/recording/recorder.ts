@@ -1,0 +1,325 @@
+/**
+ * Records a group into a directory: its events, its consoles, its frames. docs/trace.md describes the files.
+ *
+ * It is a client like any other: it watches, reads the consoles and captures, through the group's holder, and through the next one
+ * when that was killed. All is written as it comes. What fails in it fails nothing else.
+ */
+
+import type { TraceMember, TraceMeta } from "../../core/trace/types.ts";
+import { TRACE_FORMAT, TRACE_VERSION } from "../../core/trace/types.ts";
+import { pause } from "../../core/deadline.ts";
+import { FleetboxError, isNoSpace, messageOf } from "../../core/errors.ts";
+import type { Store } from "../../store.ts";
+import { makeDirectory, writeDurably } from "../../system/files.ts";
+import { host } from "../../system/os.ts";
+import { identify } from "../../system/process.ts";
+import { VERSION } from "../../system/program_info.ts";
+import type { FaultReport, GroupReport } from "../../wire.ts";
+import { openCapture } from "../bytes/capture.ts";
+import { openConsole } from "../bytes/console.ts";
+import { followStore } from "../live/follow_store.ts";
+import type { FaultChange, StoreEvent } from "../live/store_events.ts";
+import { getGroup } from "../members.ts";
+import { ANSWER_MS } from "../observe.ts";
+import { request } from "../requests.ts";
+import { Appender } from "./append_file.ts";
+import { CastFile } from "./cast_file.ts";
+import { EventFile, type Happening } from "./event_file.ts";
+import { PacketRing } from "./packet_ring.ts";
+
+/** A bundle is at most so large, before it is packed. */
+const LIMIT_BYTES = 64 * 1024 * 1024;
+const LINK_MS = 1_000;
+/** A console or a capture that has ended is asked for again after this time, while its group is there. */
+const AGAIN_MS = 200;
+
+export interface RecordingOptions {
+  /** A member of the group. */
+  via: string;
+  /** The command line that records. */
+  command?: string[];
+  test?: TraceMeta["test"];
+}
+
+export class Recorder implements AsyncDisposable {
+  /** Resolves when nothing is recorded any more: it was stopped, or the group has ended. */
+  readonly done: Promise<void>;
+  readonly #files: Appender;
+  readonly #events: EventFile;
+  readonly #casts = new Map<string, CastFile>();
+  readonly #packets: PacketRing;
+  readonly #over = new AbortController();
+  readonly #attached = new Set<string>();
+  /** The faults that are known, with what they have done. */
+  readonly #faults = new Map<string, FaultReport>();
+  readonly #streams = new Set<Promise<void>>();
+  #meta: TraceMeta;
+  #isCapturing = false;
+  /** Fires when it is worth to ask once more for what has ended. */
+  #again = new AbortController();
+
+  /**
+   * Begins to record a group.
+   * @throws {FleetboxError} `not-found`: no holder serves it; `no-space`, …: the directory cannot be made
+   */
+  static async begin(store: Store, options: RecordingOptions): Promise<Recorder> {
+    const { via } = options;
+    const group = await getGroup(store, via);
+    if (!group?.group_id) {
+      throw new FleetboxError("not-found", `"${via}" is not running, and only what runs can be recorded`, {
+        hint: `Start it first: fleetbox up ${via}`,
+      });
+    }
+    const id = newId(group.group);
+    const directory = store.trace(id);
+    store.ensure();
+    makeDirectory(store.tracesDir);
+    makeDirectory(directory);
+    const recorder = new Recorder(store, directory, metaOf(store, id, group, options));
+    await recorder.#writeMeta();
+    const its = identify(Deno.pid);
+    if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n");
+    recorder.#begin();
+    return recorder;
+  }
+
+  private constructor(private readonly store: Store, readonly directory: string, meta: TraceMeta) {
+    this.#meta = meta;
+    this.done = new Promise((resolve) => this.#resolve = resolve);
+    this.#files = new Appender(directory, (failure) => this.#fail(failure));
+    this.#events = new EventFile(this.#files, "events.ndjson");
+    const onCut = (file: string, bytes?: number) =>
+      this.add({ event: "cut", file, why: "ring", ...(bytes === undefined ? {} : { bytes }) });
+    this.#onCut = onCut;
+    this.#packets = new PacketRing(this.#files, directory, onCut);
+  }
+
+  #resolve!: () => void;
+  readonly #onCut: (file: string, bytes?: number) => void;
+
+  get id(): string {
+    return this.#meta.id;
+  }
+
+  /** Why it ended early; undefined: it did not. */
+  get problem(): string | undefined {
+    return this.#meta.problem;
+  }
+
+  /** Adds an event of the caller's. */
+  add(happening: Happening): void {
+    this.#events.add(happening);
+  }
+
+  /** Ends it, and returns when all is written. Calling it twice is fine. */
+  async stop(): Promise<void> {
+    this.#over.abort();
+    await this.done;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #begin(): void {
+    this.#stream(this.#countLinks());
+    void this.#follow().then(async () => {
+      this.#over.abort();
+      await Promise.all(this.#streams);
+      this.#files[Symbol.dispose]();
+      this.#meta.ended = new Date().toISOString();
+      await this.#writeMeta().catch(() => {}); // the disk is full; its events say when it ended
+      this.#resolve();
+    });
+  }
+
+  /** Follows the group to its end. */
+  async #follow(): Promise<void> {
+    const { signal } = this.#over;
+    const { group_id: groupId } = this.#meta;
+    try {
+      await followStore(this.store, { groupId, signal, onEvent: (event) => this.#hear(event) });
+    } catch (thrown) {
+      this.#note(`the group cannot be followed any more: ${messageOf(thrown)}`);
+    }
+  }
+
+  async #hear(heard: StoreEvent): Promise<void> {
+    const { at, group: _, group_id: __, ...event } = heard;
+    const when = new Date(at);
+    switch (event.event) {
+      case "group":
+        this.#events.add(
+          { event: "holder", what: event.what === "present" ? "began" : event.what, pid: event.holder },
+          when,
+        );
+        this.#again.abort(); // there may be another holder
+        this.#again = new AbortController();
+        if (!this.#isCapturing && event.what !== "ended") this.#stream(this.#capture());
+        return;
+      case "state": {
+        const { since: _, ...state } = event;
+        this.#events.add(state, when);
+        this.#cast(event.name).marker(state.stage ?? state.state);
+        await this.#know(event.name);
+        if (state.state !== "gone" && state.state !== "stopped" && !this.#attached.has(event.name)) {
+          this.#attached.add(event.name);
+          this.#stream(this.#readConsole(event.name));
+        }
+        return;
+      }
+      case "fault-began":
+      case "fault-ended":
+        return await this.#fault(event, when);
+      default:
+        this.#events.add(event as Happening, when);
+    }
+  }
+
+  /** With what a fault is made of, while it is there; with what it has done, when it ends. */
+  async #fault(event: Omit<FaultChange, "at" | "group" | "group_id">, when: Date): Promise<void> {
+    if (event.event === "fault-began") await this.#askFaults();
+    const known = this.#faults.get(event.id);
+    this.#events.add({
+      ...event,
+      ...(event.event === "fault-began" && known ? { spec: known.spec, seed: known.seed } : {}),
+      ...(event.event === "fault-ended" && known ? { counts: known.counts } : {}),
+    }, when);
+    for (const name of event.members) this.#cast(name).marker(`${event.event}: ${event.what}`);
+    if (event.event === "fault-ended") this.#faults.delete(event.id);
+  }
+
+  async #askFaults(): Promise<void> {
+    try {
+      const reply = await request(this.store, this.#via, "faults", {}, ANSWER_MS);
+      for (const fault of reply?.faults ?? []) this.#faults.set(fault.id, fault);
+    } catch { /* it is being adopted: the event has its words */ }
+  }
+
+  /** A member that is served. */
+  get #via(): string {
+    const hasSocket = this.store.socketProbe();
+    return this.#meta.members.find(({ name }) => hasSocket(name))?.name ?? this.#meta.members[0].name;
+  }
+
+  /** Notes a member that has joined, or whose config is new. */
+  async #know(name: string): Promise<void> {
+    const known = this.#meta.members.find((one) => one.name === name);
+    if (known?.ip !== undefined) return;
+    const member = memberOf(this.store, name);
+    if (known && member.ip === undefined) return;
+    const others = this.#meta.members.filter((one) => one.name !== name);
+    this.#meta = { ...this.#meta, members: [...others, member] };
+    await this.#writeMeta().catch((thrown) => this.#fail(thrown));
+  }
+
+  #cast(name: string): CastFile {
+    const cast = this.#casts.get(name) ?? new CastFile(this.#files, this.directory, name, this.#onCut);
+    this.#casts.set(name, cast);
+    return cast;
+  }
+
+  /** Reads a console until its machine has ended, through each of its holders. */
+  async #readConsole(name: string): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted && this.#attached.has(name)) {
+      try {
+        using stream = await openConsole(this.store, name);
+        if (!stream) break;
+        const close = () => stream[Symbol.dispose]();
+        signal.addEventListener("abort", close);
+        if (signal.aborted) close();
+        this.#cast(name).replay(stream.replay);
+        for (let piece; (piece = await stream.read()) !== undefined;) this.#cast(name).output(piece);
+        signal.removeEventListener("abort", close);
+      } catch { /* it has no machine at this moment */ }
+      await pause(AGAIN_MS, AbortSignal.any([signal, this.#again.signal]));
+    }
+    this.#attached.delete(name); // the next state of it begins anew
+  }
+
+  async #capture(): Promise<void> {
+    this.#isCapturing = true;
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      try {
+        using stream = await openCapture(this.store, this.#via, undefined);
+        const finish = () => void stream.finish();
+        signal.addEventListener("abort", finish);
+        if (signal.aborted) finish();
+        for (let blocks; (blocks = await stream.read()) !== undefined;) this.#packets.push(blocks);
+        signal.removeEventListener("abort", finish);
+      } catch { /* no holder serves it at this moment */ }
+      await pause(AGAIN_MS, AbortSignal.any([signal, this.#again.signal]));
+    }
+    this.#isCapturing = false;
+  }
+
+  /** Tells, each second, what has passed. */
+  async #countLinks(): Promise<void> {
+    const { signal } = this.#over;
+    while (!signal.aborted) {
+      await pause(LINK_MS, signal);
+      for (const link of this.#packets.takeLinks()) this.add(link);
+    }
+  }
+
+  #stream(work: Promise<void>): void {
+    const done = work.catch((thrown) => this.#note(messageOf(thrown))).finally(() => this.#streams.delete(done));
+    this.#streams.add(done);
+  }
+
+  #note(message: string): void {
+    this.add({ event: "notice", message: `fleetbox trace: ${message}` });
+  }
+
+  /** Nothing can be written any more: the group goes on. */
+  #fail(thrown: unknown): void {
+    this.#meta.problem = isNoSpace(thrown)
+      ? "the disk was full: what came after this moment is not in it"
+      : `it could not be written any more: ${messageOf(thrown)}`;
+    this.#over.abort();
+  }
+
+  async #writeMeta(): Promise<void> {
+    await writeDurably(`${this.directory}/meta.json`, JSON.stringify(this.#meta, null, 2) + "\n");
+  }
+}
+
+/** `a-20261128-225501-3f9c` */
+function newId(group: string): string {
+  const time = new Date().toISOString().replace(/[-:]|\..*/g, "").replace("T", "-");
+  return `${group}-${time}-${crypto.randomUUID().slice(0, 4)}`;
+}
+
+function metaOf(store: Store, id: string, group: GroupReport, { command, test }: RecordingOptions): TraceMeta {
+  const bootId = host().bootId();
+  return {
+    format: TRACE_FORMAT,
+    version: TRACE_VERSION,
+    id,
+    group: group.group,
+    group_id: group.group_id!,
+    fleetbox: VERSION,
+    ...(group.accelerator ? { accelerator: group.accelerator.name } : {}),
+    host: {
+      os: Deno.build.os,
+      arch: Deno.build.arch,
+      cpus: navigator.hardwareConcurrency,
+      memory_mb: Math.round(Deno.systemMemoryInfo().total / 2 ** 20),
+      ...(bootId === undefined ? {} : { boot_id: bootId }),
+    },
+    started: new Date().toISOString(),
+    ...(command ? { command } : {}),
+    members: group.members.map(({ name }) => memberOf(store, name)),
+    ...(test ? { test } : {}),
+    limit_bytes: LIMIT_BYTES,
+  };
+}
+
+function memberOf(store: Store, name: string): TraceMember {
+  const config = store.config(name);
+  if (!config) return { name, host_name: name };
+  const { host_name: hostName = name, mac, ip, image, cpus, memory_mb } = config;
+  return { name, host_name: hostName, mac, ip, image, cpus, memory_mb };
+}
