@@ -1,11 +1,13 @@
 /** "Do this again": the command line for what is selected. */
 
-import { shellQuote } from "../../core/quoting.ts";
-import { text, texts, type TraceEvent } from "./model.ts";
+import { quoted, shellQuote } from "../../core/quoting.ts";
+import { number, record, text, texts, type TraceEvent } from "./model.ts";
+
+const line = (...words: string[]) => ["fleetbox", ...words.map(shellQuote)].join(" ");
 
 /** A command line, or undefined: there is none for it. */
-export function againOf({ kind, members, raw }: TraceEvent): string | undefined {
-  const line = (...words: string[]) => ["fleetbox", ...words.map(shellQuote)].join(" ");
+export function againOf(event: TraceEvent): string | undefined {
+  const { kind, members, raw } = event;
   const [name] = members, its = (key: string) => text(raw[key]);
   switch (kind) {
     case "command":
@@ -15,7 +17,7 @@ export function againOf({ kind, members, raw }: TraceEvent): string | undefined 
     case "fault-ended":
       // Foreign text, which is pasted into a shell: nothing but one line of ours.
       if (/^fleetbox fault [^\n\r;&|`$<>]*$/.test(its("command"))) return its("command");
-      return kind === "fault-ended" ? line("heal", its("id")) : undefined;
+      return kind === "fault-ended" ? line("heal", its("id")) : faultAgain(event);
     case "state":
       if (!name) return undefined;
       if (its("state") === "error") return line("logs", name);
@@ -34,6 +36,20 @@ export function againOf({ kind, members, raw }: TraceEvent): string | undefined 
     default:
       return undefined;
   }
+}
+
+/** A fault as its command, where that is short; else as a plan with one step, which any fault has. */
+function faultAgain({ at, until, raw }: TraceEvent): string | undefined {
+  const spec = record(raw.spec), kind = text(spec.kind);
+  if (kind === "partition" && Array.isArray(spec.sets)) {
+    const sets = spec.sets.map((set) => texts(set).join(","));
+    return line("fault", "partition", ...sets, ...(spec.oneWay === true ? ["--one-way"] : []));
+  }
+  if (kind === "pause" && text(spec.member)) return line("pause", text(spec.member));
+  if (kind === "") return undefined;
+  const seed = number(raw.seed) ?? 0, forMs = until === undefined ? 60_000 : Math.max(1, Math.round(until - at));
+  const plan = { version: 1, seed, steps: [{ at_ms: 0, for_ms: forMs, fault: spec }] };
+  return `echo ${quoted(JSON.stringify(plan))} | fleetbox fault run /dev/stdin`;
 }
 
 /** The same for a packet. */

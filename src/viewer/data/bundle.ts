@@ -207,7 +207,8 @@ function linksOf(events: readonly TraceEvent[], start: number): LinkSeries[] {
     const from = text(raw.from), to = text(raw.to), key = JSON.stringify([from, to]);
     let link = links.get(key);
     if (!link) links.set(key, link = { from, to, frames: new Map(), drops: new Map(), total: 0, dropped: 0 });
-    const second = Math.floor((at - start) / 1000), frames = number(raw.frames) ?? 0;
+    // It is told of at the end of its second.
+    const second = Math.floor((at - start - 500) / 1000), frames = number(raw.frames) ?? 0;
     link.frames.set(second, (link.frames.get(second) ?? 0) + frames);
     link.total += frames;
     for (const [cause, count] of Object.entries(record(raw.dropped))) {

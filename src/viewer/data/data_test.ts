@@ -240,6 +240,17 @@ Deno.test("viewer: do this again is a command line that a shell reads as it was,
   ) {
     assert.equal(again({ event: "fault-began", id: "f1", command }), undefined, command);
   }
+  const fault = (spec: unknown) => again({ event: "fault-began", id: "f1", seed: 7, spec });
+  assert.equal(
+    fault({ kind: "partition", sets: [["a"], ["b", "c"]], oneWay: true }),
+    "fleetbox fault partition a b,c --one-way",
+  );
+  assert.equal(fault({ kind: "pause", member: "a" }), "fleetbox pause a");
+  assert.equal(
+    fault({ kind: "drop", from: ["a'; x"] }),
+    `echo '{"version":1,"seed":7,"steps":[{"at_ms":0,"for_ms":60000,"fault":{"kind":"drop","from":["a'\\''; x"]}}]}' | fleetbox fault run /dev/stdin`,
+  );
+  assert.equal(again({ event: "fault-ended", id: "f1" }), "fleetbox heal f1");
   assert.equal(
     again({ event: "checkpoint", name: "seeded", members: ["a", "b"] }),
     "fleetbox checkpoint a,b --as seeded",

@@ -85,7 +85,8 @@ function wordsOf(kind: string, raw: Record<string, unknown>): { text: string; is
     case "command-began": {
       const code = number(raw.code), signal = its("signal");
       const end = signal ? ` → ${signal}` : code === undefined ? "" : code === 0 ? "" : ` → ${code}`;
-      return { text: `${texts(raw.argv).join(" ")}${end}`, isBad: signal !== "" || (code ?? 0) !== 0 };
+      const why = its("error") && ` → ${its("error")}`;
+      return { text: `${texts(raw.argv).join(" ")}${end}${why}`, isBad: Boolean(signal || code || why) };
     }
     case "checkpoint":
     case "fork":
