@@ -165,6 +165,18 @@ Deno.test("viewer: packets of several sections, up to the last whole block, in t
   }
 });
 
+Deno.test("viewer: whoever sends from an interface is called as that is, and all its MACs are one", () => {
+  const capture = bundleFiles(SMALL).get("net.pcapng")!;
+  const packets = new Packets();
+  packets.read(capture, new Map([["52:54:00:00:00:0a", "a"]]));
+  assert.deepEqual(
+    new Set(packets.names),
+    new Set(["a", "b", "c", "*", ""].filter((name) => packets.names.includes(name))),
+  );
+  const senders = new Set(Array.from({ length: packets.count }, (_, index) => packets.sender(index)));
+  assert.deepEqual(senders, new Set(["a", "b", "c"]));
+});
+
 const hex = (digits: string) =>
   Uint8Array.from(digits.replaceAll(" ", "").match(/../g) ?? [], (pair) => parseInt(pair, 16));
 const ETHERNET = "52540000000b 52540000000a ";

@@ -8,8 +8,11 @@ import { macAt, protocolOf, PROTOCOLS, summaryOf } from "./frame.ts";
 /** To all. */
 export const EVERYBODY = "*";
 
-const PACKET_BLOCK = 6;
-const [COMMENT, VERDICT] = [1, 7];
+const SECTION_BLOCK = 0x0a0d0d0a, INTERFACE_BLOCK = 1, PACKET_BLOCK = 6;
+const [COMMENT, FLAGS, VERDICT] = [1, 2, 7];
+/** A guest may make up MACs; their places are 16 bits. */
+const MOST_NAMES = 60_000;
+const INTERFACE_NAME = 2, OUTBOUND = 2;
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
 
 export class Packets {
@@ -31,6 +34,8 @@ export class Packets {
   #comments = new Map<number, string[]>();
   #texts: (string | undefined)[] = [];
   #numbers = new Map<string, number>();
+  /** By their places: names that are MACs, because nobody is known to have them. */
+  #unknown: boolean[] = [];
   /** Whether the end is missing, or what is there cannot be read. */
   isCut = false;
 
@@ -55,9 +60,13 @@ export class Packets {
       if (place === undefined) places.set(key, place = this.#number(this.#nameAt(at, nameOf)));
       return place;
     };
-    let at = 0;
+    let at = 0, interfaces: (Uint8Array | undefined)[] = [];
+    const owners = new Map<number, string>();
     for (let length = blockAt(view, at); length > 0; at += length, length = blockAt(view, at)) {
-      if (view.getUint32(at, true) !== PACKET_BLOCK || length < 32) continue;
+      const type = view.getUint32(at, true);
+      if (type === SECTION_BLOCK) interfaces = [];
+      if (type === INTERFACE_BLOCK) interfaces.push(this.#optionOf(view, at + 16, at + length - 4, INTERFACE_NAME));
+      if (type !== PACKET_BLOCK || length < 32) continue;
       const captured = view.getUint32(at + 20, true), frame = at + 28;
       if (captured > length - 32) continue;
       const index = this.count++;
@@ -69,13 +78,21 @@ export class Packets {
       this.from[index] = isWhole ? placeOf(frame + 6) : this.#number("?");
       this.to[index] = isWhole ? placeOf(frame) : this.#number("?");
       this.protocols[index] = codes.get(protocolOf(bytes, frame, captured))!;
-      this.#options(view, frame + ((captured + 3) & ~3), at + length - 4, index);
+      const options = frame + ((captured + 3) & ~3), end = at + length - 4;
+      this.#options(view, options, end, index);
+      const sender = this.from[index];
+      if (sender < this.#unknown.length && this.#unknown[sender] && !owners.has(sender)) {
+        const flags = this.#optionOf(view, options, end, FLAGS), name = interfaces[view.getUint32(at + 8, true)];
+        if (name && flags && (flags[0] & 3) === OUTBOUND) owners.set(sender, new TextDecoder().decode(name));
+      }
     }
     this.isCut = at < bytes.length;
+    this.#rename(owners);
     this.#sort();
   }
 
-  #number(name: string): number {
+  #number(wanted: string): number {
+    const name = this.names.length < MOST_NAMES || this.#numbers.has(wanted) ? wanted : "?";
     let place = this.#numbers.get(name);
     if (place === undefined) this.#numbers.set(name, place = this.names.push(name) - 1);
     return place;
@@ -84,7 +101,33 @@ export class Packets {
   #nameAt(at: number, nameOf: ReadonlyMap<string, string>): string {
     const mac = macAt(this.#bytes, at);
     if (mac === BROADCAST || (this.#bytes[at] & 1)) return EVERYBODY;
-    return nameOf.get(mac) ?? mac;
+    const name = nameOf.get(mac);
+    if (name === undefined) this.#unknown[this.names.length] = true;
+    return name ?? mac;
+  }
+
+  /** What an interface sends is of the one whose interface it is: the gateway has several MACs. */
+  #rename(owners: ReadonlyMap<number, string>): void {
+    if (owners.size === 0) return;
+    const places = this.names.map((_, place) => place);
+    for (const [place, name] of owners) places[place] = this.#number(name);
+    const used = new Set<number>();
+    for (let index = 0; index < this.count; index++) {
+      used.add(this.from[index] = places[this.from[index]]);
+      used.add(this.to[index] = places[this.to[index]]);
+    }
+    // Others keep their places: those without a packet are not shown.
+    this.names = this.names.map((name, place) => used.has(place) ? name : "");
+  }
+
+  #optionOf(view: DataView, from: number, end: number, wanted: number): Uint8Array | undefined {
+    for (let at = from; at + 4 <= end;) {
+      const code = view.getUint16(at, true), length = view.getUint16(at + 2, true);
+      if (code === 0 || at + 4 + length > end) return undefined;
+      if (code === wanted) return this.#bytes.subarray(at + 4, at + 4 + length);
+      at += 4 + ((length + 3) & ~3);
+    }
+    return undefined;
   }
 
   #options(view: DataView, from: number, end: number, index: number): void {

@@ -93,17 +93,10 @@ export function LinksPlot({ trace, view, range, hidden, theme, onRange }: Props)
           const high = scales.y.max ?? 1, deep = -(scales.drops.min ?? 0);
           ctx.font = `${Math.round(11 * devicePixelRatio)}px sans-serif`;
           ctx.textBaseline = "top";
-          ctx.textAlign = "left";
+          ctx.textAlign = "right";
           const words = (says: string, y: number) => {
-            ctx.fillStyle = colours.panel;
-            ctx.fillRect(
-              bbox.left + 2,
-              ctx.textBaseline === "top" ? y - 1 : y - 14 * devicePixelRatio,
-              ctx.measureText(says).width + 8,
-              15 * devicePixelRatio,
-            );
             ctx.fillStyle = colours.dim;
-            ctx.fillText(says, bbox.left + 5, y);
+            ctx.fillText(says, bbox.left + bbox.width - 6, y);
           };
           words(`${countText(Math.round(high / 1.08))} frames/s`, bbox.top + 2);
           if (!hasDrops) return;

@@ -97,7 +97,7 @@ export function PacketTable({ trace, packets: shown, selected, onSelect }: Packe
 }
 
 /** The width of the column of times, and of each member's. */
-const TIMES = 150, COLUMN = 168, ARROW_ROW = 28;
+const TIMES = 150, COLUMN = 140, ARROW_ROW = 28;
 /** What is dropped ends so far before its receiver. */
 const DROPPED_BEFORE = 44;
 
@@ -106,7 +106,7 @@ export function SpaceTime({ trace, packets: shown, selected, onSelect }: PacketP
   const { packets } = trace;
   const columns = useMemo(() => {
     const members = trace.members.map(({ name }) => name);
-    const others = packets.names.filter((name) => !members.includes(name) && name !== EVERYBODY);
+    const others = packets.names.filter((name) => name !== "" && name !== EVERYBODY && !members.includes(name));
     return [...members, ...others.slice(0, 6)];
   }, [trace.members, trace.packets]);
   const xOf = (name: string) => TIMES + COLUMN * (columns.indexOf(name) + 0.5);
