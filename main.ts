@@ -18,6 +18,7 @@ const CLI = {
   "src/cli/commands/cp.ts": () => import("./src/cli/commands/cp.ts"),
   "src/cli/commands/doctor.ts": () => import("./src/cli/commands/doctor.ts"),
   "src/cli/error_text.ts": () => import("./src/cli/error_text.ts"),
+  "src/cli/commands/events.ts": () => import("./src/cli/commands/events.ts"),
   "src/cli/commands/exec.ts": () => import("./src/cli/commands/exec.ts"),
   "src/cli/commands/fault.ts": () => import("./src/cli/commands/fault.ts"),
   "src/cli/commands/fork.ts": () => import("./src/cli/commands/fork.ts"),

@@ -18,6 +18,7 @@ import type {
   State,
 } from "../wire.ts";
 import type { MemberStats } from "../control/live/stats.ts";
+import type { FaultChange, ForwardEvent, GroupEvent, NoticeEvent, StateEvent } from "../control/live/store_events.ts";
 import type { Leftover } from "./leftovers.ts";
 import type { MemberView, ViewState } from "./member_view.ts";
 import type { Finding } from "./preflight.ts";
@@ -47,6 +48,8 @@ Deno.test("docs/json.md: every link leads to a shape, and every shape is linked 
 
 /** All keys of a type: the type checker knows when one is missing or too many. */
 type Keys<T> = Record<keyof Required<T>, true>;
+
+const OF_GROUP = { event: true, at: true, group: true, group_id: true } as const;
 
 const TYPES: Record<string, Record<string, true>> = {
   trace: {
@@ -102,6 +105,16 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ interval_ms: true, cpu_percent: true, disk_read_bytes: true, disk_written_bytes: true },
     ...{ in_bytes: true, in_frames: true, out_bytes: true, out_frames: true },
   } satisfies Keys<MemberStats>,
+  "event group": { ...OF_GROUP, what: true, members: true, holder: true } satisfies Keys<GroupEvent>,
+  "event state": {
+    ...{ ...OF_GROUP, name: true, state: true, stage: true, ip: true, since: true, reason: true, hint: true },
+  } satisfies Keys<StateEvent>,
+  "event forward": {
+    ...{ ...OF_GROUP, what: true, name: true, host_port: true, guest_port: true, problem: true },
+  } satisfies Keys<ForwardEvent>,
+  "event fault-began": { ...OF_GROUP, id: true, kind: true, what: true, members: true } satisfies Keys<FaultChange>,
+  "event fault-ended": { ...OF_GROUP, id: true, kind: true, what: true, members: true } satisfies Keys<FaultChange>,
+  "event notice": { ...OF_GROUP, message: true } satisfies Keys<NoticeEvent>,
   endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
   failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,
   port: { rx_frames: true, rx_bytes: true, tx_frames: true, tx_bytes: true, dropped: true } satisfies Keys<PortReport>,

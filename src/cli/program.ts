@@ -59,6 +59,12 @@ const COMMANDS: readonly Entry[] = [
   entry<typeof import("./commands/stats.ts")>(THERE, "stats", "stats.ts", ({ statsCommand }) => statsCommand()),
   entry<typeof import("./commands/wait.ts")>(THERE, "wait", "wait.ts", ({ waitCommand }) => waitCommand()),
   entry<typeof import("./commands/logs.ts")>(THERE, "logs", "logs.ts", ({ logsCommand }) => logsCommand()),
+  entry<typeof import("./commands/events.ts")>(
+    THERE,
+    "events",
+    "events.ts",
+    ({ eventsCommand }) => eventsCommand(),
+  ),
   entry<typeof import("./commands/capture.ts")>(
     THERE,
     "capture",

@@ -47,6 +47,8 @@ export class Running {
   #stdout = "";
   #stderr = "";
   #ended = false;
+  /** How it ended, once it has. */
+  #how = "";
   #listeners = new Set<() => void>();
   readonly #over = new AbortController();
   readonly #child: Deno.ChildProcess;
@@ -88,6 +90,7 @@ export class Running {
   }
 
   #giveUp(why: string): void {
+    this.#how = `(it ${why})`;
     this.kill("SIGKILL");
     this.#over.abort(new Error(`${this.#title()} ${why}:\n${this.#output()}`));
   }
@@ -96,7 +99,9 @@ export class Running {
   async printed(pattern: RegExp): Promise<void> {
     for (;;) {
       if (pattern.test(this.#stdout) || pattern.test(this.#stderr)) return;
-      if (this.#ended) throw new Error(`${this.#title()} ended without printing ${pattern}:\n${this.#output()}`);
+      if (this.#ended) {
+        throw new Error(`${this.#title()} ended ${this.#how} without printing ${pattern}:\n${this.#output()}`);
+      }
       await new Promise<void>((told) => this.#listeners.add(told));
     }
   }
@@ -122,7 +127,8 @@ export class Running {
       return { args: this.args, code, signal, stdout: this.#stdout, stderr: this.#stderr, ms };
     } finally {
       clearTimeout(limit);
-      await this.#child.status;
+      const { code, signal } = await this.#child.status;
+      this.#how ||= signal ? `by ${signal}` : `with code ${code}`;
       this.#ended = true;
       this.#tell();
     }
@@ -139,6 +145,6 @@ export class Running {
   }
 
   #output(): string {
-    return `${this.#stdout}${this.#stderr}`;
+    return `${this.#stdout}standard error:\n${this.#stderr}`;
   }
 }

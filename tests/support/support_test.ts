@@ -77,12 +77,14 @@ Deno.test("a command is over at its limit, and at end(), also when a process tha
     const [late, ended] = [start(script, 300), start(script, 60_000)];
     await Promise.all([late, ended].map((one) => one.printed(/words/)));
     await ended.end();
-    await assert.rejects(ended.done, /was ended with its test:\n\d+\nwords/);
-    await assert.rejects(late.done, /did not end within 0.3 s:\n\d+\nwords/);
+    await assert.rejects(ended.done, /was ended with its test:\n\d+\nstandard error:\nwords/);
+    await assert.rejects(late.done, /did not end within 0.3 s:\n\d+\nstandard error:\nwords/);
+    await assert.rejects(late.printed(/more/), /ended \(it did not end within 0.3 s\) without printing/);
     for (const { stdout } of [late, ended]) await kill(identify(Number(stdout))!);
   }
   const quick = start("echo done", 60_000);
   await quick.done;
+  await assert.rejects(quick.printed(/more/), /ended with code 0 without printing/);
   await quick.end();
   assert.equal((await quick.done).stdout, "done\n");
   await until("its signal is ignored", () => (quick.kill("SIGTERM"), true));

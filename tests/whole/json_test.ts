@@ -99,8 +99,11 @@ test("--json of the commands for members has the documented shapes, in every sta
   checked("up", await box.run("up", "a,slow", "--json"), 1);
   checked("status", await box.run("status", "nobody", "--json"), 3);
   checked("stop", await box.run("stop", "--nonsense", "--json"), 2);
+  const events = box.start(["events", "--via", "a", "--json"]);
+  await events.printed(/"name":"c"/);
   const removed = await run("rm", "a", "b", "c", "slow", "damaged", "orphan", "broken");
   assert.equal(kinds(removed), "member rm");
+  assert.equal(kinds(checked("events", await events.done)), "forward group state");
   assert.deepEqual((await run("ls"))[0], []);
   assert.deepEqual((await run("ssh-config"))[0], []);
   assert.equal(kinds(await run("stop", "--all")), "stop");

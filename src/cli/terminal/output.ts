@@ -5,6 +5,7 @@
  * error: later text is discarded, and a command that would write for ever checks {@link outputClosed}.
  */
 
+import { pause } from "../../core/deadline.ts";
 import { FleetboxError, isNoSpace, messageOf } from "../../core/errors.ts";
 
 let closed = false;
@@ -34,14 +35,36 @@ export function writeBytes(bytes: Uint8Array): void {
   try {
     closed = !writeAll(Deno.stdout, bytes);
   } catch (cause) {
-    closed = true;
-    problem = new FleetboxError(isNoSpace(cause) ? "no-space" : "failed", "Cannot write to standard output", { cause });
+    fail(cause);
   }
+}
+
+/** A reader that is gone is no error. */
+function fail(cause: unknown): void {
+  closed = true;
+  if (isReaderGone(cause)) return;
+  problem = new FleetboxError(isNoSpace(cause) ? "no-space" : "failed", "Cannot write to standard output", { cause });
 }
 
 /** One line of the command's result. */
 export function say(line: string): void {
   write(line + "\n");
+}
+
+/**
+ * The same for a command that goes on for ever: its caller waits while the reader is slow, and signals are heard meanwhile.
+ * One at a time.
+ */
+export async function sayInTurn(line: string): Promise<void> {
+  const bytes = new TextEncoder().encode(line + "\n");
+  for (let at = 0; at < bytes.length && !closed;) {
+    try {
+      at += await Deno.stdout.write(bytes.subarray(at));
+    } catch (cause) {
+      if (cause instanceof Deno.errors.WouldBlock) await pause(5);
+      else fail(cause);
+    }
+  }
 }
 
 /** One line on standard error. */
@@ -90,7 +113,7 @@ function writeAll(stream: typeof Deno.stdout, bytes: Uint8Array): boolean {
     try {
       at += stream.writeSync(bytes.subarray(at));
     } catch (thrown) {
-      if (thrown instanceof Deno.errors.BrokenPipe || isTerminalGone(thrown)) return false;
+      if (isReaderGone(thrown)) return false;
       // A full non-blocking pipe: its reader is slow, not gone.
       if (!(thrown instanceof Deno.errors.WouldBlock)) throw thrown;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
@@ -99,7 +122,7 @@ function writeAll(stream: typeof Deno.stdout, bytes: Uint8Array): boolean {
   return true;
 }
 
-/** EIO: the terminal was closed under us. */
-function isTerminalGone(thrown: unknown): boolean {
-  return /\(os error 5\)/.test(messageOf(thrown));
+/** Its pipe is closed, or (EIO) its terminal. */
+function isReaderGone(thrown: unknown): boolean {
+  return thrown instanceof Deno.errors.BrokenPipe || /\(os error 5\)/.test(messageOf(thrown));
 }

@@ -8,13 +8,14 @@
 
 import { pause } from "../../core/deadline.ts";
 import { codeOf } from "../../core/errors.ts";
+import { exists } from "../../system/files.ts";
 import { watchDirectory } from "../../system/watch_directory.ts";
 import type { Store } from "../../store.ts";
 import { request } from "../requests.ts";
 import { getGroup, watch } from "../members.ts";
 import { ANSWER_MS, type GroupFacts, observeGroups } from "../observe.ts";
 import { KnownGroup } from "./known_group.ts";
-import type { Happening, StoreEvent } from "./store_events.ts";
+import type { GroupEvent, Happening, StoreEvent } from "./store_events.ts";
 
 interface FollowOptions {
   /** Only this group, until it has ended. */
@@ -90,6 +91,10 @@ class Follower {
       const seen = changes.count;
       const now = observeGroups(store).find(({ id }) => id === this.group.id);
       if (now) this.group = now;
+      else if (exists(store.group(this.group.id).record)) { // it was just replaced: a list of the directory may lack it then
+        await changes.after(seen, signal, CLAIM_MS);
+        continue;
+      }
       if (!now || (!isThere(now) && !now.isComingBack)) {
         await this.#tell(this.#known.end());
         return await this.#tellGroup("ended");
@@ -115,7 +120,11 @@ class Follower {
         if (!rest) {
           const before = this.#known.begin();
           if (this.#holder === group.holder) await this.#tellGroup("missed");
-          else if (this.#holder !== undefined || this.#isOrphaned) await this.#tellGroup("adopted");
+          else if (this.#holder !== undefined || this.#isOrphaned) {
+            // The next one may serve before we look.
+            if (!this.#isOrphaned) await this.#tellGroup("orphaned", this.#holder);
+            await this.#tellGroup("adopted");
+          }
           this.#holder = group.holder;
           this.#isOrphaned = false;
           rest = this.#compare(via, before);
@@ -147,8 +156,8 @@ class Follower {
     } catch { /* it is ending, or does not answer: the next stream is compared again */ }
   }
 
-  async #tellGroup(what: "present" | "began" | "orphaned" | "adopted" | "missed" | "ended"): Promise<void> {
-    const { members, holder } = this.group;
+  async #tellGroup(what: GroupEvent["what"], holder = this.group.holder): Promise<void> {
+    const { members } = this.group;
     await this.#tell([{ event: "group", what, members, holder }]);
   }
 

@@ -4,6 +4,7 @@ import { writeAll } from "../../core/bytes.ts";
 import { startLimit } from "../../core/deadline.ts";
 import { closeQuietly } from "../../system/sockets.ts";
 import * as wire from "../../wire.ts";
+import { log } from "../log.ts";
 
 /** A watcher with this many bytes of unread events is dropped. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024;
@@ -14,6 +15,8 @@ export class Client {
   #queued = 0;
   #writing: Promise<void> | undefined;
   #open = true;
+  /** Gives up the write that is under way. Before Deno 2.9 closing does not end it, only the peer does. */
+  #abandon = () => {};
 
   constructor(private readonly conn: Deno.UnixConn) {}
 
@@ -28,7 +31,7 @@ export class Client {
     if (!this.#open) return;
     const bytes = new TextEncoder().encode(line);
     this.#queued += bytes.length;
-    if (this.#queued > MAX_BACKLOG_BYTES) return this.close();
+    if (this.#queued > MAX_BACKLOG_BYTES) return this.#drop(`it left ${MAX_BACKLOG_BYTES / 2 ** 20} MiB unread`);
     this.#queue.push(bytes);
     this.#writing ??= this.#drain();
   }
@@ -50,10 +53,14 @@ export class Client {
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
-    const endLimit = startLimit(wire.REPLY_TIMEOUT_MS, () => this.close());
+    const limitMs = wire.REPLY_TIMEOUT_MS;
+    const endLimit = startLimit(limitMs, () => this.#drop(`it read nothing for ${limitMs / 1000} s`));
+    const { promise: abandoned, reject } = Promise.withResolvers<never>();
+    this.#abandon = () => reject(new Deno.errors.BrokenPipe("its connection was closed"));
     try {
-      await writeAll(this.conn, bytes);
+      await Promise.race([writeAll(this.conn, bytes), abandoned]);
     } finally {
+      this.#abandon = () => {};
       endLimit();
     }
   }
@@ -71,9 +78,16 @@ export class Client {
     return this.conn;
   }
 
+  #drop(why: string): void {
+    if (this.#open) log(`a client was dropped: ${why}`);
+    this.close();
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#queue.length = 0;
     closeQuietly(this.conn);
+    this.#abandon();
   }
 }
