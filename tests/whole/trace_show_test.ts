@@ -27,6 +27,8 @@ test("trace show writes one page, with the bundle inside, from a zip and from a 
   const out = join(box.root, "other.html");
   await box.ok("trace", "show", `${dir}/`, "--no-open", "-o", out);
   assert.match(Deno.readTextFileSync(out), /id="part-5"/);
+  writeDirectory(join(box.home, "traces/a-1"), files);
+  await box.ok("trace", "show", "a-1", "-o", out);
   // Its own page is written anew, another file is not.
   await box.ok("trace", "show", zip, "-o", out);
   Deno.writeTextFileSync(out, "mine");

@@ -6,6 +6,7 @@ import { elementsOf } from "../../viewer/data/embedded.ts";
 import { readIfThere, replaceFile, statIfThere } from "../../system/files.ts";
 import { start, which } from "../../system/process.ts";
 import { Command } from "../arguments/parser.ts";
+import { openStore } from "../arguments/store_access.ts";
 import { say, warn } from "../terminal/output.ts";
 import { type Bundle, readBundleFiles } from "./bundle_files.ts";
 import { type Page, viewerPage } from "./page.ts";
@@ -22,7 +23,7 @@ const OPENER_MS = 3000;
 export function traceShowCommand(): Command {
   return new Command("show")
     .description("show a recorded group in the browser: one HTML file, without any network")
-    .argument("<file>", "a trace.zip, or the directory of a trace")
+    .argument("<file>", "a trace.zip, the directory of a trace, or its id (trace ls)")
     .option("-o, --output <file>", "the page (default: beside the bundle, with .html)")
     .option("--no-open", "write the page only")
     .option("--force", "overwrite a file that is no such page")
@@ -38,7 +39,7 @@ Examples:
     )
     .action(async (path: string, flags: Flags) => {
       const out = flags.output ?? `${path.replace(/\/+$/, "").replace(/\.zip$/, "")}.html`;
-      const bundle = await readBundleFiles(path);
+      const bundle = await readBundleFiles(placeOf(path));
       const page = await viewerPage();
       checkOutput(out, page, flags);
       await writePage(out, page, bundle);
@@ -46,6 +47,13 @@ Examples:
       if (flags.open && await openPage(out)) warn(`opened ${out}`);
       else say(out);
     });
+}
+
+/** What is to be read: what has this path, else what is recorded under this id. */
+function placeOf(path: string): string {
+  if (statIfThere(path) || !/^[\w-]+$/.test(path)) return path;
+  const recorded = openStore().trace(path);
+  return statIfThere(recorded) ? recorded : path;
 }
 
 /** @throws {FleetboxError} `conflict`, `misuse`: something else is at its place */

@@ -22,6 +22,8 @@ export type Files = ReadonlyMap<string, Uint8Array>;
 /** Events of the list that are moments of the group, shown as lines across it. */
 const MOMENTS = ["mark", "checkpoint", "fork", "restore", "suspend", "test-began", "test-ended"];
 
+const CONSOLE = /^(.+?)(?:\.1)?\.cast$/;
+
 /** Whether a file is read first: by these alone a trace can be shown, and they are small. */
 export const isStory = (name: string) => /^(meta\.json|events(-\d+)?\.ndjson|error\.txt)$/.test(name);
 
@@ -46,8 +48,11 @@ export function readStory(files: Files, cut: readonly string[] = []): Trace {
 
 /** Adds consoles and packets. What is as it was stays the same object, so that little is drawn anew. */
 export function addRest(story: Trace, files: Files): Trace {
-  const casts = [...files.keys()].filter((name) => name.endsWith(".cast")).sort()
-    .flatMap((name) => readCast(name.slice(0, -".cast".length), decode(files, name)) ?? []);
+  const consoles = Map.groupBy([...files.keys()].sort(), (name) => CONSOLE.exec(name)?.[1]);
+  // The older part of a ring, `a.1.cast`, sorts before `a.cast`.
+  const casts = [...consoles].flatMap(([member, parts]) =>
+    member === undefined ? [] : readCast(member, parts.map((name) => decode(files, name)).join("")) ?? []
+  );
   const lines = casts.flatMap(linesOf).sort((a, b) => a.at - b.at);
   const packets = new Packets();
   packets.read(packetsIn(files), story.macs);
@@ -98,6 +103,7 @@ function readMeta(content: string, notices: string[]): { raw: Record<string, unk
   for (const one of Array.isArray(raw.cut) ? raw.cut.map(record) : []) {
     notices.push(`${text(one.file)}: ${number(one.bytes) ?? "some"} bytes before ${text(one.before)} were not kept`);
   }
+  if (text(raw.problem)) notices.push(text(raw.problem));
   const meta: Meta = {
     id: text(raw.id),
     group: text(raw.group),

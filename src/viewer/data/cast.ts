@@ -3,31 +3,32 @@
 import { printable } from "../../core/printable.ts";
 import { type Cast, type ConsoleLine, number, record, text } from "./model.ts";
 
-/** Reads a console; undefined: its header cannot be read. */
+/** Reads a console; undefined: its header cannot be read. Where a ring has turned a header follows once more. */
 export function readCast(member: string, content: string): Cast | undefined {
-  const end = content.indexOf("\n");
-  const header = parse(end < 0 ? content : content.slice(0, end));
-  if (header === undefined || Array.isArray(header)) return undefined;
-  const term = record(record(header).term);
-  const cast: Cast = {
-    member,
-    columns: clamp(number(term.cols) ?? 80, 20, 400),
-    rows: clamp(number(term.rows) ?? 25, 5, 200),
-    times: [],
-    pieces: [],
-  };
-  let at = (number(record(header).timestamp) ?? 0) * 1000;
-  for (let from = end + 1; end >= 0 && from < content.length;) {
+  let cast: Cast | undefined, at = 0;
+  for (let from = 0; from < content.length;) {
     const next = content.indexOf("\n", from);
     const line = parse(content.slice(from, next < 0 ? undefined : next));
     from = next < 0 ? content.length : next + 1;
-    if (!Array.isArray(line)) continue;
+    if (!Array.isArray(line)) {
+      const header = record(line);
+      if (header.version === undefined) continue;
+      cast ??= castOf(member, record(header.term));
+      at = (number(header.timestamp) ?? 0) * 1000;
+      continue;
+    }
+    if (!cast) return undefined;
     at += (number(line[0]) ?? 0) * 1000;
     if (line[1] !== "o") continue;
     cast.times.push(at);
     cast.pieces.push(text(line[2]));
   }
   return cast;
+}
+
+function castOf(member: string, { cols, rows }: Record<string, unknown>): Cast {
+  const size = { columns: clamp(number(cols) ?? 80, 20, 400), rows: clamp(number(rows) ?? 25, 5, 200) };
+  return { member, ...size, times: [], pieces: [] };
 }
 
 function parse(line: string): unknown {

@@ -141,6 +141,17 @@ Deno.test("viewer: a console's pieces are lines, with the time of their beginnin
     [1_001_500, "three"],
     [1_002_600, "100%"],
   ]);
+  const turned = readBundle(
+    new Map([
+      ["a.1.cast", bytes('{"version":3,"timestamp":1000}\n[1,"o","older\\n"]\n')],
+      ["a.cast", bytes('{"version":3,"timestamp":2000}\n[1,"o","newer\\n"]\n')],
+    ]),
+  );
+  assert.deepEqual(turned.lines.map(({ member, at, text }) => [member, at, text]), [["a", 1_001_000, "older"], [
+    "a",
+    2_001_000,
+    "newer",
+  ]]);
   assert.equal(readCast("a", "[]"), undefined);
 });
 
