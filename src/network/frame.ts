@@ -98,12 +98,16 @@ export class FrameReader {
   }
 }
 
+/** The length of the frame whose length field is there. */
+export function lengthAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+}
+
 /** The number of whole frames, lengths in front, in `[from, end)`. */
 export function countFrames(bytes: Uint8Array, from: number, end: number): number {
   let frames = 0;
   for (let at = from; at < end; frames++) {
-    const length = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-    at += HEADER_BYTES + length;
+    at += HEADER_BYTES + lengthAt(bytes, at);
   }
   return frames;
 }

@@ -6,8 +6,8 @@
  * garbage, or we closed it. It knows nothing of other ports.
  */
 
-import type { Counters, PortCounters } from "./counters.ts";
-import { FrameReader } from "./frame.ts";
+import { type Counters, Drop, type PortCounters } from "./counters.ts";
+import { countFrames, FrameReader, HEADER_BYTES } from "./frame.ts";
 import type { GatewayRules } from "./guard.ts";
 import type { Hold } from "./hold.ts";
 import { FrameQueue } from "./queue.ts";
@@ -71,8 +71,8 @@ export class LivePort implements Port {
   readonly closed: Promise<PortEnd>;
   readonly reader = new FrameReader();
   readonly queue = new FrameQueue();
-  /** Set by the switch while the port waits for its flush. */
-  isDirty = false;
+  /** Whether the port waits for its flush. */
+  #isDirty = false;
   /** Whether a frame came since the port was added. */
   wasHeard = false;
   /** Whether somebody waits for room in the queue. */
@@ -114,6 +114,19 @@ export class LivePort implements Port {
     this.owner.ended(this);
   }
 
+  /** Queues as many whole frames, with their lengths, as there is room for, and counts. It is dirty then. @returns up to where */
+  enqueue(bytes: Uint8Array, from: number, end: number, frames: number, dirty: LivePort[]): number {
+    const { counts } = this;
+    const until = this.queue.append(bytes, from, end);
+    const refused = until === end ? 0 : countFrames(bytes, until, end);
+    if (refused > 0) counts.drop(Drop.queueFull, refused);
+    counts.txFrames += frames - refused;
+    counts.txBytes += until - from - (frames - refused) * HEADER_BYTES;
+    if (!this.#isDirty) dirty.push(this);
+    this.#isDirty = true;
+    return until;
+  }
+
   /** Whether the queue takes so many bytes. If not, the owner is told when it may. */
   awaitRoom(bytes: number): boolean {
     if (this.queue.hasRoom(bytes)) return true;
@@ -123,7 +136,7 @@ export class LivePort implements Port {
 
   /** Begins to write the queue, unless a write is pending, which then continues with it. */
   flush(): void {
-    this.isDirty = false;
+    this.#isDirty = false;
     if (this.#writing === undefined && this.isOpen && !this.queue.isEmpty) this.#writing = this.#drain();
   }
 

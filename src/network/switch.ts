@@ -17,7 +17,7 @@ import type { Exit } from "./faults/engine.ts";
 import { type Faults, NO_FAULTS } from "./faults/none.ts";
 import type { InFlight, Pair } from "./faults/pair.ts";
 import type { Row } from "./faults/pairs.ts";
-import { countFrames, FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
+import { FRAME, GARBAGE, HEADER_BYTES, MAX_FRAME, MIN_FRAME } from "./frame.ts";
 import * as guard from "./guard.ts";
 import { Hold } from "./hold.ts";
 import { type ActivityListener, GATEWAY_ID, GATEWAY_PORT, type Link, Links, tell } from "./links.ts";
@@ -138,7 +138,7 @@ export class Switch {
       flush: () => this.#flushAll(),
       drop: (frame, why, faults) => {
         this.#tap?.resume(frame);
-        this.#drop(this.#byId[why === Drop.queueFull || why === PASS ? frame.toId : frame.fromId], why, 1, faults);
+        this.#drop(this.#byId[why === Drop.queueFull || why === PASS ? frame.toId : frame.fromId], why, faults);
         this.#tap?.end();
       },
     });
@@ -203,15 +203,20 @@ export class Switch {
     this.#now();
     this.#macs.sweep(this.#nowSeconds);
     this.#row = this.#faults.rows[port.id];
-    const { reader } = port;
-    const { bytes } = reader;
-    let found = this.#tap?.walk(port, this.#nowMs, () => {
-      const target = this.#destination(port, bytes, reader.from + HEADER_BYTES, reader.end);
-      if (target) this.#send(target, bytes, reader.from, reader.end, 1);
-    }) ?? reader.next();
+    const { reader, reader: { bytes } } = port;
+    const tap = this.#tap;
+    tap?.beginChunk(port.id, this.#nowMs);
+    let found = reader.next();
     for (; found === FRAME; found = reader.next()) {
-      const target = this.#destination(port, bytes, reader.from + HEADER_BYTES, reader.end);
-      if (target) this.#extendRun(target, bytes, reader.from, reader.end);
+      const { from, end } = reader;
+      tap?.beginFrame(bytes, from + HEADER_BYTES, end);
+      const target = this.#destination(port, bytes, from + HEADER_BYTES, end);
+      if (target && (tap === undefined || tap.endPlain())) this.#extendRun(target, bytes, from, end);
+      else if (tap !== undefined) {
+        this.#endRun(bytes);
+        if (target) this.#send(target, bytes, from, end);
+        tap.end();
+      }
     }
     this.#endRun(bytes);
     this.#faults.afterChunk(this.#nowMs);
@@ -281,7 +286,7 @@ export class Switch {
       } else if (fromId === GATEWAY_ID) target = this.#toMember(sender, toId, bytes, HEADER_BYTES, end);
       else if (!target) this.#drop(sender, Drop.unreachable);
     }
-    if (target) this.#send(target, bytes, 0, end, 1);
+    if (target) this.#send(target, bytes, 0, end);
     this.#tap?.end();
   }
 
@@ -333,7 +338,7 @@ export class Switch {
     const pair = this.#faults.rows[GATEWAY_ID]?.[toId];
     const port = this.#byId[toId]?.port;
     const passes = this.#passes(pair, GATEWAY_ID, toId, reply, HEADER_BYTES, reply.length, true);
-    if (passes && port) this.#send(port, reply, 0, reply.length, 1);
+    if (passes && port) this.#send(port, reply, 0, reply.length);
     this.#tap?.end();
   }
 
@@ -346,14 +351,14 @@ export class Switch {
       if (guard.isGratuitousArp(bytes, at, end) && link?.announcements.take(this.#nowMs)) tell(link, "announcement");
       if (this.#passes(row?.[GATEWAY_ID], from.id, GATEWAY_ID, bytes, at, end, false)) {
         const gateway = this.#toGateway(from, bytes, at, end);
-        if (gateway) this.#send(gateway, bytes, at - HEADER_BYTES, end, 1);
+        if (gateway) this.#send(gateway, bytes, at - HEADER_BYTES, end);
       }
     }
     for (const link of this.#links) {
       if (link.port && link.port !== from && link.id !== GATEWAY_ID) {
         if (from.id === GATEWAY_ID && guard.checkToMember(bytes, at, end, link.rules) !== PASS) continue;
         if (!this.#passes(row?.[link.id], from.id, link.id, bytes, at, end, true)) continue;
-        this.#send(link.port, bytes, at - HEADER_BYTES, end, 1);
+        this.#send(link.port, bytes, at - HEADER_BYTES, end);
       }
     }
     return undefined;
@@ -371,28 +376,25 @@ export class Switch {
   }
 
   #endRun(bytes: Uint8Array): void {
-    if (this.#runTarget) this.#send(this.#runTarget, bytes, this.#runFrom, this.#runEnd, this.#runFrames);
+    const target = this.#runTarget;
+    if (target) {
+      const until = target.enqueue(bytes, this.#runFrom, this.#runEnd, this.#runFrames, this.#dirty);
+      this.#tap?.ran(target.id, bytes, this.#runFrom, until, this.#runEnd);
+    }
     this.#runTarget = undefined;
     this.#runFrames = 0;
   }
 
-  /** Queues as many whole frames, with their lengths, as there is room for. */
-  #send(target: LivePort, bytes: Uint8Array, from: number, end: number, frames: number): void {
-    const { counts } = target;
-    const until = target.queue.append(bytes, from, end);
-    const refused = until === end ? 0 : countFrames(bytes, until, end);
-    if (refused > 0) this.#drop(target, Drop.queueFull, refused);
-    else this.#tap?.sent(target.id, bytes, from + HEADER_BYTES, end);
-    counts.txFrames += frames - refused;
-    counts.txBytes += until - from - (frames - refused) * HEADER_BYTES;
-    if (target.isDirty) return;
-    target.isDirty = true;
-    this.#dirty.push(target);
+  /** Queues one frame, with its length, if there is room. */
+  #send(target: LivePort, bytes: Uint8Array, from: number, end: number): void {
+    if (target.enqueue(bytes, from, end, 1, this.#dirty) === end) {
+      this.#tap?.sent(target.id, bytes, from + HEADER_BYTES, end);
+    } else this.#tap?.dropped(target.id, Drop.queueFull);
   }
 
-  #drop(link: Sender | undefined, verdict: Verdict, frames = 1, faults?: readonly string[]): undefined {
+  #drop(link: Sender | undefined, verdict: Verdict, faults?: readonly string[]): undefined {
     if (!link) return;
-    link.counts.drop(verdict, frames);
+    link.counts.drop(verdict, 1);
     this.#tap?.dropped(link.id, verdict, faults);
   }
 }

@@ -133,6 +133,21 @@ export function writePacket(
     options: Uint8Array;
   },
 ): void {
+  putPacket(into, view, at, interfaceId, timeUs, frame, from, end, options);
+}
+
+/** The same, for each frame of a run: an object for each would cost more than the rest. */
+export function putPacket(
+  into: Uint8Array,
+  view: DataView,
+  at: number,
+  interfaceId: number,
+  timeUs: number,
+  frame: Uint8Array,
+  from: number,
+  end: number,
+  options: Uint8Array,
+): void {
   const length = end - from;
   const total = packetBytes(length, options);
   view.setUint32(at, BLOCK.packet, true);

@@ -13,10 +13,12 @@ import {
   namesBlock,
   packetBytes,
   packetOptions,
+  putPacket,
   sectionBlock,
   statisticsBlock,
   writePacket,
 } from "../../core/pcapng/blocks.ts";
+import { HEADER_BYTES, lengthAt } from "../frame.ts";
 import { parseMac } from "../macs.ts";
 
 /** The bound on what waits to be read. */
@@ -129,21 +131,42 @@ export class Capture {
   ): void {
     at.received++;
     const { missed } = at;
+    // While the queue is full, a frame costs no more than this.
+    if (this.#room(packetBytes(end - from, PLAIN[direction])) === undefined) return this.#miss(at);
     const isPlain = comments.length === 0 && missed === 0 && !isDropped && this.#notes.length === 0;
     const options = isPlain
       ? PLAIN[direction]
       : packetOptions({ direction, comments: [...this.#notes, ...comments], isDropped, missed });
     const bytes = packetBytes(end - from, options);
     const offset = this.#room(bytes);
-    if (offset === undefined) {
-      at.dropped++;
-      at.missed++;
-      return;
-    }
+    if (offset === undefined) return this.#miss(at);
     writePacket(this.#filling, this.#view, offset, { interfaceId: at.id, timeUs, frame, from, end, options });
     at.missed = 0;
     if (this.#notes.length > 0) this.#notes = [];
     this.#took(bytes);
+  }
+
+  #miss(at: Interface): void {
+    at.dropped++;
+    at.missed++;
+  }
+
+  /** Adds a run of frames with their lengths, `bytes[from, until)`, each if there is room: nothing is to be told of any. */
+  addRun(at: Interface, direction: Direction, timeUs: number, bytes: Uint8Array, from: number, until: number): void {
+    const options = PLAIN[direction];
+    for (let next = from; next < until;) {
+      const begin = next + HEADER_BYTES;
+      next = begin + lengthAt(bytes, next);
+      const size = packetBytes(next - begin, options);
+      const offset = at.missed > 0 || this.#notes.length > 0 ? undefined : this.#room(size);
+      if (offset === undefined) { // or there is something to tell with the first one
+        this.add(at, direction, timeUs, bytes, begin, next);
+        continue;
+      }
+      at.received++;
+      putPacket(this.#filling, this.#view, offset, at.id, timeUs, bytes, begin, next, options);
+      this.#took(size);
+    }
   }
 
   /** Tells something with the next packet. */

@@ -174,6 +174,37 @@ Deno.test("a receiver that does not read is told as the cause, and a question of
   b.conn.close();
 });
 
+Deno.test("frames that are read at once are in their order, also around one that is dropped, and those for which there is no room", async () => {
+  await using network = new Network();
+  const [a, b, c] = [await network.plug("a"), await network.plug("b"), await network.plug("c")];
+  const tap = tapOf(network);
+  const [all, ofB] = [new Captured(tap), new Captured(tap, ["b"])];
+  const spoofed = ethernet(MACS.b, MACS.a, 0x0800, ipv4({ from: IPS.b }, udp(1, 2, Uint8Array.of(3))));
+  const frames = [
+    data("b", "a", 1),
+    data("b", "a", 2),
+    spoofed,
+    data("b", "a", 4),
+    data("c", "a", 5),
+    data("b", "a", 6),
+  ];
+  await a.send(...frames);
+  await settled(a, "a", c, "c");
+  assert.deepEqual(without(all.lines()).map((line) => line.slice(0, 8).trim()), [
+    ...["a out 1", "a out 2", "a out 3!", "a out 4", "a out 5", "a out 6"],
+  ]);
+  assert.deepEqual(without(ofB.lines()), ["b in 1", "b in 2", "b in 4", "b in 6"]);
+  for (let sent = 0; sent < 400; sent++) await a.send(...Array(8).fill(data("b", "a", 7, 500)));
+  await settled(a, "a", c, "c");
+  const { txFrames, dropped } = network.switch.counters().get("b")!;
+  const its = ofB.lines().filter((line) => line.startsWith("b in"));
+  const full = dropped["queue-full"] ?? 0;
+  assert.ok(full > 0);
+  assert.equal(its.filter((line) => /!/.test(line)).length, full);
+  assert.equal(its.length, txFrames + full);
+  b.conn.close();
+});
+
 Deno.test("a reader that is too slow loses frames: they are counted, told, and the rest is whole", async () => {
   await using network = new Network();
   const [a, b] = [await network.plug("a"), await network.plug("b")];

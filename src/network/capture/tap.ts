@@ -9,12 +9,11 @@
 
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { DIRECTION, type Direction } from "../../core/pcapng/blocks.ts";
-import { PASS, type Verdict } from "../counters.ts";
+import { Drop, PASS, type Verdict } from "../counters.ts";
 import type { InFlight, Pair } from "../faults/pair.ts";
 import type { FaultCounts } from "../faults/conditions.ts";
-import { FRAME, HEADER_BYTES } from "../frame.ts";
+import { HEADER_BYTES, lengthAt } from "../frame.ts";
 import { GATEWAY_ID } from "../links.ts";
-import type { LivePort } from "../port.ts";
 import type { Capture } from "./capture.ts";
 import { HostClock } from "./host_clock.ts";
 import { causeOfFaults, causeOfVerdict } from "./words.ts";
@@ -59,6 +58,13 @@ export class Tap {
   /** The frame that is being processed, on top of that which caused it. */
   readonly #stack: Current[] = [];
   readonly #clock = new HostClock();
+  #chunkId = 0;
+  #chunkUs = 0;
+  /** A chunk's frames, one after the other: none of them is kept. */
+  readonly #frame: Current = {
+    ...{ fromId: 0, bytes: new Uint8Array(), at: 0, end: 0, timeUs: 0, isLate: false },
+    ...{ delivered: 0, fates: undefined, isTold: false, before: undefined },
+  };
 
   /** @param nameOf the name of a port, by its id */
   constructor(private readonly nameOf: (id: number) => string | undefined) {}
@@ -73,16 +79,55 @@ export class Tap {
     return this.#captures.size;
   }
 
-  /** Forwards the whole frames in a port's reader, one after the other. @returns what its reader said at the end */
-  walk({ id, reader }: LivePort, nowMs: number, forward: () => void): ReturnType<LivePort["reader"]["next"]> {
-    const timeUs = this.#clock.timeUs(nowMs);
-    let found = reader.next();
-    for (; found === FRAME; found = reader.next()) {
-      this.#push(id, reader.bytes, reader.from + HEADER_BYTES, reader.end, timeUs, false);
-      forward();
-      this.end();
+  /** A port's frames come now, which the switch has read at once. */
+  beginChunk(id: number, nowMs: number): void {
+    this.#chunkId = id;
+    this.#chunkUs = this.#clock.timeUs(nowMs);
+  }
+
+  /** The next one of them. {@link end} or {@link endPlain} follows. */
+  beginFrame(bytes: Uint8Array, at: number, end: number): void {
+    const reused = this.#frame;
+    reused.fromId = this.#chunkId;
+    reused.bytes = bytes;
+    reused.at = at;
+    reused.end = end;
+    reused.timeUs = this.#chunkUs;
+    reused.delivered = 0;
+    reused.fates = undefined;
+    reused.isTold = false;
+    reused.before = undefined;
+    this.#stack.push(reused);
+  }
+
+  /** It goes to one port, in a run. False: there is something to tell of it; it is not ended. */
+  endPlain(): boolean {
+    const { fates, delivered, isTold } = this.#frame;
+    if (fates !== undefined || delivered > 0 || isTold) return false;
+    this.#stack.pop();
+    return true;
+  }
+
+  /** A run of the chunk's frames with their lengths, `bytes[from, end)`: a port got those up to `until`, and has no room for the others. */
+  ran(toId: number, bytes: Uint8Array, from: number, until: number, end: number): void {
+    for (const capture of this.#captures) {
+      const its = this.#interfaceOf(capture, this.#chunkId);
+      if (its) capture.addRun(its, DIRECTION.outbound, this.#chunkUs, bytes, from, until);
+      else {
+        const receivers = this.#interfaceOf(capture, toId);
+        if (receivers) capture.addRun(receivers, DIRECTION.inbound, this.#chunkUs, bytes, from, until);
+      }
     }
-    return found;
+    if (until === end) return;
+    const fates: Fate[] = [{ toId, isDrop: true, what: "dropped", by: Drop.queueFull }];
+    for (let at = until; at < end;) {
+      const next = at + HEADER_BYTES + lengthAt(bytes, at);
+      this.#tell({
+        ...{ fromId: this.#chunkId, bytes, at: at + HEADER_BYTES, end: next, timeUs: this.#chunkUs },
+        ...{ isLate: false, delivered: 0, fates, isTold: false, before: undefined },
+      });
+      at = next;
+    }
   }
 
   /** A frame of the switch itself, in the place of a port's. */
