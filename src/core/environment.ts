@@ -19,6 +19,8 @@ export const VARIABLES = {
   FLEETBOX_HELPER: "the program that runs machines for the library",
   FLEETBOX_OFFLINE: "1: never open a connection to the network",
   FLEETBOX_KEEP: "1: keep the machines of tests that failed",
+  FLEETBOX_TRACE: "on, off or retain-on-failure: bundles of tests (default: the last one when CI is set)",
+  FLEETBOX_TRACE_DIR: "where bundles of tests go (default: fleetbox-traces)",
   FLEETBOX_DEBUG: "what is mirrored to standard error: wire, qmp, stack",
 } as const;
 

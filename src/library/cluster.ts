@@ -11,6 +11,7 @@ import { openFork } from "./checkpoints/open_fork.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
 import type { MachineGroup } from "./group.ts";
 import { hostNames, storeNameOf, uniqueName } from "./naming.ts";
+import type { GroupTrace } from "./trace/group_trace.ts";
 import type * as types from "./types.ts";
 import { Machine, type Opened } from "./vm.ts";
 
@@ -116,6 +117,15 @@ export class MachineCluster implements types.Cluster {
         { hint: "Stop it first: vm.stop(); or take each machine back by itself: vm.restore()" },
       );
     }
+  }
+
+  mark(text: string): void {
+    this.#group.trace?.mark(text);
+  }
+
+  /** Undefined: it is not traced. */
+  get trace(): GroupTrace | undefined {
+    return this.#group.trace;
   }
 
   async suspend(): Promise<void> {

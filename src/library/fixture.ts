@@ -7,7 +7,7 @@
  */
 
 import { checkNames } from "../core/names.ts";
-import { type AnyContext, nameFor, ofTest, register, run } from "./fixture/run.ts";
+import { type AnyContext, nameFor, ofTest, register, run, tracedTest } from "./fixture/run.ts";
 import "./hints.ts";
 import { uniqueNames } from "./naming.ts";
 import { openCluster, openMachine } from "./start.ts";
@@ -39,9 +39,10 @@ export function withVm<T extends AnyContext = AnyContext>(
   options?: StartOptions,
 ): (context?: T) => Promise<void> {
   return async (context) => {
-    const machine = await openMachine(nameFor(context, 0), options);
+    const machine = await openMachine(nameFor(context, 0), options, tracedTest(context));
     const close = () => machine[Symbol.asyncDispose]();
-    await run({ whose: ofTest(context), machines: () => [machine], close }, () => body(machine, context as T));
+    const { trace } = machine;
+    await run({ whose: ofTest(context), machines: () => [machine], trace, close }, () => body(machine, context as T));
   };
 }
 
@@ -73,9 +74,10 @@ export function withCluster<T extends AnyContext = AnyContext>(
     const wanted = typeof members === "number"
       ? uniqueNames(members, stem).map((name) => ({ name, storeName: name }))
       : checkNames(members).map((name) => ({ name, storeName: `${stem}-${name}` }));
-    const cluster = await openCluster(wanted, options);
+    const cluster = await openCluster(wanted, options, tracedTest(context));
     const close = () => cluster.close();
-    await run({ whose: ofTest(context), machines: () => cluster.machines, close }, () => body(cluster, context as T));
+    const its = { whose: ofTest(context), machines: () => cluster.machines, trace: cluster.trace, close };
+    await run(its, () => body(cluster, context as T));
   };
 }
 

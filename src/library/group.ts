@@ -29,6 +29,7 @@ import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
 import { checkEffect } from "./option_effects.ts";
+import { GroupTrace, type TracedTest } from "./trace/group_trace.ts";
 import type { RestartOptions, RestoreOptions } from "./types.ts";
 
 /** How long the guest of a kept machine may take to shut down at the end. */
@@ -47,6 +48,8 @@ interface GroupRequest {
   defaults?: Options;
   existing: Existing;
   signal?: AbortSignal;
+  /** The test whose machines they are. */
+  test?: TracedTest;
 }
 
 /** What a name means that the store has already. */
@@ -61,6 +64,8 @@ interface GroupMember {
 
 export class MachineGroup {
   readonly store: Store;
+  /** Undefined: it is not traced. */
+  readonly trace: GroupTrace | undefined;
   readonly #options: Options;
   readonly #defaults: Options;
   readonly #existing: Existing;
@@ -74,8 +79,9 @@ export class MachineGroup {
   #turn: Promise<unknown> = Promise.resolve();
   #end: Promise<void> | undefined;
 
-  private constructor({ store, options, defaults = {}, existing }: GroupRequest) {
+  private constructor({ store, options, defaults = {}, existing, test }: GroupRequest) {
     this.store = store;
+    this.trace = GroupTrace.of(store, test);
     this.#existing = existing;
     const owner = identify(Deno.pid);
     const { snapshot: _, ...lasting } = options; // a checkpoint is for the first start alone
@@ -172,6 +178,7 @@ export class MachineGroup {
     this.#logs.add(request.names[0]);
     const session = await spawn(this.store, { ...request, bound: true });
     this.#session = session;
+    this.trace?.begin(request.names[0]);
     void session.ended.then(() => {
       if (this.#session === session) this.#session = undefined;
     });
@@ -323,6 +330,7 @@ export class MachineGroup {
 
   async #close(): Promise<void> {
     await this.#turn.catch(() => {});
+    await this.trace?.end();
     const failures: unknown[] = [];
     await Promise.all([...this.#members].map(async ([name, { isOwned }]) => {
       if (isOwned || !await this.#isServed(name)) return;

@@ -11,6 +11,7 @@ import "./hints.ts";
 import { MachineCluster } from "./cluster.ts";
 import { hostNames, storeNameOf, uniqueName, uniqueNames, type Wanted } from "./naming.ts";
 import type { Cluster, StartOptions, Vm } from "./types.ts";
+import type { TracedTest } from "./trace/group_trace.ts";
 import { Machine, type Opened } from "./vm.ts";
 
 /**
@@ -49,8 +50,12 @@ export async function start(first?: string | StartOptions, second?: StartOptions
 }
 
 /** {@link start} for the fixtures, which do more with a machine than a test can. */
-export async function openMachine(name: string, options: StartOptions | undefined): Promise<Machine> {
-  const { group, machines } = await open([{ name: checkName(name), storeName: name }], "start()", options);
+export async function openMachine(
+  name: string,
+  options: StartOptions | undefined,
+  test?: TracedTest,
+): Promise<Machine> {
+  const { group, machines } = await open([{ name: checkName(name), storeName: name }], "start()", options, test);
   return new Machine(group, machines[0], () => group.close());
 }
 
@@ -94,8 +99,12 @@ export function hostNamesOf(members: readonly string[] | number, numbered: (coun
 }
 
 /** {@link startCluster} for the fixtures. */
-export async function openCluster(wanted: Wanted[], options: StartOptions | undefined): Promise<MachineCluster> {
-  const { group, machines } = await open(wanted, "startCluster()", options);
+export async function openCluster(
+  wanted: Wanted[],
+  options: StartOptions | undefined,
+  test?: TracedTest,
+): Promise<MachineCluster> {
+  const { group, machines } = await open(wanted, "startCluster()", options, test);
   return new MachineCluster(group, machines, options?.existing !== undefined);
 }
 
@@ -103,6 +112,7 @@ async function open(
   wanted: Wanted[],
   call: string,
   given: StartOptions | undefined,
+  test: TracedTest | undefined,
 ): Promise<{ group: MachineGroup; machines: Opened[] }> {
   const options = checked("start", call, given);
   const store = storeOf(options);
@@ -114,6 +124,7 @@ async function open(
     options: { ...wireOptions(options), ...hostNames(wanted) },
     existing: options.existing ?? "refuse",
     signal: options.signal,
+    test,
   });
   const machines = reports.map((report, index) => ({ name: wanted[index].name, report, consoleStart: sizes[index] }));
   return { group, machines };

@@ -13,7 +13,7 @@ import { isSuspended } from "../store/snapshots/suspended.ts";
 import type { Store } from "../store.ts";
 import { sizeOf } from "../system/files.ts";
 import { copyFrom, copyTo } from "./copy.ts";
-import { execute, spawn } from "./exec.ts";
+import { CommandError, execute, spawn } from "./exec.ts";
 import { Files } from "./files.ts";
 import { openFork } from "./checkpoints/open_fork.ts";
 import { MachineDisk } from "./faults/disk_faults.ts";
@@ -22,6 +22,8 @@ import { VmClock } from "./faults/machine_clock.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
 import { EndWatch } from "./machine_end.ts";
+import { callSite } from "./trace/call_site.ts";
+import type { GroupTrace } from "./trace/group_trace.ts";
 import { Lanes } from "./ssh/ssh_pool.ts";
 import { waitFor } from "./wait_for.ts";
 
@@ -79,6 +81,11 @@ export class Machine implements types.Vm {
     this.#lanes.warmUp();
   }
 
+  /** Its group's; undefined: it is not traced. */
+  get trace(): GroupTrace | undefined {
+    return this.#group.trace;
+  }
+
   get ip(): string {
     return this.#ip;
   }
@@ -90,7 +97,15 @@ export class Machine implements types.Vm {
 
   async exec(command: types.Command, options?: types.ExecOptions): Promise<types.ExecResult> {
     const request = checked("exec", this.#call("exec"), options);
-    return await this.#unlessItEnds("exec", execute(this.#lanes, command, request));
+    const ended = this.#group.trace?.command(this.storeName, command, callSite());
+    try {
+      const result = await this.#unlessItEnds("exec", execute(this.#lanes, command, request));
+      ended?.({ result });
+      return result;
+    } catch (thrown) {
+      ended?.(thrown instanceof CommandError ? { result: thrown.result } : { thrown });
+      throw thrown;
+    }
   }
 
   async spawn(command: types.Command, options?: types.ProcessOptions): Promise<types.Process> {

@@ -8,6 +8,7 @@ import { wireOptions } from "../check.ts";
 import { MachineGroup } from "../group.ts";
 import { storeNameOf } from "../naming.ts";
 import type { ForkOptions } from "../types.ts";
+import type { TracedTest } from "../trace/group_trace.ts";
 import type { Opened } from "../vm.ts";
 
 interface ForkRequest {
@@ -17,11 +18,13 @@ interface ForkRequest {
   options: ForkOptions;
   /** The store's name for a machine with this host name. @default one that nothing else has */
   nameOf?: (hostName: string) => string;
+  /** The test whose machines they are. */
+  test?: TracedTest;
 }
 
 /** @throws {FleetboxError} `not-found`: the checkpoint was removed; why the machines do not go on: none is left then */
 export async function openFork(
-  { store, checkpoint, options, nameOf = storeNameOf }: ForkRequest,
+  { store, checkpoint, options, nameOf = storeNameOf, test }: ForkRequest,
 ): Promise<{ group: MachineGroup; machines: Opened[] }> {
   const saved = Object.entries(requireCheckpoint(store, checkpoint).members)
     .map(([was, { host_name, config }]) => ({ was, name: host_name, config }));
@@ -33,6 +36,7 @@ export async function openFork(
     defaults: optionsLike(saved[0].config),
     existing: "refuse",
     signal: options.signal,
+    test,
   });
   const nameAtSave = new Map(saved.map(({ was, name }) => [was, name]));
   const machines = reports.map((report) => ({

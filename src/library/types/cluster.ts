@@ -34,6 +34,18 @@ export interface Cluster extends ClusterFaults, AsyncDisposable {
    */
   get(name: string): Vm;
   /**
+   * Notes a moment of the test in its trace; without a trace it does nothing.
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * await using cluster = await startCluster(["a", "b"]);
+   * cluster.mark("the writers begin");
+   * ```
+   */
+  mark(text: string): void;
+  /**
    * Boots another machine onto the network; returns when it answers.
    *
    * @example
