@@ -29,6 +29,7 @@ import { pauses } from "./snapshots/pause.ts";
 import { takenTemplate, warmDebian, warmMany, warmOne, warmThree } from "./snapshots/warm.ts";
 import { killedHolder } from "./stall.ts";
 import { isMet, table } from "./table.ts";
+import { tracedTest } from "./traced.ts";
 
 /** What can be measured on its own, and the rows that it gives. */
 const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
@@ -42,6 +43,7 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   switch: switchRows,
   flood: floodedStatus,
   exec: hundredCommands,
+  trace: tracedTest,
   compiled: compiledExecutable,
   warm: warmThree,
   "warm-one": warmOne,
