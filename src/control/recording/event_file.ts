@@ -22,6 +22,7 @@ export class EventFile {
     private readonly files: Appender,
     private readonly name: string,
     private readonly limit = EVENT_BYTES,
+    private readonly named: (text: string) => string = (text) => text,
   ) {}
 
   add(happening: Happening, at = new Date()): void {
@@ -35,7 +36,7 @@ export class EventFile {
   }
 
   #write({ event, ...rest }: Happening, at: Date): void {
-    const line = new TextEncoder().encode(JSON.stringify({ at: at.toISOString(), event, ...rest }) + "\n");
+    const line = new TextEncoder().encode(this.named(JSON.stringify({ at: at.toISOString(), event, ...rest })) + "\n");
     this.#bytes += line.length;
     this.files.append(this.name, line);
   }

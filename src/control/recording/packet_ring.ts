@@ -6,7 +6,7 @@
  */
 
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
-import { BLOCK } from "../../core/pcapng/blocks.ts";
+import { BLOCK, interfaceBlock } from "../../core/pcapng/blocks.ts";
 import type { Appender } from "./append_file.ts";
 import type { Happening } from "./event_file.ts";
 
@@ -17,7 +17,7 @@ const SEGMENTS = 8;
 const SNAP_BYTES = 256;
 /** What a packet's block has before its data. */
 const PACKET_HEAD = 28;
-const NAME = 2, MAC = 6, COMMENT = 1;
+const NAME = 2, DESCRIPTION = 3, MAC = 6, COMMENT = 1;
 
 type LinkSum = { frames: number; bytes: number; dropped?: Record<string, number> };
 
@@ -36,6 +36,7 @@ export class PacketRing {
     private readonly directory: string,
     private readonly onCut: (file: string, bytes: number) => void,
     private readonly limit = PACKET_BYTES,
+    private readonly named: (text: string) => string = (text) => text,
   ) {}
 
   /** Takes whole blocks of a stream; a section is the beginning of another one. */
@@ -44,7 +45,7 @@ export class PacketRing {
     const kept: Uint8Array[] = [];
     for (let at = 0; at < blocks.length;) {
       const [type, length] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
-      const block = blocks.subarray(at, at + length);
+      const block = this.#renamed(type, blocks.subarray(at, at + length));
       at += length;
       if (type === BLOCK.section) {
         this.#write(kept.splice(0));
@@ -57,6 +58,20 @@ export class PacketRing {
       kept.push(type === BLOCK.packet ? snapped(block) : block);
     }
     this.#write(kept);
+  }
+
+  /** An interface is called as its member is in this trace. */
+  #renamed(type: number, block: Uint8Array): Uint8Array {
+    if (type !== BLOCK.interface) return block;
+    const found = new Map(options(block, 16));
+    const text = (code: number) => new TextDecoder().decode(found.get(code));
+    if (this.named(text(NAME)) === text(NAME)) return block;
+    const mac = found.get(MAC);
+    return interfaceBlock({
+      name: this.named(text(NAME)),
+      description: this.named(text(DESCRIPTION)),
+      ...(mac ? { mac } : {}),
+    });
   }
 
   /** What passed since the last call, link by link. */

@@ -39,6 +39,7 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
 function withRing(
   work: (ring: PacketRing, read: () => ReturnType<typeof readPcapng>[], cuts: string[]) => void,
   limit?: number,
+  named?: (text: string) => string,
 ): void {
   const directory = Deno.makeTempDirSync({ prefix: "fleetbox-test-" });
   const cuts: string[] = [];
@@ -47,7 +48,7 @@ function withRing(
       .map((name) => readPcapng(Deno.readFileSync(`${directory}/${name}`), { isSnapped: true }));
   try {
     using files = new Appender(directory);
-    work(new PacketRing(files, directory, (file) => cuts.push(file), limit), read, cuts);
+    work(new PacketRing(files, directory, (file) => cuts.push(file), limit, named), read, cuts);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
@@ -69,6 +70,20 @@ Deno.test("frames are kept with their first bytes, their comments, and how long 
     ]);
     assert.deepEqual(ring.takeLinks(), []);
   }));
+
+Deno.test("members are called as the trace calls them, in the interfaces too", () =>
+  withRing(
+    (ring, read) => {
+      ring.push(joined([...heads(), packet("a", mac(MAC.b), 60)]));
+      assert.deepEqual(read()[0].interfaces.map(({ name, mac }) => [name, mac]), [
+        ["web", "52:54:00:58:00:0b"],
+        ["b", "52:54:00:58:00:0c"],
+      ]);
+      assert.deepEqual(ring.takeLinks(), [{ event: "link", from: "web", to: "b", frames: 1, bytes: 60 }]);
+    },
+    undefined,
+    (text) => text.replaceAll(/\ba\b/g, "web"),
+  ));
 
 Deno.test("what goes to all, and to what is no member, has a name as a link; each cause of a drop is counted", () =>
   withRing((ring) => {

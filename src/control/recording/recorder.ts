@@ -24,8 +24,8 @@ import { ANSWER_MS } from "../observe.ts";
 import { request } from "../requests.ts";
 import { Appender } from "./append_file.ts";
 import { CastFile } from "./cast_file.ts";
-import { EventFile, type Happening } from "./event_file.ts";
-import { PacketRing } from "./packet_ring.ts";
+import { EVENT_BYTES, EventFile, type Happening } from "./event_file.ts";
+import { PACKET_BYTES, PacketRing } from "./packet_ring.ts";
 
 /** A bundle is at most so large, before it is packed. */
 const LIMIT_BYTES = 64 * 1024 * 1024;
@@ -39,6 +39,8 @@ export interface RecordingOptions {
   /** The command line that records. */
   command?: string[];
   test?: TraceMeta["test"];
+  /** Members are called by their host names: those in the store are made up, and say nothing. @default false */
+  byHostName?: boolean;
 }
 
 export class Recorder implements AsyncDisposable {
@@ -75,7 +77,7 @@ export class Recorder implements AsyncDisposable {
     store.ensure();
     makeDirectory(store.tracesDir);
     makeDirectory(directory);
-    const recorder = new Recorder(store, directory, metaOf(store, id, group, options));
+    const recorder = new Recorder(store, directory, metaOf(store, id, group, options), options.byHostName ?? false);
     await recorder.#writeMeta();
     const its = identify(Deno.pid);
     if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n");
@@ -83,15 +85,21 @@ export class Recorder implements AsyncDisposable {
     return recorder;
   }
 
-  private constructor(private readonly store: Store, readonly directory: string, meta: TraceMeta) {
+  private constructor(
+    private readonly store: Store,
+    readonly directory: string,
+    meta: TraceMeta,
+    private readonly byHostName: boolean,
+  ) {
     this.#meta = meta;
     this.done = new Promise((resolve) => this.#resolve = resolve);
     this.#files = new Appender(directory, (failure) => this.#fail(failure));
-    this.#events = new EventFile(this.#files, "events.ndjson");
+    const named = (text: string) => this.#named(text);
+    this.#events = new EventFile(this.#files, "events.ndjson", EVENT_BYTES, named);
     const onCut = (file: string, bytes?: number) =>
       this.add({ event: "cut", file, why: "ring", ...(bytes === undefined ? {} : { bytes }) });
     this.#onCut = onCut;
-    this.#packets = new PacketRing(this.#files, directory, onCut);
+    this.#packets = new PacketRing(this.#files, directory, onCut, PACKET_BYTES, named);
   }
 
   #resolve!: () => void;
@@ -213,8 +221,14 @@ export class Recorder implements AsyncDisposable {
     await this.#writeMeta().catch((thrown) => this.#fail(thrown));
   }
 
+  /** A text with the members' names in this trace. */
+  #named(text: string): string {
+    if (!this.byHostName) return text;
+    return this.#meta.members.reduce((told, { name, host_name }) => told.replaceAll(name, host_name), text);
+  }
+
   #cast(name: string): CastFile {
-    const cast = this.#casts.get(name) ?? new CastFile(this.#files, this.directory, name, this.#onCut);
+    const cast = this.#casts.get(name) ?? new CastFile(this.#files, this.directory, this.#named(name), this.#onCut);
     this.#casts.set(name, cast);
     return cast;
   }
@@ -282,7 +296,9 @@ export class Recorder implements AsyncDisposable {
   }
 
   async #writeMeta(): Promise<void> {
-    await writeDurably(`${this.directory}/meta.json`, JSON.stringify(this.#meta, null, 2) + "\n");
+    const { members } = this.#meta;
+    const told = { ...this.#meta, members: members.map((one) => ({ ...one, name: this.#named(one.name) })) };
+    await writeDurably(`${this.directory}/meta.json`, JSON.stringify(told, null, 2) + "\n");
   }
 }
 

@@ -50,7 +50,11 @@ export class GroupTrace {
   begin(via: string): void {
     this.#beginning = this.#beginning.then(async () => {
       try {
-        const recorder = await Recorder.begin(this.store, { via, ...(this.test ? { test: this.test } : {}) });
+        const recorder = await Recorder.begin(this.store, {
+          via,
+          byHostName: true,
+          ...(this.test ? { test: this.test } : {}),
+        });
         this.#recorders.push(recorder);
         if (this.test) recorder.add({ event: "test-began", test: this.test.name });
       } catch (thrown) {
