@@ -5,6 +5,7 @@ import { readJsonDocument, shapeAt, valuesOf } from "../../tests/support/json_sh
 import { EXIT_CODES, type WireError } from "../core/errors.ts";
 import type { MemberConfig, MemberPaths } from "../store.ts";
 import type { PortForward } from "../core/options.ts";
+import type { TraceEvent } from "../core/trace/types.ts";
 import type {
   Detail,
   FaultReport,
@@ -48,6 +49,8 @@ Deno.test("docs/json.md: every link leads to a shape, and every shape is linked 
 
 /** All keys of a type: the type checker knows when one is missing or too many. */
 type Keys<T> = Record<keyof Required<T>, true>;
+/** The same of each type of a union. */
+type KeysOfAny<T> = Record<T extends unknown ? keyof T : never, true>;
 
 const OF_GROUP = { event: true, at: true, group: true, group_id: true } as const;
 
@@ -155,6 +158,42 @@ const TYPES: Record<string, Record<string, true>> = {
   forward: { host_port: true, guest_port: true, open: true, problem: true } satisfies Keys<ForwardReport>,
   leftover: { kind: true, path: true, bytes: true, pid: true } satisfies Keys<Leftover>,
   finding: { what: true, ok: true, fatal: true, found: true, hint: true } satisfies Keys<Finding>,
+  "traced event": {
+    ...{
+      at: true,
+      event: true,
+      name: true,
+      members: true,
+      state: true,
+      stage: true,
+      ip: true,
+      reason: true,
+      hint: true,
+    },
+    ...{ id: true, kind: true, what: true, spec: true, seed: true, counts: true, pid: true, message: true },
+    ...{ host_port: true, guest_port: true, problem: true, argv: true, code: true, signal: true, error: true },
+    ...{
+      duration_ms: true,
+      stdout: true,
+      stderr: true,
+      cut_bytes: true,
+      text: true,
+      file: true,
+      line: true,
+      column: true,
+    },
+    ...{
+      test: true,
+      ok: true,
+      offset_ms: true,
+      from: true,
+      to: true,
+      frames: true,
+      bytes: true,
+      dropped: true,
+      why: true,
+    },
+  } satisfies KeysOfAny<TraceEvent>,
 };
 
 Deno.test("docs/json.md has the keys of the types, all of them and no others", () => {

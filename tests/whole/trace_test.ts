@@ -55,6 +55,10 @@ test("a trace has states, faults, consoles and frames, also of what comes after 
     return isPinged();
   });
 
+  const told = await box.ok("trace", "events", "a", "--member", "b");
+  assert.match(told.stdout, /^ +\d+\.\d{3} {2}a,b +fault-began  cut: a \| b \[[^]*fault-ended {2}cut: a \| b/m);
+  assert.match(told.stderr, /^The recording has no end/);
+
   const file = join(box.root, "t.zip");
   Deno.writeTextFileSync(file, "mine");
   await box.fails(1, [/there is such a file already/, /--force/], "trace", "stop", "a", "-w", file);

@@ -1,14 +1,14 @@
 /** `fleetbox trace`: records a group, and looks at what was recorded. */
 
 import { Command } from "../arguments/parser.ts";
+import { traceEventsCommand } from "../trace/events.ts";
 import { listTracesCommand, startTraceCommand, stopTraceCommand } from "../trace/recording.ts";
 import { traceShowCommand } from "../trace_show/command.ts";
 
 export function traceCommand(): Command {
   const command = new Command("trace").description("record a group, and look at what was recorded");
-  for (const make of [startTraceCommand, stopTraceCommand, listTracesCommand, traceShowCommand]) {
-    command.addCommand(make().helpOption("-h, --help", "print help"));
-  }
+  const all = [startTraceCommand, stopTraceCommand, listTracesCommand, traceShowCommand, traceEventsCommand];
+  for (const make of all) command.addCommand(make().helpOption("-h, --help", "print help"));
   return command.helpCommand(false).addHelpText(
     "after",
     `
@@ -18,6 +18,7 @@ each. It goes on when the group's holder is killed, and ends with the group; doc
 Examples:
   fleetbox trace start a
   fleetbox trace stop a -w trace.zip
-  fleetbox trace show trace.zip`,
+  fleetbox trace show trace.zip
+  fleetbox trace events trace.zip --between 10s..20s`,
   );
 }

@@ -28,7 +28,7 @@ const MOST_EVENT_BYTES = 1536 * 1024 * 1024;
 const MANY_EVENTS_BYTES = 32 * 1024 * 1024;
 
 const isOurs = (name: string) => /^[^/]+\.(json|ndjson|cast|pcapng|txt|journal)$/.test(name);
-const isEvents = (name: string) => /^events(-\d+)?\.ndjson$/.test(name);
+export const isEvents = (name: string) => /^events(-\d+)?\.ndjson$/.test(name);
 
 /** Reads a bundle. @throws {FleetboxError} `not-found`, `damaged`, `conflict`: it is none, or one that cannot be shown */
 export async function readBundleFiles(path: string): Promise<Bundle> {
@@ -85,7 +85,8 @@ async function packed(files: readonly [string, Bytes][], notices: string[]): Pro
   return { contents: { parts, notices }, parts: bytes };
 }
 
-async function read(path: string): Promise<Bytes> {
+/** @throws {FleetboxError} `not-found`, `failed` */
+export async function read(path: string): Promise<Bytes> {
   try {
     return await Deno.readFile(path);
   } catch (cause) {
@@ -93,7 +94,8 @@ async function read(path: string): Promise<Bytes> {
   }
 }
 
-function checkVersion(path: string, meta: Bytes): void {
+/** @throws {FleetboxError} `damaged`, `conflict`: it is none, or of another version */
+export function checkVersion(path: string, meta: Bytes): void {
   let format: unknown, version: unknown;
   try {
     ({ format, version } = JSON.parse(new TextDecoder().decode(meta)));
@@ -104,9 +106,9 @@ function checkVersion(path: string, meta: Bytes): void {
   if (version === TRACE_VERSION) return;
   throw new FleetboxError(
     "conflict",
-    `Cannot show ${path}: its version is ${JSON.stringify(version)}, expected ${TRACE_VERSION}`,
+    `Cannot read ${path}: its version is ${JSON.stringify(version)}, expected ${TRACE_VERSION}`,
     {
-      hint: "Show it with the fleetbox that has recorded it; meta.json has its version.",
+      hint: "Read it with the fleetbox that has recorded it; meta.json has its version.",
     },
   );
 }
@@ -125,8 +127,8 @@ function checkSize(what: string, size: number, most = MOST_BYTES): void {
   });
 }
 
-function noBundle(path: string, why: string): FleetboxError {
-  return new FleetboxError("damaged", `Cannot show ${path}: ${why}, expected a trace`, {
+export function noBundle(path: string, why: string): FleetboxError {
+  return new FleetboxError("damaged", `Cannot read ${path}: ${why}, expected a trace`, {
     hint: "Name a trace.zip, or the directory of a trace.",
   });
 }

@@ -53,7 +53,7 @@ export function findTrace(store: Store, word: string | undefined): StoredTrace {
     });
   }
   throw new FleetboxError("misuse", `Which trace? There are ${listed(found.map(({ id }) => id))}`, {
-    hint: `Name it: fleetbox trace stop ${found.at(-1)!.id}`,
+    hint: "Name one by its id: fleetbox trace ls lists them.",
   });
 }
 

@@ -8,7 +8,12 @@ export function readEvents(content: string): TraceEvent[] {
   const end = content.lastIndexOf("\n");
   const lines = content.slice(0, end < 0 ? 0 : end).trimEnd();
   const rest = content.slice(end + 1);
-  return [...parseAll(lines), ...parseAll(rest)].flatMap((value) => EventLine.of(record(value)) ?? []);
+  return [...parseAll(lines), ...parseAll(rest)].flatMap((value) => eventOf(value) ?? []);
+}
+
+/** One line, parsed; undefined: it is no event. */
+export function eventOf(value: unknown): TraceEvent | undefined {
+  return EventLine.of(record(value));
 }
 
 /** All lines at once, which takes a third of the time; one by one where one is damaged. */

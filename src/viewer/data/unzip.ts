@@ -98,9 +98,17 @@ export async function unpack({ method, packed }: Entry): Promise<Uint8Array<Arra
   return method === DEFLATED ? await inflate(packed) : new Uint8Array();
 }
 
+/** The same in pieces. It fails where it is damaged. */
+export function unpackedStream(
+  { method, packed }: Pick<Entry, "method" | "packed">,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const pieces = new Blob([packed]).stream();
+  return method === DEFLATED ? pieces.pipeThrough(new DecompressionStream("deflate-raw")) : pieces;
+}
+
 /** Inflates (RFC 1951), as far as it goes. */
 export async function inflate(packed: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const inflated = () => new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const inflated = () => unpackedStream({ method: DEFLATED, packed });
   try {
     return new Uint8Array(await new Response(inflated()).arrayBuffer());
   } catch { /* it is damaged: once more, in pieces */ }
