@@ -53,6 +53,7 @@ export const EXAMPLES: Record<string, string> = {
   "image pull": "fleetbox image pull ubuntu-24.04",
   "image build": "fleetbox image build debian-12",
   "image rm": "fleetbox image rm debian-12",
+  "trace events": "fleetbox trace events trace.zip",
   "trace show": "fleetbox trace show trace.zip",
   completion: "fleetbox completion bash",
 };
