@@ -56,9 +56,20 @@ Deno.test("the executable has the packages that the program imports, and none fo
   // The bundle says where each of its parts is from; it lies in the executable's last megabytes.
   const end = new TextDecoder("latin1").decode(Deno.readFileSync(FLEETBOX).subarray(-2e6));
   const bundled = new Set([...end.matchAll(/\/\/ node_modules\/((?:@[\w-]+\/)?[\w.-]+)\//g)].map(([, name]) => name));
+  for (const name of viewerPackages()) bundled.add(name); // its page is in there compressed
   const told = [...licences.matchAll(/^(\S+) \d\S* \(\S+\)$/gm)].map(([, name]) => name);
   assert.deepEqual([...bundled].sort(), told);
 });
+
+/** The packages that the viewer's page imports. */
+function viewerPackages(path = new URL("../../src/viewer/", import.meta.url).pathname): string[] {
+  return [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) => {
+    if (isDirectory) return viewerPackages(`${path}${name}/`);
+    if (!/\.tsx?$/.test(name) || /_test\.tsx?$/.test(name)) return [];
+    const imports = Deno.readTextFileSync(path + name).matchAll(/(?:from|^import) "((?:@[\w-]+\/)?[\w-]+)[^"]*"/gm);
+    return [...imports].map(([, name]) => name);
+  });
+}
 
 test("the executable works through a symbolic link, from a foreign directory, and leaves nothing in TMPDIR", async () => {
   await using box = await sandbox({ fakeQemu: {} });
