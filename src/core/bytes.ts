@@ -1,4 +1,4 @@
-/** Bytes written whole, and text within limits: of bytes, for sockets and files, of characters, for people. Imports nothing. */
+/** Bytes joined and written whole, and text within limits: of bytes, for sockets and files, of characters, for people. Imports nothing. */
 
 const encoder = new TextEncoder();
 
@@ -9,6 +9,20 @@ export function byteLength(text: string): number {
 /** Writes all of it to a file or a connection, each of which may take less at a time. @throws what its `write` throws */
 export async function writeAll(to: { write(bytes: Uint8Array): Promise<number> }, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
+}
+
+/** Pieces as one. @param length that of all of them */
+export function joined(
+  pieces: readonly Uint8Array[],
+  length: number = pieces.reduce((sum, piece) => sum + piece.length, 0),
+): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }
 
 /** At most `max` characters. */

@@ -44,11 +44,11 @@ export async function answersSsh(
 }
 
 /**
- * The key exchanges that a guest is offered: the cheapest for an emulated processor first. OpenSSH's own first choice is
+ * The key exchanges that a guest is offered, a value of `KexAlgorithms` in ssh_config(5): the cheapest for an emulated processor first. OpenSSH's own first choice is
  * also safe from quantum computers, and takes such a guest 0.1 s longer; this connection does not leave the host. In full,
  * because OpenSSH before 8.1 knows no `^`.
  */
-const CHEAP_KEY_EXCHANGES = [
+export const KEY_EXCHANGES = [
   "curve25519-sha256",
   "curve25519-sha256@libssh.org",
   "ecdh-sha2-nistp256",
@@ -56,10 +56,7 @@ const CHEAP_KEY_EXCHANGES = [
   "ecdh-sha2-nistp521",
   "diffie-hellman-group14-sha256",
   "diffie-hellman-group16-sha512",
-];
-
-/** The value of `KexAlgorithms`, for ssh_config(5). */
-export const KEY_EXCHANGES = CHEAP_KEY_EXCHANGES.join(",");
+].join(",");
 
 /**
  * Arguments for OpenSSH's `ssh` that reach a guest: our key and nothing of the user's configuration, no host-key

@@ -8,6 +8,8 @@
  * payload_length at 0x24c; the offset counts from the protected-mode code, which begins after the setup sectors.
  */
 
+import { joined } from "../core/bytes.ts";
+
 const ELF = 0x7f454c46;
 /** The legacy frame of `lz4 -l`, which the kernel's build uses (lz4's doc/lz4_Frame_format.md, "Legacy frame"). */
 const LZ4_LEGACY = 0x184c2102;
@@ -41,12 +43,7 @@ function unpackLz4(frame: Uint8Array): Uint8Array | undefined {
     blocks.push(space.slice(0, size));
     at += length;
   }
-  const all = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, 0));
-  let end = 0;
-  for (const block of blocks) {
-    all.set(block, end);
-    end += block.length;
-  }
+  const all = joined(blocks);
   return all.length >= 4 ? all : undefined;
 }
 

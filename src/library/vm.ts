@@ -1,6 +1,7 @@
 /** A machine in a test: its place in its group, its SSH connection, and the operations over that. */
 
 import { healPauses } from "../control/faults.ts";
+import { joined } from "../core/bytes.ts";
 import { FleetboxError, fromWireError } from "../core/errors.ts";
 import { checkWish } from "../core/options.ts";
 import { newSeed } from "../core/random.ts";
@@ -147,14 +148,7 @@ export class Machine implements types.Vm {
   }
 
   async #read(path: string, options: { from?: number; signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>> {
-    const pieces = await Array.fromAsync(this.#files.read(path, options));
-    const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-      whole.set(piece, at);
-      at += piece.length;
-    }
-    return whole;
+    return joined(await Array.fromAsync(this.#files.read(path, options)));
   }
 
   async forward(guestPort: number, hostPort?: number): Promise<number> {

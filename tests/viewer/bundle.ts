@@ -1,6 +1,7 @@
 /** Bundles for the viewer's tests: an hour of three members, made up, the same at each run. */
 
 import { deflateRawSync } from "node:zlib";
+import { joined } from "../../src/core/bytes.ts";
 import { join } from "../../src/system/path.ts";
 import {
   DIRECTION,
@@ -286,12 +287,5 @@ export function zipOf(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
   end.setUint16(10, files.size, true);
   end.setUint32(12, directory.reduce((sum, { length }) => sum + length, 0), true);
   end.setUint32(16, at, true);
-  const all = [...parts, ...directory, new Uint8Array(end.buffer)];
-  const bytes = new Uint8Array(all.reduce((sum, { length }) => sum + length, 0));
-  let to = 0;
-  for (const part of all) {
-    bytes.set(part, to);
-    to += part.length;
-  }
-  return bytes;
+  return joined([...parts, ...directory, new Uint8Array(end.buffer)]);
 }

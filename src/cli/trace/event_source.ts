@@ -8,12 +8,12 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { LineSplitter } from "../../core/lines.ts";
-import type { TraceMeta } from "../../core/trace/types.ts";
+import { isEvents, type TraceMeta } from "../../core/trace/types.ts";
 import { namesIn, statIfThere } from "../../system/files.ts";
 import { eventOf } from "../../viewer/data/events.ts";
 import type { TraceEvent } from "../../viewer/data/model.ts";
 import { entriesOf, isZip, unpack, unpackedStream } from "../../viewer/data/unzip.ts";
-import { checkVersion, isEvents, noBundle, read } from "../trace_show/bundle_files.ts";
+import { checkVersion, noBundle, read } from "../trace_show/bundle_files.ts";
 import { merged } from "./merge.ts";
 
 /** An event, and when it was written. */

@@ -6,7 +6,7 @@
 import { promisify } from "node:util";
 import { deflateRaw } from "node:zlib";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
-import { TRACE_FORMAT, TRACE_VERSION } from "../../core/trace/types.ts";
+import { isEvents, TRACE_FORMAT, TRACE_VERSION } from "../../core/trace/types.ts";
 import { entriesOf as filesIn, statIfThere } from "../../system/files.ts";
 import type { Contents, Part } from "../../viewer/data/embedded.ts";
 import { entriesOf, isZip, unpack } from "../../viewer/data/unzip.ts";
@@ -28,7 +28,6 @@ const MOST_EVENT_BYTES = 1536 * 1024 * 1024;
 const MANY_EVENTS_BYTES = 32 * 1024 * 1024;
 
 const isOurs = (name: string) => /^[^/]+\.(json|ndjson|cast|pcapng|txt|journal)$/.test(name);
-export const isEvents = (name: string) => /^events(-\d+)?\.ndjson$/.test(name);
 
 /** Reads a bundle. @throws {FleetboxError} `not-found`, `damaged`, `conflict`: it is none, or one that cannot be shown */
 export async function readBundleFiles(path: string): Promise<Bundle> {

@@ -3,9 +3,9 @@
  * source is newer (`scripts/viewer.ts`).
  */
 
+import { joined } from "../../core/bytes.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { bytesOf } from "../../image/embedded.ts";
-import { joined } from "../../viewer/data/unzip.ts";
 import { MARKER } from "../../viewer/data/embedded.ts";
 import { run } from "../../system/process.ts";
 import { companion } from "../../system/program_info.ts";

@@ -1,6 +1,6 @@
 /** A page shows some hundred thousand events quickly, and not ten million: of more, those that tell the story are kept. */
 
-import { joined } from "../../viewer/data/unzip.ts";
+import { joined } from "../../core/bytes.ts";
 
 /** So many are kept, whatever they are. */
 const MOST = 300_000;

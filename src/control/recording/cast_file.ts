@@ -4,6 +4,7 @@
  * is not.
  */
 
+import { isFile } from "../../system/files.ts";
 import type { Appender } from "./append_file.ts";
 
 /** How long one of the two files may become. */
@@ -69,7 +70,7 @@ export class CastFile {
     this.files.close(present);
     this.#bytes = 0;
     try {
-      const isThird = isThere(`${this.directory}/${before}`);
+      const isThird = isFile(`${this.directory}/${before}`);
       Deno.renameSync(`${this.directory}/${present}`, `${this.directory}/${before}`);
       if (isThird) this.onCut(present);
     } catch { /* it goes on in the same file */ }
@@ -79,14 +80,6 @@ export class CastFile {
     const line = new TextEncoder().encode(JSON.stringify(value) + "\n");
     this.#bytes += line.length;
     this.files.append(`${this.member}.cast`, line);
-  }
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
   }
 }
 

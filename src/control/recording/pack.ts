@@ -4,8 +4,9 @@
  */
 
 import { type Zippable, zipSync } from "fflate";
-import type { TraceEvent, TraceFault, TraceMeta } from "../../core/trace/types.ts";
+import { isEvents, type TraceEvent, type TraceFault, type TraceMeta } from "../../core/trace/types.ts";
 import { type FaultStep, PLAN_VERSION } from "../../core/faults/plan.ts";
+import { joined } from "../../core/bytes.ts";
 import { FleetboxError, isNoSpace } from "../../core/errors.ts";
 import { namesIn, readIfThere, replaceFile, sizeOf, syncPath } from "../../system/files.ts";
 
@@ -39,7 +40,7 @@ function* partsOf(directory: string): Generator<[name: string, bytes: Uint8Array
   const read = (name: string) => Deno.readFileSync(`${directory}/${name}`);
   const meta = readIfThere(`${directory}/meta.json`);
   if (meta !== undefined) yield ["meta.json", encode(meta)];
-  const events = eventsOf(names.filter((name) => /^events(-\d+)?\.ndjson$/.test(name)).map(read));
+  const events = eventsOf(names.filter(isEvents).map(read));
   yield ["events.ndjson", encode(events.map((event) => JSON.stringify(event) + "\n").join(""))];
   const plan = meta === undefined ? undefined : planOf(JSON.parse(meta) as TraceMeta, events);
   if (plan) yield ["plan.json", encode(plan)];
@@ -92,9 +93,3 @@ function planOf({ started }: TraceMeta, events: readonly TraceEvent[]): string |
 }
 
 const encode = (text: string) => new TextEncoder().encode(text);
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  pieces.reduce((at, piece) => (all.set(piece, at), at + piece.length), 0);
-  return all;
-}

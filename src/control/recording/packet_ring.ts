@@ -5,8 +5,10 @@
  * Reads the blocks that `core/pcapng/blocks.ts` writes.
  */
 
+import { joined } from "../../core/bytes.ts";
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { BLOCK, interfaceBlock } from "../../core/pcapng/blocks.ts";
+import { optionsIn, padded } from "../../core/pcapng/options.ts";
 import type { Appender } from "./append_file.ts";
 import type { Happening } from "./event_file.ts";
 
@@ -30,6 +32,8 @@ export class PacketRing {
   #bytes = 0;
   /** By sender and receiver, as JSON. */
   #links = new Map<string, LinkSum>();
+  /** The same sums, by the interface and the addresses of their frames. */
+  readonly #byAddress = new Map<string, LinkSum>();
 
   constructor(
     private readonly files: Appender,
@@ -50,10 +54,11 @@ export class PacketRing {
       if (type === BLOCK.section) {
         this.#write(kept.splice(0));
         [this.#heads, this.#interfaces] = [[], []];
+        this.#byAddress.clear();
         this.#turn();
       }
       if (type === BLOCK.section || type === BLOCK.interface || type === BLOCK.names) this.#heads.push(block.slice());
-      if (type === BLOCK.interface) this.#interfaces.push(interfaceOf(block));
+      if (type === BLOCK.interface) this.#addInterface(block);
       if (type === BLOCK.packet) this.#sum(block);
       kept.push(type === BLOCK.packet ? snapped(block) : block);
     }
@@ -63,7 +68,7 @@ export class PacketRing {
   /** An interface is called as its member is in this trace. */
   #renamed(type: number, block: Uint8Array): Uint8Array {
     if (type !== BLOCK.interface) return block;
-    const found = new Map(options(block, 16));
+    const found = new Map(optionsIn(block, 16));
     const text = (code: number) => new TextDecoder().decode(found.get(code));
     if (this.named(text(NAME)) === text(NAME)) return block;
     const mac = found.get(MAC);
@@ -74,6 +79,11 @@ export class PacketRing {
     });
   }
 
+  #addInterface(block: Uint8Array): void {
+    this.#interfaces.push(interfaceOf(block));
+    this.#byAddress.clear(); // its address has a name from now on
+  }
+
   /** What passed since the last call, link by link. */
   takeLinks(): Happening[] {
     const links = [...this.#links].map(([key, sum]): Happening => {
@@ -81,6 +91,7 @@ export class PacketRing {
       return { event: "link", from, to, ...sum };
     });
     this.#links.clear();
+    this.#byAddress.clear();
     return links;
   }
 
@@ -119,24 +130,35 @@ export class PacketRing {
 
   #sum(block: Uint8Array): void {
     const view = new DataView(block.buffer, block.byteOffset, block.length);
-    const [captured, original] = [view.getUint32(20, true), view.getUint32(24, true)];
-    const on = this.#interfaces[view.getUint32(8, true)];
-    if (!on || captured < 12) return;
-    const nameOf = (at: number) =>
-      this.#interfaces.find(({ mac }) => mac === hex(block.subarray(PACKET_HEAD + at, PACKET_HEAD + at + 6)))?.name;
-    const isToMany = (block[PACKET_HEAD] & 1) !== 0;
-    // What is no member's is the switch's own: its DNS, which a capture shows with the gateway.
-    const key = JSON.stringify([nameOf(6) ?? on.name, nameOf(0) ?? (isToMany ? "*" : GATEWAY)]);
-    const sum: LinkSum = this.#links.get(key) ?? { frames: 0, bytes: 0 };
+    const [on, captured, original] = [view.getUint32(8, true), view.getUint32(20, true), view.getUint32(24, true)];
+    if (captured < 12 || !this.#interfaces[on]) return;
+    const sum = this.#sumOf(on, block.subarray(PACKET_HEAD, PACKET_HEAD + 12));
     sum.frames++;
     sum.bytes += original;
-    for (const [code, value] of options(block, PACKET_HEAD + padded(captured))) {
+    for (const [code, value] of optionsIn(block, PACKET_HEAD + padded(captured))) {
       const cause = code === COMMENT ? causeOfDrop(new TextDecoder().decode(value)) : undefined;
       if (cause === undefined) continue;
       sum.dropped ??= {};
       sum.dropped[cause] = (sum.dropped[cause] ?? 0) + 1;
     }
-    this.#links.set(key, sum);
+  }
+
+  /** The sum of a frame's link: names are looked up for the first one of a second. @param addresses its receiver's, its sender's */
+  #sumOf(on: number, addresses: Uint8Array): LinkSum {
+    const bytes = String.fromCharCode(on, ...addresses);
+    const known = this.#byAddress.get(bytes);
+    if (known) return known;
+    const nameOf = (from: number) => {
+      const wanted = hex(addresses.subarray(from, from + 6));
+      return this.#interfaces.find(({ mac }) => mac === wanted)?.name;
+    };
+    const isToMany = (addresses[0] & 1) !== 0;
+    // What is no member's is the switch's own: its DNS, which a capture shows with the gateway.
+    const link = JSON.stringify([nameOf(6) ?? this.#interfaces[on].name, nameOf(0) ?? (isToMany ? "*" : GATEWAY)]);
+    const sum: LinkSum = this.#links.get(link) ?? { frames: 0, bytes: 0 };
+    this.#links.set(link, sum);
+    this.#byAddress.set(bytes, sum);
+    return sum;
   }
 }
 
@@ -147,19 +169,9 @@ function causeOfDrop(comment: string): string | undefined {
 }
 
 function interfaceOf(block: Uint8Array): { name: string; mac: string } {
-  const found = new Map(options(block, 16));
+  const found = new Map(optionsIn(block, 16));
   const [name, mac] = [found.get(NAME), found.get(MAC)];
   return { name: name ? new TextDecoder().decode(name) : "?", mac: mac ? hex(mac) : "" };
-}
-
-function* options(block: Uint8Array, from: number): Generator<[code: number, value: Uint8Array]> {
-  const view = new DataView(block.buffer, block.byteOffset, block.length);
-  for (let at = from; at + 4 <= block.length - 4;) {
-    const [code, length] = [view.getUint16(at, true), view.getUint16(at + 2, true)];
-    if (code === 0) return;
-    yield [code, block.subarray(at + 4, at + 4 + length)];
-    at += 4 + padded(length);
-  }
 }
 
 /** A packet's block with the first bytes of its frame. */
@@ -178,14 +190,6 @@ function snapped(block: Uint8Array): Uint8Array {
   return short;
 }
 
-const padded = (length: number) => (length + 3) & ~3;
-
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  pieces.reduce((at, piece) => (all.set(piece, at), at + piece.length), 0);
-  return all;
 }

@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { joined } from "../../core/bytes.ts";
 import {
   DIRECTION,
   interfaceBlock,
@@ -30,10 +31,6 @@ function packet(from: "a" | "b", to: Uint8Array, length: number, comments: strin
   const interfaceId = from === "a" ? 0 : 1;
   writePacket(block, view, 0, { interfaceId, timeUs: 1e15 + length, frame, from: 0, end: length, options });
   return block;
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(pieces.flatMap((piece) => [...piece]));
 }
 
 function withRing(

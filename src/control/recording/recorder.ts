@@ -43,9 +43,10 @@ export interface RecordingOptions {
   byHostName?: boolean;
 }
 
-export class Recorder implements AsyncDisposable {
+export class Recorder {
   /** Resolves when nothing is recorded any more: it was stopped, or the group has ended. */
   readonly done: Promise<void>;
+  readonly #end = Promise.withResolvers<void>();
   readonly #files: Appender;
   readonly #events: EventFile;
   readonly #casts = new Map<string, CastFile>();
@@ -92,26 +93,18 @@ export class Recorder implements AsyncDisposable {
     private readonly byHostName: boolean,
   ) {
     this.#meta = meta;
-    this.done = new Promise((resolve) => this.#resolve = resolve);
+    this.done = this.#end.promise;
     this.#files = new Appender(directory, (failure) => this.#fail(failure));
     const named = (text: string) => this.#named(text);
     this.#events = new EventFile(this.#files, "events.ndjson", EVENT_BYTES, named);
-    const onCut = (file: string, bytes?: number) =>
-      this.add({ event: "cut", file, why: "ring", ...(bytes === undefined ? {} : { bytes }) });
-    this.#onCut = onCut;
-    this.#packets = new PacketRing(this.#files, directory, onCut, PACKET_BYTES, named);
+    this.#packets = new PacketRing(this.#files, directory, this.#onCut, PACKET_BYTES, named);
   }
 
-  #resolve!: () => void;
-  readonly #onCut: (file: string, bytes?: number) => void;
+  readonly #onCut = (file: string, bytes?: number) =>
+    this.add({ event: "cut", file, why: "ring", ...(bytes === undefined ? {} : { bytes }) });
 
   get id(): string {
     return this.#meta.id;
-  }
-
-  /** Why it ended early; undefined: it did not. */
-  get problem(): string | undefined {
-    return this.#meta.problem;
   }
 
   /** Adds an event of the caller's. */
@@ -125,10 +118,6 @@ export class Recorder implements AsyncDisposable {
     await this.done;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
-  }
-
   #begin(): void {
     this.#stream(this.#countLinks());
     void this.#follow().then(async () => {
@@ -137,7 +126,7 @@ export class Recorder implements AsyncDisposable {
       this.#files[Symbol.dispose]();
       this.#meta.ended = new Date().toISOString();
       await this.#writeMeta().catch(() => {}); // the disk is full; its events say when it ended
-      this.#resolve();
+      this.#end.resolve();
     });
   }
 

@@ -7,6 +7,9 @@
  * writes into a buffer that it is given.
  */
 
+import { joined } from "../bytes.ts";
+import { padded } from "./options.ts";
+
 /** The types of blocks that we write. */
 export const BLOCK = { section: 0x0a0d0d0a, interface: 1, names: 4, statistics: 5, packet: 6 } as const;
 /** The codes of options in a statistics block. */
@@ -60,7 +63,7 @@ export function namesBlock(
   const parts = records.map(({ address, names }) =>
     option(1, Uint8Array.from([...address, ...names.flatMap((name) => [...encode(name), 0])]))
   );
-  return block(BLOCK.names, concat([...parts, END_OF_OPTIONS]), new Uint8Array());
+  return block(BLOCK.names, joined([...parts, END_OF_OPTIONS]), new Uint8Array());
 }
 
 /** What became of an interface's frames. Times in microseconds since 1970. */
@@ -110,7 +113,7 @@ export function packetOptions(
     ...comments.map((text): Option => [COMMENT, text]),
     [2, Uint8Array.of(direction, 0, 0, 0)],
     ...missed > 0 ? [[4, uint64(missed)] satisfies Option] : [],
-    ...isDropped ? [[7, concat([Uint8Array.of(1), uint64(SHOT)])] satisfies Option] : [],
+    ...isDropped ? [[7, joined([Uint8Array.of(1), uint64(SHOT)])] satisfies Option] : [],
   ]);
 }
 
@@ -175,7 +178,7 @@ function block(type: number, body: Uint8Array, options: Uint8Array): Uint8Array<
 }
 
 function options(all: readonly Option[]): Uint8Array<ArrayBuffer> {
-  return concat([
+  return joined([
     ...all.map(([code, value]) => option(code, typeof value === "string" ? encode(value) : value)),
     END_OF_OPTIONS,
   ]);
@@ -210,17 +213,3 @@ function uint64(value: number): Uint8Array {
 }
 
 const encode = (text: string) => new TextEncoder().encode(text);
-
-function padded(length: number): number {
-  return (length + 3) & ~3;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}

@@ -5,7 +5,9 @@
  * one byte order. Pure.
  */
 
+import { joined } from "../bytes.ts";
 import { BLOCK, STATISTIC } from "./blocks.ts";
+import { optionsIn } from "./options.ts";
 
 /** The longest block: the largest frame, and its comments. */
 const MAX_BLOCK = 16 * 1024 * 1024;
@@ -20,12 +22,7 @@ export class BlockSplitter {
 
   /** Takes the next piece, and gives all blocks that are whole now. @throws {Error} it is no pcapng of ours */
   push(piece: Uint8Array): Uint8Array {
-    let bytes = piece;
-    if (this.#rest.length > 0) {
-      bytes = new Uint8Array(this.#rest.length + piece.length);
-      bytes.set(this.#rest);
-      bytes.set(piece, this.#rest.length);
-    }
+    const bytes = this.#rest.length > 0 ? joined([this.#rest, piece]) : piece;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = 0;
     while (at + 8 <= bytes.length) {
@@ -34,24 +31,20 @@ export class BlockSplitter {
         throw new Error(`a block of ${length} bytes in a pcapng stream`);
       }
       if (at + length > bytes.length) break;
-      this.#see(view, at, length);
+      const type = view.getUint32(at, true);
+      if (type === BLOCK.packet) this.packets++;
+      else if (type === BLOCK.statistics) this.#countMissing(bytes.subarray(at, at + length));
       at += length;
     }
     this.#rest = bytes.slice(at);
     return bytes.subarray(0, at);
   }
 
-  #see(view: DataView, at: number, length: number): void {
-    const type = view.getUint32(at, true);
-    if (type === BLOCK.packet) this.packets++;
-    if (type !== BLOCK.statistics) return;
+  #countMissing(block: Uint8Array): void {
     this.missing ??= 0;
-    for (let option = at + 20; option + 4 < at + length;) {
-      const bytes = view.getUint16(option + 2, true);
-      if (view.getUint16(option, true) === STATISTIC.dropped) {
-        this.missing += Number(view.getBigUint64(option + 4, true));
-      }
-      option += 4 + ((bytes + 3) & ~3);
+    for (const [code, value] of optionsIn(block, 20)) {
+      if (code !== STATISTIC.dropped) continue;
+      this.missing += Number(new DataView(value.buffer, value.byteOffset).getBigUint64(0, true));
     }
   }
 }

@@ -11,6 +11,9 @@ export const TRACE_FORMAT = "fleetbox-trace";
 /** Raised when a reader of the version before would misread it. */
 export const TRACE_VERSION = 1;
 
+/** Whether a file of a trace has events: there is one for each writer. */
+export const isEvents = (name: string) => /^events(-\d+)?\.ndjson$/.test(name);
+
 /** `meta.json`. Times are ISO 8601, sizes as their names say. */
 export interface TraceMeta {
   format: typeof TRACE_FORMAT;

@@ -26,7 +26,7 @@ export interface TracedTest {
 }
 
 /** How a command has ended. */
-type CommandEnd = { result: ExecResult } | { code?: number; signal?: string } | { thrown: unknown };
+type CommandEnd = { result: ExecResult } | { thrown: unknown };
 
 export class GroupTrace {
   readonly #recorders: Recorder[] = [];
@@ -121,7 +121,6 @@ export class GroupTrace {
 
 function endOf(end: CommandEnd): Record<string, unknown> {
   if ("thrown" in end) return { error: messageOf(end.thrown) };
-  if (!("result" in end)) return end;
   const { code, signal, stdout, stderr } = end.result;
   const cut = [stdout, stderr].reduce((sum, { length }) => sum + Math.max(0, length - 2 * OUTPUT_CHARACTERS), 0);
   return {

@@ -19,6 +19,7 @@ import {
   writePacket,
 } from "../../core/pcapng/blocks.ts";
 import { HEADER_BYTES, lengthAt } from "../frame.ts";
+import { joined } from "../../core/bytes.ts";
 import { parseMac } from "../macs.ts";
 
 /** The bound on what waits to be read. */
@@ -190,13 +191,10 @@ export class Capture {
   /** The end of the stream: what each interface had. Notes that met no packet are with the first one. */
   statistics(timeUs: number): Uint8Array {
     const all = [...this.#interfaces.values()].filter((one) => one !== undefined);
-    const blocks = all.map(({ id, received, dropped }, index) => {
+    return joined(all.map(({ id, received, dropped }, index) => {
       const comments = index === 0 ? this.#notes : [];
       return statisticsBlock({ interfaceId: id, timeUs, startUs: this.startUs, received, dropped, comments });
-    });
-    const bytes = new Uint8Array(blocks.reduce((sum, { length }) => sum + length, 0));
-    blocks.reduce((at, block) => (bytes.set(block, at), at + block.length), 0);
-    return bytes;
+    }));
   }
 
   #name(stations: readonly Station[]): void {

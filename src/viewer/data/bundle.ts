@@ -1,5 +1,6 @@
 /** A bundle's files as a trace: the one place that knows what is in which file (docs/trace.md). */
 
+import { joined } from "../../core/bytes.ts";
 import { linesOf, readCast } from "./cast.ts";
 import { readEvents } from "./events.ts";
 import {
@@ -15,7 +16,6 @@ import {
   type TraceEvent,
 } from "./model.ts";
 import { Packets } from "./packets.ts";
-import { joined } from "./unzip.ts";
 
 export type Files = ReadonlyMap<string, Uint8Array>;
 

@@ -6,6 +6,8 @@
  * far as it goes. Format: PKWARE's APPNOTE, without encryption and ZIP64, which a bundle of 64 MiB does not need.
  */
 
+import { joined } from "../../core/bytes.ts";
+
 /** A file of a zip, packed. */
 export interface Entry {
   name: string;
@@ -122,18 +124,4 @@ export async function inflate(packed: Uint8Array<ArrayBuffer>): Promise<Uint8Arr
     }
   } catch { /* it ends early, or is followed by something else: what came until then is kept */ }
   return joined(pieces, length);
-}
-
-/** Pieces as one. */
-export function joined(
-  pieces: readonly Uint8Array[],
-  length: number = pieces.reduce((sum, piece) => sum + piece.length, 0),
-): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }
