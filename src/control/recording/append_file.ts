@@ -3,15 +3,28 @@
  * one, is the end of writing; what was written stays, and may end with half a line.
  */
 
-/** The files of one trace: one failure ends all of them. */
-export class Appender implements Disposable {
+import { isFile, makeDirectory, writeDurably } from "../../system/files.ts";
+import { identify } from "../../system/process.ts";
+import { DISK_LIMITS, type TraceFiles } from "./trace_files.ts";
+
+/** The files of one trace in its directory: one failure ends all of them. */
+export class Appender implements TraceFiles {
+  readonly limits = DISK_LIMITS;
   readonly #files = new Map<string, Deno.FsFile>();
   /** Why nothing is written any more. */
   failure: unknown;
+  onFailure: (failure: unknown) => void = () => {};
 
-  constructor(private readonly directory: string, private readonly onFailure: (failure: unknown) => void = () => {}) {}
+  constructor(private readonly directory: string) {}
 
-  /** Appends to a file of the directory; it is made if it is new. */
+  /** A new directory, in which it is told who records. */
+  static async make(directory: string): Promise<Appender> {
+    makeDirectory(directory);
+    const its = identify(Deno.pid);
+    if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n");
+    return new Appender(directory);
+  }
+
   append(name: string, bytes: Uint8Array): void {
     if (this.failure !== undefined) return;
     try {
@@ -23,10 +36,35 @@ export class Appender implements Disposable {
     }
   }
 
-  /** Ends a file, which may be moved or removed then. */
   close(name: string): void {
     this.#files.get(name)?.close();
     this.#files.delete(name);
+  }
+
+  remove(name: string): number | undefined {
+    this.close(name);
+    try {
+      const { size } = Deno.statSync(`${this.directory}/${name}`);
+      Deno.removeSync(`${this.directory}/${name}`);
+      return size;
+    } catch {
+      return undefined;
+    }
+  }
+
+  rename(from: string, to: string): boolean {
+    this.close(from);
+    try {
+      const isReplaced = isFile(`${this.directory}/${to}`);
+      Deno.renameSync(`${this.directory}/${from}`, `${this.directory}/${to}`);
+      return isReplaced;
+    } catch {
+      return false; // it goes on in the same file
+    }
+  }
+
+  async writeMeta(text: string): Promise<void> {
+    await writeDurably(`${this.directory}/meta.json`, text);
   }
 
   [Symbol.dispose](): void {

@@ -4,11 +4,8 @@
  * is not.
  */
 
-import { isFile } from "../../system/files.ts";
-import type { Appender } from "./append_file.ts";
+import type { TraceFiles } from "./trace_files.ts";
 
-/** How long one of the two files may become. */
-export const CAST_BYTES = 2 * 1024 * 1024;
 /** What of the end is remembered, to recognise it in what a console repeats. */
 const TAIL_BYTES = 512;
 /** Less may be the same by chance. */
@@ -21,11 +18,11 @@ export class CastFile {
   #tail = new Uint8Array();
 
   constructor(
-    private readonly files: Appender,
-    private readonly directory: string,
+    private readonly files: TraceFiles,
     private readonly member: string,
     private readonly onCut: (file: string) => void,
-    private readonly limit = CAST_BYTES,
+    /** How long one of the two files may become. */
+    private readonly limit = files.limits.castBytes,
   ) {}
 
   /** New output. */
@@ -66,14 +63,9 @@ export class CastFile {
   }
 
   #turn(): void {
-    const [present, before] = [`${this.member}.cast`, `${this.member}.1.cast`];
-    this.files.close(present);
+    const present = `${this.member}.cast`;
     this.#bytes = 0;
-    try {
-      const isThird = isFile(`${this.directory}/${before}`);
-      Deno.renameSync(`${this.directory}/${present}`, `${this.directory}/${before}`);
-      if (isThird) this.onCut(present);
-    } catch { /* it goes on in the same file */ }
+    if (this.files.rename(present, `${this.member}.1.cast`)) this.onCut(present);
   }
 
   #append(value: unknown): void {

@@ -9,7 +9,7 @@ function withCast(work: (cast: CastFile, directory: string, cuts: string[]) => v
   const cuts: string[] = [];
   try {
     using files = new Appender(directory);
-    work(new CastFile(files, directory, "a", (file) => cuts.push(file), limit), directory, cuts);
+    work(new CastFile(files, "a", (file) => cuts.push(file), limit), directory, cuts);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

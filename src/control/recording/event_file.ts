@@ -1,10 +1,7 @@
 /** The events of a trace, a line each. Beyond its limit a file takes what explains a failure, and no more of what is many. */
 
 import type { TraceEvent } from "../../core/trace/types.ts";
-import type { Appender } from "./append_file.ts";
-
-/** How long it may become before it takes less, and how much longer with that. */
-export const EVENT_BYTES = 8 * 1024 * 1024;
+import type { TraceFiles } from "./trace_files.ts";
 
 /** An event without its time. */
 export type Happening = TraceEvent extends infer E ? E extends TraceEvent ? Omit<E, "at"> : never : never;
@@ -19,10 +16,11 @@ export class EventFile {
   #isCut = false;
 
   constructor(
-    private readonly files: Appender,
+    private readonly files: TraceFiles,
     private readonly name: string,
-    private readonly limit = EVENT_BYTES,
     private readonly named: (text: string) => string = (text) => text,
+    /** How long it may become before it takes less, and how much longer with that. */
+    private readonly limit = files.limits.eventBytes,
   ) {}
 
   add(happening: Happening, at = new Date()): void {

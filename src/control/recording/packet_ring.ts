@@ -9,11 +9,9 @@ import { joined } from "../../core/bytes.ts";
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { BLOCK, interfaceBlock } from "../../core/pcapng/blocks.ts";
 import { optionsIn, padded } from "../../core/pcapng/options.ts";
-import type { Appender } from "./append_file.ts";
 import type { Happening } from "./event_file.ts";
+import type { TraceFiles } from "./trace_files.ts";
 
-/** Of all segments. */
-export const PACKET_BYTES = 32 * 1024 * 1024;
 const SEGMENTS = 8;
 /** What is kept of a frame: headers, and the beginning of what it carries. */
 const SNAP_BYTES = 256;
@@ -36,11 +34,11 @@ export class PacketRing {
   readonly #byAddress = new Map<string, LinkSum>();
 
   constructor(
-    private readonly files: Appender,
-    private readonly directory: string,
+    private readonly files: TraceFiles,
     private readonly onCut: (file: string, bytes: number) => void,
-    private readonly limit = PACKET_BYTES,
     private readonly named: (text: string) => string = (text) => text,
+    /** Of all segments. */
+    private readonly limit = files.limits.packetBytes,
   ) {}
 
   /** Takes whole blocks of a stream; a section is the beginning of another one. */
@@ -120,11 +118,8 @@ export class PacketRing {
     this.#bytes = 0;
     while (this.#segments.length > SEGMENTS) {
       const oldest = this.#segments.shift()!;
-      try {
-        const { size } = Deno.statSync(`${this.directory}/${oldest}`);
-        Deno.removeSync(`${this.directory}/${oldest}`);
-        this.onCut(oldest, size);
-      } catch { /* it was never written */ }
+      const size = this.files.remove(oldest);
+      if (size !== undefined) this.onCut(oldest, size);
     }
   }
 

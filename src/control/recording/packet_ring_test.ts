@@ -45,7 +45,7 @@ function withRing(
       .map((name) => readPcapng(Deno.readFileSync(`${directory}/${name}`), { isSnapped: true }));
   try {
     using files = new Appender(directory);
-    work(new PacketRing(files, directory, (file) => cuts.push(file), limit, named), read, cuts);
+    work(new PacketRing(files, (file) => cuts.push(file), named, limit), read, cuts);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

@@ -10,9 +10,8 @@ import { TRACE_FORMAT, TRACE_VERSION } from "../../core/trace/types.ts";
 import { pause } from "../../core/deadline.ts";
 import { FleetboxError, isNoSpace, messageOf } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
-import { makeDirectory, writeDurably } from "../../system/files.ts";
+import { makeDirectory } from "../../system/files.ts";
 import { host } from "../../system/os.ts";
-import { identify } from "../../system/process.ts";
 import { VERSION } from "../../system/program_info.ts";
 import type { FaultReport, GroupReport } from "../../wire.ts";
 import { openCapture } from "../bytes/capture.ts";
@@ -24,8 +23,9 @@ import { ANSWER_MS } from "../observe.ts";
 import { request } from "../requests.ts";
 import { Appender } from "./append_file.ts";
 import { CastFile } from "./cast_file.ts";
-import { EVENT_BYTES, EventFile, type Happening } from "./event_file.ts";
-import { PACKET_BYTES, PacketRing } from "./packet_ring.ts";
+import { EventFile, type Happening } from "./event_file.ts";
+import { PacketRing } from "./packet_ring.ts";
+import type { TraceFiles } from "./trace_files.ts";
 
 /** A bundle is at most so large, before it is packed. */
 const LIMIT_BYTES = 64 * 1024 * 1024;
@@ -41,13 +41,14 @@ export interface RecordingOptions {
   test?: TraceMeta["test"];
   /** Members are called by their host names: those in the store are made up, and say nothing. @default false */
   byHostName?: boolean;
+  /** Where it is written. @default a new directory in the store */
+  files?: TraceFiles;
 }
 
 export class Recorder {
   /** Resolves when nothing is recorded any more: it was stopped, or the group has ended. */
   readonly done: Promise<void>;
   readonly #end = Promise.withResolvers<void>();
-  readonly #files: Appender;
   readonly #events: EventFile;
   readonly #casts = new Map<string, CastFile>();
   readonly #packets: PacketRing;
@@ -74,30 +75,25 @@ export class Recorder {
       });
     }
     const id = newId(group.group);
-    const directory = store.trace(id);
-    store.ensure();
-    makeDirectory(store.tracesDir);
-    makeDirectory(directory);
-    const recorder = new Recorder(store, directory, metaOf(store, id, group, options), options.byHostName ?? false);
+    const files = options.files ?? await directoryOf(store, id);
+    const recorder = new Recorder(store, files, metaOf(store, id, group, options), options.byHostName ?? false);
     await recorder.#writeMeta();
-    const its = identify(Deno.pid);
-    if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n");
     recorder.#begin();
     return recorder;
   }
 
   private constructor(
     private readonly store: Store,
-    readonly directory: string,
+    private readonly files: TraceFiles,
     meta: TraceMeta,
     private readonly byHostName: boolean,
   ) {
     this.#meta = meta;
     this.done = this.#end.promise;
-    this.#files = new Appender(directory, (failure) => this.#fail(failure));
+    files.onFailure = (failure) => this.#fail(failure);
     const named = (text: string) => this.#named(text);
-    this.#events = new EventFile(this.#files, "events.ndjson", EVENT_BYTES, named);
-    this.#packets = new PacketRing(this.#files, directory, this.#onCut, PACKET_BYTES, named);
+    this.#events = new EventFile(files, "events.ndjson", named);
+    this.#packets = new PacketRing(files, this.#onCut, named);
   }
 
   readonly #onCut = (file: string, bytes?: number) =>
@@ -105,6 +101,16 @@ export class Recorder {
 
   get id(): string {
     return this.#meta.id;
+  }
+
+  /** Where its files are, unless it was given others. */
+  get directory(): string {
+    return this.store.trace(this.id);
+  }
+
+  /** The members that it knows, in no order. */
+  get members(): readonly TraceMember[] {
+    return this.#meta.members;
   }
 
   /** Adds an event of the caller's. */
@@ -123,7 +129,7 @@ export class Recorder {
     void this.#follow().then(async () => {
       this.#over.abort();
       await Promise.all(this.#streams);
-      this.#files[Symbol.dispose]();
+      this.files[Symbol.dispose]();
       this.#meta.ended = new Date().toISOString();
       await this.#writeMeta().catch(() => {}); // the disk is full; its events say when it ended
       this.#end.resolve();
@@ -217,7 +223,7 @@ export class Recorder {
   }
 
   #cast(name: string): CastFile {
-    const cast = this.#casts.get(name) ?? new CastFile(this.#files, this.directory, this.#named(name), this.#onCut);
+    const cast = this.#casts.get(name) ?? new CastFile(this.files, this.#named(name), this.#onCut);
     this.#casts.set(name, cast);
     return cast;
   }
@@ -287,8 +293,14 @@ export class Recorder {
   async #writeMeta(): Promise<void> {
     const { members } = this.#meta;
     const told = { ...this.#meta, members: members.map((one) => ({ ...one, name: this.#named(one.name) })) };
-    await writeDurably(`${this.directory}/meta.json`, JSON.stringify(told, null, 2) + "\n");
+    await this.files.writeMeta(JSON.stringify(told, null, 2) + "\n");
   }
+}
+
+async function directoryOf(store: Store, id: string): Promise<TraceFiles> {
+  store.ensure();
+  makeDirectory(store.tracesDir);
+  return await Appender.make(store.trace(id));
 }
 
 /** `a-20261128-225501-3f9c` */
