@@ -194,13 +194,13 @@ export class Recorder {
 
   async #askFaults(): Promise<void> {
     try {
-      const reply = await request(this.store, this.#via, "faults", {}, ANSWER_MS);
+      const reply = await request(this.store, this.via, "faults", {}, ANSWER_MS);
       for (const fault of reply?.faults ?? []) this.#faults.set(fault.id, fault);
     } catch { /* it is being adopted: the event has its words */ }
   }
 
   /** A member that is served. */
-  get #via(): string {
+  get via(): string {
     const hasSocket = this.store.socketProbe();
     return this.#meta.members.find(({ name }) => hasSocket(name))?.name ?? this.#meta.members[0].name;
   }
@@ -252,7 +252,7 @@ export class Recorder {
     const { signal } = this.#over;
     while (!signal.aborted) {
       try {
-        using stream = await openCapture(this.store, this.#via, undefined);
+        using stream = await openCapture(this.store, this.via, undefined);
         const finish = () => void stream.finish();
         signal.addEventListener("abort", finish);
         if (signal.aborted) finish();
