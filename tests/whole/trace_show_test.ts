@@ -28,13 +28,22 @@ test("trace show writes one page, with the bundle inside, from a zip and from a 
   await box.ok("trace", "show", `${dir}/`, "--no-open", "-o", out);
   assert.match(Deno.readTextFileSync(out), /id="part-5"/);
   writeDirectory(join(box.home, "traces/a-1"), files);
-  await box.ok("trace", "show", "a-1", "-o", out);
-  // Its own page is written anew, another file is not.
-  await box.ok("trace", "show", zip, "-o", out);
-  Deno.writeTextFileSync(out, "mine");
-  await box.fails(1, /there is a file already, which is no page of a trace/, "trace", "show", zip, "-o", out);
-  assert.equal(Deno.readTextFileSync(out), "mine");
+  const { stdout: here } = await box.start(["trace", "show", "a"], { cwd: box.root }).done;
+  assert.equal(here, "a-1.html\n");
+  // Its own page beside the bundle is written anew, another file is not; what is no file is never replaced.
+  await box.ok("trace", "show", zip);
+  const refused: [string, ...string[]][] = [[page], [out, "-o", out]];
+  for (const [path, ...flags] of refused) {
+    Deno.writeTextFileSync(path, "mine");
+    await box.fails(1, [/there is such a file already/, /--force/], "trace", "show", zip, ...flags);
+    assert.equal(Deno.readTextFileSync(path), "mine");
+  }
   await box.ok("trace", "show", zip, "-o", out, "--force");
+  await box.fails(1, /there is such a file already/, "trace", "show", zip, "-o", out);
+  const link = join(box.root, "link");
+  Deno.symlinkSync("/dev/null", link);
+  await box.fails(2, /link: it is a link, expected/, "trace", "show", zip, "-o", link, "--force");
+  assert.equal(Deno.readLinkSync(link), "/dev/null");
 });
 
 test("trace show says what it cannot show, and what is missing", async () => {

@@ -62,6 +62,9 @@ test("a trace has states, faults, consoles and frames, also of what comes after 
   const file = join(box.root, "t.zip");
   Deno.writeTextFileSync(file, "mine");
   await box.fails(1, [/there is such a file already/, /--force/], "trace", "stop", "a", "-w", file);
+  const link = join(box.root, "link.zip");
+  Deno.symlinkSync(file, link);
+  await box.fails(2, /it is a link, expected a file/, "trace", "stop", "a", "-w", link, "--force");
   await box.ok("trace", "stop", "a", "-w", file, "--force");
   assert.deepEqual(await traces(box), []);
   await box.fails(3, /^fleetbox: There is no trace of "a"/, "trace", "stop", "a");

@@ -11,6 +11,7 @@ import { statIfThere } from "../../system/files.ts";
 import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
+import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
@@ -45,7 +46,7 @@ Examples:
       const forMs = flags.for === undefined ? undefined : parseDurationMs(flags.for, "--for");
       const file = flags.write === "-" ? undefined : flags.write;
       if (file === undefined) checkOutput(flags);
-      else checkFile(file, flags);
+      else checkNewFile(file, { force: flags.force, how: "written" });
       const store = openStore();
       const names = words.length > 0 ? parseNames(words) : undefined;
       const members = names?.filter((name) => name !== GATEWAY) ?? [];
@@ -75,16 +76,6 @@ function checkOutput({ force }: Flags): void {
   if (!Deno.stdout.isTerminal()) return;
   throw new FleetboxError("misuse", "Standard output is a terminal, and frames are no text", {
     hint: "Write a file: -w out.pcapng; or give them to a program: fleetbox capture | wireshark -k -i -",
-  });
-}
-
-/** @throws {FleetboxError} `conflict`, `misuse`: there is something at its place */
-function checkFile(path: string, { force }: Flags): void {
-  const there = statIfThere(path);
-  if (there?.isDirectory) throw new FleetboxError("misuse", `Cannot write ${path}: it is a directory, expected a file`);
-  if (!there?.isFile || force) return;
-  throw new FleetboxError("conflict", `Cannot write ${path}: there is such a file already`, {
-    hint: "Overwrite it: --force",
   });
 }
 

@@ -52,6 +52,8 @@ export interface Facts {
   images(): Promise<Candidate[]>;
   /** The checkpoints in the store. */
   checkpoints(): Promise<Candidate[]>;
+  /** The traces in the store. */
+  traces(): Promise<Candidate[]>;
 }
 
 /** The candidates for the last of these words. */
@@ -204,6 +206,10 @@ async function kind(
       return {
         candidates: starting(current, (await facts.checkpoints()).filter(({ word }) => !before.includes(word))),
       };
+    case "file":
+      return { files: true, candidates: [] };
+    case "trace":
+      return { files: true, candidates: starting(current, await facts.traces()) };
     case "alias": {
       const buildable = CATALOG.filter(({ build }) => build).map(({ alias, title }) => ({ word: alias, what: title }));
       return { candidates: starting(current, buildable) };
@@ -285,6 +291,14 @@ class Live implements Facts {
     return checkpoints(this.#store).map((one) => ({
       word: one.name,
       what: "damage" in one ? "damaged" : Object.keys(one.manifest.members).join(", "),
+    }));
+  }
+
+  async traces(): Promise<Candidate[]> {
+    const { storedTraces } = await import("../../control/recording/traces.ts");
+    return storedTraces(this.#store).map(({ id, meta, recorder }) => ({
+      word: id,
+      what: `${recorder ? "recording" : "recorded"}: ${meta.members.map(({ name }) => name).join(", ")}`,
     }));
   }
 

@@ -15,6 +15,7 @@ const facts: Facts = {
   members: () =>
     Promise.resolve([view("a", "running"), view("ab", "stopped"), view("b", "starting"), view("c", "orphaned")]),
   checkpoints: () => Promise.resolve([{ word: "seeded" }, { word: "later" }]),
+  traces: () => Promise.resolve([{ word: "a-1" }, { word: "b-2" }]),
   images: () => Promise.resolve([{ word: "debian-12" }, { word: "own-image" }]),
 };
 
@@ -63,6 +64,9 @@ const CASES: [line: string, expected: string][] = [
   ["fork |", "seeded later"],
   ["fork seeded |", ""],
   ["restore l|", "later"],
+  ["trace show a|", "a-1 FILES"],
+  ["trace events |", "a-1 b-2 FILES"],
+  ["fault run |", "FILES"],
   ["suspend a |", "b c"],
   // Options, those that are there already left out; their values.
   ["stop --f|", "--force"],

@@ -4,16 +4,14 @@ import { FleetboxError } from "../../core/errors.ts";
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { listed } from "../../core/names.ts";
 import { printable } from "../../core/printable.ts";
-import { findTrace } from "../../control/recording/traces.ts";
-import { exists } from "../../system/files.ts";
 import type { TraceEvent } from "../../viewer/data/model.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
 import { type Paint, paintFor } from "../terminal/colour.ts";
 import { outputClosed, warn, write } from "../terminal/output.ts";
 import { type EventSource, openEvents } from "./event_source.ts";
+import { foundTrace, TRACE_WORD } from "./found.ts";
 
 interface Flags {
   between?: string;
@@ -32,7 +30,7 @@ type Between = [from: Bound | undefined, to: Bound | undefined];
 export function traceEventsCommand(): Command {
   return new Command("events")
     .description("print what a trace tells, in the order of the times")
-    .argument("<trace>", "a trace.zip, a trace's directory or id, or a member of the group that is recorded")
+    .argument("<trace>", TRACE_WORD)
     .option(
       "--between <from..to>",
       "only that time: 10s..20s since the trace began, or ISO 8601; either may be left out",
@@ -55,15 +53,12 @@ Examples:
     .action(async (path: string, flags: Flags) => {
       const between = parseBetween(flags.between);
       const names = flags.member === undefined ? undefined : parseNames([flags.member]);
-      const source = await openEvents(exists(path) || !isWord(path) ? path : findTrace(openStore(), path).directory);
+      const source = await openEvents(foundTrace(path).path);
       checkMembers(names, source, path);
       await print(source, between, names, flags.json ? jsonLine : textLine(source, paintFor()));
       for (const notice of source.notices) warn(printable(notice));
     });
 }
-
-/** Whether it can be a name or an id, and not only a path. */
-const isWord = (text: string) => /^[a-z0-9-]+$/.test(text);
 
 async function print(
   { batches, meta }: EventSource,

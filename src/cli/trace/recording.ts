@@ -6,13 +6,14 @@ import { packTrace } from "../../control/recording/pack.ts";
 import { endRecorder, findTrace, type StoredTrace, storedTraces } from "../../control/recording/traces.ts";
 import { FleetboxError, fromWireError } from "../../core/errors.ts";
 import { withLock } from "../../system/locks.ts";
-import { makeDirectory, statIfThere } from "../../system/files.ts";
+import { makeDirectory } from "../../system/files.ts";
 import { startHolder } from "../../system/process.ts";
 import { selfExecutable } from "../../system/program_info.ts";
 import type { Store } from "../../store.ts";
 import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { ageText } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
+import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/store_access.ts";
@@ -110,7 +111,7 @@ Examples:
 
 async function end(store: Store, trace: StoredTrace, flags: { write?: string; force?: boolean }): Promise<void> {
   const file = flags.write ?? `${trace.id}.zip`;
-  checkFile(file, flags.force ?? false);
+  checkNewFile(file, { force: flags.force, how: "replaced" });
   await endRecorder(trace);
   const bytes = await packTrace(trace.directory, file);
   const problem = storedTraces(store).find(({ id }) => id === trace.id)?.meta.problem;
@@ -122,16 +123,6 @@ async function end(store: Store, trace: StoredTrace, flags: { write?: string; fo
 
 /** One command at a time begins or ends a trace. */
 const lockOf = (store: Store) => `${store.tracesDir}/.lock`;
-
-/** @throws {FleetboxError} `conflict`, `misuse`: there is something at its place */
-function checkFile(path: string, isForced: boolean): void {
-  const there = statIfThere(path);
-  if (there?.isDirectory) throw new FleetboxError("misuse", `Cannot write ${path}: it is a directory, expected a file`);
-  if (!there || isForced) return;
-  throw new FleetboxError("conflict", `Cannot write ${path}: there is such a file already`, {
-    hint: "Overwrite it: --force",
-  });
-}
 
 export function listTracesCommand(): Command {
   return new Command("ls")

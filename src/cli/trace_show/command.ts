@@ -3,11 +3,12 @@
 import { startLimit } from "../../core/deadline.ts";
 import { FleetboxError, isNoSpace } from "../../core/errors.ts";
 import { elementsOf } from "../../viewer/data/embedded.ts";
-import { readIfThere, replaceFile, statIfThere } from "../../system/files.ts";
+import { readIfThere, replaceFile } from "../../system/files.ts";
 import { start, which } from "../../system/process.ts";
+import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
 import { say, warn } from "../terminal/output.ts";
+import { foundTrace, TRACE_WORD } from "../trace/found.ts";
 import { type Bundle, readBundleFiles } from "./bundle_files.ts";
 import { type Page, viewerPage } from "./page.ts";
 
@@ -23,10 +24,13 @@ const OPENER_MS = 3000;
 export function traceShowCommand(): Command {
   return new Command("show")
     .description("show a recorded group in the browser: one HTML file, without any network")
-    .argument("<file>", "a trace.zip, the directory of a trace, or its id (trace ls)")
-    .option("-o, --output <file>", "the page (default: beside the bundle, with .html)")
+    .argument("<trace>", TRACE_WORD)
+    .option(
+      "-o, --output <file>",
+      "the page (default: beside the bundle, with .html; of an id or a member: <id>.html, here)",
+    )
     .option("--no-open", "write the page only")
-    .option("--force", "overwrite a file that is no such page")
+    .option("--force", "overwrite the file")
     .addHelpText(
       "after",
       `
@@ -37,11 +41,15 @@ Examples:
   fleetbox trace show trace.zip
   fleetbox trace show trace.zip -o report.html --no-open`,
     )
-    .action(async (path: string, flags: Flags) => {
-      const out = flags.output ?? `${path.replace(/\/+$/, "").replace(/\.zip$/, "")}.html`;
-      const bundle = await readBundleFiles(placeOf(path));
+    .action(async (word: string, flags: Flags) => {
+      const { path, id } = foundTrace(word);
+      const beside = `${id ?? path.replace(/\/+$/, "").replace(/\.zip$/, "")}.html`;
+      const out = flags.output ?? beside;
+      const bundle = await readBundleFiles(path);
       const page = await viewerPage();
-      checkOutput(out, page, flags);
+      // A page that was made of this bundle before is made anew.
+      const force = flags.force || (flags.output === undefined && isPage(beside, page));
+      checkNewFile(out, { force, how: "replaced" });
       await writePage(out, page, bundle);
       for (const notice of bundle.contents.notices) warn(notice);
       if (flags.open && await openPage(out)) warn(`opened ${out}`);
@@ -49,21 +57,8 @@ Examples:
     });
 }
 
-/** What is to be read: what has this path, else what is recorded under this id. */
-function placeOf(path: string): string {
-  if (statIfThere(path) || !/^[\w-]+$/.test(path)) return path;
-  const recorded = openStore().trace(path);
-  return statIfThere(recorded) ? recorded : path;
-}
-
-/** @throws {FleetboxError} `conflict`, `misuse`: something else is at its place */
-function checkOutput(path: string, page: Page, { force }: Flags): void {
-  const there = statIfThere(path);
-  if (there?.isDirectory) throw new FleetboxError("misuse", `Cannot write ${path}: it is a directory, expected a file`);
-  if (!there?.isFile || force || readIfThere(path)?.startsWith(page.head.slice(0, 100))) return;
-  throw new FleetboxError("conflict", `Cannot write ${path}: there is a file already, which is no page of a trace`, {
-    hint: "Write another file: -o FILE; or overwrite it: --force",
-  });
+function isPage(path: string, { head }: Page): boolean {
+  return readIfThere(path)?.startsWith(head.slice(0, 100)) ?? false;
 }
 
 async function writePage(path: string, { head, tail }: Page, { contents, parts }: Bundle): Promise<void> {
