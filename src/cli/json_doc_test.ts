@@ -19,7 +19,14 @@ import type {
   State,
 } from "../wire.ts";
 import type { MemberStats } from "../control/live/stats.ts";
-import type { FaultChange, ForwardEvent, GroupEvent, NoticeEvent, StateEvent } from "../control/live/store_events.ts";
+import type {
+  FaultChange,
+  ForwardEvent,
+  GroupEvent,
+  NoticeEvent,
+  SavedChange,
+  StateEvent,
+} from "../control/live/store_events.ts";
 import type { Leftover } from "./leftovers.ts";
 import type { MemberView, ViewState } from "./member_view.ts";
 import type { Finding } from "./preflight.ts";
@@ -117,6 +124,9 @@ const TYPES: Record<string, Record<string, true>> = {
   } satisfies Keys<ForwardEvent>,
   "event fault-began": { ...OF_GROUP, id: true, kind: true, what: true, members: true } satisfies Keys<FaultChange>,
   "event fault-ended": { ...OF_GROUP, id: true, kind: true, what: true, members: true } satisfies Keys<FaultChange>,
+  "event saved": {
+    ...{ ...OF_GROUP, what: true, since: true, name: true, members: true, paused_ms: true },
+  } satisfies Keys<SavedChange>,
   "event notice": { ...OF_GROUP, message: true } satisfies Keys<NoticeEvent>,
   endpoint: { host: true, port: true, user: true } satisfies Keys<SshEndpoint>,
   failure: { code: true, message: true, causes: true, hint: true } satisfies Keys<WireError>,
@@ -168,6 +178,8 @@ const TYPES: Record<string, Record<string, true>> = {
       stage: true,
       ip: true,
       reason: true,
+      since: true,
+      paused_ms: true,
       hint: true,
     },
     ...{ id: true, kind: true, what: true, spec: true, seed: true, counts: true, pid: true, message: true },

@@ -214,6 +214,19 @@ export interface PowerCutEvent extends LostWrites {
   seed: number;
 }
 
+/** Members were saved at one instant: for a checkpoint, and they go on; or they were suspended, and their machines end. */
+export interface SavedEvent {
+  event: "saved";
+  what: "checkpoint" | "suspend";
+  /** The checkpoint's. */
+  name?: string;
+  /** The moment, ISO 8601. */
+  since: string;
+  members: string[];
+  /** For how long those of a checkpoint stood still, in whole milliseconds. */
+  paused_ms?: number;
+}
+
 /** A line of a streamed reply. */
 export type Event =
   | { event: "member"; member: MemberReport }
@@ -222,6 +235,7 @@ export type Event =
   | Detail
   | PowerCutEvent
   | FaultEvent
+  | SavedEvent
   | { event: "done" }
   | ({ event: "error" } & WireError);
 

@@ -85,6 +85,8 @@ test("events tells what is there, then states, ports, faults and groups that beg
   await stream.next("fault-began cut: a | b");
   await box.ok("heal");
   await stream.next("fault-ended cut: a | b");
+  await box.ok("checkpoint", "a,b", "--as", "seeded");
+  await stream.next("saved checkpoint");
   await box.ok("pause", "b", "--for", "300ms");
   await stream.next("fault-began pause: b");
   await stream.next("fault-ended pause: b");

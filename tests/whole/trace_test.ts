@@ -22,7 +22,7 @@ function bundle(path: string): { files: Record<string, Uint8Array>; meta: TraceM
     files,
     meta: JSON.parse(text("meta.json")),
     events: events.map(({ event, ...rest }) =>
-      [event, rest.what ?? rest.state ?? rest.to, ...rest.name ? [rest.name] : []].join(" ")
+      [event, rest.what ?? rest.state ?? rest.to, rest.name].filter(Boolean).join(" ")
     ),
   };
 }
@@ -46,6 +46,11 @@ test("a trace has states, faults, consoles and frames, also of what comes after 
   await until("the guest has said so", () => /no answer/.test(Deno.readTextFileSync(`${directory}/a.cast`)));
   await box.ok("heal");
   await recorded(directory, /"fault-ended"/);
+  await box.ok("checkpoint", "a,b", "--as", "seeded");
+  await recorded(
+    directory,
+    /"event":"checkpoint","since":"[^"]+Z","name":"seeded","members":\["a","b"\],"paused_ms":\d/,
+  );
   await box.killHolder("a");
   await box.ok("up", "a,b");
   await recorded(directory, /"adopted"/);
@@ -76,6 +81,7 @@ test("a trace has states, faults, consoles and frames, also of what comes after 
     "holder began",
     "fault-began cut: a | b",
     "fault-ended cut: a | b",
+    "checkpoint seeded",
     "holder orphaned",
     "holder adopted",
   ];

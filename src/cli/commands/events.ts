@@ -14,7 +14,7 @@ import { outputClosed, sayInTurn } from "../terminal/output.ts";
 
 export function eventsCommand(): Command {
   return new Command("events")
-    .description("print what happens: members' states, faults, ports, groups")
+    .description("print what happens: members' states, faults, checkpoints, ports, groups")
     .option("--via <name>", "only the group of this member, until it ends")
     .option("--json", "one JSON object per event")
     .addHelpText(
@@ -32,6 +32,7 @@ that (missed), and what is so by then.
   forward: "what" (added, open, closed, removed), "name", "host_port",
     "guest_port", "problem"?
   fault-began, fault-ended: "id", "kind", "what", "members"
+  saved: "what" (checkpoint, suspend), "since", "name"?, "members", "paused_ms"?
   notice: "message"
 
 Examples:

@@ -24,6 +24,11 @@ function textOf(event: StoreEvent): string {
       return `fault ${event.id} of group ${event.group} began: ${event.what}`;
     case "fault-ended":
       return `fault ${event.id} of group ${event.group} ended: ${event.what}`;
+    case "saved": {
+      const { what, name, members, paused_ms: ms } = event;
+      if (what === "suspend") return `suspended: ${members.join(", ")}`;
+      return `checkpoint ${name}: ${members.join(", ")}${ms === undefined ? "" : `, paused for ${ms} ms`}`;
+    }
     case "notice":
       return `group ${event.group}: ${event.message}`;
   }

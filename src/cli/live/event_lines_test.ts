@@ -28,6 +28,11 @@ const LINES: [Happening, string][] = [
     { event: "fault-began", id: "f1", kind: "pause", what: "pause: a", members: ["a"] },
     "fault f1 of group a began: pause: a",
   ],
+  [
+    { event: "saved", what: "checkpoint", since: "", name: "seeded", members: ["a", "b"], paused_ms: 31 },
+    "checkpoint seeded: a, b, paused for 31 ms",
+  ],
+  [{ event: "saved", what: "suspend", since: "", members: ["a", "b"] }, "suspended: a, b"],
   [{ event: "notice", message: "one\n  two" }, "group a: one; two"],
 ];
 

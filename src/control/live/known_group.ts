@@ -41,6 +41,8 @@ export class KnownGroup {
         return this.faultsBegan([event]);
       case "fault-ended":
         return this.faultsEnded([event.id]);
+      case "saved":
+        return [event];
       default:
         return [];
     }

@@ -33,6 +33,13 @@ Deno.test("a state is told when it is another one, and not when counters or anot
   assert.equal(take(), "a running");
 });
 
+Deno.test("a save is told each time", () => {
+  const known = new KnownGroup();
+  const saved = { event: "saved", what: "suspend", since: "2026-11-29T02:00:00.000Z", members: ["a"] } as const;
+  const event = { ...saved, members: [...saved.members] };
+  assert.deepEqual([known.take(event), known.take(event)], [[event], [event]]);
+});
+
 Deno.test("a port forward is told when it is there, opens, closes and is gone", () => {
   const known = new KnownGroup();
   const take = (...forwards: ForwardReport[]) => words(known.take({ event: "member", member: member({ forwards }) }));

@@ -65,7 +65,20 @@ export interface NoticeEvent extends OfGroup {
   message: string;
 }
 
-export type StoreEvent = GroupEvent | StateEvent | ForwardEvent | FaultChange | NoticeEvent;
+/** Members were saved at one instant: for a checkpoint, and they go on; or they are suspended. */
+export interface SavedChange extends OfGroup {
+  event: "saved";
+  what: "checkpoint" | "suspend";
+  /** The moment, ISO 8601. */
+  since: string;
+  /** The checkpoint's. */
+  name?: string;
+  members: string[];
+  /** For how long those of a checkpoint stood still, in whole milliseconds. */
+  paused_ms?: number;
+}
+
+export type StoreEvent = GroupEvent | StateEvent | ForwardEvent | FaultChange | SavedChange | NoticeEvent;
 
 /** An event without what all of them have. */
 export type Happening = StoreEvent extends infer E ? E extends StoreEvent ? Omit<E, keyof OfGroup> : never : never;

@@ -8,7 +8,18 @@ export type Happening = TraceEvent extends infer E ? E extends TraceEvent ? Omit
 
 /** These are few, or are the reason for the others. */
 const FEW: readonly TraceEvent["event"][] = [
-  ...["state", "fault-began", "fault-ended", "holder", "mark", "test-began", "test-ended", "cut"] as const,
+  ...[
+    "state",
+    "fault-began",
+    "fault-ended",
+    "checkpoint",
+    "suspend",
+    "holder",
+    "mark",
+    "test-began",
+    "test-ended",
+    "cut",
+  ] as const,
 ];
 
 export class EventFile {

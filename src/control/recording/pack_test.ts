@@ -2,6 +2,7 @@ import * as assert from "#assert";
 import { unzipSync } from "fflate";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkPlan } from "../../core/faults/plan.ts";
+import { entriesOf } from "../../viewer/data/unzip.ts";
 import { packTrace } from "./pack.ts";
 
 const META = { format: "fleetbox-trace", version: 1, started: "2026-11-28T20:00:00.000Z", members: [] };
@@ -45,6 +46,31 @@ Deno.test("a bundle has the events of all writers in their order, and each ring 
   const texts = files["events.ndjson"].trim().split("\n").map((text) => JSON.parse(text).text);
   assert.deepEqual(texts, ["one", "two", "three"]);
   assert.deepEqual([files["a.cast"], files["net.pcapng"]], ["older\nnewer\n", "first second"]);
+});
+
+Deno.test("a bundle that was cut off is read up to there, file by file", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "fleetbox-test-" });
+  try {
+    const noise = Uint8Array.from({ length: 5_000 }, (_, index) => Math.sin(index) * 1e6);
+    Deno.mkdirSync(`${directory}/trace`);
+    Deno.writeTextFileSync(`${directory}/trace/meta.json`, JSON.stringify(META));
+    Deno.writeTextFileSync(`${directory}/trace/events.ndjson`, line(1, { event: "mark", text: "one" }));
+    Deno.writeFileSync(`${directory}/trace/net-0001.pcapng`, noise);
+    await packTrace(`${directory}/trace`, `${directory}/t.zip`);
+    const whole = Deno.readFileSync(`${directory}/t.zip`), all = entriesOf(whole).entries;
+    assert.deepEqual(all.map(({ name, size }) => [name, size]).at(-1), ["net.pcapng", noise.length]);
+    for (let length = 60; length < whole.length - 22; length += 37) {
+      const { entries, isWhole } = entriesOf(whole.slice(0, length));
+      assert.equal(isWhole, false);
+      for (const [index, entry] of entries.entries()) {
+        if (entry.isCut) assert.equal(index, entries.length - 1, "only the last one is");
+        else assert.deepEqual(entry, all[index]);
+      }
+    }
+    assert.deepEqual(entriesOf(whole.slice(0, -22)).entries, all);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });
 
 Deno.test("its faults are a plan that can be played again", async () => {

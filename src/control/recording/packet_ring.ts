@@ -14,7 +14,7 @@ import type { TraceFiles } from "./trace_files.ts";
 
 const SEGMENTS = 8;
 /** What is kept of a frame: headers, and the beginning of what it carries. */
-const SNAP_BYTES = 256;
+export const SNAP_BYTES = 256;
 /** What a packet's block has before its data. */
 const PACKET_HEAD = 28;
 const NAME = 2, DESCRIPTION = 3, MAC = 6, COMMENT = 1;
@@ -73,6 +73,7 @@ export class PacketRing {
     return interfaceBlock({
       name: this.named(text(NAME)),
       description: this.named(text(DESCRIPTION)),
+      snap: SNAP_BYTES,
       ...(mac ? { mac } : {}),
     });
   }

@@ -24,7 +24,7 @@ import { request } from "../requests.ts";
 import { Appender } from "./append_file.ts";
 import { CastFile } from "./cast_file.ts";
 import { EventFile, type Happening } from "./event_file.ts";
-import { PacketRing } from "./packet_ring.ts";
+import { PacketRing, SNAP_BYTES } from "./packet_ring.ts";
 import type { TraceFiles } from "./trace_files.ts";
 
 /** A bundle is at most so large, before it is packed. */
@@ -174,6 +174,12 @@ export class Recorder {
       case "fault-began":
       case "fault-ended":
         return await this.#fault(event, when);
+      case "saved": {
+        const { event: _, what, ...saved } = event;
+        this.#events.add({ event: what, ...saved }, when);
+        for (const name of saved.members) this.#cast(name).marker(what);
+        return;
+      }
       default:
         this.#events.add(event as Happening, when);
     }
@@ -252,7 +258,7 @@ export class Recorder {
     const { signal } = this.#over;
     while (!signal.aborted) {
       try {
-        using stream = await openCapture(this.store, this.via, undefined);
+        using stream = await openCapture(this.store, this.via, undefined, SNAP_BYTES);
         const finish = () => void stream.finish();
         signal.addEventListener("abort", finish);
         if (signal.aborted) finish();
@@ -337,6 +343,7 @@ function metaOf(store: Store, id: string, group: GroupReport, { command, test }:
 function memberOf(store: Store, name: string): TraceMember {
   const config = store.config(name);
   if (!config) return { name, host_name: name };
-  const { host_name: hostName = name, mac, ip, image, cpus, memory_mb } = config;
-  return { name, host_name: hostName, mac, ip, image, cpus, memory_mb };
+  const { host_name: hostName = name, mac, ip, image, cpus, memory_mb, from_checkpoint } = config;
+  const facts = { name, host_name: hostName, mac, ip, image, cpus, memory_mb };
+  return { ...facts, ...(from_checkpoint === undefined ? {} : { from_checkpoint }) };
 }

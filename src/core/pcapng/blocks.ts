@@ -43,12 +43,17 @@ export function sectionBlock(application: string): Uint8Array<ArrayBuffer> {
   return block(BLOCK.section, body, options([[4, application]]));
 }
 
-/** An Ethernet interface. Packets name it by its place among the interfaces of the section. Its times are microseconds. */
+/**
+ * An Ethernet interface. Packets name it by its place among the interfaces of the section. Its times are microseconds.
+ * @param snap how many bytes of a packet are kept. Absent: all
+ */
 export function interfaceBlock(
-  { name, description, mac }: { name: string; description: string; mac?: Uint8Array },
+  { name, description, mac, snap = 0 }: { name: string; description: string; mac?: Uint8Array; snap?: number },
 ): Uint8Array<ArrayBuffer> {
-  const body = new Uint8Array(8); // no limit of a packet's length
-  new DataView(body.buffer).setUint16(0, ETHERNET, true);
+  const body = new Uint8Array(8);
+  const view = new DataView(body.buffer);
+  view.setUint16(0, ETHERNET, true);
+  view.setUint32(4, snap, true);
   return block(
     BLOCK.interface,
     body,
@@ -122,21 +127,23 @@ export function packetBytes(length: number, options: Uint8Array): number {
   return PACKET_BYTES + padded(length) + options.length;
 }
 
-/** Writes the block of a packet, `frame[from, end)`. @param view a view of all of `into` */
+/** Writes the block of a packet, `frame[from, end)`, of which `frame[from, until)` is kept. @param view a view of all of `into` */
 export function writePacket(
   into: Uint8Array,
   view: DataView,
   at: number,
-  { interfaceId, timeUs, frame, from, end, options }: {
+  { interfaceId, timeUs, frame, from, end, until = end, options }: {
     interfaceId: number;
     timeUs: number;
     frame: Uint8Array;
     from: number;
     end: number;
+    /** @default end */
+    until?: number;
     options: Uint8Array;
   },
 ): void {
-  putPacket(into, view, at, interfaceId, timeUs, frame, from, end, options);
+  putPacket(into, view, at, interfaceId, timeUs, frame, from, until, end, options);
 }
 
 /** The same, for each frame of a run: an object for each would cost more than the rest. */
@@ -148,18 +155,19 @@ export function putPacket(
   timeUs: number,
   frame: Uint8Array,
   from: number,
+  until: number,
   end: number,
   options: Uint8Array,
 ): void {
-  const length = end - from;
+  const length = until - from;
   const total = packetBytes(length, options);
   view.setUint32(at, BLOCK.packet, true);
   view.setUint32(at + 4, total, true);
   view.setUint32(at + 8, interfaceId, true);
   writeTime(view, at + 12, timeUs);
   view.setUint32(at + 20, length, true);
-  view.setUint32(at + 24, length, true);
-  into.set(frame.subarray(from, end), at + 28);
+  view.setUint32(at + 24, end - from, true);
+  into.set(frame.subarray(from, until), at + 28);
   const padding = at + 28 + length, after = at + 28 + padded(length);
   for (let zero = padding; zero < after; zero++) into[zero] = 0;
   for (let index = 0; index < options.length; index++) into[after + index] = options[index]; // few: faster than `set`

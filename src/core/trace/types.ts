@@ -47,6 +47,8 @@ export interface TraceMember {
   image?: string;
   cpus?: number;
   memory_mb?: number;
+  /** The checkpoint that it was forked from, or restored to. */
+  from_checkpoint?: string;
 }
 
 /** Where in a test something was asked for. */
@@ -89,8 +91,13 @@ export interface TraceFault extends Base {
 /** Something was saved, or goes on from what was saved. */
 export interface TraceSaved extends Base {
   event: "checkpoint" | "fork" | "restore" | "suspend";
-  name: string;
+  /** The checkpoint's; a suspension has none. */
+  name?: string;
   members: string[];
+  /** The moment of the save, ISO 8601, which is told of when it is complete. */
+  since?: string;
+  /** For how long they stood still. */
+  paused_ms?: number;
 }
 
 export interface TraceForward extends Base {

@@ -10,6 +10,7 @@ import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { listed } from "../../core/names.ts";
 import { Capture, type Station } from "../../network/capture/capture.ts";
 import { HostClock } from "../../network/capture/host_clock.ts";
+import { MAX_FRAME } from "../../network/frame.ts";
 import { SUBNET } from "../../network/subnet.ts";
 import { GATEWAY_PORT } from "../../network/switch.ts";
 import { VERSION } from "../../system/program_info.ts";
@@ -21,15 +22,21 @@ import { FaultNotes } from "./fault_notes.ts";
 
 const APPLICATION = `fleetbox ${VERSION}`;
 
+export interface CaptureWish {
+  /** Members of the group, or `gateway`; undefined: all of them, those that join later, too. */
+  names: readonly string[] | undefined;
+  /** How many bytes of each frame are kept; undefined: all. */
+  snap: number | undefined;
+}
+
 /**
  * Serves a capture to its end.
- * @param names members of the group, or `gateway`; undefined: all of them, those that join later, too
- * @throws {FleetboxError} `not-found`: a name is no member of this group
+ * @throws {FleetboxError} `not-found`: a name is no member of this group; `misuse`: a snap length that cannot be
  */
 export async function serveCapture(
   group: Group,
   network: GroupNetwork,
-  names: readonly string[] | undefined,
+  { names, snap }: CaptureWish,
   client: Client,
 ): Promise<void> {
   const present = [...group.members.map(({ name }) => name), GATEWAY];
@@ -46,6 +53,7 @@ export async function serveCapture(
   let isOver = false;
   const capture = new Capture({
     application: APPLICATION,
+    ...(snap === undefined ? {} : { snap: checkSnap(snap) }),
     isWanted: (port) => names?.includes(memberAt(port)) ?? true,
     describe: (port) => stationOf(group, memberAt(port)),
     kindOf: (id) => notes.kindOf(id),
@@ -107,4 +115,12 @@ function stationOf(group: Group, name: string): Station {
     mac,
     addresses: [{ ip, names: [...new Set([hostName, name])] }],
   };
+}
+
+/** Less has not even the addresses of all protocols. */
+const MIN_SNAP = 64;
+
+function checkSnap(snap: number): number {
+  if (Number.isInteger(snap) && snap >= MIN_SNAP && snap <= MAX_FRAME) return snap;
+  throw new FleetboxError("misuse", `Bad value for snap: found ${snap}, expected ${MIN_SNAP} to ${MAX_FRAME} bytes`);
 }

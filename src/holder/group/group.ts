@@ -196,6 +196,7 @@ export class Group {
       name: this.name,
       network: this.#network,
       members: () => this.members,
+      hub: this.hub,
       facts: () => host.snapshotFacts(),
       end: (member) => this.stop(member.name, { force: true, graceMs: 0 }),
     });

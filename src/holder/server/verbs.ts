@@ -58,9 +58,10 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   faults: async ({ group }) => faultsOf(group, await group.faults.reports()),
   heal: async ({ group }, { ids }) => faultsOf(group, await group.faults.heal(ids && checkIds(ids))),
   clock: async (context) => await (await import("../faults/machine/read_clock.ts")).readClock(memberOf(context)),
-  async capture(context, { names }) {
+  async capture(context, { names, snap }) {
     const { serveCapture } = await import("../capture/serve.ts");
-    await serveCapture(context.group, memberOf(context).context.network, names && checkWanted(names), context.client);
+    const wish = { names: names && checkWanted(names), snap };
+    await serveCapture(context.group, memberOf(context).context.network, wish, context.client);
   },
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),

@@ -8,7 +8,7 @@ import type { Store } from "../../store.ts";
 import { checkNew, discardMaking, newMaking, publishCheckpoint, snapshotFilesIn } from "../../store/snapshots.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
-import { saveGroup } from "./save_group.ts";
+import { type SavedMoment, saveGroup } from "./save_group.ts";
 
 export interface CheckpointRequest {
   store: Store;
@@ -30,16 +30,17 @@ export interface CheckpointRequest {
  */
 export async function takeCheckpoint(
   { store, group, members, network, as, host, owner }: CheckpointRequest,
-): Promise<void> {
+): Promise<SavedMoment> {
   checkName(as);
   checkNew(store, as);
   const making = newMaking(store);
   try {
     const filesOf = (name: string) => snapshotFilesIn(join(making, name));
     for (const { name } of members) makeDirectory(filesOf(name).dir);
-    await saveGroup({ members, network, filesOf, freezes: true });
+    const moment = await saveGroup({ members, network, filesOf, freezes: true });
     const configs = members.map(({ config }) => config!);
     await publishCheckpoint(store, making, { name: as, group, host, members: configs, owner });
+    return moment;
   } catch (thrown) {
     await discardMaking(making);
     throw thrown;

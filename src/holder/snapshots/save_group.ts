@@ -37,10 +37,18 @@ export interface SaveRequest {
   goesOn?: boolean;
 }
 
+/** When members were saved. */
+export interface SavedMoment {
+  since: Date;
+  /** Until they went on; 0: they do not. */
+  pausedMs: number;
+}
+
 /**
+ * @returns the moment, and for how long the members stood still
  * @throws {FleetboxError} `conflict`: one of them does not run. Else as the driver's `save` does; the machines go on.
  */
-export async function saveGroup(request: SaveRequest): Promise<void> {
+export async function saveGroup(request: SaveRequest): Promise<SavedMoment> {
   const { members, network, filesOf, freezes, whilePaused = () => Promise.resolve(), goesOn = true } = request;
   const parts: Part[] = members.map((member) => ({ member, run: runningOf(member), files: filesOf(member.name) }));
   // Before anybody is paused: a disk's new file takes a program to make.
@@ -50,7 +58,8 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
   });
   const hold = network.holdFrames();
   const since = performance.now();
-  let isSaved = false;
+  const at = new Date();
+  let isSaved = false, pausedMs = 0;
   try {
     await all(parts, async (part) => {
       await part.member.pauses.forSave(part.run, () => part.isHeld = true);
@@ -72,19 +81,23 @@ export async function saveGroup(request: SaveRequest): Promise<void> {
       const held = parts.filter(({ isHeld }) => isHeld); // another is paused for another reason
       await Promise.all(held.map(async ({ member, run }) => {
         await member.pauses.afterSave(run);
-        member.tellOnce(`it goes on, after ${Math.round(performance.now() - since)} ms`);
+        pausedMs = Math.round(performance.now() - since);
+        member.tellOnce(`it goes on, after ${pausedMs} ms`);
       }));
       if (!isSaved) await moveWithLogs(parts);
     }
     hold[Symbol.dispose]();
   }
-  if (!freezes) return;
-  await all(parts, async ({ member, files }) => {
-    await removeOldDisks(member.context.store, member.name);
-    for (const index of (member.config?.fixtures ?? []).keys()) {
-      await Deno.link(member.paths.sharedDirectoryImage(index), files.sharedDirectoryImage(index));
-    }
-  });
+  if (freezes) await all(parts, completeFiles);
+  return { since: at, pausedMs };
+}
+
+/** What of a member's files is not of one instant. */
+async function completeFiles({ member, files }: Part): Promise<void> {
+  await removeOldDisks(member.context.store, member.name);
+  for (const index of (member.config?.fixtures ?? []).keys()) {
+    await Deno.link(member.paths.sharedDirectoryImage(index), files.sharedDirectoryImage(index));
+  }
 }
 
 /** A log of writes is of one disk: a machine that is still on the earlier one is moved, so that it has the log of its config's. */

@@ -9,21 +9,23 @@ import type { Store } from "../../store.ts";
 import { discardSuspended, publishSuspended, type SavedPaths, suspendedMaking } from "../../store/snapshots.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
-import { saveGroup } from "./save_group.ts";
+import { type SavedMoment, saveGroup } from "./save_group.ts";
 
 export interface SuspendRequest {
   store: Store;
   members: readonly Member[];
   network: GroupNetwork;
+  /** Called when all are saved, and before they are ended. */
+  onSaved: (moment: SavedMoment) => void;
   /** Ends a member whose state is saved; returns when its name is free. */
   end: (member: Member) => Promise<void>;
 }
 
 /** @throws {FleetboxError} why it cannot be done; the machines go on then */
-export async function suspendMembers({ store, members, network, end }: SuspendRequest): Promise<void> {
+export async function suspendMembers({ store, members, network, onSaved, end }: SuspendRequest): Promise<void> {
   const making = new Map(members.map(({ name }) => [name, suspendedMaking(store, name)]));
   try {
-    await saveGroup({
+    const moment = await saveGroup({
       members,
       network,
       filesOf: (name) => making.get(name)!,
@@ -31,6 +33,7 @@ export async function suspendMembers({ store, members, network, end }: SuspendRe
       goesOn: false,
       whilePaused: () => publishAll(store, making),
     });
+    onSaved(moment);
   } catch (thrown) {
     for (const { dir } of making.values()) await Deno.remove(dir, { recursive: true }).catch(() => {}); // else swept
     throw thrown;

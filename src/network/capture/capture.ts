@@ -43,6 +43,8 @@ interface CaptureOptions {
   describe(name: string): Station;
   /** What kind of fault it is. */
   kindOf(id: string): string | undefined;
+  /** How many bytes of a frame are kept, from its beginning; its length is told. @default all */
+  snap?: number;
   /** Called when there is something to {@link Capture.take}, and nothing was before. */
   onData(): void;
 }
@@ -72,9 +74,11 @@ export class Capture {
   #leaving = new Uint8Array(0);
   #filled = 0;
   #interfaceCount = 0;
+  readonly #snap: number;
 
   /** @param startUs now, in microseconds since 1970 */
   constructor(private readonly options: CaptureOptions, private readonly startUs: number) {
+    this.#snap = options.snap ?? Infinity;
     this.#add(sectionBlock(options.application));
   }
 
@@ -110,6 +114,7 @@ export class Capture {
       name: station.name,
       description,
       ...(mac === undefined ? {} : { mac: parseMac(mac) }),
+      ...(this.options.snap === undefined ? {} : { snap: this.options.snap }),
     });
     if (this.#room(block.length) === undefined) return undefined; // the next frame tries again
     this.#add(block);
@@ -133,15 +138,16 @@ export class Capture {
     at.received++;
     const { missed } = at;
     // While the queue is full, a frame costs no more than this.
-    if (this.#room(packetBytes(end - from, PLAIN[direction])) === undefined) return this.#miss(at);
+    const until = Math.min(end, from + this.#snap);
+    if (this.#room(packetBytes(until - from, PLAIN[direction])) === undefined) return this.#miss(at);
     const isPlain = comments.length === 0 && missed === 0 && !isDropped && this.#notes.length === 0;
     const options = isPlain
       ? PLAIN[direction]
       : packetOptions({ direction, comments: [...this.#notes, ...comments], isDropped, missed });
-    const bytes = packetBytes(end - from, options);
+    const bytes = packetBytes(until - from, options);
     const offset = this.#room(bytes);
     if (offset === undefined) return this.#miss(at);
-    writePacket(this.#filling, this.#view, offset, { interfaceId: at.id, timeUs, frame, from, end, options });
+    writePacket(this.#filling, this.#view, offset, { interfaceId: at.id, timeUs, frame, from, until, end, options });
     at.missed = 0;
     if (this.#notes.length > 0) this.#notes = [];
     this.#took(bytes);
@@ -158,14 +164,15 @@ export class Capture {
     for (let next = from; next < until;) {
       const begin = next + HEADER_BYTES;
       next = begin + lengthAt(bytes, next);
-      const size = packetBytes(next - begin, options);
+      const kept = Math.min(next, begin + this.#snap);
+      const size = packetBytes(kept - begin, options);
       const offset = at.missed > 0 || this.#notes.length > 0 ? undefined : this.#room(size);
       if (offset === undefined) { // or there is something to tell with the first one
         this.add(at, direction, timeUs, bytes, begin, next);
         continue;
       }
       at.received++;
-      putPacket(this.#filling, this.#view, offset, at.id, timeUs, bytes, begin, next, options);
+      putPacket(this.#filling, this.#view, offset, at.id, timeUs, bytes, begin, kept, next, options);
       this.#took(size);
     }
   }

@@ -16,9 +16,10 @@ class Captured {
   readonly #bytes: number[] = [];
   told = 0;
 
-  constructor(tap: Tap, wanted: readonly string[] = NAMES) {
+  constructor(tap: Tap, wanted: readonly string[] = NAMES, private readonly snap?: number) {
     this.capture = new Capture({
       application: "test",
+      ...(snap === undefined ? {} : { snap }),
       isWanted: (name) => wanted.includes(name),
       describe: (name) => ({
         name: name === GATEWAY_PORT ? "gateway" : name,
@@ -34,7 +35,8 @@ class Captured {
 
   file(): CaptureFile {
     for (const byte of this.capture.take()) this.#bytes.push(byte);
-    return readPcapng(Uint8Array.from([...this.#bytes, ...this.capture.statistics(2)]));
+    const isSnapped = this.snap !== undefined;
+    return readPcapng(Uint8Array.from([...this.#bytes, ...this.capture.statistics(2)]), { isSnapped });
   }
 
   /** `a out 1`, by the frames' marks; what was dropped ends with `!`, and comments follow. */
@@ -58,6 +60,20 @@ async function settled(from: Guest, name: Name, to: Guest, toName: Name): Promis
 }
 
 const without = (lines: string[]) => lines.filter((line) => !/^\w+ \w+ 170\b/.test(line));
+
+Deno.test("with a snap length the beginning of a frame is kept, and its length is told", async () => {
+  await using network = new Network();
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  const tap = tapOf(network);
+  const [whole, short] = [new Captured(tap), new Captured(tap, NAMES, 20)];
+  await a.send(data("b", "a", 1), data("b", "a", 2)); // a run
+  await b.send(data("a", "b", 3));
+  await settled(a, "a", b, "b");
+  await settled(b, "b", a, "a");
+  const all = whole.file().packets;
+  assert.ok(all.length >= 3 && all.every(({ data }) => data.length > 20), "or nothing is cut");
+  assert.deepEqual(short.file().packets.map(({ data }) => data), all.map(({ data }) => data.slice(0, 20)));
+});
 
 Deno.test("a frame is recorded once: on its sender's interface, else on that of each receiver that is captured", async () => {
   await using network = new Network();

@@ -20,7 +20,7 @@ export interface Entry {
   isCut: boolean;
 }
 
-const LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50;
+const LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50, DESCRIPTOR = 0x08074b50;
 const [STORED, DEFLATED] = [0, 8];
 
 /** Whether bytes begin as a zip does. */
@@ -65,29 +65,37 @@ function byHeaders(bytes: Uint8Array<ArrayBuffer>, view: DataView): Entry[] {
     const length = view.getUint16(at + 26, true);
     const from = at + 30 + length + view.getUint16(at + 28, true);
     if (from > bytes.length) break;
-    // Where sizes come after the data, as in a zip that is written as a stream, the next header tells where that ends.
-    const isAfter = (view.getUint16(at + 6, true) & 8) !== 0;
-    const next = isAfter ? nextHeader(view, from) : from + view.getUint32(at + 18, true);
-    const packed = bytes.subarray(from, Math.min(next, bytes.length));
+    // In a zip that is written as a stream the sizes come after the data.
+    const after = (view.getUint16(at + 6, true) & 8) !== 0 ? descriptorAfter(view, from) : undefined;
+    const end = after?.data ?? from + view.getUint32(at + 18, true);
     const name = nameAt(bytes, at + 30, length);
     entries.push({
       name,
       method: view.getUint16(at + 8, true),
-      packed,
-      size: view.getUint32(at + 22, true),
-      isCut: next > bytes.length || (isAfter && next === bytes.length),
+      packed: bytes.subarray(from, Math.min(end, bytes.length)),
+      size: after ? after.size : view.getUint32(at + 22, true),
+      isCut: after ? after.isMissing : end > bytes.length,
     });
-    at = next;
+    at = after?.next ?? end;
   }
   return entries;
 }
 
-function nextHeader(view: DataView, from: number): number {
-  for (let at = from; at + 4 <= view.byteLength; at++) {
-    const word = view.getUint32(at, true);
-    if (word === LOCAL || word === CENTRAL) return at;
+/** What comes after a file's data: its checksum and sizes, perhaps after a signature. It is known by the length of the data. */
+function descriptorAfter(
+  view: DataView,
+  from: number,
+): { data: number; next: number; size: number; isMissing: boolean } {
+  const { byteLength } = view;
+  for (let at = from; at + 12 <= byteLength; at++) {
+    const length = view.getUint32(at + 4, true);
+    const isSigned = length === at - 4 - from && view.getUint32(at - 4, true) === DESCRIPTOR;
+    if (!isSigned && length !== at - from) continue;
+    const next = at + 12, word = next + 4 > byteLength ? LOCAL : view.getUint32(next, true);
+    if (word !== LOCAL && word !== CENTRAL) continue;
+    return { data: from + length, next, size: view.getUint32(at + 8, true), isMissing: false };
   }
-  return view.byteLength;
+  return { data: byteLength, next: byteLength, size: 0, isMissing: true };
 }
 
 function nameAt(bytes: Uint8Array, at: number, length: number): string {
