@@ -48,6 +48,7 @@ const CLI = {
   "src/cli/commands/trace.ts": () => import("./src/cli/commands/trace.ts"),
   "src/cli/commands/up.ts": () => import("./src/cli/commands/up.ts"),
   "src/cli/commands/version.ts": () => import("./src/cli/commands/version.ts"),
+  "src/cli/commands/view.ts": () => import("./src/cli/commands/view.ts"),
   "src/cli/commands/wait.ts": () => import("./src/cli/commands/wait.ts"),
 };
 

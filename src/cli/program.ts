@@ -72,6 +72,7 @@ const COMMANDS: readonly Entry[] = [
     ({ captureCommand }) => captureCommand(),
   ),
   entry<typeof import("./commands/trace.ts")>(THERE, "trace", "trace.ts", ({ traceCommand }) => traceCommand()),
+  entry<typeof import("./commands/view.ts")>(THERE, "view", "view.ts", ({ viewCommand }) => viewCommand()),
   entry<typeof import("./commands/ssh.ts")>(REACHING, "ssh shell", "ssh.ts", ({ sshCommand }) => sshCommand()),
   entry<typeof import("./commands/exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
   entry<typeof import("./commands/cp.ts")>(REACHING, "cp copy", "cp.ts", ({ cpCommand }) => cpCommand()),

@@ -100,6 +100,8 @@ interface StartOptions extends RunOptions {
   onBytes?: (bytes: Uint8Array) => void;
   /** Whether its standard input can be written to; else it is empty. @default false */
   input?: boolean;
+  /** Whether it leads a session of its own: a terminal's Ctrl-C does not reach it. @default false */
+  session?: boolean;
 }
 
 /**
@@ -107,12 +109,14 @@ interface StartOptions extends RunOptions {
  * @throws {FleetboxError} `unavailable`: the program is not installed.
  */
 export function start(program: string, args: readonly string[], options: StartOptions = {}): Child {
-  const { hint, onOutput, onBytes, input, ...rest } = options;
+  const { hint, onOutput, onBytes, input, session, ...rest } = options;
   if (isEnding) throw endingError(program);
   let child: Deno.ChildProcess;
   try {
     const stdin = input ? "piped" : "null";
-    child = new Deno.Command(program, { ...rest, args: [...args], stdin, stdout: "piped", stderr: "piped" }).spawn();
+    const detached = session ?? false;
+    child = new Deno.Command(program, { ...rest, detached, args: [...args], stdin, stdout: "piped", stderr: "piped" })
+      .spawn();
   } catch (cause) {
     throw missing(program, cause, hint);
   }

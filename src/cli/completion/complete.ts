@@ -257,6 +257,7 @@ const WANTED: Record<string, (view: MemberView) => boolean> = {
   "ssh-config": isUp,
   console: isUp,
   capture: isUp,
+  view: isUp,
 };
 
 function wantedBy(command: Command, option?: Option): (view: MemberView) => boolean {

@@ -1,12 +1,11 @@
 /** `fleetbox trace show`: a bundle as one HTML page, opened in the browser. */
 
-import { startLimit } from "../../core/deadline.ts";
 import { FleetboxError, isNoSpace } from "../../core/errors.ts";
 import { elementsOf } from "../../viewer/data/embedded.ts";
 import { readIfThere, replaceFile } from "../../system/files.ts";
-import { start, which } from "../../system/process.ts";
 import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
+import { openInBrowser } from "../terminal/browser.ts";
 import { say, warn } from "../terminal/output.ts";
 import { foundTrace, TRACE_WORD } from "../trace/found.ts";
 import { type Bundle, readBundleFiles } from "./bundle_files.ts";
@@ -17,9 +16,6 @@ interface Flags {
   open: boolean;
   force?: boolean;
 }
-
-/** How long the desktop's opener may take before the command ends without its answer. */
-const OPENER_MS = 3000;
 
 export function traceShowCommand(): Command {
   return new Command("show")
@@ -52,7 +48,7 @@ Examples:
       checkNewFile(out, { force, how: "replaced" });
       await writePage(out, page, bundle);
       for (const notice of bundle.contents.notices) warn(notice);
-      if (flags.open && await openPage(out)) warn(`opened ${out}`);
+      if (flags.open && await openInBrowser(out)) warn(`opened ${out}`);
       else say(out);
     });
 }
@@ -70,20 +66,4 @@ async function writePage(path: string, { head, tail }: Page, { contents, parts }
   } catch (cause) {
     throw new FleetboxError(isNoSpace(cause) ? "no-space" : "failed", `Cannot write ${path}`, { cause });
   }
-}
-
-/** Whether a desktop has opened it. */
-async function openPage(path: string): Promise<boolean> {
-  const isMac = Deno.build.os === "darwin";
-  const hasDesktop = isMac || Deno.env.get("DISPLAY") || Deno.env.get("WAYLAND_DISPLAY");
-  const opener = which(isMac ? "open" : "xdg-open");
-  if (!hasDesktop || opener === undefined) return false;
-  const child = start(opener, [path]);
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const end = startLimit(OPENER_MS, () => resolve(undefined));
-  const exit = await Promise.race([child.exited, late]);
-  end();
-  if (exit === undefined || exit.code === 0) return true;
-  warn(`${opener} could not open it: ${child.tail().split("\n").at(-1) || `it ended with code ${exit.code}`}`);
-  return false;
 }
