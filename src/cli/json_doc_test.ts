@@ -180,6 +180,7 @@ const TYPES: Record<string, Record<string, true>> = {
       reason: true,
       since: true,
       paused_ms: true,
+      missed: true,
       hint: true,
     },
     ...{ id: true, kind: true, what: true, spec: true, seed: true, counts: true, pid: true, message: true },

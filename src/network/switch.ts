@@ -51,8 +51,9 @@ export class Switch {
     drained: () => this.#faults.hasRoom(this.#now()),
   };
   #faults: Faults = NO_FAULTS;
-  /** What is told of each frame while somebody captures. */
+  /** What is told of each frame while somebody captures; and the same, if it wants those of the chunk that is read. */
   #tap: Tap | undefined;
+  #chunkTap: Tap | undefined;
   /** What is wrong with the links from the port whose chunk is being processed. */
   #row: Row | undefined;
   /** Seconds and milliseconds since the process began, read once a chunk. */
@@ -116,9 +117,8 @@ export class Switch {
   }
 
   /**
-   * From now on no frame, nor an answer of ours, is delivered to any port, until the returned function is called. What
-   * arrives meanwhile waits and is delivered then, in order. A frame that was already being written to a connection may
-   * still arrive. Holds count.
+   * From now on nothing is delivered to any port, until the returned function is called. What arrives meanwhile waits and is
+   * delivered then, in order. A frame that was already being written to a connection may still arrive. Holds count.
    */
   hold(): () => void {
     const { hold } = this.#portOwner;
@@ -203,9 +203,8 @@ export class Switch {
     this.#now();
     this.#macs.sweep(this.#nowSeconds);
     this.#row = this.#faults.rows[port.id];
-    const { reader, reader: { bytes } } = port;
-    const tap = this.#tap;
-    tap?.beginChunk(port.id, this.#nowMs);
+    const { reader, reader: { bytes }, counts: { rxFrames } } = port;
+    const tap = this.#chunkTap = this.#tap?.beginChunk(port.id, this.#nowMs) ? this.#tap : undefined;
     let found = reader.next();
     for (; found === FRAME; found = reader.next()) {
       const { from, end } = reader;
@@ -219,6 +218,7 @@ export class Switch {
       }
     }
     this.#endRun(bytes);
+    if (tap !== this.#tap) this.#tap?.skip(port.id, port.counts.rxFrames - rxFrames);
     this.#faults.afterChunk(this.#nowMs);
     this.#flushAll();
     if (found !== GARBAGE) return undefined;
@@ -379,7 +379,7 @@ export class Switch {
     const target = this.#runTarget;
     if (target) {
       const until = target.enqueue(bytes, this.#runFrom, this.#runEnd, this.#runFrames, this.#dirty);
-      this.#tap?.ran(target.id, bytes, this.#runFrom, until, this.#runEnd);
+      this.#chunkTap?.ran(target.id, bytes, this.#runFrom, until, this.#runEnd);
     }
     this.#runTarget = undefined;
     this.#runFrames = 0;

@@ -181,12 +181,12 @@ export const VERBS = {
     replies: '`{"event":"console","replay":N}`; then the connection is the serial console, see below',
   }),
   capture: verb<CaptureGreeting>()({
-    fields: { names: optional<string[]>("object"), snap: optional<number>("number") },
+    fields: { names: optional<string[]>("object"), snap: optional<number>("number"), rate: optional<number>("number") },
     needs: "member",
     answer: "bytes",
-    example: `{"op":"capture","names":["a","b"],"snap":256}`,
+    example: `{"op":"capture","names":["a","b"],"snap":256,"rate":20000}`,
     replies:
-      '`{"event":"capture","members":["a","b"]}`; then the connection is a pcapng stream of their frames, see below; without `names`, of all; without `snap`, whole ones',
+      '`{"event":"capture","members":["a","b"]}`; then the connection is a pcapng stream of their frames, see below; without `names`, of all; without `snap`, whole ones; without `rate`, all',
   }),
   forward: verb<PortForward>()({
     fields: { guest_port: needed<number>("number"), host_port: optional<number>("number") },

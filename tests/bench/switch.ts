@@ -7,6 +7,8 @@
  * `node_modules/.bin/deno run -A tests/bench/switch.ts [SECONDS [FAULT]]`; `make bench` calls {@link benchSwitch}.
  */
 
+import { SNAP_BYTES } from "../../src/control/recording/packet_ring.ts";
+import { FRAMES_PER_SECOND } from "../../src/control/recording/recorder.ts";
 import { Capture } from "../../src/network/capture/capture.ts";
 import { Tap } from "../../src/network/capture/tap.ts";
 import { FaultEngine } from "../../src/network/faults/engine.ts";
@@ -39,7 +41,7 @@ const FRAMES_PER_WRITE = 43;
 const WARM_UP_MS = 500;
 const ASK_EVERY_MS = 2;
 
-/** What goes on meanwhile: nothing, faults of links to a third port, each link is late, or all of it is captured. */
+/** What goes on meanwhile: nothing, faults of links to a third port, each link is late, or all of it is captured: whole frames, or as a trace does. */
 export type SwitchFault = keyof typeof FAULTS;
 
 const FAULTS = {
@@ -47,6 +49,7 @@ const FAULTS = {
   elsewhere: [["a", "c", { cuts: ["f1"] }], ["c", "b", shaped({ delayMs: 10, loss: 0.1 })]],
   delayed: [["a", "b", shaped({ delayMs: 10, limit: 100_000 })], ["b", "a", shaped({ delayMs: 10, limit: 100_000 })]],
   captured: [],
+  traced: [],
 } satisfies Record<string, [from: string, to: string, LinkConditions][]>;
 
 /** @param seconds How long to measure. @default 3 */
@@ -113,6 +116,7 @@ async function runHolder(directory: string, fault: SwitchFault): Promise<void> {
   network.useFaults((exit) => new FaultEngine(exit));
   network.addPort(SILENT, { name: "c", role: "member", mac: SUBNET.macOf("10.88.0.13"), ip: "10.88.0.13" });
   if (fault === "captured") capture(network);
+  if (fault === "traced") capture(network, SNAP_BYTES);
   for (const [from, to, conditions] of FAULTS[fault]) network.setConditions(from, to, conditions);
   for (const [name, ip] of [["a", "10.88.0.11"], ["b", "10.88.0.12"]]) {
     const listener = Deno.listen({ transport: "unix", path: `${directory}/${name}.sock` });
@@ -136,9 +140,10 @@ async function runHolder(directory: string, fault: SwitchFault): Promise<void> {
 }
 
 /** Captures all frames into memory that is used again and again. */
-function capture(network: Switch): void {
+function capture(network: Switch, snap?: number): void {
   const sink = new Capture({
     application: "bench",
+    ...(snap === undefined ? {} : { snap, rate: FRAMES_PER_SECOND }),
     isWanted: () => true,
     describe: (name) => ({ name, description: "", addresses: [] }),
     kindOf: () => undefined,

@@ -23,16 +23,17 @@ export interface CaptureStream extends Disposable {
  * Begins a capture of a group.
  * @param via a member of the group
  * @param names those whose frames are wanted; undefined: all
- * @param snap how many bytes of each frame are wanted; undefined: all. A holder of an earlier version gives all
+ * @param less how many bytes of each frame are wanted, and how many frames a second, most of what is beyond being counted only. @default
+ * all; a holder of an earlier version gives all
  * @throws {FleetboxError} `not-found`: it is not running, or a name is not in its group; `protocol`: its holder is of an earlier version
  */
 export async function openCapture(
   store: Store,
   via: string,
   names: readonly string[] | undefined,
-  snap?: number,
+  less: { snap?: number; rate?: number } = {},
 ): Promise<CaptureStream> {
-  const opened = await openBytes(store, via, "capture", { ...names && { names: [...names] }, ...snap && { snap } });
+  const opened = await openBytes(store, via, "capture", { ...names && { names: [...names] }, ...less });
   if (!opened) {
     throw new FleetboxError("not-found", `"${via}" is not running, and only what runs can be captured`, {
       hint: `Start it first: fleetbox up ${via}`,

@@ -17,9 +17,9 @@ const SEGMENTS = 8;
 export const SNAP_BYTES = 256;
 /** What a packet's block has before its data. */
 const PACKET_HEAD = 28;
-const NAME = 2, DESCRIPTION = 3, MAC = 6, COMMENT = 1;
+const NAME = 2, DESCRIPTION = 3, MAC = 6, COMMENT = 1, DROP_COUNT = 4;
 
-type LinkSum = { frames: number; bytes: number; dropped?: Record<string, number> };
+type LinkSum = { frames: number; bytes: number; missed?: number; dropped?: Record<string, number> };
 
 export class PacketRing {
   /** The first blocks of the present stream. */
@@ -132,6 +132,10 @@ export class PacketRing {
     sum.frames++;
     sum.bytes += original;
     for (const [code, value] of optionsIn(block, PACKET_HEAD + padded(captured))) {
+      if (code === DROP_COUNT) {
+        const missed = new DataView(value.buffer, value.byteOffset).getBigUint64(0, true);
+        sum.missed = (sum.missed ?? 0) + Number(missed);
+      }
       const cause = code === COMMENT ? causeOfDrop(new TextDecoder().decode(value)) : undefined;
       if (cause === undefined) continue;
       sum.dropped ??= {};

@@ -21,11 +21,11 @@ const heads = () => [
   interfaceBlock({ name: "b", description: "b", mac: mac(MAC.b) }),
 ];
 
-function packet(from: "a" | "b", to: Uint8Array, length: number, comments: string[] = []): Uint8Array {
+function packet(from: "a" | "b", to: Uint8Array, length: number, comments: string[] = [], missed = 0): Uint8Array {
   const frame = new Uint8Array(length).fill(length);
   frame.set(to);
   frame.set(mac(MAC[from]), 6);
-  const options = packetOptions({ direction: DIRECTION.outbound, comments, isDropped: comments.length > 0 });
+  const options = packetOptions({ direction: DIRECTION.outbound, comments, isDropped: comments.length > 0, missed });
   const block = new Uint8Array(packetBytes(length, options));
   const view = new DataView(block.buffer);
   const interfaceId = from === "a" ? 0 : 1;
@@ -66,6 +66,12 @@ Deno.test("frames are kept with their first bytes, their comments, and how long 
       { event: "link", from: "b", to: "a", frames: 1, bytes: 1_400, dropped: { partition: 1 } },
     ]);
     assert.deepEqual(ring.takeLinks(), []);
+  }));
+
+Deno.test("frames that were only counted are with the next one of their sender's", () =>
+  withRing((ring) => {
+    ring.push(joined([...heads(), packet("a", mac(MAC.b), 60), packet("a", mac(MAC.b), 60, [], 500)]));
+    assert.deepEqual(ring.takeLinks(), [{ event: "link", from: "a", to: "b", frames: 2, bytes: 120, missed: 500 }]);
   }));
 
 Deno.test("members are called as the trace calls them, in the interfaces too", () =>

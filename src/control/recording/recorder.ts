@@ -29,6 +29,8 @@ import type { TraceFiles } from "./trace_files.ts";
 
 /** A bundle is at most so large, before it is packed. */
 const LIMIT_BYTES = 64 * 1024 * 1024;
+/** Of more frames most are only counted: a group at full speed is not slowed down by its trace. */
+export const FRAMES_PER_SECOND = 20_000;
 const LINK_MS = 1_000;
 /** A console or a capture that has ended is asked for again after this time, while its group is there. */
 const AGAIN_MS = 200;
@@ -258,7 +260,10 @@ export class Recorder {
     const { signal } = this.#over;
     while (!signal.aborted) {
       try {
-        using stream = await openCapture(this.store, this.via, undefined, SNAP_BYTES);
+        using stream = await openCapture(this.store, this.via, undefined, {
+          snap: SNAP_BYTES,
+          rate: FRAMES_PER_SECOND,
+        });
         const finish = () => void stream.finish();
         signal.addEventListener("abort", finish);
         if (signal.aborted) finish();

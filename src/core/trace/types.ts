@@ -166,6 +166,8 @@ export interface TraceLink extends Base {
   to: string;
   frames: number;
   bytes: number;
+  /** Further frames of the sender's, to anybody: there were too many to record each. */
+  missed?: number;
   /** Frames by what dropped them. */
   dropped?: Record<string, number>;
 }

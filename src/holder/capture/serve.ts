@@ -22,21 +22,27 @@ import { FaultNotes } from "./fault_notes.ts";
 
 const APPLICATION = `fleetbox ${VERSION}`;
 
+/** Less has not even the addresses of all protocols. */
+const MIN_SNAP = 64;
+const MAX_RATE = 1_000_000_000;
+
 export interface CaptureWish {
   /** Members of the group, or `gateway`; undefined: all of them, those that join later, too. */
   names: readonly string[] | undefined;
   /** How many bytes of each frame are kept; undefined: all. */
   snap: number | undefined;
+  /** How many frames a second at most; undefined: all. */
+  rate: number | undefined;
 }
 
 /**
  * Serves a capture to its end.
- * @throws {FleetboxError} `not-found`: a name is no member of this group; `misuse`: a snap length that cannot be
+ * @throws {FleetboxError} `not-found`: a name is no member of this group; `misuse`: a length or a rate that cannot be
  */
 export async function serveCapture(
   group: Group,
   network: GroupNetwork,
-  { names, snap }: CaptureWish,
+  { names, snap, rate }: CaptureWish,
   client: Client,
 ): Promise<void> {
   const present = [...group.members.map(({ name }) => name), GATEWAY];
@@ -53,7 +59,8 @@ export async function serveCapture(
   let isOver = false;
   const capture = new Capture({
     application: APPLICATION,
-    ...(snap === undefined ? {} : { snap: checkSnap(snap) }),
+    ...(snap === undefined ? {} : { snap: checkWhole("snap", snap, MIN_SNAP, MAX_FRAME) }),
+    ...(rate === undefined ? {} : { rate: checkWhole("rate", rate, 1, MAX_RATE) }),
     isWanted: (port) => names?.includes(memberAt(port)) ?? true,
     describe: (port) => stationOf(group, memberAt(port)),
     kindOf: (id) => notes.kindOf(id),
@@ -117,10 +124,10 @@ function stationOf(group: Group, name: string): Station {
   };
 }
 
-/** Less has not even the addresses of all protocols. */
-const MIN_SNAP = 64;
-
-function checkSnap(snap: number): number {
-  if (Number.isInteger(snap) && snap >= MIN_SNAP && snap <= MAX_FRAME) return snap;
-  throw new FleetboxError("misuse", `Bad value for snap: found ${snap}, expected ${MIN_SNAP} to ${MAX_FRAME} bytes`);
+function checkWhole(what: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new FleetboxError(
+    "misuse",
+    `Bad value for ${what}: found ${value}, expected a whole number, ${least} to ${most}`,
+  );
 }

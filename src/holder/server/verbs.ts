@@ -58,9 +58,9 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   faults: async ({ group }) => faultsOf(group, await group.faults.reports()),
   heal: async ({ group }, { ids }) => faultsOf(group, await group.faults.heal(ids && checkIds(ids))),
   clock: async (context) => await (await import("../faults/machine/read_clock.ts")).readClock(memberOf(context)),
-  async capture(context, { names, snap }) {
+  async capture(context, { names, snap, rate }) {
     const { serveCapture } = await import("../capture/serve.ts");
-    const wish = { names: names && checkWanted(names), snap };
+    const wish = { names: names && checkWanted(names), snap, rate };
     await serveCapture(context.group, memberOf(context).context.network, wish, context.client);
   },
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),

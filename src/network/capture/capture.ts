@@ -21,6 +21,7 @@ import {
 import { HEADER_BYTES, lengthAt } from "../frame.ts";
 import { joined } from "../../core/bytes.ts";
 import { parseMac } from "../macs.ts";
+import { TokenBucket } from "../token_bucket.ts";
 
 /** The bound on what waits to be read. */
 const QUEUE_BYTES = 8 * 1024 * 1024;
@@ -45,6 +46,11 @@ interface CaptureOptions {
   kindOf(id: string): string | undefined;
   /** How many bytes of a frame are kept, from its beginning; its length is told. @default all */
   snap?: number;
+  /**
+   * How many frames a second are wanted, and so many at once. While there are more, frames that the switch reads are only counted, as
+   * those for which there is no room. @default all
+   */
+  rate?: number;
   /** Called when there is something to {@link Capture.take}, and nothing was before. */
   onData(): void;
 }
@@ -75,10 +81,12 @@ export class Capture {
   #filled = 0;
   #interfaceCount = 0;
   readonly #snap: number;
+  readonly #bucket: TokenBucket | undefined;
 
   /** @param startUs now, in microseconds since 1970 */
   constructor(private readonly options: CaptureOptions, private readonly startUs: number) {
     this.#snap = options.snap ?? Infinity;
+    this.#bucket = options.rate === undefined ? undefined : new TokenBucket(options.rate);
     this.#add(sectionBlock(options.application));
   }
 
@@ -124,6 +132,17 @@ export class Capture {
     return made;
   }
 
+  /** Whether frames that are read now are wanted; else their number is told to {@link skip}. */
+  isDue(nowMs: number): boolean {
+    return this.#bucket?.has(nowMs) ?? true;
+  }
+
+  /** So many frames were not wanted. */
+  skip(at: Interface, frames: number): void {
+    at.received += frames;
+    this.#miss(at, frames);
+  }
+
   /** Adds a frame `frame[from, end)`, if there is room. */
   add(
     at: Interface,
@@ -136,6 +155,7 @@ export class Capture {
     isDropped = false,
   ): void {
     at.received++;
+    this.#bucket?.spend(1);
     const { missed } = at;
     // While the queue is full, a frame costs no more than this.
     const until = Math.min(end, from + this.#snap);
@@ -153,9 +173,9 @@ export class Capture {
     this.#took(bytes);
   }
 
-  #miss(at: Interface): void {
-    at.dropped++;
-    at.missed++;
+  #miss(at: Interface, frames = 1): void {
+    at.dropped += frames;
+    at.missed += frames;
   }
 
   /** Adds a run of frames with their lengths, `bytes[from, until)`, each if there is room: nothing is to be told of any. */
@@ -172,6 +192,7 @@ export class Capture {
         continue;
       }
       at.received++;
+      this.#bucket?.spend(1);
       putPacket(this.#filling, this.#view, offset, at.id, timeUs, bytes, begin, kept, next, options);
       this.#took(size);
     }

@@ -16,10 +16,14 @@ class Captured {
   readonly #bytes: number[] = [];
   told = 0;
 
-  constructor(tap: Tap, wanted: readonly string[] = NAMES, private readonly snap?: number) {
+  constructor(
+    tap: Tap,
+    wanted: readonly string[] = NAMES,
+    private readonly less: { snap?: number; rate?: number } = {},
+  ) {
     this.capture = new Capture({
       application: "test",
-      ...(snap === undefined ? {} : { snap }),
+      ...less,
       isWanted: (name) => wanted.includes(name),
       describe: (name) => ({
         name: name === GATEWAY_PORT ? "gateway" : name,
@@ -35,7 +39,7 @@ class Captured {
 
   file(): CaptureFile {
     for (const byte of this.capture.take()) this.#bytes.push(byte);
-    const isSnapped = this.snap !== undefined;
+    const isSnapped = this.less.snap !== undefined;
     return readPcapng(Uint8Array.from([...this.#bytes, ...this.capture.statistics(2)]), { isSnapped });
   }
 
@@ -65,7 +69,7 @@ Deno.test("with a snap length the beginning of a frame is kept, and its length i
   await using network = new Network();
   const [a, b] = [await network.plug("a"), await network.plug("b")];
   const tap = tapOf(network);
-  const [whole, short] = [new Captured(tap), new Captured(tap, NAMES, 20)];
+  const [whole, short] = [new Captured(tap), new Captured(tap, NAMES, { snap: 20 })];
   await a.send(data("b", "a", 1), data("b", "a", 2)); // a run
   await b.send(data("a", "b", 3));
   await settled(a, "a", b, "b");
@@ -73,6 +77,23 @@ Deno.test("with a snap length the beginning of a frame is kept, and its length i
   const all = whole.file().packets;
   assert.ok(all.length >= 3 && all.every(({ data }) => data.length > 20), "or nothing is cut");
   assert.deepEqual(short.file().packets.map(({ data }) => data), all.map(({ data }) => data.slice(0, 20)));
+});
+
+Deno.test("of more frames a second than are wanted most are only counted; who gets them is as before", async () => {
+  await using network = new Network();
+  const [a, b] = [await network.plug("a"), await network.plug("b")];
+  const few = new Captured(tapOf(network), NAMES, { rate: 1 });
+  const got: (number | undefined)[] = [];
+  for (let sent = 1; sent <= 40; sent++) {
+    await a.send(data("b", "a", sent));
+    got.push(mark(await b.receive()));
+  }
+  assert.deepEqual(got, Array.from({ length: 40 }, (_, index) => index + 1));
+  const { packets, interfaces } = few.file();
+  const [{ received, dropped }] = interfaces;
+  assert.deepEqual([received, packets[0].on, mark(packets[0].data)], [40, "a", 1]);
+  assert.equal(dropped, 40 - packets.length);
+  assert.ok(packets.length < 10, `${packets.length} are recorded`);
 });
 
 Deno.test("a frame is recorded once: on its sender's interface, else on that of each receiver that is captured", async () => {

@@ -79,10 +79,22 @@ export class Tap {
     return this.#captures.size;
   }
 
-  /** A port's frames come now, which the switch has read at once. */
-  beginChunk(id: number, nowMs: number): void {
+  /** A port's frames come now, which the switch has read at once. False: nobody wants them; {@link skip} is told how many they were. */
+  beginChunk(id: number, nowMs: number): boolean {
+    let isWanted = false;
+    for (const capture of this.#captures) isWanted = capture.isDue(nowMs) || isWanted;
+    if (!isWanted) return false;
     this.#chunkId = id;
     this.#chunkUs = this.#clock.timeUs(nowMs);
+    return true;
+  }
+
+  /** Frames of a chunk that nobody wanted. */
+  skip(id: number, frames: number): void {
+    for (const capture of this.#captures) {
+      const its = this.#interfaceOf(capture, id);
+      if (its) capture.skip(its, frames);
+    }
   }
 
   /** The next one of them. {@link end} or {@link endPlain} follows. */
