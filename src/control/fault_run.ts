@@ -80,7 +80,7 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
   const moments = [
     ...plan.steps.map((step) => {
       const seed = seedOfNext();
-      return { at_ms: step.at_ms, act: () => begin(step, seed) };
+      return { at_ms: step.at_ms, act: () => begin(step, step.seed ?? seed) };
     }),
     ...late?.steps.map(({ at_ms, for_ms, make }) => ({
       at_ms,

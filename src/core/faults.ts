@@ -46,6 +46,23 @@ export function namesOfFault(spec: FaultSpec): string[] {
   }
 }
 
+/** The same fault of members with other names. */
+export function renamedFault(spec: FaultSpec, renamed: (name: string) => string): FaultSpec {
+  const all = (names: readonly string[]) => names.map(renamed);
+  switch (spec.kind) {
+    case "partition":
+      return { ...spec, ...(spec.sets && { sets: spec.sets.map(all) }), ...(spec.of && { of: all(spec.of) }) };
+    case "hold":
+    case "flap":
+      return { ...spec, sets: spec.sets.map(all) };
+    case "drop":
+    case "shape":
+      return { ...spec, ...(spec.from && { from: all(spec.from) }), ...(spec.to && { to: all(spec.to) }) };
+    default:
+      return { ...spec, member: renamed(spec.member) };
+  }
+}
+
 /**
  * Checks a fault from outside: its form, not whether its members are there.
  * @throws {FleetboxError} `misuse`

@@ -138,7 +138,8 @@ async function memberOf(store: Store, via: string | undefined): Promise<string> 
   throw new FleetboxError("not-found", `"${via}" is not running`, { hint: `Start it first: fleetbox up ${via}` });
 }
 
-async function play(store: Store, plan: FaultPlan, via: string, { json }: RunFlags): Promise<void> {
+/** Plays a plan, and shows what it does. @param via a member of the group @throws {FleetboxError} `interrupted` */
+export async function play(store: Store, plan: FaultPlan, via: string, { json }: RunFlags): Promise<void> {
   using interrupt = new Interrupt(() => "left at once: the faults that were begun end at their time");
   const { signal } = interrupt;
   const result = await runPlan(store, plan, {
@@ -177,5 +178,7 @@ const IN_WORDS: Record<string, (count: number) => string> = {
 function summary({ begun, failed, counts }: RunResult): string {
   const done = Object.entries(counts).filter(([, count]) => count > 0)
     .map(([what, count]) => IN_WORDS[what]?.(count) ?? `${count} ${what}`).filter((words) => words !== "");
-  return `${begun} faults${failed > 0 ? `, ${failed} that could not begin` : ""}: ${done.join(", ") || "nothing hit"}`;
+  return `${begun} ${begun === 1 ? "fault" : "faults"}${failed > 0 ? `, ${failed} that could not begin` : ""}: ${
+    done.join(", ") || "nothing hit"
+  }`;
 }

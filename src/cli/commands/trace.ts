@@ -3,11 +3,19 @@
 import { Command } from "../arguments/parser.ts";
 import { traceEventsCommand } from "../trace/events.ts";
 import { listTracesCommand, startTraceCommand, stopTraceCommand } from "../trace/recording.ts";
+import { traceReplayCommand } from "../trace_replay/command.ts";
 import { traceShowCommand } from "../trace_show/command.ts";
 
 export function traceCommand(): Command {
   const command = new Command("trace").description("record a group, and look at what was recorded");
-  const all = [startTraceCommand, stopTraceCommand, listTracesCommand, traceShowCommand, traceEventsCommand];
+  const all = [
+    startTraceCommand,
+    stopTraceCommand,
+    listTracesCommand,
+    traceShowCommand,
+    traceEventsCommand,
+    traceReplayCommand,
+  ];
   for (const make of all) command.addCommand(make().helpOption("-h, --help", "print help"));
   return command.helpCommand(false).addHelpText(
     "after",
@@ -19,6 +27,7 @@ Examples:
   fleetbox trace start a
   fleetbox trace stop a -w trace.zip
   fleetbox trace show trace.zip
-  fleetbox trace events trace.zip --between 10s..20s`,
+  fleetbox trace events trace.zip --between 10s..20s
+  fleetbox trace replay trace.zip`,
   );
 }

@@ -27,6 +27,8 @@ export interface EventSource {
   meta: Partial<TraceMeta>;
   /** In the order of their times. To be read once. */
   batches: AsyncIterable<Recorded[]>;
+  /** The text of `plan.json`, where there is one. */
+  plan: string | undefined;
   /** What is missing, in words. Complete when all batches were read. */
   notices: string[];
 }
@@ -43,7 +45,7 @@ export async function openEvents(path: string): Promise<EventSource> {
   const there = statIfThere(path);
   if (!there) throw new FleetboxError("not-found", `There is no ${path}`);
   const notices: string[] = [];
-  const { meta, files } = there.isDirectory
+  const { meta, plan, files } = there.isDirectory
     ? await filesOfDirectory(path)
     : await filesOfZip(path, there.size, notices);
   if (meta) checkVersion(path, meta);
@@ -53,11 +55,12 @@ export async function openEvents(path: string): Promise<EventSource> {
   else if (known.ended === undefined) notices.push("The recording has no end: it was killed, or still runs");
   if (known?.problem !== undefined) notices.push(`The recording ends early: ${known.problem}`);
   const batches = merged(files.map((file) => eventsOf(file, notices)));
-  return { meta: known ?? {}, batches, notices };
+  return { meta: known ?? {}, batches, plan: plan && new TextDecoder().decode(plan), notices };
 }
 
 interface Files {
   meta: Uint8Array<ArrayBuffer> | undefined;
+  plan: Uint8Array<ArrayBuffer> | undefined;
   files: EventFile[];
 }
 
@@ -72,6 +75,7 @@ async function filesOfDirectory(path: string): Promise<Files> {
   const names = namesIn(path).toSorted();
   return {
     meta: names.includes("meta.json") ? await read(`${path}/meta.json`) : undefined,
+    plan: names.includes("plan.json") ? await read(`${path}/plan.json`) : undefined,
     files: names.filter(isEvents).map((name) => ({
       name,
       open: async () => (await Deno.open(`${path}/${name}`)).readable,
@@ -85,9 +89,13 @@ async function filesOfZip(path: string, size: number, notices: string[]): Promis
   if (!isZip(bytes)) throw noBundle(path, "it is no zip");
   const { entries, isWhole } = entriesOf(bytes);
   if (!isWhole) notices.push("The zip was cut off: what is in it is shown");
-  const meta = entries.find(({ name }) => name === "meta.json");
+  const unpacked = async (wanted: string) => {
+    const entry = entries.find(({ name }) => name === wanted);
+    return entry && await unpack(entry);
+  };
   return {
-    meta: meta && await unpack(meta),
+    meta: await unpacked("meta.json"),
+    plan: await unpacked("plan.json"),
     files: entries.filter(({ name }) => isEvents(name)).map((entry) => ({
       name: entry.name,
       isCut: entry.isCut,

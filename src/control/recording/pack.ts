@@ -6,17 +6,15 @@
 import { promisify } from "node:util";
 import { crc32, deflateRaw } from "node:zlib";
 import { Zip, type ZipInputFile } from "fflate";
-import { isEvents, type TraceEvent, type TraceFault, type TraceMeta } from "../../core/trace/types.ts";
-import { type FaultStep, PLAN_VERSION } from "../../core/faults/plan.ts";
+import { isEvents, type TraceEvent, type TraceMeta } from "../../core/trace/types.ts";
 import { joined } from "../../core/bytes.ts";
 import { FleetboxError, isNoSpace } from "../../core/errors.ts";
 import { namesIn, readIfThere, replaceFile, sizeOf, syncPath } from "../../system/files.ts";
+import { planOf } from "./recorded_faults.ts";
 
 /** What deflates well enough in time: a bundle is packed in under a second. The runtime's deflate is four times as fast as fflate's. */
 const LEVEL = 1;
 const DEFLATED = 8;
-/** A fault that was not healed is made again for so long. */
-const UNHEALED_MS = 24 * 3_600_000;
 
 /** @returns how large the file is */
 export async function packTrace(directory: string, file: string): Promise<number> {
@@ -61,7 +59,7 @@ function* partsOf(directory: string): Generator<[name: string, bytes: Uint8Array
   const events = eventsOf(names.filter(isEvents).map(read));
   yield ["events.ndjson", encode(events.map((event) => JSON.stringify(event) + "\n").join(""))];
   const plan = meta === undefined ? undefined : planOf(JSON.parse(meta) as TraceMeta, events);
-  if (plan) yield ["plan.json", encode(plan)];
+  if (plan) yield ["plan.json", encode(JSON.stringify(plan, null, 2) + "\n")];
   for (const name of names) {
     const [, member] = /^([a-z0-9-]+)\.cast$/.exec(name) ?? [];
     if (member === undefined) continue;
@@ -87,27 +85,6 @@ function eventsOf(files: readonly Uint8Array[]): TraceEvent[] {
     })
   );
   return events.toSorted((one, other) => one.at < other.at ? -1 : one.at > other.at ? 1 : 0);
-}
-
-/** The faults as a plan for `fleetbox fault run`, in times since the trace began. */
-function planOf({ started }: TraceMeta, events: readonly TraceEvent[]): string | undefined {
-  const startMs = Date.parse(started);
-  const ends = new Map(
-    events.flatMap((event) => event.event === "fault-ended" ? [[event.id, Date.parse(event.at)]] : []),
-  );
-  const began = events.filter((event): event is TraceFault =>
-    event.event === "fault-began" && event.spec !== undefined
-  );
-  const steps = began.map(({ at, id, spec }): FaultStep => {
-    const beganMs = Date.parse(at), endMs = ends.get(id);
-    return {
-      at_ms: Math.max(0, beganMs - startMs),
-      for_ms: endMs === undefined ? UNHEALED_MS : Math.max(1, endMs - beganMs),
-      fault: spec!,
-    };
-  });
-  if (steps.length === 0) return undefined;
-  return JSON.stringify({ version: PLAN_VERSION, seed: began[0].seed ?? 0, steps }, null, 2) + "\n";
 }
 
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -84,7 +84,10 @@ Deno.test("its faults are a plan that can be played again", async () => {
   });
   const { seed, steps } = checkPlan(JSON.parse(plan));
   assert.equal(seed, 7);
-  assert.deepEqual(steps.map(({ at_ms, for_ms }) => [at_ms, for_ms]), [[2_000, 3_000], [6_000, 86_400_000]]);
+  assert.deepEqual(steps.map(({ at_ms, for_ms, seed }) => [at_ms, for_ms, seed]), [
+    [2_000, 3_000, 7],
+    [6_000, 86_400_000, 8],
+  ]);
   assert.deepEqual(steps[0].fault, spec);
 });
 

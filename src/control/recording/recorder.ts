@@ -348,7 +348,7 @@ function metaOf(store: Store, id: string, group: GroupReport, { command, test }:
 function memberOf(store: Store, name: string): TraceMember {
   const config = store.config(name);
   if (!config) return { name, host_name: name };
-  const { host_name: hostName = name, mac, ip, image, cpus, memory_mb, from_checkpoint } = config;
-  const facts = { name, host_name: hostName, mac, ip, image, cpus, memory_mb };
-  return { ...facts, ...(from_checkpoint === undefined ? {} : { from_checkpoint }) };
+  const { host_name: hostName = name, mac, ip, image, cpus, memory_mb, disk_mb, arch, firmware, egress } = config;
+  const facts = { name, host_name: hostName, mac, ip, image, cpus, memory_mb, disk_mb, arch, firmware, egress };
+  return { ...facts, ...(config.from_checkpoint === undefined ? {} : { from_checkpoint: config.from_checkpoint }) };
 }

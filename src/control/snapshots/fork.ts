@@ -46,16 +46,19 @@ export function planFork(
   groups: readonly GroupFacts[],
   { checkpoint, isUnmade }: { checkpoint: string; isUnmade: (member: MemberFacts) => boolean },
 ): Plan {
-  const machines = groups.flatMap(({ machinesAlive }) => machinesAlive);
   const returning = groups.filter(({ isComingBack }) => isComingBack).flatMap(({ machinesAlive }) => machinesAlive);
-  const present = members.filter(({ name, stored, report, silence }) =>
-    stored || report || silence || machines.includes(name)
-  );
+  const present = presentMembers(members, groups);
   const left = present.filter((one) => !one.report && !one.silence && !returning.includes(one.name) && isUnmade(one));
   const others = present.filter((one) => !left.includes(one)).map(({ name }) => name);
   if (others.length > 0) return { step: "refuse", error: areThere(others, checkpoint) };
   if (left.length > 0) return { step: "replace", names: left.map(({ name }) => name) };
   return { step: "spawn", names: members.map(({ name }) => name), adopted: [], alsoAdopted: [] };
+}
+
+/** Those of whom anything is there: in the store, at a holder, as a machine. */
+export function presentMembers(members: readonly MemberFacts[], groups: readonly GroupFacts[]): MemberFacts[] {
+  const machines = groups.flatMap(({ machinesAlive }) => machinesAlive);
+  return members.filter(({ name, stored, report, silence }) => stored || report || silence || machines.includes(name));
 }
 
 /**

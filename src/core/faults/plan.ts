@@ -21,11 +21,13 @@ export interface FaultStep {
   /** How long it lasts, in milliseconds. */
   for_ms: number;
   fault: FaultSpec;
+  /** From which its random numbers come. @default one that the plan's seed makes */
+  seed?: number;
 }
 
 export interface FaultPlan {
   version: typeof PLAN_VERSION;
-  /** Of which the faults' own seeds are made: step by step. */
+  /** Of which the seeds of faults are made that have none of their own: step by step. */
   seed: number;
   steps: FaultStep[];
   /** How long nothing happens after the last fault has ended, in milliseconds. @default 0 */
@@ -139,10 +141,11 @@ export function checkPlan(value: unknown): FaultPlan {
 
 function checkStep(value: unknown): void {
   const step = (value ?? {}) as Record<string, unknown>;
-  only(step, ["at_ms", "for_ms", "fault"], "a plan");
+  only(step, ["at_ms", "for_ms", "fault", "seed"], "a plan");
   time("at_ms", step.at_ms, 0);
   time("for_ms", step.for_ms, 1);
   checkFault(step.fault);
+  checkFaultTimes({ seed: step.seed });
 }
 
 function time(key: string, value: unknown, least: number): void {

@@ -85,6 +85,8 @@ Deno.test("plan: what makes no sense is refused", () => {
       /^step 2: .*from, to, or both/,
     ],
   ];
+  const [step] = randomPlan({ members: MEMBERS, seed: 7 }).steps;
+  assert.throws(() => checkPlan({ version: 1, seed: 7, steps: [{ ...step, seed: -1 }] }), misuse(/^step 1: .*seed/));
   for (const [plan, message] of bad) assert.throws(() => checkPlan(plan), misuse(message));
   assert.throws(() => parsePlan("{", "plan.json"), misuse(/^plan.json is not JSON/));
 });

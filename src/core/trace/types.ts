@@ -49,6 +49,12 @@ export interface TraceMember {
   memory_mb?: number;
   /** The checkpoint that it was forked from, or restored to. */
   from_checkpoint?: string;
+  disk_mb?: number;
+  /** When it is not the host's. */
+  arch?: "x86_64" | "aarch64";
+  /** When the user chose it. */
+  firmware?: "bios" | "uefi";
+  egress?: "on" | "off";
 }
 
 /** Where in a test something was asked for. */
