@@ -299,6 +299,14 @@ test("a view goes on when the group is adopted, and ends with the group", async 
   const typed = await view.ask("/console/a", "POST", "after\r");
   assert.equal(typed.status, 204, await typed.text());
   await live.until("what was typed to the next holder", () => /you typed [^]*after/.test(live.files["a.cast"]));
+
+  // A view that is killed leaves no capture behind.
+  const killed = await View.start(box);
+  await killed.run("capture");
+  await until("it captures", () => box.processes("other").some(({ command }) => / capture a,gateway /.test(command)));
+  killed.command.kill("SIGKILL");
+  await until("only the other view is left", () => box.processes("other").length === 1);
+
   const stopped = await view.run("stop a");
   const { code, stdout, stderr } = await view.command.done;
   assert.deepEqual([code, stderr], [0, ""]);

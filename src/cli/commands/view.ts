@@ -13,8 +13,8 @@ export function viewCommand(): Command {
       "after",
       `
 States, faults, links, packets and consoles as they come, and what came in the last minutes. Each click is a command,
-printed here as you would type it; consoles can be typed into. Only the printed address opens it: who has that has root
-in the guests. It ends with the group or with Ctrl-C, and leaves nothing; docs/viewer.md has the rest.
+printed here as you would type it; consoles can be typed into. Only the printed address opens it; treat it as a password, for it gives root in the guests.
+It ends with the group or with Ctrl-C, and leaves nothing; docs/viewer.md has the rest.
 
 Examples:
   fleetbox view

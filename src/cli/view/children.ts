@@ -1,11 +1,12 @@
 /**
  * What clicks run: this program with their words, each as a child, so that what is printed is what ran. All of them end with the
- * server. Each leads a session of its own: Ctrl-C on the terminal is ours to pass on, and a capture that hears it twice would not end in order.
+ * server, also when that is killed, where the system can do it. Each leads a session of its own: Ctrl-C on the terminal is ours to pass on, and a capture that hears it twice would not end in order.
  */
 
 import { settles } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { type Child, start } from "../../system/process.ts";
+import { host } from "../../system/os.ts";
+import { type Child, start, which } from "../../system/process.ts";
 import { selfExecutable } from "../../system/program_info.ts";
 import { say, warn } from "../terminal/output.ts";
 import type { Ran } from "./stream.ts";
@@ -41,8 +42,8 @@ export class Children {
     if (this.#running().length >= MOST_AT_ONCE) {
       throw new FleetboxError("conflict", `${MOST_AT_ONCE} commands run, and more wait for the end of one`);
     }
-    const { program, args } = selfExecutable();
-    const child = start(program, [...args, ...words], {
+    const [program, ...args] = commandOf(words);
+    const child = start(program, args, {
       env: { FLEETBOX_HOME: this.home, NO_COLOR: "1", FORCE_COLOR: "" },
       session: true,
     });
@@ -88,4 +89,12 @@ export class Children {
   #running(): Run[] {
     return this.#runs.filter(({ ran }) => ran.code === undefined);
   }
+}
+
+/** This program, which hears a Ctrl-C when we are killed. */
+function commandOf(words: readonly string[]): string[] {
+  const { deathSignal } = host();
+  const wrapper = deathSignal && which(deathSignal.program);
+  const { program, args } = selfExecutable();
+  return [...wrapper ? [wrapper, ...deathSignal.args("INT")] : [], program, ...args, ...words];
 }

@@ -1,5 +1,5 @@
 /**
- * Who may ask the server of `fleetbox view` for what: a pure function. Its answers type into root's consoles, so it answers only the page
+ * Which requests the server of `fleetbox view` answers: a pure function. Its answers type into root's consoles, so it answers only the page
  * that it gave out itself, with the token that is in the address that the command printed.
  *
  * A page of another site cannot ask: its `Origin` and `Sec-Fetch-Site` say where it comes from, and it has no token. A name that

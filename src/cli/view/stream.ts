@@ -76,8 +76,8 @@ export class Feed {
     if (this.#end) page.finish(lineOf(this.#end));
     return new ReadableStream({
       async pull(controller) {
-        const line = await page.next();
-        if (line) controller.enqueue(line);
+        const lines = await page.next();
+        if (lines) controller.enqueue(lines);
         else controller.close();
       },
       cancel: () => page.leave(),
@@ -120,7 +120,7 @@ class Page {
     this.#wake();
   }
 
-  /** The next line; undefined: there are no more. */
+  /** The next lines; undefined: there are no more. */
   async next(): Promise<Uint8Array | undefined> {
     if (this.#isPast) {
       const { value, done } = this.#past.next();
@@ -128,9 +128,9 @@ class Page {
       this.#isPast = false;
     }
     while (this.#queue.length === 0 && !this.#isOver) await new Promise<void>((wake) => this.#wake = wake);
-    const line = this.#queue.shift();
-    this.#bytes -= line?.length ?? 0;
-    return line;
+    const lines = this.#queue.splice(0);
+    this.#bytes = 0;
+    return lines.length > 0 ? joined(lines) : undefined;
   }
 }
 

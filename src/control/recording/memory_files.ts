@@ -1,6 +1,6 @@
 /**
- * The files of a trace in memory, for who looks at a group as it runs: smaller rings, a listener that is told of each change, and
- * all that there is now for the next one who comes.
+ * The files of a trace in memory, for a view of a group as it runs: smaller rings, a listener that is told of each change, and
+ * all that there is now for the next page.
  */
 
 import type { TraceFiles, TraceLimits } from "./trace_files.ts";
@@ -12,7 +12,7 @@ export type FileChange =
   | { name: string; what: "removed" }
   | { name: string; what: "renamed"; to: string };
 
-/** All events are taken, and the oldest are let go of: who looks now wants to see what happens now. */
+/** All events are taken, and the oldest are let go of: a live view shows what happens now. */
 const MEMORY_LIMITS: TraceLimits = {
   packetBytes: 8 * 1024 * 1024,
   castBytes: 512 * 1024,
