@@ -8,6 +8,7 @@
 import { pause } from "../core/deadline.ts";
 import { codeOf } from "../core/errors.ts";
 import type { FaultPlan, FaultStep, LateStep } from "../core/faults/plan.ts";
+import { MAX_MS } from "../core/faults/values.ts";
 import { randomStream } from "../core/random.ts";
 import type { Store } from "../store.ts";
 import type { FaultReport } from "../wire.ts";
@@ -64,7 +65,8 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
   const begin = async (step: FaultStep, seed: number) => {
     try {
       // Longer than it is to last: it ends by itself only when nobody is left to end it.
-      const fault = await beginFault(store, { spec: step.fault, forMs: step.for_ms + LEFT_ALONE_MS, seed }, via);
+      const forMs = Math.min(step.for_ms + LEFT_ALONE_MS, MAX_MS);
+      const fault = await beginFault(store, { spec: step.fault, forMs, seed }, via);
       open.add(fault.id);
       result.begun++;
       onBegin?.(fault, step);

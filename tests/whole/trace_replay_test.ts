@@ -47,7 +47,7 @@ test("a trace is played again on a fork of its checkpoint, and where that is gon
   await box.ok("rm", "a", "b", "--force");
   await box.ok("checkpoint", "rm", "seeded");
   const booted = await box.ok("trace", "replay", zip, "--as", "again");
-  assert.match(booted.stderr, /^booting new members: the trace's checkpoint seeded is not in this store/m);
+  assert.match(booted.stderr, /^booting new members of micro: the trace's checkpoint seeded is not in this store/m);
   assert.match(booted.stderr, /^A trace does not have user-data, /m);
   assert.match(booted.stdout, /cut: again-a \| again-b, for /);
   const { "again-a": a } = await box.ls();
@@ -116,6 +116,17 @@ test("two replays at once make one group; Ctrl-C heals its faults, and it stays;
   assert.match(first.stderr, /^the group stays: a, b; remove it: fleetbox rm a b\n.*Interrupted: the faults/m);
   assert.equal(await box.states(), "a=running b=running");
   assert.doesNotMatch((await box.ok("fault", "ls")).stdout, /pause/);
+
+  // A bundle's plan has a day for what was not healed, the longest that a fault may last.
+  const plan = join(box.root, "plan.json");
+  Deno.writeTextFileSync(
+    plan,
+    JSON.stringify({ version: 1, seed: 1, steps: [{ at_ms: 0, for_ms: 86_400_000, fault: pause, seed: 7 }] }),
+  );
+  const run = box.start(["fault", "run", plan]);
+  await run.printed(/pause: b, for 1440m/);
+  run.kill("SIGINT");
+  assert.equal((await run.done).code, 130);
 
   const again = await box.ok("trace", "replay", trace, "--as", "again", "--no-faults", "--verbose");
   assert.match(again.stdout, /^1 command of its test is not run again:\nfleetbox exec again-b -- echo 'two words'\n$/m);

@@ -2,7 +2,7 @@
 
 import { codeOf, FleetboxError } from "../../core/errors.ts";
 import { PLAN_VERSION } from "../../core/faults/plan.ts";
-import { isName } from "../../core/names.ts";
+import { isName, listed } from "../../core/names.ts";
 import { printable } from "../../core/printable.ts";
 import { shellQuote } from "../../core/quoting.ts";
 import { observeGroups, observeMembers } from "../../control/observe.ts";
@@ -69,7 +69,8 @@ async function replay(word: string, flags: Flags): Promise<void> {
       warn(`forking the checkpoint ${checkpoint.name}, ${why}; port forwards are not made again`);
       await forkGroup(checkpoint, members, refuse, flags);
     } else {
-      warn(`booting new members: ${why}`);
+      const images = new Set(batches.map(({ options: { image } }) => printable(`${image}`)));
+      warn(`booting new members of ${listed([...images])}: ${why}`);
       warn(
         "A trace does not have user-data, shared directories, port forwards, and what was on the disks: they are not as they were.",
       );
