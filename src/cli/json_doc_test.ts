@@ -122,8 +122,12 @@ const TYPES: Record<string, Record<string, true>> = {
   "event forward": {
     ...{ ...OF_GROUP, what: true, name: true, host_port: true, guest_port: true, problem: true },
   } satisfies Keys<ForwardEvent>,
-  "event fault-began": { ...OF_GROUP, id: true, kind: true, what: true, members: true } satisfies Keys<FaultChange>,
-  "event fault-ended": { ...OF_GROUP, id: true, kind: true, what: true, members: true } satisfies Keys<FaultChange>,
+  "event fault-began": {
+    ...{ ...OF_GROUP, id: true, kind: true, what: true, members: true },
+  } satisfies Keys<Omit<FaultChange, "counts">>,
+  "event fault-ended": {
+    ...{ ...OF_GROUP, id: true, kind: true, what: true, members: true, counts: true },
+  } satisfies Keys<FaultChange>,
   "event saved": {
     ...{ ...OF_GROUP, what: true, since: true, name: true, members: true, paused_ms: true },
   } satisfies Keys<SavedChange>,

@@ -138,6 +138,8 @@ export interface FaultEvent {
   kind: FaultKind;
   what: string;
   members: string[];
+  /** When it is over: what it has done to frames, see {@link FaultReport.counts}. Absent: nothing, or it is one of a machine. */
+  counts?: Record<string, number>;
 }
 
 /** The faults of a group. */

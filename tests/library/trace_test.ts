@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { unzipSync } from "fflate";
+import { fileURLToPath } from "node:url";
 import { replaceVariables } from "../../src/core/environment.ts";
 import type {
   TraceCommand,
@@ -17,53 +18,71 @@ import { withCluster } from "../../testing.ts";
 import { assertNothingLeft, testStore } from "./support.ts";
 
 const { store, options } = testStore();
+const EXAMPLE = fileURLToPath(new URL("../../examples/failing/split_brain.ts", import.meta.url));
 
-Deno.test("a test that fails names its bundle, which has what it did and what happened; one that passes leaves none", async () => {
+async function withDirectory(work: (directory: string) => Promise<void>): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "fleetbox-test-" });
-  using _ = replaceVariables({ FLEETBOX_TRACE: "retain-on-failure", FLEETBOX_TRACE_DIR: directory });
   try {
-    const body = (fails: boolean) =>
-      withCluster(["a", "b"], async (cluster) => {
-        await cluster.get("a").exec(["ping", "-c", "1", "b"], { check: true });
-        if (!fails) return;
-        cluster.mark("the cut");
-        await using _fault = await cluster.partition([["a"], ["b"]]);
-        await cluster.get("a").exec("echo out; echo err >&2; ping -c 1 -W 1 b", { check: true });
-      }, options);
-    await body(false)({ name: "passes" });
-    assert.deepEqual(namesIn(directory), []);
+    await work(directory);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
 
-    let failure: Error | undefined;
-    await body(true)({ name: "the leader is found", origin: import.meta.url }).catch((thrown) => failure = thrown);
-    const [, file] = /\nTrace: (\S+\.zip)\n/.exec(failure!.message) ?? [];
-    assert.match(failure!.stack!, /\nTrace: /, "runners print the stack");
-    assert.deepEqual(namesIn(directory).map((name) => `${directory}/${name}`), [file]);
-    assert.match(file, /the-leader-is-found/);
+Deno.test("a test that passes leaves no bundle", () =>
+  withDirectory(async (directory) => {
+    using _ = replaceVariables({ FLEETBOX_TRACE: "retain-on-failure", FLEETBOX_TRACE_DIR: directory });
+    const body = withCluster(["a"], async (cluster) => {
+      cluster.mark("here");
+      await cluster.get("a").exec(["true"], { check: true });
+    }, options);
+    await body({ name: "passes" });
+    assert.deepEqual([namesIn(directory), namesIn(`${store.root}/traces`)], [[], []]);
+    assertNothingLeft(store);
+  }));
+
+Deno.test("the failing example names its bundle in what is printed and in JUnit's XML; the bundle has what it did, and what happened", () =>
+  withDirectory(async (directory) => {
+    const [bundles, junit] = [`${directory}/bundles`, `${directory}/junit.xml`];
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-check", `--junit-path=${junit}`, EXAMPLE],
+      env: {
+        FLEETBOX_HOME: store.root,
+        FLEETBOX_TRACE: "retain-on-failure",
+        FLEETBOX_TRACE_DIR: bundles,
+        NO_COLOR: "1",
+      },
+    }).output();
+    const printed = new TextDecoder().decode(stdout);
+    assert.equal(code, 1, printed);
+    const [, file] = /\nTrace: (\S+\.zip)\n/.exec(printed) ?? [];
+    assert.deepEqual(namesIn(bundles).map((name) => `${bundles}/${name}`), [file], printed);
+    assert.match(file, /there-is-one-leader/);
+    assert.ok(Deno.readTextFileSync(junit).includes(`\nTrace: ${file}\n`), "JUnit's XML has it");
+    assert.match(printed, /split_brain\.ts:\d+:\d+/);
 
     const files = unzipSync(Deno.readFileSync(file));
     const text = (name: string) => new TextDecoder().decode(files[name]);
     const events: TraceEvent[] = text("events.ndjson").trim().split("\n").map((line) => JSON.parse(line));
     const of = <E extends TraceEvent>(kind: E["event"]) => events.filter((one): one is E => one.event === kind);
-    const commands = of<TraceCommand>("command");
     const { members, test } = JSON.parse(text("meta.json"));
-    assert.deepEqual(members.map(({ name }: { name: string }) => name), ["a", "b"]);
-    assert.deepEqual(commands.map(({ name, code }) => [name, code]), [["a", 0], ["a", 1]]);
-    assert.deepEqual(commands[0].argv, ["ping", "-c", "1", "b"]);
-    assert.match(commands[1].stdout!, /^out\n/);
-    assert.match(commands[1].stderr!, /^err\n/);
-    const here = Deno.readTextFileSync(new URL(import.meta.url)).split("\n");
-    assert.match(here[commands[1].line! - 1], /echo out; echo err/, "the line of the test");
-    assert.match(commands[1].file!, /trace_test\.ts$/);
-    assert.deepEqual(of<TraceMark>("mark").map(({ text }) => text), ["the cut"]);
+    assert.deepEqual(members.map(({ name }: { name: string }) => name).sort(), ["a", "b"]);
+    assert.deepEqual(new Set(of<TraceState>("state").map(({ name }) => name)), new Set(["a", "b"]));
+    const asked = of<TraceCommand>("command").filter(({ argv }) => argv[0] === "cat");
+    assert.deepEqual(asked.map(({ name, code, stdout }) => [name, code, stdout]), [["a", 0, "a\n"], ["b", 0, "b\n"]]);
+    const lines = Deno.readTextFileSync(EXAMPLE).split("\n");
+    for (const { file, line } of asked) {
+      assert.match(lines[line! - 1], /cat/, "the line of the test");
+      assert.equal(file, EXAMPLE);
+    }
+    assert.deepEqual(of<TraceMark>("mark").map(({ text }) => text), ["b leads", "who leads: a and b"]);
     assert.match(of<TraceFault>("fault-began")[0].what, /^cut: a \| b$/);
+    assert.ok(of<TraceFault>("fault-ended")[0].counts!.cut > 0);
     assert.equal(of<TraceTest>("test-ended")[0].ok, false);
-    assert.match(text("error.txt"), /ping -c 1 -W 1 b/);
+    assert.match(text("error.txt"), /split_brain\.ts/);
     assert.match(text("a.cast"), /"m","running"/);
-    assert.ok(of<TraceState>("state").some(({ state }) => state === "running") && of<TraceLink>("link").length > 0);
-    assert.ok(files["net.pcapng"].length > 1_000 && test.name === "the leader is found");
-    assert.deepEqual(namesIn(`${store}/traces`), []);
-  } finally {
-    Deno.removeSync(directory, { recursive: true });
-  }
-  assertNothingLeft(store);
-});
+    assert.ok(of<TraceLink>("link").some(({ dropped }) => dropped?.partition));
+    assert.ok(files["net.pcapng"].length > 1_000 && test.name === "there is one leader, also in a partition");
+    assert.deepEqual(namesIn(`${store.root}/traces`), []);
+    assertNothingLeft(store);
+  }));

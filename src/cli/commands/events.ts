@@ -31,7 +31,7 @@ that (missed), and what is so by then.
     "stage"?, "ip"?, "since"?, "reason"?, "hint"?
   forward: "what" (added, open, closed, removed), "name", "host_port",
     "guest_port", "problem"?
-  fault-began, fault-ended: "id", "kind", "what", "members"
+  fault-began, fault-ended: "id", "kind", "what", "members", "counts"?
   saved: "what" (checkpoint, suspend), "since", "name"?, "members", "paused_ms"?
   notice: "message"
 

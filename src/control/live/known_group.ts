@@ -40,7 +40,7 @@ export class KnownGroup {
       case "fault-began":
         return this.faultsBegan([event]);
       case "fault-ended":
-        return this.faultsEnded([event.id]);
+        return this.faultsEnded([event.id], event.counts);
       case "saved":
         return [event];
       default:
@@ -57,13 +57,14 @@ export class KnownGroup {
     );
   }
 
-  faultsEnded(ids: readonly string[]): Happening[] {
+  /** @param counts what it has done, when that is told */
+  faultsEnded(ids: readonly string[], counts?: Record<string, number>): Happening[] {
     return ids.flatMap((id): Happening[] => {
       const fault = this.#faults.get(id);
       this.#over.add(id);
       if (!fault) return [];
       this.#faults.delete(id);
-      return [{ event: "fault-ended", ...fault }];
+      return [{ event: "fault-ended", ...fault, ...(counts && { counts }) }];
     });
   }
 

@@ -57,6 +57,8 @@ export interface FaultChange extends OfGroup {
   kind: FaultKind;
   what: string;
   members: string[];
+  /** When it is over: what it has done to frames. Absent: nothing, or it is one of a machine. */
+  counts?: Record<string, number>;
 }
 
 /** What the holder tells users. */

@@ -18,7 +18,7 @@ import { openCapture } from "../bytes/capture.ts";
 import { openConsole } from "../bytes/console.ts";
 import { followStore } from "../live/follow_store.ts";
 import type { FaultChange, StoreEvent } from "../live/store_events.ts";
-import { getGroup } from "../members.ts";
+import { getGroup, getReport } from "../members.ts";
 import { ANSWER_MS } from "../observe.ts";
 import { request } from "../requests.ts";
 import { Appender } from "./append_file.ts";
@@ -56,7 +56,7 @@ export class Recorder {
   readonly #packets: PacketRing;
   readonly #over = new AbortController();
   readonly #attached = new Set<string>();
-  /** The faults that are known, with what they have done. */
+  /** The faults that there are. */
   readonly #faults = new Map<string, FaultReport>();
   readonly #streams = new Set<Promise<void>>();
   #meta: TraceMeta;
@@ -164,9 +164,9 @@ export class Recorder {
         return;
       case "state": {
         const { since: _, ...state } = event;
+        await this.#know(event.name);
         this.#events.add(state, when);
         this.#cast(event.name).marker(state.stage ?? state.state);
-        await this.#know(event.name);
         if (state.state !== "gone" && state.state !== "stopped" && !this.#attached.has(event.name)) {
           this.#attached.add(event.name);
           this.#stream(this.#readConsole(event.name));
@@ -187,14 +187,13 @@ export class Recorder {
     }
   }
 
-  /** With what a fault is made of, while it is there; with what it has done, when it ends. */
+  /** With what a fault is made of. */
   async #fault(event: Omit<FaultChange, "at" | "group" | "group_id">, when: Date): Promise<void> {
     if (event.event === "fault-began") await this.#askFaults();
     const known = this.#faults.get(event.id);
     this.#events.add({
       ...event,
       ...(event.event === "fault-began" && known ? { spec: known.spec, seed: known.seed } : {}),
-      ...(event.event === "fault-ended" && known ? { counts: known.counts } : {}),
     }, when);
     for (const name of event.members) this.#cast(name).marker(`${event.event}: ${event.what}`);
     if (event.event === "fault-ended") this.#faults.delete(event.id);
@@ -217,7 +216,8 @@ export class Recorder {
   async #know(name: string): Promise<void> {
     const known = this.#meta.members.find((one) => one.name === name);
     if (known?.ip !== undefined) return;
-    const member = memberOf(this.store, name);
+    const report = known ? undefined : await getReport(this.store, name, ANSWER_MS).catch(() => undefined);
+    const member = memberOf(this.store, name, report?.host_name);
     if (known && member.ip === undefined) return;
     const others = this.#meta.members.filter((one) => one.name !== name);
     this.#meta = { ...this.#meta, members: [...others, member] };
@@ -339,15 +339,16 @@ function metaOf(store: Store, id: string, group: GroupReport, { command, test }:
     },
     started: new Date().toISOString(),
     ...(command ? { command } : {}),
-    members: group.members.map(({ name }) => memberOf(store, name)),
+    members: group.members.map(({ name, host_name }) => memberOf(store, name, host_name)),
     ...(test ? { test } : {}),
     limit_bytes: LIMIT_BYTES,
   };
 }
 
-function memberOf(store: Store, name: string): TraceMember {
+/** @param reported its host name, as its holder says it: it has no config yet */
+function memberOf(store: Store, name: string, reported = name): TraceMember {
   const config = store.config(name);
-  if (!config) return { name, host_name: name };
+  if (!config) return { name, host_name: reported };
   const { host_name: hostName = name, mac, ip, image, cpus, memory_mb, disk_mb, arch, firmware, egress } = config;
   const facts = { name, host_name: hostName, mac, ip, image, cpus, memory_mb, disk_mb, arch, firmware, egress };
   return { ...facts, ...(config.from_checkpoint === undefined ? {} : { from_checkpoint: config.from_checkpoint }) };

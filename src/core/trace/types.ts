@@ -90,7 +90,7 @@ export interface TraceFault extends Base {
   /** When it began: with it the fault can be made again. */
   spec?: FaultSpec;
   seed?: number;
-  /** When it ended: what it has done, as far as that was known last. */
+  /** When it ended: what it has done to frames. */
   counts?: Record<string, number>;
 }
 

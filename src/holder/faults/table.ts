@@ -296,11 +296,13 @@ export class FaultTable {
   #end(ending: readonly Entry[]): void {
     const counts = this.context.network.faultCounts();
     for (const entry of ending) {
-      log(`fault ${entry.id}: ended; it did ${JSON.stringify(linkCounts(entry, counts))}`);
+      const did = linkCounts(entry, counts);
+      log(`fault ${entry.id}: ended; it did ${JSON.stringify(did)}`);
       entry.endLimit();
       entry.endTurns();
       this.#faults.delete(entry.id);
-      this.context.onFault(faultEvent("fault-ended", entry, this.#names()));
+      const ended = faultEvent("fault-ended", entry, this.#names());
+      this.context.onFault(Object.keys(did).length > 0 ? { ...ended, counts: did } : ended);
     }
     this.#apply();
     for (const { id } of ending) this.context.network.forgetFault(id);

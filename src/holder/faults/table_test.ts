@@ -32,7 +32,8 @@ class Group {
     },
     members: () => this.names.map((name) => this.#member(name)),
     onChange: (names) => void this.changed.push(names.join(" ")),
-    onFault: ({ event, id, members }) => void this.events.push(`${event} ${id} ${members}`),
+    onFault: ({ event, id, members, counts }) =>
+      void this.events.push(`${event} ${id} ${members}${counts ? ` ${JSON.stringify(counts)}` : ""}`),
   });
 
   #member(name: string): FaultyMember {
@@ -69,6 +70,7 @@ Deno.test("faults: a partition is on its links until it is healed, and the switc
   group.counts.set(fault.id, { ...NO_COUNTS, frames: 3, cut: 3 });
   const [healed] = await group.table.heal([fault.id]);
   assert.deepEqual(healed.counts, { frames: 3, cut: 3 });
+  assert.equal(group.events.at(-1), `fault-ended ${fault.id} a,b,c {"frames":3,"cut":3}`);
   assert.deepEqual([...group.conditions.keys()], ["a b"]);
   assert.deepEqual(group.forgotten, [fault.id]);
   assert.deepEqual((await group.table.reports()).map(({ id }) => id), [slow.id]);

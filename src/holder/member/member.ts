@@ -72,6 +72,8 @@ export class Member {
   readonly ports: MemberPorts;
   readonly pauses: Pauses;
   config: MemberConfig | undefined;
+  /** What it is called on its network, before its config has it. */
+  hostName: string | undefined;
   /** Whether the latest boot made the member: a failed first boot removes what it made. */
   created = false;
   /** What its restore replaces, until all members of the checkpoint go on. */
@@ -142,6 +144,7 @@ export class Member {
         }),
       );
     }
+    this.hostName = identity.hostName;
     return this.#begin(new Boot(this, options, false), (boot) => bootMember(boot, identity));
   }
 

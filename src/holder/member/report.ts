@@ -21,7 +21,8 @@ export function memberReport(member: Member, ssh: SshEndpoint | undefined): Memb
     memory_mb: config?.memory_mb ?? 0,
     image: config?.image ?? "",
   };
-  if (config?.host_name) report.host_name = config.host_name;
+  const hostName = config ? config.host_name : member.hostName;
+  if (hostName !== undefined && hostName !== member.name) report.host_name = hostName;
   if (context.bound) report.bound = true;
   if (config?.egress) {
     report.egress = config.egress;
