@@ -19,6 +19,7 @@ const DROP_REASONS = [
   "unreachable", // to a member (or gateway) that is not connected now
   "dns-rate", // more questions a second than one guest may ask
   "dns-malformed", // a DNS message that gets no answer
+  "dns-cut-off", // a question about a member that a fault cuts off from who asks: as its own server's, the answer is lost
 ] as const;
 
 type DropReason = typeof DROP_REASONS[number];
@@ -41,6 +42,7 @@ export const Drop = {
   unreachable: 9,
   dnsRate: 10,
   dnsMalformed: 11,
+  dnsCutOff: 12,
 } as const;
 
 /** The name of a verdict, for tests and messages. */

@@ -7,7 +7,7 @@
  * 0 seconds, so a stop, an `up` or a join is seen at once. Formats: RFC 1035, EDNS: RFC 6891.
  */
 
-import type { DnsHook } from "./dns_frame.ts";
+import type { DnsAnswer, DnsHook } from "./dns_frame.ts";
 import { CLASS, type DnsQuestion, HEADER_BYTES, nameBytes, parseQuestion, TYPE, writeReply } from "./dns_message.ts";
 import { DOMAIN, SUBNET } from "./subnet.ts";
 
@@ -41,7 +41,7 @@ interface Answer {
 }
 
 /** A code with the records of the answer, or another place for the question. */
-type Decision = { code: number; answers: Answer[]; isOurs: boolean } | "pass" | "drop";
+type Decision = { code: number; answers: Answer[]; isOurs: boolean } | Exclude<DnsAnswer, Uint8Array>;
 
 export class DnsResponder implements DnsHook {
   readonly #options: DnsOptions;
@@ -51,11 +51,12 @@ export class DnsResponder implements DnsHook {
   }
 
   /**
-   * The answer to a message; `pass` when it is for the gateway's DNS, `drop` when it deserves none. Never throws.
+   * The answer to a message; `pass` when it is for the gateway's DNS, `drop` when it deserves none, `cut-off` when a fault takes it away. Never
+   * throws.
    * @param egress whether questions about other names may go to the gateway's DNS.
    * @param asker the name of the member that asks
    */
-  respond(message: Uint8Array, egress: boolean, asker: string): Uint8Array | "pass" | "drop" {
+  respond(message: Uint8Array, egress: boolean, asker: string): DnsAnswer {
     if (message.length < HEADER_BYTES) return "drop";
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
     const flags = view.getUint16(2);
@@ -68,7 +69,7 @@ export class DnsResponder implements DnsHook {
     if (!question) return bare(message, FORMERR);
     if (question.edns) return encode(message, question, { code: BADVERS, answers: [], isOurs: false }, egress);
     const decision = this.#decide(question, asker);
-    if (decision === "drop") return "drop";
+    if (decision === "drop" || decision === "cut-off") return decision;
     if (decision !== "pass") return encode(message, question, decision, egress);
     return egress ? "pass" : encode(message, question, { code: REFUSED, answers: [], isOurs: false }, egress);
   }
@@ -85,7 +86,7 @@ export class DnsResponder implements DnsHook {
     if (isReverse) return this.#reverse(question, name, asker);
     const host = isInDomain ? name.slice(0, -DOMAIN.length - 1) : name;
     const address = host === "" ? undefined : this.#options.lookup(host, asker);
-    if (address === "cut-off") return "drop";
+    if (address === "cut-off") return address;
     if (address === undefined) return { code: host === "" ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
     const wanted = question.type === TYPE.A || question.type === TYPE.ANY;
     const data = Uint8Array.from(address.split("."), Number);
@@ -95,7 +96,7 @@ export class DnsResponder implements DnsHook {
   #reverse(question: DnsQuestion, name: string, asker: string): Decision {
     const octets = REVERSE_NAME.exec(name)?.slice(1).reverse();
     const member = octets && this.#options.nameOf(octets.map(Number).join("."), asker);
-    if (member === "cut-off") return "drop";
+    if (member === "cut-off") return member;
     if (member === undefined) return { code: name === REVERSE ? NOERROR : NXDOMAIN, answers: [], isOurs: true };
     const wanted = question.type === TYPE.PTR || question.type === TYPE.ANY;
     const data = nameBytes(`${member}.${DOMAIN}`);
@@ -106,7 +107,7 @@ export class DnsResponder implements DnsHook {
 function encode(
   message: Uint8Array,
   question: DnsQuestion,
-  { code, answers, isOurs }: Exclude<Decision, "pass" | "drop">,
+  { code, answers, isOurs }: Exclude<Decision, string>,
   egress: boolean,
 ): Uint8Array {
   const asked = (message[2] << 8 | message[3]) & (RECURSION_DESIRED | CHECKING_DISABLED);

@@ -12,12 +12,15 @@ import { TYPE_ARP, TYPE_IPV4 } from "./guard.ts";
 import { parseMac } from "./macs.ts";
 import { SUBNET } from "./subnet.ts";
 
+/** An answer; or the question goes on to the gateway, gets none, or is about a member that a fault cuts off from who asks. */
+export type DnsAnswer = Uint8Array | "pass" | "drop" | "cut-off";
+
 /**
  * Answers a DNS message: with an answer, `pass` (it goes on to the gateway's DNS) or `drop`. Must not throw. `egress`:
  * whether the member that asks may have a question go outside. `asker`: its name.
  */
 export interface DnsHook {
-  respond(message: Uint8Array, egress: boolean, asker: string): Uint8Array | "pass" | "drop";
+  respond(message: Uint8Array, egress: boolean, asker: string): DnsAnswer;
 }
 
 const DNS_ADDRESS = SUBNET.bits | SUBNET.dnsSlot;

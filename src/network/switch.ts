@@ -108,9 +108,8 @@ export class Switch {
   }
 
   /**
-   * Calls the listener for the first frame that a member sends after it was (re)added, and for each address that it
-   * announces (gratuitous ARP; at most 10 a second). One listener for each name; undefined removes it. It may be set
-   * before the port is added. It runs after the chunk's frames were forwarded.
+   * Calls the listener for the first frame that a member sends after it was (re)added, and for each address that it announces
+   * (gratuitous ARP; at most 10 a second). One for each name; undefined removes it. It may be set before the port is added.
    */
   onActivity(name: string, listener: ActivityListener | undefined): void {
     this.#links.listen(name, listener);
@@ -326,8 +325,9 @@ export class Switch {
     const message = dnsMessage(bytes, at, end);
     const answer = message ? this.options.dns!.respond(message, rules.egress, link.key) : "drop";
     if (answer === "pass") return true;
-    if (answer === "drop") this.#drop(port, Drop.dnsMalformed);
-    else this.#reply(port.id, bytes, dnsReply(bytes, at, answer));
+    if (answer === "drop" || answer === "cut-off") {
+      this.#drop(port, answer === "drop" ? Drop.dnsMalformed : Drop.dnsCutOff);
+    } else this.#reply(port.id, bytes, dnsReply(bytes, at, answer));
     return false;
   }
 

@@ -6,6 +6,7 @@
 
 import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
+import { unzipSync, zipSync } from "fflate";
 import { smallPng } from "./small_png.ts";
 import { launch, pageOf, Viewer } from "./browser.ts";
 
@@ -38,9 +39,42 @@ try {
     await page.getByLabel("Search in everything").fill("raft");
     await page.locator(".rows .row").nth(8).click();
   });
+  path = await pageOfExample(dir);
+  await take("example", "light", 1280, 800, async ({ page }) => {
+    const search = page.getByLabel("Search in everything");
+    await search.fill("www/leader");
+    await page.locator(".rows .row").filter({ hasText: "cat www/leader" }).first().click();
+    await search.fill("");
+    await page.getByRole("tab", { name: /Events +[2-9]\d$/ }).waitFor();
+  });
 } finally {
   await browser.close();
   Deno.removeSync(dir, { recursive: true });
+}
+
+/** The page of the bundle that the failing example leaves: real machines. */
+async function pageOfExample(dir: string): Promise<string> {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const bundles = join(dir, "bundles");
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--no-check", "examples/failing/split_brain.ts"],
+    cwd: root,
+    env: { FLEETBOX_HOME: join(dir, "h"), FLEETBOX_TRACE: "retain-on-failure", FLEETBOX_TRACE_DIR: bundles },
+  }).output();
+  if (code !== 1) throw new Error(`the example ended with ${code}, expected 1: it fails`);
+  const [{ name }] = Deno.readDirSync(bundles);
+  const files = unzipSync(Deno.readFileSync(join(bundles, name)));
+  for (const [file, content] of Object.entries(files)) { // the picture is not of this host
+    if (!/\.(json|ndjson|txt)$/.test(file)) continue;
+    const text = new TextDecoder().decode(content).replaceAll(root.replace(/\/$/, ""), "/home/me/fleetbox");
+    files[file] = new TextEncoder().encode(text);
+  }
+  Deno.writeFileSync(join(bundles, name), zipSync(files));
+  const { success } = await new Deno.Command(join(root, "bin/fleetbox"), {
+    args: ["trace", "show", join(bundles, name), "-o", join(dir, "example.html"), "--no-open"],
+  }).output();
+  if (!success) throw new Error("fleetbox trace show failed");
+  return join(dir, "example.html");
 }
 
 async function take(

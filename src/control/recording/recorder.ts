@@ -219,8 +219,9 @@ export class Recorder {
     const report = known ? undefined : await getReport(this.store, name, ANSWER_MS).catch(() => undefined);
     const member = memberOf(this.store, name, report?.host_name);
     if (known && member.ip === undefined) return;
-    const others = this.#meta.members.filter((one) => one.name !== name);
-    this.#meta = { ...this.#meta, members: [...others, member] };
+    const { members } = this.#meta;
+    const all = known ? members.map((one) => one === known ? member : one) : [...members, member];
+    this.#meta = { ...this.#meta, members: all };
     await this.#writeMeta().catch((thrown) => this.#fail(thrown));
   }
 

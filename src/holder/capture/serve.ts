@@ -16,6 +16,7 @@ import { GATEWAY_PORT } from "../../network/switch.ts";
 import { VERSION } from "../../system/program_info.ts";
 import { encodeLine, REPLY_TIMEOUT_MS } from "../../wire.ts";
 import type { Group } from "../group/group.ts";
+import { identityOf } from "../member/identity.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import type { Client } from "../server/client.ts";
 import { FaultNotes } from "./fault_notes.ts";
@@ -114,8 +115,9 @@ function stationOf(group: Group, name: string): Station {
   const member = group.member(name);
   const config = member?.config ?? member?.context.store.config(name); // it is just being adopted
   const description = `member ${name} of the group ${group.name}`;
-  if (!config) return { name, description, addresses: [] };
-  const { ip, mac, host_name: hostName = name } = config;
+  const identity = config ? identityOf(config) : member?.identity;
+  if (!identity) return { name, description, addresses: [] };
+  const { ip, mac, hostName } = identity;
   return {
     name,
     description: `${description}, ${ip}`,

@@ -373,7 +373,10 @@ export class Group {
 
   /** Who a member is on this network. @throws why it cannot be what it is asked to be */
   #assign(name: string, options: Options): Identity {
-    return this.#identities.assign(name, this.#belongs, options);
+    const identity = this.#identities.assign(name, this.#belongs, options);
+    const member = this.#members.get(name);
+    if (member) member.identity = identity;
+    return identity;
   }
 
   /** The whole group, after asking all hypervisors at once whether they answer. */

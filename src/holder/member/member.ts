@@ -72,8 +72,8 @@ export class Member {
   readonly ports: MemberPorts;
   readonly pauses: Pauses;
   config: MemberConfig | undefined;
-  /** What it is called on its network, before its config has it. */
-  hostName: string | undefined;
+  /** Who it is on its network, also before its config says it. */
+  identity: Identity | undefined;
   /** Whether the latest boot made the member: a failed first boot removes what it made. */
   created = false;
   /** What its restore replaces, until all members of the checkpoint go on. */
@@ -144,7 +144,6 @@ export class Member {
         }),
       );
     }
-    this.hostName = identity.hostName;
     return this.#begin(new Boot(this, options, false), (boot) => bootMember(boot, identity));
   }
 

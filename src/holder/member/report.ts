@@ -21,7 +21,7 @@ export function memberReport(member: Member, ssh: SshEndpoint | undefined): Memb
     memory_mb: config?.memory_mb ?? 0,
     image: config?.image ?? "",
   };
-  const hostName = config ? config.host_name : member.hostName;
+  const hostName = config ? config.host_name : member.identity?.hostName;
   if (hostName !== undefined && hostName !== member.name) report.host_name = hostName;
   if (context.bound) report.bound = true;
   if (config?.egress) {

@@ -1,4 +1,5 @@
 import type { DnsOptions } from "../../network/dns.ts";
+import type { DnsAnswer } from "../../network/dns_frame.ts";
 import type { DnsHook } from "../../network/switch.ts";
 
 /**
@@ -17,7 +18,7 @@ export class LazyDns implements DnsHook {
     void import("../../network/dns.ts").then(({ DnsResponder }) => this.#responder = new DnsResponder(this.options));
   }
 
-  respond(message: Uint8Array, egress: boolean, asker: string): Uint8Array | "pass" | "drop" {
+  respond(message: Uint8Array, egress: boolean, asker: string): DnsAnswer {
     return this.#responder?.respond(message, egress, asker) ?? "drop";
   }
 }

@@ -14,6 +14,7 @@ const MEANINGS: Record<number, string> = {
   [Drop.unreachable]: "the receiver is not connected",
   [Drop.dnsRate]: "DNS: too many questions a second",
   [Drop.dnsMalformed]: "DNS: a message that gets no answer",
+  [Drop.dnsCutOff]: "DNS: a question about a member that a fault cuts off",
 };
 
 /** `egress-off (guard: the member has no egress)` */
