@@ -43,6 +43,7 @@ try {
   await take("example", "light", 1280, 800, async ({ page }) => {
     const search = page.getByLabel("Search in everything");
     await search.fill("www/leader");
+    await page.getByRole("tab", { name: /Events +2$/ }).waitFor();
     await page.locator(".rows .row").filter({ hasText: "cat www/leader" }).first().click();
     await search.fill("");
     await page.getByRole("tab", { name: /Events +[2-9]\d$/ }).waitFor();
