@@ -2,27 +2,15 @@
 
 import { joined } from "../../core/bytes.ts";
 import { linesOf, readCast } from "./cast.ts";
+import { linksOf, storyOf } from "./derived.ts";
 import { readEvents } from "./events.ts";
-import {
-  type LinkSeries,
-  type Member,
-  type Meta,
-  number,
-  record,
-  type StateSpan,
-  text,
-  texts,
-  type Trace,
-  type TraceEvent,
-} from "./model.ts";
+import { type Member, type Meta, number, record, text, texts, type Trace, type TraceEvent } from "./model.ts";
 import { Packets } from "./packets.ts";
 
 export type Files = ReadonlyMap<string, Uint8Array>;
 
-/** Events of the list that are moments of the group, shown as lines across it. */
-const MOMENTS = ["mark", "checkpoint", "fork", "restore", "suspend", "test-began", "test-ended"];
-
-const CONSOLE = /^(.+?)(?:\.1)?\.cast$/;
+/** A console's file, with its member; `a.1.cast` is the older part of a ring. */
+export const CONSOLE = /^(.+?)(?:\.1)?\.cast$/;
 
 /** Whether a file is read first: by these alone a trace can be shown, and they are small. */
 export const isStory = (name: string) => /^(meta\.json|events(-\d+)?\.ndjson|error\.txt)$/.test(name);
@@ -35,13 +23,13 @@ export function readBundle(files: Files, cut: readonly string[] = []): Trace {
 /** What the files of {@link isStory} say: a trace without consoles and packets. */
 export function readStory(files: Files, cut: readonly string[] = []): Trace {
   const notices = [...cut];
-  const { raw, meta } = readMeta(files.has("meta.json") ? decode(files, "meta.json") : "", notices);
+  const { meta, members, macs } = readMeta(files.has("meta.json") ? decode(files, "meta.json") : "", notices);
   const read = [...files.keys()].filter((name) => name.endsWith(".ndjson"))
     .flatMap((name) => readEvents(decode(files, name)));
   const events = merged(read);
   const inStates = events.flatMap(({ kind, members }) => kind === "state" ? members : []);
   if (meta.ended === undefined) notices.push("The recording has no end: it was killed, or still runs");
-  const known = { meta, notices, events, members: withOthers(readMembers(raw), inStates), macs: macsOf(raw) };
+  const known = { meta, notices, events, members: withOthers(members, inStates), macs };
   const error = files.has("error.txt") ? decode(files, "error.txt") : meta.test?.error ?? "";
   return assembled({ ...known, casts: [], lines: [], packets: new Packets(), error });
 }
@@ -55,7 +43,7 @@ export function addRest(story: Trace, files: Files): Trace {
   );
   const lines = casts.flatMap(linesOf).sort((a, b) => a.at - b.at);
   const packets = new Packets();
-  packets.read(packetsIn(files), story.macs);
+  packets.append(packetsIn(files), story.macs);
   const notices = packets.isCut
     ? [...story.notices, "net.pcapng ends in the middle of a record, or is damaged: what is before that is shown"]
     : story.notices;
@@ -68,7 +56,7 @@ export function addRest(story: Trace, files: Files): Trace {
 const decode = (files: Files, name: string) => new TextDecoder().decode(files.get(name));
 
 /** The members, and those that only other files know. */
-function withOthers(members: Member[], names: readonly string[]): Member[] {
+export function withOthers(members: Member[], names: readonly string[]): Member[] {
   const others = new Set(names).difference(new Set(members.map(({ name }) => name)));
   return others.size === 0
     ? members
@@ -82,16 +70,19 @@ function assembled(known: Known): Trace {
   const { start, end } = extent(known), { events } = known;
   return {
     ...{ ...known, start, end },
-    states: statesOf(events, end),
-    faults: faultsOf(events),
-    commands: byMember(events.filter(({ kind }) => kind === "command" || kind === "command-began")),
-    moments: events.filter(({ kind }) => MOMENTS.includes(kind)),
-    clocks: byMember(events.filter(({ kind }) => kind === "clock")),
+    ...storyOf(events, end),
     links: linksOf(events, start),
   };
 }
 
-function readMeta(content: string, notices: string[]): { raw: Record<string, unknown>; meta: Meta } {
+interface MetaRead {
+  meta: Meta;
+  members: Member[];
+  macs: Map<string, string>;
+}
+
+/** @param notices gets what is wrong with it, or missing in the trace */
+export function readMeta(content: string, notices: string[]): MetaRead {
   let raw: Record<string, unknown> = {};
   try {
     raw = record(JSON.parse(content));
@@ -119,7 +110,7 @@ function readMeta(content: string, notices: string[]): { raw: Record<string, unk
       ? { test: { name: text(test.name), file: text(test.file), line: number(test.line), error: text(test.error) } }
       : {}),
   };
-  return { raw, meta };
+  return { meta, members: readMembers(raw), macs: macsOf(raw) };
 }
 
 function readMembers(raw: Record<string, unknown>): Member[] {
@@ -167,62 +158,4 @@ function extent({ meta, events, lines, packets }: Pick<Known, "meta" | "events" 
     for (const { kind, at, until } of events) end = Math.max(end, kind === "command" ? until ?? at : at);
   }
   return { start, end: Math.max(end, start + 1) };
-}
-
-function byMember(events: readonly TraceEvent[]): Map<string, TraceEvent[]> {
-  return Map.groupBy(events, ({ members }) => members[0] ?? "");
-}
-
-function statesOf(events: readonly TraceEvent[], end: number): Map<string, StateSpan[]> {
-  const states = new Map<string, StateSpan[]>();
-  for (const event of events) {
-    if (event.kind !== "state" || event.members.length === 0) continue;
-    const [member] = event.members;
-    const spans = states.get(member) ?? [];
-    const last = spans.at(-1);
-    if (last) last.to = event.at;
-    spans.push({ from: event.at, to: end, state: text(event.raw.state), stage: text(event.raw.stage), event });
-    states.set(member, spans);
-  }
-  for (const spans of states.values()) for (const span of spans) span.event.until = span.to;
-  return states;
-}
-
-/** The beginnings of faults, which last until their ends. */
-function faultsOf(events: readonly TraceEvent[]): TraceEvent[] {
-  const faults: TraceEvent[] = [];
-  const open = new Map<string, TraceEvent>();
-  for (const event of events) {
-    const id = text(event.raw.id);
-    if (event.kind === "fault-began") {
-      faults.push(event);
-      open.set(id, event);
-    } else if (event.kind === "fault-ended") {
-      const began = open.get(id);
-      if (began) began.until = event.at;
-      open.delete(id);
-    }
-  }
-  return faults;
-}
-
-function linksOf(events: readonly TraceEvent[], start: number): LinkSeries[] {
-  const links = new Map<string, LinkSeries>();
-  for (const { kind, at, raw } of events) {
-    if (kind !== "link") continue;
-    const from = text(raw.from), to = text(raw.to), key = JSON.stringify([from, to]);
-    let link = links.get(key);
-    if (!link) links.set(key, link = { from, to, frames: new Map(), drops: new Map(), total: 0, dropped: 0 });
-    // It is told of at the end of its second.
-    const second = Math.floor((at - start - 500) / 1000), frames = number(raw.frames) ?? 0;
-    link.frames.set(second, (link.frames.get(second) ?? 0) + frames);
-    link.total += frames;
-    for (const [cause, count] of Object.entries(record(raw.dropped))) {
-      const its = link.drops.get(second) ?? Object.create(null) as Record<string, number>;
-      its[cause] = (its[cause] ?? 0) + (number(count) ?? 0);
-      link.drops.set(second, its);
-      link.dropped += number(count) ?? 0;
-    }
-  }
-  return [...links.values()].sort((a, b) => b.total - a.total);
 }

@@ -3,32 +3,44 @@
 import { printable } from "../../core/printable.ts";
 import { type Cast, type ConsoleLine, number, record, text } from "./model.ts";
 
-/** Reads a console; undefined: its header cannot be read. Where a ring has turned a header follows once more. */
+/** Reads a console; undefined: its header cannot be read. */
 export function readCast(member: string, content: string): Cast | undefined {
-  let cast: Cast | undefined, at = 0;
-  for (let from = 0; from < content.length;) {
-    const next = content.indexOf("\n", from);
-    const line = parse(content.slice(from, next < 0 ? undefined : next));
-    from = next < 0 ? content.length : next + 1;
-    if (!Array.isArray(line)) {
-      const header = record(line);
-      if (header.version === undefined) continue;
-      cast ??= castOf(member, record(header.term));
-      at = (number(header.timestamp) ?? 0) * 1000;
-      continue;
+  const reader = new CastReader(member);
+  reader.add(content);
+  return reader.cast;
+}
+
+/** Reads a console that grows, by whole lines. Where a ring has turned a header follows once more. */
+export class CastReader {
+  /** Undefined: its header has not come yet. */
+  cast: Cast | undefined;
+  #at = 0;
+
+  constructor(private readonly member: string) {}
+
+  add(content: string): void {
+    for (let from = 0; from < content.length;) {
+      const next = content.indexOf("\n", from);
+      const line = parse(content.slice(from, next < 0 ? undefined : next));
+      from = next < 0 ? content.length : next + 1;
+      if (!Array.isArray(line)) {
+        const header = record(line);
+        if (header.version === undefined) continue;
+        this.cast ??= castOf(this.member, record(header.term));
+        this.#at = (number(header.timestamp) ?? 0) * 1000;
+        continue;
+      }
+      this.#at += (number(line[0]) ?? 0) * 1000;
+      if (line[1] !== "o" || !this.cast) continue;
+      this.cast.times.push(this.#at);
+      this.cast.pieces.push(text(line[2]));
     }
-    if (!cast) return undefined;
-    at += (number(line[0]) ?? 0) * 1000;
-    if (line[1] !== "o") continue;
-    cast.times.push(at);
-    cast.pieces.push(text(line[2]));
   }
-  return cast;
 }
 
 function castOf(member: string, { cols, rows }: Record<string, unknown>): Cast {
   const size = { columns: clamp(number(cols) ?? 80, 20, 400), rows: clamp(number(rows) ?? 25, 5, 200) };
-  return { member, ...size, times: [], pieces: [] };
+  return { member, ...size, times: [], pieces: [], gone: 0 };
 }
 
 function parse(line: string): unknown {
@@ -51,25 +63,46 @@ function readable(line: string): string {
 
 /** A console as lines to read: without escape sequences, each with the time of its first character. */
 export function linesOf({ member, times, pieces }: Cast): ConsoleLine[] {
-  const lines: ConsoleLine[] = [];
-  let rest = "", began = 0;
-  for (const [index, piece] of pieces.entries()) {
-    if (rest === "") began = times[index];
+  const reader = new LineReader(member);
+  const lines = pieces.flatMap((piece, index) => reader.add(times[index], piece));
+  return [...lines, ...reader.end()];
+}
+
+/** A line that does not end is cut: a guest may draw a bar of progress for hours. */
+const MOST_REST = 1024 * 1024;
+
+/** Makes lines of a console that grows. */
+export class LineReader {
+  #rest = "";
+  #began = 0;
+
+  constructor(private readonly member: string) {}
+
+  /** The lines that end in a piece. */
+  add(at: number, piece: string): ConsoleLine[] {
+    if (this.#rest === "") this.#began = at;
     if (!piece.includes("\n")) {
-      rest += piece;
-      continue;
+      this.#rest = (this.#rest + piece).slice(-MOST_REST);
+      return [];
     }
-    const parts = (rest + piece).split("\n");
-    rest = parts.pop()!;
-    for (const [place, part] of parts.entries()) {
-      const line = readable(part.endsWith("\r") ? part.replace(/\r+$/, "") : part);
-      if (line.trim() !== "") lines.push({ at: place === 0 ? began : times[index], member, text: line });
-    }
-    began = times[index];
+    const parts = (this.#rest + piece).split("\n");
+    this.#rest = parts.pop()!;
+    const lines = parts.flatMap((part, place) =>
+      this.#line(place === 0 ? this.#began : at, part.endsWith("\r") ? part.replace(/\r+$/, "") : part)
+    );
+    this.#began = at;
+    return lines;
   }
-  const line = readable(rest);
-  if (line.trim() !== "") lines.push({ at: began, member, text: line });
-  return lines;
+
+  /** The last line, which has no end. */
+  end(): ConsoleLine[] {
+    return this.#line(this.#began, this.#rest);
+  }
+
+  #line(at: number, said: string): ConsoleLine[] {
+    const line = readable(said);
+    return line.trim() === "" ? [] : [{ at, member: this.member, text: line }];
+  }
 }
 
 /** What a carriage return has left of a line. */

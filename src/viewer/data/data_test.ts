@@ -159,19 +159,19 @@ Deno.test("viewer: packets of several sections, up to the last whole block, in t
   const capture = bundleFiles(SMALL).get("net.pcapng")!;
   const names = new Map([["52:54:00:00:00:0a", "a"], ["52:54:00:00:00:0b", "b"], ["52:54:00:00:00:0c", "c"]]);
   const whole = new Packets();
-  whole.read(capture, names);
+  whole.append(capture, names);
   assert.deepEqual([whole.count, whole.isCut], [40, false]);
   assert.ok(new Set([...whole.names, "*"]).isSubsetOf(new Set(["a", "b", "c", "*"])), `${whole.names}`);
   const dropped = [...whole.dropped].map((is, index) => is ? whole.comments(index).join() : "").filter(Boolean);
   assert.ok(dropped.length > 0 && dropped.every((comment) => comment === "dropped, to b: fault f3a90 (partition)"));
   const twice = new Packets();
-  twice.read(Uint8Array.from([...capture, ...capture]), names);
+  twice.append(Uint8Array.from([...capture, ...capture]), names);
   assert.equal(twice.count, 80);
   assert.ok(twice.times.every((time, index) => index === 0 || time >= twice.times[index - 1]));
   assert.deepEqual([twice.info(0), twice.comments(79)], [whole.info(0), whole.comments(39)]);
   for (let length = 0; length < capture.length; length += 13) {
     const cut = new Packets();
-    cut.read(capture.slice(0, length), names);
+    cut.append(capture.slice(0, length), names);
     assert.ok(cut.count <= 40 && (cut.count === 0 || cut.info(cut.count - 1) === whole.info(cut.count - 1)));
   }
 });
@@ -179,7 +179,7 @@ Deno.test("viewer: packets of several sections, up to the last whole block, in t
 Deno.test("viewer: whoever sends from an interface is called as that is, and all its MACs are one", () => {
   const capture = bundleFiles(SMALL).get("net.pcapng")!;
   const packets = new Packets();
-  packets.read(capture, new Map([["52:54:00:00:00:0a", "a"]]));
+  packets.append(capture, new Map([["52:54:00:00:00:0a", "a"]]));
   assert.deepEqual(
     new Set(packets.names),
     new Set(["a", "b", "c", "*", ""].filter((name) => packets.names.includes(name))),

@@ -76,7 +76,8 @@ function filesOfZip(bytes: Uint8Array<ArrayBuffer>, notices: string[]): Packed[]
   return entries.map((entry) => ({ name: entry.name, unpack: () => unpack(entry) }));
 }
 
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+/** Decodes base64. */
+export function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
   const binary = atob(base64); // a browser of before 2025
   const bytes = new Uint8Array(binary.length);

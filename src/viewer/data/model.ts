@@ -47,6 +47,8 @@ export interface LinkSeries {
   drops: Map<number, Record<string, number>>;
   total: number;
   dropped: number;
+  /** The last second that it was told of. */
+  last: number;
 }
 
 /** A line of a console. */
@@ -64,6 +66,8 @@ export interface Cast {
   /** When each piece came, and the piece. */
   times: number[];
   pieces: string[];
+  /** How many pieces before these were let go of. */
+  gone: number;
 }
 
 export interface Meta {
@@ -106,7 +110,33 @@ export interface Trace {
   notices: string[];
 }
 
-/** Where a trace comes from: a bundle now, later also a group that runs. */
+/** A command that the page has run, or another page of the same group. */
+export interface Ran {
+  id: number;
+  line: string;
+  /** Absent: it runs. */
+  code?: number;
+  /** What it printed. */
+  output?: string;
+}
+
+/** What a page of a group that runs can do besides. */
+export interface Live {
+  /** `ended`: for good. */
+  readonly status: "connecting" | "live" | "lost" | "ended";
+  /** Why it is not live. */
+  readonly why: string;
+  /** The oldest first. */
+  readonly ran: readonly Ran[];
+  /** Runs a command of fleetbox; its result is in {@link ran}. */
+  run(words: readonly string[]): Promise<void>;
+  /** Ends a capture. */
+  end(id: number): Promise<void>;
+  /** Types into a console: in order, and nothing twice. */
+  type(member: string, typed: Uint8Array<ArrayBuffer>): void;
+}
+
+/** Where a trace comes from: a bundle, or a group that runs. */
 export interface TraceSource {
   /** Tells of the trace as it is known, as often as more is. */
   open(tell: (trace: Trace) => void | Promise<void>): Promise<void>;

@@ -1,9 +1,10 @@
 /**
- * The packets of a bundle's pcapng, in columns: 200,000 of them are a few arrays and no objects. Frames are decoded when they are
- * shown. Reads what `src/core/pcapng` writes, several sections after each other, up to the last whole block.
+ * The packets of a bundle's pcapng, in columns: 200,000 of them are a few arrays and no objects; they may grow. Frames are decoded
+ * when they are shown. Reads what `src/core/pcapng` writes, several sections after each other, up to the last whole block.
  */
 
 import { macAt, protocolOf, PROTOCOLS, summaryOf } from "./frame.ts";
+import { firstFrom } from "./model.ts";
 
 /** To all. */
 export const EVERYBODY = "*";
@@ -14,13 +15,28 @@ const [COMMENT, FLAGS, VERDICT] = [1, 2, 7];
 const MOST_NAMES = 60_000;
 const INTERFACE_NAME = 2, OUTBOUND = 2;
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
+const CODES = new Map(PROTOCOLS.map((name, code) => [name, code]));
+
+type Column = Float64Array | Uint32Array | Uint16Array | Uint8Array;
+
+/** Bytes as they came, and their place in all that ever came. */
+interface Chunk {
+  at: number;
+  bytes: Uint8Array;
+}
 
 export class Packets {
-  #bytes: Uint8Array = new Uint8Array();
+  #chunks: Chunk[] = [];
+  /** Of all chunks that ever came. */
+  #size = 0;
   count = 0;
-  /** Milliseconds since 1970. */
+  /** How many packets before these were let go of. */
+  gone = 0;
+  /** Another number whenever something has changed. */
+  changes = 0;
+  /** Milliseconds since 1970. Columns may be longer than {@link count}. */
   times = new Float64Array();
-  #starts = new Uint32Array();
+  #starts = new Float64Array();
   #captured = new Uint32Array();
   lengths = new Uint32Array();
   /** Places in {@link names}. */
@@ -31,64 +47,104 @@ export class Packets {
   dropped = new Uint8Array();
   /** Who sends and gets them: members, `gateway`, `*`, or a MAC that nobody has. */
   names: string[] = [];
+  /** By index, counted from the first that ever was. */
   #comments = new Map<number, string[]>();
   #texts: (string | undefined)[] = [];
   #numbers = new Map<string, number>();
+  /** The places of MACs in {@link names}. */
+  #places = new Map<number, number>();
   /** By their places: names that are MACs, because nobody is known to have them. */
   #unknown: boolean[] = [];
+  /** Of the present section. */
+  #interfaces: string[] = [];
   /** Whether the end is missing, or what is there cannot be read. */
   isCut = false;
 
-  /** Reads a capture. @param nameOf whose MAC that is */
-  read(bytes: Uint8Array, nameOf: ReadonlyMap<string, string>): void {
+  /** Reads what follows: whole blocks. @param nameOf whose MAC that is */
+  append(bytes: Uint8Array, nameOf: ReadonlyMap<string, string>): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const most = countPackets(view);
-    this.#bytes = bytes;
-    this.times = new Float64Array(most);
-    this.#starts = new Uint32Array(most);
-    this.#captured = new Uint32Array(most);
-    this.lengths = new Uint32Array(most);
-    this.from = new Uint16Array(most);
-    this.to = new Uint16Array(most);
-    this.protocols = new Uint8Array(most);
-    this.dropped = new Uint8Array(most);
-    const codes = new Map(PROTOCOLS.map((name, code) => [name, code]));
-    const places = new Map<number, number>(); // of MACs
+    const first = this.count, owners = new Map<number, string>();
+    this.#grow(first + countPackets(view));
     const placeOf = (at: number): number => {
       const key = view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2);
-      let place = places.get(key);
-      if (place === undefined) places.set(key, place = this.#number(this.#nameAt(at, nameOf)));
+      let place = this.#places.get(key);
+      if (place === undefined) this.#places.set(key, place = this.#number(this.#nameAt(bytes, at, nameOf)));
       return place;
     };
-    let at = 0, interfaces: (Uint8Array | undefined)[] = [];
-    const owners = new Map<number, string>();
+    let at = 0;
     for (let length = blockAt(view, at); length > 0; at += length, length = blockAt(view, at)) {
       const type = view.getUint32(at, true);
-      if (type === SECTION_BLOCK) interfaces = [];
-      if (type === INTERFACE_BLOCK) interfaces.push(this.#optionOf(view, at + 16, at + length - 4, INTERFACE_NAME));
+      if (type === SECTION_BLOCK) this.#interfaces = [];
+      if (type === INTERFACE_BLOCK) {
+        this.#interfaces.push(textOf(optionOf(bytes, view, at + 16, at + length - 4, INTERFACE_NAME)));
+      }
       if (type !== PACKET_BLOCK || length < 32) continue;
       const captured = view.getUint32(at + 20, true), frame = at + 28;
       if (captured > length - 32) continue;
       const index = this.count++;
       this.times[index] = (view.getUint32(at + 12, true) * 2 ** 32 + view.getUint32(at + 16, true)) / 1000;
-      this.#starts[index] = frame;
+      this.#starts[index] = this.#size + frame;
       this.#captured[index] = captured;
       this.lengths[index] = view.getUint32(at + 24, true);
       const isWhole = captured >= 14;
       this.from[index] = isWhole ? placeOf(frame + 6) : this.#number("?");
       this.to[index] = isWhole ? placeOf(frame) : this.#number("?");
-      this.protocols[index] = codes.get(protocolOf(bytes, frame, captured))!;
+      this.protocols[index] = CODES.get(protocolOf(bytes, frame, captured))!;
       const options = frame + ((captured + 3) & ~3), end = at + length - 4;
-      this.#options(view, options, end, index);
+      this.dropped[index] = 0;
+      this.#options(bytes, view, options, end, index);
       const sender = this.from[index];
-      if (sender < this.#unknown.length && this.#unknown[sender] && !owners.has(sender)) {
-        const flags = this.#optionOf(view, options, end, FLAGS), name = interfaces[view.getUint32(at + 8, true)];
-        if (name && flags && (flags[0] & 3) === OUTBOUND) owners.set(sender, new TextDecoder().decode(name));
+      if (this.#unknown[sender] && !owners.has(sender)) {
+        const flags = optionOf(bytes, view, options, end, FLAGS), name = this.#interfaces[view.getUint32(at + 8, true)];
+        if (name && flags && (flags[0] & 3) === OUTBOUND) owners.set(sender, name);
       }
     }
     this.isCut = at < bytes.length;
+    this.#chunks.push({ at: this.#size, bytes });
+    this.#size += bytes.length;
     this.#rename(owners);
-    this.#sort();
+    this.#sort(first);
+    this.changes++;
+  }
+
+  /** Lets go of the first ones. */
+  forget(some: number): void {
+    const count = Math.min(some, this.count);
+    if (count <= 0) return;
+    for (const column of this.#columns()) column.copyWithin(0, count, this.count);
+    this.count -= count;
+    this.gone += count;
+    for (const index of this.#comments.keys()) if (index < this.gone) this.#comments.delete(index);
+    this.#texts.splice(0, count);
+    let first = this.#size;
+    for (let index = 0; index < this.count; index++) first = Math.min(first, this.#starts[index]);
+    const kept = this.#chunks.findIndex(({ at, bytes }) => at + bytes.length > first);
+    this.#chunks.splice(0, kept < 0 ? this.#chunks.length : kept);
+    this.changes++;
+  }
+
+  #columns(): Column[] {
+    const { times, lengths, from, to, protocols, dropped } = this;
+    return [times, this.#starts, this.#captured, lengths, from, to, protocols, dropped];
+  }
+
+  /** Makes room; what was read at once has no more than it needs. */
+  #grow(most: number): void {
+    const { length } = this.times;
+    if (most <= length) return;
+    const room = length === 0 ? most : Math.max(most, Math.ceil(length * 1.5));
+    const grown = <Kind extends Column>(column: Kind, made: Kind): Kind => {
+      made.set(column);
+      return made;
+    };
+    this.times = grown(this.times, new Float64Array(room));
+    this.#starts = grown(this.#starts, new Float64Array(room));
+    this.#captured = grown(this.#captured, new Uint32Array(room));
+    this.lengths = grown(this.lengths, new Uint32Array(room));
+    this.from = grown(this.from, new Uint16Array(room));
+    this.to = grown(this.to, new Uint16Array(room));
+    this.protocols = grown(this.protocols, new Uint8Array(room));
+    this.dropped = grown(this.dropped, new Uint8Array(room));
   }
 
   #number(wanted: string): number {
@@ -98,11 +154,11 @@ export class Packets {
     return place;
   }
 
-  #nameAt(at: number, nameOf: ReadonlyMap<string, string>): string {
-    const mac = macAt(this.#bytes, at);
-    if (mac === BROADCAST || (this.#bytes[at] & 1)) return EVERYBODY;
+  #nameAt(bytes: Uint8Array, at: number, nameOf: ReadonlyMap<string, string>): string {
+    const mac = macAt(bytes, at);
+    if (mac === BROADCAST || (bytes[at] & 1)) return EVERYBODY;
     const name = nameOf.get(mac);
-    if (name === undefined) this.#unknown[this.names.length] = true;
+    if (name === undefined && this.names.length < MOST_NAMES) this.#unknown[this.names.length] = true;
     return name ?? mac;
   }
 
@@ -110,69 +166,69 @@ export class Packets {
   #rename(owners: ReadonlyMap<number, string>): void {
     if (owners.size === 0) return;
     const places = this.names.map((_, place) => place);
-    for (const [place, name] of owners) places[place] = this.#number(name);
-    const used = new Set<number>();
+    for (const [place, name] of owners) {
+      places[place] = this.#number(name);
+      this.#numbers.delete(this.names[place]);
+      this.names[place] = ""; // nobody has it any more, and it is not shown
+      this.#unknown[place] = false;
+    }
     for (let index = 0; index < this.count; index++) {
-      used.add(this.from[index] = places[this.from[index]]);
-      used.add(this.to[index] = places[this.to[index]]);
+      this.from[index] = places[this.from[index]];
+      this.to[index] = places[this.to[index]];
     }
-    // Others keep their places: those without a packet are not shown.
-    this.names = this.names.map((name, place) => used.has(place) ? name : "");
+    for (const [mac, place] of this.#places) this.#places.set(mac, places[place]);
   }
 
-  #optionOf(view: DataView, from: number, end: number, wanted: number): Uint8Array | undefined {
-    for (let at = from; at + 4 <= end;) {
-      const code = view.getUint16(at, true), length = view.getUint16(at + 2, true);
-      if (code === 0 || at + 4 + length > end) return undefined;
-      if (code === wanted) return this.#bytes.subarray(at + 4, at + 4 + length);
-      at += 4 + ((length + 3) & ~3);
-    }
-    return undefined;
-  }
-
-  #options(view: DataView, from: number, end: number, index: number): void {
+  #options(bytes: Uint8Array, view: DataView, from: number, end: number, index: number): void {
     for (let at = from; at + 4 <= end;) {
       const code = view.getUint16(at, true), length = view.getUint16(at + 2, true);
       if (code === 0 || at + 4 + length > end) return;
       if (code === COMMENT) {
-        const comment = new TextDecoder().decode(this.#bytes.subarray(at + 4, at + 4 + length));
-        const all = this.#comments.get(index);
+        const comment = textOf(bytes.subarray(at + 4, at + 4 + length));
+        const all = this.#comments.get(this.gone + index);
         if (all) all.push(comment);
-        else this.#comments.set(index, [comment]);
+        else this.#comments.set(this.gone + index, [comment]);
         if (comment.startsWith("dropped")) this.dropped[index] = 1;
       } else if (code === VERDICT) this.dropped[index] = 1;
       at += 4 + ((length + 3) & ~3);
     }
   }
 
-  /** By time: a frame that waited is told of after those that came later. */
-  #sort(): void {
-    const { times, count } = this;
-    let isSorted = true;
-    for (let index = 1; index < count && isSorted; index++) isSorted = times[index - 1] <= times[index];
+  /** By time: a frame that waited is told of after those that came later. @param first those before it are sorted */
+  #sort(first: number): void {
+    const { times, count, gone } = this;
+    let isSorted = true, earliest = Infinity;
+    for (let index = first; index < count; index++) {
+      if (index > 0 && times[index - 1] > times[index]) isSorted = false;
+      earliest = Math.min(earliest, times[index]);
+    }
     if (isSorted) return;
-    const order = Uint32Array.from({ length: count }, (_, index) => index).sort((a, b) => times[a] - times[b] || a - b);
-    const sorted = <Column extends Float64Array | Uint32Array | Uint16Array | Uint8Array>(column: Column): Column => {
-      const old = column.slice();
-      order.forEach((was, is) => column[is] = old[was]);
-      return column;
-    };
-    for (const column of [this.times, this.#starts, this.#captured, this.lengths, this.from, this.to]) sorted(column);
-    for (const column of [this.protocols, this.dropped]) sorted(column);
-    const comments = this.#comments;
-    this.#comments = new Map();
-    order.forEach((was, is) => {
-      const its = comments.get(was);
-      if (its) this.#comments.set(is, its);
-    });
+    const low = firstFrom(first, (index) => times[index], earliest);
+    const order = Uint32Array.from({ length: count - low }, (_, index) => low + index)
+      .sort((a, b) => times[a] - times[b] || a - b);
+    for (const column of this.#columns()) {
+      const old = column.slice(low, count);
+      order.forEach((was, is) => column[low + is] = old[was - low]);
+    }
+    const comments = order.reduce((all, was, is) => {
+      const its = this.#comments.get(gone + was);
+      return its ? all.set(gone + low + is, its) : all;
+    }, new Map<number, string[]>());
+    for (const was of order) this.#comments.delete(gone + was);
+    for (const [index, its] of comments) this.#comments.set(index, its);
+    this.#texts.length = Math.min(this.#texts.length, low);
   }
 
   frame(index: number): Uint8Array {
-    return this.#bytes.subarray(this.#starts[index], this.#starts[index] + this.#captured[index]);
+    const start = this.#starts[index], chunks = this.#chunks;
+    if (index >= this.count) return new Uint8Array();
+    const { at, bytes } =
+      chunks[firstFrom(chunks.length, (place) => chunks[place].at + chunks[place].bytes.length, start + 1)];
+    return bytes.subarray(start - at, start - at + this.#captured[index]);
   }
 
   comments(index: number): readonly string[] {
-    return this.#comments.get(index) ?? [];
+    return this.#comments.get(this.gone + index) ?? [];
   }
 
   sender(index: number): string {
@@ -209,6 +265,24 @@ function blockAt(view: DataView, at: number): number {
   const length = view.getUint32(at + 4, true);
   return length >= 12 && length % 4 === 0 && at + length <= view.byteLength ? length : 0;
 }
+
+function optionOf(
+  bytes: Uint8Array,
+  view: DataView,
+  from: number,
+  end: number,
+  wanted: number,
+): Uint8Array | undefined {
+  for (let at = from; at + 4 <= end;) {
+    const code = view.getUint16(at, true), length = view.getUint16(at + 2, true);
+    if (code === 0 || at + 4 + length > end) return undefined;
+    if (code === wanted) return bytes.subarray(at + 4, at + 4 + length);
+    at += 4 + ((length + 3) & ~3);
+  }
+  return undefined;
+}
+
+const textOf = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
 
 function countPackets(view: DataView): number {
   let count = 0;
