@@ -36,7 +36,7 @@ export class Viewer implements AsyncDisposable {
     const { width = 1280, height = 800, theme = "light" } = look;
     const page = await browser.newPage({ viewport: { width, height }, colorScheme: theme });
     const viewer = new Viewer(page);
-    await page.goto(`file://${path}`);
+    await page.goto(/^https?:/.test(path) ? path : `file://${path}`);
     // Not `waitForFunction`: it would evaluate a text in the page, which its policy forbids.
     await seen(
       async () => await page.evaluate('performance.getEntriesByName("complete").length > 0') as boolean,
@@ -60,9 +60,9 @@ export class Viewer implements AsyncDisposable {
   /** The numbers at the tabs. */
   async counts(): Promise<Record<string, number>> {
     const texts = await this.page.getByRole("tab").allInnerTexts();
-    return Object.fromEntries(texts.map((text) => {
-      const [, name, count] = /^(\S+)\s+([\d,]+)$/.exec(text)!;
-      return [name, Number(count.replaceAll(",", ""))];
+    return Object.fromEntries(texts.flatMap((text) => {
+      const [, name, count] = /^(\S+)\s+([\d,]+)$/.exec(text) ?? [];
+      return name === undefined ? [] : [[name, Number(count.replaceAll(",", ""))]]; // a picture has none
     }));
   }
 

@@ -1,7 +1,9 @@
 /**
  * Takes the pictures of the documentation: `docs/viewer-*.png`.
  *
- *     node_modules/.bin/deno run -A tests/viewer/pictures.ts [DIRECTORY]
+ *     node_modules/.bin/deno run -A tests/viewer/pictures.ts [DIRECTORY] [light|dark] [WIDTH] [HEIGHT]
+ *
+ * A theme and a size are for looks at the live page.
  */
 
 import { join } from "../../src/system/path.ts";
@@ -9,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { unzipSync, zipSync } from "fflate";
 import { smallPng } from "./small_png.ts";
 import { launch, pageOf, Viewer } from "./browser.ts";
+import { LiveStub } from "./live_stub.ts";
 
 const to = Deno.args[0] ?? fileURLToPath(new URL("../../docs", import.meta.url));
 const dir = Deno.makeTempDirSync();
@@ -47,6 +50,23 @@ try {
     await page.locator(".rows .row").filter({ hasText: "cat www/leader" }).first().click();
     await search.fill("");
     await page.getByRole("tab", { name: /Events +[2-9]\d$/ }).waitFor();
+  });
+  await using stub = await LiveStub.start();
+  stub.group();
+  for (let second = 2; second < 95; second++) stub.tick();
+  path = stub.address;
+  const [, theme = "light", width = "1280", height = "800"] = Deno.args;
+  await take("live", theme as "light", Number(width), Number(height), async ({ page }) => {
+    await page.getByRole("button", { name: /^Link a – b/ }).click();
+    await page.getByRole("button", { name: "Cut", exact: true }).click();
+    await page.getByText("done").first().waitFor();
+    for (let second = 0; second < 8; second++) stub.tick();
+    await page.getByRole("button", { name: /^Link b – c/ }).click();
+    await page.getByRole("button", { name: "Shape", exact: true }).click();
+    await page.getByText("done").nth(1).waitFor();
+    stub.tick();
+    await page.getByRole("button", { name: /^Link b – c.*50 ms/ }).waitFor();
+    await page.mouse.move(640, 30);
   });
 } finally {
   await browser.close();

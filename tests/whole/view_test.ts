@@ -100,13 +100,6 @@ class Stream {
   }
 }
 
-/** Returns when frames go to a file, which is new. */
-async function capturing(box: Sandbox): Promise<string> {
-  const size = (name: string) => Deno.statSync(join(box.root, name)).size;
-  const find = () => [...Deno.readDirSync(box.root)].find(({ name }) => name.endsWith(".pcapng") && size(name) > 0);
-  return (await until("there is a capture", find)).name;
-}
-
 /** What a server answers to bytes as they are. */
 async function raw(port: number, lines: string[]): Promise<{ status: number; body: string }> {
   using conn = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -172,12 +165,16 @@ test("a page comes with its policy, hears what was and what comes; clicks run co
   assert.equal(view.command.stdout.split("fleetbox console a\n").length, 2);
 
   const id = await view.run("capture");
-  const file = await capturing(box);
-  const path = join(box.root, file);
+  const file = await until(
+    "its file",
+    () => [...Deno.readDirSync(box.root)].find(({ name }) => /\.pcapng$/.test(name)),
+  );
+  const path = join(box.root, file.name);
+  await until("it captures", () => Deno.statSync(path).size > 0);
   const ended = await view.ask("/end", "POST", { id });
   assert.deepEqual([ended.status, await ended.text()], [200, "{}"]);
   const captured = await live.ended(id);
-  assert.deepEqual([captured.line, captured.code], [`fleetbox capture a,b,gateway -w ${file}`, 0]);
+  assert.deepEqual([captured.line, captured.code], [`fleetbox capture a,b,gateway -w ${file.name}`, 0]);
   assert.deepEqual(readPcapng(Deno.readFileSync(path)).interfaces.map(({ name }) => name), ["a", "b", "gateway"]);
   for (const [other, status] of [[99, 404], [healed.id, 400]]) {
     const answer = await view.ask("/end", "POST", { id: other });
@@ -192,7 +189,13 @@ test("a page comes with its policy, hears what was and what comes; clicks run co
   assert.match(second.files["a.cast"], /hello/);
   Deno.removeSync(path);
   const last = await view.run("capture a");
-  await capturing(box);
+  await until(
+    "it captures",
+    () =>
+      [...Deno.readDirSync(box.root)].some(({ name }) =>
+        /\.pcapng$/.test(name) && Deno.statSync(join(box.root, name)).size > 0
+      ),
+  );
   view.command.kill("SIGINT");
   assert.equal((await view.command.done).code, 0);
   for (const stream of [live, second]) {
@@ -300,7 +303,7 @@ test("a view goes on when the group is adopted, and ends with the group", async 
   // A view that is killed leaves no capture behind.
   const killed = await View.start(box);
   await killed.run("capture");
-  await capturing(box);
+  await until("it captures", () => box.processes("other").some(({ command }) => / capture a,gateway /.test(command)));
   killed.command.kill("SIGKILL");
   await until("only the other view is left", () => box.processes("other").length === 1);
 

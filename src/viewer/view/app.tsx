@@ -1,7 +1,9 @@
 /** The page: its state, its keys, and what is where. */
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Trace, TraceEvent } from "../data/model.ts";
+import type { Live, Trace, TraceEvent } from "../data/model.ts";
+import { lastSecond, pictureOf } from "../data/network.ts";
+import { RanList } from "./actions.tsx";
 import { Details, type Selection } from "./details.tsx";
 import {
   type Filter,
@@ -16,6 +18,8 @@ import {
 import { Header } from "./header.tsx";
 import { Lanes } from "./lanes.tsx";
 import { LinksPlot } from "./links_plot.tsx";
+import { Help } from "./help.tsx";
+import { Network } from "./network.tsx";
 import { EventTable, LineTable, PacketTable, SpaceTime } from "./tables.tsx";
 import { Chip } from "./chip.tsx";
 import { ConsoleScreen } from "./terminal.tsx";
@@ -23,15 +27,25 @@ import { countText } from "./words.ts";
 
 export type Theme = "light" | "dark";
 
-const TABS = ["Events", "Packets", "Space-time", "Consoles"] as const;
+const TABS = ["Events", "Packets", "Space-time", "Consoles", "Network"] as const;
+/** Of a group that runs. */
+const LIVE_TABS = ["Network", "Events", "Packets", "Space-time", "Consoles"] as const;
 type Tab = typeof TABS[number];
 
 /** Nothing narrower can be zoomed to, in ms. */
 const MIN_VIEW = 0.5;
+/** So much of a group that runs is shown at first, and at least that much. */
+const FOLLOW_MS = 120_000, LEAST_MS = 10_000;
 
-export function App({ trace }: { trace: Trace }) {
-  const whole: Range = [trace.start, trace.end];
-  const [view, setView] = useState<Range>(whole);
+export function App({ trace, live }: { trace: Trace; live?: Live | undefined }) {
+  const whole: Range = [trace.start, live ? Math.max(trace.end, trace.start + LEAST_MS) : trace.end];
+  const [still, setView] = useState<Range>(whole);
+  /** While the lanes go on with the time: how much of it they show. */
+  const [followed, setFollowed] = useState(live && FOLLOW_MS);
+  const view: Range = useMemo(
+    () => followed === undefined ? still : [Math.max(whole[0], whole[1] - followed), whole[1]],
+    [followed, still, ...(followed === undefined ? [0, 0] : whole)],
+  );
   const [range, setRange] = useState<Range>();
   const [typed, setTyped] = useState("");
   const [query, setQuery] = useState("");
@@ -39,7 +53,7 @@ export function App({ trace }: { trace: Trace }) {
   const [kinds, setKinds] = useState<ReadonlySet<KindName>>(() =>
     new Set(KIND_NAMES.filter((name) => name !== "links"))
   );
-  const [tab, setTab] = useState<Tab>("Events");
+  const [tab, setTab] = useState<Tab>(live ? "Network" : "Events");
   const [selection, setSelection] = useState<Selection>();
   const [screen, setScreen] = useState("");
   const [isHelp, setHelp] = useState(false);
@@ -57,23 +71,52 @@ export function App({ trace }: { trace: Trace }) {
 
   const filter: Filter = useMemo(() => ({ range, query, hidden }), [range, query, hidden]);
   const events = useMemo(() => shownEvents(trace, filter, kinds), [trace.events, filter, kinds]);
-  const packets = useMemo(() => shownPackets(trace.packets, filter), [trace.packets, filter]);
+  const packets = useMemo(() => shownPackets(trace.packets, filter), [trace.packets, trace.packets.changes, filter]);
   const lines = useMemo(() => shownLines(trace.lines, filter), [trace.lines, filter]);
-  const kindCounts = useMemo(() => Map.groupBy(trace.events, ({ kind }) => kindName(kind)), [trace.events]);
-  const counts: Record<Tab, number> = {
+  const hasKinds = useMemo(() => new Set(trace.events.map(({ kind }) => kindName(kind))), [trace.events]);
+  const counts: Partial<Record<Tab, number>> = {
     ...{ Events: events.length, Packets: packets.length, "Space-time": packets.length, Consoles: lines.length },
   };
   const event = selection?.what === "event" ? selection.event : undefined;
   const packet = selection?.what === "packet" ? selection.packet : undefined;
+  const isInPicture = selection?.what === "pair" || selection?.what === "place";
+  const picture = useMemo(
+    () => {
+      if (tab !== "Network" && !isInPicture) return undefined;
+      const isNow = live !== undefined && range === undefined;
+      return pictureOf(trace, range ?? (live ? lastSecond(trace) : whole), hidden, isNow);
+    },
+    [trace, range, hidden, tab === "Network", isInPicture],
+  );
+  // The first packets are let go of.
+  const gone = useRef(trace.packets.gone);
+  if (gone.current !== trace.packets.gone) {
+    const left = packet === undefined ? 0 : packet - (trace.packets.gone - gone.current);
+    gone.current = trace.packets.gone;
+    if (packet !== undefined) setSelection(left >= 0 ? { what: "packet", packet: left } : undefined);
+  }
 
   const show = ([from, to]: Range) => {
     const span = Math.min(Math.max(to - from, MIN_VIEW), whole[1] - whole[0]);
     const start = Math.max(whole[0], Math.min(from, whole[1] - span));
     setView([start, start + span]);
+    setFollowed(live && start + span >= whole[1] - 1 ? span : undefined);
   };
-  const limitRange = (next: Range | undefined) =>
+  const standStill = () => {
+    if (followed === undefined) return;
+    setView(view);
+    setFollowed(undefined);
+  };
+  const limitRange = (next: Range | undefined) => {
+    if (next) standStill();
     setRange(next && [Math.max(whole[0], next[0]), Math.min(whole[1], next[1])]);
+  };
+  const goLive = () => {
+    setRange(undefined);
+    setFollowed(FOLLOW_MS);
+  };
   const zoom = (factor: number) => {
+    if (followed !== undefined) return setFollowed(Math.max(1000, (view[1] - view[0]) * factor));
     const middle = event?.at ?? (range ? (range[0] + range[1]) / 2 : (view[0] + view[1]) / 2);
     const span = (view[1] - view[0]) * factor;
     show(
@@ -93,7 +136,8 @@ export function App({ trace }: { trace: Trace }) {
     "+": () => zoom(0.5),
     "=": () => zoom(0.5),
     "-": () => zoom(2),
-    "0": () => show(whole),
+    "0": () => live ? setFollowed(Infinity) : show(whole),
+    ...(live ? { l: goLive } : {}),
     "?": () => setHelp(true),
     t: () => setTheme(theme === "dark" ? "light" : "dark"),
     ...Object.fromEntries(TABS.map((name, index) => [String(index + 1), () => setTab(name)])),
@@ -101,8 +145,9 @@ export function App({ trace }: { trace: Trace }) {
       if (isHelp) setHelp(false);
       else if (document.activeElement === search.current) search.current!.blur();
       else if (range) setRange(undefined);
-      else if (view[0] !== whole[0] || view[1] !== whole[1]) show(whole);
-      else setSelection(undefined);
+      else if (live ? followed === undefined : view[0] !== whole[0] || view[1] !== whole[1]) {
+        live ? goLive() : show(whole);
+      } else setSelection(undefined);
     },
   };
   const newest = useRef(keys);
@@ -110,8 +155,10 @@ export function App({ trace }: { trace: Trace }) {
   useEffect(() => {
     const onKey = (pressed: KeyboardEvent) => {
       if (pressed.ctrlKey || pressed.metaKey || pressed.altKey) return;
-      const isTyping = pressed.target instanceof HTMLInputElement && pressed.target.type === "search";
-      if (isTyping && pressed.key !== "Escape") return;
+      const { target, key } = pressed;
+      if (target instanceof HTMLTextAreaElement && live) return; // a console's
+      const isTyping = target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
+      if (isTyping && key !== "Escape") return;
       const act = Object.hasOwn(newest.current, pressed.key) ? newest.current[pressed.key] : undefined;
       if (!act) return;
       pressed.preventDefault();
@@ -123,11 +170,14 @@ export function App({ trace }: { trace: Trace }) {
 
   const toggle = <T,>(set: ReadonlySet<T>, one: T): ReadonlySet<T> =>
     new Set(set.has(one) ? [...set].filter((it) => it !== one) : [...set, one]);
+  const follows = live !== undefined && range === undefined;
   const cast = trace.casts.find(({ member }) => member === screen);
   return (
     <>
       <Header
-        {...{ trace, range, typed, theme, search }}
+        {...{ trace, live, range, typed, theme, search }}
+        isFollowing={followed !== undefined}
+        onLive={goLive}
         onType={setTyped}
         onTheme={setTheme}
         onClear={() => setRange(undefined)}
@@ -148,7 +198,7 @@ export function App({ trace }: { trace: Trace }) {
         </div>
         <div class="bar">
           <div role="tablist" aria-label="Lists">
-            {TABS.map((name) => (
+            {(live ? LIVE_TABS : TABS).map((name) => (
               <button
                 key={name}
                 type="button"
@@ -156,13 +206,13 @@ export function App({ trace }: { trace: Trace }) {
                 aria-selected={name === tab}
                 onClick={() => setTab(name)}
               >
-                {name} <small>{countText(counts[name])}</small>
+                {name} {counts[name] !== undefined && <small>{countText(counts[name])}</small>}
               </button>
             ))}
           </div>
           <div class="chips" role="group" aria-label="What is shown">
             {tab === "Events" &&
-              KIND_NAMES.filter((name) => kindCounts.has(name)).map((name) => (
+              KIND_NAMES.filter((name) => hasKinds.has(name)).map((name) => (
                 <Chip
                   key={name}
                   name={name}
@@ -183,66 +233,60 @@ export function App({ trace }: { trace: Trace }) {
           </div>
         </div>
         <div class="panel" role="tabpanel" aria-label={tab}>
-          {tab === "Events" && <EventTable {...{ trace, events }} selected={event} onSelect={select} />}
+          {tab === "Events" && <EventTable {...{ trace, events, follows }} selected={event} onSelect={select} />}
           {tab === "Packets" && (
             <PacketTable
-              {...{ trace, packets }}
+              {...{ trace, packets, follows }}
               selected={packet}
               onSelect={(one) => setSelection({ what: "packet", packet: one })}
             />
           )}
           {tab === "Space-time" && (
             <SpaceTime
-              {...{ trace, packets }}
+              {...{ trace, packets, follows }}
               selected={packet}
               onSelect={(one) => setSelection({ what: "packet", packet: one })}
             />
           )}
-          {tab === "Consoles" && (cast ? <ConsoleScreen {...{ cast, range, theme }} /> : (
-            <LineTable
-              {...{ trace, lines }}
-              selected={selection?.what === "line" ? selection.line : undefined}
-              onSelect={(line) => setSelection({ what: "line", line })}
+          {tab === "Network" && (
+            <Network
+              picture={picture!}
+              trace={trace}
+              isLast={live !== undefined && range === undefined}
+              selection={selection}
+              onSelect={setSelection}
             />
-          ))}
+          )}
+          {tab === "Consoles" && (cast
+            ? (
+              <ConsoleScreen
+                {...{ cast, range, theme }}
+                onType={live && ((typed) => live.type(cast.member, typed))}
+                onLeave={() => document.querySelector<HTMLElement>('[role="tab"][aria-selected="true"]')!.focus()}
+              />
+            )
+            : (
+              <LineTable
+                {...{ trace, lines, follows }}
+                selected={selection?.what === "line" ? selection.line : undefined}
+                onSelect={(line) => setSelection({ what: "line", line })}
+              />
+            ))}
         </div>
       </main>
-      <Details {...{ trace, selection }} onRange={limitRange} />
-      {isHelp && <Help onClose={() => setHelp(false)} />}
+      <aside>
+        <Details
+          {...{ trace, live, selection, picture }}
+          onRange={limitRange}
+          onSelect={select}
+          onConsole={(name) => {
+            setTab("Consoles");
+            setScreen(name);
+          }}
+        />
+        {live && <RanList live={live} />}
+      </aside>
+      {isHelp && <Help isLive={live !== undefined} onClose={() => setHelp(false)} />}
     </>
-  );
-}
-
-const KEYS = [
-  ["/", "search in everything"],
-  ["drag", "choose a range, which filters everything"],
-  ["Esc", "clear the range, then the zoom, then the selection"],
-  ["+ −", "zoom in (into the range) and out; also the wheel"],
-  ["0", "show all of the time"],
-  ["← →", "in the lanes: the event before and after; with Shift: move the time"],
-  ["↑ ↓ Home End", "in a list: from row to row"],
-  ["1 2 3 4", "events, packets, space-time, consoles"],
-  ["t", "light or dark"],
-  ["Tab", "the next part of the page"],
-] as const;
-
-function Help({ onClose }: { onClose(): void }) {
-  const close = useRef<HTMLButtonElement>(null);
-  useEffect(() => close.current!.focus(), []);
-  return (
-    <div class="cover" onClick={onClose}>
-      <div class="help" role="dialog" aria-modal="true" aria-label="Keys" onClick={(event) => event.stopPropagation()}>
-        <h2>Keys</h2>
-        <dl>
-          {KEYS.map(([key, does]) => [
-            <dt key={key}>
-              <kbd>{key}</kbd>
-            </dt>,
-            <dd key={does}>{does}</dd>,
-          ])}
-        </dl>
-        <button type="button" ref={close} onClick={onClose}>Close</button>
-      </div>
-    </div>
   );
 }

@@ -3,41 +3,60 @@
 import { useState } from "preact/hooks";
 import { againOf, captureAgain } from "../data/again.ts";
 import { layersOf } from "../data/frame.ts";
-import { type ConsoleLine, record, text, texts, type Trace, type TraceEvent } from "../data/model.ts";
+import { healOf } from "../data/actions.ts";
+import { type ConsoleLine, type Live, record, text, texts, type Trace, type TraceEvent } from "../data/model.ts";
+import type { Picture } from "../data/network.ts";
+import { Actions, GroupActions } from "./actions.tsx";
+import { Fields } from "./fields.tsx";
+import { PairDetails, PlaceDetails } from "./network_details.tsx";
 import { clockText, spanText, timeText } from "./words.ts";
 
 export type Selection =
   | { what: "event"; event: TraceEvent }
   | { what: "packet"; packet: number }
-  | { what: "line"; line: ConsoleLine };
+  | { what: "line"; line: ConsoleLine }
+  | { what: "pair"; a: string; b: string }
+  | { what: "place"; name: string };
 
 interface Props {
   trace: Trace;
+  live: Live | undefined;
   selection: Selection | undefined;
+  /** Where something of it is selected. */
+  picture: Picture | undefined;
+  onConsole(name: string): void;
+  onSelect(event: TraceEvent): void;
   onRange(range: readonly [number, number]): void;
 }
 
-export function Details({ trace, selection, onRange }: Props) {
-  return (
-    <aside class="details" aria-label="Details" aria-live="polite">
-      {selection === undefined
-        ? <Overview trace={trace} />
-        : selection.what === "event"
-        ? <EventDetails trace={trace} event={selection.event} onRange={onRange} />
-        : selection.what === "packet"
-        ? <PacketDetails trace={trace} packet={selection.packet} />
-        : <LineDetails trace={trace} line={selection.line} />}
-    </aside>
-  );
+export function Details({ trace, live, selection, picture, onRange, ...on }: Props) {
+  const shown = () => {
+    switch (selection?.what) {
+      case undefined:
+        return <Overview trace={trace} live={live} />;
+      case "event":
+        return <EventDetails {...{ trace, live, onRange }} event={selection.event} />;
+      case "packet":
+        return <PacketDetails trace={trace} packet={selection.packet} />;
+      case "line":
+        return <LineDetails trace={trace} line={selection.line} />;
+      case "pair":
+        return picture && <PairDetails {...{ trace, live, picture, ...on }} a={selection.a} b={selection.b} />;
+      case "place":
+        return picture && <PlaceDetails {...{ trace, live, picture, ...on }} name={selection.name} />;
+    }
+  };
+  return <div class="details" role="region" aria-label="Details" aria-live={live ? "off" : "polite"}>{shown()}</div>;
 }
 
 /** The trace itself: shown while nothing is selected. */
-function Overview({ trace }: { trace: Trace }) {
+function Overview({ trace, live }: { trace: Trace; live: Live | undefined }) {
   const { meta } = trace;
   return (
     <>
       <h2>{meta.test ? meta.test.name : meta.group || "Trace"}</h2>
       {meta.test && <p class="dim">{`${meta.test.file}${meta.test.line ? `:${meta.test.line}` : ""}`}</p>}
+      {live && <GroupActions trace={trace} live={live} />}
       {trace.error && <pre class="bad">{trace.error.slice(0, 20_000)}</pre>}
       <Fields
         fields={[
@@ -56,7 +75,7 @@ function Overview({ trace }: { trace: Trace }) {
           <b>{name}</b> {[ip, image, cpus && `${cpus} CPU`, memoryMb && `${memoryMb} MiB`].filter(Boolean).join(" · ")}
         </p>
       ))}
-      {trace.notices.length > 0 && <h3>Not in this bundle</h3>}
+      {trace.notices.length > 0 && <h3>{live ? "Not known" : "Not in this bundle"}</h3>}
       {trace.notices.map((notice) => <p key={notice} class="notice">{notice}</p>)}
     </>
   );
@@ -77,7 +96,9 @@ const SHOWN_APART = new Set([
   "duration_ms",
 ]);
 
-function EventDetails({ trace, event, onRange }: { trace: Trace; event: TraceEvent; onRange: Props["onRange"] }) {
+function EventDetails(
+  { trace, live, event, onRange }: Pick<Props, "trace" | "live" | "onRange"> & { event: TraceEvent },
+) {
   const { raw } = event;
   const rest = Object.entries(raw).filter(([key]) => !SHOWN_APART.has(key));
   const until = event.until ?? event.at;
@@ -95,6 +116,7 @@ function EventDetails({ trace, event, onRange }: { trace: Trace; event: TraceEve
           ...rest.map(([key, value]): [string, string] => [key.replaceAll("_", " "), asText(value)]),
         ]}
       />
+      {live && <Actions live={live} actions={healOf(event)} />}
       <Again line={againOf(event)} />
       <button type="button" onClick={() => onRange([event.at - 500, until + 500])}>Show its time only</button>
       {texts(raw.argv).length > 0 && (
@@ -153,16 +175,6 @@ function LineDetails({ trace, line }: { trace: Trace; line: ConsoleLine }) {
       <Block title="Line" content={line.text} />
       <Again line={/^[a-z0-9-]+$/.test(line.member) ? `fleetbox logs ${line.member}` : undefined} />
     </>
-  );
-}
-
-function Fields({ fields }: { fields: readonly (readonly [string, string])[] }) {
-  const shown = fields.filter(([, value]) => value !== "");
-  if (shown.length === 0) return null;
-  return (
-    <dl>
-      {shown.map(([name, value]) => [<dt key={`${name}:`}>{name}</dt>, <dd key={name}>{value}</dd>])}
-    </dl>
   );
 }
 

@@ -1,7 +1,7 @@
 /** The line at the top: what this is, the range, the search, the theme. */
 
 import type { RefObject } from "preact";
-import type { Trace } from "../data/model.ts";
+import type { Live, Trace } from "../data/model.ts";
 import type { Theme } from "./app.tsx";
 import { Chip } from "./chip.tsx";
 import type { Range } from "./filter.ts";
@@ -9,6 +9,10 @@ import { clockText, spanText, timeText } from "./words.ts";
 
 interface Props {
   trace: Trace;
+  live: Live | undefined;
+  /** Whether the lanes go on with the time. */
+  isFollowing: boolean;
+  onLive(): void;
   range: Range | undefined;
   typed: string;
   theme: Theme;
@@ -21,13 +25,41 @@ interface Props {
   onMember(name: string): void;
 }
 
+const STATUS: Record<Live["status"], string> = {
+  connecting: "connecting",
+  live: "live",
+  lost: "connection lost, trying again",
+  ended: "the command has ended",
+};
+
 export function Header(props: Props) {
-  const { trace, range, typed, theme, search, hidden, onType, onTheme, onClear, onHelp, onMember } = props;
+  const {
+    trace,
+    range,
+    typed,
+    theme,
+    search,
+    hidden,
+    onType,
+    onTheme,
+    onClear,
+    onHelp,
+    onMember,
+    live,
+    isFollowing,
+    onLive,
+  } = props;
   const { meta } = trace;
   const other: Theme = theme === "dark" ? "light" : "dark";
   return (
     <header>
       <h1 title={meta.id}>{meta.group || "trace"}</h1>
+      {live && <span class={`badge ${live.status}`} role="status" title={live.why}>{STATUS[live.status]}</span>}
+      {live && !isFollowing && live.status === "live" && (
+        <button type="button" onClick={onLive} aria-label="Go back to live">
+          Now <kbd>l</kbd>
+        </button>
+      )}
       <span class="dim">
         {[
           timeText(meta.started).slice(0, 19).replace("T", " "),

@@ -28,10 +28,6 @@ export function Lanes({ trace, view, range, hidden, selected, theme, onView, onR
   const [hovered, setHovered] = useState<{ hit: Hit; x: number; y: number }>();
   const drag = useRef<{ x: number; time: number; moved: boolean }>(undefined);
   const rows = useMemo(() => rowsOf(trace, hidden), [trace.members, trace.faults, trace.end, hidden]);
-  const consoleTimes = useMemo(() => {
-    const byMember = Map.groupBy(trace.lines, ({ member }) => member);
-    return new Map([...byMember].map(([name, lines]) => [name, Float64Array.from(lines, ({ at }) => at)]));
-  }, [trace.lines]);
   const colours = useMemo(() => coloursOf(document.documentElement), [theme]);
 
   useEffect(() => {
@@ -47,8 +43,8 @@ export function Lanes({ trace, view, range, hidden, selected, theme, onView, onR
     const [wide, high] = [Math.round(width * scale), Math.round(rows.height * scale)];
     if (element.width !== wide || element.height !== high) [element.width, element.height] = [wide, high];
     context.setTransform(scale, 0, 0, scale, 0, 0);
-    hits.current = draw(context, { trace, rows, width, view, range, selected, colours, consoleTimes });
-  }, [trace, rows, width, view, range, selected, colours, consoleTimes]);
+    hits.current = draw(context, { trace, rows, width, view, range, selected, colours });
+  }, [trace, rows, width, view, range, selected, colours]);
 
   const timeAt = (x: number) => view[0] + (Math.max(LEFT, x) - LEFT) / Math.max(1, width - LEFT) * (view[1] - view[0]);
   const hitAt = (x: number, y: number) =>

@@ -76,8 +76,6 @@ export interface Scene {
   range: Range | undefined;
   selected: TraceEvent | undefined;
   colours: Colours;
-  /** The times of each member's console lines. */
-  consoleTimes: ReadonlyMap<string, Float64Array>;
 }
 
 const FONT = '11px ui-sans-serif, system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
@@ -201,7 +199,7 @@ function drawMember(
     bar(context, x, at + 25, end - x, 9, command.isBad ? colours.bad : colours.command);
     hits.push({ x: x - 1, y: at + 23, width: end - x + 2, height: 13, event: command });
   }
-  const times = scene.consoleTimes.get(name);
+  const times = trace.casts.find(({ member }) => member === name)?.times;
   if (!times) return;
   context.fillStyle = colours.console;
   const per = (view[1] - view[0]) / (width - LEFT);

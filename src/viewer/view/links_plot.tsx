@@ -36,7 +36,9 @@ export function LinksPlot({ trace, view, range, hidden, theme, onRange }: Props)
     trace.links,
     hidden,
   ]);
-  const { series, drops, seconds } = useMemo(() => seriesOf(trace, shown), [trace.start, trace.end, shown]);
+  const count = Math.max(1, Math.ceil((trace.end - trace.start) / 1000) + 1);
+  const { series, drops, seconds } = useMemo(() => seriesOf(count, shown), [count, shown]);
+  const names = series.map(({ name }) => name).join("\n"), hasDrops = drops.some((sum) => sum !== 0);
   // The plot is made once a trace; it calls the newest.
   const rangeTo = useRef(onRange);
   rangeTo.current = onRange;
@@ -44,7 +46,6 @@ export function LinksPlot({ trace, view, range, hidden, theme, onRange }: Props)
   useEffect(() => {
     const colours = coloursOf(document.documentElement);
     const palette = paletteOf();
-    const hasDrops = drops.some((count) => count !== 0);
     const options: uPlot.Options = {
       width: Math.max(200, place.current!.clientWidth),
       height: HEIGHT,
@@ -117,8 +118,11 @@ export function LinksPlot({ trace, view, range, hidden, theme, onRange }: Props)
       observer.disconnect();
       made.destroy();
     };
-  }, [series, theme]);
+  }, [names, hasDrops, theme, trace.start]);
 
+  useEffect(() => { // drawn by what follows
+    plot.current?.setData([seconds, ...series.map(({ values }) => values), drops], false);
+  }, [series, theme]);
   useEffect(() => {
     plot.current?.setScale("x", { min: (view[0] - trace.start) / 1000, max: (view[1] - trace.start) / 1000 });
   }, [view, series, theme]);
@@ -161,10 +165,9 @@ const paletteOf = () => {
 };
 
 function seriesOf(
-  trace: Trace,
+  count: number,
   links: readonly LinkSeries[],
 ): { series: Series[]; drops: Float64Array; seconds: Float64Array } {
-  const count = Math.max(1, Math.ceil((trace.end - trace.start) / 1000) + 1);
   const seconds = Float64Array.from({ length: count }, (_, index) => index);
   const series = links.slice(0, MOST).map((link) => seriesFor(`${link.from} → ${link.to}`, [link], count));
   if (links.length > MOST) series.push(seriesFor(`${links.length - MOST} others`, links.slice(MOST), count));

@@ -6,14 +6,16 @@ import { EVERYBODY } from "../data/packets.ts";
 import { clockText, spanText } from "./words.ts";
 import { VirtualList } from "./virtual_list.tsx";
 
-export function EventTable({ trace, events, selected, onSelect }: {
+export function EventTable({ trace, events, selected, follows, onSelect }: {
   trace: Trace;
+  follows: boolean;
   events: readonly TraceEvent[];
   selected: TraceEvent | undefined;
   onSelect(event: TraceEvent): void;
 }) {
   return (
     <VirtualList
+      follows={follows}
       class="events"
       label="Events"
       count={events.length}
@@ -47,16 +49,18 @@ export function EventTable({ trace, events, selected, onSelect }: {
 
 interface PacketProps {
   trace: Trace;
+  follows: boolean;
   /** Their places. */
   packets: Uint32Array;
   selected: number | undefined;
   onSelect(packet: number): void;
 }
 
-export function PacketTable({ trace, packets: shown, selected, onSelect }: PacketProps) {
+export function PacketTable({ trace, packets: shown, selected, follows, onSelect }: PacketProps) {
   const { packets } = trace;
   return (
     <VirtualList
+      follows={follows}
       class="packets"
       label="Packets"
       count={shown.length}
@@ -102,17 +106,18 @@ const TIMES = 150, COLUMN = 140, ARROW_ROW = 28;
 const DROPPED_BEFORE = 44;
 
 /** A space-time diagram: a vertical line for each member, time goes down, each packet is an arrow. */
-export function SpaceTime({ trace, packets: shown, selected, onSelect }: PacketProps) {
+export function SpaceTime({ trace, packets: shown, selected, follows, onSelect }: PacketProps) {
   const { packets } = trace;
   const columns = useMemo(() => {
     const members = trace.members.map(({ name }) => name);
     const others = packets.names.filter((name) => name !== "" && name !== EVERYBODY && !members.includes(name));
     return [...members, ...others.slice(0, 6)];
-  }, [trace.members, trace.packets]);
+  }, [trace.members, trace.packets, packets.names.length]);
   const xOf = (name: string) => TIMES + COLUMN * (columns.indexOf(name) + 0.5);
   const width = TIMES + COLUMN * columns.length;
   return (
     <VirtualList
+      follows={follows}
       class="spacetime"
       label="Packets as arrows"
       rowHeight={ARROW_ROW}
@@ -189,14 +194,16 @@ function placeOf(shown: Uint32Array, selected: number | undefined): number {
   return shown[low] === selected ? low : -1;
 }
 
-export function LineTable({ trace, lines, selected, onSelect }: {
+export function LineTable({ trace, lines, selected, follows, onSelect }: {
   trace: Trace;
+  follows: boolean;
   lines: readonly ConsoleLine[];
   selected: ConsoleLine | undefined;
   onSelect(line: ConsoleLine): void;
 }) {
   return (
     <VirtualList
+      follows={follows}
       class="lines"
       label="Console lines"
       rowHeight={19}

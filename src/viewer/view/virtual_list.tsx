@@ -12,6 +12,8 @@ interface Props {
   selected: number;
   class?: string;
   header?: ComponentChildren;
+  /** Whether it stays at its end, while it is scrolled there. */
+  follows?: boolean;
   /** What is shown when there are no rows. */
   empty: string;
   row(index: number): ComponentChildren;
@@ -21,12 +23,17 @@ interface Props {
 /** Rows beyond the edges, so that fast scrolling shows no gaps. */
 const MORE = 8;
 
-export function VirtualList({ count, rowHeight = 22, label, selected, header, empty, row, onSelect, ...rest }: Props) {
+export function VirtualList(
+  { count, rowHeight = 22, label, selected, header, empty, row, onSelect, follows, ...rest }: Props,
+) {
   const scroller = useRef<HTMLDivElement>(null);
   const [[top, height], setSight] = useState([0, 600]);
+  const isAtEnd = useRef(true);
   const look = () => {
     const { current } = scroller;
-    if (current) setSight([current.scrollTop, current.clientHeight]); // an observer may call once more after the end
+    if (!current) return; // an observer may call once more after the end
+    isAtEnd.current = current.scrollTop + current.clientHeight >= current.scrollHeight - rowHeight;
+    setSight([current.scrollTop, current.clientHeight]);
   };
 
   useEffect(() => {
@@ -35,7 +42,11 @@ export function VirtualList({ count, rowHeight = 22, label, selected, header, em
     return () => observer.disconnect();
   }, []);
   // A list that became shorter scrolls back by itself.
-  useLayoutEffect(look, [count]);
+  useLayoutEffect(() => {
+    const { current } = scroller;
+    if (follows && isAtEnd.current) current!.scrollTop = current!.scrollHeight;
+    look();
+  }, [count]);
   useLayoutEffect(() => {
     const element = scroller.current!;
     if (selected < 0) return;
