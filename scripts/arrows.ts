@@ -34,6 +34,8 @@ const PARTS: [prefix: string, part: string][] = [
   ["src/start.ts", "main"],
   ["mod.ts", "mod"],
   ["testing.ts", "mod"],
+  ["vitest.ts", "mod"],
+  ["src/node/", "node"],
 ];
 
 /** What every part above the lowest floors may import. */
@@ -58,6 +60,8 @@ const ARROWS: Record<string, string[]> = {
   helper: [...BASE, "control", "holder"],
   main: [...BASE, "holder", "cli"],
   mod: [...BASE, "library"],
+  // In place of Deno where there is none: a user of it does not know it.
+  node: [],
 };
 
 /** A driver's folder: only it and the files beside it import from it, because a driver is known by the contract. */

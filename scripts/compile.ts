@@ -15,6 +15,7 @@ import { basename, dirname, join, resolve } from "../src/system/path.ts";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import type { Inside } from "../src/image/embedded.ts";
+import { licences, packagesIn } from "./licences.ts";
 import { findToolchain, isThere, output, ROOT, type Toolchain } from "./toolchain.ts";
 import { buildViewer, esbuildPath, PAGE } from "./viewer.ts";
 
@@ -89,10 +90,9 @@ async function bundle(app: string, stamp: string | undefined): Promise<string[]>
     ...(commit ? [`--define:FLEETBOX_COMMIT=${JSON.stringify(commit)}`] : []),
     ...(stamp ? [`--define:FLEETBOX_VERSION=${JSON.stringify(stamp)}`] : []),
   ], { cwd: ROOT });
-  const { inputs } = JSON.parse(await Deno.readTextFile(meta)) as { inputs: Record<string, unknown> };
+  const packages = packagesIn(await Deno.readTextFile(meta));
   await Deno.remove(meta);
-  const packages = Object.keys(inputs).flatMap((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []);
-  return [...new Set(packages)].sort();
+  return packages;
 }
 
 async function commitOf(): Promise<string | undefined> {
@@ -144,18 +144,6 @@ async function pack(bytes: Uint8Array): Promise<Uint8Array> {
     [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
   };
   return await promisify(brotliCompress)(bytes, { params });
-}
-
-/** The notices that the licences of bundled packages require with every copy. */
-async function licences(packages: string[]): Promise<string> {
-  const parts = await Promise.all(packages.map(async (name) => {
-    const dir = join(ROOT, "node_modules", name);
-    const { version, license } = JSON.parse(await Deno.readTextFile(join(dir, "package.json")));
-    const file = [...Deno.readDirSync(dir)].find((entry) => /^licen[cs]e/i.test(entry.name));
-    const text = file ? await Deno.readTextFile(join(dir, file.name)) : `${license}, without a text`;
-    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
-  }));
-  return parts.join(`\n${"-".repeat(72)}\n\n`);
 }
 
 /**

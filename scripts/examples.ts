@@ -3,7 +3,7 @@
  * by `scripts/check`, which then type-checks the examples themselves. Prints those that have none.
  */
 
-const FACES = ["mod.ts", "testing.ts"];
+const FACES = ["mod.ts", "testing.ts", "vitest.ts"];
 
 interface Documented {
   name: string;

@@ -39,7 +39,7 @@ import {
 import { withLock } from "./system/locks.ts";
 import { identify } from "./system/process.ts";
 import { sha256 } from "./core/sha256.ts";
-import { byteLength } from "./core/bytes.ts";
+import { byteLength, hex } from "./core/bytes.ts";
 import { damaged, type MemberConfig, parseConfig, type StoredMember } from "./store/config.ts";
 import { hasDisk } from "./store/disk.ts";
 import { type GroupRecord, parseGroupRecord } from "./store/records.ts";
@@ -367,7 +367,7 @@ export class Store {
 
 /** The first 16 hexadecimal digits of the SHA-256 of a name. */
 export function digestOf(name: string): string {
-  return sha256(name).toHex().slice(0, 16);
+  return hex(sha256(name)).slice(0, 16);
 }
 
 /** `web-2` before `web-10`. Without the collation tables of `localeCompare`: loading them takes longer than an `ls`. */

@@ -6,6 +6,11 @@ export function byteLength(text: string): number {
   return encoder.encode(text).length;
 }
 
+/** In hexadecimal digits: `toHex()` of the language, which Node 20 to 24 do not have. */
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Writes all of it to a file or a connection, each of which may take less at a time. @throws what its `write` throws */
 export async function writeAll(to: { write(bytes: Uint8Array): Promise<number> }, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));

@@ -71,8 +71,8 @@ export async function reserveForwards(
     for (const wish of wishes) {
       if (madeForward(forwards, wish)) continue;
       const mine = { ...config, forwards };
-      const made = { host_port: wish.host_port ?? freePort(store, mine), guest_port: wish.guest_port };
-      if (wish.host_port !== undefined) checkFree(store, mine, made);
+      const made = { host_port: wish.host_port ?? await freePort(store, mine), guest_port: wish.guest_port };
+      if (wish.host_port !== undefined) await checkFree(store, mine, made);
       forwards.push(made);
     }
     const after = { ...config, forwards };
@@ -109,18 +109,23 @@ function existing(store: Store, name: string): MemberConfig {
 }
 
 /** @throws {FleetboxError} naming the port's owner */
-function checkFree(store: Store, config: MemberConfig, { host_port, guest_port }: PortForward): void {
+async function checkFree(store: Store, config: MemberConfig, { host_port, guest_port }: PortForward): Promise<void> {
   const owner = memberWith(store, config, host_port);
   if (owner) throw portTaken(config.name, { host_port, guest_port }, owner.what, owner.hint);
-  const problem = tryPort(host_port);
-  if (problem) throw portProblem(store, config.name, { host_port, guest_port }, problem);
+  const problem = await tryPort(host_port);
+  if (problem) throw await portProblem(store, config.name, { host_port, guest_port }, problem);
 }
 
 /**
  * The error for a port on which the system does not let us listen.
  * @param problem the system's error.
  */
-export function portProblem(store: Store, name: string, forward: PortForward, problem: unknown): FleetboxError {
+export async function portProblem(
+  store: Store,
+  name: string,
+  forward: PortForward,
+  problem: unknown,
+): Promise<FleetboxError> {
   const ssh = sshPortOf(store, forward.host_port);
   if (ssh) return portTaken(name, forward, ssh);
   const owner = host().portOwner(forward.host_port);
@@ -128,8 +133,8 @@ export function portProblem(store: Store, name: string, forward: PortForward, pr
     const { pid, program = "a program" } = owner;
     return portTaken(name, forward, `${program} listens on it (${pid ? `process ${pid}` : "another user's"})`);
   }
-  const denied = problem instanceof Deno.errors.PermissionDenied || tryPort(forward.host_port) instanceof
-      Deno.errors.PermissionDenied;
+  const denied = problem instanceof Deno.errors.PermissionDenied ||
+    await tryPort(forward.host_port) instanceof Deno.errors.PermissionDenied;
   if (denied) {
     return new FleetboxError(
       "denied",
@@ -176,20 +181,20 @@ function sshPortOf(store: Store, port: number): string | undefined {
 }
 
 /** @throws {FleetboxError} `failed` */
-function freePort(store: Store, config: MemberConfig): number {
+async function freePort(store: Store, config: MemberConfig): Promise<number> {
   const count = LAST_FREE - FIRST_FREE + 1;
   const start = crypto.getRandomValues(new Uint32Array(1))[0] % count;
   for (let tries = 0; tries < FREE_TRIES; tries++) {
     const port = FIRST_FREE + (start + tries) % count;
-    if (!memberWith(store, config, port) && !tryPort(port)) return port;
+    if (!memberWith(store, config, port) && !await tryPort(port)) return port;
   }
   throw new FleetboxError("failed", `Found no free port of this host for "${config.name}" in ${FREE_TRIES} tries`);
 }
 
 /** Why we cannot listen on a port of 127.0.0.1; undefined: we can. */
-function tryPort(port: number): unknown {
+async function tryPort(port: number): Promise<unknown> {
   try {
-    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    (await Deno.listen({ hostname: "127.0.0.1", port })).close(); // awaited: on Node it takes a turn (src/node)
   } catch (thrown) {
     return thrown;
   }

@@ -24,7 +24,7 @@ export class MemberPorts {
       try {
         await this.network.ports.open(wanted);
       } catch (cause) {
-        throw this.#problem(forward, cause);
+        throw await this.#problem(forward, cause);
       }
     }));
   }
@@ -45,7 +45,7 @@ export class MemberPorts {
           await this.network.ports.open({ ip: address, port: made.guest_port, hostPort: made.host_port });
         } catch (cause) {
           if (after !== before) await this.store.writeConfig(before);
-          throw this.#problem(made, cause);
+          throw await this.#problem(made, cause);
         }
       }
       this.#forwards = after.forwards!;
@@ -76,8 +76,8 @@ export class MemberPorts {
     });
   }
 
-  #problem(forward: PortForward, cause: unknown): unknown {
+  async #problem(forward: PortForward, cause: unknown): Promise<unknown> {
     const isTaken = cause instanceof FleetboxError && cause.code === "conflict";
-    return isTaken ? portProblem(this.store, this.name, forward, cause) : cause;
+    return isTaken ? await portProblem(this.store, this.name, forward, cause) : cause;
   }
 }

@@ -8,7 +8,7 @@
  */
 
 import { connect } from "node:net";
-import type { Client, ClientChannel, SFTPWrapper } from "./ssh2.d.ts";
+import type * as ssh2 from "./ssh2.d.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import { Limit, pause, unlessAborted } from "../../core/deadline.ts";
@@ -38,9 +38,9 @@ export class Connection {
   load = 0;
   /** The server's identification, once it is known: `SSH-2.0-dropbear_2022.83`. */
   server: string | undefined;
-  #client: Promise<Client> | undefined;
+  #client: Promise<ssh2.Client> | undefined;
   /** The same, once it is open. */
-  #open: Client | undefined;
+  #open: ssh2.Client | undefined;
   #isClosed = false;
   readonly #end = new AbortController();
 
@@ -52,7 +52,7 @@ export class Connection {
    * @param attach is called with the channel at the moment it opens: a quick command's output and end may be in the
    * same packet, and would be lost later.
    */
-  async command<T>(line: string, attach: (channel: ClientChannel) => T): Promise<T> {
+  async command<T>(line: string, attach: (channel: ssh2.ClientChannel) => T): Promise<T> {
     const client = await this.client();
     return await whileOpen<T>(client, (done) => {
       client.exec(line, (error, channel) => error ? done(error) : done(null, attach(channel)));
@@ -75,13 +75,13 @@ export class Connection {
   }
 
   /** Opens a channel for files. */
-  async files(): Promise<SFTPWrapper> {
+  async files(): Promise<ssh2.SFTPWrapper> {
     const client = await this.client();
-    return await whileOpen<SFTPWrapper>(client, (done) => client.sftp(done));
+    return await whileOpen<ssh2.SFTPWrapper>(client, (done) => client.sftp(done));
   }
 
   /** The open connection; opened if there is none. */
-  async client(signal?: AbortSignal): Promise<Client> {
+  async client(signal?: AbortSignal): Promise<ssh2.Client> {
     if (this.#isClosed) throw new FleetboxError("conflict", `"${this.target.name}" was destroyed`);
     const opening = this.#client ??= this.#connect();
     opening.catch(() => {
@@ -90,7 +90,7 @@ export class Connection {
     return await unlessAborted(opening, signal);
   }
 
-  async #connect(): Promise<Client> {
+  async #connect(): Promise<ssh2.Client> {
     const { name, key } = this.target;
     const { signal } = this.#end;
     const [{ Client }, privateKey] = await Promise.all([loadSsh2(), Deno.readTextFile(key)]);
@@ -120,7 +120,7 @@ export class Connection {
     }
   }
 
-  async #handshake(client: Client, { host, port, user }: SshEndpoint, privateKey: string): Promise<Client> {
+  async #handshake(client: ssh2.Client, { host, port, user }: SshEndpoint, privateKey: string): Promise<ssh2.Client> {
     const sock = connect({ host, port, noDelay: true });
     const stop = () => void client.destroy();
     this.#end.signal.addEventListener("abort", stop);
@@ -190,7 +190,7 @@ async function loadSsh2(): Promise<typeof import("./ssh2.ts")> {
 type Start<T> = (done: (error: Error | undefined | null, value?: T) => void) => void;
 
 /** {@link promised}, on a connection that may close before the callback. */
-async function whileOpen<T>(client: Client, start: Start<T>): Promise<T> {
+async function whileOpen<T>(client: ssh2.Client, start: Start<T>): Promise<T> {
   const { promise: closed, reject } = Promise.withResolvers<never>();
   const onClose = () => reject(new Error("the connection was closed"));
   client.once("close", onClose);

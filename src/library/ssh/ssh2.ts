@@ -8,4 +8,9 @@
 import { createRequire } from "node:module";
 import type ssh2 from "./ssh2.d.ts";
 
-export const { Client }: typeof ssh2 = createRequire(import.meta.url)("ssh2");
+/** The package for Node has it in a file of its own, bundled (`scripts/npm.ts`). */
+declare const FLEETBOX_SSH2: string | undefined;
+
+export const { Client }: typeof ssh2 = createRequire(import.meta.url)(
+  typeof FLEETBOX_SSH2 === "string" ? FLEETBOX_SSH2 : "ssh2",
+);

@@ -1,5 +1,6 @@
 /** Every path below `snapshots/`. What becomes a part of a path is checked here. */
 
+import { hex } from "../../core/bytes.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { join } from "../../core/paths.ts";
@@ -79,7 +80,7 @@ export function snapshotFilesIn(dir: string): SavedPaths {
 
 /** A new layer's id: 16 random hexadecimal digits. */
 export function newLayerId(): string {
-  return crypto.getRandomValues(new Uint8Array(8)).toHex();
+  return hex(crypto.getRandomValues(new Uint8Array(8)));
 }
 
 function checkId(id: string, what: string): string {
