@@ -5,7 +5,7 @@ import { join } from "../../src/system/path.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
 import type { Running } from "../support/command.ts";
 import { readPcapng } from "../support/pcapng.ts";
-import { until, within } from "../support/processes.ts";
+import { signal, until, within } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 const LIMIT_MS = 30_000;
@@ -279,8 +279,11 @@ test("the view's server refuses other hosts, sites and users of no token, other 
     assert.equal(answer.status, status, path);
   }
   assert.equal(view.command.stdout.split("\n").length, 3, view.command.stdout); // nothing ran
+  // A holder that stands still does not keep it.
+  const holder = box.process("holder", "a");
+  signal(holder, "SIGSTOP");
   view.command.kill("SIGTERM");
-  const { code, stderr } = await view.command.done;
+  const { code, stderr } = await view.command.done.finally(() => signal(holder, "SIGCONT"));
   assert.deepEqual([code, stderr], [0, ""]);
   assert.deepEqual(box.processes("other"), []);
 });

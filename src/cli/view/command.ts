@@ -7,7 +7,7 @@ import { memberOfOnlyGroup } from "../../control/faults.ts";
 import { getGroup } from "../../control/members.ts";
 import { MemoryFiles } from "../../control/recording/memory_files.ts";
 import { Recorder } from "../../control/recording/recorder.ts";
-import { pause } from "../../core/deadline.ts";
+import { pause, settles } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName, listed } from "../../core/names.ts";
 import type { Store } from "../../store.ts";
@@ -32,6 +32,8 @@ export interface Flags {
 
 /** How often pages are told the time. */
 const NOW_MS = 1_000;
+/** How long the holder may take to end what is read of it; nothing of that is needed any more. */
+const STOP_MS = 1_000;
 
 /** @param word a member of the group; undefined: of the only one that runs */
 export async function view(word: string | undefined, flags: Flags): Promise<void> {
@@ -76,7 +78,7 @@ export async function view(word: string | undefined, flags: Flags): Promise<void
   } finally {
     ended.abort();
     await children.end(true);
-    await recorder.stop();
+    await settles(recorder.stop(), STOP_MS);
   }
 }
 

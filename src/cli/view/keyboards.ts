@@ -6,8 +6,8 @@ import { type ConsoleStream, openConsole } from "../../control.ts";
 import type { Store } from "../../store.ts";
 import { say } from "../terminal/output.ts";
 
-/** How long a guest may take to read what is typed. */
-const READ_MS = 5_000;
+/** How long a holder may take to answer, and a guest to read what is typed. */
+const ANSWER_MS = 5_000;
 
 export class Keyboards implements Disposable {
   readonly #streams = new Map<string, ConsoleStream>();
@@ -41,7 +41,7 @@ export class Keyboards implements Disposable {
 
   /** False: the machine or its holder is gone, and nothing was typed. */
   async #write(name: string, stream: ConsoleStream, bytes: Uint8Array): Promise<boolean> {
-    const isRead = await within(READ_MS, stream.write(bytes).then(() => true, () => false));
+    const isRead = await within(ANSWER_MS, stream.write(bytes).then(() => true, () => false));
     if (isRead === true) return true;
     this.#drop(name, stream);
     if (isRead === LATE) throw new FleetboxError("timeout", `The guest of "${name}" does not read its console`);
@@ -49,7 +49,12 @@ export class Keyboards implements Disposable {
   }
 
   async #open(name: string): Promise<ConsoleStream> {
-    const stream = await openConsole(this.store, name);
+    const opening = openConsole(this.store, name);
+    const stream = await within(ANSWER_MS, opening);
+    if (stream === LATE) {
+      opening.then((late) => late?.[Symbol.dispose](), () => {});
+      throw new FleetboxError("timeout", `The holder of "${name}" does not answer`);
+    }
     if (!stream || this.#isOver) {
       stream?.[Symbol.dispose]();
       throw gone(name);
