@@ -120,6 +120,9 @@ export class LiveStub implements AsyncDisposable {
     if (request.method === "GET" && pathname === "/") {
       return new Response(this.page, { headers: { "content-type": "text/html; charset=utf-8" } });
     }
+    if (pathname === "/plain") {
+      return new Response("a page of another site", { headers: { "content-type": "text/html" } });
+    }
     if (pathname === "/favicon.ico") return new Response(null, { status: 204 });
     if (request.headers.get("authorization") !== `Bearer ${this.token}`) {
       return new Response("no token", { status: 401 });

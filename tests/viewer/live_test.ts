@@ -2,7 +2,8 @@
 
 import * as assert from "#assert";
 import type { Page } from "playwright-core";
-import { steps, test } from "../support/sandbox.ts";
+import { until } from "../support/processes.ts";
+import { sandbox, steps, test } from "../support/sandbox.ts";
 import { bundleFiles } from "./bundle.ts";
 import { launch, seen, Viewer } from "./browser.ts";
 import { LiveStub } from "./live_stub.ts";
@@ -252,6 +253,86 @@ test("the live viewer", async (context) => {
         assert.equal(await page.evaluate("document.querySelectorAll('img, a, iframe, object, embed, link').length"), 0);
       }],
     ]);
+  } finally {
+    await browser.close();
+  }
+});
+
+test("fleetbox view shows a group in a browser: it is cut and healed by clicks, typed into, captured; other sites get nothing", async () => {
+  await using box = await sandbox({ fakeQemu: { a: { onSignal: "ping", ping: ["10.88.0.12"] } } });
+  await box.up("a,b");
+  const command = box.start(["view", "--no-open"], { cwd: box.root });
+  await command.printed(/Ctrl-C ends this/);
+  const address = command.stdout.split("\n")[0], { origin } = new URL(address);
+  const browser = await launch();
+  try {
+    const viewer = await Viewer.open(browser, address);
+    const { page } = viewer;
+    const status = page.getByRole("status"), events = page.getByRole("listbox", { name: "Events" });
+    await page.getByRole("button", { name: /^a, running/ }).waitFor();
+    await link(page, "a – b").click();
+    await button(page, "Cut").click();
+    await link(page, "a – b: .*; cut").waitFor();
+    await seen(
+      async () => (await ran(page))[0].startsWith("fleetbox fault partition a b done"),
+      "it is cut",
+    );
+    box.accident("a"); // it pings b
+    await link(page, "a – b: .* dropped.*; cut").waitFor();
+    await button(page, "Heal").click();
+    await link(page, "a – b").and(page.getByLabel("cut")).waitFor({ state: "detached" });
+    await page.keyboard.press("1");
+    await events.getByText(/^cut: a \| b \[\w+\]/).nth(1).waitFor(); // its beginning and its end
+
+    await page.getByRole("tab", { name: "Network" }).click();
+    await button(page, "Capture").click();
+    const capture = page.getByLabel("Details").getByRole("button", { name: "End capture" });
+    await capture.waitFor();
+    const file = await until(
+      "its file",
+      () => [...Deno.readDirSync(box.root)].find(({ name }) => name.endsWith(".pcapng")),
+    );
+    await capture.click();
+    await seen(
+      async () => (await ran(page))[0].startsWith(`fleetbox capture a,b -w ${file.name} done`),
+      "it is captured",
+    );
+
+    await page.getByRole("button", { name: /^a, running/ }).click();
+    await button(page, "Console").click();
+    const screen = page.locator(".xterm-accessibility");
+    await seen(async () => (await screen.innerText()).trim() !== "", "the console");
+    await page.keyboard.type("hello");
+    await page.keyboard.press("Enter");
+    await seen(async () => (await screen.innerText()).includes(`you typed "hello"`), "what the guest says to it");
+    await page.keyboard.press("Control+]");
+    await page.reload();
+    await seen(async () => (await ran(page)).length === 3, "what was run before");
+    assert.deepEqual(viewer.errors, []);
+
+    // Another site, which has even seen the token, gets nothing: no answer, and no frame.
+    await using other = await LiveStub.start();
+    const stranger = await browser.newPage();
+    await stranger.goto(`${other.origin}/plain`);
+    const asked = await stranger.evaluate(`(async () => {
+      const headers = { authorization: "Bearer ${new URL(address).hash.slice(1)}" };
+      const tries = ["/", "/stream"].flatMap((path) => [{}, { headers }, { mode: "no-cors" }].map((how) =>
+        fetch("${origin}" + path, how).then(async (answer) => answer.type + (await answer.text()), () => "nothing")));
+      return [...new Set(await Promise.all(tries))];
+    })()`);
+    assert.deepEqual(asked, ["nothing"]);
+    await stranger.setContent(`<iframe src="${origin}/"></iframe>`);
+    await becomes(async () => {
+      await stranger.title();
+      return stranger.frames()[1]?.url() ?? "";
+    }, "chrome-error://chromewebdata/");
+    await stranger.close();
+
+    command.kill("SIGINT");
+    await seen(async () => await status.innerText() === "the command has ended", "its end");
+    assert.equal(await status.getAttribute("title"), "fleetbox view was ended");
+    assert.equal((await command.done).code, 0);
+    await viewer[Symbol.asyncDispose]();
   } finally {
     await browser.close();
   }

@@ -8,7 +8,8 @@
 
 import type { Page } from "playwright-core";
 import { launch, pageOf, Viewer } from "./browser.ts";
-import { HOUR } from "./bundle.ts";
+import { bundleFiles, HOUR } from "./bundle.ts";
+import { LiveStub } from "./live_stub.ts";
 
 /** Collects the gaps between frames, until asked for them. */
 const BEGIN = `(() => {
@@ -64,6 +65,24 @@ try {
   await report(page, "zoomed by the wheel", async () => {
     for (let index = 0; index < 30; index++) await page.mouse.wheel(0, index < 15 ? -120 : 120);
   });
+  await using stub = await LiveStub.start();
+  stub.members = ["a", "b", "c"];
+  for (const [name, content] of bundleFiles(HOUR)) {
+    if (name.endsWith(".pcapng")) stub.packets("net-0001.pcapng", content);
+    else stub.send({ file: name, text: new TextDecoder().decode(content), whole: name === "meta.json" });
+  }
+  stub.second = HOUR.seconds;
+  await using live = await Viewer.open(browser, stub.address);
+  for (const [key, what] of [["5", "network"], ["2", "packets"], ["4", "consoles"]]) {
+    await live.page.keyboard.press(key);
+    await report(live.page, `live, after an hour: ${what}`, async () => {
+      for (let tick = 0; tick < 20; tick++) {
+        stub.tick();
+        for (const name of stub.members) stub.output(name, `tick ${tick}\r\n`);
+        await live.page.evaluate("new Promise((resolve) => setTimeout(resolve, 250))");
+      }
+    });
+  }
 } finally {
   await browser.close();
   Deno.removeSync(dir, { recursive: true });
