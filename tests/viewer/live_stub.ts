@@ -96,7 +96,7 @@ export class LiveStub implements AsyncDisposable {
         const frames = 6 + (this.second * (index + 2) * (place + 3)) % 17;
         const isCut = cut.some((names) => names.includes(from) && names.includes(to));
         this.event("link", {
-          ...{ from, to, frames: isCut ? 0 : frames, bytes: frames * 190 },
+          ...{ from, to, frames, bytes: frames * 190 },
           ...(isCut ? { dropped: { partition: frames } } : {}),
         });
       }

@@ -69,7 +69,7 @@ test("the live viewer", async (context) => {
           "its result",
         );
         stub.tick();
-        await link(page, "a – b: a to b 0 frames, \\d+ dropped; b to a 0 frames, \\d+ dropped; cut").waitFor();
+        await link(page, "a – b: a to b (\\d+) frames, \\1 dropped; b to a (\\d+) frames, \\2 dropped; cut").waitFor();
         await page.getByRole("tab", { name: /Events +7/ }).waitFor(); // one more than before
         // By keys alone: the link, then its heal.
         await link(page, "a – b").focus();

@@ -175,14 +175,14 @@ Deno.test("viewer: the picture has each way of a link with its frames, and what 
   };
   assert.deepEqual(effects({ kind: "partition", sets: [["a"], ["b"]] }), ["ab cut cut", "ba cut cut"]);
   assert.deepEqual(effects({ kind: "partition", sets: [["a"], ["b", "c"]], oneWay: true }), [
-    "ab cut cut",
-    "ac cut cut",
+    "ab cut cut a → b",
+    "ac cut cut a → c",
   ]);
-  assert.deepEqual(effects({ kind: "drop", from: ["a"], to: ["gateway"] }), ["agateway cut cut"]);
+  assert.deepEqual(effects({ kind: "drop", from: ["a"], to: ["gateway"] }), ["agateway cut cut a → gateway"]);
   assert.deepEqual(effects({ kind: "hold", sets: [["a"], ["c"]] }), ["ac held held", "ca held held"]);
   assert.deepEqual(
     effects({ kind: "shape", from: ["b"], to: ["c"], shape: { delayMs: 50, loss: 0.05, rateBitsPerSecond: 1e6 } }),
-    ["bc shaped 50 ms late, 5 % lost, 1 Mbit/s"],
+    ["bc shaped 50 ms late, 5 % lost, 1 Mbit/s b → c"],
   );
   assert.equal(effects({ kind: "shape", from: ["b"], shape: { delayMs: 50 } }).length, 3);
   assert.deepEqual(effects({ kind: "pause", member: "a" }, ["a"]), []);

@@ -65,7 +65,11 @@ export function pictureOf(trace: Trace, span: Span, hidden: ReadonlySet<string>,
       }
       const isQuiet = its.length === 0 && ways.every(({ frames, dropped }) => frames + dropped === 0);
       if (isQuiet && members.length > MOST_WHOLE) continue;
-      const words = [...new Set(its.map(({ has }) => has!.words))].join("; ");
+      const wordsOf = ({ words, touches }: Touching) => {
+        const [there, back] = [touches(a, b), touches(b, a)];
+        return there && back ? words : `${words} ${there ? a : b} → ${there ? b : a}`;
+      };
+      const words = [...new Set(its.map(({ has }) => wordsOf(has!)))].join("; ");
       pairs.push({ ways, faults: its.map(({ fault }) => fault), words });
     }
   }

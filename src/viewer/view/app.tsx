@@ -143,7 +143,7 @@ export function App({ trace, live }: { trace: Trace; live?: Live | undefined }) 
     ...Object.fromEntries(TABS.map((name, index) => [String(index + 1), () => setTab(name)])),
     Escape() {
       if (isHelp) setHelp(false);
-      else if (document.activeElement === search.current) search.current!.blur();
+      else if (document.activeElement instanceof HTMLInputElement) document.activeElement.blur();
       else if (range) setRange(undefined);
       else if (live ? followed === undefined : view[0] !== whole[0] || view[1] !== whole[1]) {
         live ? goLive() : show(whole);

@@ -36,7 +36,9 @@ export function LinksPlot({ trace, view, range, hidden, theme, onRange }: Props)
     trace.links,
     hidden,
   ]);
-  const count = Math.max(1, Math.ceil((trace.end - trace.start) / 1000) + 1);
+  // The present second has not been told of: it is no fall to zero.
+  const told = shown.reduce((most, { last }) => Math.max(most, last + 1), 1);
+  const count = Math.max(told, Math.floor((trace.end - trace.start) / 1000) - 1);
   const { series, drops, seconds } = useMemo(() => seriesOf(count, shown), [count, shown]);
   const names = series.map(({ name }) => name).join("\n"), hasDrops = drops.some((sum) => sum !== 0);
   // The plot is made once a trace; it calls the newest.

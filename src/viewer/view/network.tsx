@@ -127,7 +127,7 @@ function PairLine({ pair, from, to, isSelected, onSelect }: {
           <Label
             key={index}
             at={between(index === 0 ? NUMBER_AT : 1 - NUMBER_AT)}
-            says={countText(way.frames)}
+            says={passedText(way)}
             class={way.effect ?? ""}
           />
         )
@@ -141,6 +141,12 @@ function PairLine({ pair, from, to, isSelected, onSelect }: {
       )}
     </g>
   );
+}
+
+/** What is dropped is among what was sent. */
+function passedText({ frames, dropped }: Way): string {
+  if (dropped === 0) return countText(frames);
+  return `${frames > dropped ? `${countText(frames)}, ` : ""}${countText(dropped)} dropped`;
 }
 
 function WayLine({ way, from, to, aside }: { way: Way; from: Point; to: Point; aside: Point }) {
@@ -198,7 +204,7 @@ function PlaceBox({ place, point, wide, high, isSelected, onSelect }: {
           y={y + 1}
           width="7"
           height={high - 2}
-          style={`fill: var(--state-${state}, var(--dim))`}
+          style={`fill: var(--state-${/^[a-z]+$/.test(state) ? state : "stopped"}, var(--dim))`}
         />
       )}
       <text class="name" x={x + 16} y={y + (high > 50 ? 19 : 16)}>{cut(name, wide > 100 ? 14 : 10)}</text>
