@@ -37,6 +37,7 @@ import { machineEvent, machineState } from "../../src/vmm/qemu/machine.ts";
 import * as wire from "../../src/wire.ts";
 import { foreignAgent } from "./agent.ts";
 import { bytesLike, cuts, like, pieces, text } from "./foreign.ts";
+import { traces } from "./traces.ts";
 
 export interface Target<T = unknown> {
   name: string;
@@ -595,5 +596,6 @@ export const TARGETS: Target[] = [
     seed,
     guestText,
     target(foreignAgent),
+    target(traces),
   ],
 ];

@@ -11,7 +11,7 @@ import { LineSplitter } from "../../core/lines.ts";
 import { isEvents, type TraceMeta } from "../../core/trace/types.ts";
 import { namesIn, statIfThere } from "../../system/files.ts";
 import { eventOf } from "../../viewer/data/events.ts";
-import type { TraceEvent } from "../../viewer/data/model.ts";
+import { text, type TraceEvent } from "../../viewer/data/model.ts";
 import { entriesOf, isZip, unpack, unpackedStream } from "../../viewer/data/unzip.ts";
 import { checkVersion, noBundle, read } from "../trace_show/bundle_files.ts";
 import { merged } from "./merge.ts";
@@ -53,7 +53,8 @@ export async function openEvents(path: string): Promise<EventSource> {
   const known = parsed(meta);
   if (!known) notices.push("meta.json is missing or damaged");
   else if (known.ended === undefined) notices.push("The recording has no end: it was killed, or still runs");
-  if (known?.problem !== undefined) notices.push(`The recording ends early: ${known.problem}`);
+  const problem = text(known?.problem);
+  if (problem !== "") notices.push(`The recording ends early: ${problem}`);
   const batches = merged(files.map((file) => eventsOf(file, notices)));
   return { meta: known ?? {}, batches, plan: plan && new TextDecoder().decode(plan), notices };
 }

@@ -4,7 +4,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { listed } from "../../core/names.ts";
 import { printable } from "../../core/printable.ts";
-import type { TraceEvent } from "../../viewer/data/model.ts";
+import { record, text, type TraceEvent } from "../../viewer/data/model.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
@@ -66,7 +66,7 @@ async function print(
   names: readonly string[] | undefined,
   lineOf: (event: TraceEvent, time: number, began: number) => string,
 ): Promise<void> {
-  let began = Date.parse(String(meta.started)), from = -Infinity, to = Infinity;
+  let began = Date.parse(text(meta.started)), from = -Infinity, to = Infinity;
   let isFirst = true;
   for await (const batch of batches) {
     if (isFirst) {
@@ -93,7 +93,7 @@ function jsonLine({ raw }: TraceEvent): string {
 /** `    12.345  a         state        running` */
 function textLine({ meta }: EventSource, paint: Paint): (event: TraceEvent, time: number, began: number) => string {
   const members = Array.isArray(meta.members) ? meta.members : [];
-  const width = Math.min(20, Math.max(6, ...members.map((one) => String(one?.name).length)));
+  const width = Math.min(20, Math.max(6, ...members.map((one) => text(record(one).name).length)));
   return ({ kind, members: [first = "", ...others], text, isBad }, time, began) => {
     const who = kind === "link" || others.length === 0 ? first : [first, ...others].join(",");
     const words = [((time - began) / 1000).toFixed(3).padStart(9), onLine(who).padEnd(width), onLine(kind).padEnd(11)];
@@ -132,7 +132,7 @@ function parseBound(text: string): Bound | undefined {
 
 /** @throws {FleetboxError} `not-found` */
 function checkMembers(names: readonly string[] | undefined, { meta }: EventSource, path: string): void {
-  const members = Array.isArray(meta.members) ? meta.members.map((one) => String(one?.name)) : [];
+  const members = Array.isArray(meta.members) ? meta.members.map((one) => text(record(one).name)) : [];
   const other = names?.find((name) => name !== GATEWAY && !members.includes(name));
   if (other === undefined || members.length === 0) return;
   throw new FleetboxError("not-found", `${path} has no member "${other}"`, {

@@ -1,7 +1,7 @@
 /** The members of a trace, to be made again: their names, and with which options. Pure. */
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
-import { checkName, checkNames, isName, listed, MAX_NAME_LENGTH } from "../../core/names.ts";
+import { checkName, checkNames, isName, listed, MAX_MEMBERS, MAX_NAME_LENGTH } from "../../core/names.ts";
 import { checkOptions, type Options } from "../../core/options.ts";
 import { printable } from "../../core/printable.ts";
 import { record, text } from "../../viewer/data/model.ts";
@@ -31,6 +31,7 @@ export interface Batch {
 export function newMembers(path: string, members: unknown, as: string | undefined): NewMember[] {
   const known = (Array.isArray(members) ? members : []).map(record);
   if (known.length === 0) throw unknownMembers(path, "its meta.json names no members", []);
+  if (known.length > MAX_MEMBERS) throw unknownMembers(path, `its meta.json names ${known.length} members`, []);
   const all = known.toSorted((one, other) => slotOf(one) - slotOf(other)).map((facts) => {
     const was = text(facts.name), hostName = text(facts.host_name) || was;
     if (!isName(was) || !isName(hostName)) throw unknownMembers(path, `a member has the name ${quoted(was)}`, []);

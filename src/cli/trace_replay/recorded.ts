@@ -1,10 +1,10 @@
 /** What of a trace is made again: read from its events in one pass, whatever their number. */
 
-import { checkFault } from "../../core/faults.ts";
+import { checkFault, checkFaultTimes } from "../../core/faults.ts";
 import { type FaultStep, parsePlan } from "../../core/faults/plan.ts";
 import type { TraceFault, TraceMeta } from "../../core/trace/types.ts";
 import { planOf } from "../../control/recording/recorded_faults.ts";
-import { number, record, text, texts } from "../../viewer/data/model.ts";
+import { record, text, texts } from "../../viewer/data/model.ts";
 import { noBundle } from "../trace_show/bundle_files.ts";
 import { openEvents } from "../trace/event_source.ts";
 
@@ -43,7 +43,7 @@ export async function readRecorded(path: string): Promise<Recorded> {
   const { meta, plan, batches, notices } = await openEvents(path);
   const startedMs = Date.parse(text(meta.started));
   if (Number.isNaN(startedMs)) throw noBundle(path, "its meta.json, which says what to make, is missing or damaged");
-  const events = new Events();
+  const events = new Events(namesOf(meta.members));
   for await (const batch of batches) for (const { event, time } of batch) events.take(event.raw, time);
   const readyMs = Math.max(startedMs, ...events.firstRuns.values());
   const steps = stepsOf(path, plan, notices) ??
@@ -59,6 +59,8 @@ export async function readRecorded(path: string): Promise<Recorded> {
     notices,
   };
 }
+
+const namesOf = (members: unknown) => (Array.isArray(members) ? members : []).map((one) => text(record(one).name));
 
 /** The checkpoint that all members come from, or nothing. */
 function originOf(members: unknown): string[] {
@@ -89,13 +91,20 @@ class Events {
   readonly commands = new Map<string, RecordedCommand>();
   lastMs = 0;
   readonly #faults: TraceFault[] = [];
+  readonly #members: Set<string>;
+
+  constructor(members: readonly string[]) {
+    this.#members = new Set(members);
+  }
 
   take(raw: Record<string, unknown>, time: number): void {
     this.lastMs = Math.max(this.lastMs, time);
     const name = text(raw.name);
     switch (raw.event) {
       case "state":
-        if (raw.state === "running" && !this.firstRuns.has(name)) this.firstRuns.set(name, time);
+        if (raw.state === "running" && this.#members.has(name) && !this.firstRuns.has(name)) {
+          this.firstRuns.set(name, time);
+        }
         return;
       case "fault-began":
       case "fault-ended":
@@ -122,10 +131,12 @@ class Events {
       if (event === "fault-ended") return true;
       try {
         checkFault(spec);
-        if (seed === undefined || number(seed) !== undefined) return true;
-      } catch { /* counted below */ }
-      unknown++;
-      return false;
+        checkFaultTimes({ seed });
+        return true;
+      } catch {
+        unknown++;
+        return false;
+      }
     });
     if (unknown > 0) {
       const what = unknown === 1 ? "1 fault has" : `${unknown} faults have`;

@@ -75,7 +75,7 @@ export function playedSteps(
   members: readonly Pick<NewMember, "was" | "name">[],
 ): Played {
   const names = new Map(members.map(({ was, name }) => [was, name]));
-  const offsetMs = Math.min(baseMs - startedMs, ...steps.map(({ at_ms }) => at_ms));
+  const offsetMs = Math.min(baseMs - startedMs, steps.at(0)?.at_ms ?? Infinity);
   let unhealed = 0;
   const played = steps.map((step): FaultStep => {
     const leftMs = Math.max(LEAST_MS, endedMs - startedMs - step.at_ms);
