@@ -107,7 +107,15 @@ const TYPES: Record<string, Record<string, true>> = {
       bound: true,
       leaving: true,
     },
-    ...{ failure: true, hypervisor_pid: true, not_answering: true, command: true, forwards: true, network: true },
+    ...{
+      failure: true,
+      hypervisor: true,
+      hypervisor_pid: true,
+      not_answering: true,
+      command: true,
+      forwards: true,
+      network: true,
+    },
     ...{ egress: true, host_access: true, warm: true, template: true, faults: true, fault_count: true },
   } satisfies Keys<MemberReport>,
   figures: {

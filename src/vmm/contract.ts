@@ -173,14 +173,13 @@ export interface StopOptions {
 /** A machine that runs or has ended. */
 export interface Machine extends MachineDisk {
   readonly name: string;
+  /** The hypervisor and its version, `QEMU 7.2.22`. */
+  readonly hypervisor: string;
   /** Whether it was started to go on from a saved state, and did not boot; known of an adopted machine, too. */
   readonly beganSaved: boolean;
   /** The hypervisor's process. MUST be the hypervisor itself, not a wrapper around it. */
   readonly process: ProcessIdentity;
-  /**
-   * MUST resolve when the process is gone, MUST NOT resolve before, MUST NOT reject. Every event has been delivered by
-   * then.
-   */
+  /** MUST resolve when the process is gone, not before, and MUST NOT reject. Every event has been delivered by then. */
   readonly exited: Promise<MachineExit>;
   /**
    * Calls `listener` for each event, in order, until the returned function is called. MUST NOT call it before `onEvent`

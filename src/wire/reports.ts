@@ -93,6 +93,8 @@ export interface MemberReport extends Status {
   warm?: true;
   /** The template from which it was made. Absent: it booted from its image. */
   template?: string;
+  /** The hypervisor and its version, `QEMU 7.2.22`, while it runs. */
+  hypervisor?: string;
   /** The hypervisor's process id, while it runs. */
   hypervisor_pid?: number;
   /**

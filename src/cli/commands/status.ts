@@ -5,7 +5,7 @@ import { getGroup, getReport } from "../../control.ts";
 import { checkName } from "../../core/names.ts";
 import { naturalOrder, type Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
-import type { GroupReport, PortReport } from "../../wire.ts";
+import type { GroupReport, MemberReport, PortReport } from "../../wire.ts";
 import { ageText } from "../arguments/duration.ts";
 import { forwardLine, type MemberView, stateWord, viewOf } from "../member_view.ts";
 import { transferText } from "../terminal/meter.ts";
@@ -27,7 +27,7 @@ export function statusCommand(): Command {
       "after",
       `
 --json: what its holder reports {"name","host_name"?,"state","stage"?,"running","ip","since"?,"group"?,
-"group_id"?,"pid"?,"hypervisor_pid"?,"suspended"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"faults"?,"failure"?}
+"group_id"?,"pid"?,"hypervisor"?,"hypervisor_pid"?,"suspended"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"faults"?,"failure"?}
 with the group's "bound","accelerator","gateway_trouble"?, and "config" and "paths" from the store.
 
 Example:
@@ -107,7 +107,7 @@ function statusLines(
     ["checkpoint", config?.from_checkpoint],
     ["mac", config?.mac],
     ["created", config?.created_at],
-    ["hypervisor", report?.hypervisor_pid === undefined ? undefined : `process ${report.hypervisor_pid}`],
+    ["hypervisor", report && hypervisorText(report)],
     ["accelerator", group?.accelerator && `${group.accelerator.name} (${group.accelerator.reason})`],
     ["holder", report && `process ${report.pid}${group ? `, fleetbox ${group.version}` : ""}`],
     ["console", store.member(view.name).serialLog],
@@ -140,4 +140,9 @@ function traffic(frames: number, bytes: number): string {
 function droppedText({ dropped }: PortReport): string {
   const reasons = Object.entries(dropped).filter(([, count]) => count > 0);
   return reasons.length === 0 ? "none" : reasons.map(([reason, count]) => `${count} ${reason}`).join(", ");
+}
+
+/** `QEMU 7.2.22, process 4711`; a holder of an earlier version does not tell the version. */
+function hypervisorText({ hypervisor, hypervisor_pid: pid }: MemberReport): string | undefined {
+  return pid === undefined ? undefined : `${hypervisor === undefined ? "" : `${hypervisor}, `}process ${pid}`;
 }

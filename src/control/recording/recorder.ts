@@ -18,7 +18,7 @@ import { openCapture } from "../bytes/capture.ts";
 import { openConsole } from "../bytes/console.ts";
 import { followStore } from "../live/follow_store.ts";
 import type { FaultChange, StoreEvent } from "../live/store_events.ts";
-import { getGroup, getReport } from "../members.ts";
+import { getGroup } from "../members.ts";
 import { ANSWER_MS } from "../observe.ts";
 import { request } from "../requests.ts";
 import { Appender } from "./append_file.ts";
@@ -164,7 +164,7 @@ export class Recorder {
         return;
       case "state": {
         const { since: _, ...state } = event;
-        await this.#know(event.name);
+        await this.#know(event.name, state.state === "running");
         this.#events.add(state, when);
         this.#cast(event.name).marker(state.stage ?? state.state);
         if (state.state !== "gone" && state.state !== "stopped" && !this.#attached.has(event.name)) {
@@ -212,16 +212,15 @@ export class Recorder {
     return this.#meta.members.find(({ name }) => hasSocket(name))?.name ?? this.#meta.members[0].name;
   }
 
-  /** Notes a member that has joined, or whose config is new. */
-  async #know(name: string): Promise<void> {
+  /** Notes a member that has joined, or whose config is new; with the first that runs, what runs it. */
+  async #know(name: string, isRunning: boolean): Promise<void> {
     const known = this.#meta.members.find((one) => one.name === name);
-    if (known?.ip !== undefined) return;
-    const report = known ? undefined : await getReport(this.store, name, ANSWER_MS).catch(() => undefined);
-    const member = memberOf(this.store, name, report?.host_name);
-    if (known && member.ip === undefined) return;
+    if (known?.ip !== undefined && (this.#meta.qemu !== undefined || !isRunning)) return;
+    const group = await getGroup(this.store, name).catch(() => undefined);
+    const member = memberOf(this.store, name, group?.members.find((one) => one.name === name)?.host_name);
     const { members } = this.#meta;
     const all = known ? members.map((one) => one === known ? member : one) : [...members, member];
-    this.#meta = { ...this.#meta, members: all };
+    this.#meta = { ...this.#meta, members: all, ...programsOf(group) };
     await this.#writeMeta().catch((thrown) => this.#fail(thrown));
   }
 
@@ -330,7 +329,7 @@ function metaOf(store: Store, id: string, group: GroupReport, { command, test }:
     group: group.group,
     group_id: group.group_id!,
     fleetbox: VERSION,
-    ...(group.accelerator ? { accelerator: group.accelerator.name } : {}),
+    ...programsOf(group),
     host: {
       os: Deno.build.os,
       arch: Deno.build.arch,
@@ -346,11 +345,21 @@ function metaOf(store: Store, id: string, group: GroupReport, { command, test }:
   };
 }
 
+/** What runs its machines, as far as that is known. */
+function programsOf(group: GroupReport | undefined): Pick<TraceMeta, "qemu" | "accelerator"> {
+  const hypervisor = group?.members.find((one) => one.hypervisor)?.hypervisor;
+  return {
+    ...(hypervisor === undefined ? {} : { qemu: hypervisor.replace(/^QEMU /, "") }),
+    ...(group?.accelerator ? { accelerator: group.accelerator.name } : {}),
+  };
+}
+
 /** @param reported its host name, as its holder says it: it has no config yet */
 function memberOf(store: Store, name: string, reported = name): TraceMember {
   const config = store.config(name);
   if (!config) return { name, host_name: reported };
   const { host_name: hostName = name, mac, ip, image, cpus, memory_mb, disk_mb, arch, firmware, egress } = config;
   const facts = { name, host_name: hostName, mac, ip, image, cpus, memory_mb, disk_mb, arch, firmware, egress };
-  return { ...facts, ...(config.from_checkpoint === undefined ? {} : { from_checkpoint: config.from_checkpoint }) };
+  const { image_id, from_checkpoint } = config;
+  return { ...facts, image_id, ...(from_checkpoint === undefined ? {} : { from_checkpoint }) };
 }

@@ -45,6 +45,8 @@ export interface TraceMember {
   mac?: string;
   ip?: string;
   image?: string;
+  /** The identity of the image from which it was made. */
+  image_id?: string;
   cpus?: number;
   memory_mb?: number;
   /** The checkpoint that it was forked from, or restored to. */

@@ -39,7 +39,7 @@ export function memberReport(member: Member, ssh: SshEndpoint | undefined): Memb
   const run = runOf(now);
   if (run?.isWarm) report.warm = true;
   if (config?.template) report.template = config.template;
-  if (run) report.hypervisor_pid = run.machine.process.pid;
+  if (run) Object.assign(report, { hypervisor: run.machine.hypervisor, hypervisor_pid: run.machine.process.pid });
   const forwards = member.ports.report();
   if (forwards.length > 0) report.forwards = forwards;
   const network = context.network.counters(member.name);

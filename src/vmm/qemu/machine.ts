@@ -45,6 +45,10 @@ export class QemuMachine implements Machine {
     return this.spec.name;
   }
 
+  get hypervisor(): string {
+    return `QEMU ${this.qemu.qmp.version.join(".")}`;
+  }
+
   get process(): ProcessIdentity {
     return this.qemu.identity;
   }
