@@ -65,8 +65,8 @@ Deno.test("the failing example names its bundle in what is printed and in JUnit'
     const text = (name: string) => new TextDecoder().decode(files[name]);
     const events: TraceEvent[] = text("events.ndjson").trim().split("\n").map((line) => JSON.parse(line));
     const of = <E extends TraceEvent>(kind: E["event"]) => events.filter((one): one is E => one.event === kind);
-    const { members, test, qemu, accelerator } = JSON.parse(text("meta.json"));
-    assert.match(qemu, /^\d+\.\d+\.\d+$/);
+    const { members, test, hypervisor, accelerator } = JSON.parse(text("meta.json"));
+    assert.match(hypervisor, /^QEMU \d+\.\d+\.\d+$/);
     assert.match(accelerator, /^(tcg|kvm|hvf)$/);
     assert.deepEqual(members.map(({ name }: { name: string }) => name), ["a", "b"]);
     assert.deepEqual(new Set(of<TraceState>("state").map(({ name }) => name)), new Set(["a", "b"]));

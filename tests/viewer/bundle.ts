@@ -47,7 +47,12 @@ export function bundleFiles(options: BundleOptions): Map<string, Uint8Array> {
   const { seconds, says = "", members = ["a", "b", "c"] } = options;
   const meta = {
     ...{ format: "fleetbox-trace", version: 1, id: "a-20261128-195000-3fa9", group: members[0], group_id: "g1" },
-    ...{ fleetbox: "0.1.0", qemu: "7.2.19", accelerator: "tcg", host: { os: "linux", arch: "x86_64", cpus: 2 } },
+    ...{
+      fleetbox: "0.1.0",
+      hypervisor: "QEMU 7.2.19",
+      accelerator: "tcg",
+      host: { os: "linux", arch: "x86_64", cpus: 2 },
+    },
     ...{ started: iso(0), ended: iso(seconds * 1000), command: ["fleetbox", "up", members.join(",")], seed: 4711 },
     members: members.map((name, index) => ({
       ...{

@@ -215,7 +215,7 @@ export class Recorder {
   /** Notes a member that has joined, or whose config is new; with the first that runs, what runs it. */
   async #know(name: string, isRunning: boolean): Promise<void> {
     const known = this.#meta.members.find((one) => one.name === name);
-    if (known?.ip !== undefined && (this.#meta.qemu !== undefined || !isRunning)) return;
+    if (known?.ip !== undefined && (this.#meta.hypervisor !== undefined || !isRunning)) return;
     const group = await getGroup(this.store, name).catch(() => undefined);
     const member = memberOf(this.store, name, group?.members.find((one) => one.name === name)?.host_name);
     const { members } = this.#meta;
@@ -346,10 +346,10 @@ function metaOf(store: Store, id: string, group: GroupReport, { command, test }:
 }
 
 /** What runs its machines, as far as that is known. */
-function programsOf(group: GroupReport | undefined): Pick<TraceMeta, "qemu" | "accelerator"> {
+function programsOf(group: GroupReport | undefined): Pick<TraceMeta, "hypervisor" | "accelerator"> {
   const hypervisor = group?.members.find((one) => one.hypervisor)?.hypervisor;
   return {
-    ...(hypervisor === undefined ? {} : { qemu: hypervisor.replace(/^QEMU /, "") }),
+    ...(hypervisor === undefined ? {} : { hypervisor }),
     ...(group?.accelerator ? { accelerator: group.accelerator.name } : {}),
   };
 }

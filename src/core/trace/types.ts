@@ -23,7 +23,7 @@ export interface TraceMeta {
   group_id: string;
   /** Versions of the programs. */
   fleetbox: string;
-  qemu?: string;
+  hypervisor?: string;
   accelerator?: string;
   host: { os: string; arch: string; cpus: number; memory_mb: number; boot_id?: string };
   started: string;

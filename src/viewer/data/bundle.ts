@@ -102,7 +102,7 @@ export function readMeta(content: string, notices: string[]): MetaRead {
     ...(Number.isNaN(ended) ? {} : { ended }),
     command: texts(raw.command),
     fleetbox: text(raw.fleetbox),
-    hypervisor: text(raw.qemu),
+    hypervisor: text(raw.hypervisor),
     accelerator: text(raw.accelerator),
     host: [text(host.os), text(host.arch), number(host.cpus) && `${host.cpus} CPUs`].filter(Boolean).join(", "),
     seed: raw.seed === undefined ? "" : String(raw.seed),

@@ -65,7 +65,7 @@ function Overview({ trace, live }: { trace: Trace; live: Live | undefined }) {
           ["command", meta.command.join(" ")],
           ["seed", meta.seed],
           ["fleetbox", meta.fleetbox],
-          ["QEMU", [meta.hypervisor, meta.accelerator].filter(Boolean).join(", ")],
+          ["hypervisor", [meta.hypervisor, meta.accelerator].filter(Boolean).join(", ")],
           ["host", meta.host],
         ]}
       />
