@@ -113,6 +113,12 @@ Deno.test("viewer: what the rings let go of is let go of", () => {
     after.lines.filter(({ member }) => member === "b").length,
     before.lines.filter(({ member }) => member === "b").length,
   );
+  const late = new LiveTrace(); // a page that comes when it has turned already
+  for (const [file, at, text] of [["a.1.cast", 1, "older"], ["a.cast", 2, "newer"]]) {
+    late.take({ file, text: `{"version":3,"timestamp":${at}}\n[0,"o","${text}\\n"]\n` });
+  }
+  late.take({ file: "a.cast", becomes: "a.1.cast" });
+  assert.deepEqual(late.tell().lines.map(({ text }) => text), ["newer"]);
   // Packets of a file that is gone; another one has come meanwhile.
   const count = after.packets.count, [section, ...others] = blocksOf(FILES.get("net.pcapng")!);
   live.take({ file: "net-0002.pcapng", base64: new Uint8Array(section).toBase64() });

@@ -60,7 +60,7 @@ export class LiveTrace {
     if (!Number.isNaN(at)) this.#now = at;
     if (file === "meta.json") this.#takeMeta(text(message.text));
     else if (file.endsWith(".ndjson")) { for (const event of readEvents(text(message.text))) this.#add(event); }
-    else if (file.endsWith(".cast")) this.#takeConsole(CONSOLE.exec(file)![1], text(message.text), becomes !== "");
+    else if (file.endsWith(".cast")) this.#takeConsole(file, text(message.text), becomes !== "");
     else if (file.endsWith(".pcapng")) this.#takePackets(file, text(message.base64), message.gone === true);
   }
 
@@ -145,7 +145,8 @@ export class LiveTrace {
     this.#isNew.story = true;
   }
 
-  #takeConsole(member: string, content: string, isTurned: boolean): void {
+  #takeConsole(file: string, content: string, isTurned: boolean): void {
+    const member = CONSOLE.exec(file)?.[1] ?? "";
     let its = this.#consoles.get(member);
     if (!its) {
       its = { reader: new CastReader(member), lines: new LineReader(member), read: 0, turnedAt: 0 };
@@ -161,6 +162,7 @@ export class LiveTrace {
       came.push(...its.lines.add(cast.times[index], cast.pieces[index]));
     }
     if (came.length > 0) this.#addLines(came);
+    if (file.endsWith(".1.cast")) its.turnedAt = its.read; // a page that has just come hears of it like this
     if (isTurned) {
       // What was the older file is let go of; the present one becomes it.
       const count = its.turnedAt - cast.gone;

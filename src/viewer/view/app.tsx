@@ -261,7 +261,7 @@ export function App({ trace, live }: { trace: Trace; live?: Live | undefined }) 
             ? (
               <ConsoleScreen
                 {...{ cast, range, theme }}
-                onType={live && ((typed) => live.type(cast.member, typed))}
+                onType={live && live.status !== "ended" ? (typed) => live.type(cast.member, typed) : undefined}
                 onLeave={() => document.querySelector<HTMLElement>('[role="tab"][aria-selected="true"]')!.focus()}
               />
             )

@@ -59,7 +59,7 @@ export function PlaceDetails({ trace, live, picture, onConsole, onSelect, name }
       {trace.casts.some((cast) => cast.member === name) && (
         <div class="action">
           <button type="button" onClick={() => onConsole(name)}>Console</button>
-          <Line line={lineOf(["console", name])} />
+          {live && <Line line={lineOf(["console", name])} />}
         </div>
       )}
       {live && (
