@@ -36,7 +36,8 @@ export function Network({ picture, trace, isLast, selection, onSelect }: Props) 
     return () => observer.disconnect();
   }, []);
   const { places, pairs, span } = picture;
-  const [wide, high] = places.length > MANY ? [SMALL_WIDE, SMALL_HIGH] : [WIDE, HIGH];
+  const isCrowded = places.length > MANY;
+  const [wide, high] = isCrowded ? [SMALL_WIDE, SMALL_HIGH] : [WIDE, HIGH];
   const points = new Map(places.map(({ name }, index): [string, Point] => {
     const angle = Math.PI / 2 + (index + 1) / places.length * 2 * Math.PI; // the last one, the gateway, is at the bottom
     const [across, down] = [Math.min(width / 2 - wide / 2 - 12, 460), height / 2 - high / 2 - 10];
@@ -44,6 +45,8 @@ export function Network({ picture, trace, isLast, selection, onSelect }: Props) 
   }));
   const isPair = ({ ways: [{ from, to }] }: Pair) =>
     selection?.what === "pair" && selection.a === from && selection.b === to;
+  const isOfSelected = (pair: Pair) =>
+    isPair(pair) || (selection?.what === "place" && pair.ways.some(({ from }) => from === selection.name));
   const time = (at: number) => clockText(at - trace.start, 0);
   return (
     <div class="network" ref={place} onClick={() => onSelect(undefined)}>
@@ -58,6 +61,7 @@ export function Network({ picture, trace, isLast, selection, onSelect }: Props) 
                 from={points.get(from)!}
                 to={points.get(to)!}
                 isSelected={isPair(pair)}
+                isFaint={isCrowded && !isOfSelected(pair)}
                 onSelect={() => onSelect({ what: "pair", a: from, b: to })}
               />
             );
@@ -95,8 +99,10 @@ const pressed = (act: () => void) => ({
   },
 });
 
-function PairLine({ pair, from, to, isSelected, onSelect }: {
+function PairLine({ pair, from, to, isSelected, isFaint, onSelect }: {
   pair: Pair;
+  /** Of many that cannot all be read. */
+  isFaint: boolean;
   from: Point;
   to: Point;
   isSelected: boolean;
@@ -105,7 +111,6 @@ function PairLine({ pair, from, to, isSelected, onSelect }: {
   const { ways, words } = pair;
   const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
   const aside = { x: -(to.y - from.y) / length * APART, y: (to.x - from.x) / length * APART };
-  const isQuiet = words === "" && ways.every(({ frames, dropped }) => frames + dropped === 0);
   const says = ways.map(({ from: a, to: b, frames, dropped }) =>
     `${a} to ${b} ${countText(frames)} frames${dropped > 0 ? `, ${countText(dropped)} dropped` : ""}`
   );
@@ -115,14 +120,14 @@ function PairLine({ pair, from, to, isSelected, onSelect }: {
   });
   return (
     <g
-      class={`pair${isSelected ? " selected" : ""}${isQuiet ? " quiet" : ""}`}
+      class={`pair${isSelected ? " selected" : ""}${isFaint && words === "" ? " faint" : ""}`}
       aria-label={`Link ${ways[0].from} – ${ways[0].to}: ${[...says, words].filter(Boolean).join("; ")}`}
       {...pressed(onSelect)}
     >
       <line class="wide" x1={from.x} y1={from.y} x2={to.x} y2={to.y} />
       <WayLine way={ways[0]} from={from} to={to} aside={aside} />
       <WayLine way={ways[1]} from={to} to={from} aside={{ x: -aside.x, y: -aside.y }} />
-      {ways.map((way, index) =>
+      {!isFaint && ways.map((way, index) =>
         way.frames + way.dropped > 0 && (
           <Label
             key={index}
