@@ -1,6 +1,6 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools man micro viewer demo examples test test-unit test-whole check fmt bench chaos checkpoints power-cuts consensus fuzz compile npm clean
+.PHONY: help setup test-tools man micro viewer demo examples test test-unit test-whole check fmt bench chaos checkpoints power-cuts consensus fuzz compile npm node-library clean
 # Not called DENO: that is the user's variable for `make compile`, and one of this file would override it in the recipes.
 OUR_DENO := node_modules/.bin/deno
 
@@ -60,6 +60,9 @@ compile: micro ## makes dist/fleetbox, one executable that needs only QEMU and s
 
 npm: setup ## makes the library for Node, a package in build/npm
 	@$(OUR_DENO) run -A --quiet --no-check scripts/npm.ts $(NPM)
+
+node-library: micro ## runs the library's own tests on Node, all that can: NODE_LIBRARY="machine_test.ts"
+	@$(OUR_DENO) run -A --quiet --no-check tests/node/library.ts $(NODE_LIBRARY)
 
 viewer: setup ## builds the page of fleetbox trace show, into build/viewer
 	@$(OUR_DENO) run -A --quiet --no-check scripts/viewer.ts
