@@ -117,7 +117,8 @@ function wordsOf(kind: string, raw: Record<string, unknown>): { text: string; is
       };
     case "link":
       return good(
-        `${its("from")} → ${its("to")}: ${number(raw.frames) ?? 0} frames${countsText(raw.dropped, " dropped")}`,
+        `${its("from")} → ${its("to")}: ${number(raw.frames) ?? 0} frames${countsText(raw.dropped, " dropped")}` +
+          (number(raw.missed) ? `, and ${number(raw.missed)} of its sender were only counted` : ""),
       );
     case "cut":
       return { text: `${its("file")}: ${number(raw.bytes) ?? 0} bytes were lost (${its("why")})`, isBad: true };

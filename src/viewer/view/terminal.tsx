@@ -59,7 +59,7 @@ export function ConsoleScreen({ cast, range, theme, onType, onLeave }: Props) {
     written.current = cast.gone + high;
     // A terminal answers what it is asked: what was asked in the past has been answered, or not.
     let isPast = true;
-    made.write(cast.pieces.slice(low, high).join("").slice(-MOST), () => isPast = false);
+    made.write(wrapping(cast.pieces.slice(low, high).join("").slice(-MOST)), () => isPast = false);
     if (isTyped) {
       const send = (typed: Uint8Array<ArrayBuffer>) => {
         if (!isPast && place.current?.contains(document.activeElement)) newest.current.onType?.(typed);
@@ -78,9 +78,13 @@ export function ConsoleScreen({ cast, range, theme, onType, onLeave }: Props) {
 
   const all = cast.gone + cast.pieces.length;
   useEffect(() => {
-    if (range || written.current >= all) return;
-    terminal.current!.write(cast.pieces.slice(Math.max(0, written.current - cast.gone)).join(""));
-    written.current = all;
+    const now = cast.gone + cast.pieces.length; // there may be more than when it was rendered
+    if (range || written.current >= now) return;
+    terminal.current!.write(wrapping(cast.pieces.slice(Math.max(0, written.current - cast.gone)).join("")));
+    written.current = now;
   }, [cast, range, theme, isTyped, all]);
   return <div class="terminal" ref={place} aria-label={`Console of ${cast.member}`} />;
 }
+
+/** Without the firmware's wish that long lines end at the edge, which no guest takes back: what is beyond would not be seen. */
+const wrapping = (said: string) => said.replaceAll("\x1b[?7l", "");
