@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { join } from "../../src/system/path.ts";
 import { writeAll } from "../../src/core/bytes.ts";
 import { lockFile } from "../../src/system/locks.ts";
+import { until } from "../support/processes.ts";
 import { bundleForNode, run } from "./support.ts";
 
 Deno.test("each member of Deno does on Node what it does on Deno", async () => {
@@ -64,8 +65,19 @@ Deno.test("a lock holds between a program on Node and one on Deno, and goes with
         stdin: "piped",
         stdout: "piped",
       }).spawn();
-      const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-      return { child, next: async () => (await lines.read()).value?.trim(), end: () => lines.cancel() };
+      const pieces = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      const next = async (): Promise<string | undefined> => {
+        while (!rest.includes("\n")) {
+          const { value, done } = await pieces.read();
+          if (done) return undefined;
+          rest += value;
+        }
+        const [line, ...others] = rest.split("\n");
+        rest = others.join("\n");
+        return line;
+      };
+      return { child, next, end: () => pieces.cancel() };
     };
     const isLocked = async () => {
       const { code } = await run("flock", ["--nonblock", join(root, "lock"), "true"], { cwd: root });
@@ -80,9 +92,11 @@ Deno.test("a lock holds between a program on Node and one on Deno, and goes with
     assert.ok(held, "a killed program has let go of it");
     const other = start();
     await other.child.stdin.close();
-    assert.ok(await isLocked());
+    const inode = held.statSync().ino;
+    const waits = new RegExp(`-> FLOCK .*:${inode} `);
+    await until("the other waits for ours", () => waits.test(Deno.readTextFileSync("/proc/locks")));
     held.close();
-    assert.equal(await other.next(), "locked", "it has waited for ours");
+    assert.equal(await other.next(), "locked");
     assert.equal(await other.next(), "let go");
     assert.equal(await isLocked(), false);
     await Promise.all([one, other].map(async ({ child, end }) => {
