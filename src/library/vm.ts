@@ -111,10 +111,17 @@ export class Machine implements types.Vm {
 
   async spawn(command: types.Command, options?: types.ProcessOptions): Promise<types.Process> {
     const request = checked("spawn", this.#call("spawn"), options);
-    const process = await this.#unlessItEnds("spawn", spawn(this.#lanes, command, request));
-    const status = this.#unlessItEnds("spawn", process.status);
-    status.catch(() => {}); // callers that await it get the error
-    return { ...process, status };
+    const ended = this.#group.trace?.command(this.storeName, command, callSite());
+    try {
+      const process = await this.#unlessItEnds("spawn", spawn(this.#lanes, command, request));
+      const status = this.#unlessItEnds("spawn", process.status);
+      // Its output is the caller's. Callers that await its end get the error.
+      status.then((end) => ended?.({ result: { ...end, stdout: "", stderr: "" } }), (thrown) => ended?.({ thrown }));
+      return { ...process, status };
+    } catch (thrown) {
+      ended?.({ thrown });
+      throw thrown;
+    }
   }
 
   async copyTo(from: string, to: string, options?: types.CopyOptions): Promise<void> {

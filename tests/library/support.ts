@@ -41,14 +41,16 @@ export function assertNothingLeft(store: Store): void {
 }
 
 /** Runs the command line, which must succeed. */
-export async function fleetbox(store: Store, ...args: string[]): Promise<void> {
-  const { code, stderr } = await new Deno.Command(fileURLToPath(new URL("../../bin/fleetbox", import.meta.url)), {
-    args,
-    env: { FLEETBOX_HOME: store.root },
-    stdout: "null",
-    stderr: "piped",
-  }).output();
+export async function fleetbox(store: Store, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(
+    fileURLToPath(new URL("../../bin/fleetbox", import.meta.url)),
+    {
+      args,
+      env: { FLEETBOX_HOME: store.root },
+    },
+  ).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
 }
 
 /** `deno test` on one of the samples, in this store; gives what it printed. */

@@ -3,6 +3,7 @@
 import * as assert from "#assert";
 import { unzipSync } from "fflate";
 import { fileURLToPath } from "node:url";
+import { storedTraces } from "../../src/control/recording/traces.ts";
 import { replaceVariables } from "../../src/core/environment.ts";
 import type {
   TraceCommand,
@@ -15,7 +16,8 @@ import type {
 } from "../../src/core/trace/types.ts";
 import { namesIn } from "../../src/system/files.ts";
 import { withCluster } from "../../testing.ts";
-import { assertNothingLeft, testStore } from "./support.ts";
+import { processesOf, until } from "../support/processes.ts";
+import { assertNothingLeft, fleetbox, program, testStore } from "./support.ts";
 
 const { store, options } = testStore();
 const EXAMPLE = fileURLToPath(new URL("../../examples/failing/split_brain.ts", import.meta.url));
@@ -38,6 +40,36 @@ Deno.test("a test that passes leaves no bundle", () =>
     }, options);
     await body({ name: "passes" });
     assert.deepEqual([namesIn(directory), namesIn(`${store.root}/traces`)], [[], []]);
+    assertNothingLeft(store);
+  }));
+
+Deno.test("a test that is killed leaves what it did until then, as a trace that can be packed", () =>
+  withDirectory(async (directory) => {
+    await using child = await program(`
+      Deno.env.set("FLEETBOX_TRACE", "on");
+      const { startCluster } = await import(${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)});
+      const cluster = await startCluster(["a"], ${JSON.stringify(options)});
+      await cluster.get("a").exec(["echo", "seen"]);
+      await cluster.get("a").spawn(["sleep", "1000"]);
+      cluster.mark("now");
+      console.log("ready");
+      await new Promise(() => setInterval(() => {}, 1000));
+    `);
+    assert.equal(await child.line(), "ready");
+    const [{ id }] = storedTraces(store);
+    await until("its mark is written", () => /"now"/.test(Deno.readTextFileSync(`${store.trace(id)}/events.ndjson`)));
+    child.process.kill("SIGKILL");
+    await child.process.status;
+    await until("its group is gone", () => processesOf(store.root).length === 0, 20_000);
+    const [{ meta, recorder }] = storedTraces(store);
+    assert.deepEqual([meta.ended, recorder], [undefined, undefined], "it is left");
+    await fleetbox(store, "trace", "stop", id, "-w", `${directory}/t.zip`);
+    const told = await fleetbox(store, "trace", "events", `${directory}/t.zip`);
+    for (
+      const what of [/ a +state +running/, / a +command +echo seen/, / a +command-began +sleep 1000/, / mark +now/]
+    ) {
+      assert.match(told, what);
+    }
     assertNothingLeft(store);
   }));
 

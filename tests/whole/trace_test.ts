@@ -7,7 +7,7 @@ import { join } from "../../src/system/path.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
 import { readPcapng } from "../support/pcapng.ts";
 import { until } from "../support/processes.ts";
-import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { MAY_MOUNT, type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 const B = "10.88.0.12";
 /** A guest that pings b when it is told to. */
@@ -118,6 +118,44 @@ test("what a killed recorder, and a group that has ended, leave is listed and pa
   await box.fails(3, [/^fleetbox: There is no group that runs/, /fleetbox up/], "trace", "start");
   await box.fails(3, /"a"/, "trace", "start", "a");
 });
+
+test(
+  "a disk that becomes full ends the trace, which says so, and not the group",
+  async () => {
+    await using box = await sandbox({ fakeQemu: PINGS, storeKiB: 16 * 1024 });
+    await box.up("a,b");
+    await box.ok("trace", "start", "a");
+    const [{ id, directory }] = await traces(box);
+    await recorded(directory, /"state":"running"/);
+    const ballast = join(box.home, "ballast");
+    fillUp(ballast);
+    await until("it has ended", async () => {
+      box.accident("a"); // there is something to write
+      return (await traces(box))[0].state === "ended";
+    });
+    assert.equal(await box.states(), "a=running b=running");
+    const file = join(box.root, "t.zip");
+    const { stdout, stderr } = await box.ok("trace", "stop", id, "-w", file);
+    assert.match(`${stdout}${stderr}`, /it ends early: the disk was full/);
+    assert.match(bundle(file).meta.problem!, /^the disk was full: what came after this moment is not in it/);
+    assert.ok(bundle(file).events.includes("state running a"));
+    Deno.removeSync(ballast);
+  },
+  { ignore: !MAY_MOUNT },
+);
+
+/** Fills a file system to the last byte. */
+function fillUp(path: string): void {
+  using file = Deno.openSync(path, { create: true, write: true });
+  const piece = new Uint8Array(64 * 1024).fill(1);
+  for (let bytes = piece.length; bytes > 0;) {
+    try {
+      file.writeSync(piece.subarray(0, bytes));
+    } catch {
+      bytes >>= 1; // less may fit
+    }
+  }
+}
 
 /** Where the second section of a file begins, or its end. */
 function endOfSection(bytes: Uint8Array): number {

@@ -3,9 +3,14 @@
  * one, is the end of writing; what was written stays, and may end with half a line.
  */
 
+import { isNoSpace } from "../../core/errors.ts";
 import { isFile, makeDirectory, writeDurably } from "../../system/files.ts";
 import { identify } from "../../system/process.ts";
 import { DISK_LIMITS, type TraceFiles } from "./trace_files.ts";
+
+/** Space that is given up when the disk is full, so that `meta.json` can say so. */
+const RESERVE = "reserve";
+const RESERVE_BYTES = 32 * 1024;
 
 /** The files of one trace in its directory: one failure ends all of them. */
 export class Appender implements TraceFiles {
@@ -14,6 +19,7 @@ export class Appender implements TraceFiles {
   /** Why nothing is written any more. */
   failure: unknown;
   onFailure: (failure: unknown) => void = () => {};
+  #isEnded = false;
 
   constructor(private readonly directory: string) {}
 
@@ -22,11 +28,12 @@ export class Appender implements TraceFiles {
     makeDirectory(directory);
     const its = identify(Deno.pid);
     if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n");
+    Deno.writeFileSync(`${directory}/${RESERVE}`, new Uint8Array(RESERVE_BYTES), { mode: 0o600 });
     return new Appender(directory);
   }
 
   append(name: string, bytes: Uint8Array): void {
-    if (this.failure !== undefined) return;
+    if (this.#isEnded || this.failure !== undefined) return;
     try {
       const file = this.#files.get(name) ?? this.#open(name);
       for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
@@ -64,10 +71,16 @@ export class Appender implements TraceFiles {
   }
 
   async writeMeta(text: string): Promise<void> {
-    await writeDurably(`${this.directory}/meta.json`, text);
+    const write = () => writeDurably(`${this.directory}/meta.json`, text);
+    await write().catch(async (thrown) => {
+      if (!isNoSpace(thrown) || this.remove(RESERVE) === undefined) throw thrown;
+      await write();
+    });
   }
 
   [Symbol.dispose](): void {
+    this.#isEnded = true;
+    if (!isNoSpace(this.failure)) this.remove(RESERVE); // else it may be needed for the last words
     for (const name of [...this.#files.keys()]) this.close(name);
   }
 

@@ -133,7 +133,7 @@ export class Recorder {
       await Promise.all(this.#streams);
       this.files[Symbol.dispose]();
       this.#meta.ended = new Date().toISOString();
-      await this.#writeMeta().catch(() => {}); // the disk is full; its events say when it ended
+      await this.#writeMeta().catch(() => {}); // others took what was reserved; its events say when it ended
       this.#end.resolve();
     });
   }
