@@ -123,6 +123,6 @@ Deno.test("the failing example names its bundle in what is printed and in JUnit'
     );
     assert.deepEqual(links.filter(({ from, to }) => from === to), [], "all from the first frame on have names");
     assert.ok(files["net.pcapng"].length > 1_000 && test.name === "there is one leader, also in a partition");
-    assert.deepEqual(namesIn(`${store.root}/traces`), []);
+    assert.deepEqual(storedTraces(store), []);
     assertNothingLeft(store);
   }));

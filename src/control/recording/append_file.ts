@@ -28,8 +28,10 @@ export class Appender implements TraceFiles {
     makeDirectory(directory);
     const its = identify(Deno.pid);
     if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n");
-    Deno.writeFileSync(`${directory}/${RESERVE}`, new Uint8Array(RESERVE_BYTES), { mode: 0o600 });
-    return new Appender(directory);
+    const made = new Appender(directory);
+    made.append(RESERVE, new Uint8Array(RESERVE_BYTES));
+    made.close(RESERVE);
+    return made;
   }
 
   append(name: string, bytes: Uint8Array): void {
