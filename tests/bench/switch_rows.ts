@@ -25,6 +25,14 @@ export async function switchRows(bench: Bench): Promise<Row[]> {
     timers.push(quantile(errors.timers, 0.99));
     bench.say(`a delay of ${DELAY_MS} ms is late by ${late.at(-1)} ms, a timer by ${timers.at(-1)} ms`);
   }
+  const beside = (what: string, fault: SwitchFault, without: string, least: number): Row => ({
+    what,
+    measured: median(gbit[fault]),
+    unit: "Gbit/s",
+    against: { what: without, value: median(gbit.none) },
+    limit: { kind: "at least", value: least },
+    runs: { measured: gbit[fault], against: gbit.none },
+  });
   return [
     {
       what: "switch, 1,514-byte frames",
@@ -40,38 +48,10 @@ export async function switchRows(bench: Bench): Promise<Row[]> {
       limit: { kind: "at least", value: 250_000 },
       runs: { measured: frames },
     },
-    {
-      what: "switch, with faults on other links",
-      measured: median(gbit.elsewhere),
-      unit: "Gbit/s",
-      against: { what: "the switch without faults", value: median(gbit.none) },
-      limit: { kind: "at least", value: 3 },
-      runs: { measured: gbit.elsewhere, against: gbit.none },
-    },
-    {
-      what: "switch, with a delay of 10 ms on each link",
-      measured: median(gbit.delayed),
-      unit: "Gbit/s",
-      against: { what: "the switch without faults", value: median(gbit.none) },
-      limit: { kind: "at least", value: 2 },
-      runs: { measured: gbit.delayed, against: gbit.none },
-    },
-    {
-      what: "switch, while all frames are captured",
-      measured: median(gbit.captured),
-      unit: "Gbit/s",
-      against: { what: "the switch without a capture", value: median(gbit.none) },
-      limit: { kind: "at least", value: 2 },
-      runs: { measured: gbit.captured, against: gbit.none },
-    },
-    {
-      what: "switch, while a trace captures, 256 bytes of each frame",
-      measured: median(gbit.traced),
-      unit: "Gbit/s",
-      against: { what: "the switch without a capture", value: median(gbit.none) },
-      limit: { kind: "at least", value: 2.7 },
-      runs: { measured: gbit.traced, against: gbit.none },
-    },
+    beside("switch, with faults on other links", "elsewhere", "the switch without faults", 3),
+    beside("switch, with a delay of 10 ms on each link", "delayed", "the switch without faults", 2),
+    beside("switch, while all frames are captured", "captured", "the switch without a capture", 2),
+    beside("switch, while a trace captures, 256 bytes of each frame", "traced", "the switch without a capture", 2.7),
     {
       what: `switch, error of a delay of ${DELAY_MS} ms, p99`,
       measured: median(late),

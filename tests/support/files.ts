@@ -16,6 +16,15 @@ export function filesBelow(dir: string): string[] {
   }
 }
 
+/** Fills a file's file system to the last byte. */
+export function fillUp(path: string): void {
+  using file = Deno.openSync(path, { create: true, write: true });
+  const piece = new Uint8Array(64 * 1024).fill(1);
+  try {
+    for (;;) file.writeSync(piece); // a piece that does not fit is written in part
+  } catch { /* full */ }
+}
+
 /** An image like micro, of a few bytes: the fake QEMU boots nothing. */
 export function writeTinyMicro(dir: string): void {
   Deno.mkdirSync(dir);

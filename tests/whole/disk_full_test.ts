@@ -2,20 +2,14 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
-import { filesBelow } from "../support/files.ts";
+import { filesBelow, fillUp } from "../support/files.ts";
 import { until } from "../support/processes.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 const ballast = (box: Sandbox) => join(box.home, "ballast");
 
-/** Fills the store's file system to the last byte. */
-function fill(box: Sandbox): void {
-  using file = Deno.openSync(ballast(box), { create: true, write: true });
-  const piece = new Uint8Array(64 * 1024).fill(1);
-  try {
-    for (;;) file.writeSync(piece);
-  } catch { /* full */ }
-}
+/** Fills the store's file system. */
+const fill = (box: Sandbox) => fillUp(ballast(box));
 
 async function paused(box: Sandbox, name: string): Promise<void> {
   await until(`${name} is paused`, async () => (await box.status(name))?.stage === "paused");

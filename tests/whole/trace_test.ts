@@ -5,6 +5,7 @@ import { unzipSync } from "fflate";
 import type { TraceMeta } from "../../src/core/trace/types.ts";
 import { join } from "../../src/system/path.ts";
 import type { Behaviour } from "../fake_qemu/qemu.ts";
+import { fillUp } from "../support/files.ts";
 import { readPcapng } from "../support/pcapng.ts";
 import { until } from "../support/processes.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test } from "../support/sandbox.ts";
@@ -143,19 +144,6 @@ test(
   },
   { ignore: !MAY_MOUNT },
 );
-
-/** Fills a file system to the last byte. */
-function fillUp(path: string): void {
-  using file = Deno.openSync(path, { create: true, write: true });
-  const piece = new Uint8Array(64 * 1024).fill(1);
-  for (let bytes = piece.length; bytes > 0;) {
-    try {
-      file.writeSync(piece.subarray(0, bytes));
-    } catch {
-      bytes >>= 1; // less may fit
-    }
-  }
-}
 
 /** Where the second section of a file begins, or its end. */
 function endOfSection(bytes: Uint8Array): number {

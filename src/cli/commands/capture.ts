@@ -6,14 +6,13 @@ import { FleetboxError, isNoSpace } from "../../core/errors.ts";
 import { GATEWAY } from "../../core/faults/gateway_name.ts";
 import { listed } from "../../core/names.ts";
 import { type CaptureStream, openCapture } from "../../control/bytes/capture.ts";
-import { memberOfOnlyGroup } from "../../control/faults.ts";
 import { statIfThere } from "../../system/files.ts";
-import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseDurationMs } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
 import { openStore } from "../arguments/store_access.ts";
+import { memberAsked } from "../group_asked.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { warn } from "../terminal/output.ts";
 
@@ -50,11 +49,7 @@ Examples:
       const store = openStore();
       const names = words.length > 0 ? parseNames(words) : undefined;
       const members = names?.filter((name) => name !== GATEWAY) ?? [];
-      if (members.length > 0) await requireAndAdopt(store, members);
-      const via = members.at(0) ?? await memberOfOnlyGroup(store, {
-        why: "no member is named",
-        hint: (firsts) => `Name members of one: fleetbox capture ${firsts[0]}`,
-      });
+      const via = await memberAsked(store, members, (one) => `Name members of one: fleetbox capture ${one}`);
       using interrupt = new Interrupt(() => undefined);
       using stream = await openCapture(store, via, names);
       using output = await openOutput(file, flags);

@@ -1,6 +1,5 @@
 /** `fleetbox trace start`, `stop` and `ls`: what is recorded of groups, and where that goes. */
 
-import { memberOfOnlyGroup } from "../../control/faults.ts";
 import { getGroup } from "../../control/members.ts";
 import { packTrace } from "../../control/recording/pack.ts";
 import { endRecorder, findTrace, type StoredTrace, storedTraces } from "../../control/recording/traces.ts";
@@ -10,13 +9,13 @@ import { makeDirectory } from "../../system/files.ts";
 import { startHolder } from "../../system/process.ts";
 import { selfExecutable } from "../../system/program_info.ts";
 import type { Store } from "../../store.ts";
-import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { ageText } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/store_access.ts";
+import { memberAsked } from "../group_asked.ts";
 import type { Greeting } from "./record.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
@@ -37,11 +36,7 @@ Examples:
     .action(async (words: string[]) => {
       const store = openStore();
       const names = words.length > 0 ? parseNames(words) : [];
-      if (names.length > 0) await requireAndAdopt(store, names);
-      const via = names.at(0) ?? await memberOfOnlyGroup(store, {
-        why: "no member is named",
-        hint: (firsts) => `Name a member of one: fleetbox trace start ${firsts[0]}`,
-      });
+      const via = await memberAsked(store, names, (one) => `Name a member of one: fleetbox trace start ${one}`);
       const { id, members } = await begin(store, via, names);
       say(`recording ${members.join(", ")} as ${id}`);
       say(`  end it  fleetbox trace stop ${via}`);

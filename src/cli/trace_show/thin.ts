@@ -1,16 +1,16 @@
 /** A page shows some hundred thousand events quickly, and not ten million: of more, those that tell the story are kept. */
 
 import { joined } from "../../core/bytes.ts";
+import { isOfKind, kindsInLines } from "../../core/trace/event_kind.ts";
 
 /** So many are kept, whatever they are. */
 const MOST = 300_000;
 /** And of what follows so many of these. */
 const MOST_OF_STORY = 100_000;
-const STORY = [
+const STORY = kindsInLines([
   ...["state", "fault-began", "fault-ended", "mark", "checkpoint", "fork", "restore", "suspend"],
   ...["test-began", "test-ended", "cut"],
-].map((kind) => new TextEncoder().encode(`${kind}"`));
-const KEY = new TextEncoder().encode('"event":"');
+]);
 const NEWLINE = 10;
 
 /** The lines of a file of events that go into the page, and what was left out. Lines are not parsed: they are as the recorder writes them. */
@@ -29,7 +29,7 @@ export function thinEvents(
   let story = 0, left = 0;
   while (at < content.length) {
     const from = at, end = at = endOfLine(content, from);
-    if (story < mostOfStory && isStory(content, from, end)) {
+    if (story < mostOfStory && isOfKind(STORY, content, from, end)) {
       pieces.push(content.subarray(from, end));
       story++;
     } else left++;
@@ -46,19 +46,4 @@ export function thinEvents(
 function endOfLine(content: Uint8Array, from: number): number {
   const at = content.indexOf(NEWLINE, from);
   return at < 0 ? content.length : at + 1;
-}
-
-/** Whether a line tells the story. Bytes are compared: a text of each of ten million lines would take minutes. */
-function isStory(content: Uint8Array, from: number, end: number): boolean {
-  // The key comes second, after the time.
-  for (let at = from, last = Math.min(end, from + 120) - KEY.length; at < last; at++) {
-    if (content[at] !== KEY[0] || !isAt(content, at, KEY)) continue;
-    return STORY.some((kind) => isAt(content, at + KEY.length, kind));
-  }
-  return false;
-}
-
-function isAt(content: Uint8Array, at: number, word: Uint8Array): boolean {
-  for (let index = 0; index < word.length; index++) if (content[at + index] !== word[index]) return false;
-  return true;
 }

@@ -3,7 +3,6 @@
  * what it records, and what is clicked runs as commands. It ends with the group or with Ctrl-C, and leaves nothing.
  */
 
-import { memberOfOnlyGroup } from "../../control/faults.ts";
 import { getGroup } from "../../control/members.ts";
 import { MemoryFiles } from "../../control/recording/memory_files.ts";
 import { Recorder } from "../../control/recording/recorder.ts";
@@ -12,9 +11,9 @@ import { FleetboxError } from "../../core/errors.ts";
 import { checkName, listed } from "../../core/names.ts";
 import type { Store } from "../../store.ts";
 import { exists } from "../../system/files.ts";
-import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseWhole } from "../arguments/fault_arguments.ts";
 import { openStore } from "../arguments/store_access.ts";
+import { memberAsked } from "../group_asked.ts";
 import { openInBrowser } from "../terminal/browser.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { say, warn } from "../terminal/output.ts";
@@ -39,7 +38,8 @@ const STOP_MS = 1_000;
 export async function view(word: string | undefined, flags: Flags): Promise<void> {
   const port = flags.port === undefined ? 0 : parseWhole(flags.port, "--port", 65_535);
   const store = openStore();
-  const via = await memberFor(store, word);
+  const names = word === undefined ? [] : [checkName(word)];
+  const via = await memberAsked(store, names, (one) => `Name a member of one: fleetbox view ${one}`);
   const page = await livePage();
   const files = new MemoryFiles((change) => feed.tell(() => messageOf(change)));
   const children = new Children(store.root, (ran) => feed.tell(() => ({ ran })));
@@ -80,18 +80,6 @@ export async function view(word: string | undefined, flags: Flags): Promise<void
     await children.end(true);
     await settles(recorder.stop(), STOP_MS);
   }
-}
-
-async function memberFor(store: Store, word: string | undefined): Promise<string> {
-  if (word === undefined) {
-    return await memberOfOnlyGroup(store, {
-      why: "no member is named",
-      hint: (firsts) => `Name a member of one: fleetbox view ${firsts[0]}`,
-    });
-  }
-  const name = checkName(word);
-  await requireAndAdopt(store, [name]);
-  return name;
 }
 
 /** Runs what was clicked. @throws {FleetboxError} `misuse`: it is not for clicks; `conflict`, `not-found` */

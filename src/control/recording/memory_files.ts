@@ -3,6 +3,7 @@
  * all that there is now for the next page.
  */
 
+import { isOfKind, kindsInLines } from "../../core/trace/event_kind.ts";
 import type { TraceFiles, TraceLimits } from "./trace_files.ts";
 
 /** What has changed, or how a file comes to be what it is. */
@@ -21,9 +22,7 @@ const MEMORY_LIMITS: TraceLimits = {
 const EVENTS = "events.ndjson";
 const EVENT_BYTES = 4 * 1024 * 1024;
 /** What is many, and tells the least later. */
-const LINK = new TextEncoder().encode('"event":"link"');
-/** Where a line of an event has its kind: behind its time. */
-const HEAD_BYTES = 64;
+const LINK = kindsInLines(["link"]);
 
 interface MemoryFile {
   pieces: Uint8Array[];
@@ -95,17 +94,9 @@ export class MemoryFiles implements TraceFiles {
     let middle = 0;
     for (let bytes = 0; bytes < file.bytes / 2; middle++) bytes += file.pieces[middle].length;
     const newer = file.pieces.slice(middle);
-    const older = file.pieces.slice(0, middle).filter((piece) => !isLink(piece));
+    const older = file.pieces.slice(0, middle).filter((piece) => !isOfKind(LINK, piece));
     const isEnough = size(older) <= file.bytes / 4;
     file.pieces = isEnough ? [...older, ...newer] : newer;
     file.bytes = size(file.pieces);
   }
-}
-
-function isLink(line: Uint8Array): boolean {
-  const head = line.subarray(0, HEAD_BYTES);
-  for (let at = head.indexOf(LINK[0]); at >= 0; at = head.indexOf(LINK[0], at + 1)) {
-    if (LINK.every((byte, index) => head[at + index] === byte)) return true;
-  }
-  return false;
 }

@@ -215,9 +215,11 @@ export class Recorder {
   /** Notes a member that has joined, or whose config is new; with the first that runs, what runs it. */
   async #know(name: string, isRunning: boolean): Promise<void> {
     const known = this.#meta.members.find((one) => one.name === name);
-    if (known?.ip !== undefined && (this.#meta.hypervisor !== undefined || !isRunning)) return;
-    const group = await getGroup(this.store, name).catch(() => undefined);
-    const member = memberOf(this.store, name, group?.members.find((one) => one.name === name)?.host_name);
+    const isAsked = !known || (isRunning && this.#meta.hypervisor === undefined);
+    if (!isAsked && (known.ip !== undefined || !this.store.config(name))) return;
+    const group = isAsked ? await getGroup(this.store, name).catch(() => undefined) : undefined;
+    const reported = group?.members.find((one) => one.name === name)?.host_name ?? known?.host_name;
+    const member = memberOf(this.store, name, reported);
     const { members } = this.#meta;
     const all = known ? members.map((one) => one === known ? member : one) : [...members, member];
     this.#meta = { ...this.#meta, members: all, ...programsOf(group) };
