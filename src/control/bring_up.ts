@@ -10,7 +10,7 @@
 import { Limit, pause } from "../core/deadline.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { listed } from "../core/names.ts";
-import type { Options } from "../core/options.ts";
+import { type Options, optionsOf } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import { adoptedNote } from "./adopt.ts";
@@ -30,6 +30,7 @@ export interface BringUpRequest {
   names: string[];
   /** Other members for the plan, such as `via`. @default [] */
   context?: string[];
+  /** Those of single members are in `members`. */
   options: Options;
   /** The options that the user gave, and their names: those without an effect are reported. @default none */
   asked?: { options: Options; wording: Wording };
@@ -199,7 +200,12 @@ export class BringUp {
   async #change(names: readonly string[]): Promise<void> {
     for (const name of names) {
       if (this.started.includes(name)) continue;
-      const done = await changeEgress(this.store, name, this.request.options, (event) => this.#tell(event));
+      const done = await changeEgress(
+        this.store,
+        name,
+        optionsOf(this.request.options, name),
+        (event) => this.#tell(event),
+      );
       if (done) this.#progress.note(done);
     }
   }
@@ -215,7 +221,8 @@ export class BringUp {
       this.#noted.add(name);
       const config = member.stored && "config" in member.stored ? member.stored.config : undefined;
       const standing = standingOf(member, groups);
-      for (const { message, hint } of ineffective(name, standing, config, asked.options, asked.wording)) {
+      const wished = optionsOf(asked.options, name);
+      for (const { message, hint } of ineffective(name, standing, config, wished, asked.wording)) {
         this.#progress.note(`${message}. ${hint}`);
       }
     }
@@ -265,25 +272,41 @@ export class BringUp {
     const { signal, wait, verbose, timeoutMs } = request;
     const onEvent = (event: Event) => this.#tell(event);
     const added: Started[] = [];
+    const begun = new Map(plan.add.map((name) => [name, Promise.withResolvers<void>()]));
+    const needsOf = (name: string) => optionsOf(request.options, name).needs ?? [];
     const work = plan.add.map(async (name) => {
+      // Its holder must know those that it needs.
+      await Promise.all(needsOf(name).map((need) => begun.get(need)?.promise));
+      signal.throwIfAborted();
       const mine = { name, isNew: facts.get(name)?.stored === undefined };
       this.#started.push(mine);
       this.#progress.detail(`the holder of ${plan.via} is asked to boot ${name}`);
+      const onEvent = (event: Event) => {
+        if (event.event === "member" && event.member.running) begun.get(event.member.name)?.resolve();
+        this.#tell(event);
+      };
       try {
-        const options = { ...request.options, remove_on_failure: wait };
+        const options = { ...optionsOf(request.options, name), remove_on_failure: wait };
         await addMember(store, plan.via, name, { options, wait, verbose, onEvent, signal });
         added.push(mine);
       } catch (thrown) {
         // After an interrupt it may still boot, and stays ours; otherwise the holder has undone it.
         if (!signal.aborted) this.#started.splice(this.#started.indexOf(mine), 1);
         throw thrown;
+      } finally {
+        begun.get(name)!.resolve();
       }
     });
     if (wait && plan.pending.length > 0) {
       work.push(waitMembers(store, plan.pending, { timeoutMs, verbose, onEvent, signal }).then(() => {}));
     }
     const results = await Promise.allSettled(work);
-    const failures = results.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+    const failed = plan.add.filter((_, index) => results[index].status === "rejected");
+    // That a member failed which another one needs is told once.
+    const failures = results.flatMap((one, index) => {
+      const isConsequence = index < plan.add.length && needsOf(plan.add[index]).some((need) => failed.includes(need));
+      return one.status === "rejected" && !isConsequence ? [one.reason] : [];
+    });
     signal.throwIfAborted();
     if (failures.length === 0) return true;
     const raced = failures.every((failure) => codeOf(failure) === "conflict" || codeOf(failure) === "not-found");

@@ -22,7 +22,10 @@ import { type GroupFacts, orphanGroup } from "./observe.ts";
 export type Standing = "absent" | "stopped" | "failed" | "booting" | "running";
 export type Effect = "boot" | "kept" | "change" | "wait" | "none";
 /** The options that a user gives; the others are between the halves of the program. */
-export type MemberOption = Exclude<keyof Options, "owner" | "remove_on_failure" | "host_names" | "snapshot">;
+export type MemberOption = Exclude<
+  keyof Options,
+  "owner" | "remove_on_failure" | "host_names" | "snapshot" | "members" | "needs" | "inherit"
+>;
 
 const MADE_WITH = { absent: "kept", stopped: "none", failed: "none", booting: "none", running: "none" } as const;
 const OF_THE_MEMBER = {

@@ -110,6 +110,26 @@ export interface Options {
    * when its client is gone. Without it they stay, stopped.
    */
   owner?: { pid: number; startTime: string };
+  /** What single members of a new group are asked for besides, in place of the group's options. @default [] */
+  members?: OptionsOfSome[];
+  /** The members of its group that run before this one's machine starts. @default [] */
+  needs?: string[];
+  /** Whether a member that comes later has the options of its group where it has none of its own. @default true */
+  inherit?: boolean;
+}
+
+/** The options that are a group's, not a member's. */
+const OF_THE_GROUP = ["remove_on_failure", "host_names", "owner", "snapshot", "members"] as const;
+
+/** Options that some members have in common. */
+export interface OptionsOfSome {
+  names: string[];
+  options: Omit<Options, typeof OF_THE_GROUP[number]>;
+}
+
+/** The options of one member of a group. */
+export function optionsOf({ members = [], ...group }: Options, name: string): Options {
+  return Object.assign({}, group, ...members.filter(({ names }) => names.includes(name)).map(({ options }) => options));
 }
 
 export const DEFAULTS = {
@@ -179,6 +199,22 @@ const CHECKS: Record<keyof Options, Check> = {
     const { pid, startTime } = (value ?? {}) as Record<string, unknown>;
     if (!Number.isInteger(pid) || typeof startTime !== "string") bad(key, value, "{pid, startTime}");
   },
+  members: (value, key) => {
+    if (!Array.isArray(value)) bad(key, value, "a list");
+    for (const entry of value) {
+      const { names, options } = (entry ?? {}) as Record<string, unknown>;
+      if (!Array.isArray(names)) bad(key, entry, "{names, options}");
+      names.forEach((name) => checkName(name));
+      const ofAll = OF_THE_GROUP.find((one) => Object.hasOwn(options ?? {}, one));
+      if (ofAll) bad(`${key}.options.${ofAll}`, names, "nothing: it is an option of the group");
+      checkOptions(options);
+    }
+  },
+  needs: (value, key) => {
+    if (!Array.isArray(value)) bad(key, value, "a list of names");
+    value.forEach((name) => checkName(name));
+  },
+  inherit: boolean,
   publish: (value, key) => {
     if (!Array.isArray(value)) bad(key, value, "a list");
     value.forEach(checkWish);

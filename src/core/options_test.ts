@@ -1,6 +1,6 @@
 import * as assert from "#assert";
 import fc from "fast-check";
-import { checkOptions, parseOptions, parseSizeMiB } from "./options.ts";
+import { checkOptions, optionsOf, parseOptions, parseSizeMiB } from "./options.ts";
 import { FleetboxError } from "./errors.ts";
 
 const misuse = (thrown: unknown) => thrown instanceof FleetboxError && thrown.code === "misuse";
@@ -26,10 +26,25 @@ Deno.test("options: wrong types, ranges, unknown keys and broken JSON are refuse
     '{"fixtures":[{}]}',
     '{"image":""}',
     '{"nosuch":1}',
+    '{"members":{}}',
+    '{"members":[{"names":["a"]}]}',
+    '{"members":[{"names":["A b"],"options":{}}]}',
+    '{"members":[{"names":["a"],"options":{"nosuch":1}}]}',
+    '{"members":[{"names":["a"],"options":{"members":[]}}]}',
+    '{"needs":"a"}',
+    '{"needs":[""]}',
     '{"__proto__x":1}',
   ];
   for (const json of bad) assert.throws(() => parseOptions(json), misuse, json);
   assert.throws(() => parseOptions('{"cpus":99999}'), /found 99999, expected a number from 1 to 64/);
+});
+
+Deno.test("options: a member has its own ones in place of its group's; those of others are not its", () => {
+  const members = [{ names: ["a", "b"], options: { cpus: 2, needs: ["c"] } }, { names: ["b"], options: { mem: 1 } }];
+  const all = checkOptions({ cpus: 1, image: "micro", members });
+  assert.deepEqual(optionsOf(all, "a"), { cpus: 2, image: "micro", needs: ["c"] });
+  assert.deepEqual(optionsOf(all, "b"), { cpus: 2, image: "micro", needs: ["c"], mem: 1 });
+  assert.deepEqual(optionsOf(all, "c"), { cpus: 1, image: "micro" });
 });
 
 Deno.test("options: any JSON either is options or is refused as misuse", () => {

@@ -31,6 +31,7 @@ export type State = "downloading" | "starting" | "running" | "stopped" | "error"
  */
 export type Stage =
   | "image"
+  | "waiting"
   | "disk"
   | "boot"
   | "kernel"

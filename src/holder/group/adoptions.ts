@@ -1,7 +1,7 @@
 /** Machines of an earlier holder that this one adopts, and what that holder's record says of them until they are adopted. */
 
 import { FleetboxError } from "../../core/errors.ts";
-import type { Options } from "../../core/options.ts";
+import { type Options, optionsOf } from "../../core/options.ts";
 import { resolveImage } from "../../image/image.ts";
 import type { GroupRecord, Store } from "../../store.ts";
 import { isSameProcess, type ProcessIdentity } from "../../system/process.ts";
@@ -68,7 +68,7 @@ export class Adoptions {
         });
       }
       return { config, image: await resolveImage(store, config.image, config.image_id, config), created: false };
-    }, this.options);
+    }, optionsOf(this.options, name));
     log(`${name}: adopted, process ${process.pid}`);
   }
 

@@ -9,7 +9,7 @@
  */
 
 import { checkName } from "../../core/names.ts";
-import type { Options } from "../../core/options.ts";
+import { type Options, optionsOf } from "../../core/options.ts";
 import { settledRecords } from "../../store/orphans.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
@@ -85,7 +85,7 @@ export class Group {
   readonly #leaves: Leaves;
   readonly firstBoot: FirstBoot = new FirstBoot({
     hub: this.hub,
-    boot: (member) => this.#boot(member, this.options.options),
+    boot: (member) => this.#boot(member, optionsOf(this.options.options, member.name)),
     discard: (member) => this.#discard(member, { stays: true }),
     leave: (member) => this.#leaves.begin(member),
   });
@@ -169,7 +169,7 @@ export class Group {
     });
     this.#uses = new GroupUses(store, this.#belongs, before, (name) => this.#members.get(name)?.config);
     this.#context = {
-      gate: Gate.of(names, options.options),
+      gate: Gate.of(names, options.options, this.#members, this.hub),
       store,
       group: this.name,
       groupId: this.id,
@@ -261,7 +261,7 @@ export class Group {
       await this.faults.adopt(record);
       await this.#uses.settle(record).catch((thrown) => log(`cannot note its members' egress: ${describe(thrown)}`));
     }
-    for (const name of boot) this.#uses.decide(name, this.options.options); // before the gateway: it is made for them
+    for (const name of boot) this.#uses.decide(name, optionsOf(this.options.options, name)); // the gateway is made for them
     const ports = this.#identities.byAddress(record?.ssh_ports ?? {});
     for (const { name, wasRunning } of adopt) if (wasRunning) this.#adoptions.plugEarly(name, this.#network);
     await this.#record.note(); // before any machine runs, so that a dying holder's hypervisors can be found

@@ -1,7 +1,7 @@
 /** Members that come onto a network that is there: new ones, stopped ones, and those of the group that failed. */
 
 import { FleetboxError } from "../../core/errors.ts";
-import type { Options } from "../../core/options.ts";
+import { type Options, optionsOf } from "../../core/options.ts";
 import type { Store } from "../../store.ts";
 import { exists } from "../../system/files.ts";
 import { isAlive } from "../../system/process.ts";
@@ -44,6 +44,7 @@ const OF_ONE_START: Options = {
   host_access: undefined,
   log_writes: undefined,
   snapshot: undefined,
+  needs: undefined,
 };
 
 export class Joins {
@@ -88,12 +89,12 @@ export class Joins {
     const { boot, leave, life, options } = this.group;
     if (isComeback || !life.isOpen) return await leave(member);
     if (member.isStopping) return;
-    await boot(member, options).catch(() => {}); // its phase says why
+    await boot(member, { ...optionsOf(options, member.name), needs: undefined }).catch(() => {}); // its phase says why
   }
 
   async #addNew(name: string, options: Options): Promise<void> {
     const { store, context, roster, belongs, claims, record } = this.group;
-    const merged = { ...this.#inherited(), ...options };
+    const merged = this.#merged(name, options);
     this.#forgetRemoved();
     const member = new Member(name, context);
     roster.set(name, member);
@@ -127,9 +128,11 @@ export class Joins {
     }
   }
 
-  /** The group's options for later members. */
-  #inherited(): Options {
-    return { ...this.group.options, ...OF_ONE_START };
+  /** A later member's options: where it has none of its own they are its group's, unless it does not want these. */
+  #merged(name: string, options: Options): Options {
+    const { owner } = this.group.options;
+    if (options.inherit === false) return { owner, ...options };
+    return { ...optionsOf(this.group.options, name), ...OF_ONE_START, ...options };
   }
 
   async #again(member: Member, options: Options): Promise<void> {
@@ -152,7 +155,7 @@ export class Joins {
         if (!(thrown instanceof NeverRan)) throw thrown; // else its machine is gone, and it starts again
       }
     }
-    await this.group.boot(member, { ...this.#inherited(), ...options });
+    await this.group.boot(member, this.#merged(member.name, options));
   }
 }
 

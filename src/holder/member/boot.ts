@@ -9,6 +9,7 @@
 
 import { Countdown } from "../../core/deadline.ts";
 import { FleetboxError, type WireError } from "../../core/errors.ts";
+import { listed } from "../../core/names.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
 import { untilCloudInit } from "../../guest/cloud_init.ts";
 import type { FetchProgress } from "../../image/fetch.ts";
@@ -27,7 +28,7 @@ import type { Identity } from "./identity.ts";
 import { goOn, NeverRan, stateLeft } from "./left_behind.ts";
 import type { Member } from "./member.ts";
 import { runOf } from "./phases.ts";
-import { type Prepared, type PreparedBoot, prepareMember } from "./prepare.ts";
+import { imageFor, type Prepared, type PreparedBoot, prepareMember, type PrepareRequest } from "./prepare.ts";
 import { untilSsh } from "./ready.ts";
 import { forgetTemplate, renewGuest, startSaved } from "./warm_boot.ts";
 
@@ -99,7 +100,7 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
   phases.to({ kind: "preparing", boot, stage: "image" });
   const { arch } = context.store.config(name) ?? options;
   if (arch) context.host.find(arch); // before its download
-  const prepared = boot.prepared = await prepareMember({
+  const request: PrepareRequest = {
     store: context.store,
     name,
     options,
@@ -111,7 +112,9 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
     onPlan: (config, image, publicKey) => planWarm(context, config, image, publicKey, options),
     onCreate: () => member.created = true,
     onReplace: (replaced) => member.replaced = replaced,
-  });
+  };
+  if (options.needs?.length) await untilNeedsRun(boot, options.needs, request);
+  const prepared = boot.prepared = await prepareMember(request);
   member.config = prepared.config;
   boot.hasCloudInit = prepared.image.cloudInit;
 
@@ -145,6 +148,17 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
     if (rest) context.later(rest());
   }
   runs(boot, run, problem);
+}
+
+/** Waits until the members that this one needs run, which does not count against its limit; its image is fetched meanwhile. */
+async function untilNeedsRun(boot: Boot, needs: readonly string[], request: PrepareRequest): Promise<void> {
+  const { member: { context, name }, signal } = boot;
+  await imageFor(request, context.store.config(name));
+  advance(boot, "waiting");
+  boot.limit.pause();
+  boot.member.tell(`it waits until ${listed(needs)} ${needs.length > 1 ? "run" : "runs"}`);
+  await context.gate.untilRunning(name, needs, signal);
+  boot.limit.resume();
 }
 
 /** The machine of a holder that died. */

@@ -21,7 +21,17 @@ import { machineSpec, type Prepared } from "./prepare.ts";
 const EARLY_CONSOLE_BYTES = 64 * 1024;
 
 /** The stages, in order: within one boot they only go forward. A guest that is up does not repeat them. */
-const STAGES: readonly Stage[] = ["image", "disk", "boot", "kernel", "network", "ssh", "cloud-init", "adoption"];
+const STAGES: readonly Stage[] = [
+  "image",
+  "waiting",
+  "disk",
+  "boot",
+  "kernel",
+  "network",
+  "ssh",
+  "cloud-init",
+  "adoption",
+];
 
 /** The driver's spec for a prepared member, checked. */
 export async function specOf({ context }: Member, { config, image }: Prepared): Promise<MachineSpec> {

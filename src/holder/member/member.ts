@@ -42,7 +42,7 @@ export interface MemberContext {
   network: GroupNetwork;
   /** Writes the member's pidfile again, because its directory may have been removed since the claim. */
   writePid(name: string): Promise<void>;
-  /** Where members that go on from one checkpoint wait for each other. */
+  /** Where members wait for others. */
   gate: Gate;
   /** What the group's clients are to know besides. */
   onNote(message: string): void;

@@ -26,7 +26,7 @@ import type { FetchProgress } from "../../image/fetch.ts";
 import { type Image, type ImageBoot, resolveImage } from "../../image/image.ts";
 import { createOverlay } from "../../image/overlay.ts";
 import { DOMAIN, SUBNET } from "../../network/subnet.ts";
-import { DEFAULTS, type Options } from "../../core/options.ts";
+import { DEFAULTS, type Options, optionsOf } from "../../core/options.ts";
 import { exists, namesIn, replaceFile, writeDurably } from "../../system/files.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import type { BootSource, MachineSpec } from "../../vmm/contract.ts";
@@ -64,7 +64,7 @@ export interface PreparedBoot extends Prepared {
   next?: NextTemplate;
 }
 
-interface PrepareRequest {
+export interface PrepareRequest {
   store: Store;
   name: string;
   options: Options;
@@ -253,12 +253,12 @@ export function checkAllSharedDirectories(store: Store, names: readonly string[]
   for (const name of names) {
     const stored = store.readMember(name);
     if (stored && "damage" in stored) continue; // its own boot reports that
-    checkSharedDirectories(stored?.config.fixtures ?? options.fixtures ?? []);
+    checkSharedDirectories(stored?.config.fixtures ?? optionsOf(options, name).fixtures ?? []);
   }
 }
 
 /** The member's image; downloads come before the member's lock, because they take time. */
-async function imageFor(
+export async function imageFor(
   { store, options, signal, onDownload }: PrepareRequest,
   existing: MemberConfig | undefined,
 ): Promise<Image> {
