@@ -17,6 +17,7 @@
 export { start, startCluster } from "./src/library/start.ts";
 export { openCheckpoint } from "./src/library/cluster.ts";
 export { CommandError } from "./src/library/exec.ts";
+export { waitFor } from "./src/library/wait/condition.ts";
 export { type ErrorCode, FleetboxError } from "./src/core/errors.ts";
 export type {
   Checkpoint,
@@ -25,6 +26,7 @@ export type {
   Cluster,
   ClusterFaults,
   Command,
+  Condition,
   ConsoleOptions,
   CopyOptions,
   DiskFailOptions,
@@ -43,11 +45,13 @@ export type {
   FaultTargets,
   FixtureDirectory,
   ForkOptions,
+  Held,
   KillOptions,
   LinkShape,
   MachineClock,
   MachineFaults,
   MachineOptions,
+  MachineWaits,
   Nemesis,
   NemesisOptions,
   PartitionOptions,

@@ -115,6 +115,16 @@ export class FleetboxError extends Error {
   }
 }
 
+/** Makes an error say all that another one says, with a stack of its own. */
+export function sayAs(error: FleetboxError, said: FleetboxError, frames: readonly string[]): FleetboxError {
+  const { code, hint, message, name, cause } = said;
+  Object.assign(error, { code, hint, message, stack: [`${name}: ${message}`, ...frames].join("\n") });
+  if (cause !== undefined) Object.defineProperty(error, "cause", { value: cause, writable: true, configurable: true });
+  const sentence = SENTENCES.get(said);
+  if (sentence !== undefined) SENTENCES.set(error, sentence);
+  return error;
+}
+
 /** Takes an inherited hint out of the messages of the causes: a test runner prints these, too. */
 function leaveHintTo(outer: FleetboxError): void {
   for (const at of chain(outer.cause)) {

@@ -96,7 +96,7 @@ const CALLS = {
   spawn: { ...PROCESS, stdin: (value: unknown) => value === "piped" ? undefined : bytes(value) },
   copy: { signal },
   write: { mode: number(0, 0o7777, true), signal },
-  wait: { timeoutMs: milliseconds, intervalMs: number(1, 3600 * 1000), signal },
+  wait: { timeoutMs: milliseconds, intervalMs: number(1, 3600 * 1000), message: text, signal },
   stop: { graceMs: milliseconds, signal },
   kill: { loseUnflushed: oneOf("none", ...LOSS_MODES), seed: number(0, Number.MAX_SAFE_INTEGER, true) },
   restart: { bootTimeoutMs: MACHINE.bootTimeoutMs, cold: boolean, clock: MACHINE.clock, signal },

@@ -11,6 +11,9 @@ import { openFork } from "./checkpoints/open_fork.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
 import type { MachineGroup } from "./group.ts";
 import { hostNames, storeNameOf, uniqueName } from "./naming.ts";
+import { each } from "./members/each.ts";
+import { untilHolds } from "./wait/condition.ts";
+import { begin } from "./trace/call_site.ts";
 import type { GroupTrace } from "./trace/group_trace.ts";
 import type * as types from "./types.ts";
 import { Machine, type Opened } from "./vm.ts";
@@ -19,6 +22,7 @@ export class MachineCluster implements types.Cluster {
   readonly #group: MachineGroup;
   readonly #faults: GroupFaults;
   readonly #machines: Machine[] = [];
+  #isClosed = false;
 
   /** @param isInStore whether the names of its machines are the store's. */
   constructor(group: MachineGroup, opened: Opened[], private readonly isInStore: boolean) {
@@ -119,6 +123,28 @@ export class MachineCluster implements types.Cluster {
     }
   }
 
+  async each<T>(work: (vm: types.Vm, index: number) => T | PromiseLike<T>): Promise<T[]> {
+    return await each<types.Vm, T>(this.machines, work);
+  }
+
+  async waitFor<T>(condition: types.Condition<T>, options?: types.WaitOptions): Promise<types.Held<T>> {
+    return await untilHolds(condition, options, {
+      call: "waitFor() of a group",
+      begun: begin(this.waitFor),
+      seen: () => this.#whoDoesNotRun(),
+      whyNot: () => Promise.resolve(this.#isClosed ? new FleetboxError("conflict", "the group was closed") : undefined),
+    });
+  }
+
+  /** `; "b" is stopped` */
+  async #whoDoesNotRun(): Promise<string> {
+    const states = await Promise.all(this.#machines.map(async (machine) => {
+      const state = await machine.state().catch(() => "silent");
+      return state === "running" ? [] : [`; "${machine.name}" is ${state}`];
+    }));
+    return states.flat().join("");
+  }
+
   mark(text: string): void {
     this.#group.trace?.mark(text);
   }
@@ -166,6 +192,7 @@ export class MachineCluster implements types.Cluster {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.#machines.map((machine) => machine.disconnect()));
     await this.#group.close();
   }

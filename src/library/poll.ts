@@ -2,6 +2,10 @@
 
 import { Limit, pause } from "../core/deadline.ts";
 
+/** Of every `waitFor`. */
+export const DEFAULT_LIMIT_MS = 60_000;
+export const DEFAULT_INTERVAL_MS = 200;
+
 interface PollOptions {
   limitMs: number;
   intervalMs: number;

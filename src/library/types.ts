@@ -21,3 +21,4 @@ export type * from "./types/process.ts";
 export type * from "./types/shared.ts";
 export type * from "./types/vm.ts";
 export type * from "./types/vm_options.ts";
+export type * from "./types/wait.ts";

@@ -23,9 +23,10 @@ import { VmClock } from "./faults/machine_clock.ts";
 import type { MachineGroup } from "./group.ts";
 import type * as types from "./types.ts";
 import { EndWatch } from "./machine_end.ts";
-import { callSite } from "./trace/call_site.ts";
+import { begin, callSite } from "./trace/call_site.ts";
 import type { GroupTrace } from "./trace/group_trace.ts";
 import { Lanes } from "./ssh/ssh_pool.ts";
+import { untilHolds } from "./wait/condition.ts";
 import { waitFor } from "./wait_for.ts";
 
 /** A machine that was opened. */
@@ -304,8 +305,18 @@ export class Machine implements types.Vm {
 
   waitFor(target: { log: string | RegExp; in?: string }, options?: types.WaitOptions): Promise<string>;
   waitFor(target: types.WaitTarget, options?: types.WaitOptions): Promise<void | string>;
-  async waitFor(target: types.WaitTarget, options?: types.WaitOptions): Promise<void | string> {
-    const request = checked("wait", this.#call("waitFor"), options);
+  waitFor<T>(condition: types.Condition<T>, options?: types.WaitOptions): Promise<types.Held<T>>;
+  async waitFor(
+    what: types.WaitTarget | types.Condition<unknown>,
+    options?: types.WaitOptions,
+  ): Promise<unknown> {
+    const call = this.#call("waitFor");
+    const whyNot = () => this.#whyNot();
+    const begun = begin(this.waitFor);
+    if (typeof what === "function") {
+      const seen = () => Promise.resolve(` on "${this.name}"`);
+      return await untilHolds(what, options, { call, begun, seen, whyNot });
+    }
     return await waitFor(
       {
         name: this.name,
@@ -315,10 +326,11 @@ export class Machine implements types.Vm {
         exec: (command, signal) => execute(this.#lanes, command, { signal }),
         console: () => this.console(),
         read: (path, from, signal) => this.#read(path, { from, signal }),
-        whyNot: () => this.#whyNot(),
+        whyNot,
       },
-      target,
-      request,
+      what,
+      checked("wait", call, options),
+      begun,
     );
   }
 

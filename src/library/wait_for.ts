@@ -7,7 +7,8 @@ import { codeOf, FleetboxError, messageOf } from "../core/errors.ts";
 import { clip } from "../core/bytes.ts";
 import { LineSplitter } from "../core/lines.ts";
 import { lastLines } from "./console_log.ts";
-import { poll, TimeOver } from "./poll.ts";
+import { DEFAULT_INTERVAL_MS, DEFAULT_LIMIT_MS, poll, TimeOver } from "./poll.ts";
+import { begin, begunAt } from "./trace/call_site.ts";
 import type { Command } from "./shell.ts";
 import type { ExecResult, WaitOptions, WaitTarget } from "./types.ts";
 
@@ -26,19 +27,23 @@ export interface Watched {
   whyNot(): Promise<FleetboxError | undefined>;
 }
 
-const DEFAULT_LIMIT_MS = 60_000;
-const DEFAULT_INTERVAL_MS = 200;
-
 /** A failure of the machine itself, so that no target can be reached any more. */
 class Hopeless extends Error {}
 
 /**
  * Waits for a target. Returns the found line, for a log.
+ * @param begun made where the wait began
  * @throws {FleetboxError} `timeout`, with the last failure as its cause; `interrupted`; `conflict`: the machine is gone.
  */
-export async function waitFor(vm: Watched, target: WaitTarget, options: WaitOptions): Promise<string | undefined> {
-  const { timeoutMs = DEFAULT_LIMIT_MS, intervalMs = DEFAULT_INTERVAL_MS, signal } = options;
-  const [what, look] = lookFor(vm, target);
+export async function waitFor(
+  vm: Watched,
+  target: WaitTarget,
+  options: WaitOptions,
+  begun: FleetboxError = begin(waitFor),
+): Promise<string | undefined> {
+  const { timeoutMs = DEFAULT_LIMIT_MS, intervalMs = DEFAULT_INTERVAL_MS, message, signal } = options;
+  const [wanted, look] = lookFor(vm, target);
+  const what = message ?? wanted;
   try {
     return await poll({ limitMs: timeoutMs, intervalMs, signal, isFinal }, async (ended) => {
       try {
@@ -50,14 +55,15 @@ export async function waitFor(vm: Watched, target: WaitTarget, options: WaitOpti
     });
   } catch (thrown) {
     if (thrown instanceof TimeOver) {
-      throw new FleetboxError("timeout", `${what} within ${timeoutMs / 1000} s on "${vm.name}"`, {
+      const error = new FleetboxError("timeout", `${what} within ${timeoutMs / 1000} s on "${vm.name}"`, {
         cause: thrown.cause,
         hint: `Give it longer with timeoutMs, or look at its console with console().`,
       });
+      throw begunAt(begun, error);
     }
     if (thrown instanceof Hopeless) {
       const cause = thrown.cause as FleetboxError;
-      throw new FleetboxError(codeOf(cause), `${what} on "${vm.name}": ${messageOf(cause)}`, { cause });
+      throw begunAt(begun, new FleetboxError(codeOf(cause), `${what} on "${vm.name}": ${messageOf(cause)}`, { cause }));
     }
     if (signal?.aborted) {
       throw new FleetboxError("interrupted", `Waiting for "${vm.name}" was interrupted`, { cause: signal.reason });
@@ -82,7 +88,7 @@ function lookFor(vm: Watched, target: WaitTarget): [what: string, look: Look] {
       "misuse",
       `Cannot wait for ${
         clip(JSON.stringify(target) ?? "nothing", 80)
-      }; expected one of port, file, log (and in), command`,
+      }; expected one of port, file, log (and in), command, or a function`,
     );
   }
   if ("port" in target) return [`No program listened on port ${target.port}`, forPort(vm, target.port)];

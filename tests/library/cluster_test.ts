@@ -1,8 +1,8 @@
 /** Groups of real machines: names on their network, members that come and go, two groups at once. */
 
 import * as assert from "#assert";
-import { type Cluster, FleetboxError, startCluster } from "../../mod.ts";
-import { assertNothingLeft, runSample, testStore } from "./support.ts";
+import { type Cluster, CommandError, FleetboxError, startCluster } from "../../mod.ts";
+import { assertNothingLeft, code, runSample, testStore } from "./support.ts";
 
 const { store, options } = testStore();
 
@@ -23,6 +23,17 @@ Deno.test("a cluster", async (t) => {
       });
     });
 
+    await t.step("each does the same on all, and waitFor waits for what they become together", async () => {
+      assert.deepEqual(await cluster.each(async (vm) => (await vm.exec("hostname")).stdout), ["a\n", "b\n"]);
+      const b = cluster.get("b");
+      const wrong = cluster.each((vm) => vm.exec(["test", "b", "!=", vm.name], { check: true }));
+      await assert.rejects(wrong, (thrown) => thrown instanceof CommandError && /on "b" ended/.test(thrown.message));
+      await cluster.each((vm) => vm.exec("(sleep 0.5; hostname >ready) >/dev/null 2>&1 &", { check: true }));
+      const ready = cluster.waitFor(() => cluster.each((vm) => vm.readTextFile("ready")));
+      const own = b.waitFor(async (signal) => (await b.exec("cat ready", { check: true, signal })).stdout);
+      assert.deepEqual([await ready, await own], [["a\n", "b\n"], "b\n"]);
+    });
+
     await t.step("add boots another one onto the network; a name that is taken is refused", async () => {
       const c = await cluster.add("c", { memoryMiB: 160 });
       assert.equal(c.name, "c");
@@ -39,6 +50,9 @@ Deno.test("a cluster", async (t) => {
       await a.exec("echo kept > kept", { check: true });
       await a.stop();
       assert.equal(await reaches(cluster, "b", ip), false);
+      await assert.rejects(cluster.waitFor(() => false, { timeoutMs: 1 }), /did not hold within .*; "a" is stopped/);
+      const gone = a.waitFor(() => a.exec("true"));
+      await assert.rejects(gone, code("conflict", /"a.exec\("true"\)" did not hold: "a" does not run: it is down/));
       await a.start();
       assert.equal(a.ip, ip);
       assert.equal(await a.readTextFile("kept"), "kept\n");

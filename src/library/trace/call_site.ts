@@ -1,5 +1,7 @@
 /** The line of a test from which the library was called. */
 
+import { isMirrored } from "../../core/environment.ts";
+import { FleetboxError, sayAs } from "../../core/errors.ts";
 import type { CallSite } from "../../core/trace/types.ts";
 
 /** Whether these are the sources, and not files of the package for Node, which are beside each other. */
@@ -40,8 +42,27 @@ export function withoutOurLines(stack: string): string {
   return lines.filter((line, at) => at >= first || isOf(line) === "message").join("\n");
 }
 
+/**
+ * An error made where a call of the library begins, for one that comes much later: it begins in the caller's line, for runners that read
+ * its stack, and for Deno's, which reads the frames that it had when it was made.
+ * @param call the library's function
+ */
+export function begin(call: (...args: never[]) => unknown): FleetboxError {
+  const begun = new FleetboxError("failed", "");
+  Error.captureStackTrace(begun, call);
+  void begun.stack; // that is when the frames are noted
+  return begun;
+}
+
+/** What {@link begin} has made, saying what an error of now says. */
+export function begunAt(begun: FleetboxError, failure: FleetboxError): FleetboxError {
+  const frames = begun.stack?.split("\n").filter((line) => /^\s+at /.test(line)) ?? [];
+  return frames.length === 0 || isMirrored("stack") ? failure : sayAs(begun, failure, frames);
+}
+
 function isOurs(address: string): boolean {
   const [url, path] = [OURS, OURS.replace(/^file:\/\//, "")];
   const rest = [url, path].find((root) => address.startsWith(root));
-  return rest !== undefined && PARTS.some((part) => address.slice(rest.length).startsWith(part));
+  if (rest === undefined || address.endsWith("_test.ts")) return false;
+  return PARTS.some((part) => address.slice(rest.length).startsWith(part));
 }

@@ -4,6 +4,7 @@ import type { Checkpoint, CheckpointOptions, RestoreOptions } from "./checkpoint
 import type { ClusterFaults } from "./fault.ts";
 import type { MachineOptions } from "./options.ts";
 import type { Vm } from "./vm.ts";
+import type { Condition, Held, WaitOptions } from "./wait.ts";
 
 /**
  * A group of machines on one private network, where they find each other by name. Disposing of it closes it.
@@ -33,6 +34,38 @@ export interface Cluster extends ClusterFaults, AsyncDisposable {
    * ```
    */
   get(name: string): Vm;
+  /**
+   * Does the same on each machine, at once; returns what came of it in the order of {@link Cluster.vms}, when all have ended.
+   *
+   * @throws what the work threw, with the machine's name in its message; where it failed on several, a {@link FleetboxError} with
+   * all of that.
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * await using cluster = await startCluster(["a", "b"]);
+   * await cluster.each((vm) => vm.copyTo("./dist", "app"));
+   * const [a, b] = await cluster.each(async (vm) => (await vm.exec("uname -r", { check: true })).stdout);
+   * console.log(a === b);
+   * ```
+   */
+  each<T>(work: (vm: Vm, index: number) => T | PromiseLike<T>): Promise<T[]>;
+  /**
+   * Waits until a condition holds, and returns what it returned then: {@link waitFor}, whose error says which machines do not
+   * run, and which ends when the group is closed.
+   * @throws {FleetboxError} `timeout`: with what it returned last, or threw last as its cause
+   *
+   * @example
+   * ```ts
+   * import { startCluster } from "fleetbox";
+   *
+   * await using cluster = await startCluster(["a", "b"]);
+   * await cluster.each((vm) => vm.exec("(sleep 1; hostname > ready) >/dev/null 2>&1 &"));
+   * await cluster.waitFor(() => cluster.each((vm) => vm.readFile("ready")), { timeoutMs: 10_000 });
+   * ```
+   */
+  waitFor<T>(condition: Condition<T>, options?: WaitOptions): Promise<Held<T>>;
   /**
    * Notes a moment of the test in its trace; without a trace it does nothing.
    *

@@ -14,10 +14,9 @@ import type {
   RestartOptions,
   SshAddress,
   StopOptions,
-  WaitOptions,
-  WaitTarget,
   WriteOptions,
 } from "./vm_options.ts";
+import type { MachineWaits } from "./wait.ts";
 
 /**
  * A machine: a whole Linux with a kernel, an init and a disk of its own.
@@ -34,7 +33,7 @@ import type {
  * console.log(vm.name, vm.ip, stdout);
  * ```
  */
-export interface Vm extends MachineFaults, AsyncDisposable {
+export interface Vm extends MachineFaults, MachineWaits, AsyncDisposable {
   /** What it was called when it was started: `"web"` for `start("web")`, `"a"` and `"b"` for `startCluster(["a", "b"])`. */
   readonly name: string;
   /** Its host name, under which the other machines of its group find it: its `name`, unless a machine that was there already has another. */
@@ -337,34 +336,4 @@ export interface Vm extends MachineFaults, AsyncDisposable {
    * ```
    */
   destroy(): Promise<void>;
-
-  /**
-   * Waits for a line of the console, or of a file of the guest, and returns it.
-   * @throws {FleetboxError} `timeout`, with the last failure as its cause.
-   *
-   * @example
-   * ```ts
-   * import { start } from "fleetbox";
-   *
-   * await using vm = await start();
-   * const line = await vm.waitFor({ log: /ready in \d+ ms/, in: "/var/log/app.log" }, { timeoutMs: 10_000 });
-   * ```
-   */
-  waitFor(target: { log: string | RegExp; in?: string }, options?: WaitOptions): Promise<string>;
-
-  /**
-   * Waits for a port, a file, or a command that succeeds.
-   * @throws {FleetboxError} `timeout`, with the last failure as its cause; or, at once, that the machine is gone.
-   *
-   * @example
-   * ```ts
-   * import { start } from "fleetbox";
-   *
-   * await using vm = await start();
-   * await using web = await vm.spawn("mkdir -p www && busybox httpd -f -p 8080 -h www");
-   * await vm.waitFor({ port: 8080 });
-   * await vm.waitFor({ command: "wget -q -O- http://localhost:8080/" }, { timeoutMs: 5_000 }).catch(console.log);
-   * ```
-   */
-  waitFor(target: WaitTarget, options?: WaitOptions): Promise<void | string>;
 }

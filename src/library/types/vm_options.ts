@@ -1,7 +1,5 @@
 /** Options of a machine's methods. */
 
-import type { Command } from "../shell.ts";
-
 /**
  * How to reach a machine with any SSH client.
  *
@@ -58,55 +56,6 @@ export interface WriteOptions {
  */
 export interface CopyOptions {
   /** Aborts it: files that were copied stay. */
-  signal?: AbortSignal;
-}
-
-/**
- * A target of {@link Vm.waitFor}: one of these.
- *
- * @example
- * ```ts
- * import type { WaitTarget } from "fleetbox";
- *
- * const targets: WaitTarget[] = [
- *   { port: 8080 },
- *   { file: "/run/ready" },
- *   { log: /listening on (\d+)/, in: "/var/log/app.log" },
- *   { log: "fleetbox-micro: ssh" },
- *   { command: "nslookup b" },
- * ];
- * ```
- */
-export type WaitTarget =
-  /** A program listens on this TCP port, on the machine's loopback or its address. */
-  | { port: number }
-  /** A file of any kind exists at this path of the guest. */
-  | { file: string }
-  /**
-   * A line contains this text or matches: a line of the console since the machine's start, or of a file of the guest.
-   */
-  | { log: string | RegExp; in?: string }
-  /** The command ends with code 0. It is run repeatedly. */
-  | { command: Command };
-
-/**
- * How long {@link Vm.waitFor} waits, and how often it checks.
- *
- * @example
- * ```ts
- * import { start } from "fleetbox";
- *
- * await using vm = await start();
- *
- * await vm.waitFor({ file: "/run/ready" }, { timeoutMs: 5_000, intervalMs: 50 });
- * ```
- */
-export interface WaitOptions {
-  /** The limit in milliseconds. @default 60000 */
-  timeoutMs?: number;
-  /** The pause between two checks in milliseconds. @default 200 */
-  intervalMs?: number;
-  /** Ends the wait. */
   signal?: AbortSignal;
 }
 
