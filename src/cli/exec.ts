@@ -1,11 +1,11 @@
 /**
- * What `fleetbox exec` does. Scripts run it more than anything else, so it does without the argument parser, which takes
- * longer to load than all else here: `start.ts` calls it directly.
+ * What `fleetbox exec` does. Scripts run it more than anything else, so without options it does without the argument
+ * parser, which takes longer to load than all else here: `start.ts` calls it directly.
  */
 
 import { checkName } from "../core/names.ts";
 import { FleetboxError } from "../core/errors.ts";
-import { shellCommand } from "../core/quoting.ts";
+import { shellCommand, shellQuote } from "../core/quoting.ts";
 import { sshArguments } from "./arguments/ssh_arguments.ts";
 import { openStore } from "./arguments/store_access.ts";
 import { runClient } from "./ssh_client.ts";
@@ -18,15 +18,43 @@ export function isPlain(words: readonly string[]): boolean {
     (first === "--" ? second !== undefined : !first.startsWith("-"));
 }
 
+/** How a program is run, when not as it stands. */
+interface ExecWishes {
+  /** Whether it has a terminal. */
+  tty?: boolean;
+  /** The line for the guest's shell. @param login the user of the SSH session */
+  lineFor?(name: string, login: string, command: readonly string[]): string;
+}
+
 /** Runs a program on a member. @param words the program and its arguments, after `--` or without it */
-export async function exec(word: string, words: readonly string[]): Promise<void> {
+export async function exec(word: string, words: readonly string[], wishes: ExecWishes = {}): Promise<void> {
+  const { tty = false, lineFor = (_name, _login, command) => shellCommand(command) } = wishes;
   const name = checkName(word);
+  checkPlace("exec", name, words);
   const command = words[0] === "--" ? words.slice(1) : [...words];
   if (command.length === 0) {
     throw new FleetboxError("misuse", "No program given", { hint: `fleetbox exec ${name} -- uname -r` });
   }
+  if (tty && !Deno.stdin.isTerminal()) {
+    throw new FleetboxError("misuse", "Standard input is not a terminal, which --tty needs", {
+      hint: `Leave it out; or force a terminal: fleetbox ssh -tt ${name} -- COMMAND`,
+    });
+  }
+  lineFor(name, "", command); // refuses bad values before anything is done
   const store = openStore();
   const endpoint = await reach(store, name);
-  const args = sshArguments(store, endpoint, { tty: false, command: shellCommand(command) });
+  const args = sshArguments(store, endpoint, { tty, command: lineFor(name, endpoint.user, command) });
   Deno.exitCode = await runClient("ssh", args, store, [name]);
+}
+
+/** @throws {FleetboxError} `misuse`: options behind the name, where the guest's program begins */
+export function checkPlace(command: "exec" | "ssh", name: string, words: readonly string[]): void {
+  const [first = "--"] = words;
+  if (first === "--" || !first.startsWith("-")) return;
+  const end = words.indexOf("--");
+  const [options, rest] = end < 0 ? [words, []] : [words.slice(0, end), words.slice(end)];
+  const line = [...options, name, ...rest].map(shellQuote).join(" ");
+  throw new FleetboxError("misuse", `${first} stands behind the name, where the guest's program is expected`, {
+    hint: `Options come first: fleetbox ${command} ${line}`,
+  });
 }

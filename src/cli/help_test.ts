@@ -54,11 +54,12 @@ Deno.test("a command's examples are command lines that the program knows", () =>
       const named = program.commands.find((one) => one.name() === name || one.aliases().includes(name));
       assert.ok(named, `${path(command)}: fleetbox ${name}`);
       const end = rest.search(/ --( |$)/);
-      for (const [flag] of (end < 0 ? rest : rest.slice(0, end)).matchAll(/(?<=\s)--?[a-z][a-z-]*/g)) {
+      for (const [flag] of (end < 0 ? rest : rest.slice(0, end)).matchAll(/(?<=\s)--?[a-zA-Z][a-z-]*/g)) {
         const known: unknown[] = [named, ...named.commands].flatMap((one: Command) => one.options).flatMap((
           one,
         ) => [one.long, one.short]);
-        assert.ok(known.includes(flag), `${path(command)}: fleetbox ${name} has no ${flag}`);
+        const single = flag.startsWith("--") ? [flag] : [...flag.slice(1)].map((letter) => `-${letter}`); // -it is -i -t
+        assert.ok(single.every((one) => known.includes(one)), `${path(command)}: fleetbox ${name} has no ${flag}`);
       }
     }
   }

@@ -5,6 +5,7 @@ import { handled } from "../support/socket.ts";
 import { join } from "../../src/system/path.ts";
 import { FLEETBOX } from "../support/command.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
+import { OnTerminal } from "../support/terminal.ts";
 
 test("exec and cp work on real guests, the root file system has 20 GiB of disk, and a shared directory is there, read-only", async () => {
   await using box = await sandbox();
@@ -24,6 +25,29 @@ async function executes(box: Sandbox): Promise<void> {
   assert.equal(stdout, words.map((word) => `<${word}>`).join(""));
   assert.equal((await box.run("exec", "a", "--", "no-such-program")).code, 127);
 
+  const asRoot = [
+    "exec",
+    "-u",
+    "root",
+    "-w",
+    "/etc",
+    "-e",
+    "A=it's",
+    "a",
+    "--",
+    "sh",
+    "-c",
+    'id -un; pwd; echo "$A $HOME $1"',
+  ];
+  assert.equal((await box.ok(...asRoot, "sh", "$HOME")).stdout, "root\n/etc\nit's /root $HOME\n");
+  for (
+    const [flag, value, what] of [["-u", "nobody2", "user"], ["-u", "4711", "user"], ["-w", "/nowhere", "directory"]]
+  ) {
+    await box.fails(125, new RegExp(`There is no ${what} "${value}" on "a"`), "exec", flag, value, "a", "--", "true");
+  }
+  await onTerminal(box);
+  await forwards(box);
+
   const bytes = new Uint8Array(300_000).map((_, at) => at % 251);
   const piped = new Deno.Command(FLEETBOX, {
     args: ["exec", "a", "--", "cat"],
@@ -37,6 +61,42 @@ async function executes(box: Sandbox): Promise<void> {
   const output = await piped.output();
   await written;
   assert.deepEqual(output.stdout, bytes);
+}
+
+async function onTerminal(box: Sandbox): Promise<void> {
+  // No word of it has an apostrophe, between which the words go to the terminal's shell.
+  const script = `stty size; until stty size | grep "40 111"; do sleep 0.2; done; read key; echo "got $key"; exit 7`;
+  const at = new OnTerminal(["exec", "-it", "-w", "/", "a", "--", "sh", "-c", script], {
+    env: box.env,
+    columns: 97,
+    rows: 31,
+  });
+  await at.shows(/^31 97\r$/m);
+  await at.resize(111, 40);
+  await at.shows(/^40 111\r$/m);
+  await at.type("x\r");
+  assert.equal(await at.done, 7, at.output);
+  assert.match(at.output, /got x/);
+}
+
+/** `ssh -L`: a port here that leads to a server in the guest. */
+async function forwards(box: Sandbox): Promise<void> {
+  await box.ok(
+    "exec",
+    "a",
+    "--",
+    "sh",
+    "-c",
+    "mkdir www && echo here >www/file && httpd -p 8000 -h www >/dev/null 2>&1",
+  );
+  using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = free.addr;
+  free.close();
+  const ssh = box.start(["ssh", "-L", `127.0.0.1:${port}:localhost:8000`, "a", "--", "echo up; sleep 1000"]);
+  await ssh.printed(/up/);
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/file`)).text(), "here\n");
+  ssh.kill("SIGTERM");
+  await ssh.done;
 }
 
 async function copies(box: Sandbox): Promise<void> {

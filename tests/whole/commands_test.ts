@@ -161,7 +161,7 @@ function fakeSsh(root: string, rest: string): Record<string, string> {
 test("ssh runs the system's ssh with our key; arguments stay apart, a single one is a shell line; the exit code is passed on", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
-  const env = fakeSsh(box.root, "exit 7");
+  const env = { ...fakeSsh(box.root, "exit 7"), SSH_AUTH_SOCK: "/run/agent" };
   const ssh = async (...args: string[]) => {
     const result = await box.start(["ssh", ...args], { env }).done;
     assert.equal(result.code, 7, result.stderr);
@@ -177,6 +177,25 @@ test("ssh runs the system's ssh with our key; arguments stay apart, a single one
   assert.deepEqual((await ssh("a", "--", "cd /tmp && ls")).slice(-2), ["--", "cd /tmp && ls"]);
   assert.deepEqual((await ssh("a", "--", "tool", "--json", "--", "-n")).at(-1), "'tool' --json -- -n");
   assert.ok((await ssh("-t", "a", "top")).includes("-t"));
+
+  // ssh's own options reach it as they are; a port that cannot be opened ends it.
+  const given = await ssh("-NAL", "8080:localhost:80", "-R/run/s:host:1", "-D", "1080", "-L", "1:[::1]:2", "a");
+  assert.deepEqual(given.slice(given.indexOf("-A")), [
+    ...["-A", "-N", "-o", "ExitOnForwardFailure=yes", "-L", "8080:localhost:80", "-L", "1:[::1]:2"],
+    ...["-R", "/run/s:host:1", "-D", "1080", "fleetbox@127.0.0.1"],
+  ]);
+  assert.ok((await ssh("-tt", "a", "--", "tty", "-s")).includes("-tt"));
+  const ran = await box.start(["exec", "-iw", "/tmp", "-e", "A=1", "a", "--", "ls", "a b"], { env }).done;
+  assert.match(ran.stdout, /^-T$[^]*^exec "\$@"' sh ls 'a b'$/m);
+  const refused = async (message: RegExp, ...args: string[]) => {
+    const { code, stdout, stderr } = await box.start(args, { env: { ...env, SSH_AUTH_SOCK: "" } }).done;
+    assert.deepEqual([stdout, code === 0, message.test(stderr)], ["", false, true], stderr);
+  };
+  await refused(/No SSH agent runs here[^]*ssh-agent/, "ssh", "-A", "a");
+  await refused(/-N runs no command/, "ssh", "-N", "a", "--", "ls");
+  await refused(/no option -X[^]*fleetbox ssh-config NAME/, "ssh", "-X", "a");
+  await refused(/fleetbox ssh -L 1:b:2 a -- ls/, "ssh", "a", "-L", "1:b:2", "--", "ls");
+  await refused(/not a terminal[^]*fleetbox ssh -tt a/, "exec", "-it", "a", "--", "sh");
 });
 
 test("ssh to a member that does not run says why and what to do", async () => {

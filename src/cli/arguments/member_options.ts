@@ -1,5 +1,6 @@
 /** The flags of `up` and `join` that describe a member, and their form on the wire. */
 
+import { collect } from "./collect.ts";
 import { variable } from "../../core/environment.ts";
 import { resolve } from "../../system/path.ts";
 import { Command } from "./parser.ts";
@@ -53,12 +54,12 @@ export function addMemberFlags(command: Command): Command {
     .option(
       "--fixture <host:guest>",
       "share a directory of this host at that path in the guest, read-only, as it is at each boot; repeatable",
-      (value: string, before: string[] = []) => [...before, value],
+      collect,
     )
     .option(
       "-p, --publish <host:guest>",
       "a port of 127.0.0.1 that leads to a port of the member; PORT alone: any free one; repeatable",
-      (value: string, before: string[] = []) => [...before, value],
+      collect,
     )
     .option(
       "--egress <on|off>",

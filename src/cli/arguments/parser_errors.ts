@@ -78,6 +78,10 @@ const VALUES: Record<string, string> = {
   image: "debian-12",
   file: "user-data.yaml",
   dir: "new-directory",
+  directory: "/srv",
+  user: "root",
+  "name=value": "LANG=C",
+  forward: "8080:localhost:80",
   arch: "arm64",
 };
 
@@ -121,7 +125,11 @@ export function misuse(error: CommanderError, text: string, args: readonly strin
     case "commander.optionMissingArgument":
       return refuse(`${nameOf(quoted)} needs a value. For example: ${nameOf(quoted)} ${exampleValue(quoted)}`);
     case "commander.unknownOption":
-      return refuse(`${path === "" ? "fleetbox" : `fleetbox ${path}`} has no option ${quoted}`, guess);
+      return refuse(
+        `${path === "" ? "fleetbox" : `fleetbox ${path}`} has no option ${quoted}`,
+        guess ??
+          (path === "ssh" ? "With ssh's own: fleetbox ssh-config NAME > hosts && ssh -F hosts OPTIONS NAME" : help),
+      );
     case "commander.excessArguments":
       return tooMany(command, first, help);
     case "commander.invalidArgument": {

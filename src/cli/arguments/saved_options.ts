@@ -1,5 +1,6 @@
 /** The flags of commands whose members go on where a checkpoint was. */
 
+import { collect } from "./collect.ts";
 import { DEFAULTS } from "../../core/options.ts";
 import type { Command } from "./parser.ts";
 
@@ -20,7 +21,7 @@ export function addForkFlags(command: Command): Command {
       .option(
         "-p, --publish <host:guest>",
         "a port of 127.0.0.1 that leads to a port of the member; PORT alone: any free one; repeatable",
-        (value: string, before: string[] = []) => [...before, value],
+        collect,
       )
       .option("--egress <on|off>", "whether it reaches the outside (default: as the saved one)")
       .option("--host-access", "let it reach services on this host's loopback, at the gateway's address")

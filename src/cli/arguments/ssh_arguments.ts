@@ -29,17 +29,18 @@ export function sshOptionArguments(store: Store): string[] {
   return sshOptions(store).flatMap(([key, value]) => ["-o", `${key}=${sshConfigValue(value)}`]);
 }
 
-/** Arguments for `ssh`; `command` goes to the guest's shell. */
+/** Arguments for `ssh`; `command` goes to the guest's shell, `given` are options as the user gave them. */
 export function sshArguments(
   store: Store,
   endpoint: SshEndpoint,
-  options: { tty?: boolean; command?: string } = {},
+  options: { tty?: boolean; given?: readonly string[]; command?: string } = {},
 ): string[] {
   return [
     ...["-F", "/dev/null"],
     ...sshOptionArguments(store),
     ...["-p", String(endpoint.port)],
     ...(options.tty === undefined ? [] : [options.tty ? "-t" : "-T"]),
+    ...(options.given ?? []),
     `${endpoint.user}@${endpoint.host}`,
     ...(options.command === undefined ? [] : ["--", options.command]),
   ];
