@@ -30,7 +30,7 @@ export function execCommandLine(
   login: string,
   words: readonly string[],
   flags: ExecFlags,
-  variables: (name: string) => string | undefined = (one) => Deno.env.get(one),
+  variables: (name: string) => string | undefined = (one) => Deno.env.toObject()[one],
 ): string {
   const user = flags.user === undefined ? undefined : checkUser(flags.user);
   const settings = [
