@@ -57,7 +57,7 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   checkPublished(names, options);
   using interrupt: Interrupt = new Interrupt(() => {
     progress.end();
-    return lastWords(bringUp.started);
+    return stillRunning(bringUp.started);
   });
   const bringUp: BringUp = new BringUp(store, {
     ...request,
@@ -131,7 +131,8 @@ function widest(texts: readonly string[]): number {
   return Math.max(...texts.map(({ length }) => length));
 }
 
-function lastWords(started: readonly string[]): string | undefined {
+/** The last words of a command that is left at once. */
+export function stillRunning(started: readonly string[]): string | undefined {
   if (started.length === 0) return undefined;
   return `left at once; may still run: ${started.join(", ")} (see: fleetbox ls; stop: fleetbox stop ${
     started.join(" ")

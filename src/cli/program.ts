@@ -42,6 +42,12 @@ const [IMAGES, ITSELF] = ["Images:", "fleetbox itself:"];
 const COMMANDS: readonly Entry[] = [
   entry<typeof import("./commands/up.ts")>(MACHINES, "up start", "up.ts", ({ upCommand }) => upCommand()),
   entry<typeof import("./commands/stop.ts")>(MACHINES, "stop down halt", "stop.ts", ({ stopCommand }) => stopCommand()),
+  entry<typeof import("./commands/restart.ts")>(
+    MACHINES,
+    "restart reboot",
+    "restart.ts",
+    ({ restartCommand }) => restartCommand(),
+  ),
   entry<typeof import("./commands/join.ts")>(MACHINES, "join", "join.ts", ({ joinCommand }) => joinCommand()),
   entry<typeof import("./commands/rm.ts")>(
     MACHINES,

@@ -42,9 +42,9 @@ export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
   image: MADE_WITH,
   arch: MADE_WITH,
   firmware: MADE_WITH,
-  cpus: MADE_WITH,
-  mem: MADE_WITH,
-  disk: MADE_WITH,
+  cpus: FROM_A_BOOT_ON,
+  mem: FROM_A_BOOT_ON,
+  disk: FROM_A_BOOT_ON,
   fixtures: MADE_WITH,
   user_data: MADE_WITH,
   publish: OF_THE_MEMBER,
@@ -103,6 +103,10 @@ export function ineffective(
       continue;
     }
     if (!config || isTheSame(option, value, config)) continue;
+    if (isResource(option)) {
+      found.push({ option, ...otherResource(name, standing, option, value, config, wording) });
+      continue;
+    }
     if (EFFECTS[option] === FROM_A_BOOT_ON) {
       found.push({
         option,
@@ -120,6 +124,36 @@ export function ineffective(
     });
   }
   return found;
+}
+
+type Resource = "cpus" | "mem" | "disk";
+
+function isResource(option: MemberOption): option is Resource {
+  return option === "cpus" || option === "mem" || option === "disk";
+}
+
+/** A machine that runs keeps its size; a disk keeps at least that. */
+function otherResource(
+  name: string,
+  standing: Standing,
+  option: Resource,
+  asked: unknown,
+  config: MemberConfig,
+  wording: Wording,
+): { message: string; hint: string } {
+  const flag = wording.option(option);
+  const [has, wanted] = [had(option, config), asked].map((value) => wording.value(option, value));
+  if (option === "disk" && Math.round(Number(asked) * 1024) < config.disk_mb) {
+    return {
+      message: `${name} keeps ${flag} ${has}, for a disk cannot shrink (asked: ${wanted})`,
+      hint: `To make it anew, without its disk: fleetbox rm ${name}, then again`,
+    };
+  }
+  return {
+    message: `${name} ${standing === "running" ? "runs" : "is being booted"} with ${flag} ${has} (asked: ${wanted}): ` +
+      "that changes with a boot",
+    hint: `To boot it so: fleetbox restart ${name} ${flag} ${wanted}`,
+  };
 }
 
 /** What the member has instead, and why. */

@@ -10,9 +10,9 @@ const EXPECTED: Record<MemberOption, string> = {
   image: "k....",
   arch: "k....",
   firmware: "k....",
-  cpus: "k....",
-  mem: "k....",
-  disk: "k....",
+  cpus: "kkk..",
+  mem: "kkk..",
+  disk: "kkk..",
   fixtures: "k....",
   user_data: "k....",
   publish: "kkkcc",
@@ -77,7 +77,7 @@ for (const option of Object.keys(EXPECTED) as MemberOption[]) {
       assert.deepEqual(found.map((one) => one.option), expected, standing);
       for (const { message, hint } of found) {
         assert.ok(message.includes(option) && message.startsWith("a "), message);
-        assert.match(hint, /fleetbox (rm|stop) a/);
+        assert.match(hint, /fleetbox (rm|stop|restart) a/);
       }
     }
   });
@@ -88,6 +88,12 @@ Deno.test("what a member has already is no contradiction, however it is written"
   for (const standing of STANDINGS) assert.deepEqual(ineffective("a", standing, CONFIG, same, WORDS), [], standing);
   const shared = { ...CONFIG, fixtures: [{ guest_path: "/b", host_path: "/a" }] };
   assert.deepEqual(ineffective("a", "running", shared, { fixtures: OTHERS.fixtures }, WORDS), []);
+});
+
+Deno.test("a disk that runs is told to grow by a restart, and that it cannot shrink", () => {
+  const told = (disk: number) => ineffective("a", "running", CONFIG, { disk }, WORDS).map(({ hint }) => hint).join();
+  assert.match(told(20), /fleetbox restart a disk 20/);
+  assert.match(told(5), /fleetbox rm a/);
 });
 
 Deno.test("a member's standing is what is observed of it; a machine without its holder runs", () => {

@@ -3,7 +3,7 @@
  */
 
 import { FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
-import { replaceFile, storeError } from "../system/files.ts";
+import { exists, replaceFile, storeError } from "../system/files.ts";
 import { driver } from "../vmm/driver.ts";
 import type { DiskFormat } from "./image.ts";
 
@@ -29,5 +29,22 @@ export async function createOverlay(
     if (isNoSpace(cause)) throw storeError(`Cannot make the disk ${path}`, cause);
     if (cause instanceof FleetboxError && cause.code === "unavailable") throw cause;
     throw new FleetboxError("failed", `Cannot make the disk ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/**
+ * Gives an overlay that no machine has open a larger virtual size; one that is not there yet is made with it later.
+ * @throws {FleetboxError} `unavailable`: a program is missing; `no-space`; `failed`.
+ */
+export async function growOverlay(path: string, sizeMiB: number): Promise<void> {
+  if (!exists(path)) return;
+  try {
+    await driver.disks.grow(path, sizeMiB);
+  } catch (cause) {
+    if (isNoSpace(cause)) throw storeError(`Cannot let the disk ${path} grow`, cause);
+    if (cause instanceof FleetboxError && cause.code === "unavailable") throw cause;
+    throw new FleetboxError("failed", `Cannot let the disk ${path} grow to ${sizeMiB} MiB: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }

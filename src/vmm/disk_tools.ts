@@ -21,6 +21,8 @@ export interface DiskTools {
   readonly programs: readonly Program[];
   /** A qcow2 overlay: empty, sparse, everything else comes from `base`. @throws {FleetboxError} `unavailable`, `failed` */
   overlay(path: string, base: { disk: string; format: Volume["format"] }, sizeMiB: number): Promise<void>;
+  /** Gives a qcow2 disk that no machine has open a larger virtual size. @throws {FleetboxError} `unavailable`, `failed` */
+  grow(path: string, sizeMiB: number): Promise<void>;
   /**
    * A disk as a power cut leaves it: an overlay on the disk as it was when a machine's log of writes began, with what survives of
    * the log. Not synced.

@@ -1,7 +1,7 @@
 /** The duration of commands that boot nothing. */
 
 import { SUBNET } from "../../src/network/subnet.ts";
-import { GUEST_USER } from "../../src/holder/member/prepare.ts";
+import { GUEST_USER } from "../../src/holder/member/member_config.ts";
 import { type Bench, DENO, inTurn, median, round, type Row, timeFleetbox } from "./bench.ts";
 
 const RUNS = 30;

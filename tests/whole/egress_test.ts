@@ -135,14 +135,17 @@ test("an option without effect on a running member is named, with what to do; th
   await using box = await sandbox({ fakeQemu: {} });
   await box.ok("up", "s", "--egress", "off");
   const up = await box.ok("up", "s", "t", "--egress", "off", "--cpus", "2", "--ready", "ssh", "-p", "80");
-  assert.match(up.stderr, /s keeps --cpus 1, with which it was made \(asked: 2\)\. To make it anew, .*fleetbox rm s/);
+  assert.match(
+    up.stderr,
+    /s runs with --cpus 1 \(asked: 2\): that changes with a boot\. To boot it so: fleetbox restart s --cpus 2/,
+  );
   assert.match(up.stderr, /s runs already: --ready ssh is for a boot\. To boot it with that: fleetbox stop s/);
   assert.doesNotMatch(up.stderr, /t (keeps|runs)/, told(up));
   const { s, t } = await box.ls();
   assert.deepEqual([s.cpus, t.cpus], [1, 2]);
   assert.deepEqual([s, t].map(({ forwards }) => forwards.length), [1, 1]);
   const joined = await box.ok("join", "t", "--via", "s", "--memory", "1G");
-  assert.match(joined.stderr, /t keeps --memory 256M/);
+  assert.match(joined.stderr, /t runs with --memory 256M/);
 });
 
 test("up, wait and exec wait for a gateway that is being started again before they call a member running", async () => {

@@ -55,6 +55,7 @@ test("--json of the commands for members has the documented shapes, in every sta
   assert.deepEqual(up.at(-1).members.map(({ name }: { name: string }) => name), ["a", "b"]);
   assert.equal(kinds(await run("up", "a", "--memory", "1G")), "member note up");
   assert.equal(kinds(await run("join", "c", "--via", "b")), "member up");
+  assert.equal(kinds(await run("restart", "c", "--verbose")), "detail member restart");
   assert.equal(kinds(await run("wait", "a,c")), "member wait");
   assert.equal(kinds(await run("stop", "b", "--verbose")), "detail member stop");
   await box.ok("join", "broken", "--via", "a");

@@ -114,7 +114,10 @@ test("notes and status fit the terminal, between words; in a pipe each is a line
   const screen = new Screen(60, 24);
   screen.write(up.output);
   await screen.settled();
-  assert.match(screen.text, /^a keeps --memory \S+, with .*\n {2}To make it .*fleetbox rm a, then\n {2}again$/m);
+  assert.match(
+    screen.text,
+    /^a runs with --memory \S+ \(asked: 1G\): .*\n {2}boot\. To boot it so: fleetbox restart a --memory 1G$/m,
+  );
   const facts = await linesOf(box, 40, ["status", "a"], 0);
   fits(facts.filter((line) => !line.includes(box.home)), 40, "status");
   const piped = (await box.ok("status", "a")).stdout.trimEnd().split("\n");

@@ -19,7 +19,7 @@ const ssh: Answer = ({ names }) => `fleetbox ssh ${names}`;
 const cp: Answer = ({ all }) => `fleetbox cp ${all("FILE NAME:")}`;
 const up: Answer = ({ names }) => `fleetbox up ${names}`;
 const stop: Answer = ({ names }) => `fleetbox stop ${names}`;
-const restart: Answer = ({ names }) => `fleetbox stop ${names} && fleetbox up ${names}`;
+const restart: Answer = ({ names }) => `fleetbox restart ${names}`;
 const ls: Answer = () => "fleetbox ls";
 const prune: Answer = () => "fleetbox prune";
 const doctor: Answer = () => "fleetbox doctor";
@@ -41,9 +41,7 @@ const ANSWERS: Record<string, Answer> = {
   poweroff: stop,
   shutdown: stop,
   hibernate: suspend,
-  restart,
   reload: restart,
-  reboot: restart,
   add: ({ names }) => `fleetbox join ${names} --via MEMBER`,
   machines: ls,
   "global-status": ls,

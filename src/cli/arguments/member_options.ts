@@ -50,7 +50,7 @@ export function addMemberFlags(command: Command): Command {
     .option("--firmware <bios|uefi>", "starts an image that has a boot loader (default: the image's)")
     .option("--cpus <number>", `virtual CPUs (default: ${DEFAULTS.cpus})`)
     .option("--memory <size>", "memory in MiB, or such as 512M or 2G (default: the image's)")
-    .option("--disk <size>", `size of the disk (default: ${sizeText(DEFAULTS.diskMiB)})`)
+    .option("--disk <size>", `size of the disk, which can grow (default: ${sizeText(DEFAULTS.diskMiB)})`)
     .option(
       "--fixture <host:guest>",
       "share a directory of this host at that path in the guest, read-only, as it is at each boot; repeatable",
@@ -78,6 +78,14 @@ export function addMemberFlags(command: Command): Command {
       "--timeout <duration>",
       `limit for one boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
     );
+}
+
+/** Those that a member which is there can get anew with a boot. */
+export function addResourceFlags(command: Command): Command {
+  return command
+    .option("--cpus <number>", "boot with so many virtual CPUs, and keep them")
+    .option("--memory <size>", "boot with so much memory, and keep it")
+    .option("--disk <size>", "let its disk grow to that size");
 }
 
 /**

@@ -21,9 +21,10 @@ function notes(flags: MemberFlags, standing: Standing = "stopped"): string[] {
 Deno.test("an existing member that is asked for with other options says what it keeps; an image of the environment's is no wish", () => {
   assert.deepEqual(notes({}), []);
   assert.deepEqual(notes({ cpus: "1", memory: "256M", disk: "10G", image: "micro" }), []);
-  assert.deepEqual(notes({ cpus: "2", memory: "1G" }), [
-    "a keeps --cpus 1, with which it was made (asked: 2)",
-    "a keeps --memory 256M, with which it was made (asked: 1G)",
+  assert.deepEqual(notes({ cpus: "2", memory: "1G" }), []); // it gets them when it boots
+  assert.deepEqual(notes({ cpus: "2", memory: "1G" }, "running"), [
+    "a runs with --cpus 1 (asked: 2): that changes with a boot",
+    "a runs with --memory 256M (asked: 1G): that changes with a boot",
   ]);
   assert.deepEqual(notes({ firmware: "uefi", image: "./x.img" }, "running"), [
     "a keeps --image micro, with which it was made (asked: /w/x.img)",
@@ -38,7 +39,7 @@ Deno.test("every flag that has no effect on a running member is named with what 
     found.map(({ option, message }) => [option, message]),
     [
       ["arch", "a keeps --arch amd64, with which it was made (asked: arm64)"],
-      ["disk", "a keeps --disk 10G, with which it was made (asked: 1G)"],
+      ["disk", "a keeps --disk 10G, for a disk cannot shrink (asked: 1G)"],
       ["fixtures", "a keeps --fixture /w/site:/srv, with which it was made (asked: (none))"],
       ["user_data", "a was made without --user-data, and keeps none"],
       ["ready", "a runs already: --ready ssh is for a boot"],

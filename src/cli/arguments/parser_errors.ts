@@ -30,6 +30,7 @@ export const EXAMPLES: Record<string, string> = {
   up: "fleetbox up a,b",
   join: "fleetbox join d --via b",
   stop: "fleetbox stop a,b",
+  restart: "fleetbox restart a,b",
   rm: "fleetbox rm a,b",
   status: "fleetbox status a",
   wait: "fleetbox wait a,b",

@@ -59,8 +59,8 @@ const CASES: [line: string, said: string][] = [
   // Words of other tools: the command line that does it.
   ["kill a", 'There is no command "kill" -> fleetbox stop a --force'],
   ["kill", 'There is no command "kill" -> fleetbox stop NAME --force'],
-  ["restart a", 'There is no command "restart" -> fleetbox stop a && fleetbox up a'],
-  ["help restart a", 'There is no command "restart" -> fleetbox stop a && fleetbox up a'],
+  ["reload a", 'There is no command "reload" -> fleetbox restart a'],
+  ["help reload a", 'There is no command "reload" -> fleetbox restart a'],
   ["run -it a", 'There is no command "run" -> fleetbox up NAME && fleetbox exec NAME -- COMMAND'],
   ["launch 24.04", 'There is no command "launch" -> fleetbox up NAME --image IMAGE'],
   ["create a", 'There is no command "create" -> fleetbox up a'],
@@ -85,9 +85,9 @@ for (const [line, said] of CASES) {
 Deno.test("a word of another tool's is answered, or is an alias, and never both", () => {
   const ours = program.commands.flatMap((one) => [one.name(), ...one.aliases()]);
   assert.deepEqual(FOREIGN_WORDS.filter((word) => ours.includes(word)), []);
-  const aliases = ["start", "down", "halt", "delete", "destroy", "list", "ps", "info", "shell", "copy"];
+  const aliases = ["start", "down", "halt", "delete", "destroy", "list", "ps", "info", "shell", "copy", "reboot"];
   for (const word of aliases) assert.ok(ours.includes(word), word);
-  for (const word of ["run", "kill", "restart", "launch", "create", "connect", "transfer", "mount", "snapshot"]) {
+  for (const word of ["run", "kill", "reload", "launch", "create", "connect", "transfer", "mount", "snapshot"]) {
     assert.ok(FOREIGN_WORDS.includes(word), word);
   }
 });

@@ -117,7 +117,7 @@ async function stopAction(words: string[], flags: Flags & { graceMs?: number; lo
  * The names on the command line, or with `--all` every member that is served or whose machine runs; `spared` are
  * members of running programs.
  */
-async function chosenNames(
+export async function chosenNames(
   store: Store,
   words: string[],
   all: boolean,

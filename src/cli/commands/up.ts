@@ -20,8 +20,9 @@ export function upCommand(): Command {
     .addHelpText(
       "after",
       `
-Members that exist keep their disks and sizes, and those that run stay as they are; but
---publish, --egress and --host-access take effect at once, and are kept with the member.
+Members that exist keep their disks, and those that run stay as they are; but --publish,
+--egress and --host-access take effect at once, and are kept with the member. One that is
+stopped boots with the --cpus and --memory that are given and keeps them; its --disk can grow.
 What has no effect on a member is told.
 If one of the first boot of a group fails, the others are stopped again and what was
 created is removed.

@@ -27,7 +27,7 @@ import type { Identity } from "../member/identity.ts";
 import { Member, type MemberContext } from "../member/member.ts";
 import type { StopRequest } from "../member/stop.ts";
 import { type GroupNetwork, networkOf } from "./network_of.ts";
-import { checkAllSharedDirectories } from "../member/prepare.ts";
+import { checkBeforeBoot } from "../member/prepare.ts";
 import { checkHostNames, Identities } from "./identities.ts";
 import { adoptedByOthers, Adoptions, isUnchanged } from "./adoptions.ts";
 import { ending, Joins } from "./joins.ts";
@@ -103,7 +103,7 @@ export class Group {
   static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
     const { store, names, bound, host } = options;
     const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
-    checkAllSharedDirectories(store, recovery.boot, options.options);
+    checkBeforeBoot(store, recovery.boot, options.options);
     checkHostNames(store, recovery.boot, recovery.record?.members ?? [], options.options);
     await checkCheckpoint(store, host, options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");

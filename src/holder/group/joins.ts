@@ -47,6 +47,9 @@ const OF_ONE_START: Options = {
   needs: undefined,
 };
 
+/** What members that are there have already. */
+const OF_NEW_ONES: Options = { cpus: undefined, mem: undefined, disk: undefined };
+
 export class Joins {
   /** Names that are being added, until they run. */
   readonly #adding = new Map<string, Promise<void>>();
@@ -89,7 +92,7 @@ export class Joins {
     const { boot, leave, life, options } = this.group;
     if (isComeback || !life.isOpen) return await leave(member);
     if (member.isStopping) return;
-    await boot(member, { ...optionsOf(options, member.name), needs: undefined }).catch(() => {}); // its phase says why
+    await boot(member, { ...optionsOf(options, member.name), ...OF_NEW_ONES, needs: undefined }).catch(() => {}); // its phase says why
   }
 
   async #addNew(name: string, options: Options): Promise<void> {
@@ -128,11 +131,15 @@ export class Joins {
     }
   }
 
-  /** A later member's options: where it has none of its own they are its group's, unless it does not want these. */
+  /**
+   * A later member's options: where it has none of its own they are its group's, unless it does not want these; one that is
+   * there has some of its own.
+   */
   #merged(name: string, options: Options): Options {
-    const { owner } = this.group.options;
-    if (options.inherit === false) return { owner, ...options };
-    return { ...optionsOf(this.group.options, name), ...OF_ONE_START, ...options };
+    const { store, options: all } = this.group;
+    if (options.inherit === false) return { owner: all.owner, ...options };
+    const kept = store.readMember(name) ? OF_NEW_ONES : {};
+    return { ...optionsOf(all, name), ...OF_ONE_START, ...kept, ...options };
   }
 
   async #again(member: Member, options: Options): Promise<void> {

@@ -10,6 +10,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { diskOf, writeLogOf } from "../../store/disk.ts";
 import { reserveForwards } from "../../store/forwards.ts";
 import { removeOtherDisks, removeUnnamedDisks } from "../../store/remove.ts";
+import { checkGrows } from "../../store/resources.ts";
 import {
   discardSuspended,
   linkSuspended,
@@ -24,7 +25,7 @@ import { writeSeed } from "../../guest/seed.ts";
 import { checkUserData, needsNetwork } from "../../guest/user_data.ts";
 import type { FetchProgress } from "../../image/fetch.ts";
 import { type Image, type ImageBoot, resolveImage } from "../../image/image.ts";
-import { createOverlay } from "../../image/overlay.ts";
+import { createOverlay, growOverlay } from "../../image/overlay.ts";
 import { DOMAIN, SUBNET } from "../../network/subnet.ts";
 import { DEFAULTS, type Options, optionsOf } from "../../core/options.ts";
 import { exists, namesIn, replaceFile, writeDurably } from "../../system/files.ts";
@@ -44,9 +45,7 @@ import { beginLog } from "../power_cut/write_log.ts";
 import type { NextTemplate, WarmPlan } from "../snapshots/warm_start.ts";
 import { type Replaced, replacing } from "../snapshots/replaced.ts";
 import type { Identity } from "./identity.ts";
-
-/** The guest's user that accepts our key. */
-export const GUEST_USER = "fleetbox";
+import { changedConfig, checkMemory, hasSameMachine, isChanged, newConfig } from "./member_config.ts";
 
 export interface Prepared {
   config: MemberConfig;
@@ -103,7 +102,9 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
     const image = !based || based.image_id === before.id ? before : await imageFor(request, based);
     const kept = saved
       ? configFromSave(name, saved, existing, options, namesIn(store.member(name).dir))
-      : existing ?? newConfig(name, options, request.identity, image);
+      : existing
+      ? changedConfig(existing, options)
+      : newConfig(name, options, request.identity, image);
     const log_writes = options.log_writes ?? kept.log_writes;
     let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options), log_writes };
     checkMemory(config, image);
@@ -117,6 +118,8 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
     const { source } = start;
     config = { ...config, ...start.based };
     if (saved && existing) config = await replaceDisk(request, config, existing, image);
+    // Before the config, which would else tell a size that the disk does not have if we are killed here.
+    else if (existing && config.disk_mb > existing.disk_mb) await growOverlay(diskOf(store, config), config.disk_mb);
     if (source && source.kind !== "suspended") await writeWhileThere(store, config, source);
     else if (!existing || isChanged(existing, config)) await store.writeConfig(config);
     await writeFiles(store, config, image, publicKey, source);
@@ -174,11 +177,23 @@ async function chooseStart(
   if (!existing) return await onPlan(config, image, publicKey);
   const source = suspendedSource(store, existing);
   if (source && !options.cold) {
+    if (!hasSameMachine(config, existing)) throw isSuspended(existing);
     if (config.mac !== existing.mac || config.ip !== existing.ip) throw otherAddress(existing);
     return { source };
   }
   if (source) await discardSuspended(store, name);
   return { whyCold: source ? "--cold was asked for: what was suspended is discarded" : "it has a disk of its own" };
+}
+
+function isSuspended({ name }: MemberConfig): FleetboxError {
+  return new FleetboxError(
+    "conflict",
+    `"${name}" is suspended, and goes on with the CPUs, the memory and the disk that it has`,
+    {
+      hint: `Let it go on and restart it: fleetbox up ${name}, then fleetbox restart ${name} with these options; ` +
+        `or boot it, as after a power cut: add --cold`,
+    },
+  );
 }
 
 function otherAddress({ name, ip }: MemberConfig): FleetboxError {
@@ -239,21 +254,17 @@ export function gatewayUse(
   };
 }
 
-function isChanged(before: MemberConfig, after: MemberConfig): boolean {
-  return (["ip", "mac", "group", "egress", "host_access", "log_writes"] as const).some((key) =>
-    before[key] !== after[key]
-  );
-}
-
 /**
- * Checks the shared directories of members to boot, existing and new ones.
+ * Checks the shared directories of members to boot, existing and new ones, and that no disk is to shrink.
  * @throws {FleetboxError} before any work has begun.
  */
-export function checkAllSharedDirectories(store: Store, names: readonly string[], options: Options): void {
+export function checkBeforeBoot(store: Store, names: readonly string[], options: Options): void {
   for (const name of names) {
     const stored = store.readMember(name);
     if (stored && "damage" in stored) continue; // its own boot reports that
-    checkSharedDirectories(stored?.config.fixtures ?? optionsOf(options, name).fixtures ?? []);
+    const its = optionsOf(options, name);
+    checkSharedDirectories(stored?.config.fixtures ?? its.fixtures ?? []);
+    if (stored) checkGrows(stored.config, its);
   }
 }
 
@@ -320,51 +331,6 @@ export function machineSpec(
     serialLog: paths.serialLog,
     ...host,
   };
-}
-
-function newConfig(name: string, options: Options, { hostName, ip, mac }: Identity, image: Image): MemberConfig {
-  return {
-    name,
-    ...(hostName === name ? {} : { host_name: hostName }),
-    mac,
-    cpus: options.cpus ?? DEFAULTS.cpus,
-    memory_mb: options.mem === undefined ? image.defaultMemoryMiB : Math.round(options.mem * 1024),
-    disk_mb: options.disk === undefined
-      ? Math.max(DEFAULTS.diskMiB, Math.ceil(image.virtualBytes / 1024 / 1024))
-      : Math.round(options.disk * 1024),
-    image: image.ref,
-    image_id: image.id,
-    ...(options.arch ? { arch: options.arch } : {}),
-    ...(options.firmware ? { firmware: options.firmware } : {}),
-    created_at: new Date().toISOString(),
-    instance_id: `${name}-${crypto.randomUUID()}`,
-    fixtures: options.fixtures ?? [],
-    ...(options.user_data === undefined ? {} : { user_data: options.user_data }),
-    ip,
-    user: GUEST_USER,
-    ...(options.owner ? { owner: options.owner } : {}),
-  };
-}
-
-function checkMemory(config: MemberConfig, image: Image): void {
-  const { name, memory_mb } = config;
-  if (memory_mb < image.minMemoryMiB) {
-    throw new FleetboxError(
-      "misuse",
-      `"${name}" has ${memory_mb} MiB of memory, and its image needs at least ${image.minMemoryMiB} MiB`,
-      { hint: `Use more: --memory ${image.minMemoryMiB}M` },
-    );
-  }
-  const hostMiB = Math.floor(Deno.systemMemoryInfo().total / 1024 / 1024);
-  if (memory_mb > hostMiB) {
-    throw new FleetboxError(
-      "no-space",
-      `"${name}" wants ${memory_mb} MiB of memory, and this host has ${hostMiB} MiB`,
-      {
-        hint: "Use less with --memory.",
-      },
-    );
-  }
 }
 
 /** Makes the disk of a member that never booted: on the top one of its layers, or else on its image. */

@@ -116,7 +116,8 @@ export interface StartOptions extends MachineOptions {
   store?: string;
   /**
    * What happens with a name that the store already has. `"refuse"`: an error. `"reuse"`: that machine is booted as it
-   * is, with its disk and its size; it is stopped at the end, and stays. Another image or size than it has is refused.
+   * is, with its disk; it is stopped at the end, and stays. Another image than it has is refused; other CPUs or other memory it has
+   * from this boot on, and a larger disk.
    * With either, the names of a `startCluster()` are the store's, too.
    * @default "refuse" for `start()`; the machines of a `startCluster()` have names in the store that nothing else has
    */

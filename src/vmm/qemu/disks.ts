@@ -15,6 +15,9 @@ export const disks: DiskTools = {
   async overlay(path, { disk, format }, sizeMiB) {
     await qemuImg(["create", "-q", "-f", "qcow2", "-b", disk, "-F", format, path, `${sizeMiB}M`]);
   },
+  async grow(path, sizeMiB) {
+    await qemuImg(["resize", "-q", "-f", "qcow2", path, `${sizeMiB}M`]);
+  },
   async rebuild(path, base, sizeMiB, { log, loss }) {
     await disks.overlay(path, base, sizeMiB);
     return await (await import("./power_cut/rebuild.ts")).replayLog(path, log, sizeMiB, loss);

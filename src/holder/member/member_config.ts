@@ -1,0 +1,75 @@
+/** The config of a member that is about to boot: a new one, or what a start changes of the one that it has. */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { DEFAULTS, type Options } from "../../core/options.ts";
+import type { Image } from "../../image/image.ts";
+import type { MemberConfig } from "../../store.ts";
+import { checkGrows, resourcesOf } from "../../store/resources.ts";
+import type { Identity } from "./identity.ts";
+
+/** The guest's user that accepts our key. */
+export const GUEST_USER = "fleetbox";
+
+export function newConfig(name: string, options: Options, { hostName, ip, mac }: Identity, image: Image): MemberConfig {
+  return {
+    name,
+    ...(hostName === name ? {} : { host_name: hostName }),
+    mac,
+    cpus: options.cpus ?? DEFAULTS.cpus,
+    memory_mb: options.mem === undefined ? image.defaultMemoryMiB : Math.round(options.mem * 1024),
+    disk_mb: options.disk === undefined
+      ? Math.max(DEFAULTS.diskMiB, Math.ceil(image.virtualBytes / 1024 / 1024))
+      : Math.round(options.disk * 1024),
+    image: image.ref,
+    image_id: image.id,
+    ...(options.arch ? { arch: options.arch } : {}),
+    ...(options.firmware ? { firmware: options.firmware } : {}),
+    created_at: new Date().toISOString(),
+    instance_id: `${name}-${crypto.randomUUID()}`,
+    fixtures: options.fixtures ?? [],
+    ...(options.user_data === undefined ? {} : { user_data: options.user_data }),
+    ip,
+    user: GUEST_USER,
+    ...(options.owner ? { owner: options.owner } : {}),
+  };
+}
+
+/** The config of a member that is there, with what it is to have from this boot on. @throws {FleetboxError} `misuse` */
+export function changedConfig(existing: MemberConfig, options: Options): MemberConfig {
+  checkGrows(existing, options);
+  return { ...existing, ...resourcesOf(existing, options) };
+}
+
+const RESOURCES = ["cpus", "memory_mb", "disk_mb"] as const;
+const OF_A_START = ["ip", "mac", "group", "egress", "host_access", "log_writes", ...RESOURCES] as const;
+
+export function isChanged(before: MemberConfig, after: MemberConfig): boolean {
+  return OF_A_START.some((key) => before[key] !== after[key]);
+}
+
+/** Whether both have the machine that a saved memory is of. */
+export function hasSameMachine(before: MemberConfig, after: MemberConfig): boolean {
+  return RESOURCES.every((key) => before[key] === after[key]);
+}
+
+/** @throws {FleetboxError} `misuse`: less than its image needs; `no-space`: more than this host has */
+export function checkMemory(config: MemberConfig, image: Image): void {
+  const { name, memory_mb } = config;
+  if (memory_mb < image.minMemoryMiB) {
+    throw new FleetboxError(
+      "misuse",
+      `"${name}" has ${memory_mb} MiB of memory, and its image needs at least ${image.minMemoryMiB} MiB`,
+      { hint: `Use more: --memory ${image.minMemoryMiB}M` },
+    );
+  }
+  const hostMiB = Math.floor(Deno.systemMemoryInfo().total / 1024 / 1024);
+  if (memory_mb > hostMiB) {
+    throw new FleetboxError(
+      "no-space",
+      `"${name}" wants ${memory_mb} MiB of memory, and this host has ${hostMiB} MiB`,
+      {
+        hint: "Use less with --memory.",
+      },
+    );
+  }
+}

@@ -1,0 +1,30 @@
+/** What of a member may be changed while it is down: its CPUs, its memory, and its disk, which grows only. */
+
+import { FleetboxError } from "../core/errors.ts";
+import type { Options } from "../core/options.ts";
+import type { MemberConfig } from "./config.ts";
+
+type Resources = Pick<MemberConfig, "cpus" | "memory_mb" | "disk_mb">;
+
+/** A member's resources as they are to be: what is asked for, else what it has. */
+export function resourcesOf(has: Resources, { cpus, mem, disk }: Options): Resources {
+  return {
+    cpus: cpus ?? has.cpus,
+    memory_mb: mem === undefined ? has.memory_mb : mibOf(mem),
+    disk_mb: disk === undefined ? has.disk_mb : mibOf(disk),
+  };
+}
+
+/** @throws {FleetboxError} `misuse`: a smaller disk is asked for than the member has */
+export function checkGrows({ name, disk_mb }: Pick<MemberConfig, "name" | "disk_mb">, { disk }: Options): void {
+  if (disk === undefined || mibOf(disk) >= disk_mb) return;
+  throw new FleetboxError(
+    "misuse",
+    `The disk of "${name}" has ${disk_mb} MiB and cannot shrink: found ${mibOf(disk)} MiB, expected no less`,
+    { hint: `Leave --disk out, or ask for more, such as --disk ${disk_mb + 1024}M.` },
+  );
+}
+
+function mibOf(gib: number): number {
+  return Math.round(gib * 1024);
+}
