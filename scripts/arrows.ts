@@ -79,6 +79,7 @@ const STAND_INS: { standIn: string; names?: string; module: string; importedAs?:
 const PACKAGES: Record<string, string> = {
   "fflate": "src/control/recording/pack.ts",
   "ssh2": "src/library/ssh/ssh2.ts",
+  "toml-eslint-parser": "src/cli/group_file/toml.ts",
   "preact": "src/viewer/",
   "uplot": "src/viewer/view/links_plot.tsx",
   "@xterm/xterm": "src/viewer/view/terminal.tsx",

@@ -3,7 +3,7 @@
 import { resolveHelper } from "../../helper/resolve.ts";
 import { forward, getReport } from "../control.ts";
 import { fromWireError } from "../core/errors.ts";
-import { DEFAULTS, type Options } from "../core/options.ts";
+import { DEFAULTS, type Options, optionsOf } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 import { BringUp, type BringUpRequest } from "../control/bring_up.ts";
@@ -45,7 +45,12 @@ export function addWaitFlags(command: Command): Command {
 
 interface UpRequest extends Pick<BringUpRequest, "names" | "context" | "plan"> {
   flags: UpFlags;
+  /** Those of single members are in `members`. */
   options: Options;
+  /** The options that a user gave. @default those of the flags */
+  asked?: Options;
+  /** The limit for the boots, in milliseconds. @default that of one boot */
+  timeoutMs?: number;
   /** The last event of --json, without its members. @default `up` */
   event?: { event: string } & Record<string, string>;
 }
@@ -61,10 +66,10 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   });
   const bringUp: BringUp = new BringUp(store, {
     ...request,
-    asked: { options: askedOptions(flags, options), wording: FLAG_WORDING },
+    asked: { options: request.asked ?? askedOptions(flags, options), wording: FLAG_WORDING },
     wait: flags.wait,
     verbose: flags.verbose,
-    timeoutMs: options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs,
+    timeoutMs: request.timeoutMs ?? options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs,
     findExecutable: resolveHelper,
     onMachine: (via) => noteAccelerator(store, via, (text) => progress.note(text)),
     progress,
@@ -87,11 +92,11 @@ async function publish(
   store: Store,
   reports: MemberReport[],
   started: readonly string[],
-  { publish = [] }: Options,
+  options: Options,
 ): Promise<MemberReport[]> {
-  if (publish.length === 0) return reports;
   return await Promise.all(reports.map(async (report) => {
-    if (started.includes(report.name)) return report;
+    const { publish = [] } = optionsOf(options, report.name);
+    if (publish.length === 0 || started.includes(report.name)) return report;
     for (const wish of publish) await forward(store, report.name, wish);
     return await getReport(store, report.name) ?? report;
   }));

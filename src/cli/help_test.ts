@@ -99,7 +99,7 @@ Deno.test({
         }).output();
         const [page, complaints] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
         assert.deepEqual([code, complaints], [0, ""], `${columns} columns`);
-        assert.match(page, /fleetbox up \[options\] <names\.\.\.>/);
+        assert.match(page, /fleetbox up \[options\] \[names\.\.\.\]/);
         assert.match(page, /node\s+-n\s+3\s+is\s+node-1,\s+node-2,\s+node-3/);
       }
     } finally {

@@ -55,6 +55,12 @@ const COMMANDS: readonly Entry[] = [
     "rm.ts",
     ({ rmCommand }) => rmCommand(),
   ),
+  entry<typeof import("./commands/config.ts")>(
+    MACHINES,
+    "config",
+    "config.ts",
+    ({ configCommand }) => configCommand(),
+  ),
   entry<typeof import("./commands/list.ts")>(THERE, "ls ps list", "list.ts", ({ listCommand }) => listCommand()),
   entry<typeof import("./commands/status.ts")>(
     THERE,

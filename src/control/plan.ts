@@ -54,6 +54,23 @@ export function planUp(members: readonly MemberFacts[], groups: readonly GroupFa
   return silentBlock(members) ?? planGroup(members, groups);
 }
 
+/**
+ * The same for some members of a group whose `others` may run: they decide the network as well, and stay as they are.
+ */
+export function planUpBeside(
+  members: readonly MemberFacts[],
+  others: readonly MemberFacts[],
+  groups: readonly GroupFacts[],
+): Plan {
+  const present = others.filter(({ name, report }) =>
+    report ? report.running && !report.bound && report.stage !== "stopping" : orphanGroup(groups, name)
+  );
+  const plan = silentBlock(members) ?? planGroup([...members, ...present], groups);
+  if (plan.step !== "add") return plan;
+  const wanted = (names: string[]) => names.filter((name) => members.some((member) => member.name === name));
+  return { ...plan, add: wanted(plan.add), pending: wanted(plan.pending), running: wanted(plan.running) };
+}
+
 function planGroup(members: readonly MemberFacts[], groups: readonly GroupFacts[]): Plan {
   const blocked = blockedBy(members);
   if (blocked) return blocked;

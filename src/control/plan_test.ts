@@ -1,7 +1,7 @@
 import * as assert from "#assert";
 import type { GroupFacts, MemberFacts } from "./observe.ts";
 import type { MemberConfig } from "../store.ts";
-import { type BoundWish, type Plan, planBound, planJoin, planUp } from "./plan.ts";
+import { type BoundWish, type Plan, planBound, planJoin, planUp, planUpBeside } from "./plan.ts";
 import { absent, damaged, group, killed, served, silent, stopped } from "./testing.ts";
 
 function told(plan: Plan): string {
@@ -194,6 +194,35 @@ const JOIN: [what: string, member: MemberFacts, via: MemberFacts, groups: GroupF
     "spawn b; adopted b; also a",
   ],
 ];
+
+const BESIDE: [
+  what: string,
+  member: MemberFacts,
+  other: MemberFacts,
+  groups: GroupFacts[],
+  expected: string | RegExp,
+][] = [
+  [
+    "one that runs: its network",
+    absent("b"),
+    served("a", "a"),
+    [group("a", ["a"])],
+    "via a: add b; pending ; running ",
+  ],
+  ["one that boots", absent("b"), served("a", "a", { state: "starting" }), [], "via a: add b; pending ; running "],
+  ["one that is stopped, or is not there", absent("b"), stopped("a"), [], "spawn b; adopted ; also "],
+  ["one that is being stopped", absent("b"), served("a", "a", { stage: "stopping" }), [], "spawn b; adopted ; also "],
+  ["one that runs in another group", served("b", "b"), served("a", "a"), [], /^refuse: conflict: .*cannot merge/],
+  ["a killed holder's machine", absent("b"), stopped("a"), [killed("a", ["a"])], "spawn b,a; adopted a; also "],
+];
+
+for (const [what, member, other, groups, expected] of BESIDE) {
+  Deno.test(`up beside ${what}`, () => {
+    const plan = told(planUpBeside([member], [other], groups));
+    if (typeof expected === "string") assert.equal(plan, expected);
+    else assert.match(plan, expected);
+  });
+}
 
 for (const [what, member, via, groups, expected] of JOIN) {
   Deno.test(`join: ${what}`, () => {

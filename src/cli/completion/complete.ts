@@ -68,7 +68,9 @@ export async function complete(program: Command, words: readonly string[], facts
     command = next;
   }
   const line = readLine(command, words.slice(at, -1));
-  if (line.value) return await values(command, line.value, current, facts);
+  if (line.value && (line.value.required || !current.startsWith("-"))) {
+    return await values(command, line.value, current, facts);
+  }
   if (line.isOver || !current.startsWith("-")) return await operands(program, command, line, current, facts);
   const [, flag, begun] = /^(--[^=]+)=(.*)$/s.exec(current) ?? [];
   if (flag === undefined) return { candidates: starting(current, flags(command, line)) };
@@ -94,9 +96,13 @@ const PASSING_ON = new Set(["ssh", "exec"]);
 function readLine(command: Command, words: readonly string[]): Line {
   const line: Line = { operands: [], used: new Set(), isOver: false };
   for (const word of words) {
-    if (line.value) {
+    // The value of `-f [file]` may be left out.
+    if (line.value && (line.value.required || !word.startsWith("-") || word === "-")) {
       line.value = undefined;
-    } else if (line.isOver || !word.startsWith("-") || word === "-") {
+      continue;
+    }
+    line.value = undefined;
+    if (line.isOver || !word.startsWith("-") || word === "-") {
       line.operands.push(word);
       if (PASSING_ON.has(command.name())) line.isOver = true;
     } else if (word === "--") {
@@ -106,7 +112,7 @@ function readLine(command: Command, words: readonly string[]): Line {
       const option = command.options.find(({ long, short }) => name === long || name === short);
       if (!option) continue;
       line.used.add(option);
-      if (option.required && !word.includes("=")) line.value = option;
+      if ((option.required || option.optional) && !word.includes("=")) line.value = option;
     }
   }
   return line;

@@ -43,6 +43,11 @@ const CASES: [line: string, expected: string][] = [
   ["nonsense |", ""],
   // Members: those with which the command can do something; nobody twice.
   ["status |", "a ab b c"],
+  // A value that may be left out.
+  ["up -f |", "FILES"],
+  ["up -f --cl|", "--clock"],
+  ["up -f g.toml |", "ab c"],
+  ["config --file=|", "FILES"],
   ["stop |", "a b c"],
   ["down a|", "a"],
   ["up |", "ab c"],

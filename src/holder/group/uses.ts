@@ -36,7 +36,9 @@ export class GroupUses {
 
   /** A boot's options with the member's rights; they are kept here until {@link decided}. */
   decide(name: string, options: Options): Options {
-    const use = decideUse(options, this.#of(name) ?? this.#saved(name, options), this.all(name));
+    // What a group's members have counts for those that have its options.
+    const others = options.inherit === false ? [] : this.all(name);
+    const use = decideUse(options, this.#of(name) ?? this.#saved(name, options), others);
     this.#booting.set(name, use);
     return { ...options, ...use };
   }
