@@ -49,6 +49,7 @@ const CLI = {
   "src/cli/commands/status.ts": () => import("./src/cli/commands/status.ts"),
   "src/cli/commands/stop.ts": () => import("./src/cli/commands/stop.ts"),
   "src/cli/commands/suspend.ts": () => import("./src/cli/commands/suspend.ts"),
+  "src/cli/commands/sync.ts": () => import("./src/cli/commands/sync.ts"),
   "src/cli/commands/trace.ts": () => import("./src/cli/commands/trace.ts"),
   "src/cli/commands/up.ts": () => import("./src/cli/commands/up.ts"),
   "src/cli/commands/version.ts": () => import("./src/cli/commands/version.ts"),

@@ -7,6 +7,7 @@
 
 import { dirname } from "../system/path.ts";
 import { isNotFound } from "../core/errors.ts";
+import { closeWatcher } from "../system/changes.ts";
 import { exists } from "../system/files.ts";
 import { watchDirectory } from "../system/watch_directory.ts";
 
@@ -26,13 +27,9 @@ interface FollowOptions {
 export async function* followFile(path: string, options: FollowOptions = {}): AsyncGenerator<Uint8Array> {
   // The watch begins before the first read, so that no write in between is missed.
   const watcher = options.follow
-    ? watchDirectory(dirname(path), `follow ${path}`, "without -f it is printed all the same")
+    ? watchDirectory(dirname(path), `follow ${path}`, { otherwise: "without -f it is printed all the same" })
     : undefined;
-  const close = () => {
-    try {
-      watcher?.close();
-    } catch { /* it is already closed */ }
-  };
+  const close = () => closeWatcher(watcher);
   options.signal?.addEventListener("abort", close);
   // Deno does not reliably report that a watched directory is gone (2.9.6 drops events of missing paths).
   const isThere = watcher && setInterval(() => exists(dirname(path)) || close(), DIRECTORY_MS);

@@ -88,6 +88,7 @@ const COMMANDS: readonly Entry[] = [
   entry<typeof import("./commands/ssh.ts")>(REACHING, "ssh shell", "ssh.ts", ({ sshCommand }) => sshCommand()),
   entry<typeof import("./commands/exec.ts")>(REACHING, "exec", "exec.ts", ({ execCommand }) => execCommand()),
   entry<typeof import("./commands/cp.ts")>(REACHING, "cp copy", "cp.ts", ({ cpCommand }) => cpCommand()),
+  entry<typeof import("./commands/sync.ts")>(REACHING, "sync", "sync.ts", ({ syncCommand }) => syncCommand()),
   entry<typeof import("./commands/console.ts")>(
     REACHING,
     "console",

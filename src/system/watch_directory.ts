@@ -2,14 +2,22 @@
 
 import { FleetboxError } from "../core/errors.ts";
 
+interface WatchOptions {
+  /** Whether what is below its directories is watched, too. @default false */
+  isRecursive?: boolean;
+  /** What is still possible where the system watches no more, a clause. */
+  otherwise?: string;
+}
+
 /**
- * Begins to watch a directory, not what is below its directories.
- * @param what what that is for, as in `Cannot WHAT: …` @param otherwise what is still possible, a clause
+ * Begins to watch a directory.
+ * @param what what that is for, as in `Cannot WHAT: …`
  * @throws {FleetboxError} `failed`: the system watches no more of them
  */
-export function watchDirectory(path: string, what: string, otherwise?: string): Deno.FsWatcher {
+export function watchDirectory(path: string, what: string, options: WatchOptions = {}): Deno.FsWatcher {
+  const { isRecursive = false, otherwise } = options;
   try {
-    return Deno.watchFs(path, { recursive: false });
+    return Deno.watchFs(path, { recursive: isRecursive });
   } catch (cause) {
     throw new FleetboxError("failed", `Cannot ${what}: the system does not watch its directory`, {
       cause,

@@ -99,6 +99,14 @@ test("--json of the commands for members has the documented shapes, in every sta
   assert.deepEqual(stats.members.map(({ name }: { name: string }) => name), ["a", "c", "slow"]);
   const [hosts] = await run("ssh-config");
   assert.deepEqual(hosts.map(({ name }: { name: string }) => name), ["a", "c"]);
+  const bin = join(box.root, "bin"); // a guest whose shell is this host's
+  Deno.mkdirSync(bin);
+  Deno.writeTextFileSync(join(bin, "ssh"), '#!/bin/sh\nfor word; do :; done\nexec sh -c "$word"\n', { mode: 0o755 });
+  const syncing = ["sync", bin, `a:${box.root}/to`, "--json"];
+  const env = { PATH: `${bin}:${box.env.PATH}` };
+  assert.deepEqual(checked("sync", await box.start([...syncing, "--dry-run"], { env }).done)[0].sent, ["ssh"]);
+  Deno.mkdirSync(join(box.root, "to/ssh"), { recursive: true });
+  assert.equal(checked("sync", await box.start(syncing, { env }).done, 1)[0].problems[0].path, "ssh");
   checked("up", await box.run("up", "a,slow", "--json"), 1);
   checked("status", await box.run("status", "nobody", "--json"), 3);
   checked("stop", await box.run("stop", "--nonsense", "--json"), 2);

@@ -16,6 +16,8 @@ const QUESTIONS: Record<string, string> = {
   names: "Which members?",
   command: "Which program?",
   places: "Copy what, and where to?",
+  dir: "Which directory, and where to?",
+  targets: "Where to?",
   image: "Which image?",
   file: "Which plan?",
   images: "Which images?",
@@ -38,6 +40,7 @@ export const EXAMPLES: Record<string, string> = {
   ssh: "fleetbox ssh a",
   exec: "fleetbox exec a -- uname -r",
   cp: "fleetbox cp app.tar.gz a:",
+  sync: "fleetbox sync ./src a:src",
   console: "fleetbox console a",
   forward: "fleetbox forward a 8080:80",
   checkpoint: "fleetbox checkpoint a,b --as seeded",
@@ -83,6 +86,7 @@ const VALUES: Record<string, string> = {
   user: "root",
   "name=value": "LANG=C",
   forward: "8080:localhost:80",
+  pattern: "node_modules",
   arch: "arm64",
 };
 

@@ -199,6 +199,12 @@ async function kind(
     case "name":
     case "names":
       return { candidates: await names(command, argument, before, current, facts) };
+    case "dir":
+      return { files: true, candidates: [] };
+    case "targets": {
+      const found = /^[^/:.]*$/.test(current) ? await members(facts, current, isUp) : [];
+      return { nospace: true, candidates: found.map(({ word, what }) => ({ word: `${word}:`, what })) };
+    }
     case "places": {
       const found = /^[^/:.]*$/.test(current) ? await members(facts, current, isUp) : [];
       return { files: true, nospace: true, candidates: found.map(({ word, what }) => ({ word: `${word}:`, what })) };

@@ -93,6 +93,8 @@ const CASES: [line: string, expected: string][] = [
   // Others.
   ["cp |", "a: b: c: FILES NOSPACE"],
   ["cp ./a|", "FILES NOSPACE"],
+  ["sync |", "FILES"],
+  ["sync . |", "a: b: c: NOSPACE"],
   ["image r|", "rm"],
   ["image rm |", "debian-12 own-image"],
   ["image build debian-12|", "debian-12"],

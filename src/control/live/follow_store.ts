@@ -6,8 +6,8 @@
  * a slow one makes the streams wait: a holder queues so much for a client, and then drops it, and nothing waits for it.
  */
 
-import { pause } from "../../core/deadline.ts";
 import { codeOf } from "../../core/errors.ts";
+import { Changes, closeWatcher } from "../../system/changes.ts";
 import { exists } from "../../system/files.ts";
 import { watchDirectory } from "../../system/watch_directory.ts";
 import type { Store } from "../../store.ts";
@@ -36,7 +36,7 @@ export async function followStore(store: Store, options: FollowOptions): Promise
   store.ensure();
   const over = new AbortController();
   const signal = AbortSignal.any([options.signal, over.signal]);
-  using changes = new Changes(store.runDir, signal);
+  using changes = new DirectoryChanges(store.runDir, signal);
   const followers = new Map<string, Promise<void>>();
   let failure: { thrown: unknown } | undefined;
   let what: "present" | "began" = "present";
@@ -170,37 +170,17 @@ class Follower {
 }
 
 /** The changes of a directory, counted. */
-class Changes implements Disposable {
-  count = 0;
+class DirectoryChanges extends Changes implements Disposable {
   readonly #watcher: Deno.FsWatcher;
-  readonly #waiting = new Set<AbortController>();
 
   constructor(path: string, signal: AbortSignal) {
+    super(signal);
     this.#watcher = watchDirectory(path, `follow the groups in ${path}`);
     void this.#run();
-    signal.addEventListener("abort", () => this.note());
-  }
-
-  /** Something has changed. */
-  note(): void {
-    this.count++;
-    for (const one of this.#waiting) one.abort();
-    this.#waiting.clear();
-  }
-
-  /** Returns when there was a change since `count` was so many, after the limit, or when the signal fires. */
-  async after(count: number, signal: AbortSignal, limitMs = 2 ** 31 - 1): Promise<void> {
-    if (this.count !== count || signal.aborted) return;
-    const told = new AbortController();
-    this.#waiting.add(told);
-    await pause(limitMs, told.signal); // an end of the signal is noted as a change
-    this.#waiting.delete(told);
   }
 
   [Symbol.dispose](): void {
-    try {
-      this.#watcher.close();
-    } catch { /* it is already closed */ }
+    closeWatcher(this.#watcher);
   }
 
   async #run(): Promise<void> {
