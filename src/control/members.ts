@@ -138,14 +138,31 @@ export async function addMember(store: Store, via: string, name: string, add: Ad
   checkName(name);
   const { options = {}, wait = true, verbose } = add;
   let served = false;
-  for await (const event of stream(store, via, "add", { name, options, wait, verbose }, add.signal)) {
-    served = true;
-    add.onEvent?.(event);
-    if (event.event === "done") return;
+  try {
+    for await (const event of stream(store, via, "add", { name, options, wait, verbose }, add.signal)) {
+      served = true;
+      add.onEvent?.(event);
+      if (event.event === "done") return;
+    }
+  } catch (thrown) {
+    throw isUnknownOption(thrown) ? earlierHolder(via, name, thrown) : thrown;
   }
   if (served) throw new FleetboxError("failed", `The holder of "${via}" ended while "${name}" was booting`);
   throw new FleetboxError("not-found", `Cannot join "${name}" via "${via}": "${via}" is not running`, {
     hint: `Start it first: fleetbox up ${via}`,
+  });
+}
+
+/** The client's own options were checked: one that is unknown is so to a holder of an earlier version. */
+function isUnknownOption(thrown: unknown): boolean {
+  return codeOf(thrown) === "misuse" && thrown instanceof FleetboxError && thrown.message.startsWith("Unknown option ");
+}
+
+function earlierHolder(via: string, name: string, cause: unknown): FleetboxError {
+  const why = `the holder of "${via}" is of an earlier version, and does not know all options`;
+  return new FleetboxError("conflict", `Cannot boot "${name}" beside "${via}": ${why}`, {
+    cause,
+    hint: "Stop all members of its group, which ends it, and bring them up again",
   });
 }
 

@@ -73,7 +73,7 @@ class Reader {
   read(root: Table): FileMember[] {
     const top = this.#entries(root, ["defaults", "members", "$schema"], "a group file");
     const defaults = top.get("defaults");
-    const common = defaults ? this.#options(this.#table(defaults, "[defaults]"), [...KEYS.keys()]) : {};
+    const common = defaults ? this.#options(this.#table(defaults, "[defaults]"), [...KEYS.keys()], "[defaults]") : {};
     const members = top.get("members");
     const tables = members ? this.#table(members, "[members.a]") : undefined;
     const drafts = [...tables?.entries.values() ?? []].flatMap((entry) => this.#draft(entry, common) ?? []);
@@ -107,6 +107,8 @@ class Reader {
     const isMember = known.includes("members") && value.kind === "table" && isName(key) && !nearest(key, known);
     const hint = meant !== undefined
       ? `Did you mean ${meant}?`
+      : known.includes("members") && KEYS.has(dashed)
+      ? `For all members: [defaults] and ${dashed} on lines of their own`
       : isMember
       ? `A member is a table of its own: [members.${key}]`
       : suggestion(dashed, known);
@@ -120,9 +122,9 @@ class Reader {
   }
 
   /** The flags that a table's options stand for. */
-  #options(table: Table, known: readonly string[]): MemberFlags {
+  #options(table: Table, known: readonly string[], what: string): MemberFlags {
     const flags: Record<string, unknown> = {};
-    for (const [name, { value }] of this.#entries(table, known, "a member")) {
+    for (const [name, { value }] of this.#entries(table, known, what)) {
       const key = KEYS.get(name);
       if (key) flags[key.flag] = this.#value(key, value);
     }
@@ -176,7 +178,7 @@ class Reader {
       return void this.#add(at, message, hint);
     }
     const body = this.#table(entry, `[members.${table}]`);
-    const flags = { ...common, ...this.#options(body, [NEEDS, COUNT, ...KEYS.keys()]) };
+    const flags = { ...common, ...this.#options(body, [NEEDS, COUNT, ...KEYS.keys()], "a member") };
     const count = body.entries.get(COUNT)?.value;
     return { table, at, names: this.#names(table, count), flags, needs: this.#words(body.entries.get(NEEDS)?.value) };
   }

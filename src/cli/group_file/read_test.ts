@@ -100,6 +100,10 @@ Deno.test("a group file: what is wrong is told with its line, its column, and wh
   }
   assert.match(inMember("image = debian-12")[0], /try: Text is in quotes: image = "debian-12"$/);
   assert.deepEqual(problems(""), ["g.toml:1:1: there are no members in it -> try: Each is a table: [members.a]"]);
+  assert.match(
+    problems('egress = "off"\n[members.a]')[0],
+    /^g\.toml:1:1: a group file has no key "egress" -> try: For all members: \[def/,
+  );
   assert.match(problems("members = 3")[0], /^g\.toml:1:11: members is 3, expected a table/);
 });
 
@@ -119,7 +123,7 @@ needs = "b"
 count = 3
 [members.node-2]`);
   assert.deepEqual(found, [
-    'g.toml:3:1: a member has no key "egres" -> Did you mean egress?',
+    'g.toml:3:1: [defaults] has no key "egres" -> Did you mean egress?',
     'g.toml:7:10: port 1 of this host can lead to one port of one member, found "a" and "b" -> ' +
     'try: Let a port be chosen: publish = ["80"]',
     'g.toml:11:9: they wait for each other: "c" needs "b", "b" needs "a", "a" needs "c"',

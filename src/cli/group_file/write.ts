@@ -1,6 +1,7 @@
 /** A group file with nothing left to say: every member with every default, as TOML and as JSON. */
 
 import { variable } from "../../core/environment.ts";
+import { imageReference } from "../../core/image_reference.ts";
 import { DEFAULTS, parseSizeMiB } from "../../core/options.ts";
 import { sizeText } from "../arguments/sizes.ts";
 import type { FileGroup } from "./group.ts";
@@ -24,7 +25,7 @@ const OF_MICRO: Record<string, Value> = { memory: `${DEFAULTS.memoryMiB}M`, disk
 
 /** Every key of a member that has a value, in the order of the help. */
 export function valuesOf({ flags, needs }: FileMember): Record<string, Value> {
-  const image = flags.image ?? variable("FLEETBOX_IMAGE") ?? DEFAULTS.image;
+  const image = flags.image ?? imageReference(variable("FLEETBOX_IMAGE") ?? DEFAULTS.image, Deno.cwd);
   const values: Record<string, Value> = {};
   for (const { name, flag, takes, isList } of KEYS.values()) {
     const own = flags[flag] as string | string[] | boolean | undefined;
