@@ -20,6 +20,7 @@ export { CommandError } from "./src/library/exec.ts";
 export { waitFor } from "./src/library/wait/condition.ts";
 export { type ErrorCode, FleetboxError } from "./src/core/errors.ts";
 export type {
+  Called,
   Checkpoint,
   CheckpointOptions,
   ClockOffset,
@@ -52,6 +53,8 @@ export type {
   MachineFaults,
   MachineOptions,
   MachineWaits,
+  MemberOptions,
+  Members,
   Nemesis,
   NemesisOptions,
   PartitionOptions,

@@ -18,4 +18,13 @@ export type { AnyContext } from "./src/library/fixture/run.ts";
 export { sharedCluster } from "./src/library/fixture/shared_cluster.ts";
 export { hostProblem } from "./src/library/host.ts";
 export { waitFor } from "./src/library/wait/condition.ts";
-export type { Cluster, ForkOptions, SharedCluster, SharedOptions, StartOptions, Vm } from "./src/library/types.ts";
+export type {
+  Cluster,
+  ForkOptions,
+  Members,
+  SharedCluster,
+  SharedOptions,
+  StartOptions,
+  TestOptions,
+  Vm,
+} from "./src/library/types.ts";

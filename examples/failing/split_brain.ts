@@ -1,6 +1,6 @@
 /**
  * A test that fails, to see what it leaves: `leader.sh` elects without a majority, so in a partition there are two leaders. The bundle
- * that it names has the partition, each command with its line here, both consoles, and the frames that were dropped.
+ * that it names has the partition, each command with its line here, both consoles and logs, and the frames that were dropped.
  *
  * Run it: `FLEETBOX_TRACE=retain-on-failure node_modules/.bin/deno test -A examples/failing/split_brain.ts`
  */
@@ -31,4 +31,4 @@ clusterTest("there is one leader, also in a partition", NAMES, async (cluster) =
   }
   cluster.mark(`who leads: ${leaders.join(" and ")}`);
   deepEqual(leaders, ["b"]);
-}, { egress: "off" });
+}, { egress: "off", logs: ["cat log"] });

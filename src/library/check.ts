@@ -60,6 +60,11 @@ const fixtures: Check = (value) => {
   return Array.isArray(value) && value.every(isOne) ? undefined : "a list of {hostPath, guestPath}";
 };
 
+const commands: Check = (value) => {
+  const isOne = (one: unknown) => Array.isArray(one) ? one.length > 0 && !one.some(text) : text(one) === undefined;
+  return Array.isArray(value) && value.every(isOne) ? undefined : "a list of commands";
+};
+
 const MACHINE = {
   image: text,
   arch: oneOf("amd64", "arm64"),
@@ -80,23 +85,25 @@ const MACHINE = {
   bootTimeoutMs: number(1, 24 * 3600 * 1000),
   signal,
 };
+const { signal: _, ...MEMBER } = MACHINE;
 const FAULT = { forMs: number(1, 24 * 3600 * 1000), seed: number(0, 2 ** 32 - 1, true) };
-const PROCESS = { env: record, cwd: text, signal };
+const LIMITED = { timeoutMs: milliseconds, signal };
+const PROCESS = { env: record, cwd: text, ...LIMITED };
+
+const START = { ...MACHINE, store: text, existing: oneOf("refuse", "reuse") };
 
 /** The options of each call, by name. */
 const CALLS = {
   add: MACHINE,
-  start: {
-    ...MACHINE,
-    store: text,
-    existing: oneOf("refuse", "reuse"),
-  },
-  shared: { ...MACHINE, store: text, key: text },
-  exec: { ...PROCESS, stdin: bytes, timeoutMs: milliseconds, check: boolean, maxOutputBytes: number(0, 2 ** 30, true) },
+  member: MEMBER,
+  start: START,
+  test: { ...START, logs: commands },
+  shared: { ...MACHINE, store: text, key: text, logs: commands },
+  exec: { ...PROCESS, stdin: bytes, check: boolean, maxOutputBytes: number(0, 2 ** 30, true) },
   spawn: { ...PROCESS, stdin: (value: unknown) => value === "piped" ? undefined : bytes(value) },
-  copy: { signal },
-  write: { mode: number(0, 0o7777, true), signal },
-  wait: { timeoutMs: milliseconds, intervalMs: number(1, 3600 * 1000), message: text, signal },
+  copy: LIMITED,
+  write: { mode: number(0, 0o7777, true), ...LIMITED },
+  wait: { ...LIMITED, intervalMs: number(1, 3600 * 1000), message: text },
   stop: { graceMs: milliseconds, signal },
   kill: { loseUnflushed: oneOf("none", ...LOSS_MODES), seed: number(0, Number.MAX_SAFE_INTEGER, true) },
   restart: { bootTimeoutMs: MACHINE.bootTimeoutMs, cold: boolean, clock: MACHINE.clock, signal },
@@ -186,11 +193,17 @@ function meantValue(key: string, value: unknown, check: Check): string | undefin
   return check(meant) === undefined ? `Did you mean ${meant} (${value} GiB)? It is in MiB.` : undefined;
 }
 
-/** The options in the protocol's form. The holder chooses absent ones. */
-export function wireOptions(options: MachineOptions & StartOptions, cwd: () => string = Deno.cwd): Options {
+/** The options of a group in the protocol's form. The holder chooses absent ones. */
+export function wireOptions(options: StartOptions, cwd?: () => string): Options & { boot_timeout_ms: number } {
+  return { boot_timeout_ms: DEFAULTS.bootTimeoutMs, ...wireMachine(options, cwd) };
+}
+
+/** Those of a machine, for which those of its group hold where it has none. */
+export function wireMachine(options: MachineOptions, cwd: () => string = Deno.cwd): Options {
   const { image, arch, firmware, fixtures, userData, ready, cpus, memoryMiB, diskMiB } = options;
   const { bootTimeoutMs, egress, hostAccess } = options;
-  const wire: Options = { boot_timeout_ms: bootTimeoutMs ?? DEFAULTS.bootTimeoutMs };
+  const wire: Options = {};
+  if (bootTimeoutMs !== undefined) wire.boot_timeout_ms = bootTimeoutMs;
   if (image !== undefined) wire.image = imageReference(image, cwd);
   if (arch !== undefined) wire.arch = arch === "arm64" ? "aarch64" : "x86_64";
   if (firmware !== undefined) wire.firmware = firmware;

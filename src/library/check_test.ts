@@ -14,7 +14,7 @@ function refuses(kind: Parameters<typeof checked>[0], options: unknown, words: R
 
 Deno.test("check: unknown options are errors that name those that exist", () => {
   refuses("exec", { timeout: 5 }, /^Unknown option "timeout" of call\(\); expected .*"timeoutMs"/);
-  refuses("copy", { mode: 5 }, /^Unknown option "mode" of call\(\); expected "signal"$/);
+  refuses("copy", { mode: 5 }, /^Unknown option "mode" of call\(\); expected "timeoutMs", "signal"$/);
   refuses("start", { toString: 1 }, /Unknown option "toString"/);
 });
 

@@ -3,7 +3,7 @@
 import { FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import { sizeOf } from "../system/files.ts";
-import { checked, wireOptions } from "./check.ts";
+import { checked, wireMachine } from "./check.ts";
 import { requireCheckpoint } from "../control/snapshots/checkpoint.ts";
 import { Store } from "../store.ts";
 import { save, SavedCheckpoint, savedIn } from "./checkpoints/saved_checkpoint.ts";
@@ -61,7 +61,7 @@ export class MachineCluster implements types.Cluster {
     const name = given ?? uniqueName();
     const storeName = given === undefined ? name : this.#newStoreName(name);
     const consoleStart = sizeOf(this.#group.store.member(storeName).serialLog);
-    const own = { ...wireOptions(request), ...hostNames([{ name, storeName }]) };
+    const own = { ...wireMachine(request), ...hostNames([{ name, storeName }]) };
     return this.#take({ name, report: await this.#group.add(storeName, own, signal), consoleStart });
   }
 

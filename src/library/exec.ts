@@ -76,19 +76,37 @@ export async function execute(
 
 /** Starts a command and streams its output. */
 export async function spawn(lanes: Lanes, command: Command, options: ProcessOptions = {}): Promise<Process> {
-  const { signal, stdin } = options;
+  const { signal, stdin, timeoutMs } = options;
   const mark = randomWord(16);
   const title = describe(lanes, command);
   const line = commandLine(command, { ...options, mark });
   const attach = (channel: ClientChannel, free: () => void) => new Running(lanes, channel, free, title, mark);
-  const running = await lanes.command(line, attach, { signal, discard: (late) => void late.end() });
+  const late = new AbortController();
+  const endLimit = timeoutMs === undefined ? () => {} : startLimit(timeoutMs, () => late.abort(), { unref: true });
+  const end = AbortSignal.any([late.signal, ...(signal ? [signal] : [])]);
+  let fate: string | Promise<string> = "it had not started";
+  const failed = async (thrown: unknown) => {
+    if (!end.aborted) return thrown;
+    if (!signal?.aborted) {
+      return new FleetboxError("timeout", `${title} did not end within ${timeoutMs} ms; ${await fate}`);
+    }
+    return new FleetboxError("interrupted", `${title} was interrupted; ${await fate}`, { cause: signal.reason });
+  };
+  const starting = lanes.command(line, attach, { signal: end, discard: (late) => void late.end() });
+  const running = await starting.catch(async (thrown) => {
+    endLimit();
+    throw await failed(thrown);
+  });
   const { channel } = running;
-  const onAbort = () => void running.end();
-  signal?.addEventListener("abort", onAbort);
-  running.exited.catch(() => {}).finally(() => signal?.removeEventListener("abort", onAbort));
-  const status = running.exited.catch((thrown) => {
-    if (!signal?.aborted) throw thrown;
-    throw new FleetboxError("interrupted", `${title} was interrupted`, { cause: signal.reason });
+  const onEnd = () => void (fate = running.end());
+  end.addEventListener("abort", onEnd);
+  if (end.aborted) onEnd();
+  const status = running.exited.finally(() => {
+    endLimit();
+    end.removeEventListener("abort", onEnd);
+  }).catch((thrown) => thrown).then(async (exit) => {
+    if (end.aborted || exit instanceof Error) throw await failed(exit);
+    return exit;
   });
   status.catch(() => {}); // callers that await it get the error
   if (stdin !== "piped") feed(channel, stdin, running.exited).catch(() => void running.end());

@@ -8,6 +8,7 @@
 
 import { Buffer } from "node:buffer";
 import type { SFTPWrapper, Stats } from "./ssh/ssh2.d.ts";
+import { settles } from "../core/deadline.ts";
 import { FleetboxError, messageOf } from "../core/errors.ts";
 import { promised } from "./ssh/connection.ts";
 import type { Lanes } from "./ssh/ssh_pool.ts";
@@ -15,6 +16,8 @@ import type { Lanes } from "./ssh/ssh_pool.ts";
 /** The size that every server accepts. */
 const PIECE_BYTES = 32 * 1024;
 const AT_ONCE = 32;
+/** How long work may go on after it was aborted: it looks at its signal between two pieces. */
+const STUCK_AFTER_MS = 1_000;
 
 /** Codes of SFTP, section 7. */
 const NO_SUCH_FILE = 2;
@@ -32,6 +35,14 @@ export interface FileFacts {
 
 export class Files {
   constructor(private readonly lanes: Lanes) {}
+
+  /**
+   * Work that nobody waits for any more. The guest's server does one thing after the other: when it is stuck in this one (a pipe without
+   * a writer, a share that is gone), others would wait for it, too.
+   */
+  abandon(work: Promise<unknown>): void {
+    this.lanes.suspectFiles(settles(work, STUCK_AFTER_MS));
+  }
 
   /** The facts about the file at a path; undefined when there is none. */
   async stat(path: string, options: { follow: boolean; signal?: AbortSignal }): Promise<FileFacts | undefined> {

@@ -6,12 +6,13 @@
  * in one store cannot collide.
  */
 
-import { checkNames } from "../core/names.ts";
+import { checked } from "./check.ts";
 import { type AnyContext, nameFor, ofTest, register, run, tracedTest } from "./fixture/run.ts";
 import "./hints.ts";
+import { askedMembers, roomFor } from "./members/members.ts";
 import { uniqueNames } from "./naming.ts";
 import { openCluster, openMachine } from "./start.ts";
-import type { Cluster, StartOptions, Vm } from "./types.ts";
+import type { Cluster, Members, TestOptions, Vm } from "./types.ts";
 
 /**
  * A test's body with a machine, which is booted before and destroyed after it. For any runner whose tests are
@@ -36,21 +37,23 @@ import type { Cluster, StartOptions, Vm } from "./types.ts";
  */
 export function withVm<T extends AnyContext = AnyContext>(
   body: (vm: Vm, context: T) => unknown,
-  options?: StartOptions,
+  options?: TestOptions,
 ): (context?: T) => Promise<void> {
   return async (context) => {
-    const machine = await openMachine(nameFor(context, 0), options, tracedTest(context));
+    const { logs, ...its } = checked("test", "a test's machine", options);
+    const machine = await openMachine(nameFor(context, 0), its, tracedTest(context));
     const close = () => machine[Symbol.asyncDispose]();
     const { trace } = machine;
-    await run({ whose: ofTest(context), machines: () => [machine], trace, close }, () => body(machine, context as T));
+    const test = { whose: ofTest(context), machines: () => [machine], trace, logs, close };
+    await run(test, () => body(machine, context as T));
   };
 }
 
 /**
  * A test's body with a group of machines: {@link withVm} for more than one.
  *
- * @param members How many, or their names: `"db"` is what the machine is called in the group, by its siblings and by itself. The
- * store calls it after the test, so that tests with the same names run side by side.
+ * @param members How many, or their names, or each with options of its own: `"db"` is what the machine is called in the group, by its
+ * siblings and by itself. The store calls it after the test, so that tests with the same names run side by side.
  * @param body The test.
  * @param options The machines' options.
  *
@@ -63,21 +66,22 @@ export function withVm<T extends AnyContext = AnyContext>(
  * }, { egress: "off" }));
  * ```
  */
-export function withCluster<T extends AnyContext = AnyContext>(
-  members: readonly string[] | number,
-  body: (cluster: Cluster, context: T) => unknown,
-  options?: StartOptions,
+export function withCluster<T extends AnyContext = AnyContext, Name extends string = string>(
+  members: Members<Name>,
+  body: (cluster: Cluster<Name>, context: T) => unknown,
+  options?: TestOptions,
 ): (context?: T) => Promise<void> {
   return async (context) => {
-    const room = typeof members === "number" ? 4 : 1 + Math.max(0, ...members.map((word) => word.length));
+    const { logs, ...its } = checked("test", "a test's machines", options);
+    const isNumber = typeof members === "number";
+    const room = isNumber ? 4 : roomFor(askedMembers(members, () => []));
     const stem = nameFor(context, room);
-    const wanted = typeof members === "number"
-      ? uniqueNames(members, stem).map((name) => ({ name, storeName: name }))
-      : checkNames(members).map((name) => ({ name, storeName: `${stem}-${name}` }));
-    const cluster = await openCluster(wanted, options, tracedTest(context));
+    const asked = askedMembers(members, (count) => uniqueNames(count, stem));
+    const wanted = asked.map((one) => ({ ...one, storeName: isNumber ? one.name : `${stem}-${one.name}` }));
+    const cluster = await openCluster(wanted, its, tracedTest(context));
     const close = () => cluster.close();
-    const its = { whose: ofTest(context), machines: () => cluster.machines, trace: cluster.trace, close };
-    await run(its, () => body(cluster, context as T));
+    const test = { whose: ofTest(context), machines: () => cluster.machines, trace: cluster.trace, logs, close };
+    await run(test, () => body(cluster, context as T));
   };
 }
 
@@ -104,7 +108,7 @@ export function withCluster<T extends AnyContext = AnyContext>(
 export function vmTest(
   name: string,
   body: (vm: Vm, context: Deno.TestContext) => unknown,
-  options?: StartOptions,
+  options?: TestOptions,
 ): void {
   register(name, withVm<Deno.TestContext>(body, options), options);
 }
@@ -114,7 +118,7 @@ export function vmTest(
  * machines, the test is ignored, and its name says why.
  *
  * @param name The test's name.
- * @param members How many machines, or their names in the group.
+ * @param members How many machines, or their names in the group, or each with options of its own.
  * @param body The test.
  * @param options The machines' options.
  *
@@ -125,13 +129,17 @@ export function vmTest(
  * clusterTest("the database is found by name", ["web", "db"], async ({ vms: [web, db] }) => {
  *   await web.exec(["nslookup", db.name], { check: true });
  * }, { egress: "off" });
+ *
+ * clusterTest("the large one is found, too", { small: {}, large: { memoryMiB: 512 } }, async (cluster) => {
+ *   await cluster.get("small").exec("ping -c 1 large", { check: true });
+ * }, { egress: "off" });
  * ```
  */
-export function clusterTest(
+export function clusterTest<Name extends string = string>(
   name: string,
-  members: readonly string[] | number,
-  body: (cluster: Cluster, context: Deno.TestContext) => unknown,
-  options?: StartOptions,
+  members: Members<Name>,
+  body: (cluster: Cluster<Name>, context: Deno.TestContext) => unknown,
+  options?: TestOptions,
 ): void {
-  register(name, withCluster<Deno.TestContext>(members, body, options), options);
+  register(name, withCluster<Deno.TestContext, Name>(members, body, options), options);
 }

@@ -20,7 +20,7 @@ import { groupsToSave } from "../control/snapshots/group_to_save.ts";
 import { suspend } from "../control/snapshots/suspend.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
-import type { ForwardWish, Options, PortForward, SnapshotWish } from "../core/options.ts";
+import { type ForwardWish, type Options, optionsOf, type PortForward, type SnapshotWish } from "../core/options.ts";
 import type { Loss } from "../core/power_cut.ts";
 import { identify, isAlive, isSameProcess } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
@@ -28,6 +28,7 @@ import type { Store } from "../store.ts";
 import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
+import { again } from "./members/members.ts";
 import { checkEffect } from "./option_effects.ts";
 import { GroupTrace, type TracedTest } from "./trace/group_trace.ts";
 import type { RestartOptions, RestoreOptions } from "./types.ts";
@@ -86,7 +87,7 @@ export class MachineGroup {
     const owner = identify(Deno.pid);
     const { snapshot: _, ...lasting } = options; // a checkpoint is for the first start alone
     this.#options = owner ? { ...lasting, owner } : lasting;
-    this.#defaults = { ...this.#options, ...defaults };
+    this.#defaults = { ...this.#options, ...defaults, members: undefined };
   }
 
   /**
@@ -100,7 +101,9 @@ export class MachineGroup {
     const group = new MachineGroup(request);
     await removeAbandonedCheckpoints(group.store);
     try {
-      for (const name of names) group.#claim(name, group.#options, request.options, existing);
+      for (const name of names) {
+        group.#claim(name, optionsOf(group.#options, name), optionsOf(request.options, name), existing);
+      }
       const options = { ...group.#options, snapshot: request.options.snapshot };
       return { group, reports: await group.#bringUp(names, options, existing, signal) };
     } catch (thrown) {
@@ -146,7 +149,7 @@ export class MachineGroup {
       context: [...this.#members.keys()],
       options,
       wait: true,
-      timeoutMs: options.boot_timeout_ms!,
+      timeoutMs: Math.max(...names.map((name) => optionsOf(options, name).boot_timeout_ms!)),
       plan: (facts, groups) => this.#plan(names, facts, groups, existing),
       findExecutable: resolveHelper,
       startHolder: (request) => this.#startHolder(request),
@@ -240,7 +243,7 @@ export class MachineGroup {
     for (const name of made) this.#claim(name, this.#options, {}, "reuse");
     try {
       await Promise.all(names.map((name) => this.kill(name)));
-      const options = { ...again(this.#options, request), snapshot: { ...wish, replace: true } };
+      const options = { ...again(this.#options, request), members: undefined, snapshot: { ...wish, replace: true } };
       return await this.#bringUp(names, options, "reuse", request.signal);
     } catch (thrown) {
       for (const name of made) if (!this.store.readMember(name)) this.#forget(name);
@@ -384,13 +387,6 @@ export class MachineGroup {
     this.#turn = mine;
     return await mine;
   }
-}
-
-/** The options with which a member starts once more: its config has its forwards and what it may reach. */
-function again(options: Options, { bootTimeoutMs, cold, clock = options.clock }: RestartOptions): Options {
-  const kept = { publish: undefined, egress: undefined, host_access: undefined };
-  const limit = bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs };
-  return { ...options, ...kept, ...limit, cold, clock };
 }
 
 function interrupted(names: readonly string[], signal: AbortSignal): FleetboxError {

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { MAX_NAME_LENGTH } from "../core/names.ts";
 import type { Options } from "../core/options.ts";
+import type { MemberOptions } from "./types.ts";
 
 const LETTERS = "abcdefghjkmnpqrstvwxyz23456789"; // without similar characters
 
@@ -49,6 +50,8 @@ export function testName(title: string, file: string, room = 0): string {
 export interface Wanted {
   name: string;
   storeName: string;
+  /** What it is to have in place of its group's. */
+  own?: MemberOptions;
 }
 
 /** The host names of machines that the store calls something else. */

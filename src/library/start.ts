@@ -1,16 +1,15 @@
 /** `start` and `startCluster`: from names and options to machines that answer. */
 
-import { FleetboxError } from "../core/errors.ts";
-import { checkName, checkNames } from "../core/names.ts";
+import { checkName } from "../core/names.ts";
 import { Store } from "../store.ts";
 import { checked, wireOptions } from "./check.ts";
-import { SUBNET } from "../network/subnet.ts";
 import { sizeOf } from "../system/files.ts";
 import { MachineGroup } from "./group.ts";
 import "./hints.ts";
 import { MachineCluster } from "./cluster.ts";
+import { askedMembers, memberOptions } from "./members/members.ts";
 import { hostNames, storeNameOf, uniqueName, uniqueNames, type Wanted } from "./naming.ts";
-import type { Cluster, StartOptions, Vm } from "./types.ts";
+import type { Cluster, Members, StartOptions, Vm } from "./types.ts";
 import type { TracedTest } from "./trace/group_trace.ts";
 import { Machine, type Opened } from "./vm.ts";
 
@@ -62,7 +61,8 @@ export async function openMachine(
 /**
  * Boots machines on one private network, where they find each other by name; returns when all of them answer.
  *
- * @param members Their names, or their number: then they get unique names.
+ * @param members Their names; their number: then they get unique names; or each with options of its own, which go before
+ * `options`.
  * @throws {FleetboxError} as {@link start} does. All come up, or none.
  *
  * @example
@@ -75,27 +75,19 @@ export async function openMachine(
  * await using three = await startCluster(3);
  * const [first, second] = three.vms;
  * await first.exec(["ping", "-c", "1", second.name], { check: true });
+ *
+ * await using shop = await startCluster({ db: { memoryMiB: 512 }, web: { publish: [80] } }, { egress: "off" });
+ * await shop.get("web").exec("ping -c 1 db", { check: true });
  * ```
  */
-export async function startCluster(members: readonly string[] | number, options?: StartOptions): Promise<Cluster> {
-  const names = hostNamesOf(members, uniqueNames);
+export async function startCluster<Name extends string = string>(
+  members: Members<Name>,
+  options?: StartOptions,
+): Promise<Cluster<Name>> {
+  const asked = askedMembers(members, uniqueNames);
   const isInStore = typeof members === "number" || options?.existing !== undefined;
-  return await openCluster(names.map((name) => ({ name, storeName: isInStore ? name : storeNameOf(name) })), options);
-}
-
-/**
- * The names that a call asks for.
- * @param numbered names for so many machines
- * @throws {FleetboxError} `misuse`
- */
-export function hostNamesOf(members: readonly string[] | number, numbered: (count: number) => string[]): string[] {
-  if (Array.isArray(members)) return checkNames(members);
-  if (typeof members !== "number") {
-    throw new FleetboxError("misuse", `Not a group: found ${typeof members}, expected names or a number of machines`);
-  }
-  if (Number.isInteger(members) && members >= 1 && members <= SUBNET.capacity) return numbered(members);
-  const expected = `a whole number from 1 to ${SUBNET.capacity}`;
-  throw new FleetboxError("misuse", `Not a number of machines: found ${members}, expected ${expected}`);
+  const storeNameFor = (name: string) => isInStore ? name : storeNameOf(name);
+  return await openCluster(asked.map((one) => ({ ...one, storeName: storeNameFor(one.name) })), options);
 }
 
 /** {@link startCluster} for the fixtures. */
@@ -121,7 +113,7 @@ async function open(
   const { group, reports } = await MachineGroup.open({
     store,
     names,
-    options: { ...wireOptions(options), ...hostNames(wanted) },
+    options: { ...wireOptions(options), ...hostNames(wanted), ...memberOptions(wanted) },
     existing: options.existing ?? "refuse",
     signal: options.signal,
     test,

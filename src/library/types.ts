@@ -19,6 +19,7 @@ export type * from "./types/machine_faults.ts";
 export type * from "./types/options.ts";
 export type * from "./types/process.ts";
 export type * from "./types/shared.ts";
+export type * from "./types/test_options.ts";
 export type * from "./types/vm.ts";
 export type * from "./types/vm_options.ts";
 export type * from "./types/wait.ts";

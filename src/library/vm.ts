@@ -21,6 +21,7 @@ import { MachineDisk } from "./faults/disk_faults.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
 import { VmClock } from "./faults/machine_clock.ts";
 import type { MachineGroup } from "./group.ts";
+import { timed } from "./members/timed.ts";
 import type * as types from "./types.ts";
 import { EndWatch } from "./machine_end.ts";
 import { begin, callSite } from "./trace/call_site.ts";
@@ -126,13 +127,12 @@ export class Machine implements types.Vm {
   }
 
   async copyTo(from: string, to: string, options?: types.CopyOptions): Promise<void> {
-    const { signal } = checked("copy", this.#call("copyTo"), options);
-    await this.#unlessItEnds("copyTo", copyTo(this.#files, from, to, signal));
+    await this.#timed("copyTo", `copying ${from} to ${to}`, options, (signal) => copyTo(this.#files, from, to, signal));
   }
 
   async copyFrom(from: string, to: string, options?: types.CopyOptions): Promise<void> {
-    const { signal } = checked("copy", this.#call("copyFrom"), options);
-    await this.#unlessItEnds("copyFrom", copyFrom(this.#files, from, to, signal));
+    const copying = `copying ${from} to ${to} of this host`;
+    await this.#timed("copyFrom", copying, options, (signal) => copyFrom(this.#files, from, to, signal));
   }
 
   async writeFile(
@@ -140,19 +140,32 @@ export class Machine implements types.Vm {
     content: string | Uint8Array | ReadableStream<Uint8Array>,
     options?: types.WriteOptions,
   ): Promise<void> {
-    const { mode = 0o644, signal } = checked("write", this.#call("writeFile"), options);
-    const exactMode = options?.mode !== undefined;
-    const writing = this.#files.write(path, piecesOf(content), { mode, exactMode, signal });
-    await this.#unlessItEnds("writeFile", writing);
+    const { mode, ...limits } = checked("write", this.#call("writeFile"), options);
+    const how = { mode: mode ?? 0o644, exactMode: mode !== undefined };
+    const write = (signal?: AbortSignal) => this.#files.write(path, piecesOf(content), { ...how, signal });
+    await this.#timed("writeFile", `writing ${path}`, limits, write);
   }
 
   async readFile(path: string, options?: types.CopyOptions): Promise<Uint8Array<ArrayBuffer>> {
-    const { signal } = checked("copy", this.#call("readFile"), options);
-    return await this.#unlessItEnds("readFile", this.#read(path, { signal }));
+    return await this.#timed("readFile", `reading ${path}`, options, (signal) => this.#read(path, { signal }));
   }
 
   async readTextFile(path: string, options?: types.CopyOptions): Promise<string> {
-    return new TextDecoder().decode(await this.readFile(path, options));
+    const read = (signal?: AbortSignal) => this.#read(path, { signal });
+    return new TextDecoder().decode(await this.#timed("readTextFile", `reading ${path}`, options, read));
+  }
+
+  /** A call that waits for the guest. @param doing what it does, for its errors */
+  async #timed<T>(
+    method: "copyTo" | "copyFrom" | "writeFile" | "readFile" | "readTextFile",
+    doing: string,
+    options: types.CopyOptions | undefined,
+    work: (signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T> {
+    const call = { name: this.#call(method), doing, begun: begin(this[method]) };
+    const limits = checked("copy", call.name, options);
+    const run = (signal: AbortSignal | undefined) => this.#unlessItEnds(method, work(signal));
+    return await timed(call, limits, run, (left) => this.#files.abandon(left));
   }
 
   async #read(path: string, options: { from?: number; signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>> {

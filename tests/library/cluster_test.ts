@@ -12,12 +12,21 @@ async function reaches(cluster: Cluster, from: string, to: string): Promise<bool
 
 Deno.test("a cluster", async (t) => {
   {
-    await using cluster = await startCluster(["a", "b"], options);
+    await using cluster = await startCluster({ a: {}, b: { memoryMiB: 160 } }, options);
+
+    await t.step("each has its own options, and else those of the group", async () => {
+      const sizes = cluster.vms.map(({ storeName }) => store.config(storeName)!);
+      assert.deepEqual(sizes.map(({ memory_mb, egress }) => [memory_mb, egress]), [[256, "off"], [160, "off"]]);
+      assert.ok(
+        Number((await cluster.get("b").exec("grep MemTotal /proc/meminfo")).stdout.replace(/\D/g, "")) < 163840,
+      );
+    });
 
     await t.step("its machines find each other by name", async () => {
       assert.deepEqual(cluster.vms.map(({ name }) => name), ["a", "b"]);
       assert.ok(await reaches(cluster, "a", "b"));
       assert.ok(await reaches(cluster, "b", "a"));
+      // @ts-expect-error: the names are known
       assert.throws(() => cluster.get("x"), (thrown: FleetboxError) => {
         return thrown.code === "not-found" && /it has "a", "b"/.test(thrown.message);
       });
@@ -60,7 +69,7 @@ Deno.test("a cluster", async (t) => {
     });
 
     await t.step("a destroyed one is gone, and the others run on", async () => {
-      await cluster.get("c").destroy();
+      await cluster.vms.find(({ name }) => name === "c")!.destroy();
       assert.deepEqual(cluster.vms.map(({ name }) => name), ["a", "b"]);
       assert.ok(await reaches(cluster, "a", "b"));
     });

@@ -14,6 +14,8 @@ Deno.test("a failed test shows its machine's console; nothing is left", async ()
   assert.match(text, /--- "it-fails-\w{4}-\w{6}" of the test "it fails", which failed, is running; the last lines/);
   assert.match(text, /seen on the console\n---/);
   assert.match(text, /ended with code 7: oh no/);
+  assert.match(text, /--- "it-fails-\S+" of the test "it fails": the last lines of cat app\.log:\n16\n[^]*\n30\n---/);
+  assert.match(text, /: all lines of cat nothing \(it ended with code 1\):\ncat: can't open 'nothing'/);
   assert.match(text, /two by name \.\.\. ok/);
   assert.doesNotMatch(text, /is kept/);
   assertNothingLeft(store);

@@ -157,6 +157,22 @@ Deno.test("one machine", async (t) => {
       await fails(vm.writeFile("/etc/hostname", "x"), "denied", /permission denied for the guest's user/);
     });
 
+    await t.step("files and streamed commands have a limit, too; what is stuck holds up nothing", async () => {
+      await vm.exec("mkfifo /tmp/pipe", { check: true });
+      const stuck = await fails(
+        vm.readFile("/tmp/pipe", { timeoutMs: 300 }),
+        "timeout",
+        /^readFile\(\) on "one" did not end within 300 ms: reading \/tmp\/pipe$/,
+      );
+      assert.match(stuck.stack!.split("\n").find((line) => /^ +at /.test(line))!, /machine_test/);
+      const copy = vm.copyTo(directory, "/tmp/x", { signal: AbortSignal.abort(new Error("enough")) });
+      await fails(copy, "interrupted", /^copyTo\(\) on "one" was interrupted: copying .* to \/tmp\/x$/);
+      assert.equal(await vm.readTextFile("/etc/hostname", { timeoutMs: 60_000 }), "one\n");
+      const sleep = await vm.spawn("sleep 4715", { timeoutMs: 300 });
+      await fails(sleep.status, "timeout", /"sleep 4715" on "one" did not end within 300 ms; it was killed/);
+      assert.equal((await vm.exec("ps -o args | grep 471[5]")).stdout, "");
+    });
+
     await t.step("directories are copied both ways, with modes and links", async () => {
       const from = join(directory, "tree");
       Deno.mkdirSync(join(from, "inner/empty"), { recursive: true });

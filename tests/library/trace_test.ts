@@ -115,6 +115,7 @@ Deno.test("the failing example names its bundle in what is printed and in JUnit'
     assert.equal(of<TraceTest>("test-ended")[0].ok, false);
     assert.match(text("error.txt"), /split_brain\.ts/);
     assert.match(text("a.cast"), /"m","running"/);
+    for (const name of ["a", "b"]) assert.match(text(`${name}.1-cat-log.log`), /^\$ cat log\n/);
     const links = of<TraceLink>("link");
     assert.ok(links.some(({ from, to, frames }) => from === "a" && to === "b" && frames > 0));
     assert.ok(

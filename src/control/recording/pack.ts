@@ -70,6 +70,7 @@ function* partsOf(directory: string): Generator<[name: string, bytes: Uint8Array
   }
   const segments = names.filter((name) => /^net-\d+\.pcapng$/.test(name));
   if (segments.length > 0) yield ["net.pcapng", joined(segments.map(read))];
+  for (const name of names) if (/^[a-z0-9-]+\.\d+[\w-]*\.log$/.test(name)) yield [name, read(name)];
   if (names.includes("error.txt")) yield ["error.txt", read("error.txt")];
 }
 

@@ -52,6 +52,9 @@ export interface Stats {
 
 /** One SFTP session. The error of a callback has the protocol's status code as `code`. */
 export interface SFTPWrapper {
+  end(): void;
+  /** The end of what the server sends. */
+  push(data: null): void;
   open(path: string, flags: "r" | "w", callback: Callback<Buffer>): void;
   open(path: string, flags: "r" | "w", attributes: { mode: number }, callback: Callback<Buffer>): void;
   close(handle: Buffer, callback: Callback<void>): void;

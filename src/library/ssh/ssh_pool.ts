@@ -25,6 +25,8 @@ export class Lanes {
   readonly #slots = new Slots(COMMANDS_AT_ONCE);
   readonly #lanes: Connection[];
   #files: Promise<SFTPWrapper> | undefined;
+  /** The channel for files, once it is open. */
+  #openOne: SFTPWrapper | undefined;
 
   constructor(readonly target: Target) {
     this.#lanes = [new Connection(target, this.#handshakes)];
@@ -96,11 +98,34 @@ export class Lanes {
     try {
       const files = await lane.files();
       files.on("error", () => {});
-      files.once("close", () => this.#files = undefined);
+      this.#openOne = files;
+      files.once("close", () => {
+        if (this.#openOne === files) this.#files = undefined;
+      });
       return files;
     } finally {
       lane.load--; // once it is open, the end of other channels does not affect it
     }
+  }
+
+  /**
+   * Work in the channel for files was given up. If it does not end, the guest's server is stuck: then the channel is closed, with all that waits
+   * in it, and the next use opens another one. Until that is known, the next use waits.
+   */
+  suspectFiles(isOver: Promise<boolean>): void {
+    const suspect = this.#files;
+    if (!suspect) return;
+    const next = this.#files = isOver.then(async (isFine) => {
+      if (isFine) return await suspect;
+      const stuck = await suspect;
+      this.#openOne = undefined;
+      stuck.end();
+      stuck.push(null); // ends what waits in it: the server does not confirm that it is closed
+      return await this.#openFiles();
+    });
+    next.catch(() => {
+      if (this.#files === next) this.#files = undefined;
+    });
   }
 
   /** Whether a program listens on a TCP port, as the guest sees it. @throws when none does. */

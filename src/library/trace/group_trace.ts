@@ -11,6 +11,7 @@ import type { CallSite } from "../../core/trace/types.ts";
 import type { Store } from "../../store.ts";
 import { makeDirectory } from "../../system/files.ts";
 import { join, resolve } from "../../system/path.ts";
+import { type Log, logFile } from "../fixture/logs.ts";
 import type { Command } from "../shell.ts";
 import type { ExecResult } from "../types.ts";
 import { callSite } from "./call_site.ts";
@@ -82,8 +83,8 @@ export class GroupTrace {
       recorder?.add({ event: "command", ...what, duration_ms: Math.round(performance.now() - began), ...endOf(end) });
   }
 
-  /** Ends it, and packs it. @returns where the bundles are, one for each holder that the group had */
-  async keep(failure?: unknown): Promise<string[]> {
+  /** Ends it, and packs it. @param logs what the machines of a failed test said @returns where the bundles are, one for each holder that the group had */
+  async keep(failure?: unknown, logs: readonly Log[] = []): Promise<string[]> {
     if (this.#isOver) return [];
     this.#isOver = true;
     await this.#beginning;
@@ -95,6 +96,7 @@ export class GroupTrace {
         await recorder.stop();
         if (failure !== undefined) Deno.writeTextFileSync(`${recorder.directory}/error.txt`, textOf(failure) + "\n");
         const file = resolve(join(bundleDirectory(), `${recorder.id}.zip`));
+        if (recorder === last) writeLogs(recorder.directory, logs);
         makeDirectory(resolve(bundleDirectory()));
         await packTrace(recorder.directory, file);
         await Deno.remove(recorder.directory, { recursive: true });
@@ -116,6 +118,14 @@ export class GroupTrace {
       await recorder.stop();
       await Deno.remove(recorder.directory, { recursive: true }).catch(() => {}); // `trace ls` shows what is left
     }
+  }
+}
+
+function writeLogs(directory: string, logs: readonly Log[]): void {
+  for (const log of logs) {
+    const number = logs.filter(({ member }) => member === log.member).indexOf(log) + 1;
+    const text = `$ ${log.command}\n${log.text}${log.problem === undefined ? "" : `\n(${log.problem})\n`}`;
+    Deno.writeTextFileSync(`${directory}/${logFile(log, number)}`, text, { mode: 0o600 });
   }
 }
 

@@ -7,6 +7,19 @@ import type { Vm } from "./vm.ts";
 import type { Condition, Held, WaitOptions } from "./wait.ts";
 
 /**
+ * The names of a group's machines, as far as they are known.
+ *
+ * @example
+ * ```ts
+ * import type { Called } from "fleetbox";
+ *
+ * const name: Called<"a" | "b"> = "a";
+ * console.log(name);
+ * ```
+ */
+export type Called<Name extends string> = Name extends keyof number ? string : Name; // of a number of machines none are
+
+/**
  * A group of machines on one private network, where they find each other by name. Disposing of it closes it.
  *
  * @example
@@ -17,11 +30,13 @@ import type { Condition, Held, WaitOptions } from "./wait.ts";
  * await cluster.get("a").exec("ping -c 1 b", { check: true });
  * ```
  */
-export interface Cluster extends ClusterFaults, AsyncDisposable {
+export interface Cluster<Name extends string = string> extends ClusterFaults, AsyncDisposable {
   /** Its machines, in the order of their names in the call, then of their addition. */
   readonly vms: readonly Vm[];
   /**
    * The machine of a name, in the group: `"b"` of `startCluster(["a", "b"])`. The store's name for it (`vm.storeName`) is understood, too.
+   *
+   * Of `startCluster({ a: {}, b: {} })` the compiler knows the names.
    *
    * @throws {FleetboxError} `not-found`
    *
@@ -33,7 +48,7 @@ export interface Cluster extends ClusterFaults, AsyncDisposable {
    * console.log(cluster.get("b").ip);
    * ```
    */
-  get(name: string): Vm;
+  get(name: Called<Name>): Vm;
   /**
    * Does the same on each machine, at once; returns what came of it in the order of {@link Cluster.vms}, when all have ended.
    *

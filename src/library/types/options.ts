@@ -65,6 +65,38 @@ export interface MachineOptions {
 }
 
 /**
+ * The options of one machine of a group, in place of those that the group is given.
+ *
+ * @example
+ * ```ts
+ * import { type MemberOptions, startCluster } from "fleetbox";
+ *
+ * const database: MemberOptions = { memoryMiB: 512, diskMiB: 4096 };
+ * await using cluster = await startCluster({ db: database, web: {} }, { egress: "off" });
+ * ```
+ */
+export type MemberOptions = Omit<MachineOptions, "signal">;
+
+/**
+ * The machines of a group: their host names; how many, and then they get names; or each with options of its own.
+ *
+ * @example
+ * ```ts
+ * import { type Members, startCluster } from "fleetbox";
+ *
+ * const three: Members[] = [["a", "b", "c"], 3, { a: { memoryMiB: 512 }, b: {}, c: {} }];
+ * for (const members of three) {
+ *   await using cluster = await startCluster(members, { egress: "off" });
+ *   console.log(cluster.vms.length);
+ * }
+ * ```
+ */
+export type Members<Name extends string = string> =
+  | readonly string[]
+  | number
+  | Readonly<Record<Name, MemberOptions>>;
+
+/**
  * A port of the guest, and the port of this host's loopback that leads there. TCP.
  *
  * @example

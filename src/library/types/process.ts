@@ -55,7 +55,7 @@ export interface ExecOptions {
  * await using cat = await vm.spawn("cat", { stdin: "piped" });
  * ```
  */
-export interface ProcessOptions extends Pick<ExecOptions, "env" | "cwd" | "signal"> {
+export interface ProcessOptions extends Pick<ExecOptions, "env" | "cwd" | "timeoutMs" | "signal"> {
   /** Its standard input; `"piped"`: bytes that you write to {@link Process.stdin}. @default empty */
   stdin?: Stdin | "piped";
 }
@@ -120,7 +120,10 @@ export interface Process extends AsyncDisposable {
   readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Its standard error, streamed. */
   readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Resolved when it is over and both outputs are at their ends. Rejects when the connection to the machine breaks. */
+  /**
+   * Resolved when it is over and both outputs are at their ends. Rejects when the connection to the machine breaks, and when its limit
+   * or its signal has ended it.
+   */
   readonly status: Promise<ExitStatus>;
   /**
    * Sends a signal to it and its children.

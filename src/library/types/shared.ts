@@ -3,7 +3,7 @@
 import type { AnyContext } from "../fixture/run.ts";
 import type { ForkOptions } from "./checkpoint.ts";
 import type { Cluster } from "./cluster.ts";
-import type { StartOptions } from "./options.ts";
+import type { TestOptions } from "./test_options.ts";
 
 /**
  * The options of {@link sharedCluster}.
@@ -16,7 +16,7 @@ import type { StartOptions } from "./options.ts";
  * const database = sharedCluster(["db", "replica"], () => {}, options);
  * ```
  */
-export interface SharedOptions extends Omit<StartOptions, "existing"> {
+export interface SharedOptions extends Omit<TestOptions, "existing"> {
   /**
    * Keeps what was set up beyond this file and this run: files and runs that say the same key, from the same working
    * directory and with the same machines, set up once for all of them. Where several want it at once, one sets up, and
@@ -43,7 +43,7 @@ export interface SharedOptions extends Omit<StartOptions, "existing"> {
  * });
  * ```
  */
-export interface SharedCluster extends AsyncDisposable {
+export interface SharedCluster<Name extends string = string> extends AsyncDisposable {
   /**
    * Registers a test with `Deno.test` that gets a fork. The first test that runs includes the set-up; when that fails, every
    * test fails with its error. Where the host cannot run machines, the test is ignored, and its name says why.
@@ -66,7 +66,7 @@ export interface SharedCluster extends AsyncDisposable {
    */
   test(
     name: string,
-    body: (cluster: Cluster, context: Deno.TestContext) => unknown,
+    body: (cluster: Cluster<Name>, context: Deno.TestContext) => unknown,
     options?: ForkOptions,
   ): void;
   /**
@@ -86,7 +86,7 @@ export interface SharedCluster extends AsyncDisposable {
    * ```
    */
   withFork<T extends AnyContext = AnyContext>(
-    body: (cluster: Cluster, context: T) => unknown,
+    body: (cluster: Cluster<Name>, context: T) => unknown,
     options?: ForkOptions,
   ): (context?: T) => Promise<void>;
   /**

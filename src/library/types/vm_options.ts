@@ -32,13 +32,15 @@ export interface SshAddress {
  *
  * await using vm = await start();
  *
- * await vm.writeFile("secret", "s3cr3t\n", { mode: 0o600, signal: AbortSignal.timeout(10_000) });
+ * await vm.writeFile("secret", "s3cr3t\n", { mode: 0o600, timeoutMs: 10_000 });
  * ```
  */
 export interface WriteOptions {
   /** The file's mode; an existing file keeps its own. @default 0o644 */
   mode?: number;
-  /** Aborts it: bytes that were written stay. */
+  /** The limit in milliseconds; bytes that were written stay. @default none */
+  timeoutMs?: number;
+  /** Does the same when it fires. */
   signal?: AbortSignal;
 }
 
@@ -51,11 +53,13 @@ export interface WriteOptions {
  *
  * await using vm = await start();
  *
- * await vm.copyTo("./data", "data", { signal: AbortSignal.timeout(60_000) });
+ * await vm.copyTo("./data", "data", { timeoutMs: 60_000 });
  * ```
  */
 export interface CopyOptions {
-  /** Aborts it: files that were copied stay. */
+  /** The limit in milliseconds; files that were copied stay. @default none */
+  timeoutMs?: number;
+  /** Does the same when it fires. */
   signal?: AbortSignal;
 }
 
