@@ -112,6 +112,8 @@ export interface Options {
   owner?: { pid: number; startTime: string };
   /** What single members of a new group are asked for besides, in place of the group's options. @default [] */
   members?: OptionsOfSome[];
+  /** The address that the member is to have; one that it cannot have is refused. @default the one it had, else the lowest free one */
+  ip?: string;
   /** The members of its group that run before this one's machine starts. @default [] */
   needs?: string[];
   /** Whether a member that comes later has the options of its group where it has none of its own. @default true */
@@ -189,6 +191,7 @@ const CHECKS: Record<keyof Options, Check> = {
     for (const word of [checkpoint, ...Object.entries(members).flat()]) checkName(word as string);
     if (replace !== undefined) boolean(replace, `${key}.replace`);
   },
+  ip: path,
   remove_on_failure: boolean,
   boot_timeout_ms: number(1, 24 * 3600 * 1000, false),
   host_names: (value, key) => {

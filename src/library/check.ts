@@ -70,7 +70,7 @@ const MACHINE = {
   arch: oneOf("amd64", "arm64"),
   firmware: oneOf("bios", "uefi"),
   fixtures,
-  userData: text,
+  userData: (value: unknown) => typeof value === "function" ? undefined : text(value) && "a string or a function",
   ready: oneOf("ssh", "cloud-init"),
   cold: boolean,
   template: boolean,
@@ -213,7 +213,7 @@ export function wireMachine(options: MachineOptions, cwd: () => string = Deno.cw
       guest_path: guestPath,
     }));
   }
-  if (userData !== undefined) wire.user_data = userData;
+  if (typeof userData === "string") wire.user_data = userData; // a function is asked where the addresses are known
   if (ready !== undefined) wire.ready = ready;
   if (options.cold) wire.cold = true;
   if (options.template === false) wire.no_template = true;

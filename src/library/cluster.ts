@@ -11,6 +11,7 @@ import { openFork } from "./checkpoints/open_fork.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
 import type { MachineGroup } from "./group.ts";
 import { hostNames, storeNameOf, uniqueName } from "./naming.ts";
+import { withUserData } from "./members/addresses.ts";
 import { each } from "./members/each.ts";
 import { untilHolds } from "./wait/condition.ts";
 import { begin } from "./trace/call_site.ts";
@@ -18,14 +19,22 @@ import type { GroupTrace } from "./trace/group_trace.ts";
 import type * as types from "./types.ts";
 import { Machine, type Opened } from "./vm.ts";
 
+/** What machines that are added are like. */
+interface ClusterLike {
+  /** Whether the names of its machines are the store's. */
+  isInStore: boolean;
+  userData?: types.MachineOptions["userData"];
+}
+
 export class MachineCluster implements types.Cluster {
   readonly #group: MachineGroup;
   readonly #faults: GroupFaults;
   readonly #machines: Machine[] = [];
+  /** Addresses of machines that are being added. */
+  readonly #coming = new Set<string>();
   #isClosed = false;
 
-  /** @param isInStore whether the names of its machines are the store's. */
-  constructor(group: MachineGroup, opened: Opened[], private readonly isInStore: boolean) {
+  constructor(group: MachineGroup, opened: Opened[], private readonly like: ClusterLike) {
     this.#group = group;
     this.#faults = new GroupFaults({
       store: group.store,
@@ -61,12 +70,23 @@ export class MachineCluster implements types.Cluster {
     const name = given ?? uniqueName();
     const storeName = given === undefined ? name : this.#newStoreName(name);
     const consoleStart = sizeOf(this.#group.store.member(storeName).serialLog);
-    const own = { ...wireMachine(request), ...hostNames([{ name, storeName }]) };
-    return this.#take({ name, report: await this.#group.add(storeName, own, signal), consoleStart });
+    const [{ own, ip }] = withUserData([{ name, storeName, own: request }], {
+      common: this.like.userData,
+      present: this.#machines.map(({ hostName, ip }) => ({ name: hostName, ip })),
+      taken: this.#coming,
+      stored: (storeName) => this.#group.store.config(storeName),
+    });
+    if (ip !== undefined) this.#coming.add(ip);
+    const wish = { ...wireMachine(own!), ...hostNames([{ name, storeName }]), ...(ip === undefined ? {} : { ip }) };
+    try {
+      return this.#take({ name, report: await this.#group.add(storeName, wish, signal), consoleStart });
+    } finally {
+      if (ip !== undefined) this.#coming.delete(ip);
+    }
   }
 
   #newStoreName(name: string): string {
-    if (this.isInStore) return checkName(name);
+    if (this.like.isInStore) return checkName(name);
     if (this.#machines.every((one) => one.name !== checkName(name))) return storeNameOf(name);
     throw new FleetboxError(
       "conflict",
@@ -204,7 +224,7 @@ export class MachineCluster implements types.Cluster {
 
 async function forkCluster(store: Store, checkpoint: string, options: types.ForkOptions): Promise<MachineCluster> {
   const { group, machines } = await openFork({ store, checkpoint, options });
-  return new MachineCluster(group, machines, false);
+  return new MachineCluster(group, machines, { isInStore: false });
 }
 
 /**

@@ -52,6 +52,8 @@ export interface Wanted {
   storeName: string;
   /** What it is to have in place of its group's. */
   own?: MemberOptions;
+  /** The address that it is to have. @default the lowest free one */
+  ip?: string;
 }
 
 /** The host names of machines that the store calls something else. */

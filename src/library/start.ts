@@ -7,6 +7,7 @@ import { sizeOf } from "../system/files.ts";
 import { MachineGroup } from "./group.ts";
 import "./hints.ts";
 import { MachineCluster } from "./cluster.ts";
+import { withUserData } from "./members/addresses.ts";
 import { askedMembers, memberOptions } from "./members/members.ts";
 import { hostNames, storeNameOf, uniqueName, uniqueNames, type Wanted } from "./naming.ts";
 import type { Cluster, Members, StartOptions, Vm } from "./types.ts";
@@ -97,7 +98,10 @@ export async function openCluster(
   test?: TracedTest,
 ): Promise<MachineCluster> {
   const { group, machines } = await open(wanted, "startCluster()", options, test);
-  return new MachineCluster(group, machines, options?.existing !== undefined);
+  return new MachineCluster(group, machines, {
+    isInStore: options?.existing !== undefined,
+    userData: options?.userData,
+  });
 }
 
 async function open(
@@ -108,12 +112,14 @@ async function open(
 ): Promise<{ group: MachineGroup; machines: Opened[] }> {
   const options = checked("start", call, given);
   const store = storeOf(options);
+  const stored = (storeName: string) => options.existing === "reuse" ? store.config(storeName) : undefined;
+  const addressed = withUserData(wanted, { common: options.userData, stored });
   const names = wanted.map(({ storeName }) => storeName);
   const sizes = names.map((name) => sizeOf(store.member(name).serialLog));
   const { group, reports } = await MachineGroup.open({
     store,
     names,
-    options: { ...wireOptions(options), ...hostNames(wanted), ...memberOptions(wanted) },
+    options: { ...wireOptions(options), ...hostNames(wanted), ...memberOptions(addressed) },
     existing: options.existing ?? "refuse",
     signal: options.signal,
     test,

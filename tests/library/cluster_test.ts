@@ -1,10 +1,14 @@
 /** Groups of real machines: names on their network, members that come and go, two groups at once. */
 
 import * as assert from "#assert";
-import { type Cluster, CommandError, FleetboxError, startCluster } from "../../mod.ts";
+import { type Cluster, CommandError, FleetboxError, startCluster, type UserDataOf } from "../../mod.ts";
 import { assertNothingLeft, code, runSample, testStore } from "./support.ts";
 
 const { store, options } = testStore();
+
+/** Writes down whom each machine knows when it boots. */
+const userData: UserDataOf = ({ members, self }) =>
+  `#!/bin/sh\necho "${self.name}: ${members.map(({ name, ip }) => `${name}=${ip}`).join(" ")}" >/home/fleetbox/known\n`;
 
 async function reaches(cluster: Cluster, from: string, to: string): Promise<boolean> {
   return (await cluster.get(from).exec(["ping", "-c", "1", "-W", "2", to])).code === 0;
@@ -12,7 +16,7 @@ async function reaches(cluster: Cluster, from: string, to: string): Promise<bool
 
 Deno.test("a cluster", async (t) => {
   {
-    await using cluster = await startCluster({ a: {}, b: { memoryMiB: 160 } }, options);
+    await using cluster = await startCluster({ a: {}, b: { memoryMiB: 160 } }, { ...options, userData });
 
     await t.step("each has its own options, and else those of the group", async () => {
       const sizes = cluster.vms.map(({ storeName }) => store.config(storeName)!);
@@ -20,6 +24,12 @@ Deno.test("a cluster", async (t) => {
       assert.ok(
         Number((await cluster.get("b").exec("grep MemTotal /proc/meminfo")).stdout.replace(/\D/g, "")) < 163840,
       );
+    });
+
+    await t.step("user-data knows their addresses before they boot", async () => {
+      const known = await cluster.each((vm) => vm.readTextFile("known"));
+      const all = cluster.vms.map(({ name, ip }) => `${name}=${ip}`).join(" ");
+      assert.deepEqual(known, [`a: ${all}\n`, `b: ${all}\n`]);
     });
 
     await t.step("its machines find each other by name", async () => {
@@ -46,6 +56,8 @@ Deno.test("a cluster", async (t) => {
     await t.step("add boots another one onto the network; a name that is taken is refused", async () => {
       const c = await cluster.add("c", { memoryMiB: 160 });
       assert.equal(c.name, "c");
+      const all = cluster.vms.map(({ name, ip }) => `${name}=${ip}`).join(" ");
+      assert.equal(await c.readTextFile("known"), `c: ${all}\n`);
       assert.ok(await reaches(cluster, "a", "c"));
       assert.ok(await reaches(cluster, "c", "b"));
       assert.ok(Number((await c.exec("grep MemTotal /proc/meminfo")).stdout.replace(/\D/g, "")) < 160 * 1024);

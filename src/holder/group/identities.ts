@@ -1,6 +1,6 @@
 /** Who is who on the group's network: the identities of the members that the holder serves, and what DNS says of them. */
 
-import type { Options } from "../../core/options.ts";
+import { type Options, optionsOf } from "../../core/options.ts";
 import type { MemberConfig, Store } from "../../store.ts";
 import { savedMemberFor } from "../snapshots/sources.ts";
 import { decideHostName, decideIdentity, type Identity, identityOf, type Neighbour } from "../member/identity.ts";
@@ -20,13 +20,14 @@ export class Identities {
    * @throws {FleetboxError} as {@link decideIdentity} does
    */
   assign(name: string, belongs: Iterable<string>, options: Options): Identity {
-    const { host_names } = options;
+    const { host_names, ip } = optionsOf(options, name);
     const known = this.#served.get(name);
     if (known) return known;
     const away = [...belongs].filter((other) => other !== name && !this.#served.has(other));
     const neighbours = away.flatMap((other) => configOf(this.store, other) ?? []).map(identityOf);
     const before = savedConfig(this.store, name, options) ?? configOf(this.store, name);
-    const identity = decideIdentity(name, before, host_names?.[name], [...this.#served.values()], neighbours);
+    const asked = { hostName: host_names?.[name], ip };
+    const identity = decideIdentity(name, before, asked, [...this.#served.values()], neighbours);
     this.#served.set(name, { name, ...identity });
     return identity;
   }

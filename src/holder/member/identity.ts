@@ -31,7 +31,7 @@ export function identityOf({ name, host_name, ip, mac }: MemberConfig): Neighbou
 /**
  * A member's settings from its next boot on.
  * @param before its config; undefined for a new one.
- * @param asked the host name that it is asked to have.
+ * @param asked the host name and the address that it is asked to have.
  * @param served the members of the group that the holder serves: what they have, nobody else gets.
  * @param away those that are stopped and will come back: a new address is none of theirs.
  * @throws {FleetboxError} `conflict`: the host name or the MAC is another's, or the network is full.
@@ -39,18 +39,22 @@ export function identityOf({ name, host_name, ip, mac }: MemberConfig): Neighbou
 export function decideIdentity(
   name: string,
   before: MemberConfig | undefined,
-  asked: string | undefined,
+  asked: { hostName?: string; ip?: string },
   served: readonly Neighbour[],
   away: readonly Neighbour[],
 ): Identity {
-  const hostName = decideHostName(name, before, asked, [...served, ...away]);
+  const hostName = decideHostName(name, before, asked.hostName, [...served, ...away]);
   const kept = before && before.mac !== SUBNET.macOf(before.ip) ? before.mac : undefined;
   const twin = served.find(({ mac }) => mac === kept);
   if (twin) throw sameMac(name, twin);
   const isTaken = (address: string, among: readonly Neighbour[]) =>
     among.some(({ ip, mac }) => ip === address || (kept === undefined && mac === SUBNET.macOf(address)));
   const mayStay = before !== undefined && SUBNET.isMemberAddress(before.ip) && !isTaken(before.ip, served);
-  const ip = mayStay ? before.ip : SUBNET.lowestFree((address) => isTaken(address, served) || isTaken(address, away));
+  const isFree = (address: string) => !isTaken(address, served) && !isTaken(address, away);
+  const ip = mayStay ? before.ip : asked.ip ?? SUBNET.lowestFree((address) => !isFree(address));
+  if (asked.ip !== undefined && (ip !== asked.ip || !SUBNET.isMemberAddress(ip) || !(mayStay || isFree(ip)))) {
+    throw otherAddress(name, asked.ip, mayStay ? before.ip : undefined);
+  }
   return { hostName, ip, mac: kept ?? SUBNET.macOf(ip) };
 }
 
@@ -86,6 +90,17 @@ export function decideHostName(
     } there already`,
     { hint: "Give it another host name, or bring it up in a group of its own." },
   );
+}
+
+function otherAddress(name: string, asked: string, had: string | undefined): FleetboxError {
+  const why = had !== undefined
+    ? `it keeps ${had}`
+    : SUBNET.isMemberAddress(asked)
+    ? "another member has it"
+    : `it is none of ${SUBNET.cidr}'s members`;
+  return new FleetboxError("conflict", `"${name}" cannot have the address ${asked}: ${why}`, {
+    hint: "Start it again: the addresses are decided anew then.",
+  });
 }
 
 function sameMac(name: string, { name: other, mac }: Neighbour): FleetboxError {

@@ -43,8 +43,8 @@ export function roomFor(asked: readonly { name: string }[]): number {
 
 /** What single machines are asked for, in the protocol's form. */
 export function memberOptions(wanted: readonly Wanted[], cwd?: () => string): Pick<Options, "members"> {
-  const members = wanted.flatMap(({ storeName, own = {} }) => {
-    const options = wireMachine(own, cwd);
+  const members = wanted.flatMap(({ storeName, own = {}, ip }) => {
+    const options = { ...wireMachine(own, cwd), ...(ip === undefined ? {} : { ip }) };
     return Object.keys(options).length === 0 ? [] : [{ names: [storeName], options }];
   });
   return members.length === 0 ? {} : { members };
@@ -52,7 +52,7 @@ export function memberOptions(wanted: readonly Wanted[], cwd?: () => string): Pi
 
 /** The options with which a member starts once more: its config has its forwards and what it may reach. */
 export function again(options: Options, { bootTimeoutMs, cold, clock = options.clock }: RestartOptions): Options {
-  const kept = { publish: undefined, egress: undefined, host_access: undefined };
+  const kept = { publish: undefined, egress: undefined, host_access: undefined, ip: undefined };
   const limit = bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs };
   return { ...options, ...kept, ...limit, cold, clock };
 }

@@ -38,6 +38,14 @@ Deno.test("a machine's own options go before its group's, as the holder reads th
   assert.deepEqual(memberOptions(asked(["a"]).map((one) => ({ ...one, storeName: "a" }))), {});
   assert.deepEqual(
     again({ egress: "on", publish: [], boot_timeout_ms: 5, clock: "keep" }, { cold: true }),
-    { egress: undefined, host_access: undefined, publish: undefined, boot_timeout_ms: 5, clock: "keep", cold: true },
+    {
+      egress: undefined,
+      host_access: undefined,
+      ip: undefined,
+      publish: undefined,
+      boot_timeout_ms: 5,
+      clock: "keep",
+      cold: true,
+    },
   );
 });

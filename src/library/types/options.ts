@@ -30,8 +30,11 @@ export interface MachineOptions {
   publish?: readonly (number | PublishedPort)[];
   /** Shared directories: the guest sees them as they are at each boot, read-only. @default [] */
   fixtures?: readonly FixtureDirectory[];
-  /** User-data for cloud-init in the guest: `#cloud-config`, a script, a MIME message; at most 32 KiB. */
-  userData?: string;
+  /**
+   * User-data for cloud-init in the guest: `#cloud-config`, a script, a MIME message; at most 32 KiB. Or a function that makes it of the host
+   * names and addresses of the group's machines.
+   */
+  userData?: string | UserDataOf;
   /**
    * When a guest with cloud-init counts as running: when cloud-init has finished, or when SSH answers. @default
    * "cloud-init"
@@ -63,6 +66,46 @@ export interface MachineOptions {
   /** Aborts the boot: the machine is stopped again, and the call rejects. */
   signal?: AbortSignal;
 }
+
+/**
+ * A machine as the others of its group reach it.
+ *
+ * @example
+ * ```ts
+ * import type { MemberAddress } from "fleetbox";
+ *
+ * const peer = ({ name, ip }: MemberAddress) => `${name}=http://${ip}:2380`;
+ * console.log(peer({ name: "a", ip: "10.88.0.11" }));
+ * ```
+ */
+export interface MemberAddress {
+  /** Its host name. */
+  readonly name: string;
+  /** Its address on the group's network. */
+  readonly ip: string;
+}
+
+/**
+ * Makes a machine's user-data, before it boots for the first time: the addresses are decided by then. A machine that comes later, by
+ * {@link Cluster.add}, gets all that are there then, and the others are not told.
+ *
+ * @example
+ * ```ts
+ * import { startCluster, type UserDataOf } from "fleetbox";
+ *
+ * const userData: UserDataOf = ({ members, self }) => `#!/bin/sh
+ * echo "${self.name} of ${members.map(({ name, ip }) => `${name}=${ip}`).join(",")}" >/etc/cluster
+ * `;
+ * await using cluster = await startCluster(["a", "b", "c"], { egress: "off", userData });
+ * console.log(await cluster.get("a").readTextFile("/etc/cluster"));
+ * ```
+ */
+export type UserDataOf = (group: {
+  /** All machines of the group, this one included, in the order of their addition. */
+  readonly members: readonly MemberAddress[];
+  /** The machine that it is for. */
+  readonly self: MemberAddress;
+}) => string;
 
 /**
  * The options of one machine of a group, in place of those that the group is given.
