@@ -3,6 +3,8 @@
 import * as assert from "#assert";
 import { type MemberConfig, parseGroupRecord } from "../../src/store.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { exists } from "../../src/system/files.ts";
+import { until } from "../support/processes.ts";
 import { talkJson } from "../support/socket.ts";
 
 /** What the version of commit a3f4197 wrote for `up a old-2 --publish 80`, and then `stop old-2`. */
@@ -43,6 +45,30 @@ test("a member that joins another group gets a free slot there, and that slot's 
   await box.ok("join", "b", "--via", "a");
   assert.deepEqual(identity(box, "b"), [undefined, "10.88.0.12", "52:54:00:58:00:0c"]);
   assert.equal((await box.status("b"))?.ip, "10.88.0.12");
+});
+
+test("members get the addresses that they are asked to have; one that is taken is refused", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  const members = [{ names: ["b"], options: { ip: "10.88.0.40" } }, { names: ["a"], options: { ip: "10.88.0.41" } }];
+  const holder = box.start(["--fleetbox-runner", "a,b"], { env: { FLEETBOX_OPTS: JSON.stringify({ members }) } });
+  await until("its sockets are there", () => exists(box.store.memberSocket("b")));
+  await box.ok("wait", "a", "b");
+  assert.deepEqual(identity(box, "a"), [undefined, "10.88.0.41", "52:54:00:58:00:29"]);
+  assert.deepEqual(identity(box, "b"), [undefined, "10.88.0.40", "52:54:00:58:00:28"]);
+  const add = async (name: string, ip: string) =>
+    (await talkJson(box.store.memberSocket("a"), { op: "add", name, options: { ip } })).at(-1);
+  assert.equal((await add("c", "10.88.0.42"))?.event, "done");
+  assert.equal(identity(box, "c")[1], "10.88.0.42");
+  assert.match(
+    JSON.stringify(await add("d", "10.88.0.40")),
+    /conflict.*cannot have the address 10\.88\.0\.40: another member/,
+  );
+  assert.equal(box.store.readMember("d"), undefined);
+  await box.ok("stop", "b");
+  await box.ok("join", "b", "--via", "a"); // what it was asked for is of its first start
+  assert.equal(identity(box, "b")[1], "10.88.0.40");
+  await box.ok("stop", "a", "b", "c");
+  await holder.done;
 });
 
 test("a member keeps its host name for good, reports it, and is the only one in its group that has it", async () => {
