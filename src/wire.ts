@@ -12,6 +12,7 @@
  * | `{"op": …}`        | {@link JsonRequest}: one JSON object a line; errors as `{code, message, causes, hint?}`   |
  * | `{"op":"console"}` | {@link ConsoleGreeting}, a line; from then on bytes both ways: the guest's serial console  |
  * | `{"op":"capture"}` | {@link CaptureGreeting}, a line; from then on frames as a pcapng stream                    |
+ * | `{"op":"journal"}` | {@link JournalGreeting}, a line; from then on a {@link JournalEntry} a line                 |
  * | anything else      | `err: unknown command "…"`                                                                |
  * | `bind` (control)   | `1`, the version; the client sends `ack` and holds the connection; its end ends the group |
  *

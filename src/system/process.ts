@@ -96,8 +96,11 @@ export interface Child {
 interface StartOptions extends RunOptions {
   /** Called with each piece of its standard output and error. */
   onOutput?: (text: string) => void;
-  /** Called with each piece of its standard output, which is no text: `onOutput` then has standard error alone. */
-  onBytes?: (bytes: Uint8Array) => void;
+  /**
+   * Called with each piece of its standard output, which is no text: `onOutput` then has standard error alone. No more is
+   * read until it is done.
+   */
+  onBytes?: (bytes: Uint8Array) => void | Promise<void>;
   /** Whether its standard input can be written to; else it is empty. @default false */
   input?: boolean;
   /** Whether it leads a session of its own: a terminal's Ctrl-C does not reach it. @default false */
@@ -121,12 +124,12 @@ export function start(program: string, args: readonly string[], options: StartOp
     throw missing(program, cause, hint);
   }
   let tail = "";
-  const drain = async (stream: ReadableStream<Uint8Array>, onBytes?: (bytes: Uint8Array) => void) => {
+  const drain = async (stream: ReadableStream<Uint8Array>, onBytes?: StartOptions["onBytes"]) => {
     const decoder = new TextDecoder();
     try {
       for await (const chunk of stream) {
         if (onBytes) {
-          onBytes(chunk);
+          await onBytes(chunk);
           continue;
         }
         const text = decoder.decode(chunk, { stream: true });

@@ -257,3 +257,25 @@ export interface ConsoleGreeting {
   /** How many bytes of past output follow. */
   replay: number;
 }
+
+/** The reply to `journal`. */
+export interface JournalGreeting {
+  event: "journal";
+  name: string;
+}
+
+/** A line after {@link JournalGreeting}: what a program in the guest has told. */
+export interface JournalEntry {
+  /** ISO 8601, on the host's clock. */
+  at: string;
+  /** Where it is: `after` takes it. */
+  cursor: string;
+  /** The program that wrote it, and its process. */
+  name: string;
+  pid?: number;
+  unit?: string;
+  /** From 0, an emergency, to 7, as in syslog(3). */
+  priority?: number;
+  /** Without control characters; may have several lines. */
+  text: string;
+}

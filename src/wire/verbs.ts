@@ -17,6 +17,7 @@ import type {
   FaultReport,
   FaultsReport,
   GroupReport,
+  JournalGreeting,
   MemberReport,
 } from "./reports.ts";
 
@@ -37,7 +38,7 @@ type Fields = Record<string, Field<unknown, boolean>>;
 
 /**
  * How a verb is answered. `one`: a line. `events`: lines until `done` or an error. `stream`: lines until the group ends or
- * the client leaves. `bytes`: a line, then what is not lines: the guest's serial console, or frames.
+ * the client leaves. `bytes`: a line, then what is no reply: the guest's serial console, frames, the guest's journal.
  */
 export type Answer = "one" | "events" | "stream" | "bytes";
 
@@ -187,6 +188,18 @@ export const VERBS = {
     example: `{"op":"capture","names":["a","b"],"snap":256,"rate":20000}`,
     replies:
       '`{"event":"capture","members":["a","b"]}`; then the connection is a pcapng stream of their frames, see below; without `names`, of all; without `snap`, whole ones; without `rate`, all',
+  }),
+  journal: verb<JournalGreeting>()({
+    fields: {
+      follow: optional<boolean>("boolean"),
+      lines: optional<number>("number"),
+      after: optional<string>("string"),
+    },
+    needs: "machine",
+    answer: "bytes",
+    example: `{"op":"journal","follow":true,"lines":20}`,
+    replies:
+      '`{"event":"journal","name":"a"}`; then the entries of its guest\'s journal, see below; without `lines`, all of its present boot',
   }),
   forward: verb<PortForward>()({
     fields: { guest_port: needed<number>("number"), host_port: optional<number>("number") },

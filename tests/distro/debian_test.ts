@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
+import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 import { provideImage, tell } from "./images.ts";
 
@@ -50,6 +51,7 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
     said("m1", "cat", "/srv/fix ture/word").then((words) => assert.equal(words, "first\n")),
   ]);
   step("Debian runs, first boot");
+  await box.ok("trace", "start", "deb");
 
   // By name, in all directions; this tests the unit, the shared directory and the network in one.
   const [deb] = await Promise.all([
@@ -104,6 +106,8 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
     }),
     said("m2", "sh", "-c", FETCH),
   ]);
+  await hasJournal(box);
+  step("its journals of both boots are in the trace");
   assert.equal(again.kept, "kept\nnew\n");
   assert.equal(served, "second\n");
   assert.match(again.journal, /Reached target poweroff\.target/);
@@ -112,6 +116,21 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
   await wrongClock(box);
   step("its clock was wrong, and is right");
 });
+
+/** Both boots' journals are recorded, with the host's times, and `logs` prints the present one. */
+async function hasJournal(box: Sandbox): Promise<void> {
+  const [{ directory }] = JSON.parse((await box.ok("trace", "ls", "--json")).stdout);
+  const journal = () => Deno.readTextFileSync(`${directory}/deb.journal`);
+  await until("the second boot is in the journal", () => journal().split(": Linux version ").length === 3);
+  const began = Date.parse(JSON.parse(Deno.readTextFileSync(`${directory}/meta.json`)).started);
+  const times = journal().split("\n").flatMap((line) => /^(\S+Z) \S+: /.exec(line)?.[1] ?? []).map((at) =>
+    Date.parse(at)
+  );
+  assert.ok(times.length > 200 && times[0] < began && times.at(-1)! <= Date.now(), journal().slice(0, 2_000));
+  const files = await box.ok("logs", "deb", "--journal", "-n", "5");
+  assert.match(files.stdout, /^(\d{4}-\S+Z \S+: .*\n( {4}.*\n)*){5}$/);
+  await box.fails(1, [/The guest of "m1" has no journal/, /fleetbox logs m1/], "logs", "m1", "--journal");
+}
 
 /** Makes its clock wrong. This image has no program that keeps it right, so a unit of such a name stands for one. */
 async function wrongClock(box: Sandbox): Promise<void> {
@@ -124,6 +143,10 @@ async function wrongClock(box: Sandbox): Promise<void> {
   const [meanwhile, wrong] = await ofClock();
   await box.ok("heal");
   const [after, right] = await ofClock();
+  const file = join(box.root, "t.zip");
+  await box.ok("trace", "stop", "deb", "-w", file);
+  const clocks = (await box.ok("trace", "events", file, "--member", "deb")).stdout.match(/clock .*/g)?.join("\n") ?? "";
+  assert.match(clocks, /\+36\d\d\.\d s to the host/, clocks);
   assert.deepEqual([before, meanwhile, after], ["active", "inactive", "active"], told(fault));
   assert.ok(
     Number(wrong) - Number(since) >= 3_600 && Number(right) - Number(since) < 600,

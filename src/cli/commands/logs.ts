@@ -2,6 +2,7 @@
 
 import { Command } from "../arguments/parser.ts";
 import { watch } from "../../control.ts";
+import { journalLine, openJournal } from "../../control/bytes/journal.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { exists } from "../../system/files.ts";
@@ -11,35 +12,44 @@ import { Interrupt } from "../terminal/interrupt.ts";
 import { wholeNumber } from "../arguments/member_options.ts";
 import { type MemberFacts, observeGroups } from "../../control/observe.ts";
 import { outputClosed, warn, write, writeBytes } from "../terminal/output.ts";
+import { reach } from "../ssh_endpoint.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
 import { TerminalText } from "../terminal/text.ts";
 
 interface Flags {
   follow?: boolean;
   holder?: boolean;
+  journal?: boolean;
   lines?: string;
 }
 
 export function logsCommand(): Command {
   return new Command("logs")
-    .description("print what a member wrote to its console")
+    .description("print what a member wrote to its console, or its journal")
     .argument("<name>", "the member")
     .option("-f, --follow", "continue with new output, until Ctrl-C")
     .option("-n, --lines <count>", "only the last lines")
+    .option("--journal", "the journal of a guest with systemd instead, since its boot, with the host's times")
     .option("--holder", "the log of the holder that serves the member instead")
     .addHelpText(
       "after",
       `
 On a terminal, escape sequences and control characters are left out; a pipe gets
-every byte. A last line without a newline gets one.
+every byte. A last line without a newline gets one. A journal is read from the
+guest over SSH, so it must run.
 
 Examples:
   fleetbox logs a -n 20
-  fleetbox logs a -f`,
+  fleetbox logs a -f
+  fleetbox logs deb --journal -f`,
     )
     .action(async (word: string, flags: Flags) => {
       const lines = flags.lines === undefined ? undefined : wholeNumber("-n", flags.lines, 0);
+      if (flags.journal && flags.holder) {
+        throw new FleetboxError("misuse", "--journal and --holder are two logs: found both, expected one of them");
+      }
       const store = openStore();
+      if (flags.journal) return await printJournal(store, checkName(word), lines, flags.follow ?? false);
       const member = await requireMember(store, checkName(word));
       const path = flags.holder ? holderLog(store, member) : store.member(member.name).serialLog;
       if (!exists(path)) {
@@ -56,6 +66,24 @@ Examples:
       output.end();
       if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted");
     });
+}
+
+async function printJournal(
+  store: Store,
+  word: string,
+  lines: number | undefined,
+  follow: boolean,
+): Promise<void> {
+  const { name } = await requireMember(store, word);
+  await reach(store, name);
+  using interrupt = new Interrupt(() => undefined);
+  using stream = await openJournal(store, name, { follow, ...lines === undefined ? {} : { lines } });
+  interrupt.signal.addEventListener("abort", () => stream?.[Symbol.dispose]());
+  for (let entries; (entries = await stream?.read()) !== undefined;) {
+    write(entries.map(journalLine).join(""));
+    if (outputClosed()) return;
+  }
+  if (interrupt.happened) throw new FleetboxError("interrupted", "Interrupted");
 }
 
 /** Writes a log to standard output: every byte in a pipe, its text on a terminal, and a newline at its end. */

@@ -61,12 +61,10 @@ function* partsOf(directory: string): Generator<[name: string, bytes: Uint8Array
   const plan = meta === undefined ? undefined : planOf(JSON.parse(meta) as TraceMeta, events);
   if (plan) yield ["plan.json", encode(JSON.stringify(plan, null, 2) + "\n")];
   for (const name of names) {
-    const [, member] = /^([a-z0-9-]+)\.cast$/.exec(name) ?? [];
+    const [, member, kind] = /^([a-z0-9-]+)\.(cast|journal)$/.exec(name) ?? [];
     if (member === undefined) continue;
-    yield [
-      name,
-      joined([...sizeOf(`${directory}/${member}.1.cast`) > 0 ? [read(`${member}.1.cast`)] : [], read(name)]),
-    ];
+    const older = `${member}.1.${kind}`;
+    yield [name, joined([...sizeOf(`${directory}/${older}`) > 0 ? [read(older)] : [], read(name)])];
   }
   const segments = names.filter((name) => /^net-\d+\.pcapng$/.test(name));
   if (segments.length > 0) yield ["net.pcapng", joined(segments.map(read))];

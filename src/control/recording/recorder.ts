@@ -23,7 +23,9 @@ import { ANSWER_MS } from "../observe.ts";
 import { request } from "../requests.ts";
 import { Appender } from "./append_file.ts";
 import { CastFile } from "./cast_file.ts";
+import { ClockReader } from "./clocks.ts";
 import { EventFile, type Happening } from "./event_file.ts";
+import { JournalFile, recordJournal } from "./journals.ts";
 import { PacketRing, SNAP_BYTES } from "./packet_ring.ts";
 import type { TraceFiles } from "./trace_files.ts";
 
@@ -53,9 +55,13 @@ export class Recorder {
   readonly #end = Promise.withResolvers<void>();
   readonly #events: EventFile;
   readonly #casts = new Map<string, CastFile>();
+  readonly #journals = new Map<string, JournalFile>();
+  readonly #clocks: ClockReader;
   readonly #packets: PacketRing;
   readonly #over = new AbortController();
   readonly #attached = new Set<string>();
+  /** Those whose guest answers, as far as it was heard of. */
+  readonly #running = new Set<string>();
   /** The faults that there are. */
   readonly #faults = new Map<string, FaultReport>();
   readonly #streams = new Set<Promise<void>>();
@@ -96,6 +102,7 @@ export class Recorder {
     const named = (text: string) => this.#named(text);
     this.#events = new EventFile(files, "events.ndjson", named);
     this.#packets = new PacketRing(files, this.#onCut, named);
+    this.#clocks = new ClockReader(store, (happening) => this.add(happening), this.#over.signal);
   }
 
   readonly #onCut = (file: string, bytes?: number) =>
@@ -171,6 +178,7 @@ export class Recorder {
           this.#attached.add(event.name);
           this.#stream(this.#readConsole(event.name));
         }
+        this.#followGuest(event.name, state.state === "running" && state.stage === undefined);
         return;
       }
       case "fault-began":
@@ -180,6 +188,7 @@ export class Recorder {
         const { event: _, what, ...saved } = event;
         this.#events.add({ event: what, ...saved }, when);
         for (const name of saved.members) this.#cast(name).marker(what);
+        this.#lookAtClocks(saved.members);
         return;
       }
       default:
@@ -197,6 +206,22 @@ export class Recorder {
     }, when);
     for (const name of event.members) this.#cast(name).marker(`${event.event}: ${event.what}`);
     if (event.event === "fault-ended") this.#faults.delete(event.id);
+    if (event.kind === "clock" || event.kind === "pause") this.#lookAtClocks(event.members);
+  }
+
+  #lookAtClocks(names: readonly string[]): void {
+    for (const name of names) if (this.#running.has(name)) this.#stream(this.#clocks.look(name).then(() => {}));
+  }
+
+  /** Reads what only a guest that answers can tell. */
+  #followGuest(name: string, isRunning: boolean): void {
+    if (isRunning === this.#running.has(name)) return;
+    if (!isRunning) return void this.#running.delete(name);
+    this.#running.add(name);
+    this.#stream(this.#clocks.follow(name));
+    const journal = this.#journals.get(name) ?? new JournalFile(this.files, this.#named(name), this.#onCut);
+    this.#journals.set(name, journal);
+    this.#stream(recordJournal(this.store, name, journal, this.#over.signal));
   }
 
   async #askFaults(): Promise<void> {

@@ -165,6 +165,8 @@ export interface TraceClock extends Base {
   event: "clock";
   name: string;
   offset_ms: number;
+  /** How exact that is. */
+  error_ms?: number;
 }
 
 /** What passed from one to another in the second before. `to`: a name, `gateway`, or `*` for all. */

@@ -63,6 +63,10 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
     const wish = { names: names && checkWanted(names), snap, rate };
     await serveCapture(context.group, memberOf(context).context.network, wish, context.client);
   },
+  async journal(context, { follow = false, lines, after }) {
+    const { serveJournal } = await import("../journal/serve.ts");
+    await serveJournal(memberOf(context), { follow, lines, after }, context.client);
+  },
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
   unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),

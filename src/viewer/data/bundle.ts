@@ -4,6 +4,7 @@ import { joined } from "../../core/bytes.ts";
 import { linesOf, readCast } from "./cast.ts";
 import { linksOf, storyOf } from "./derived.ts";
 import { readEvents } from "./events.ts";
+import { JOURNAL, journalLines } from "./journal.ts";
 import { type Member, type Meta, number, record, text, texts, type Trace, type TraceEvent } from "./model.ts";
 import { Packets } from "./packets.ts";
 
@@ -41,7 +42,11 @@ export function addRest(story: Trace, files: Files): Trace {
   const casts = [...consoles].flatMap(([member, parts]) =>
     member === undefined ? [] : readCast(member, parts.map((name) => decode(files, name)).join("")) ?? []
   );
-  const lines = casts.flatMap(linesOf).sort((a, b) => a.at - b.at);
+  const journals = [...files.keys()].sort().flatMap((name) => {
+    const [, member] = JOURNAL.exec(name) ?? [];
+    return member === undefined ? [] : journalLines(member, decode(files, name));
+  });
+  const lines = [...casts.flatMap(linesOf), ...journals].sort((a, b) => a.at - b.at);
   const packets = new Packets();
   packets.append(packetsIn(files), story.macs);
   const notices = packets.isCut

@@ -155,6 +155,21 @@ Deno.test("viewer: a console's pieces are lines, with the time of their beginnin
   assert.equal(readCast("a", "[]"), undefined);
 });
 
+Deno.test("viewer: a journal's entries are among the lines, an older part of a ring first", () => {
+  const files: [name: string, text: string][] = [
+    ["a.1.journal", "half a line of an older one\n1970-01-01T00:16:41.000Z sshd[4]: older\n    more\n"],
+    ["a.journal", "1970-01-01T00:16:42.500Z init: \x1b[31mred\n\n"],
+    ["a.cast", '{"version":3,"timestamp":1000}\n[2,"o","between\\n"]\n'],
+  ];
+  const trace = readBundle(new Map(files.map(([name, text]) => [name, bytes(text)])));
+  assert.deepEqual(trace.lines.map(({ member, at, text, isJournal }) => [member, at, text, isJournal ?? false]), [
+    ["a", 1_001_000, "sshd[4]: older", true],
+    ["a", 1_001_000, "    more", true],
+    ["a", 1_002_000, "between", false],
+    ["a", 1_002_500, "init: red", true],
+  ]);
+});
+
 Deno.test("viewer: packets of several sections, up to the last whole block, in the order of time", () => {
   const capture = bundleFiles(SMALL).get("net.pcapng")!;
   const names = new Map([["52:54:00:00:00:0a", "a"], ["52:54:00:00:00:0b", "b"], ["52:54:00:00:00:0c", "c"]]);

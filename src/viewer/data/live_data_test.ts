@@ -119,6 +119,13 @@ Deno.test("viewer: what the rings let go of is let go of", () => {
   }
   late.take({ file: "a.cast", becomes: "a.1.cast" });
   assert.deepEqual(late.tell().lines.map(({ text }) => text), ["newer"]);
+  // A journal that turns: what was before the present file is kept, and lost with the next turn.
+  const journal = new LiveTrace();
+  for (const [index, said] of ["first", "second", "third"].entries()) {
+    journal.take({ file: "a.journal", text: `1970-01-01T00:16:4${index}.000Z init: ${said}\n` });
+    if (index < 2) journal.take({ file: "a.journal", becomes: "a.1.journal" });
+  }
+  assert.deepEqual(journal.tell().lines.map(({ text }) => text), ["init: second", "init: third"]);
   // Packets of a file that is gone; another one has come meanwhile.
   const count = after.packets.count, [section, ...others] = blocksOf(FILES.get("net.pcapng")!);
   live.take({ file: "net-0002.pcapng", base64: new Uint8Array(section).toBase64() });

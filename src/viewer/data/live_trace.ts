@@ -8,6 +8,7 @@ import { CastReader, LineReader } from "./cast.ts";
 import { addToLinks, type Links, sortedLinks, storyOf } from "./derived.ts";
 import { bytesOf } from "./embedded.ts";
 import { readEvents } from "./events.ts";
+import { JOURNAL, journalLines } from "./journal.ts";
 import {
   type ConsoleLine,
   firstFrom,
@@ -46,6 +47,8 @@ export class LiveTrace {
   #sortedAt = -Infinity;
   #linkOrder: LinkSeries[] = [];
   readonly #consoles = new Map<string, Console>();
+  /** Where the present file of each journal begins. */
+  readonly #journals = new Map<string, ConsoleLine | undefined>();
   #lines: ConsoleLine[] = [];
   readonly #packets = new Packets();
   /** How many packets came in each file. */
@@ -61,6 +64,7 @@ export class LiveTrace {
     if (file === "meta.json") this.#takeMeta(text(message.text));
     else if (file.endsWith(".ndjson")) { for (const event of readEvents(text(message.text))) this.#add(event); }
     else if (file.endsWith(".cast")) this.#takeConsole(file, text(message.text), becomes !== "");
+    else if (file.endsWith(".journal")) this.#takeJournal(file, text(message.text), becomes !== "");
     else if (file.endsWith(".pcapng")) this.#takePackets(file, text(message.base64), message.gone === true);
   }
 
@@ -171,9 +175,21 @@ export class LiveTrace {
       cast.gone += count;
       its.turnedAt = its.read;
       const first = cast.times.at(0) ?? Infinity;
-      this.#lines = this.#lines.filter((line) => line.member !== member || line.at >= first);
+      this.#lines = this.#lines.filter((line) => line.member !== member || line.isJournal || line.at >= first);
       this.#isNew.lines = true;
     }
+  }
+
+  #takeJournal(file: string, content: string, isTurned: boolean): void {
+    const member = JOURNAL.exec(file)?.[1] ?? "", came = journalLines(member, content);
+    if (!this.#journals.has(member) && !file.endsWith(".1.journal")) this.#journals.set(member, came.at(0));
+    if (came.length > 0) this.#addLines(came);
+    if (!isTurned) return;
+    // What was the older file is let go of; the present one becomes it.
+    const first = this.#journals.get(member)?.at ?? -Infinity;
+    this.#journals.delete(member);
+    this.#lines = this.#lines.filter((line) => line.member !== member || !line.isJournal || line.at >= first);
+    this.#isNew.lines = true;
   }
 
   #addLines(came: ConsoleLine[]): void {

@@ -51,11 +51,12 @@ export interface LinkSeries {
   last: number;
 }
 
-/** A line of a console. */
+/** A line of a console, or of a journal. */
 export interface ConsoleLine {
   at: number;
   member: string;
   text: string;
+  isJournal?: boolean;
 }
 
 /** A console as it was written. */

@@ -205,20 +205,20 @@ export function LineTable({ trace, lines, selected, follows, onSelect }: {
     <VirtualList
       follows={follows}
       class="lines"
-      label="Console lines"
+      label="Lines of consoles and journals"
       rowHeight={19}
       count={lines.length}
       selected={selected ? lines.indexOf(selected) : -1}
       empty={trace.lines.length === 0
-        ? "No console wrote anything."
+        ? "No console or journal wrote anything."
         : "No line fits the range, the search and the members."}
       row={(index) => {
-        const { at, member, text } = lines[index];
+        const { at, member, text, isJournal } = lines[index];
         return (
           <>
             <span class="time">{clockText(at - trace.start)}</span>
             <span class="member">{member}</span>
-            <span class="mono">{text.slice(0, 1000)}</span>
+            <span class={isJournal ? "mono journal" : "mono"}>{text.slice(0, 1000)}</span>
           </>
         );
       }}

@@ -1,0 +1,70 @@
+/**
+ * The journals of a trace: `<member>.journal`, an entry a line as journalctl prints it, with the host's times. What is too long
+ * goes on in a new file; the one before is kept as `NAME.1.journal`, an older one is not.
+ */
+
+import { pause } from "../../core/deadline.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import type { Store } from "../../store.ts";
+import type { JournalEntry } from "../../wire.ts";
+import { journalLine, openJournal } from "../bytes/journal.ts";
+import type { TraceFiles } from "./trace_files.ts";
+
+/** A guest that is not reached is tried again after this time, then after twice as much, … */
+const FIRST_AGAIN_MS = 500;
+const LAST_AGAIN_MS = 60_000;
+
+export class JournalFile {
+  #bytes = 0;
+  /** The last entry that was written. */
+  cursor: string | undefined;
+
+  constructor(
+    private readonly files: TraceFiles,
+    private readonly member: string,
+    private readonly onCut: (file: string) => void,
+    /** How long one of the two files may become. */
+    private readonly limit = files.limits.castBytes,
+  ) {}
+
+  add(entries: readonly JournalEntry[]): void {
+    for (const entry of entries) {
+      if (this.#bytes > this.limit) this.#turn();
+      const line = new TextEncoder().encode(journalLine(entry));
+      this.#bytes += line.length;
+      this.files.append(`${this.member}.journal`, line);
+      this.cursor = entry.cursor;
+    }
+  }
+
+  #turn(): void {
+    const present = `${this.member}.journal`;
+    this.#bytes = 0;
+    if (this.files.rename(present, `${this.member}.1.journal`)) this.onCut(present);
+  }
+}
+
+/** Writes the journal of a member that runs, until it does not any more, or has none. */
+export async function recordJournal(
+  store: Store,
+  name: string,
+  file: JournalFile,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let againMs = FIRST_AGAIN_MS; !signal.aborted; againMs = Math.min(againMs * 2, LAST_AGAIN_MS)) {
+    try {
+      const { cursor: after } = file;
+      using stream = await openJournal(store, name, { follow: true, ...after === undefined ? {} : { after } });
+      if (!stream) return;
+      const close = () => stream[Symbol.dispose]();
+      signal.addEventListener("abort", close);
+      if (signal.aborted) close();
+      for (let entries; (entries = await stream.read()) !== undefined; againMs = FIRST_AGAIN_MS) file.add(entries);
+      signal.removeEventListener("abort", close);
+    } catch (thrown) {
+      const code = thrown instanceof FleetboxError ? thrown.code : undefined;
+      if (code === "unavailable" || code === "conflict" || code === "not-found" || code === "protocol") return;
+    }
+    await pause(againMs, signal);
+  }
+}
