@@ -124,8 +124,8 @@ export async function healFaults(
 }
 
 /** The clock of a member's guest. @throws {FleetboxError} `not-found`, `conflict`: it does not run; `failed`: it does not answer */
-export async function readClock(store: Store, name: string): Promise<ClockReport> {
-  const report = await request(store, name, "clock", {}, FAULT_MS);
+export async function readClock(store: Store, name: string, signal?: AbortSignal): Promise<ClockReport> {
+  const report = await request(store, name, "clock", {}, FAULT_MS, signal);
   if (report) return report;
   throw notRunning(name);
 }

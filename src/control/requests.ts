@@ -43,10 +43,19 @@ export async function* stream<O extends OpOf<"events" | "stream">>(
 /** The longest reply that is read: the report of the largest group has a tenth of it. */
 const MAX_REPLY = 4 * 1024 * 1024;
 
-/** One text request and its whole reply; undefined when no holder serves the member. */
-export async function ask(store: Store, name: string, request: string, timeoutMs: number): Promise<string | undefined> {
+/** One text request and its whole reply; undefined when no holder serves the member, or the signal fires. */
+export async function ask(
+  store: Store,
+  name: string,
+  request: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
   const connection = await connectUnix(store.memberSocket(checkName(name)));
   if (!connection) return undefined;
+  const abort = () => connection.close();
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   let late = false;
   const endLimit = startLimit(timeoutMs, () => {
     late = true;
@@ -72,6 +81,7 @@ export async function ask(store: Store, name: string, request: string, timeoutMs
     }
   } finally {
     endLimit();
+    signal?.removeEventListener("abort", abort);
     connection.close();
   }
   if (late) {
@@ -82,15 +92,16 @@ export async function ask(store: Store, name: string, request: string, timeoutMs
   return text === "" ? undefined : text;
 }
 
-/** A verb with a reply of one line; undefined when no holder serves the member. @throws the error in the reply */
+/** A verb with a reply of one line; undefined when no holder serves the member, or the signal fires. @throws the error in the reply */
 export async function request<O extends OpOf<"one">>(
   store: Store,
   name: string,
   op: O,
   fields: FieldsOf<O>,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<ReplyOf<O> | undefined> {
-  const text = await ask(store, name, encodeLine({ op, ...fields }), timeoutMs);
+  const text = await ask(store, name, encodeLine({ op, ...fields }), timeoutMs, signal);
   return text === undefined ? undefined : decodedReply(text, name, op);
 }
 

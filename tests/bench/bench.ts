@@ -26,7 +26,7 @@ export interface Row {
   /** The bare counterpart's figure, where there is one. */
   against?: { what: string; value: number };
   /** How the two are compared: `ratio` and `above` (measured - counterpart) with a highest value, or the figure itself. */
-  limit?: { kind: "ratio" | "above" | "at most" | "at least"; value: number };
+  limit?: { kind: "ratio" | "ratio at least" | "above" | "at most" | "at least"; value: number };
   /** Each run's value, in order; the counterpart's beside it. */
   runs?: { measured: number[]; against?: number[] };
   note?: string;

@@ -9,6 +9,8 @@ export function isMet({ measured, against, limit }: Row): boolean | undefined {
       return undefined;
     case "ratio":
       return measured <= limit.value * against!.value;
+    case "ratio at least":
+      return measured >= limit.value * against!.value;
     case "above":
       return measured - against!.value <= limit.value;
     case "at most":
@@ -62,6 +64,8 @@ function limitText({ limit, unit }: Row): string {
       return "";
     case "ratio":
       return `${limit.value} x`;
+    case "ratio at least":
+      return `≥ ${limit.value} x`;
     case "above":
       return `+${limit.value} ${unit}`;
     case "at most":

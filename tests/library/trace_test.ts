@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { storedTraces } from "../../src/control/recording/traces.ts";
 import { replaceVariables } from "../../src/core/environment.ts";
 import type {
+  TraceClock,
   TraceCommand,
   TraceEvent,
   TraceFault,
@@ -110,6 +111,7 @@ Deno.test("the failing example names its bundle in what is printed and in JUnit'
       assert.equal(file, EXAMPLE);
     }
     assert.deepEqual(of<TraceMark>("mark").map(({ text }) => text), ["b leads", "who leads: a and b"]);
+    assert.deepEqual(new Set(of<TraceClock>("clock").map(({ name }) => name)), new Set(["a", "b"]));
     assert.match(of<TraceFault>("fault-began")[0].what, /^cut: a \| b$/);
     assert.ok(of<TraceFault>("fault-ended").length === 1);
     assert.equal(of<TraceTest>("test-ended")[0].ok, false);

@@ -108,6 +108,7 @@ test("what a killed recorder, and a group that has ended, leave is listed and pa
   await box.ok("trace", "start", "a");
   const second = (await traces(box))[1];
   await recorded(second.directory, /"running"/);
+  await box.fails(1, [/^fleetbox: Cannot remove a-\S+: it is being recorded/, /trace stop/], "trace", "rm", second.id);
   await box.ok("rm", "a", "--force");
   await until("its recorder has ended", async () => (await traces(box))[1].state === "ended");
   await box.fails(2, /^fleetbox: Which trace\? There are /, "trace", "stop", "-w", join(box.root, "t.zip"));
@@ -116,6 +117,13 @@ test("what a killed recorder, and a group that has ended, leave is listed and pa
     assert.ok(bundle(join(box.root, `${id}.zip`)).events.includes("state running a"));
   }
   assert.ok(bundle(join(box.root, `${second.id}.zip`)).events.includes("holder ended"));
+  await box.up("a");
+  await box.ok("trace", "start", "a");
+  await box.ok("rm", "a", "--force");
+  await until("the third has ended", async () => (await traces(box))[0].state === "ended");
+  await box.ok("trace", "rm", "a");
+  assert.deepEqual(await traces(box), []);
+  await box.fails(3, /^fleetbox: There is no trace of "a"/, "trace", "rm", "a");
   await box.fails(3, [/^fleetbox: There is no group that runs/, /fleetbox up/], "trace", "start");
   await box.fails(3, /"a"/, "trace", "start", "a");
 });

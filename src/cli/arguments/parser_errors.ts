@@ -58,6 +58,7 @@ export const EXAMPLES: Record<string, string> = {
   "image build": "fleetbox image build debian-12",
   "image rm": "fleetbox image rm debian-12",
   "trace events": "fleetbox trace events trace.zip",
+  "trace rm": "fleetbox trace rm ID",
   "trace replay": "fleetbox trace replay trace.zip",
   "trace show": "fleetbox trace show trace.zip",
   completion: "fleetbox completion bash",

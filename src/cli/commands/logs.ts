@@ -77,8 +77,8 @@ async function printJournal(
   const { name } = await requireMember(store, word);
   await reach(store, name);
   using interrupt = new Interrupt(() => undefined);
-  using stream = await openJournal(store, name, { follow, ...lines === undefined ? {} : { lines } });
-  interrupt.signal.addEventListener("abort", () => stream?.[Symbol.dispose]());
+  const wish = { follow, ...lines === undefined ? {} : { lines } };
+  using stream = await openJournal(store, name, wish, interrupt.signal);
   for (let entries; (entries = await stream?.read()) !== undefined;) {
     write(entries.map(journalLine).join(""));
     if (outputClosed()) return;

@@ -3,6 +3,7 @@
 import { Command } from "../arguments/parser.ts";
 import { traceEventsCommand } from "../trace/events.ts";
 import { listTracesCommand, startTraceCommand, stopTraceCommand } from "../trace/recording.ts";
+import { removeTracesCommand } from "../trace/remove.ts";
 import { traceReplayCommand } from "../trace_replay/command.ts";
 import { traceShowCommand } from "../trace_show/command.ts";
 
@@ -12,6 +13,7 @@ export function traceCommand(): Command {
     startTraceCommand,
     stopTraceCommand,
     listTracesCommand,
+    removeTracesCommand,
     traceShowCommand,
     traceEventsCommand,
     traceReplayCommand,

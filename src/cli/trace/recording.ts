@@ -117,7 +117,7 @@ async function end(store: Store, trace: StoredTrace, flags: { write?: string; fo
 }
 
 /** One command at a time begins or ends a trace. */
-const lockOf = (store: Store) => `${store.tracesDir}/.lock`;
+export const lockOf = (store: Store) => `${store.tracesDir}/.lock`;
 
 export function listTracesCommand(): Command {
   return new Command("ls")

@@ -74,7 +74,7 @@ class ByteStream implements Disposable {
 }
 
 /**
- * Asks for a verb that is answered with bytes. Undefined when no holder serves the member.
+ * Asks for a verb that is answered with bytes. Undefined when no holder serves the member, or the signal fires before its answer.
  * @throws the error in the reply
  */
 export async function openBytes<O extends OpOf<"bytes">>(
@@ -82,17 +82,23 @@ export async function openBytes<O extends OpOf<"bytes">>(
   name: string,
   op: O,
   fields: FieldsOf<O>,
+  signal?: AbortSignal,
 ): Promise<{ greeting: ReplyOf<O>; stream: ByteStream } | undefined> {
   const conn = await dialUnix(store.memberSocket(checkName(name)));
   if (!conn) return undefined;
   const stream = new ByteStream(conn);
+  const abort = () => stream[Symbol.dispose]();
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   try {
     await stream.write(new TextEncoder().encode(encodeLine({ op, ...fields })));
     const line = await stream.line();
     if (line !== undefined) return { greeting: decodedReply(line, name, op), stream };
   } catch (thrown) {
     stream[Symbol.dispose]();
-    throw thrown;
+    if (!signal?.aborted) throw thrown;
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
   stream[Symbol.dispose]();
   return undefined;

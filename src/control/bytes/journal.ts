@@ -15,16 +15,21 @@ export interface JournalStream extends Disposable {
 
 /**
  * Reads a journal. Undefined when no holder serves the member.
+ * @param signal ends it
  * @throws {FleetboxError} `conflict`: it does not run; `unavailable`: it has no journal; `failed`; `protocol`: its holder is of an earlier version
  */
 export async function openJournal(
   store: Store,
   name: string,
   wish: FieldsOf<"journal">,
+  signal?: AbortSignal,
 ): Promise<JournalStream | undefined> {
-  const opened = await openBytes(store, name, "journal", wish);
+  const opened = await openBytes(store, name, "journal", wish, signal);
   if (!opened) return undefined;
   const { stream } = opened;
+  const close = () => stream[Symbol.dispose]();
+  signal?.addEventListener("abort", close);
+  if (signal?.aborted) close();
   const decoder = new TextDecoder();
   const lines = new LineSplitter({ max: MAX_LINE, who: `The holder of "${name}"` });
   return {
@@ -32,7 +37,10 @@ export async function openJournal(
       const piece = await stream.read();
       return piece && [...lines.push(decoder.decode(piece, { stream: true }))].map((line) => entryOf(line, name));
     },
-    [Symbol.dispose]: () => stream[Symbol.dispose](),
+    [Symbol.dispose]() {
+      signal?.removeEventListener("abort", close);
+      close();
+    },
   };
 }
 

@@ -28,7 +28,7 @@ export class ClockReader {
   async look(name: string): Promise<boolean> {
     const began = performance.now();
     try {
-      const { offset_ms, error_ms } = await readClock(this.store, name);
+      const { offset_ms, error_ms } = await readClock(this.store, name, this.signal);
       if (!this.signal.aborted) this.#tell(name, offset_ms, error_ms);
       return performance.now() - began < CHEAP_MS;
     } catch {

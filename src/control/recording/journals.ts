@@ -54,13 +54,10 @@ export async function recordJournal(
   for (let againMs = FIRST_AGAIN_MS; !signal.aborted; againMs = Math.min(againMs * 2, LAST_AGAIN_MS)) {
     try {
       const { cursor: after } = file;
-      using stream = await openJournal(store, name, { follow: true, ...after === undefined ? {} : { after } });
+      const wish = { follow: true, ...after === undefined ? {} : { after } };
+      using stream = await openJournal(store, name, wish, signal);
       if (!stream) return;
-      const close = () => stream[Symbol.dispose]();
-      signal.addEventListener("abort", close);
-      if (signal.aborted) close();
       for (let entries; (entries = await stream.read()) !== undefined; againMs = FIRST_AGAIN_MS) file.add(entries);
-      signal.removeEventListener("abort", close);
     } catch (thrown) {
       const code = thrown instanceof FleetboxError ? thrown.code : undefined;
       if (code === "unavailable" || code === "conflict" || code === "not-found" || code === "protocol") return;
