@@ -15,7 +15,7 @@ export interface JournalWish {
   follow: boolean;
   /** Only the last of those that there are. @default all */
   lines?: number;
-  /** Only what came after this entry. */
+  /** Only what came after this entry, when it is of the present boot. */
   after?: string;
 }
 
@@ -33,14 +33,16 @@ export function journalScript({ follow, lines, after }: JournalWish): string {
   const options = [
     ...["-q", "-b", "-o", "json", `--output-fields=${FIELDS.join(",")}`],
     ...lines === undefined ? ["--no-tail"] : [`-n${lines}`],
-    ...after === undefined ? [] : [`'--after-cursor=${after}'`],
     ...follow ? ["-f"] : [],
   ];
   return [
     `command -v journalctl >/dev/null || exit ${NO_JOURNAL}`,
     `root=; [ "$(id -u)" = 0 ] || root='sudo -n'`,
+    // What comes after an entry of another boot is not where journalctl would look for it.
+    `after='${after ?? ""}'`,
+    `case $after in *";b=$(tr -d - </proc/sys/kernel/random/boot_id);"*) set -- "--after-cursor=$after" ;; *) set -- ;; esac`,
     "cat /proc/uptime",
-    `exec $root journalctl ${options.join(" ")}`,
+    `exec $root journalctl ${options.join(" ")} "$@"`,
   ].join("\n");
 }
 

@@ -55,8 +55,8 @@ Deno.test("whatever a guest says, an entry is a line to read", () => {
 });
 
 Deno.test("the script asks for what is wanted", () => {
-  assert.match(journalScript({ follow: true }), /journalctl -q -b -o json --output-fields=\S+ --no-tail -f$/);
-  assert.match(journalScript({ follow: false, lines: 20 }), / -n20$/);
-  assert.match(journalScript({ follow: true, after: "s=0;i=1" }), / --no-tail '--after-cursor=s=0;i=1' -f$/);
+  assert.match(journalScript({ follow: true }), /journalctl -q -b -o json --output-fields=\S+ --no-tail -f "\$@"$/);
+  assert.match(journalScript({ follow: false, lines: 20 }), / -n20 "\$@"$/);
+  assert.match(journalScript({ follow: true, after: "s=0;i=1" }), /^after='s=0;i=1'$/m);
   assert.deepEqual(["s=0;i=1f", "a'b", "", "x".repeat(600)].map(isCursor), [true, false, false, false]);
 });
