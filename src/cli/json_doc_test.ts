@@ -211,6 +211,7 @@ const TYPES: Record<string, Record<string, true>> = {
       test: true,
       ok: true,
       offset_ms: true,
+      error_ms: true,
       from: true,
       to: true,
       frames: true,
