@@ -56,7 +56,7 @@ Deno.test("a cancelled limit never fires", async () => {
   assert.equal(ended, 0);
 });
 
-Deno.test("no time is measured with a clock that can be set, but ages for people to read, the time for guests, and that of frames", () => {
+Deno.test("no time is measured with a clock that can be set, but ages for people to read, the time for guests, and that of frames and entries", () => {
   const sources = (dir: string): string[] =>
     [...Deno.readDirSync(dir)].flatMap(({ name, isDirectory }) =>
       isDirectory
@@ -71,6 +71,7 @@ Deno.test("no time is measured with a clock that can be set, but ages for people
     .map((file) => file.slice(root.length));
   assert.deepEqual(measured.filter((file) => !file.startsWith("src/cli/")).sort(), [
     "src/guest/faults/clock.ts",
+    "src/guest/journal.ts",
     "src/guest/renewal.ts",
     "src/network/capture/host_clock.ts",
   ]);
