@@ -115,15 +115,9 @@ export function readPcapng(bytes: Uint8Array, { isSnapped = false } = {}): Captu
   return file;
 }
 
-/** What a program says of a file; undefined: it is not installed. It must end with 0 and without a word of warning. */
-export async function said(program: "tcpdump" | "tshark" | "capinfos", ...args: string[]): Promise<string | undefined> {
-  let output: Deno.CommandOutput;
-  try {
-    output = await new Deno.Command(program, { args, stdin: "null" }).output();
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) return undefined;
-    throw thrown;
-  }
+/** What a program of Debian's says of a file: `scripts/setup --tests` installs it. It must end with 0 and without a word of warning. */
+export async function said(program: "tcpdump" | "tshark" | "capinfos", ...args: string[]): Promise<string> {
+  const output = await new Deno.Command(program, { args, stdin: "null" }).output();
   // Two lines are no warnings: that it runs as root, and what tcpdump reads.
   const errors = new TextDecoder().decode(output.stderr).split("\n")
     .filter((line) => line !== "" && !/^Running as user|^reading from file/.test(line));

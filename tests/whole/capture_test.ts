@@ -91,9 +91,8 @@ test("a capture has frames with names, directions, drops and their fault; two at
   assert.deepEqual(pings(b).slice(0, 2), ["b in request", "b out reply"]);
   assert.match(pings(b)[2], /^b in request! fault .* began .*dropped, to b: fault/);
 
-  // What is not installed says nothing.
-  assert.match(await said("tcpdump", "-n", "-r", all) ?? "ICMP echo reply", /ICMP echo reply/);
-  assert.match(await said("capinfos", all) ?? "Number of interfaces in file: 3", /Number of interfaces in file: +3/);
+  assert.match(await said("tcpdump", "-n", "-r", all), /ICMP echo reply/);
+  assert.match(await said("capinfos", all), /Number of interfaces in file: +3/);
   const told = await said(
     "tshark",
     "-r",
@@ -113,7 +112,6 @@ test("a capture has frames with names, directions, drops and their fault; two at
     "-e",
     "frame.packet_flags_direction",
   );
-  if (told === undefined) return;
   const lines = told.trim().split("\n");
   assert.equal(lines.length, seen.filter((line) => line.includes("request!")).length);
   assert.ok(lines.at(-1)!.startsWith(`a\t${cut}\tb\t`), told);
