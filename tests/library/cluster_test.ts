@@ -1,14 +1,17 @@
 /** Groups of real machines: names on their network, members that come and go, two groups at once. */
 
 import * as assert from "#assert";
-import { type Cluster, CommandError, FleetboxError, startCluster, type UserDataOf } from "../../mod.ts";
+import { type Cluster, CommandError, FleetboxError, startCluster, type UserDataOf, type Vm } from "../../mod.ts";
 import { assertNothingLeft, code, runSample, testStore } from "./support.ts";
 
 const { store, options } = testStore();
 
-/** Writes down whom each machine knows when it boots. */
-const userData: UserDataOf = ({ members, self }) =>
-  `#!/bin/sh\necho "${self.name}: ${members.map(({ name, ip }) => `${name}=${ip}`).join(" ")}" >/home/fleetbox/known\n`;
+/** A user of each machine whose full name says whom the machine knows when it boots. */
+const userData: UserDataOf = ({ members, self }) => {
+  const known = members.map(({ name, ip }) => `${name}=${ip}`).join(" ");
+  return `#cloud-config\nusers:\n  - name: knower\n    gecos: "${self.name} knows ${known}"\n`;
+};
+const knownTo = async (vm: Vm) => (await vm.exec("grep ^knower: /etc/passwd | cut -d: -f5", { check: true })).stdout;
 
 async function reaches(cluster: Cluster, from: string, to: string): Promise<boolean> {
   return (await cluster.get(from).exec(["ping", "-c", "1", "-W", "2", to])).code === 0;
@@ -27,9 +30,9 @@ Deno.test("a cluster", async (t) => {
     });
 
     await t.step("user-data knows their addresses before they boot", async () => {
-      const known = await cluster.each((vm) => vm.readTextFile("known"));
+      const known = await cluster.each(knownTo);
       const all = cluster.vms.map(({ name, ip }) => `${name}=${ip}`).join(" ");
-      assert.deepEqual(known, [`a: ${all}\n`, `b: ${all}\n`]);
+      assert.deepEqual(known, [`a knows ${all}\n`, `b knows ${all}\n`]);
     });
 
     await t.step("its machines find each other by name", async () => {
@@ -57,7 +60,7 @@ Deno.test("a cluster", async (t) => {
       const c = await cluster.add("c", { memoryMiB: 160 });
       assert.equal(c.name, "c");
       const all = cluster.vms.map(({ name, ip }) => `${name}=${ip}`).join(" ");
-      assert.equal(await c.readTextFile("known"), `c: ${all}\n`);
+      assert.equal(await knownTo(c), `c knows ${all}\n`);
       assert.ok(await reaches(cluster, "a", "c"));
       assert.ok(await reaches(cluster, "c", "b"));
       assert.ok(Number((await c.exec("grep MemTotal /proc/meminfo")).stdout.replace(/\D/g, "")) < 160 * 1024);

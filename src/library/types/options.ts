@@ -96,8 +96,8 @@ export interface MemberAddress {
  * const userData: UserDataOf = ({ members, self }) => `#!/bin/sh
  * echo "${self.name} of ${members.map(({ name, ip }) => `${name}=${ip}`).join(",")}" >/etc/cluster
  * `;
- * await using cluster = await startCluster(["a", "b", "c"], { egress: "off", userData });
- * console.log(await cluster.get("a").readTextFile("/etc/cluster"));
+ * await using cluster = await startCluster(["a", "b", "c"], { image: "debian-12", userData });
+ * console.log(await cluster.get("a").readTextFile("/etc/cluster")); // "a of a=10.88.0.11,b=10.88.0.12,c=10.88.0.13"
  * ```
  */
 export type UserDataOf = (group: {
