@@ -6,6 +6,7 @@
  */
 
 export * from "./control/bytes/console.ts";
+export { forward } from "./control/forwards.ts";
 export * from "./control/members.ts";
 export * from "./control/spawn.ts";
 export * from "./control/wait.ts";

@@ -17,8 +17,8 @@ import {
   type MemberFlags,
 } from "./arguments/member_options.ts";
 import type { Command } from "./arguments/parser.ts";
-import { forwardLine } from "./member_view.ts";
-import { say, sayJson, terminalWidth } from "./terminal/output.ts";
+import { forwardLine, publicPorts } from "./member_view.ts";
+import { say, sayJson, terminalWidth, warn } from "./terminal/output.ts";
 import { phaseOf, progressFor, VERBOSE } from "./terminal/progress.ts";
 import { openStore } from "./arguments/store_access.ts";
 
@@ -82,6 +82,7 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   } finally {
     progress.end();
   }
+  if (options.publish) { for (const { name, forwards = [] } of reports) publicPorts(name, forwards).forEach(warn); }
   if (flags.json) sayJson({ ...event, members: reports });
   else summary(reports).forEach(say);
   throwProblems(reports);

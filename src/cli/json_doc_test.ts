@@ -129,6 +129,7 @@ const TYPES: Record<string, Record<string, true>> = {
   } satisfies Keys<StateEvent>,
   "event forward": {
     ...{ ...OF_GROUP, what: true, name: true, host_port: true, guest_port: true, problem: true },
+    ...{ protocol: true, address: true },
   } satisfies Keys<ForwardEvent>,
   "event fault-began": {
     ...{ ...OF_GROUP, id: true, kind: true, what: true, members: true },
@@ -176,8 +177,10 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ name: true, mode: true, seed: true, unflushed: true, lost: true, torn: true },
   } satisfies Keys<Omit<PowerCutEvent, "event">>,
   "torn write": { sectors: true, of: true } satisfies Keys<Required<PowerCutEvent>["torn"]>,
-  "port forward": { host_port: true, guest_port: true } satisfies Keys<PortForward>,
-  forward: { host_port: true, guest_port: true, open: true, problem: true } satisfies Keys<ForwardReport>,
+  "port forward": { host_port: true, guest_port: true, protocol: true, address: true } satisfies Keys<PortForward>,
+  forward: {
+    ...{ host_port: true, guest_port: true, protocol: true, address: true, open: true, problem: true },
+  } satisfies Keys<ForwardReport>,
   leftover: { kind: true, path: true, bytes: true, pid: true } satisfies Keys<Leftover>,
   finding: { what: true, ok: true, fatal: true, found: true, hint: true } satisfies Keys<Finding>,
   "traced event": {
@@ -196,6 +199,7 @@ const TYPES: Record<string, Record<string, true>> = {
       hint: true,
     },
     ...{ id: true, kind: true, what: true, spec: true, seed: true, counts: true, pid: true, message: true },
+    ...{ protocol: true, address: true },
     ...{ host_port: true, guest_port: true, problem: true, argv: true, code: true, signal: true, error: true },
     ...{
       duration_ms: true,

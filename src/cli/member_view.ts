@@ -7,6 +7,8 @@
  */
 
 import { hintOf, messageOf } from "../core/errors.ts";
+import type { PortForward } from "../core/options.ts";
+import { addressOf, isPublic } from "../core/port_forwards.ts";
 import type { ForwardReport, SshEndpoint, Stage, State } from "../wire.ts";
 import {
   type Everything,
@@ -137,7 +139,15 @@ export function viewsOf({ members, served, groups }: Everything): MemberView[] {
 }
 
 /** A forward, for people. */
-export function forwardLine({ host_port, guest_port, open, problem }: ForwardReport): string {
+export function forwardLine({ guest_port, open, problem, ...end }: ForwardReport): string {
   const state = problem ? ` (not open: ${problem})` : open ? "" : " (open when it runs)";
-  return `127.0.0.1:${host_port} leads to port ${guest_port}${state}`;
+  return `${addressOf(end)}:${end.host_port} leads to ${end.protocol ? "UDP port" : "port"} ${guest_port}${state}`;
+}
+
+/** The ports that others than programs of this host can use, for people. */
+export function publicPorts(name: string, forwards: readonly PortForward[]): string[] {
+  return forwards.filter(isPublic).map((one) => {
+    const port = `${one.protocol ? "UDP port" : "port"} ${one.guest_port}`;
+    return `warning: other hosts can reach ${port} of ${name}, through ${addressOf(one)}:${one.host_port}`;
+  });
 }

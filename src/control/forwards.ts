@@ -2,9 +2,11 @@
 
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import type { ForwardWish, PortForward } from "../core/options.ts";
+import { type HostEnd, isSameSide, sideOf } from "../core/port_forwards.ts";
 import { dropForward, forwardStopped, forwardText } from "../store/forwards.ts";
 import type { Store } from "../store.ts";
-import { forward, unforward } from "./members.ts";
+import { getReport } from "./members.ts";
+import { request } from "./requests.ts";
 import { forwardsOf, observeMember } from "./observe.ts";
 
 /** How often it tries while members start and stop. */
@@ -28,17 +30,17 @@ export async function removeForwards(store: Store, name: string, wish: ForwardWi
     });
   }
   return await Promise.all(
-    found.map(({ host_port }) =>
-      change(store, name, () => unforward(store, name, host_port), () => dropForward(store, name, host_port))
-    ),
+    found.map((one) => {
+      const end = { ...sideOf(one), host_port: one.host_port };
+      return change(store, name, () => unforward(store, name, end), () => dropForward(store, name, end));
+    }),
   );
 }
 
 /** The forwards for the ports of `--remove`: a single number is the guest's port, or the host's when no guest port matches. */
-function chosenForwards<T extends PortForward>(
-  all: readonly T[],
-  { host_port, guest_port }: ForwardWish,
-): T[] {
+function chosenForwards<T extends PortForward>(every: readonly T[], wish: ForwardWish): T[] {
+  const { host_port, guest_port } = wish;
+  const all = every.filter((one) => isSameSide(one, wish));
   if (host_port !== undefined) {
     return all.filter((one) => one.host_port === host_port && one.guest_port === guest_port);
   }
@@ -69,3 +71,31 @@ async function change<T>(
   throw refusal ??
     new FleetboxError("conflict", `"${name}" is being started and stopped repeatedly`, { hint: "Try again." });
 }
+
+/**
+ * Makes a port of this host's loopback lead to a member's, now and whenever it runs. Undefined when no holder serves
+ * it.
+ * @throws {FleetboxError} `conflict`: the port is another member's or another program's; `denied`; `not-found`
+ */
+export async function forward(store: Store, name: string, wish: ForwardWish): Promise<PortForward | undefined> {
+  const before = isSameSide(wish, {}) ? undefined : (await getReport(store, name))?.forwards ?? [];
+  const made = await request(store, name, "forward", wish, FORWARD_MS);
+  if (!made || isSameSide(made, wish)) return made;
+  // A holder of an earlier version, which knows TCP on 127.0.0.1 alone.
+  if (!before?.some(({ host_port }) => host_port === made.host_port)) await unforward(store, name, made);
+  throw new FleetboxError(
+    "conflict",
+    `The holder of "${name}" is of an earlier version, which forwards TCP of 127.0.0.1 alone`,
+    {
+      hint: `Start its group again: stop its members, and then fleetbox up ${name}`,
+    },
+  );
+}
+
+/** Removes a forward and returns it. Undefined when no holder serves the member. @throws {FleetboxError} `not-found` */
+export async function unforward(store: Store, name: string, end: HostEnd): Promise<PortForward | undefined> {
+  return await request(store, name, "unforward", { host_port: end.host_port, ...sideOf(end) }, FORWARD_MS);
+}
+
+/** Includes waiting for a member that is being made, and for a gateway that is being started. */
+const FORWARD_MS = 60_000;

@@ -3,7 +3,7 @@
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import type { Loss } from "../core/power_cut.ts";
-import type { ForwardWish, Options, PortForward } from "../core/options.ts";
+import type { Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type * as wire from "../wire.ts";
 import { decodeStatus } from "../wire/replies.ts"; // not all of the protocol: `ls` loads this
@@ -42,7 +42,7 @@ export async function getGroup(store: Store, name: string, timeoutMs = 5_000): P
  */
 export async function reachMember(store: Store, name: string): Promise<wire.MemberReport | undefined> {
   try {
-    return await request(store, name, "reach", {}, FORWARD_MS);
+    return await request(store, name, "reach", {}, REACH_MS);
   } catch (thrown) {
     if (codeOf(thrown) !== "protocol") throw thrown;
     return await getReport(store, name); // its holder is of an earlier version
@@ -179,19 +179,5 @@ export function watch(
   return stream(store, name, "watch", { verbose }, signal);
 }
 
-/**
- * Makes a port of this host's loopback lead to a member's, now and whenever it runs. Undefined when no holder serves
- * it.
- * @throws {FleetboxError} `conflict`: the port is another member's or another program's; `denied`; `not-found`
- */
-export async function forward(store: Store, name: string, wish: ForwardWish): Promise<PortForward | undefined> {
-  return await request(store, name, "forward", wish, FORWARD_MS);
-}
-
-/** Removes a forward and returns it. Undefined when no holder serves the member. @throws {FleetboxError} `not-found` */
-export async function unforward(store: Store, name: string, hostPort: number): Promise<PortForward | undefined> {
-  return await request(store, name, "unforward", { host_port: hostPort }, FORWARD_MS);
-}
-
-/** Includes waiting for a member that is being made, and for a gateway that is being started. */
-const FORWARD_MS = 60_000;
+/** Includes waiting for a gateway that is being started. */
+const REACH_MS = 60_000;

@@ -8,6 +8,7 @@
 
 import { FleetboxError } from "./errors.ts";
 import { checkName } from "./names.ts";
+import { checkSide, type HostSide } from "./port_forwards.ts";
 
 /** A shared directory: a directory of the host, read-only in the guest. */
 export interface SharedDirectory {
@@ -15,14 +16,14 @@ export interface SharedDirectory {
   guest_path: string;
 }
 
-/** A port of this host's loopback (127.0.0.1) that leads to a member's port. TCP. */
-export interface PortForward {
+/** A port of this host that leads to a member's port: of 127.0.0.1 and TCP, unless it says otherwise. */
+export interface PortForward extends HostSide {
   host_port: number;
   guest_port: number;
 }
 
 /** A requested port forward. */
-export interface ForwardWish {
+export interface ForwardWish extends HostSide {
   /** @default any free one */
   host_port?: number;
   guest_port: number;
@@ -234,10 +235,14 @@ const CHECKS: Record<keyof Options, Check> = {
 
 /** Checks a forward from outside. @throws {FleetboxError} `misuse` */
 export function checkWish(value: unknown): ForwardWish {
-  const { host_port, guest_port } = (value ?? {}) as Record<string, unknown>;
+  const { host_port, guest_port, protocol, address } = (value ?? {}) as Record<string, unknown>;
   number(1, 65_535, true)(guest_port, "guest_port");
   if (host_port !== undefined) number(1, 65_535, true)(host_port, "host_port");
-  return { ...(host_port === undefined ? {} : { host_port: host_port as number }), guest_port: guest_port as number };
+  return {
+    ...(host_port === undefined ? {} : { host_port: host_port as number }),
+    guest_port: guest_port as number,
+    ...checkSide({ protocol, address }),
+  };
 }
 
 /**

@@ -7,11 +7,13 @@
  * is not a guest's, 255.255.255.255, 0/8 and 127/8 end at services on the host's own loopback (`sotranslate_out`), and
  * only a pure SYN makes a TCP socket (`tcp_input`). So connections of the host to a guest's forwarded port work, whose
  * segments go to .1, while a guest's own attempts fail. Fragments to such addresses could hide their ports and are
- * dropped. DNS is UDP only: over TCP libslirp would connect a guest directly to the host's resolver, which would also
+ * dropped. By UDP libslirp answers from a forwarded port's socket whatever a guest sends from that port, to any port of
+ * the host: a guest may answer those who have asked it alone ({@link ForwardedFlows}). DNS is UDP only: over TCP libslirp would connect a guest directly to the host's resolver, which would also
  * see the names of members. IPv6 never goes to the gateway. No function here allocates or throws.
  */
 
 import { Drop, PASS, QUIET, type Verdict } from "./counters.ts";
+import type { ForwardedFlows } from "./forwarded_flows.ts";
 import { macHigh, macLow, type MacTable, NOBODY } from "./macs.ts";
 import { SUBNET } from "./subnet.ts";
 
@@ -42,6 +44,8 @@ export interface GatewayRules {
   readonly egress: boolean;
   /** Whether it may connect to the host's own services, at the gateway's address. */
   readonly hostAccess: boolean;
+  /** What came to it through its port forwards, and may be answered. */
+  readonly flows?: ForwardedFlows;
 }
 
 /** The minimum for every member: forwarded connections into it, DHCP, and names of the group. */
@@ -76,10 +80,13 @@ export function checkFromGateway(bytes: Uint8Array, at: number, id: number, owne
 
 /**
  * Whether a frame from the gateway may go to a member with these rules. Frames from outside answer the member's own
- * connections, and are dropped once the member has no egress. Forwarded connections come from .1.
+ * connections, and are dropped once the member has no egress. What comes through a port forward is noted, and passes:
+ * from .1, or through a forward that others than this host may use from outside.
  */
 export function checkToMember(bytes: Uint8Array, at: number, end: number, rules: GatewayRules): Verdict {
-  if (rules.egress || etherType(bytes, at) !== TYPE_IPV4 || !isIpv4(bytes, at + 14, end)) return PASS;
+  const flows = rules.flows?.isEmpty === false ? rules.flows : undefined;
+  if (rules.egress && !flows || etherType(bytes, at) !== TYPE_IPV4 || !isIpv4(bytes, at + 14, end)) return PASS;
+  if (flows?.came(bytes, at + 14, end) || rules.egress) return PASS;
   return (uint32(bytes, at + 14 + 12) & MASK) === NETWORK_BITS ? PASS : Drop.egressOff;
 }
 
@@ -112,11 +119,12 @@ export function checkGateway(bytes: Uint8Array, at: number, end: number, rules: 
     const octet = to === -1 ? BROADCAST_OCTET : to & 255;
     if (isFragment) return Drop.gatewayClosed;
     const verdict = checkLocal(bytes, ip + headerBytes, ip + total, bytes[ip + 9], octet, to === -1, rules);
+    if (verdict === Drop.gatewayClosed && rules.flows?.answers(bytes, ip, ip + total)) return PASS;
     return verdict !== PASS && isGroup && octet === BROADCAST_OCTET ? QUIET : verdict;
   }
   if (first >= 224 && first < 240) return QUIET;
   if (first === 0 || first === 127 || first >= 240) return Drop.gatewayClosed;
-  return rules.egress ? PASS : Drop.egressOff;
+  return rules.egress || rules.flows?.answers(bytes, ip, ip + total) ? PASS : Drop.egressOff;
 }
 
 /** A packet to an address of the network that libslirp treats as the host, DNS, or DHCP. */

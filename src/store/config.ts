@@ -62,7 +62,8 @@ export const SNAPSHOT_ID = /^[0-9a-f]{16}$/;
 export type StoredMember = { name: string; config: MemberConfig } | { name: string; damage: FleetboxError };
 
 export const MAC_ADDRESS = shaped(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "a MAC address");
-export const IP_ADDRESS = shaped(/^\d{1,3}(\.\d{1,3}){3}$/, "an address");
+const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
+export const IP_ADDRESS = shaped(ADDRESS, "an address");
 
 /** The check of each value of a config: values become arguments, addresses and paths. */
 const CONFIG: Record<keyof MemberConfig, Check> = {
@@ -109,8 +110,10 @@ function isSharedDirectory(value: unknown): boolean {
 }
 
 function isForward(value: unknown): boolean {
-  const { host_port, guest_port } = (value ?? {}) as Record<string, unknown>;
-  return isPort(host_port) && isPort(guest_port);
+  const { host_port, guest_port, protocol, address } = (value ?? {}) as Record<string, unknown>;
+  const isSide = (protocol === undefined || protocol === "udp") &&
+    (address === undefined || (typeof address === "string" && ADDRESS.test(address)));
+  return isPort(host_port) && isPort(guest_port) && isSide;
 }
 
 /** Parses a config, from any text. @throws {Error} why it is not a config. */

@@ -10,7 +10,7 @@
  */
 
 import { entriesOf } from "./files.ts";
-import { ownerInLsof, ownerInProc, type PortOwner } from "./port_owner.ts";
+import { ownerInLsof, ownerInProc, type PortAddress, type PortOwner } from "./port_owner.ts";
 import { type ProcessUsage, usageInProc, usageInPs } from "./usage.ts";
 
 interface HostSystem {
@@ -25,8 +25,8 @@ interface HostSystem {
   cpuTimeMs(pid: number): number;
   /** What a process of this user has used so far; undefined: it does not run (any more). */
   usageOf(pid: number): ProcessUsage | undefined;
-  /** The owner of a port of 127.0.0.1; undefined: no owner is visible. */
-  portOwner(port: number): PortOwner | undefined;
+  /** The owner of a port, of 127.0.0.1 and TCP unless it says otherwise; undefined: no owner is visible. */
+  portOwner(port: number, at?: PortAddress): PortOwner | undefined;
   /** How long this host has run, in seconds: on Linux to a hundredth, elsewhere whole ones. */
   uptime(): number;
   /** A text that changes with every boot of this host; undefined where there is none. */
@@ -215,7 +215,12 @@ export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = 
       const [time, rss] = ask(ps, "-o", "time=,rss=", "-p", String(pid)).split(/\s+/);
       return time ? usageInPs(rss, cpuMsInPs(time)) : undefined;
     },
-    portOwner: (port) => ownerInLsof(ask(lsof, "-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-Fpc")),
+    portOwner: (port, at) =>
+      ownerInLsof(
+        at?.isUdp
+          ? ask(lsof, "-nP", `-iUDP:${port}`, "-Fpc")
+          : ask(lsof, "-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-Fpc"),
+      ),
     uptime: () => Deno.osUptime(),
     bootId: () => variable("kern.bootsessionuuid") || undefined,
     hasHypervisor: () => variable("kern.hv_support") === "1",

@@ -16,16 +16,30 @@ export interface PortOwner {
   program?: string;
 }
 
-/** The state of a socket that listens, in `/proc/net/tcp`. */
-const LISTEN = "0A";
-/** Listening addresses that occupy a port of 127.0.0.1: itself, and all addresses (IPv4, IPv6, IPv4 in IPv6). */
-const TAKES_LOOPBACK = /^(0100007F|00000000|0{32}|0{16}FFFF0000(0100007F|00000000))$/;
+/** Where a port is. */
+export interface PortAddress {
+  /** An IPv4 address, or 0.0.0.0 for all. */
+  address: string;
+  isUdp: boolean;
+}
 
-/** The owner of a port of 127.0.0.1, from `/proc`; undefined when none is visible. */
-export function ownerInProc(port: number): PortOwner | undefined {
-  const inode = ["/proc/net/tcp", "/proc/net/tcp6"].map((table) => listener(readIfThere(table) ?? "", port)).find(
-    Boolean,
-  );
+const LOOPBACK: PortAddress = { address: "127.0.0.1", isUdp: false };
+
+/** The state of a socket that listens, in `/proc/net/tcp`, and of one without a peer in `/proc/net/udp`. */
+const LISTEN = "0A", UNCONNECTED = "07";
+
+/** Listening addresses that occupy a port of an address: itself, and all addresses (IPv4, IPv6, IPv4 in IPv6). */
+function takes({ address }: PortAddress): RegExp {
+  const hex = address.split(".").toReversed().map((octet) => Number(octet).toString(16).padStart(2, "0")).join("")
+    .toUpperCase();
+  const one = address === "0.0.0.0" ? "[0-9A-F]{8}" : `(${hex}|00000000)`;
+  return new RegExp(`^(${one}|0{32}|0{16}FFFF0000${one})$`);
+}
+
+/** The owner of a port, from `/proc`; undefined when none is visible. */
+export function ownerInProc(port: number, at: PortAddress = LOOPBACK): PortOwner | undefined {
+  const tables = at.isUdp ? ["/proc/net/udp", "/proc/net/udp6"] : ["/proc/net/tcp", "/proc/net/tcp6"];
+  const inode = tables.map((table) => listener(readIfThere(table) ?? "", port, at)).find(Boolean);
   if (inode === undefined) return undefined;
   for (const { name } of entriesOf("/proc")) {
     const pid = Number(name);
@@ -34,13 +48,14 @@ export function ownerInProc(port: number): PortOwner | undefined {
   return {};
 }
 
-/** The inode of the socket that listens on a port, in the text of `/proc/net/tcp` or `tcp6`. Pure. */
-export function listener(table: string, port: number): string | undefined {
+/** The inode of the socket that listens on a port, in the text of a table of `/proc/net`. Pure. */
+export function listener(table: string, port: number, at: PortAddress = LOOPBACK): string | undefined {
+  const [address, listens] = [takes(at), at.isUdp ? UNCONNECTED : LISTEN];
   const wanted = port.toString(16).toUpperCase().padStart(4, "0");
   for (const line of table.split("\n").slice(1)) {
     const [, local = "", , state, , , , , , inode] = line.trim().split(/\s+/);
-    const [address, at] = local.split(":");
-    if (at === wanted && state === LISTEN && TAKES_LOOPBACK.test(address)) return inode;
+    const [found, number] = local.split(":");
+    if (number === wanted && state === listens && address.test(found)) return inode;
   }
   return undefined;
 }

@@ -26,6 +26,7 @@
  * the driver can do, and refuses the request in words.
  */
 
+import type { HostSide } from "../core/port_forwards.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import type { DiskCounts, MachineDisk, MachineDiskFault } from "./disk_faults.ts";
 import type { DiskTools, Program, Volume } from "./disk_tools.ts";
@@ -260,15 +261,15 @@ export interface Machine extends MachineDisk {
   kill(): Promise<MachineExit>;
 }
 
-/** A port of the host's loopback that leads to a guest's port. TCP only. */
-export interface Forward {
+/** A port of the host that leads to a guest's port. */
+export interface Forward extends HostSide {
   hostPort: number;
   ip: string;
   port: number;
 }
 
 /** A requested port forward. */
-export interface ForwardRequest {
+export interface ForwardRequest extends HostSide {
   ip: string;
   /** @default 22 */
   port?: number;
@@ -283,8 +284,8 @@ export interface GatewaySpec {
   controlSocket: string;
   netSocket: string;
   /**
-   * Whether no guest reaches the outside, nor services on the host's loopback. It may cut off all or nothing: where
-   * one member may use one of the two it cuts off nobody, and the switch, which looks at every frame, keeps the rest closed.
+   * Whether no guest reaches the outside, the host's loopback, or who asked it by UDP. It may cut off all or nothing: where
+   * one member may do one of these it cuts off nobody, and the switch, which looks at every frame, keeps the rest closed.
    */
   restricted: boolean;
   /** Whether it dies with the process that started it. */
@@ -301,13 +302,13 @@ export interface Gateway {
   /** Resolves when the process is gone. Never rejects. */
   readonly exited: Promise<MachineExit>;
   /**
-   * Makes a port of 127.0.0.1 lead to a guest's, and returns its number. A forward to a missing guest accepts
+   * Makes a port of the host lead to a guest's, and returns its number. A forward to a missing guest accepts
    * connections and drops them.
    * @throws {FleetboxError} `conflict`: the wanted host port is in use. `failed`: the gateway is gone.
    */
-  forward(ip: string, port?: number, hostPort?: number): Promise<number>;
+  forward(ip: string, port?: number, hostPort?: number, side?: HostSide): Promise<number>;
   /** Removes a forward; connections through it live on. False when there was none. */
-  unforward(hostPort: number): Promise<boolean>;
+  unforward(hostPort: number, side?: HostSide): Promise<boolean>;
   /** The present forwards, from the gateway itself. */
   forwards(): Promise<Forward[]>;
   /** Ends the process; returns when it is gone. */

@@ -202,14 +202,24 @@ export const VERBS = {
       '`{"event":"journal","name":"a"}`; then the entries of its guest\'s journal, see below; without `lines`, all of its present boot',
   }),
   forward: verb<PortForward>()({
-    fields: { guest_port: needed<number>("number"), host_port: optional<number>("number") },
+    fields: {
+      guest_port: needed<number>("number"),
+      host_port: optional<number>("number"),
+      protocol: optional<"tcp" | "udp">("string"),
+      address: optional<string>("string"),
+    },
     needs: "member",
     answer: "one",
-    example: `{"op":"forward","guest_port":80,"host_port":8080}`,
-    replies: '`{"host_port":8080,"guest_port":80}`, open and kept with the member; without `host_port`, any free one',
+    example: `{"op":"forward","guest_port":80,"host_port":8080,"protocol":"udp","address":"127.0.0.2"}`,
+    replies:
+      '`{"host_port":8080,"guest_port":80,"protocol":"udp","address":"127.0.0.2"}`, open and kept with the member; without `host_port`, any free one; `protocol` and `address` may be absent, here and in the reply: TCP, 127.0.0.1',
   }),
   unforward: verb<PortForward>()({
-    fields: { host_port: needed<number>("number") },
+    fields: {
+      host_port: needed<number>("number"),
+      protocol: optional<"tcp" | "udp">("string"),
+      address: optional<string>("string"),
+    },
     needs: "member",
     answer: "one",
     example: `{"op":"unforward","host_port":8080}`,

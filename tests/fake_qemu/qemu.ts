@@ -224,7 +224,7 @@ async function main(args: string[]): Promise<void> {
     const user = all("-netdev").find((values) => values[""]?.[0] === "user")!;
     const { dieAfterMs, message = "it was told to die", code = 134 } = behaviour;
     if (dieAfterMs !== undefined) setTimeout(() => qmp.die(message, code), dieAfterMs);
-    runGateway({ qmp, netSocket: stream["addr.path"][0], forwards: user.hostfwd ?? [] });
+    await runGateway({ qmp, netSocket: stream["addr.path"][0], forwards: user.hostfwd ?? [] });
   } else {
     const disks = all("-blockdev").filter((values) => values.driver[0] === "file");
     const writable = disks.find((values) => values["read-only"]?.[0] !== "on")!;

@@ -28,7 +28,7 @@ export class QmpServer {
   /** Commands that only some processes have. */
   readonly commands = new Map<string, (args: Json) => unknown>();
   /** Commands of the human monitor. */
-  onMonitor = (command: string) => `unknown command: '${command.split(" ")[0]}'\r\n`;
+  onMonitor = (command: string): string | Promise<string> => `unknown command: '${command.split(" ")[0]}'\r\n`;
   readonly #listener: Deno.UnixListener;
   #client: Deno.Conn | undefined;
   #negotiated = false;

@@ -6,24 +6,42 @@
  * port and the address. The human monitor's wording is that of QEMU 7.2.
  */
 
+import { createSocket } from "node:dgram";
 import { arp, bytesOfMac, readArp, StreamNetdev } from "./frames.ts";
 import { die, sleep } from "./qemu.ts";
 import type { QmpServer } from "./qmp_server.ts";
 
 const GATEWAY = "10.88.0.1";
 const GATEWAY_MAC = bytesOfMac("52:55:0a:58:00:01");
+/** A socket that answers each datagram. */
+async function answerUdp(address: string, port: number, answer: string) {
+  const socket = createSocket("udp4", (_, { address, port }) => socket.send(answer, port, address));
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind({ address, port, exclusive: true }, resolve);
+  });
+  return { hostPort: socket.address().port, close: () => void socket.close() };
+}
+
 /** How long a connection to a guest that does not answer is held. */
 const HOLD_MS = 3_000;
 
 interface Forward {
-  listener: Deno.TcpListener;
+  /** `TCP` or `UDP`, and the host's address and port. */
+  protocol: string;
+  address: string;
+  hostPort: number;
   ip: string;
   port: number;
+  close(): void;
 }
 
-export function runGateway(options: { qmp: QmpServer; netSocket: string; forwards: string[] }): void {
+export async function runGateway(
+  options: { qmp: QmpServer; netSocket: string; forwards: string[] },
+): Promise<void> {
   const { qmp, netSocket, forwards: wanted } = options;
-  const forwards = new Map<number, Forward>();
+  /** By protocol, address and port of the host. */
+  const forwards = new Map<string, Forward>();
   const waiting = new Map<string, Set<() => void>>();
 
   const card = new StreamNetdev(netSocket, qmp, (frame) => {
@@ -50,7 +68,7 @@ export function runGateway(options: { qmp: QmpServer; netSocket: string; forward
     }
   };
 
-  const serve = async ({ listener, ip, port }: Forward) => {
+  const serve = async (listener: Deno.TcpListener, ip: string, port: number) => {
     for await (const connection of listener) {
       void (async () => {
         try {
@@ -66,32 +84,44 @@ export function runGateway(options: { qmp: QmpServer; netSocket: string; forward
     }
   };
 
-  const add = (rule: string): string => {
-    const match = /^tcp:127\.0\.0\.1:(\d+)-(\d+\.\d+\.\d+\.\d+):(\d+)$/.exec(rule);
+  const keyOf = (protocol: string, address: string, port: number) => `${protocol}:${address}:${port}`;
+
+  const add = async (rule: string): Promise<string> => {
+    const match = /^(tcp|udp):(\d+\.\d+\.\d+\.\d+):(\d+)-(\d+\.\d+\.\d+\.\d+):(\d+)$/.exec(rule);
     if (!match) return `Invalid host forwarding rule '${rule}' (Bad protocol name)`;
+    const [, protocol, address, hostPort, ip, port] = match;
     try {
-      const listener = Deno.listen({ hostname: "127.0.0.1", port: Number(match[1]) });
-      const forward = { listener, ip: match[2], port: Number(match[3]) };
-      forwards.set(listener.addr.port, forward);
-      void serve(forward);
+      const bound = protocol === "udp"
+        ? await answerUdp(address, Number(hostPort), `UDP port ${port} of ${ip}`)
+        : listenTcp(address, Number(hostPort), ip, Number(port));
+      const made = { protocol: protocol.toUpperCase(), address, ip, port: Number(port), ...bound };
+      forwards.set(keyOf(protocol, address, made.hostPort), made);
       return "";
     } catch {
       return `Could not set up host forwarding rule '${rule}'`;
     }
   };
 
+  const listenTcp = (hostname: string, hostPort: number, ip: string, port: number) => {
+    const listener = Deno.listen({ hostname, port: hostPort });
+    void serve(listener, ip, port);
+    return { hostPort: listener.addr.port, close: () => listener.close() };
+  };
+
   const remove = (rule: string): string => {
-    const port = Number(/^tcp:127\.0\.0\.1:(\d+)$/.exec(rule)?.[1]);
-    const forward = forwards.get(port);
-    forwards.delete(port);
-    forward?.listener.close();
+    const forward = forwards.get(rule);
+    forwards.delete(rule);
+    forward?.close();
     return `host forwarding rule for ${rule} ${forward ? "removed" : "not found"}`;
   };
 
   const list = (): string => {
-    const rows = [...forwards].map(([hostPort, { ip, port }]) =>
-      `  TCP[HOST_FORWARD]  8       127.0.0.1 ${hostPort} ${ip.padStart(16)} ${port.toString().padStart(5)}     0     0`
-    );
+    const rows = [...forwards.values()].map(({ protocol, address, hostPort, ip, port }) => {
+      const from = (address === "0.0.0.0" ? "*" : address).padStart(15);
+      return `  ${protocol}[HOST_FORWARD]  8 ${from} ${hostPort} ${ip.padStart(16)} ${
+        port.toString().padStart(5)
+      }     0     0`;
+    });
     return [
       "Hub 0 (user0):",
       "  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ",
@@ -100,18 +130,18 @@ export function runGateway(options: { qmp: QmpServer; netSocket: string; forward
       .join("\r\n");
   };
 
-  qmp.onMonitor = (command) => {
+  qmp.onMonitor = async (command) => {
     const [verb, netdev, rule] = command.split(" ");
     if (command === "info usernet") return list() + "\r\n";
     const answer = verb === "hostfwd_add"
-      ? add(rule)
+      ? await add(rule)
       : verb === "hostfwd_remove"
       ? remove(rule)
       : `unknown command: '${verb} ${netdev}'`;
     return answer === "" ? "" : answer + "\r\n";
   };
   for (const rule of wanted) {
-    const refusal = add(rule);
+    const refusal = await add(rule);
     if (refusal !== "") die(`-netdev user,id=user0: ${refusal}`);
   }
 }

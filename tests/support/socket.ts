@@ -64,8 +64,8 @@ export class Client implements Disposable {
 }
 
 /** The first words of what listens on a port of the loopback; "" when it closes at once. */
-export async function bannerOf(port: number): Promise<string> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+export async function bannerOf(port: number, hostname = "127.0.0.1"): Promise<string> {
+  using conn = await Deno.connect({ hostname, port });
   const buffer = new Uint8Array(128);
   const late = () => `nothing came from port ${port} within ${LIMIT_MS / 1000} s`;
   const count = await within(conn.read(buffer), LIMIT_MS, late);

@@ -1,6 +1,7 @@
 /** Port forwards: kept, listed and refused, across stops, crashes and new gateways. */
 
 import * as assert from "#assert";
+import { createSocket } from "node:dgram";
 import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { bannerOf, talkJson } from "../support/socket.ts";
@@ -192,6 +193,76 @@ test("forwards outlive their gateway and their holder, and SSH's port stays what
   assert.deepEqual(await lead(), wanted);
 });
 
+/** What answers a datagram to a port of the host; "" when nothing does. Its socket is connected, so others' answers do not count. */
+async function askByUdp(port: number, address = "127.0.0.1"): Promise<string> {
+  const socket = createSocket("udp4");
+  try {
+    return await new Promise<string>((resolve) => {
+      socket.once("error", () => resolve(""));
+      socket.once("message", (text) => resolve(String(text)));
+      setTimeout(() => resolve(""), 1_000).unref(); // a datagram that nobody takes may cause no event
+      socket.connect(port, address, () => socket.send("?"));
+    });
+  } finally {
+    await new Promise<void>((closed) => socket.close(closed));
+  }
+}
+
+test("a UDP port and one of another address: open, listed, refused, kept over gateways and holders, removed", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  const [one, two] = unused(2);
+  const up = await box.up("a", "-p", `${one}:53/udp`, "-p", `127.0.0.2:${two}:80`);
+  assert.match(
+    up.stdout,
+    new RegExp(`127\\.0\\.0\\.1:${one} leads to UDP port 53\n +127\\.0\\.0\\.2:${two} leads to port 80$`, "m"),
+  );
+  const lead = async () => [await askByUdp(one), (await bannerOf(two, "127.0.0.2")).trim(), await ask(two)];
+  const wanted = ["UDP port 53 of 10.88.0.11", "port 80 of 10.88.0.11", ""];
+  assert.deepEqual(await lead(), wanted);
+  const [udp, other] = [
+    { host_port: one, guest_port: 53, protocol: "udp", open: true },
+    { host_port: two, guest_port: 80, address: "127.0.0.2", open: true },
+  ];
+  assert.deepEqual((await box.ls()).a.forwards, [udp, other]);
+  assert.match((await box.ok("status", "a")).stdout, /leads to UDP port 53\n +127\.0\.0\.2:/);
+  // A gateway that is closed for all would drop what guests answer by UDP.
+  const restricts = () =>
+    /restrict=(on|off)/.exec(Deno.readTextFileSync(`/proc/${box.process("gateway").pid}/cmdline`))?.[1];
+  assert.equal(restricts(), "off");
+
+  // The same number by TCP is another port; the same end is taken, whichever of its members asks.
+  await box.ok("forward", "a", `${one}:81`);
+  assert.equal(await ask(one), "port 81 of 10.88.0.11");
+  await box.ok("join", "b", "--via", "a", "--egress", "off");
+  await box.fails(
+    1,
+    /UDP port \d+ of this host.*it already leads to port 53 of "a"/,
+    "forward",
+    "b",
+    `${one}:1`,
+    "--udp",
+  );
+  await box.fails(1, /UDP port 53 of "a" has a forward already/, "forward", "a", "53/udp", "--address", "127.0.0.2");
+  await box.fails(2, /IPv6 is not forwarded/, "forward", "a", "80", "--address", "::1");
+  await box.fails(2, /contradicts --udp/, "forward", "a", "80/tcp", "--udp");
+  await box.fails(2, /contradicts --address/, "forward", "a", "127.0.0.3:80:80", "--address", "127.0.0.2");
+  await box.fails(2, /No ports for --udp/, "forward", "a", "--udp");
+
+  const leads = async () => (await lead().catch(() => [])).join() === wanted.join();
+  await kill(box.process("gateway"));
+  await until("another gateway leads there", leads);
+  await box.killHolder("a");
+  await box.ok("forward", "a"); // adopts it, with its gateway
+  await until("they lead there again", leads);
+  assert.equal(restricts(), "off");
+
+  assert.equal((await box.ok("forward", "a", "53", "--udp", "--remove")).stdout, `${one}:53/udp removed\n`);
+  assert.equal(await askByUdp(one), "");
+  await box.ok("stop", "a");
+  await box.ok("forward", "a", `127.0.0.2:${two}:80`, "--remove");
+  assert.deepEqual(await forwards(box, "a"), [{ host_port: one, guest_port: 81, open: false }]);
+});
+
 test("forward on the socket: what was made, what was taken away, and refusals in JSON", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
@@ -201,6 +272,11 @@ test("forward on the socket: what was made, what was taken away, and refusals in
   assert.deepEqual(await talk({ op: "forward", guest_port: 80 }), { host_port: one, guest_port: 80 });
   assert.deepEqual(await talk({ op: "unforward", host_port: one }), { host_port: one, guest_port: 80 });
   assert.equal((await talk({ op: "unforward", host_port: one })).code, "not-found");
+  const udp = { host_port: one, guest_port: 80, protocol: "udp", address: "127.0.0.2" };
+  assert.deepEqual(await talk({ op: "forward", ...udp }), udp);
+  assert.deepEqual(await talk({ op: "unforward", ...udp }), udp);
+  assert.equal((await talk({ op: "forward", ...udp, protocol: "sctp" })).code, "misuse");
+  assert.equal((await talk({ op: "forward", ...udp, address: "::1" })).code, "misuse");
   for (const guest_port of [0, -1, 1.5, 65_536]) {
     assert.equal((await talk({ op: "forward", guest_port })).code, "misuse");
   }

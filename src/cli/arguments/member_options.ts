@@ -1,5 +1,6 @@
 /** The flags of `up` and `join` that describe a member, and their form on the wire. */
 
+import { collides } from "../../core/port_forwards.ts";
 import { collect } from "./collect.ts";
 import { variable } from "../../core/environment.ts";
 import { resolve } from "../../system/path.ts";
@@ -9,7 +10,7 @@ import { imageReference } from "../../core/image_reference.ts";
 import { checkSharedDirectories } from "../../guest/shared_directories.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";
-import { parseForward } from "../../store/forwards.ts";
+import { forwardText, parseForward } from "../../store/forwards.ts";
 import { DEFAULTS, LIMITS, type Options, parseSizeMiB, type SharedDirectory } from "../../core/options.ts";
 import { exists } from "../../system/files.ts";
 import type { MemberOption, Wording } from "../../control/option_effects.ts";
@@ -58,7 +59,7 @@ export function addMemberFlags(command: Command): Command {
     )
     .option(
       "-p, --publish <host:guest>",
-      "a port of 127.0.0.1 that leads to a port of the member; PORT alone: any free one; repeatable",
+      "a port of 127.0.0.1 (or ADDRESS:8080:80; 53:53/udp) that leads to the member's; PORT alone: any free one; repeatable",
       collect,
     )
     .option(
@@ -138,16 +139,16 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
 
 /** @throws {FleetboxError} `misuse`: a port of the host for several members */
 export function checkPublished(names: readonly string[], { publish = [] }: Options): void {
-  const hostPorts = publish.flatMap(({ host_port }) => host_port === undefined ? [] : [host_port]);
-  const twice = hostPorts.find((port, index) => hostPorts.indexOf(port) !== index);
-  if (twice !== undefined) throw bad("--publish", String(twice), "each port of this host once");
+  const ends = publish.flatMap(({ host_port, ...side }) => host_port === undefined ? [] : [{ ...side, host_port }]);
+  const twice = ends.find((end, index) => ends.slice(0, index).some((other) => collides(end, other)));
+  if (twice !== undefined) throw bad("--publish", String(twice.host_port), "each port of this host once");
   const one = publish.find(({ host_port }) => host_port !== undefined);
   if (!one || names.length === 1) return;
   throw new FleetboxError(
     "misuse",
     `Port ${one.host_port} of this host can lead to one member, found ${names.length}`,
     {
-      hint: `Let a port be chosen for each: --publish ${one.guest_port}`,
+      hint: `Let a port be chosen for each: --publish ${forwardText({ ...one, host_port: undefined })}`,
     },
   );
 }

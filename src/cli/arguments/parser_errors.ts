@@ -84,6 +84,7 @@ const VALUES: Record<string, string> = {
   file: "user-data.yaml",
   dir: "new-directory",
   directory: "/srv",
+  address: "0.0.0.0",
   user: "root",
   "name=value": "LANG=C",
   forward: "8080:localhost:80",

@@ -20,7 +20,7 @@ export function addForkFlags(command: Command): Command {
     command
       .option(
         "-p, --publish <host:guest>",
-        "a port of 127.0.0.1 that leads to a port of the member; PORT alone: any free one; repeatable",
+        "a port of 127.0.0.1 (or ADDRESS:8080:80; 53:53/udp) that leads to the member's; PORT alone: any free one; repeatable",
         collect,
       )
       .option("--egress <on|off>", "whether it reaches the outside (default: as the saved one)")

@@ -30,7 +30,7 @@ that (missed), and what is so by then.
   state: "name", "state" (downloading, starting, running, stopped, error, gone),
     "stage"?, "ip"?, "since"?, "reason"?, "hint"?
   forward: "what" (added, open, closed, removed), "name", "host_port",
-    "guest_port", "problem"?
+    "guest_port", "protocol"?, "address"?, "problem"?
   fault-began, fault-ended: "id", "kind", "what", "members", "counts"?
   saved: "what" (checkpoint, suspend), "since", "name"?, "members", "paused_ms"?
   notice: "message"

@@ -1,6 +1,7 @@
 /** The events of the store as lines for people. Pure. */
 
 import type { GroupEvent, StateEvent, StoreEvent } from "../../control/live/store_events.ts";
+import { endText } from "../../core/port_forwards.ts";
 import { printable } from "../../core/printable.ts";
 
 /** `19:40:01 a: running (10.88.0.11)`; what a guest or a file said cannot steer the terminal. */
@@ -16,9 +17,9 @@ function textOf(event: StoreEvent): string {
     case "state":
       return `${event.name}: ${stateText(event)}`;
     case "forward": {
-      const { name, host_port: from, guest_port: to, problem } = event;
+      const { name, guest_port: to, problem } = event;
       const state = { added: "added, not open", open: "open", closed: "closed", removed: "removed" }[event.what];
-      return `${name}: port forward 127.0.0.1:${from} to port ${to}: ${state}${problem ? ` (${problem})` : ""}`;
+      return `${name}: port forward ${endText(event)} to port ${to}: ${state}${problem ? ` (${problem})` : ""}`;
     }
     case "fault-began":
       return `fault ${event.id} of group ${event.group} began: ${event.what}`;

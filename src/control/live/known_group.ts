@@ -4,6 +4,7 @@
  * A holder tells every change of a member's report; another holder tells everything anew. Here a thing is told once.
  */
 
+import { endKey, sideOf } from "../../core/port_forwards.ts";
 import type { Event, FaultEvent, ForwardReport, MemberReport } from "../../wire.ts";
 import type { Happening } from "./store_events.ts";
 
@@ -106,11 +107,11 @@ export class KnownGroup {
 
 function forwardChanges(name: string, before: readonly ForwardReport[], now: readonly ForwardReport[]): Happening[] {
   const told = (what: "added" | "open" | "closed" | "removed", one: ForwardReport): Happening => ({
-    ...{ event: "forward", what, name, host_port: one.host_port, guest_port: one.guest_port },
+    ...{ event: "forward", what, name, host_port: one.host_port, guest_port: one.guest_port, ...sideOf(one) },
     ...(one.problem && what !== "removed" && { problem: one.problem }),
   });
   const isSame = (one: ForwardReport) => (other: ForwardReport) =>
-    one.host_port === other.host_port && one.guest_port === other.guest_port;
+    endKey(one) === endKey(other) && one.guest_port === other.guest_port;
   return [
     ...before.filter((one) => !now.some(isSame(one))).map((one) => told("removed", one)),
     ...now.flatMap((one) => {

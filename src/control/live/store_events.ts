@@ -1,6 +1,7 @@
 /** What `fleetbox events` tells: the shapes, each with the time at which this program heard of it. */
 
 import type { FaultKind } from "../../core/faults.ts";
+import type { HostSide } from "../../core/port_forwards.ts";
 import type { Stage, State } from "../../wire.ts";
 
 /** Where it happened. */
@@ -40,7 +41,7 @@ export interface StateEvent extends OfGroup {
 }
 
 /** A port forward of a member. */
-export interface ForwardEvent extends OfGroup {
+export interface ForwardEvent extends OfGroup, HostSide {
   event: "forward";
   what: "added" | "open" | "closed" | "removed";
   name: string;

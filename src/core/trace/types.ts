@@ -114,6 +114,10 @@ export interface TraceForward extends Base {
   name: string;
   host_port: number;
   guest_port: number;
+  /** Absent: TCP. */
+  protocol?: "udp";
+  /** Absent: 127.0.0.1. */
+  address?: string;
   problem?: string;
 }
 

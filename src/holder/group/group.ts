@@ -20,7 +20,7 @@ import { Claims } from "./claims.ts";
 import { FirstBoot } from "./first_boot.ts";
 import { EventHub } from "../server/events.ts";
 import type { HypervisorHost } from "../host.ts";
-import { isOpen, wasRestricted } from "./egress.ts";
+import { wasRestricted } from "./egress.ts";
 import { GroupUses } from "./uses.ts";
 import { describe, log } from "../log.ts";
 import type { Identity } from "../member/identity.ts";
@@ -163,7 +163,7 @@ export class Group {
       identities: this.#identities,
       isActive: (name) => /^(running|starting)$/.test(this.#members.get(name)?.state ?? ""),
       belongs: this.#belongs,
-      isOpen: () => this.#uses.all().some(isOpen),
+      isOpen: () => this.#uses.needOpenGateway(),
       onChange: () => void this.#record.note(),
       onNote,
     });

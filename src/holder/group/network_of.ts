@@ -18,7 +18,7 @@ interface NetworkedGroup {
   isActive(name: string): boolean;
   /** The names of all that belong to it, stopped ones included. */
   belongs: ReadonlySet<string>;
-  /** Whether a member has egress, or access to the host. */
+  /** Whether the gateway must let something through: a member has egress, access to the host, or a UDP port. */
   isOpen(): boolean;
   onChange(): void;
   onNote(message: string): void;

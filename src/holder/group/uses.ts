@@ -3,7 +3,7 @@
 import type { Options } from "../../core/options.ts";
 import type { GroupRecord, MemberConfig, Store } from "../../store.ts";
 import { savedMemberFor } from "../snapshots/sources.ts";
-import { decideUse, type GatewayUse, keptUse } from "./egress.ts";
+import { decideUse, type GatewayUse, isOpen, keptUse } from "./egress.ts";
 
 export class GroupUses {
   /** The rights of booting members, until their configs have them. */
@@ -23,6 +23,15 @@ export class GroupUses {
 
   all(but?: string): GatewayUse[] {
     return [...this.belongs].flatMap((name) => name === but ? [] : this.#of(name) ?? []);
+  }
+
+  /** Whether the gateway must let something through for any member: its rights, or answers of a forwarded UDP port. */
+  needOpenGateway(): boolean {
+    const hasUdp = ({ forwards = [] }: MemberConfig) => forwards.some(({ protocol }) => protocol === "udp");
+    return this.all().some(isOpen) || [...this.belongs].some((name) => {
+      const stored = this.store.readMember(name);
+      return stored !== undefined && "config" in stored && hasUdp(stored.config);
+    });
   }
 
   #of(name: string): GatewayUse | undefined {

@@ -10,7 +10,8 @@ export async function allowUse(member: Member): Promise<void> {
   const { context: { store, network }, name } = member;
   const use = gatewayUse(store.config(name) ?? member.config!, {});
   member.config = { ...member.config!, ...use };
-  await network.allow(name, { egress: use.egress === "on", hostAccess: use.host_access });
+  const flows = network.ports.flowsOf(member.config.ip);
+  await network.allow(name, { egress: use.egress === "on", hostAccess: use.host_access, flows });
 }
 
 /**

@@ -8,6 +8,7 @@
 import { FleetboxError, toWireError } from "../../core/errors.ts";
 import { IN_GUEST } from "../../core/faults/machines.ts";
 import type { ForwardWish, Options, PortForward } from "../../core/options.ts";
+import type { HostEnd } from "../../core/port_forwards.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Driver, MachineEvent, MachineExit } from "../../vmm/contract.ts";
@@ -298,8 +299,8 @@ export class Member {
   }
 
   /** Removes a host port. @throws {FleetboxError} `not-found`: it does not lead here. */
-  async unforward(hostPort: number): Promise<PortForward> {
-    const gone = await this.ports.unforward(hostPort);
+  async unforward(end: HostEnd): Promise<PortForward> {
+    const gone = await this.ports.unforward(end);
     this.context.onChange(this);
     return gone;
   }

@@ -2,9 +2,11 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import type { ForwardWish, PortForward } from "../../core/options.ts";
+import { type HostEnd, sideOf } from "../../core/port_forwards.ts";
 import { dropForward, madeForward, portProblem, reserveForwards } from "../../store/forwards.ts";
 import type { MemberConfig, Store } from "../../store.ts";
 import type { ForwardReport } from "../../wire.ts";
+import type { Forward } from "../../vmm/contract.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 
 export class MemberPorts {
@@ -18,8 +20,9 @@ export class MemberPorts {
    */
   async open(ip: string, isAdopted: boolean): Promise<void> {
     this.#forwards = this.store.config(this.name)?.forwards ?? [];
+    await this.#suit(this.#forwards);
     await Promise.all(this.#forwards.map(async (forward) => {
-      const wanted = { ip, port: forward.guest_port, hostPort: forward.host_port };
+      const wanted = leadTo(ip, forward);
       if (isAdopted) return await this.network.ports.openAgain(wanted);
       try {
         await this.network.ports.open(wanted);
@@ -42,7 +45,8 @@ export class MemberPorts {
       const address = ip();
       if (address !== undefined) {
         try {
-          await this.network.ports.open({ ip: address, port: made.guest_port, hostPort: made.host_port });
+          await this.#suit([made]);
+          await this.network.ports.open(leadTo(address, made));
         } catch (cause) {
           if (after !== before) await this.store.writeConfig(before);
           throw await this.#problem(made, cause);
@@ -54,18 +58,24 @@ export class MemberPorts {
   }
 
   /** Removes a host port. @throws {FleetboxError} `not-found`: it does not lead here. */
-  async unforward(hostPort: number): Promise<PortForward> {
+  async unforward(end: HostEnd): Promise<PortForward> {
     return await this.store.withMemberLock(this.name, async () => {
       this.#config();
-      const gone = await dropForward(this.store, this.name, hostPort);
-      await this.network.ports.close(hostPort);
+      const gone = await dropForward(this.store, this.name, end);
+      await this.network.ports.close(end);
       this.#forwards = this.store.config(this.name)?.forwards ?? [];
       return gone;
     });
   }
 
+  /** A gateway that is closed altogether lets no answer by UDP out. */
+  async #suit(forwards: readonly PortForward[]): Promise<void> {
+    if (forwards.every(({ protocol }) => protocol === undefined)) return;
+    await this.network.adapt(`so that answers by UDP of "${this.name}" come through`);
+  }
+
   report(): ForwardReport[] {
-    return this.#forwards.map((one) => ({ ...one, ...this.network.ports.state(one.host_port) }));
+    return this.#forwards.map((one) => ({ ...one, ...this.network.ports.state(one) }));
   }
 
   #config(): MemberConfig {
@@ -80,4 +90,8 @@ export class MemberPorts {
     const isTaken = cause instanceof FleetboxError && cause.code === "conflict";
     return isTaken ? await portProblem(this.store, this.name, forward, cause) : cause;
   }
+}
+
+function leadTo(ip: string, forward: PortForward): Forward {
+  return { ip, port: forward.guest_port, hostPort: forward.host_port, ...sideOf(forward) };
 }

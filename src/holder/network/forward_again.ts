@@ -1,5 +1,5 @@
 import { FleetboxError } from "../../core/errors.ts";
-import type { Gateway } from "../../vmm/contract.ts";
+import type { Forward, Gateway } from "../../vmm/contract.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import { log } from "../log.ts";
 
@@ -8,6 +8,11 @@ export interface GatewayBefore {
   process?: ProcessIdentity;
   ports: ReadonlyMap<string, number>;
   restricted: boolean;
+}
+
+/** Whether a forward may be the one that fleetbox itself uses. */
+export function leadsToSsh({ port, protocol, address }: Forward): boolean {
+  return port === 22 && protocol === undefined && address === undefined;
 }
 
 /** The same port as before, or another one when it is taken. */

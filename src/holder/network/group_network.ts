@@ -20,7 +20,7 @@ import type { PortReport } from "../../wire.ts";
 import { endProcesses } from "../../system/end_processes.ts";
 import { connectSoon } from "./connect_soon.ts";
 import { portReport } from "./port_report.ts";
-import { forwardAgain, type GatewayBefore, unreachable } from "./forward_again.ts";
+import { forwardAgain, type GatewayBefore, leadsToSsh, unreachable } from "./forward_again.ts";
 import { GatewayKeeper } from "./gateway_supervisor.ts";
 import { LazyDns } from "./lazy_dns.ts";
 import { PublishedPorts } from "./published_ports.ts";
@@ -72,7 +72,6 @@ export class GroupNetwork {
   readonly #over = new AbortController();
   /** Host ports that lead to port 22 of an address. */
   readonly #sshPorts = new Map<string, number>();
-  /** The members' port forwards. */
   readonly ports: PublishedPorts;
   /** Members whose machines are being connected early. */
   readonly #early = new Map<string, Promise<void>>();
@@ -131,8 +130,8 @@ export class GroupNetwork {
     const gateway = await this.#adopt() ?? await this.#start();
     try {
       const published = this.options.publishedPorts();
-      for (const { ip, port, hostPort } of await gateway.forwards()) {
-        if (port === 22 && !published.has(hostPort)) this.#sshPorts.set(ip, hostPort);
+      for (const one of await gateway.forwards()) {
+        if (leadsToSsh(one) && !published.has(one.hostPort)) this.#sshPorts.set(one.ip, one.hostPort);
       }
       await this.ports.openIn(gateway);
       await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
@@ -191,23 +190,26 @@ export class GroupNetwork {
   async allow(name: string, rules: GatewayRules): Promise<void> {
     this.#rules.set(name, rules);
     this.#switch.setRules(name, rules);
-    if (this.#restricted === !(rules.egress || rules.hostAccess)) return;
-    const adapted = this.#adapting.then(() => this.#adapt(name));
-    this.#adapting = adapted.catch(() => {});
-    await adapted;
+    if (this.#restricted !== !(rules.egress || rules.hostAccess)) await this.adapt(`so that "${name}" has its way out`);
+  }
+
+  /** Starts a gateway again that does not suit its members. @throws why the new one does not run */
+  async adapt(why: string): Promise<void> {
+    this.#adapting = this.#adapting.catch(() => {}).then(() => this.#adapt(why));
+    await this.#adapting;
   }
 
   /** A member that the gateway was opened for has been removed: with the last of them it is closed again. */
   settle(): void {
     if (this.#closing || this.#restricted !== false || this.options.isOpen()) return;
-    this.#adapting = this.#adapting.then(() => this.#adapt()).catch((thrown) => log(`gateway: ${describe(thrown)}`));
+    this.adapt("").catch((thrown) => log(`gateway: ${describe(thrown)}`));
   }
 
-  async #adapt(name = ""): Promise<void> {
+  async #adapt(needed: string): Promise<void> {
     await this.#keeper.ready();
     const isOpen = this.options.isOpen();
     if (this.#closing || this.#restricted === !isOpen) return;
-    const why = isOpen ? `so that "${name}" has its way out` : "for no member has a way out any more";
+    const why = isOpen ? needed : "for no member has a way out any more";
     log(`gateway: starting it again, ${why}`);
     const others = this.#links.size > (this.#links.has(GATEWAY_PORT) ? 1 : 0);
     await this.#keeper.restart();
@@ -225,7 +227,7 @@ export class GroupNetwork {
    */
   async reachable(name: string, ip: string): Promise<void> {
     const look = async (gateway: Gateway) => {
-      if ((await gateway.forwards()).some((one) => one.ip === ip && one.port === 22)) return;
+      if ((await gateway.forwards()).some((one) => one.ip === ip && leadsToSsh(one))) return;
       this.#sshPorts.set(ip, await forwardAgain(gateway, ip, this.#sshPorts.get(ip)));
     };
     await this.#withGateway(look).catch((cause) => Promise.reject(unreachable(name, cause)));
@@ -317,7 +319,6 @@ export class GroupNetwork {
     this.#switch.removePort(name);
   }
 
-  /** Removes the port forwards of an address. */
   async unforward(ip: string): Promise<void> {
     await this.ports.closeAll(ip);
     this.#wanted.delete(ip);

@@ -4,6 +4,8 @@
  * The gateway is asked what is open, never remembered. It knows the gateway and no switch.
  */
 
+import { endKey, endText, type HostEnd, isPublic, sideOf } from "../../core/port_forwards.ts";
+import { ForwardedFlows } from "../../network/forwarded_flows.ts";
 import type { Forward, Gateway } from "../../vmm/contract.ts";
 import { describe, log } from "../log.ts";
 
@@ -17,70 +19,96 @@ interface GatewayUse {
 }
 
 export class PublishedPorts {
-  /** By host port; with the reason why one is not open. */
-  readonly #ports = new Map<number, { ip: string; port: number; problem?: string }>();
+  /** By host end; with the reason why one is not open. */
+  readonly #ports = new Map<string, { forward: Forward; problem?: string }>();
+  /** What came through them, by the members' addresses. */
+  readonly #flows = new Map<string, ForwardedFlows>();
   #opening: Promise<void> = Promise.resolve();
 
   constructor(private readonly use: GatewayUse) {}
+
+  /** What came to an address through its forwards: for its member's rules. */
+  flowsOf(ip: string): ForwardedFlows {
+    const flows = this.#flows.get(ip) ?? new ForwardedFlows(ip);
+    this.#flows.set(ip, flows);
+    return flows;
+  }
 
   /**
    * Makes a host port lead to a member's port, by this gateway and by its successors. Calling it twice is fine.
    * @throws {FleetboxError} `conflict`: the port is in use; or why the gateway does not run. Then there is no forward.
    */
-  async open({ ip, port, hostPort }: Forward): Promise<void> {
-    const before = this.#ports.get(hostPort);
-    this.#ports.set(hostPort, { ip, port });
+  async open(forward: Forward): Promise<void> {
+    const key = endKey(endOf(forward));
+    const before = this.#ports.get(key);
+    this.#set(key, { forward });
     try {
-      await this.use.withGateway((gateway) => this.#open(gateway, { ip, port, hostPort }));
+      await this.use.withGateway((gateway) => this.#open(gateway, forward));
     } catch (thrown) {
-      if (before) this.#ports.set(hostPort, before);
-      else this.#ports.delete(hostPort);
+      this.#set(key, before);
       throw thrown;
     }
   }
 
   /** The same for a running machine: the reason of a failure is kept for {@link state}. */
-  async openAgain({ ip, port, hostPort }: Forward): Promise<void> {
-    this.#ports.set(hostPort, { ip, port });
-    await this.#reopen(await this.use.ready(), hostPort);
+  async openAgain(forward: Forward): Promise<void> {
+    const key = endKey(endOf(forward));
+    this.#set(key, { forward });
+    await this.#reopen(await this.use.ready(), key);
   }
 
   /** Opens all of them in a new gateway. */
   async openIn(gateway: Gateway): Promise<void> {
-    for (const hostPort of this.#ports.keys()) await this.#reopen(gateway, hostPort);
+    for (const key of this.#ports.keys()) await this.#reopen(gateway, key);
   }
 
   /** Removes a port forward; connections through it live on. */
-  async close(hostPort: number): Promise<void> {
-    if (!this.#ports.delete(hostPort)) return;
+  async close(end: HostEnd): Promise<void> {
+    const key = endKey(end);
+    if (!this.#ports.has(key)) return;
+    this.#set(key, undefined);
     try {
-      await this.use.running()?.unforward(hostPort);
+      await this.use.running()?.unforward(end.host_port, end);
     } catch (thrown) {
-      log(`gateway: cannot remove port ${hostPort}: ${describe(thrown)}`);
+      log(`gateway: cannot remove port ${endText(end)}: ${describe(thrown)}`);
     }
   }
 
   /** Removes those that lead to an address. */
   async closeAll(ip: string): Promise<void> {
-    for (const [hostPort, to] of [...this.#ports]) if (to.ip === ip) await this.close(hostPort);
+    for (const { forward } of [...this.#ports.values()]) if (forward.ip === ip) await this.close(endOf(forward));
+    this.#flows.delete(ip);
   }
 
   /** Whether a port forward is open, and why not. */
-  state(hostPort: number): { open: boolean; problem?: string } {
-    const found = this.#ports.get(hostPort);
+  state(end: HostEnd): { open: boolean; problem?: string } {
+    const found = this.#ports.get(endKey(end));
     if (!found || !this.use.running()) return { open: false };
     return found.problem === undefined ? { open: true } : { open: false, problem: found.problem };
   }
 
-  async #reopen(gateway: Gateway, hostPort: number): Promise<void> {
-    const wanted = this.#ports.get(hostPort);
+  #set(key: string, to: { forward: Forward; problem?: string } | undefined): void {
+    const ips = [this.#ports.get(key)?.forward.ip, to?.forward.ip];
+    if (to) this.#ports.set(key, to);
+    else this.#ports.delete(key);
+    for (const ip of new Set(ips)) {
+      if (ip === undefined) continue;
+      const mine = [...this.#ports.values()].flatMap(({ forward }) => forward.ip === ip ? [forward] : []);
+      this.flowsOf(ip).set(
+        mine.map((one) => ({ isUdp: one.protocol === "udp", port: one.port, isPublic: isPublic(one) })),
+      );
+    }
+  }
+
+  async #reopen(gateway: Gateway, key: string): Promise<void> {
+    const wanted = this.#ports.get(key);
     if (!wanted) return;
     try {
-      await this.#open(gateway, { ...wanted, hostPort });
+      await this.#open(gateway, wanted.forward);
       delete wanted.problem;
     } catch (thrown) {
       wanted.problem = describe(thrown);
-      log(`gateway: cannot open port ${hostPort} again: ${wanted.problem}`);
+      log(`gateway: cannot open port ${endText(endOf(wanted.forward))} again: ${wanted.problem}`);
     }
   }
 
@@ -92,9 +120,16 @@ export class PublishedPorts {
   }
 }
 
-async function openNow(gateway: Gateway, { ip, port, hostPort }: Forward): Promise<void> {
-  const there = (await gateway.forwards()).find((one) => one.hostPort === hostPort);
+async function openNow(gateway: Gateway, forward: Forward): Promise<void> {
+  const { ip, port, hostPort } = forward;
+  const side = sideOf(forward);
+  const key = endKey(endOf(forward));
+  const there = (await gateway.forwards()).find((one) => endKey(endOf(one)) === key);
   if (there?.ip === ip && there.port === port) return;
-  if (there) await gateway.unforward(hostPort); // left by a member that is gone
-  await gateway.forward(ip, port, hostPort);
+  if (there) await gateway.unforward(hostPort, side); // left by a member that is gone
+  await gateway.forward(ip, port, hostPort, side);
+}
+
+function endOf({ hostPort, ...forward }: Forward): HostEnd {
+  return { ...sideOf(forward), host_port: hostPort };
 }

@@ -7,6 +7,7 @@ import { FleetboxError, toWireError } from "../../core/errors.ts";
 import { checkNames } from "../../core/names.ts";
 import { checkLoss, type LostWrites } from "../../core/power_cut.ts";
 import { checkOptions, checkWish } from "../../core/options.ts";
+import { checkSide } from "../../core/port_forwards.ts";
 import { type Answer, encodeLine, type Event, type JsonRequest, type Op, type RequestOf, VERBS } from "../../wire.ts";
 import type { FaultReport, FaultsReport, ReplyOf } from "../../wire.ts";
 import type { Group } from "../group/group.ts";
@@ -69,7 +70,7 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   },
   console: async (context) => await memberOf(context).attachConsole(context.client.upgrade()),
   forward: (context, wish) => memberOf(context).forward(checkWish(wish)),
-  unforward: (context, { host_port: hostPort }) => memberOf(context).unforward(hostPort),
+  unforward: (context, end) => memberOf(context).unforward({ host_port: end.host_port, ...checkSide(end) }),
 };
 
 /** The events of work that has steps. */

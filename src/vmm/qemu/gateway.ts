@@ -5,6 +5,8 @@
  * at address 3, and port forwards from the host's loopback. A hub joins it to a unix socket that the holder's switch
  * connects to. It must run, not be stopped (`-S`): a stopped machine's clock stands still, and no packet is forwarded.
  *
+ * `restrict=on` drops the answers of guests on forwarded UDP ports, too.
+ *
  * Forwards are added and removed while it runs, through the human monitor, because QMP has no command for them. Port 0
  * lets the kernel choose; the chosen port is the new entry in `info usernet`. Changes run one after another, so that
  * two callers cannot mix up their ports. Guests see forwarded connections come from 10.88.0.1. `restrict=on` (no member
@@ -13,6 +15,7 @@
 
 import { settles } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
+import { addressOf, endKey, type HostSide, LOOPBACK, sideOf } from "../../core/port_forwards.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Forward, ForwardRequest, Gateway, GatewaySpec, MachineExit } from "../contract.ts";
 import { checkSocketPaths, monitorArguments, option, sandboxArguments, streamNetdev } from "./arguments.ts";
@@ -30,7 +33,7 @@ export async function startGateway(spec: GatewaySpec, signal?: AbortSignal): Pro
       await launch({ label: LABEL, commandLine, controlSocket, sockets: [netSocket], bound, signal }),
     );
   } catch (thrown) {
-    const refused = /Could not set up host forwarding rule '(tcp:[^']*)'/.exec(String(thrown));
+    const refused = /Could not set up host forwarding rule '((?:tcp|udp):[^']*)'/.exec(String(thrown));
     if (refused) throw portInUse(refused[1], thrown);
     throw thrown;
   }
@@ -88,26 +91,27 @@ class QemuGateway implements Gateway {
     return this.qemu.identity;
   }
 
-  forward(ip: string, port = 22, hostPort = 0): Promise<number> {
-    const wanted = rule({ ip, port, hostPort });
+  forward(ip: string, port = 22, hostPort = 0, side: HostSide = {}): Promise<number> {
+    const wanted = rule({ ip, port, hostPort, ...sideOf(side) });
     return this.#inTurn(async () => {
-      const before = hostPort === 0 ? new Set((await this.forwards()).map((entry) => entry.hostPort)) : undefined;
+      const before = hostPort === 0 ? new Set((await this.forwards()).map(keyOf)) : undefined;
       const answer = await this.#monitor(`hostfwd_add ${USER_NETDEV} ${wanted}`);
       if (/Could not set up/.test(answer)) throw portInUse(wanted);
       if (answer !== "") throw new FleetboxError("failed", `The gateway refused the forward ${wanted}: ${answer}`);
       if (before === undefined) return hostPort;
       const made = (await this.forwards()).find((entry) =>
-        entry.ip === ip && entry.port === port && !before.has(entry.hostPort)
+        entry.ip === ip && entry.port === port && !before.has(keyOf(entry))
       );
       if (made) return made.hostPort;
       throw new FleetboxError("protocol", `The gateway made the forward ${wanted}, but does not list it`);
     });
   }
 
-  unforward(hostPort: number): Promise<boolean> {
+  unforward(hostPort: number, side: HostSide = {}): Promise<boolean> {
     checkPort(hostPort, "host port", 1);
+    checkAddress(addressOf(side));
     return this.#inTurn(async () => {
-      const answer = await this.#monitor(`hostfwd_remove ${USER_NETDEV} tcp:127.0.0.1:${hostPort}`);
+      const answer = await this.#monitor(`hostfwd_remove ${USER_NETDEV} ${endKey({ ...side, host_port: hostPort })}`);
       if (/not found/.test(answer)) return false;
       if (/removed/.test(answer)) return true;
       throw new FleetboxError("failed", `The gateway cannot remove the forward of port ${hostPort}: ${answer}`);
@@ -145,27 +149,42 @@ class QemuGateway implements Gateway {
  *
  *       Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
  *       TCP[HOST_FORWARD]  12       127.0.0.1 38743      10.88.0.11    22     0     0
+ *       UDP[HOST_FORWARD]  13               * 38744      10.88.0.11    53     0     0
  */
 export function parseUsernet(text: string): Forward[] {
-  const entry = /^ *TCP\[HOST_FORWARD\] +\d+ +\S+ +(\d{1,5}) +(\d+\.\d+\.\d+\.\d+) +(\d{1,5})\s/;
+  const entry = /^ *(TCP|UDP)\[HOST_FORWARD\] +\d+ +(\*|[\d.]+) +(\d{1,5}) +(\d+\.\d+\.\d+\.\d+) +(\d{1,5})\s/;
   // Line by line, and short lines only: one search over megabytes of blanks would take hours.
   return text.split("\n").flatMap((line) => {
     const found = line.length > 200 ? null : entry.exec(`${line}\n`);
-    return found ? [{ hostPort: Number(found[1]), ip: found[2], port: Number(found[3]) }] : [];
+    if (!found) return [];
+    const [, protocol, address, hostPort, ip, port] = found;
+    const side: HostSide = {
+      ...(protocol === "UDP" && { protocol: "udp" }),
+      ...(address !== LOOPBACK && { address: address === "*" ? "0.0.0.0" : address }),
+    };
+    return [{ hostPort: Number(hostPort), ip, port: Number(port), ...side }];
   });
 }
 
-function rule({ ip, port = 22, hostPort = 0 }: ForwardRequest): string {
-  const octets = /^\d{1,3}(\.\d{1,3}){3}$/.test(ip) ? ip.split(".").map(Number) : [];
-  if (octets.length !== 4 || octets.some((octet) => octet > 255)) {
-    throw new FleetboxError(
-      "misuse",
-      `Bad forward: found address ${JSON.stringify(ip)}, expected one like ${SUBNET.address(11)}`,
-    );
-  }
+function keyOf({ hostPort, ...side }: Forward): string {
+  return endKey({ ...side, host_port: hostPort });
+}
+
+function rule({ ip, port = 22, hostPort = 0, ...side }: ForwardRequest): string {
+  checkAddress(ip);
+  checkAddress(addressOf(side));
   checkPort(port, "guest port", 1);
   checkPort(hostPort, "host port", 0);
-  return `tcp:127.0.0.1:${hostPort}-${ip}:${port}`;
+  return `${endKey({ ...side, host_port: hostPort })}-${ip}:${port}`;
+}
+
+function checkAddress(ip: string): void {
+  const octets = /^\d{1,3}(\.\d{1,3}){3}$/.test(ip) ? ip.split(".").map(Number) : [];
+  if (octets.length === 4 && octets.every((octet) => octet <= 255)) return;
+  throw new FleetboxError(
+    "misuse",
+    `Bad forward: found address ${JSON.stringify(ip)}, expected one like ${SUBNET.address(11)}`,
+  );
 }
 
 function checkPort(port: number, what: string, min: number): void {
@@ -175,11 +194,12 @@ function checkPort(port: number, what: string, min: number): void {
 }
 
 function portInUse(rule: string, cause?: unknown): FleetboxError {
-  const hostPort = /^tcp:[^:]*:(\d+)-/.exec(rule)?.[1];
+  const [, protocol, address, hostPort] = /^(\w+):([^:]*):(\d+)-/.exec(rule) ?? [];
   if (hostPort === "0") {
-    return new FleetboxError("failed", `The gateway cannot open a port of 127.0.0.1 for ${rule}`, { cause });
+    return new FleetboxError("failed", `The gateway cannot open a port of ${address} for ${rule}`, { cause });
   }
-  return new FleetboxError("conflict", `Cannot forward port ${hostPort} of 127.0.0.1: it is in use`, {
+  const port = `${protocol === "udp" ? "UDP port" : "port"} ${hostPort} of ${address}`;
+  return new FleetboxError("conflict", `Cannot forward ${port}: it is in use`, {
     cause,
     hint: "Choose another port, or 0 for any free one",
   });
