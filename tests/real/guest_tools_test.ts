@@ -125,6 +125,12 @@ async function copies(box: Sandbox): Promise<void> {
   assert.equal(Deno.readTextFileSync(at("back", "hostname")), "b\n");
   await box.ok("cp", "b:into/tree", "a:moved"); // from one to the other
   assert.equal((await box.ok("exec", "a", "--", "cat", "moved/in ner/ü")).stdout, "odd\n");
+  // The shells ask for these when somebody presses Tab.
+  const offered = async (place: string) => (await box.ok("__complete", "cp", place)).stdout;
+  assert.equal(await offered("b:/etc/hostn"), "quote\nb:/etc/hostname\n");
+  assert.equal(await offered("b:into/tree/in n"), "nospace quote\nb:into/tree/in ner/\n");
+  assert.equal(await offered("b:into/tree/in ner/"), "quote\nb:into/tree/in ner/ü\n");
+  assert.equal(await offered("b:/no/such"), "nospace quote\n");
   const missing = await box.run("cp", "b:no-such-file", at("back"));
   assert.notEqual(missing.code, 0);
   assert.match(missing.stderr, /no-such-file.*No such file/);

@@ -1,9 +1,10 @@
 /** Ways to a real machine from the host besides SSH: its serial console, and forwarded ports. */
 
 import * as assert from "#assert";
+import { createSocket } from "node:dgram";
 import { guest, guestOk } from "../support/guest.ts";
 import { kill, until } from "../support/processes.ts";
-import { sandbox, test } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { OnTerminal } from "../support/terminal.ts";
 
 test("a published port leads to a guest's server, over a new gateway, and closes with the machine", async () => {
@@ -21,9 +22,11 @@ test("a published port leads to a guest's server, over a new gateway, and closes
   await guestOk(box, "a", "dd if=/dev/zero bs=1024 count=1024 2>/dev/null | tr '\\0' x > www/large");
   assert.equal((await get("large")).length, 4 + 1024 * 1024);
 
+  await echoesByUdp(box);
+
   // Another port while it runs; then the gateway dies, and both lead there again.
   await box.ok("forward", "a", "8001");
-  const [, second] = (await box.ls()).a.forwards;
+  const second = (await box.ls()).a.forwards.at(-1);
   await guestOk(box, "a", "httpd -p 8001 -h www >/dev/null 2>&1");
   await kill(box.process("gateway"));
   const url = `http://127.0.0.1:${second.host_port}/file`;
@@ -37,6 +40,28 @@ test("a published port leads to a guest's server, over a new gateway, and closes
   await box.ok("stop", "a");
   await assert.rejects(get("file"));
 });
+
+/** A guest's answer by UDP comes back, although no member has egress. */
+async function echoesByUdp(box: Sandbox): Promise<void> {
+  if (Deno.build.arch !== "x86_64") return;
+  await guestOk(box, "a", `echo ${ECHO} | base64 -d >echo && chmod +x echo && { ./echo >/dev/null 2>&1 & }`);
+  const asked = await box.ok("forward", "a", "5300/udp", "--address", "127.0.0.2", "--json");
+  const { host_port, address } = JSON.parse(asked.stdout).added[0];
+  const socket = createSocket("udp4");
+  try {
+    const answer = new Promise<string>((resolve) => socket.once("message", (text) => resolve(String(text))));
+    await new Promise<void>((connected) => socket.connect(host_port, address, connected));
+    socket.send("there and back");
+    assert.equal(await answer, "there and back");
+  } finally {
+    await new Promise<void>((closed) => socket.close(closed));
+  }
+}
+
+/** A program for Linux on x86-64: sends each datagram to UDP port 5300 back. `micro` has none that listens by UDP. */
+const ECHO = "f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAABAAAAAAAAAAEAAAAFAAAAAAAA" +
+  "AAAAAAAAAEAAAAAAAAAAQAAAAAAA2QAAAAAAAADZAAAAAAAAAAAQAAAAAAAAailYagJfagJemQ8Fl0iD7CDHBCQCABS0g2QkBABI" +
+  "x0QkCAAAAABUXmoQWmoxWA8Fx0QkEBAAAABIjbQkAPD//7oACAAARTHSSYngTI1MJBBqLVgPBZJqEEFZaixYDwXrzw==";
 
 test("the serial console gives a root shell without a network, for several clients at once, and ends with the machine", async () => {
   await using box = await sandbox();

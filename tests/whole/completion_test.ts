@@ -88,7 +88,10 @@ if (missing.length > 0) {
 test("completion never fails: an unreadable store, unknown words and nonsense give nothing", async () => {
   await using box = await sandbox({ fakeQemu: {}, env: { HOME: "" } });
   for (
-    const words of [["nonsense", ""], ["status", "x", "y", ""], ["up", "--nonsense="], ["image", "nonsense", ""], []]
+    const words of [["nonsense", ""], ["status", "x", "y", ""], ["up", "--nonsense="], ["image", "nonsense", ""], [
+      "cp",
+      "no:/",
+    ], []]
   ) {
     const { code, stderr } = await box.run("__complete", ...words);
     assert.deepEqual([code, stderr], [0, ""], words.join(" "));

@@ -28,7 +28,7 @@ export function cpCommand(): Command {
       "after",
       `
 Directories are copied with their content. A path on a member is relative to its user's home; patterns in it
-(NAME:'/var/log/*.log') are expanded there. Write a local file with a colon in its name with a slash: ./a:b
+(NAME:'/var/log/*.log') are expanded there, and Tab completes it. Write a local file with a colon in its name with a slash: ./a:b
 
 The exit code is scp's, or 3 for a missing local path. The guest's SSH server must speak SFTP; those of all our images do.
 

@@ -4,11 +4,12 @@
  *
  * It has no list of commands: the meaning of a word comes from the parser's own commands, by the names of arguments and
  * values (`<name>`, `<image>`, `<file>`, `<on|off>`). The answer is a line of flags (`files`: complete paths, too;
- * `nospace`: the word continues; `-`: neither), then a line for each candidate: the word, a tab, a description. It
+ * `nospace`: the word continues; `quote`: the shell quotes candidates; `-`: none), then a line for each candidate: the word, a tab, a description. It
  * never fails, because a shell cannot show an error there.
  */
 
 import type { Argument, Command, Option } from "../arguments/parser.ts";
+import { isName } from "../../core/names.ts";
 import { CATALOG } from "../../image/catalog.ts";
 import type { Store } from "../../store.ts";
 import { type MemberView, stateWord, viewsOf } from "../member_view.ts";
@@ -30,6 +31,8 @@ interface Completion {
   files?: boolean;
   /** Whether the word continues after a candidate. */
   nospace?: boolean;
+  /** Whether candidates may have characters that mean something to a shell. */
+  quote?: boolean;
 }
 
 /** How long a holder may keep the shell waiting. */
@@ -39,8 +42,8 @@ const HOLDER_MS = 300;
 export async function runComplete(words: readonly string[]): Promise<void> {
   try {
     const program = await buildProgram(words.length > 1 ? words[0] : undefined);
-    const { candidates, files, nospace } = await complete(program, words, new Live());
-    say([...(files ? ["files"] : []), ...(nospace ? ["nospace"] : [])].join(" ") || "-");
+    const { candidates, files, nospace, quote } = await complete(program, words, new Live());
+    say([...(files ? ["files"] : []), ...(nospace ? ["nospace"] : []), ...(quote ? ["quote"] : [])].join(" ") || "-");
     for (const { word, what } of candidates) say(what ? `${word}\t${what.replace(/\s+/g, " ")}` : word);
   } catch { /* errors must not disturb the prompt */ }
 }
@@ -48,6 +51,8 @@ export async function runComplete(words: readonly string[]): Promise<void> {
 /** The present members and images; replaced in tests. */
 export interface Facts {
   members(): Promise<MemberView[]>;
+  /** The paths on a member that begin like this one. */
+  paths(name: string, begun: string): Promise<string[]>;
   /** The names and ids of the images in the store. */
   images(): Promise<Candidate[]>;
   /** The checkpoints in the store. */
@@ -206,6 +211,8 @@ async function kind(
       return { nospace: true, candidates: found.map(({ word, what }) => ({ word: `${word}:`, what })) };
     }
     case "places": {
+      const [, name, path = ""] = /^([^/:]*):(.*)$/s.exec(current) ?? [];
+      if (isName(name)) return await guestPlaces(facts, name, path);
       const found = /^[^/:.]*$/.test(current) ? await members(facts, current, isUp) : [];
       return { files: true, nospace: true, candidates: found.map(({ word, what }) => ({ word: `${word}:`, what })) };
     }
@@ -229,6 +236,16 @@ async function kind(
     default:
       return { candidates: [] };
   }
+}
+
+/** `NAME:PATH`, of the paths that there are on the member; after a directory the word continues. */
+async function guestPlaces(facts: Facts, name: string, begun: string): Promise<Completion> {
+  const found = await facts.paths(name, begun);
+  return {
+    nospace: found.length !== 1 || found[0].endsWith("/"),
+    quote: true,
+    candidates: found.map((path) => ({ word: `${name}:${path}` })),
+  };
 }
 
 /** Members that the command can use; after a comma the next one of the list, each once. */
@@ -297,6 +314,11 @@ class Live implements Facts {
 
   async members(): Promise<MemberView[]> {
     return viewsOf(await observeAll(this.#store, HOLDER_MS));
+  }
+
+  async paths(name: string, begun: string): Promise<string[]> {
+    const { guestPaths } = await import("./guest_paths.ts");
+    return await guestPaths(this.#store, name, begun);
   }
 
   async checkpoints(): Promise<Candidate[]> {

@@ -16,16 +16,17 @@ const facts: Facts = {
     Promise.resolve([view("a", "running"), view("ab", "stopped"), view("b", "starting"), view("c", "orphaned")]),
   checkpoints: () => Promise.resolve([{ word: "seeded" }, { word: "later" }]),
   traces: () => Promise.resolve([{ word: "a-1" }, { word: "b-2" }]),
+  paths: (name, begun) =>
+    Promise.resolve(name === "a" ? ["/etc/", "/etc/hostname", "my file"].filter((path) => path.startsWith(begun)) : []),
   images: () => Promise.resolve([{ word: "debian-12" }, { word: "own-image" }]),
 };
 
 /** The candidates for a line with a `|` at its end, which is where the cursor is. */
 async function at(line: string): Promise<string> {
   assert.ok(line.endsWith("|"));
-  const { candidates, files, nospace } = await complete(program, line.slice(0, -1).split(" "), facts);
-  return [...candidates.map(({ word }) => word), ...(files ? ["FILES"] : []), ...(nospace ? ["NOSPACE"] : [])].join(
-    " ",
-  );
+  const { candidates, files, nospace, quote } = await complete(program, line.slice(0, -1).split(" "), facts);
+  const flags = [...(files ? ["FILES"] : []), ...(nospace ? ["NOSPACE"] : []), ...(quote ? ["QUOTE"] : [])];
+  return [...candidates.map(({ word }) => word), ...flags].join(" ");
 }
 
 const CASES: [line: string, expected: string][] = [
@@ -95,6 +96,12 @@ const CASES: [line: string, expected: string][] = [
   ["cp ./a|", "FILES NOSPACE"],
   ["sync |", "FILES"],
   ["sync . |", "a: b: c: NOSPACE"],
+  // Paths on a member, which its guest is asked for.
+  ["cp x a:/|", "a:/etc/ a:/etc/hostname NOSPACE QUOTE"],
+  ["cp a:/etc/h|", "a:/etc/hostname QUOTE"],
+  ["cp a:my|", "a:my file QUOTE"],
+  ["cp b:/|", "NOSPACE QUOTE"],
+  ["cp ./a:|", "FILES NOSPACE"],
   ["image r|", "rm"],
   ["image rm |", "debian-12 own-image"],
   ["image build debian-12|", "debian-12"],

@@ -8,7 +8,10 @@
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = typeof SHELLS[number];
 
-/** Bash splits words at `=` and `:`; the script joins them again, and omits the part before in the answer. */
+/**
+ * Bash splits words at `=` and `:`; the script joins them again, and omits the part before in the answer. Bash gives
+ * words as they were typed: backslashes are taken out, and put back by `%q` where candidates need them.
+ */
 const BASH = `# bash completion for fleetbox: source <(fleetbox completion bash)
 _fleetbox() {
   local word line flags before= index cur=\${COMP_WORDS[COMP_CWORD]}
@@ -27,11 +30,13 @@ _fleetbox() {
   ((\${#words[@]})) || words=("")
   local whole=\${words[\${#words[@]}-1]}
   local head=\${whole%"$cur"} program=\${COMP_WORDS[0]/#\\~\\//$HOME/}
-  mapfile -t answer < <("$program" __complete "\${words[@]}" 2>/dev/null)
+  mapfile -t answer < <("$program" __complete "\${words[@]//\\\\/}" 2>/dev/null)
   flags=\${answer[0]:-}
   for line in "\${answer[@]:1}"; do
     line=\${line%%$'\\t'*}
-    COMPREPLY+=("\${line#"$head"}")
+    line=\${line#"$head"}
+    [[ $flags == *quote* ]] && printf -v line %q "$line"
+    COMPREPLY+=("$line")
   done
   if [[ $flags == *files* ]]; then
     compopt -o filenames
@@ -77,7 +82,8 @@ function __fleetbox_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
     set -l program (string replace -r '^~/' "$HOME/" -- $words[1])
-    set -l answer ($program __complete $words[2..] "$current" 2>/dev/null)
+    set -l typed (string unescape -- "$current"; or echo -- "$current")
+    set -l answer ($program __complete $words[2..] "$typed" 2>/dev/null)
     for line in $answer[2..]
         echo $line
     end
