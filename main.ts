@@ -39,6 +39,7 @@ const CLI = {
   "src/cli/program.ts": () => import("./src/cli/program.ts"),
   "src/cli/commands/pause.ts": () => import("./src/cli/commands/pause.ts"),
   "src/cli/commands/prune.ts": () => import("./src/cli/commands/prune.ts"),
+  "src/cli/commands/rename.ts": () => import("./src/cli/commands/rename.ts"),
   "src/cli/commands/restart.ts": () => import("./src/cli/commands/restart.ts"),
   "src/cli/commands/resume.ts": () => import("./src/cli/commands/resume.ts"),
   "src/cli/commands/restore.ts": () => import("./src/cli/commands/restore.ts"),

@@ -43,7 +43,7 @@ export function addWaitFlags(command: Command): Command {
     .option("--json", "one JSON object per event");
 }
 
-interface UpRequest extends Pick<BringUpRequest, "names" | "context" | "plan"> {
+interface UpRequest extends Pick<BringUpRequest, "names" | "context" | "plan" | "startHolder"> {
   flags: UpFlags;
   /** Those of single members are in `members`. */
   options: Options;

@@ -79,6 +79,7 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ image: true, not_answering: true, since: true, group: true, bound: true, ssh: true, forwards: true },
     ...{ reason: true, hint: true, host_name: true, group_id: true },
     ...{ egress: true, host_access: true, suspended: true, faults: true, fault_count: true },
+    ...{ labels: true, last_group: true, last_group_id: true },
   } satisfies Keys<MemberView>,
   fault: {
     ...{ id: true, kind: true, what: true, spec: true, seed: true, members: true, since: true },
@@ -158,6 +159,7 @@ const TYPES: Record<string, Record<string, true>> = {
     },
     ...{ firmware: true, created_at: true, instance_id: true, fixtures: true, user_data: true, ip: true, user: true },
     ...{ owner: true, group: true, forwards: true, egress: true, host_access: true, log_writes: true },
+    ...{ group_name: true, labels: true },
     ...{ disk_file: true, layers: true, template: true, from_checkpoint: true },
   } satisfies Keys<MemberConfig>,
   paths: {

@@ -7,6 +7,7 @@ import { type Colour, paintFor } from "./terminal/colour.ts";
 import { ageText } from "./arguments/duration.ts";
 import { type MemberView, stateWord, viewsOf, type ViewState } from "./member_view.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
+import { hasLabels, parseLabelWish } from "../core/labels.ts";
 import type { Store } from "../store.ts";
 import { throwAll } from "./error_text.ts";
 import { observeAll } from "../control/observe.ts";
@@ -23,13 +24,16 @@ interface ListFlags {
   repair?: boolean;
   json?: boolean;
   quiet?: boolean;
+  label?: string[];
 }
 
 /** Every member in any state, observed now. */
 export async function list(flags: ListFlags): Promise<void> {
+  const wishes = (flags.label ?? []).map((text) => parseLabelWish(text, "--label"));
   const store = openStore();
   const failures = flags.repair ? await repair(store) : [];
-  show(viewsOf(await observeAll(store, HOLDER_MS)), flags);
+  const views = viewsOf(await observeAll(store, HOLDER_MS));
+  show(views.filter(({ labels }) => hasLabels(labels, wishes)), flags);
   throwAll(failures);
 }
 
@@ -41,8 +45,9 @@ async function repair(store: Store): Promise<unknown[]> {
 function show(views: MemberView[], flags: ListFlags): void {
   if (flags.json) return sayJson(views);
   if (flags.quiet) return views.forEach(({ name }) => say(name));
-  if (views.length === 0) return warn("no members yet: fleetbox up a");
-  tableLines(HEAD, listRows(views, Date.now(), terminalWidth()), paintFor()).forEach(say);
+  if (views.length === 0) return warn(flags.label ? "no member has these labels" : "no members yet: fleetbox up a");
+  const { head, rows } = listTable(views, Date.now(), terminalWidth());
+  tableLines(head, rows, paintFor()).forEach(say);
   reasons(views).forEach(say);
 }
 
@@ -58,9 +63,13 @@ const COLOURS: Partial<Record<ViewState, Colour>> = {
   unknown: "yellow",
 };
 
-/** The table's rows. With a width, long names are shortened until the table fits, as far as that goes. */
-export function listRows(views: readonly MemberView[], nowMs: number, width?: number): Cell[][] {
-  const rows = views.map((view) => [
+/** The table. With a width, columns are shortened and left out until it fits, as far as that goes. */
+export function listTable(
+  views: readonly MemberView[],
+  nowMs: number,
+  width?: number,
+): { head: string[]; rows: Cell[][] } {
+  const rows = byGroup(views).map((view) => [
     { text: view.name },
     { text: stateText(view), colour: COLOURS[view.state] },
     { text: view.ip || "-" },
@@ -68,24 +77,54 @@ export function listRows(views: readonly MemberView[], nowMs: number, width?: nu
     { text: view.memory_mb === undefined ? "-" : sizeText(view.memory_mb) },
     { text: view.image?.replace(/^.*\//, "") ?? "-" },
     { text: view.state === "running" && view.since ? ageText(nowMs - Date.parse(view.since)) : "-" },
-    { text: view.group === undefined ? "-" : view.bound ? `${view.group} (bound)` : view.group },
+    groupCell(view, views),
   ]);
-  return width === undefined ? rows : narrowed(rows, width);
+  return width === undefined ? { head: HEAD, rows } : narrowed(rows, width);
 }
 
-/** The columns that may be shortened, in this order, and to how many characters. */
-const SHORTENED: [string, number][] = [["IMAGE", 8], ["GROUP", 8], ["NAME", 12]];
+/** Members of one group beside each other, at the place of its first one. */
+function byGroup(views: readonly MemberView[]): MemberView[] {
+  const keyOf = ({ name, group_id: id, last_group_id: last }: MemberView) => id ?? last ?? ` ${name}`;
+  return [...Map.groupBy(views, keyOf).values()].flat();
+}
 
-function narrowed(rows: Cell[][], width: number): Cell[][] {
+function groupCell(view: MemberView, all: readonly MemberView[]): Cell {
+  if (view.group !== undefined) return { text: view.bound ? `${view.group} (bound)` : view.group };
+  if (view.last_group_id === undefined) return { text: "-" };
+  // An earlier version did not note the name: the first of those that were in it together.
+  const first = all.find((one) => one.last_group_id === view.last_group_id);
+  return { text: view.last_group ?? first!.name, colour: "dim" };
+}
+
+/** What gives way on a narrow terminal, in this order: a column that is shortened to so many characters, or left out. */
+const GIVING_WAY: [string, number][] = [
+  ["IMAGE", 8],
+  ["GROUP", 8],
+  ["CPUS", 0],
+  ["MEMORY", 0],
+  ["IMAGE", 0],
+  ["UPTIME", 0],
+  ["NAME", 12],
+  ["GROUP", 0],
+  ["STATE", 12],
+];
+
+function narrowed(rows: Cell[][], width: number): { head: string[]; rows: Cell[][] } {
   const widths = HEAD.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column].text.length)));
-  let over = widths.reduce((sum, one) => sum + one + 2, -2) - width;
-  for (const [head, least] of SHORTENED) {
+  const all = () => widths.reduce((sum, one) => one === 0 ? sum : sum + one + 2, -2);
+  for (const [head, least] of GIVING_WAY) {
     const column = HEAD.indexOf(head);
-    const room = Math.max(Math.min(least, widths[column]), widths[column] - Math.max(0, over));
-    over -= widths[column] - room;
-    for (const row of rows) row[column] = { ...row[column], text: clip(row[column].text, room) };
+    const over = all() - width;
+    if (over <= 0) break;
+    widths[column] = least === 0 ? 0 : Math.max(Math.min(least, widths[column]), widths[column] - over);
   }
-  return rows;
+  const isShown = (_: unknown, column: number) => widths[column] > 0;
+  return {
+    head: HEAD.filter(isShown),
+    rows: rows.map((row) =>
+      row.map((cell, column) => ({ ...cell, text: clip(cell.text, Math.max(1, widths[column])) })).filter(isShown)
+    ),
+  };
 }
 
 function stateText(view: MemberView): string {

@@ -7,6 +7,7 @@
  */
 
 import { hintOf, messageOf } from "../core/errors.ts";
+import type { Labels } from "../core/labels.ts";
 import type { PortForward } from "../core/options.ts";
 import { addressOf, isPublic } from "../core/port_forwards.ts";
 import type { ForwardReport, SshEndpoint, Stage, State } from "../wire.ts";
@@ -41,9 +42,14 @@ export interface MemberView {
   since?: string;
   /** What it is called on its group's network, when that is not its name. */
   host_name?: string;
+  /** Words to find it by. */
+  labels?: Labels;
   /** The group that it is served in: its name, which another group can have as well, and its id. */
   group?: string;
   group_id?: string;
+  /** No holder serves it: the group that it last booted in, and that it returns to while that lives. */
+  last_group?: string;
+  last_group_id?: string;
   /** Whether the group ends with the program that made it. */
   bound: boolean;
   /** Whether it reaches the outside. Absent: it was made by an earlier version. */
@@ -79,6 +85,7 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
     name,
     ...(hostName && { host_name: hostName }),
     ...known,
+    ...(config?.labels && { labels: config.labels }),
     ip: config?.ip ?? "",
     bound,
     ...(forwards.length > 0 ? { forwards } : {}),
@@ -122,7 +129,11 @@ export function viewOf(member: MemberFacts, groups: readonly GroupFacts[], bound
   }
   if (orphans) return problem("orphaned", "its holder is gone, its machine runs", `fleetbox up ${name}`, orphans);
   if (stored && "damage" in stored) return problem("damaged", messageOf(stored.damage), stored.damage.hint);
-  return { ...base, state: "stopped", running: false, ...(member.isSuspended && { suspended: true }) };
+  const last = config?.group && {
+    last_group: groups.find(({ id }) => id === config.group)?.group ?? config.group_name,
+    last_group_id: config.group,
+  };
+  return { ...base, state: "stopped", running: false, ...last, ...(member.isSuspended && { suspended: true }) };
 }
 
 /** Its state in a word for people. */

@@ -61,6 +61,12 @@ const COMMANDS: readonly Entry[] = [
     "config.ts",
     ({ configCommand }) => configCommand(),
   ),
+  entry<typeof import("./commands/rename.ts")>(
+    MACHINES,
+    "rename mv",
+    "rename.ts",
+    ({ renameCommand }) => renameCommand(),
+  ),
   entry<typeof import("./commands/list.ts")>(THERE, "ls ps list", "list.ts", ({ listCommand }) => listCommand()),
   entry<typeof import("./commands/status.ts")>(
     THERE,

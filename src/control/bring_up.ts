@@ -15,6 +15,7 @@ import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import { adoptedNote } from "./adopt.ts";
 import { changeEgress } from "./change_egress.ts";
+import { changeLabels } from "./change_labels.ts";
 import { addMember, getReport, reachMember, stop } from "./members.ts";
 import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "./observe.ts";
 import { ineffective, standingOf, type Wording } from "./option_effects.ts";
@@ -200,13 +201,12 @@ export class BringUp {
   async #change(names: readonly string[]): Promise<void> {
     for (const name of names) {
       if (this.started.includes(name)) continue;
-      const done = await changeEgress(
-        this.store,
-        name,
-        optionsOf(this.request.options, name),
-        (event) => this.#tell(event),
-      );
-      if (done) this.#progress.note(done);
+      const options = optionsOf(this.request.options, name);
+      const done = [
+        await changeEgress(this.store, name, options, (event) => this.#tell(event)),
+        await changeLabels(this.store, name, options.labels),
+      ];
+      for (const one of done) if (one) this.#progress.note(one);
     }
   }
 

@@ -50,6 +50,7 @@ export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
   publish: OF_THE_MEMBER,
   egress: OF_THE_MEMBER,
   host_access: OF_THE_MEMBER,
+  labels: OF_THE_MEMBER,
   log_writes: FROM_A_BOOT_ON,
   ready: OF_A_BOOT,
   cold: OF_A_BOOT,

@@ -7,6 +7,7 @@
  */
 
 import { FleetboxError } from "./errors.ts";
+import { areLabels, type Labels } from "./labels.ts";
 import { checkName } from "./names.ts";
 import { checkSide, type HostSide } from "./port_forwards.ts";
 
@@ -89,6 +90,8 @@ export interface Options {
    * @default false
    */
   log_writes?: boolean;
+  /** Words to find the member by, added to those that it has; an empty value takes one away. Kept with it. @default {} */
+  labels?: Labels;
   /** Whether a new member boots although there is a template of it. @default false: it starts from the template */
   cold?: boolean;
   /** Whether no template is taken of a new member that has booted. @default false */
@@ -177,6 +180,9 @@ const CHECKS: Record<keyof Options, Check> = {
   },
   host_access: boolean,
   log_writes: boolean,
+  labels: (value, key) => {
+    if (!areLabels(value)) bad(key, value, 'values by key, such as {"tier":"db"}');
+  },
   user_data: path,
   ready: (value, key) => {
     if (value !== "ssh" && value !== "cloud-init") bad(key, value, '"ssh" or "cloud-init"');

@@ -2,6 +2,7 @@
 
 import { resolve } from "../system/path.ts";
 import { FleetboxError } from "../core/errors.ts";
+import { areLabels } from "../core/labels.ts";
 import { imageReference } from "../core/image_reference.ts";
 import "./hints.ts";
 import { SHARES } from "../core/faults/cpu.ts";
@@ -65,6 +66,8 @@ const commands: Check = (value) => {
   return Array.isArray(value) && value.every(isOne) ? undefined : "a list of commands";
 };
 
+const labels: Check = (value) => areLabels(value) ? undefined : 'texts by key, such as {"tier":"db"}';
+
 const MACHINE = {
   image: text,
   arch: oneOf("amd64", "arm64"),
@@ -81,6 +84,7 @@ const MACHINE = {
   publish: ports,
   egress: oneOf("on", "off"),
   hostAccess: boolean,
+  labels,
   logWrites: boolean,
   bootTimeoutMs: number(1, 24 * 3600 * 1000),
   signal,
@@ -229,6 +233,7 @@ export function wireMachine(options: MachineOptions, cwd: () => string = Deno.cw
   }
   if (egress !== undefined) wire.egress = egress;
   if (hostAccess !== undefined) wire.host_access = hostAccess;
+  if (options.labels !== undefined) wire.labels = options.labels;
   if (options.logWrites !== undefined) wire.log_writes = options.logWrites;
   return wire;
 }

@@ -29,7 +29,7 @@ import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
 import { again } from "./members/members.ts";
-import { checkEffect } from "./option_effects.ts";
+import { checkEffect, OF_ITS_OWN } from "./option_effects.ts";
 import { GroupTrace, type TracedTest } from "./trace/group_trace.ts";
 import type { RestartOptions, RestoreOptions } from "./types.ts";
 
@@ -190,10 +190,10 @@ export class MachineGroup {
 
   /** Boots a new machine onto the network of this group. @throws why it did not come up; the group is as it was then. */
   async add(name: string, asked: Options, signal?: AbortSignal): Promise<MemberReport> {
-    // The group's options are the defaults. A member that exists keeps what it may reach.
+    // The group's options are the defaults. A member that exists keeps its size and what it may reach.
     const isThere = this.store.readMember(name) !== undefined;
-    const reach = isThere ? { egress: undefined, host_access: undefined } : {};
-    const options = { ...this.#defaults, publish: undefined, ...reach, ...asked };
+    const kept = isThere ? OF_ITS_OWN : {};
+    const options = { ...this.#defaults, publish: undefined, ...kept, ...asked };
     this.#claim(name, options, asked, this.#existing);
     try {
       const [report] = await this.#bringUp([name], options, this.#existing, signal);

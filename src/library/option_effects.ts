@@ -22,6 +22,15 @@ export function checkEffect(config: MemberConfig, options: Options): void {
   });
 }
 
+/** What a machine that exists has already, whatever its group's options are. */
+export const OF_ITS_OWN: Options = {
+  egress: undefined,
+  host_access: undefined,
+  cpus: undefined,
+  mem: undefined,
+  disk: undefined,
+};
+
 /** The library's names of the options. */
 const OPTION_NAMES: Record<MemberOption, string> = {
   image: "image",
@@ -35,6 +44,7 @@ const OPTION_NAMES: Record<MemberOption, string> = {
   publish: "publish",
   egress: "egress",
   host_access: "hostAccess",
+  labels: "labels",
   log_writes: "logWrites",
   ready: "ready",
   cold: "cold",

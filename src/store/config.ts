@@ -1,6 +1,7 @@
 /** What a member is, as `config.json` has it, and the check of every value that is read back. */
 
 import { FleetboxError } from "../core/errors.ts";
+import { areLabels, type Labels } from "../core/labels.ts";
 import { isName } from "../core/names.ts";
 import type { KeptUse, PortForward, SharedDirectory } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
@@ -43,6 +44,10 @@ export interface MemberConfig extends KeptUse {
   owner?: ProcessIdentity;
   /** {@link GroupRecord.id} of the group that it last booted in. It belongs there while that group lives. */
   group?: string;
+  /** That group's name: of its first member. */
+  group_name?: string;
+  /** Words to find it by. Absent: none. */
+  labels?: Labels;
   /** Whether its machine's writes are logged, so that a power cut can lose those that were not flushed. Absent: false. */
   log_writes?: boolean;
   /** The file of its disk, in its directory. Absent: `disk.qcow2`. */
@@ -92,6 +97,8 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
   user: shaped(/^[a-z_][a-z0-9_-]*$/, "a user's name"),
   owner: optional([isProcess, "a process"]),
   group: optional(string),
+  group_name: optional(string),
+  labels: optional([areLabels, "labels, each a text by a key"]),
   egress: optional(shaped(/^(on|off)$/, '"on" or "off"')),
   host_access: optional([(value) => typeof value === "boolean", "true or false"]),
   log_writes: optional([(value) => typeof value === "boolean", "true or false"]),

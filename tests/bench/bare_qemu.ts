@@ -47,6 +47,7 @@ export async function prepareBare(store: Store, name: string, options: Options =
     options,
     identity: { hostName: name, ip: IP, mac: SUBNET.macOf(IP) },
     group: "bare",
+    groupName: "bare",
     onStage: nothing,
     onCreate: nothing,
     onDownload: nothing,

@@ -33,7 +33,7 @@ test("exit code 2: wrong usage, and nothing is made", async () => {
     ["image"],
     ["image", "nonsense"],
     ["ls", "--nonsense"],
-    ["up"],
+    ["rename", "a"],
     ["up", "UPPER"],
     ["up", "a", "--memory", "much"],
     ["up", "a", "--egress", "maybe"],

@@ -50,7 +50,7 @@ test("--json of the commands for members has the documented shapes, in every sta
   const run = async (command: string, ...args: string[]) =>
     checked(command, await box.run(...command.split(" "), ...args, "--json"));
 
-  const up = await run("up", "a,b", "--egress", "off", "--verbose");
+  const up = await run("up", "a,b", "--egress", "off", "--label", "tier=db", "--verbose");
   assert.equal(kinds(up), "detail member up");
   assert.deepEqual(up.at(-1).members.map(({ name }: { name: string }) => name), ["a", "b"]);
   assert.equal(kinds(await run("up", "a", "--memory", "1G")), "member note up");
@@ -66,6 +66,8 @@ test("--json of the commands for members has the documented shapes, in every sta
   checked("wait", await box.run("wait", "slow", "--timeout", "300ms", "--json"), 4);
   await box.up("damaged");
   await box.ok("stop", "damaged");
+  await run("rename", "damaged", "renamed");
+  await run("rename", "renamed", "damaged");
   Deno.writeTextFileSync(box.store.member("damaged").config, "{");
   await box.up("orphan");
   await box.killHolder("orphan");

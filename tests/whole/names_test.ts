@@ -55,7 +55,7 @@ test("a name given twice, an empty one between commas and no name at all are ref
   await box.fails(2, /The name "a" is given twice/, "up", "a,b,a");
   await box.fails(2, /The name "a" is given twice/, "stop", "a", "a");
   await box.fails(2, /Not a member name: ""/, "up", "a,,b");
-  await box.fails(2, /Which members\? For example: fleetbox up a,b/, "up");
+  await box.fails(2, /Which members\? For example: fleetbox wait a,b/, "wait");
   assert.ok(!exists(box.home));
 });
 

@@ -37,7 +37,7 @@ test("help fits the terminal, wide and narrow, and 80 columns without one", asyn
 /** Errors of every kind: of the parser, of values, of members, of images, of the host. */
 const ERRORS: string[][] = [
   ["nonsense"],
-  ["up"],
+  ["rename", "a"],
   ["up", "a", "--nonsense"],
   ["up", "a_name_that_is_none"],
   ["up", "a", "--memory", "much"],

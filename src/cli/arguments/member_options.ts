@@ -7,6 +7,7 @@ import { resolve } from "../../system/path.ts";
 import { Command } from "./parser.ts";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { imageReference } from "../../core/image_reference.ts";
+import { parseLabels } from "../../core/labels.ts";
 import { checkSharedDirectories } from "../../guest/shared_directories.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";
@@ -35,6 +36,7 @@ export interface MemberFlags {
   egress?: string;
   hostAccess?: boolean;
   logWrites?: boolean;
+  label?: string[];
   publish?: string[];
 }
 
@@ -68,6 +70,11 @@ export function addMemberFlags(command: Command): Command {
     )
     .option("--host-access", "let it reach services on this host's loopback, at the gateway's address")
     .option("--no-host-access", "revoke that")
+    .option(
+      "--label <key=value>",
+      "a word to find it by: ls --label; KEY= takes it away; repeatable",
+      (value: string, before: string[] = []) => [...before, value],
+    )
     .option("--log-writes", "log what it writes, so that its power can be cut: stop --lose-unflushed")
     .option("--no-log-writes", "end that")
     .option("--user-data <file>", "settings for cloud-init in the guest: #cloud-config, a script, a MIME message")
@@ -133,6 +140,7 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
   }
   if (flags.publish !== undefined) options.publish = flags.publish.map((text) => parseForward(text, "--publish"));
   if (flags.hostAccess !== undefined) options.host_access = flags.hostAccess;
+  if (flags.label !== undefined) options.labels = parseLabels(flags.label, "--label");
   if (flags.logWrites !== undefined) options.log_writes = flags.logWrites;
   return options;
 }
@@ -215,6 +223,7 @@ const FLAGS: Record<MemberOption, string> = {
   publish: "--publish",
   egress: "--egress",
   host_access: "--host-access",
+  labels: "--label",
   log_writes: "--log-writes",
   ready: "--ready",
   cold: "--cold",

@@ -14,6 +14,7 @@ import { foreignCommand } from "./foreign_commands.ts";
 const QUESTIONS: Record<string, string> = {
   name: "Which member?",
   names: "Which members?",
+  "new-name": "Which new name?",
   command: "Which program?",
   places: "Copy what, and where to?",
   dir: "Which directory, and where to?",
@@ -33,6 +34,7 @@ export const EXAMPLES: Record<string, string> = {
   join: "fleetbox join d --via b",
   stop: "fleetbox stop a,b",
   restart: "fleetbox restart a,b",
+  rename: "fleetbox rename a database",
   rm: "fleetbox rm a,b",
   status: "fleetbox status a",
   wait: "fleetbox wait a,b",
@@ -90,6 +92,7 @@ const VALUES: Record<string, string> = {
   forward: "8080:localhost:80",
   pattern: "node_modules",
   arch: "arm64",
+  "key=value": "tier=db",
 };
 
 /** {@link QUESTIONS} for one of a command's arguments, with an example. */

@@ -30,8 +30,8 @@ Deno.test("every command with a required argument asks for it, and shows a comma
 });
 
 const CASES: [line: string, said: string][] = [
-  ["up", "Which members? For example: fleetbox up a,b -> The group of a file: fleetbox up -f FILE"],
-  ["start", "Which members? For example: fleetbox up a,b -> The group of a file: fleetbox up -f FILE"],
+  ["wait", "Which members? For example: fleetbox wait a,b -> fleetbox help wait"],
+  ["rename a", "Which new name? For example: fleetbox rename a database -> fleetbox help rename"],
   ["stop", "Which members? For example: fleetbox stop a,b -> Every one: fleetbox stop --all"],
   ["rm", "Which members? For example: fleetbox rm a,b -> Every one: fleetbox rm --all"],
   ["rm a --all", "Expected members' names or --all, found both -> fleetbox rm a"],

@@ -8,21 +8,29 @@ export function listCommand(): Command {
     .aliases(["ps", "list"])
     .description("list all members with their state")
     .option("--repair", "first adopt orphaned machines, and remove the remains of dead groups")
+    .option(
+      "--label <key=value>",
+      "only members with that label; KEY alone: with any value; repeatable: with all of them",
+      (value: string, before: string[] = []) => [...before, value],
+    )
     .option("-q, --quiet", "names only")
     .option("--json", "one JSON array")
     .addHelpText(
       "after",
       `
+A stopped member is listed with the group that it last booted in. A narrow terminal shows fewer columns.
+
 States: downloading, starting, running, stopped, error; suspended (up goes on where it was),
 orphaned (its holder was killed, its machine runs), damaged (its config cannot be read),
 unknown (its holder does not answer).
 
 --json: [{"name","state","stage"?,"running","ip","cpus","memory_mb","disk_mb","image","since"?,
-"suspended"?,"group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]
+"suspended"?,"labels"?,"group"?,"last_group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]
 
 Examples:
   fleetbox ls
   fleetbox ls --repair
+  fleetbox ls --label tier=db
   fleetbox stop $(fleetbox ls -q)`,
     )
     .action(list);

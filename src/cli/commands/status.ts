@@ -2,6 +2,7 @@
 
 import { Command } from "../arguments/parser.ts";
 import { getGroup, getReport } from "../../control.ts";
+import { labelsText } from "../../core/labels.ts";
 import { checkName } from "../../core/names.ts";
 import { naturalOrder, type Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
@@ -27,7 +28,7 @@ export function statusCommand(): Command {
       "after",
       `
 --json: what its holder reports {"name","host_name"?,"state","stage"?,"running","ip","since"?,"group"?,
-"group_id"?,"pid"?,"hypervisor"?,"hypervisor_pid"?,"suspended"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"faults"?,"failure"?}
+"group_id"?,"last_group"?,"last_group_id"?,"labels"?,"pid"?,"hypervisor"?,"hypervisor_pid"?,"suspended"?,"cpus","memory_mb","image","egress","host_access","ssh"?,"forwards"?,"network"?,"faults"?,"failure"?}
 with the group's "bound","accelerator","gateway_trouble"?, and "config" and "paths" from the store.
 
 Example:
@@ -97,6 +98,8 @@ function statusLines(
         ? group.members.map(({ name }) => name).sort(naturalOrder).join(", ")
         : undefined,
     ],
+    ["last group", view.last_group],
+    ["labels", labelsText(view.labels) || undefined],
     ["egress", egress && `${egress}${host_access ? ", with access to the host's loopback" : ""}`],
     ["gateway", group?.gateway_trouble],
     ["cpus", view.cpus?.toString()],

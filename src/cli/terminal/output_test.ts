@@ -6,7 +6,7 @@ import { summary } from "../bring_members_up.ts";
 import { shortReason } from "../accelerator_note.ts";
 import { colourful, paintFor, plain } from "./colour.ts";
 import { errorJson, errorText, exitCodeOf, wantsJson } from "../error_text.ts";
-import { listRows, reasons } from "../listing.ts";
+import { listTable, reasons } from "../listing.ts";
 import type { MemberView } from "../member_view.ts";
 import { viewOf, viewsOf } from "../member_view.ts";
 import { frame, phaseOf, type Row } from "./progress.ts";
@@ -162,7 +162,7 @@ const view = (name: string, facts: Partial<MemberView>): MemberView => ({
 
 Deno.test("the list's rows: what is not known is a dash, bound groups are marked", () => {
   const now = Date.parse("2026-01-01T01:00:00Z");
-  const texts = (one: MemberView) => listRows([one], now)[0].map(({ text }) => text).join("|");
+  const texts = (one: MemberView) => listTable([one], now).rows[0].map(({ text }) => text).join("|");
   const running = view("a", {
     state: "running",
     ip: "10.88.0.11",
@@ -189,12 +189,35 @@ Deno.test("long names are shortened until the list fits the terminal", () => {
     state: "running",
     ip: "10.88.0.11",
   });
-  const width = (columns: number) =>
-    tableLines(
-      ["NAME", "STATE", "ADDRESS", "CPUS", "MEMORY", "IMAGE", "UPTIME", "GROUP"],
-      listRows([long], 0, columns),
-    )[1].length;
-  for (const columns of [200, 120, 100, 80]) assert.ok(width(columns) <= columns, String(columns));
+  const width = (columns: number) => {
+    const { head, rows } = listTable([long], 0, columns);
+    return Math.max(...tableLines(head, rows).map((line) => line.length));
+  };
+  for (const columns of [200, 120, 100, 80, 60, 50]) assert.ok(width(columns) <= columns, String(columns));
+});
+
+Deno.test("on a narrow terminal the list has fewer columns, and names stay whole as long as that goes", () => {
+  const one = view("database-1", { state: "starting", stage: "cloud-init", ip: "10.88.0.11", cpus: 2, memory_mb: 512 });
+  const head = (columns: number) =>
+    listTable([{ ...one, image: "debian-12", group: "database-1" }], 0, columns).head.join(" ");
+  assert.equal(head(90), "NAME STATE ADDRESS CPUS MEMORY IMAGE UPTIME GROUP");
+  assert.equal(head(70), "NAME STATE ADDRESS UPTIME GROUP");
+  assert.equal(head(60), "NAME STATE ADDRESS GROUP");
+  assert.equal(listTable([one], 0, 40).rows[0][0].text, "database-1");
+});
+
+Deno.test("members of one group are beside each other, stopped ones with the group that they last booted in", () => {
+  const views = [
+    view("a", { group: "a", group_id: "1" }),
+    view("b", { last_group: "b", last_group_id: "2" }),
+    view("c", { last_group: "a", last_group_id: "1" }),
+    view("d", { last_group_id: "3" }),
+    view("e", { last_group: "b", last_group_id: "2" }),
+    view("f", { last_group_id: "3" }),
+    view("g", {}),
+  ];
+  const told = listTable(views, 0).rows.map((row) => `${row[0].text}=${row[7].text}`).join(" ");
+  assert.equal(told, "a=a c=a b=b e=b d=d f=d g=-");
 });
 
 Deno.test("a reason is printed once for all members that share it", () => {

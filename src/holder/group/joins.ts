@@ -44,11 +44,12 @@ const OF_ONE_START: Options = {
   host_access: undefined,
   log_writes: undefined,
   snapshot: undefined,
+  labels: undefined,
   needs: undefined,
 };
 
 /** What members that are there have already. */
-const OF_NEW_ONES: Options = { cpus: undefined, mem: undefined, disk: undefined };
+const OF_NEW_ONES: Options = { cpus: undefined, mem: undefined, disk: undefined, labels: undefined };
 
 export class Joins {
   /** Names that are being added, until they run. */

@@ -106,6 +106,7 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
     options,
     identity,
     group: context.groupId,
+    groupName: context.group,
     signal,
     onDownload: downloadProgress(boot),
     onStage: (stage) => advance(boot, stage),

@@ -4,6 +4,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
 import type { Image } from "../../image/image.ts";
 import type { MemberConfig } from "../../store.ts";
+import { areSameLabels, changedLabels } from "../../core/labels.ts";
 import { checkGrows, resourcesOf } from "../../store/resources.ts";
 import type { Identity } from "./identity.ts";
 
@@ -27,6 +28,7 @@ export function newConfig(name: string, options: Options, { hostName, ip, mac }:
     created_at: new Date().toISOString(),
     instance_id: `${name}-${crypto.randomUUID()}`,
     fixtures: options.fixtures ?? [],
+    labels: changedLabels(undefined, options.labels),
     ...(options.user_data === undefined ? {} : { user_data: options.user_data }),
     ip,
     user: GUEST_USER,
@@ -37,14 +39,14 @@ export function newConfig(name: string, options: Options, { hostName, ip, mac }:
 /** The config of a member that is there, with what it is to have from this boot on. @throws {FleetboxError} `misuse` */
 export function changedConfig(existing: MemberConfig, options: Options): MemberConfig {
   checkGrows(existing, options);
-  return { ...existing, ...resourcesOf(existing, options) };
+  return { ...existing, ...resourcesOf(existing, options), labels: changedLabels(existing.labels, options.labels) };
 }
 
 const RESOURCES = ["cpus", "memory_mb", "disk_mb"] as const;
-const OF_A_START = ["ip", "mac", "group", "egress", "host_access", "log_writes", ...RESOURCES] as const;
+const OF_A_START = ["ip", "mac", "group", "group_name", "egress", "host_access", "log_writes", ...RESOURCES] as const;
 
 export function isChanged(before: MemberConfig, after: MemberConfig): boolean {
-  return OF_A_START.some((key) => before[key] !== after[key]);
+  return OF_A_START.some((key) => before[key] !== after[key]) || !areSameLabels(before.labels, after.labels);
 }
 
 /** Whether both have the machine that a saved memory is of. */

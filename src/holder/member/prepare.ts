@@ -71,6 +71,8 @@ export interface PrepareRequest {
   identity: Identity;
   /** The group's id. */
   group: string;
+  /** Its name. */
+  groupName: string;
   onStage: (stage: Stage) => void;
   /** Called with a download's progress; never when there is nothing to download. */
   onDownload: (progress: FetchProgress) => void;
@@ -89,7 +91,7 @@ export interface PrepareRequest {
  * @throws {FleetboxError} why that fails: a damaged config, a missing image, no space, a missing program, …
  */
 export async function prepareMember(request: PrepareRequest): Promise<PreparedBoot> {
-  const { store, name, options, group } = request;
+  const { store, name, options, group, groupName: group_name } = request;
   const { ip, mac } = request.identity;
   const saved = savedMemberFor(store, name, options);
   const before = await imageFor(request, saved?.config ?? store.config(name));
@@ -106,7 +108,7 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
       ? changedConfig(existing, options)
       : newConfig(name, options, request.identity, image);
     const log_writes = options.log_writes ?? kept.log_writes;
-    let config: MemberConfig = { ...kept, ip, mac, group, ...gatewayUse(kept, options), log_writes };
+    let config: MemberConfig = { ...kept, ip, mac, group, group_name, ...gatewayUse(kept, options), log_writes };
     checkMemory(config, image);
     checkSharedDirectories(config.fixtures);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
