@@ -239,7 +239,7 @@ Deno.test("docs/json.md has the values that states, stages and codes can have", 
   const observed: Record<ViewState, true> = { ...states, orphaned: true, damaged: true, unknown: true };
   const stages: Record<Stage, true> = {
     ...{ image: true, disk: true, boot: true, kernel: true, network: true, ssh: true, "cloud-init": true },
-    ...{ waiting: true, ready: true, stopping: true, paused: true, adoption: true },
+    ...{ waiting: true, queued: true, ready: true, stopping: true, paused: true, adoption: true },
   };
   const values = (shape: string, key: string) => valuesOf(document.shapes.get(shape)!.keys.get(key)!.type).toSorted();
   for (const shape of ["member", "listed member"]) {

@@ -22,6 +22,7 @@ import { ineffective, standingOf, type Wording } from "./option_effects.ts";
 import type { Plan } from "./plan.ts";
 import { type Progress, SILENT } from "./progress.ts";
 import { removeLogs, removeStopped } from "./remove.ts";
+import { checkRoom } from "./room.ts";
 import { type FindExecutable, spawn, type SpawnOptions } from "./spawn.ts";
 import { untilGone } from "./until_gone.ts";
 import { waitMembers } from "./wait.ts";
@@ -81,6 +82,7 @@ export class BringUp {
   readonly #progress: Progress;
   #started: Started[] = [];
   #told = new Set<string>();
+  /** Members whose options were looked at, and what was said of the host. */
   #noted = new Set<string>();
   #attempt = 0;
 
@@ -158,8 +160,22 @@ export class BringUp {
     for (const { report } of members) if (report) this.#tell({ event: "member", member: report });
     // On a busy host a hypervisor may not answer for a moment, so it is asked once more.
     if (this.#attempt === 1 && members.some(({ report }) => report?.not_answering)) return undefined;
+    if (plan.step === "spawn" || plan.step === "add") await this.#checkRoom(plan, facts);
     if (plan.step === "spawn" && !(await this.#spawn(plan, facts))) return undefined;
     return { plan, facts };
+  }
+
+  /** @throws {FleetboxError} this host cannot bear the machines that are to be started */
+  async #checkRoom(plan: Plan & { step: "spawn" | "add" }, facts: Map<string, MemberFacts>): Promise<void> {
+    const { store, request } = this;
+    const isSpawn = plan.step === "spawn";
+    const names = isSpawn ? plan.names.filter((name) => !plan.adopted.includes(name)) : plan.add;
+    if (names.length === 0) return;
+    const holder = isSpawn ? undefined : facts.get(plan.via)?.report?.pid;
+    const note = await checkRoom(store, names.map((name) => facts.get(name)!), request.options, holder);
+    if (note === undefined || this.#noted.has(note)) return;
+    this.#noted.add(note);
+    this.#progress.note(note);
   }
 
   /** False when another command was faster and the plan must be made again. */
@@ -374,7 +390,7 @@ async function takeDown(store: Store, started: readonly Started[]): Promise<void
 
 /** Whether a member's accelerator has been chosen. */
 function hasMachine({ state, stage }: MemberReport): boolean {
-  return state === "running" || (state === "starting" && stage !== "image" && stage !== "disk");
+  return state === "running" || (state === "starting" && !["image", "waiting", "queued", "disk"].includes(stage ?? ""));
 }
 
 async function isFailed(store: Store, names: readonly string[]): Promise<boolean> {

@@ -1,4 +1,4 @@
-/** Waits for members to run: one stream of events for each group, and one limit that does not count downloads. */
+/** Waits for members to run: one stream of events for each group, and one limit that does not count downloads and waits for other members. */
 
 import { Countdown } from "../core/deadline.ts";
 import { FleetboxError, fromWireError } from "../core/errors.ts";
@@ -7,7 +7,7 @@ import type * as wire from "../wire.ts";
 import { watch } from "./members.ts";
 
 interface WaitOptions {
-  /** The limit in milliseconds; downloads do not count. @default 180000 */
+  /** The limit in milliseconds; downloads, and waits for other members, do not count. @default 180000 */
   timeoutMs?: number;
   onEvent?: (event: wire.Event) => void;
   /** Whether `onEvent` also gets each step. @default false */
@@ -53,8 +53,7 @@ export async function waitMembers(
         announced = true;
         options.onDownload?.(member.name);
       }
-      // Downloads do not count.
-      if (names.some((name) => seen.get(name)?.state === "downloading")) clock.pause();
+      if (names.some((name) => doesNotCount(seen.get(name)))) clock.pause();
       else clock.resume();
       if (pending().length === 0) return;
     }
@@ -77,6 +76,11 @@ export async function waitMembers(
     over.abort();
   }
   return names.map((name) => seen.get(name)!);
+}
+
+/** A download does not count, nor the wait for other members or for a turn: each has a limit of its own from the begin of its boot. */
+function doesNotCount(report: wire.MemberReport | undefined): boolean {
+  return report?.state === "downloading" || report?.stage === "waiting" || report?.stage === "queued";
 }
 
 function timedOut(missing: string[], seen: Map<string, wire.MemberReport>, limitMs: number): FleetboxError {

@@ -32,6 +32,7 @@ export type State = "downloading" | "starting" | "running" | "stopped" | "error"
 export type Stage =
   | "image"
   | "waiting"
+  | "queued"
   | "disk"
   | "boot"
   | "kernel"

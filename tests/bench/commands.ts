@@ -2,6 +2,7 @@
 
 import { SUBNET } from "../../src/network/subnet.ts";
 import { GUEST_USER } from "../../src/holder/member/member_config.ts";
+import { sandbox } from "../support/sandbox.ts";
 import { type Bench, DENO, inTurn, median, round, type Row, timeFleetbox } from "./bench.ts";
 
 const RUNS = 30;
@@ -54,6 +55,28 @@ export async function list(bench: Bench): Promise<Row[]> {
     limit: { kind: "at most", value: 100 },
     runs: { measured: times },
   }];
+}
+
+/** Rows `ls-running`: what is told of 50 running members of one group, whose machines are the tests' fake QEMU. */
+export async function listRunning(bench: Bench): Promise<Row[]> {
+  await using box = await sandbox({ fakeQemu: {}, limitMs: 600_000 });
+  await box.up("node", "-n", String(MEMBERS));
+  const empty = `${bench.directory}/empty.ts`;
+  await Deno.writeTextFile(empty, "");
+  const commands = [["ls"], ["ls", "--json"], ["status", "node-25"]];
+  const rows: Row[] = [];
+  for (const args of commands) {
+    const [ours, bare] = await inTurn(RUNS, () => timeFleetbox(box.store, args), () => timeDeno(empty));
+    rows.push({
+      what: `${args.join(" ")}, 50 running members`,
+      measured: round(median(ours)),
+      unit: "ms",
+      against: { what: "deno run of an empty file", value: round(median(bare)) },
+      limit: { kind: "ratio", value: 6 },
+      runs: { measured: ours.map((ms) => round(ms)), against: bare.map((ms) => round(ms)) },
+    });
+  }
+  return rows;
 }
 
 async function timeDeno(file: string): Promise<number> {

@@ -17,7 +17,7 @@ import { flagsOr, parseArgs } from "../../scripts/flags.ts";
 import { messageOf } from "../../src/core/errors.ts";
 import { oneMember, threeMembers } from "./boots.ts";
 import { killedClient } from "./bound.ts";
-import { list, version } from "./commands.ts";
+import { list, listRunning, version } from "./commands.ts";
 import { compiledExecutable } from "./compiled.ts";
 import { hundredCommands } from "./exec.ts";
 import { floodedStatus } from "./flood.ts";
@@ -37,6 +37,7 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   up3: threeMembers,
   version,
   ls: list,
+  "ls-running": listRunning,
   holder: threeMembersHeld,
   guardian: killedHolder,
   bound: killedClient,

@@ -125,7 +125,10 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Starts a command. */
-  start(args: readonly string[], options: { env?: Record<string, string>; cwd?: string } = {}): Running {
+  start(
+    args: readonly string[],
+    options: { env?: Record<string, string>; cwd?: string; program?: string } = {},
+  ): Running {
     const running = new Running(args, { ...this.env, ...options.env }, {
       limitMs: this.options.limitMs,
       program: this.options.program,

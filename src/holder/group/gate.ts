@@ -1,15 +1,18 @@
-/** Where members wait for others: those of a checkpoint until all have arrived, any for those that they need. */
+/** Where members wait: those of a checkpoint until all have arrived, any for those that they need, and for a place among those that boot. */
 
 import { unlessAborted } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Options } from "../../core/options.ts";
 import type { EventHub } from "../server/events.ts";
 import type { Member } from "../member/member.ts";
+import { Places } from "../places.ts";
 
 /** The group's members. */
 type Roster = ReadonlyMap<string, Pick<Member, "state" | "isStopping">>;
 
 export class Gate {
+  /** For so many that boot at once. */
+  readonly places = new Places();
   readonly #missing: Set<string>;
   readonly #open = Promise.withResolvers<void>();
 
@@ -21,6 +24,11 @@ export class Gate {
   constructor(names: Iterable<string>, private readonly roster?: Roster, private readonly hub?: EventHub) {
     this.#missing = new Set(names);
     if (this.#missing.size === 0) this.#open.resolve();
+  }
+
+  /** Whether all have arrived or left. */
+  get isOpen(): boolean {
+    return this.#missing.size === 0;
   }
 
   /** Resolves when all have arrived or left. A name that is not waited for passes with the others. */

@@ -5,10 +5,29 @@ import type { MemberConfig, Store } from "../../store.ts";
 import { savedMemberFor } from "../snapshots/sources.ts";
 import { decideHostName, decideIdentity, type Identity, identityOf, type Neighbour } from "../member/identity.ts";
 
-export class Identities {
-  readonly #served = new Map<string, Neighbour>();
+/**
+ * Members' configs, each read once in a turn of the event loop: when a group of many begins, each of its members asks for those
+ * of all others.
+ */
+export class ConfigsOfTurn {
+  readonly #read = new Map<string, MemberConfig | undefined>();
 
   constructor(private readonly store: Store) {}
+
+  of(name: string): MemberConfig | undefined {
+    if (this.#read.size === 0) queueMicrotask(() => this.#read.clear());
+    if (!this.#read.has(name)) this.#read.set(name, configOf(this.store, name));
+    return this.#read.get(name);
+  }
+}
+
+export class Identities {
+  readonly #served = new Map<string, Neighbour>();
+  readonly #configs: ConfigsOfTurn;
+
+  constructor(private readonly store: Store) {
+    this.#configs = new ConfigsOfTurn(store);
+  }
 
   of(name: string): Identity | undefined {
     return this.#served.get(name);
@@ -24,8 +43,8 @@ export class Identities {
     const known = this.#served.get(name);
     if (known) return known;
     const away = [...belongs].filter((other) => other !== name && !this.#served.has(other));
-    const neighbours = away.flatMap((other) => configOf(this.store, other) ?? []).map(identityOf);
-    const before = savedConfig(this.store, name, options) ?? configOf(this.store, name);
+    const neighbours = away.flatMap((other) => this.#configs.of(other) ?? []).map(identityOf);
+    const before = savedConfig(this.store, name, options) ?? this.#configs.of(name);
     const asked = { hostName: host_names?.[name], ip };
     const identity = decideIdentity(name, before, asked, [...this.#served.values()], neighbours);
     this.#served.set(name, { name, ...identity });

@@ -4,10 +4,12 @@ import type { Options } from "../../core/options.ts";
 import type { GroupRecord, MemberConfig, Store } from "../../store.ts";
 import { savedMemberFor } from "../snapshots/sources.ts";
 import { decideUse, type GatewayUse, isOpen, keptUse } from "./egress.ts";
+import { ConfigsOfTurn } from "./identities.ts";
 
 export class GroupUses {
   /** The rights of booting members, until their configs have them. */
   readonly #booting = new Map<string, GatewayUse>();
+  readonly #configs: ConfigsOfTurn;
 
   /**
    * @param belongs the group's members, with stopped ones, which return to this network.
@@ -19,7 +21,9 @@ export class GroupUses {
     private readonly belongs: ReadonlySet<string>,
     private readonly earlier: GroupRecord | undefined,
     private readonly configOf: (name: string) => MemberConfig | undefined,
-  ) {}
+  ) {
+    this.#configs = new ConfigsOfTurn(store);
+  }
 
   all(but?: string): GatewayUse[] {
     return [...this.belongs].flatMap((name) => name === but ? [] : this.#of(name) ?? []);
@@ -39,8 +43,8 @@ export class GroupUses {
     if (known) return known;
     const served = this.configOf(name);
     if (served) return keptUse(served, this.earlier);
-    const stored = this.store.readMember(name);
-    return stored && "config" in stored ? keptUse(stored.config, this.earlier) : undefined;
+    const stored = this.#configs.of(name);
+    return stored && keptUse(stored, this.earlier);
   }
 
   /** A boot's options with the member's rights; they are kept here until {@link decided}. */

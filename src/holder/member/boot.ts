@@ -28,6 +28,7 @@ import type { Identity } from "./identity.ts";
 import { goOn, NeverRan, stateLeft } from "./left_behind.ts";
 import type { Member } from "./member.ts";
 import { runOf } from "./phases.ts";
+import type { Place } from "../places.ts";
 import { imageFor, type Prepared, type PreparedBoot, prepareMember, type PrepareRequest } from "./prepare.ts";
 import { untilSsh } from "./ready.ts";
 import { forgetTemplate, renewGuest, startSaved } from "./warm_boot.ts";
@@ -44,6 +45,9 @@ export class Boot {
   /** Resolved when the guest answers. @throws the cause, when it does not. */
   done!: Promise<void>;
   readonly limit: Countdown;
+  readonly limitMs: number;
+  /** Its place among those that boot, until it gives it up. */
+  place: Place | undefined;
   /** Where its lines begin in the console's log. */
   readonly logStart: number;
   /** When to probe SSH; when to check cloud-init. */
@@ -59,7 +63,7 @@ export class Boot {
   exit: MachineExit | undefined;
 
   constructor(readonly member: Member, readonly options: Options, readonly isAdoption: boolean) {
-    const limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
+    const limitMs = this.limitMs = options.boot_timeout_ms ?? DEFAULTS.bootTimeoutMs;
     this.limit = new Countdown(limitMs, () => this.abort.abort(tooLate(this, limitMs)));
     this.logStart = sizeOf(member.paths.serialLog);
   }
@@ -89,6 +93,7 @@ export async function bootMember(boot: Boot, identity: Identity): Promise<void> 
     throw await endEarly(boot, thrown);
   } finally {
     boot.limit.end();
+    boot.place?.giveUp();
     boot.member.context.gate.leave(boot.member.name);
   }
 }
@@ -115,6 +120,7 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
     onReplace: (replaced) => member.replaced = replaced,
   };
   if (options.needs?.length) await untilNeedsRun(boot, options.needs, request);
+  boot.place ??= await untilPlace(boot);
   const prepared = boot.prepared = await prepareMember(request);
   member.config = prepared.config;
   boot.hasCloudInit = prepared.image.cloudInit;
@@ -142,6 +148,7 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
     : undefined;
   run.ssh = await connect(boot);
   await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
+  if (prepared.config.user_data !== undefined) boot.place?.giveUp(); // what it runs may wait for other members
   const problem = options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
   // A guest that refuses our key could not be told what has changed since.
   if (template && !problem && boot.denied === "") {
@@ -160,6 +167,19 @@ async function untilNeedsRun(boot: Boot, needs: readonly string[], request: Prep
   boot.member.tell(`it waits until ${listed(needs)} ${needs.length > 1 ? "run" : "runs"}`);
   await context.gate.untilRunning(name, needs, signal);
   boot.limit.resume();
+}
+
+/** Waits for a place among those that boot, which does not count against its limit. */
+async function untilPlace(boot: Boot): Promise<Place> {
+  const { member, signal, limit, limitMs } = boot;
+  const { places } = member.context.gate;
+  const place = await places.take(limitMs / 2, signal, () => {
+    advance(boot, "queued");
+    limit.pause();
+    member.tell(`it waits for its turn: ${places.count} members boot at a time`);
+  });
+  limit.resume();
+  return place;
 }
 
 /** The machine of a holder that died. */

@@ -24,6 +24,7 @@ const EARLY_CONSOLE_BYTES = 64 * 1024;
 const STAGES: readonly Stage[] = [
   "image",
   "waiting",
+  "queued",
   "disk",
   "boot",
   "kernel",

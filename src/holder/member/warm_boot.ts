@@ -50,6 +50,7 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   run.command = command;
   run.guest = guestWay(image, spec);
   run.ssh = await connect(boot);
+  if (!gate.isOpen) boot.place?.giveUp(); // for those that it waits for
   await gate.arrive(name);
   signal.throwIfAborted();
   if (source.kind !== "template") await useUpSuspended(store, name);
