@@ -64,6 +64,7 @@ export interface MemberPaths {
   consoleSocket: string;
   /** Leads to the agent in its guest, when its image has one. */
   agentSocket: string;
+  shareSockets: () => string[];
   /** Where its state passes when it is saved or restored. */
   snapshotSocket: string;
   pid: string;
@@ -73,8 +74,8 @@ export interface MemberPaths {
 
 /** The sockets of a member's machine in `run`, which a killed one leaves behind. */
 export function machineSockets(paths: MemberPaths): string[] {
-  const { qmpSocket, netSocket, consoleSocket, agentSocket, snapshotSocket } = paths;
-  return [qmpSocket, netSocket, consoleSocket, agentSocket, snapshotSocket];
+  const { qmpSocket, netSocket, consoleSocket, agentSocket, snapshotSocket, shareSockets } = paths;
+  return [qmpSocket, netSocket, consoleSocket, agentSocket, snapshotSocket, ...shareSockets()];
 }
 
 /** sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a NUL at the end; the smaller one everywhere. */
@@ -183,6 +184,7 @@ export class Store {
       seed: `${dir}/seed.img`,
       efiVars: `${dir}/efivars.fd`,
       sharedDirectoryImage: (index) => `${dir}/fixture-${index}.img`,
+      shareSockets: () => [..."01234567"].map((index) => `${run()}.s${index}`),
       serialLog: `${dir}/serial.log`,
       pid: `${dir}/pid`,
       lock: `${dir}/.lock`,

@@ -46,6 +46,7 @@ export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
   mem: FROM_A_BOOT_ON,
   disk: FROM_A_BOOT_ON,
   fixtures: MADE_WITH,
+  shares: MADE_WITH,
   user_data: MADE_WITH,
   publish: OF_THE_MEMBER,
   egress: OF_THE_MEMBER,
@@ -182,6 +183,7 @@ function isTheSame(option: MemberOption, value: unknown, config: MemberConfig): 
 /** What a member has, as an option says it. */
 function had(option: MemberOption, config: MemberConfig): unknown {
   if (option === "mem" || option === "disk") return mib(option, config) / 1024;
+  if (option === "shares") return config.shares ?? [];
   return (config as unknown as Record<string, unknown>)[option];
 }
 

@@ -73,6 +73,8 @@ export interface Options {
   disk?: number;
   /** Shared directories: the guest gets their content at boot, read-only. @default [] */
   fixtures?: SharedDirectory[];
+  /** Directories of this host that the guest reads and writes. Kept with the member. @default [] */
+  shares?: SharedDirectory[];
   /** User-data for cloud-init in the guest: `#cloud-config`, a script, a MIME message. Kept with the member. */
   user_data?: string;
   /** Port forwards to make. Kept with the member. @default [] */
@@ -164,6 +166,15 @@ const path: Check = (value, key) => {
   if (typeof value !== "string" || value === "" || value.includes("\0")) bad(key, value, "a non-empty string");
 };
 
+const directories: Check = (value, key) => {
+  if (!Array.isArray(value)) bad(key, value, "a list");
+  for (const entry of value) {
+    if (typeof entry !== "object" || entry === null) bad(key, entry, "{host_path, guest_path}");
+    path(entry.host_path, `${key}.host_path`);
+    path(entry.guest_path, `${key}.guest_path`);
+  }
+};
+
 const CHECKS: Record<keyof Options, Check> = {
   image: path,
   arch: (value, key) => {
@@ -229,14 +240,8 @@ const CHECKS: Record<keyof Options, Check> = {
     if (!Array.isArray(value)) bad(key, value, "a list");
     value.forEach(checkWish);
   },
-  fixtures: (value, key) => {
-    if (!Array.isArray(value)) bad(key, value, "a list");
-    for (const entry of value) {
-      if (typeof entry !== "object" || entry === null) bad(key, entry, "{host_path, guest_path}");
-      path(entry.host_path, `${key}.host_path`);
-      path(entry.guest_path, `${key}.guest_path`);
-    }
-  },
+  fixtures: directories,
+  shares: directories,
 };
 
 /** Checks a forward from outside. @throws {FleetboxError} `misuse` */

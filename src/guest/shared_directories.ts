@@ -22,12 +22,21 @@ export function sharedDirectoryLabel(index: number): string {
   return `fb-fixture-${index}`;
 }
 
+/** Of those that the guest writes to: each is a device, a program and a socket. */
+export const MAX_SHARES = 8;
+
 /**
  * Checks shared directories: the host's directories exist and can be read, and the guest's paths can be mount points.
  * Cheap: does not read their files.
  * @throws {FleetboxError} `misuse`: a guest's path; `not-found`, `denied`, `misuse`: the host's directory.
  */
-export function checkSharedDirectories(directories: readonly SharedDirectory[]): void {
+export function checkSharedDirectories(
+  directories: readonly SharedDirectory[],
+  shares: readonly SharedDirectory[] = [],
+): void {
+  if (shares.length > MAX_SHARES) {
+    throw new FleetboxError("misuse", `Found ${shares.length} read-write shares, expected at most ${MAX_SHARES}`);
+  }
   if (directories.length > MAX_SHARED_DIRECTORIES) {
     throw new FleetboxError(
       "misuse",
@@ -35,7 +44,7 @@ export function checkSharedDirectories(directories: readonly SharedDirectory[]):
     );
   }
   const taken: string[] = [];
-  for (const { guest_path } of directories) {
+  for (const { guest_path } of [...directories, ...shares]) {
     checkGuestPath(guest_path);
     const other = taken.find((path) =>
       `${path}/`.startsWith(`${guest_path}/`) || `${guest_path}/`.startsWith(`${path}/`)
@@ -48,7 +57,8 @@ export function checkSharedDirectories(directories: readonly SharedDirectory[]):
     }
     taken.push(guest_path);
   }
-  for (const { host_path } of directories) checkHostDirectory(host_path);
+  for (const { host_path } of directories) checkHostDirectory(host_path, "--fixture");
+  for (const { host_path } of shares) checkHostDirectory(host_path, "--share");
 }
 
 /** @throws {FleetboxError} `misuse`: relative, the root, not in its shortest form, or with a control character. */
@@ -70,11 +80,34 @@ function checkGuestPath(path: string): void {
   if (new TextEncoder().encode(path).length > 1000) bad("at most 1000 bytes");
 }
 
-function checkHostDirectory(path: string): void {
+/**
+ * A guest that could write the store could write the disks of others, and read the key to them.
+ * @throws {FleetboxError} `misuse`: the store is in a read-write share, or it in the store
+ */
+export function checkShareOutsideStore(store: string, shares: readonly SharedDirectory[]): void {
+  const real = (path: string) => {
+    try {
+      return Deno.realPathSync(path);
+    } catch {
+      return path;
+    }
+  };
+  const [ours, isIn] = [
+    real(store),
+    (path: string, dir: string) => `${path}/`.startsWith(`${dir}/`.replace("//", "/")),
+  ];
+  const bad = shares.find(({ host_path }) => isIn(ours, real(host_path)) || isIn(real(host_path), ours));
+  if (!bad) return;
+  throw new FleetboxError("misuse", `Cannot share ${shown(bad.host_path)} read-write: the store ${ours} is in it`, {
+    hint: "Share a directory without it: the guest could change other members' disks there",
+  });
+}
+
+function checkHostDirectory(path: string, flag: string): void {
   const failure = (code: "not-found" | "denied" | "misuse", found: string, cause?: unknown) =>
     new FleetboxError(code, `Cannot share the directory ${shown(path)}: ${found}`, {
       cause,
-      hint: "Share a directory of this host that you can read: --fixture HOST_DIR:GUEST_DIR",
+      hint: `Share a directory of this host that you can read: ${flag} HOST_DIR:GUEST_DIR`,
     });
   if (!path.startsWith("/")) throw failure("misuse", "it is not an absolute path");
   let info: Deno.FileInfo;

@@ -40,6 +40,7 @@ const OPTION_NAMES: Record<MemberOption, string> = {
   mem: "memoryMiB",
   disk: "diskMiB",
   fixtures: "fixtures",
+  shares: "shares",
   user_data: "userData",
   publish: "publish",
   egress: "egress",

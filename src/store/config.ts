@@ -32,6 +32,8 @@ export interface MemberConfig extends KeptUse {
   /** New for each member that is created, even under an old name. */
   instance_id: string;
   fixtures: SharedDirectory[];
+  /** Directories of this host that the guest reads and writes. */
+  shares?: SharedDirectory[];
   /** The user's own user-data: the same at every boot. */
   user_data?: string;
   /** Port forwards to the member, open while it runs. */
@@ -70,6 +72,11 @@ export const MAC_ADDRESS = shaped(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/, "a MAC addre
 const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
 export const IP_ADDRESS = shaped(ADDRESS, "an address");
 
+const DIRECTORIES: Check = [
+  (value) => Array.isArray(value) && value.every(isSharedDirectory),
+  "a list of {host_path, guest_path}",
+];
+
 /** The check of each value of a config: values become arguments, addresses and paths. */
 const CONFIG: Record<keyof MemberConfig, Check> = {
   name: string,
@@ -84,10 +91,8 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
   firmware: optional(shaped(/^(bios|uefi)$/, "bios or uefi")),
   created_at: string,
   instance_id: string,
-  fixtures: [
-    (value) => Array.isArray(value) && value.every(isSharedDirectory),
-    "a list of {host_path, guest_path}",
-  ],
+  fixtures: DIRECTORIES,
+  shares: optional(DIRECTORIES),
   user_data: optional(string),
   forwards: optional([
     (value) => Array.isArray(value) && value.every(isForward),

@@ -30,9 +30,11 @@ import type { HostSide } from "../core/port_forwards.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import type { DiskCounts, MachineDisk, MachineDiskFault } from "./disk_faults.ts";
 import type { DiskTools, Program, Volume } from "./disk_tools.ts";
+import type { Requirement } from "./requirements.ts";
+import type { Share, ShareSupport } from "./shares.ts";
 import type { SavedMachine, SaveOptions, SnapshotFiles, SnapshotSupport } from "./snapshots.ts";
 
-export type { DiskCounts, DiskTools, MachineDiskFault, Program };
+export type { DiskCounts, DiskTools, MachineDiskFault, Program, Requirement, Share };
 export type { SavedMachine, SaveOptions, SnapshotFiles, SnapshotSupport };
 
 /** What a machine is. */
@@ -85,6 +87,8 @@ export interface MachineSpec {
   seed?: string;
   /** Third disk and on (`/dev/vdc`, …), in this order. @default [] */
   extraDisks?: Volume[];
+  /** Directories that the guest reads and writes. Such a machine cannot be saved. @default [] */
+  shares?: Share[];
   boot: BootSource;
   /** Created by the hypervisor: its control channel. */
   controlSocket: string;
@@ -315,19 +319,8 @@ export interface Gateway {
   close(): Promise<MachineExit>;
 }
 
-/** Something that the host must have, or had better have: what is found of it, and what to do when it is not there. */
-export interface Requirement {
-  what: string;
-  /** A sentence about the host. @throws the problem. */
-  check(): string | Promise<string>;
-  /** The user's next step, when the error has none of its own. */
-  hint: string;
-  /** Whether machines cannot run without it. */
-  fatal: boolean;
-}
-
 /** A hypervisor. Stateless: all facts about a machine are in its spec, or in the {@link Machine}. */
-export interface Driver {
+export interface Driver extends ShareSupport {
   readonly name: string;
   /** How members' disks are made: files that its machines start from. */
   readonly disks: DiskTools;

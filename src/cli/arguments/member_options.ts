@@ -28,6 +28,7 @@ export interface MemberFlags {
   disk?: string;
   timeout?: string;
   fixture?: string[];
+  share?: string[];
   userData?: string;
   ready?: string;
   cold?: boolean;
@@ -58,6 +59,11 @@ export function addMemberFlags(command: Command): Command {
       "--fixture <host:guest>",
       "share a directory of this host at that path in the guest, read-only, as it is at each boot; repeatable",
       collect,
+    )
+    .option(
+      "--share <host:guest>",
+      "share a directory of this host at that path in the guest, read-write, as it is now; repeatable",
+      (value: string, before: string[] = []) => [...before, value],
     )
     .option(
       "-p, --publish <host:guest>",
@@ -125,8 +131,11 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
   }
   if (flags.fixture !== undefined) {
     options.fixtures = flags.fixture.map((text) => parseSharedDirectory(text, cwd));
-    checkSharedDirectories(options.fixtures);
   }
+  if (flags.share !== undefined) {
+    options.shares = flags.share.map((text) => parseSharedDirectory(text, cwd, "--share"));
+  }
+  checkSharedDirectories(options.fixtures ?? [], options.shares);
   if (flags.userData !== undefined) options.user_data = readUserData(resolve(cwd(), flags.userData));
   if (flags.ready !== undefined) {
     if (flags.ready !== "ssh" && flags.ready !== "cloud-init") throw bad("--ready", flags.ready, "ssh or cloud-init");
@@ -164,16 +173,16 @@ export function checkPublished(names: readonly string[], { publish = [] }: Optio
 /**
  * `HOST_DIR:GUEST_DIR`, split at the last colon before a slash, as the guest's path is absolute. @throws `misuse`
  */
-export function parseSharedDirectory(text: string, cwd: () => string): SharedDirectory {
+export function parseSharedDirectory(text: string, cwd: () => string, flag = "--fixture"): SharedDirectory {
   const colon = text.lastIndexOf(":/");
-  if (colon <= 0) throw bad("--fixture", text, "HOST_DIR:GUEST_DIR, with an absolute GUEST_DIR");
+  if (colon <= 0) throw bad(flag, text, "HOST_DIR:GUEST_DIR, with an absolute GUEST_DIR");
   const parts = text.split(",");
   if (parts.length > 1 && parts.every((part) => /.:\//.test(part)) && !exists(resolve(cwd(), text.slice(0, colon)))) {
     throw new FleetboxError(
       "misuse",
-      `Bad value for --fixture: found ${JSON.stringify(text)}, expected one directory`,
+      `Bad value for ${flag}: found ${JSON.stringify(text)}, expected one directory`,
       {
-        hint: `Repeat --fixture for each directory: ${parts.map((part) => `--fixture ${part}`).join(" ")}`,
+        hint: `Repeat ${flag} for each directory: ${parts.map((part) => `${flag} ${part}`).join(" ")}`,
       },
     );
   }
@@ -219,6 +228,7 @@ const FLAGS: Record<MemberOption, string> = {
   mem: "--memory",
   disk: "--disk",
   fixtures: "--fixture",
+  shares: "--share",
   user_data: "--user-data",
   publish: "--publish",
   egress: "--egress",
@@ -236,7 +246,7 @@ export const FLAG_WORDING: Wording = {
   option: (option) => FLAGS[option],
   value: (option, value) => {
     if (option === "mem" || option === "disk") return sizeText(Math.round(Number(value) * 1024));
-    if (option === "fixtures") {
+    if (option === "fixtures" || option === "shares") {
       return (value as SharedDirectory[]).map(({ host_path, guest_path }) => `${host_path}:${guest_path}`).join(" ") ||
         "(none)";
     }

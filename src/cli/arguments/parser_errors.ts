@@ -190,6 +190,6 @@ function nameOf(flags: string): string {
 function exampleValue(flags: string): string {
   const placeholder = /<(.*)>/.exec(flags)?.[1] ?? "";
   if (placeholder.includes("|")) return placeholder.split("|").at(-1)!;
-  if (placeholder === "host:guest") return flags.includes("--fixture") ? "./data:/srv/data" : "8080:80";
+  if (placeholder === "host:guest") return /--(fixture|share)/.test(flags) ? "./data:/srv/data" : "8080:80";
   return VALUES[placeholder] ?? placeholder.toUpperCase();
 }

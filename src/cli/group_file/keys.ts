@@ -77,7 +77,7 @@ export function absolute({ name, placeholder }: Key, text: string, dir: string):
   if (isInline(name, text)) return text;
   if (placeholder === "image") return imageReference(text, cwd);
   if (placeholder === "file" || placeholder === "dir") return resolve(dir, text);
-  if (name !== "fixture") return text;
+  if (name !== "fixture" && name !== "share") return text;
   const { host_path, guest_path } = parseSharedDirectory(text, cwd);
   return `${host_path}:${guest_path}`;
 }

@@ -11,6 +11,7 @@ import { Countdown } from "../../core/deadline.ts";
 import { FleetboxError, type WireError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
+import { mountShares } from "../../guest/shares.ts";
 import { untilCloudInit } from "../../guest/cloud_init.ts";
 import type { FetchProgress } from "../../image/fetch.ts";
 import { sizeOf } from "../../system/files.ts";
@@ -149,7 +150,8 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
   run.ssh = await connect(boot);
   await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
   if (prepared.config.user_data !== undefined) boot.place?.giveUp(); // what it runs may wait for other members
-  const problem = options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
+  const failed = options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
+  const problem = await mountEnd(boot, run.ssh) ?? failed;
   // A guest that refuses our key could not be told what has changed since.
   if (template && !problem && boot.denied === "") {
     const rest = await template.take(signal);
@@ -277,6 +279,22 @@ async function cloudInitEnd(boot: Boot, ssh: SshEndpoint): Promise<WireError | u
     message: `"${name}" runs, but cloud-init failed in it: ${result.errors.join("; ")}`,
     causes: [],
     hint: `Read its log: fleetbox ssh ${name} -- sudo cat /var/log/cloud-init-output.log`,
+  };
+}
+
+/** Mounts what is shared with the guest read-write. @returns why that failed */
+async function mountEnd({ member, signal }: Boot, ssh: SshEndpoint): Promise<WireError | undefined> {
+  const { context: { store }, name, config } = member;
+  if (!config?.shares) return undefined;
+  const paths = config.shares.map(({ guest_path }) => guest_path);
+  const why = await mountShares(ssh, paths, { key: store.key, signal });
+  if (why === undefined) return undefined;
+  log(`${name}: cannot mount its shares: ${why}`);
+  return {
+    code: "failed",
+    message: `"${name}" runs, but a directory that is shared read-write is not mounted in it: ${why}`,
+    causes: [],
+    hint: "Its kernel must know virtio-fs (Linux 5.4 or newer); without it: --fixture, or fleetbox sync",
   };
 }
 

@@ -29,6 +29,7 @@ export function newConfig(name: string, options: Options, { hostName, ip, mac }:
     instance_id: `${name}-${crypto.randomUUID()}`,
     fixtures: options.fixtures ?? [],
     labels: changedLabels(undefined, options.labels),
+    ...(options.shares?.length ? { shares: options.shares } : {}),
     ...(options.user_data === undefined ? {} : { user_data: options.user_data }),
     ip,
     user: GUEST_USER,

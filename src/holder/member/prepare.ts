@@ -19,7 +19,8 @@ import {
   suspendedPaths,
   unlinkFrozen,
 } from "../../store/snapshots.ts";
-import { checkSharedDirectories, writeSharedDirectoryImage } from "../../guest/shared_directories.ts";
+import { writeSharedDirectoryImage } from "../../guest/shared_directories.ts";
+import { checkDirectories, sharesOf } from "../../guest/shares.ts";
 import { ensureKey } from "../../guest/key.ts";
 import { writeSeed } from "../../guest/seed.ts";
 import { checkUserData, needsNetwork } from "../../guest/user_data.ts";
@@ -110,7 +111,7 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
     const log_writes = options.log_writes ?? kept.log_writes;
     let config: MemberConfig = { ...kept, ip, mac, group, group_name, ...gatewayUse(kept, options), log_writes };
     checkMemory(config, image);
-    checkSharedDirectories(config.fixtures);
+    checkDirectories(store, config);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);
     if (!existing) request.onCreate();
     request.onStage("disk");
@@ -176,6 +177,7 @@ async function chooseStart(
     const { checkpoint, members } = options.snapshot!;
     return { source: checkpointSource(store, checkpoint, members[name], saved) };
   }
+  if (!existing && config.shares) return { whyCold: "a directory is shared with it read-write" };
   if (!existing) return await onPlan(config, image, publicKey);
   const source = suspendedSource(store, existing);
   if (source && !options.cold) {
@@ -265,7 +267,7 @@ export function checkBeforeBoot(store: Store, names: readonly string[], options:
     const stored = store.readMember(name);
     if (stored && "damage" in stored) continue; // its own boot reports that
     const its = optionsOf(options, name);
-    checkSharedDirectories(stored?.config.fixtures ?? its.fixtures ?? []);
+    checkDirectories(store, stored?.config ?? its);
     if (stored) checkGrows(stored.config, its);
   }
 }
@@ -325,6 +327,7 @@ export function machineSpec(
       readOnly: true,
       format: "raw",
     })),
+    ...sharesOf(paths, config),
     boot: bootSource(paths, image, config.user_data),
     controlSocket: paths.qmpSocket,
     netSocket: paths.netSocket,

@@ -6,6 +6,7 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
+import type { SharedDirectory } from "../../core/options.ts";
 import { exists } from "../../system/files.ts";
 import type { SavedPaths } from "../../store/snapshots.ts";
 import type { MachineRun } from "../member/machine_run.ts";
@@ -110,10 +111,19 @@ async function moveWithLogs(parts: readonly Part[]): Promise<void> {
 function runningOf(member: Member): MachineRun {
   const { now } = member.phases;
   checkFree(member);
+  if (member.config?.shares) throw sharesDirectory(member.name, member.config.shares[0]);
   if (now.kind === "running" && !now.problem) return now.run;
   const found = now.kind === "running" ? "its cloud-init failed" : `it is ${now.kind}`;
   throw new FleetboxError("conflict", `Cannot save "${member.name}": ${found}, expected running`, {
     hint: `See it: fleetbox status ${member.name}`,
+  });
+}
+
+/** What a guest knows of such a directory's files is in its memory, and they change without it. */
+function sharesDirectory(name: string, { host_path }: SharedDirectory): FleetboxError {
+  return new FleetboxError("conflict", `Cannot save "${name}": it shares ${host_path} with this host, read-write`, {
+    hint:
+      `Make it without --share: --fixture is a read-only copy, and fleetbox sync DIR ${name}:DIR keeps one up to date`,
   });
 }
 

@@ -14,7 +14,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { host } from "../../system/os.ts";
 import { which } from "../../system/process.ts";
-import type { MachineSpec, UefiFirmware } from "../contract.ts";
+import type { MachineSpec, Share, UefiFirmware } from "../contract.ts";
 
 /**
  * The guest's hardware, by the program that emulates it. Unused devices cost boot time. `memory` is what QEMU itself calls
@@ -83,8 +83,17 @@ export function machineArguments(spec: MachineSpec): string[] {
     ...["-device", option("virtio-net-pci", { netdev: "net0", mac: spec.mac, romfile: "" })],
     ...["-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0"],
     ...["-device", "pvpanic-pci"],
+    ...shareArguments(spec.shares ?? []),
     ...sandboxArguments(),
   ];
+}
+
+/** Each share is served by a program that listens at its socket; the machine's memory is a shared file, which that needs. */
+export function shareArguments(shares: readonly Share[]): string[] {
+  return shares.flatMap(({ tag, socket }, index) => [
+    ...["-chardev", option("socket", { id: `share${index}`, path: socket })],
+    ...["-device", option("vhost-user-fs-pci", { chardev: `share${index}`, tag })],
+  ]);
 }
 
 /** The second serial port that QEMU is told of is the guest's second one. */
@@ -228,6 +237,10 @@ export function checkSpec(spec: MachineSpec): void {
   spec.extraDisks?.forEach(({ path, format }, index) => {
     checkPaths({ [`extraDisks[${index}].path`]: path });
     if (format !== "raw" && format !== "qcow2") bad(`extraDisks[${index}].format`, format, '"raw" or "qcow2"');
+  });
+  spec.shares?.forEach(({ path, socket }, index) => {
+    checkPaths({ [`shares[${index}].path`]: path });
+    checkSocketPaths({ [`shares[${index}].socket`]: socket });
   });
   checkSocketPaths({ controlSocket: spec.controlSocket, netSocket: spec.netSocket, consoleSocket: spec.consoleSocket });
   if (spec.agentSocket !== undefined) {

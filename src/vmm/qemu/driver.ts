@@ -18,6 +18,7 @@ import { checkMemoryFits } from "./snapshots/memory.ts";
 import { adopt, launch, type QemuProcess } from "./process.ts";
 import { wasStartedIncoming } from "./processes.ts";
 import { findQemu } from "./program.ts";
+import { checkShares, serveShares } from "./shares.ts";
 
 export const qemu: Driver = {
   name: "qemu",
@@ -30,13 +31,14 @@ export const qemu: Driver = {
   adoptGateway,
   check: checkSpec,
   saysNothingToBoot,
+  checkShares,
   commandLine: (spec) => [spec.binary, ...machineArguments(spec)],
   snapshotSupport: async (binary, accelerator) =>
     (await import("./snapshots/fit.ts")).snapshotSupport(binary, accelerator),
   async start(spec, signal, saved) {
     checkSpec(spec);
     checkMemoryFits(labelOf(spec), spec.memoryMiB);
-    if (!saved) return new QemuMachine(spec, await launchMachine(spec, [], signal));
+    if (!saved) return await startFresh(spec, signal);
     const { checkSaved, INCOMING, loadMachine } = await import("./snapshots/restore.ts");
     const state = await checkSaved(spec, saved);
     const process = await launchMachine(spec, INCOMING, signal);
@@ -57,6 +59,18 @@ export const qemu: Driver = {
     return new QemuMachine(spec, process, wasStartedIncoming(identity.pid));
   },
 };
+
+/** A machine that boots, with the programs that serve its shares. */
+async function startFresh(spec: MachineSpec, signal?: AbortSignal): Promise<QemuMachine> {
+  if (!spec.shares?.length) return new QemuMachine(spec, await launchMachine(spec, [], signal));
+  const servers = await serveShares(spec.shares, { bound: spec.bound, signal });
+  try {
+    return new QemuMachine(spec, await launchMachine(spec, [], signal), false, servers);
+  } catch (thrown) {
+    await servers.end();
+    throw thrown;
+  }
+}
 
 function labelOf({ name }: MachineSpec): string {
   return `QEMU of "${name}"`;

@@ -4,6 +4,7 @@
 
 import { settles } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
+import { removeIfThere } from "../../system/files.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type {
   DiskCounts,
@@ -22,6 +23,7 @@ import { isFaultNode } from "./disk_faults/layers.ts";
 import { machineExit } from "./exits.ts";
 import type { QemuProcess } from "./process.ts";
 import { asText, QmpClosedError, type QmpEvent } from "./qmp.ts";
+import type { ShareServers } from "./shares.ts";
 import { stopMachine } from "./stop.ts";
 import { Throttle } from "./throttle.ts";
 
@@ -37,8 +39,13 @@ export class QemuMachine implements Machine {
     private readonly spec: MachineSpec,
     private readonly qemu: QemuProcess,
     readonly beganSaved = false,
+    shares?: ShareServers,
   ) {
-    this.exited = qemu.exited.then(machineExit);
+    this.exited = qemu.exited.then(async (end) => {
+      await shares?.end();
+      for (const { socket } of spec.shares ?? []) removeIfThere(socket);
+      return machineExit(end);
+    });
   }
 
   get name(): string {
