@@ -228,7 +228,9 @@ export async function adoptMember(
       return runs(boot, run, undefined, since);
     }
     if (!wasRunning) await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
-    const problem = wasRunning || options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
+    const failed = wasRunning || options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
+    // Its holder may have been killed before it had mounted them.
+    const problem = (wasRunning ? undefined : await mountEnd(boot, run.ssh)) ?? failed;
     runs(boot, run, problem, since);
   } catch (thrown) {
     if (!(thrown instanceof NeverRan)) throw await endEarly(boot, thrown);
