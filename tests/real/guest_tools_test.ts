@@ -3,6 +3,7 @@
 import * as assert from "#assert";
 import { handled } from "../support/socket.ts";
 import { join } from "../../src/system/path.ts";
+import { exists } from "../../src/system/files.ts";
 import { FLEETBOX } from "../support/command.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 import { OnTerminal } from "../support/terminal.ts";
@@ -12,9 +13,47 @@ test("exec and cp work on real guests, the root file system has 20 GiB of disk, 
   const shared = join(box.root, "fixture");
   Deno.mkdirSync(shared);
   Deno.writeTextFileSync(join(shared, "a b"), "fixed\n", { mode: 0o640 });
-  await box.up("a,b", "--disk", "20G", "--fixture", `${shared}:/srv/f`);
-  await Promise.all([executes(box), copies(box), looks(box)]);
+  const share = MAY_SHARE ? ["--share", `${Deno.makeTempDirSync({ dir: box.root, prefix: "share" })}:/srv/w`] : [];
+  await box.up("a,b", "--disk", "20G", "--fixture", `${shared}:/srv/f`, ...share);
+  await Promise.all([executes(box), copies(box), looks(box), syncs(box)]);
+  if (MAY_SHARE) await shares(box, share[1].split(":")[0]);
 });
+
+/** The `virtiofsd` of Debian 12 and root: what other users need is not on every host. */
+const MAY_SHARE = Deno.uid() === 0 && exists("/usr/lib/qemu/virtiofsd");
+
+/** Both ways at once, in both guests, and not out of the directory by a link. */
+async function shares(box: Sandbox, dir: string): Promise<void> {
+  Deno.writeTextFileSync(join(dir, "of the host"), "1\n");
+  Deno.symlinkSync("/etc/hostname", join(dir, "link"));
+  const script = "cd /srv/w && cat 'of the host' link && echo 2 >guest && mkdir d && mv guest d";
+  assert.equal((await box.ok("exec", "a", "--", "sudo", "sh", "-c", script)).stdout, "1\na\n");
+  assert.equal(Deno.readTextFileSync(join(dir, "d/guest")), "2\n");
+  assert.equal((await box.ok("exec", "b", "--", "sudo", "cat", "/srv/w/d/guest")).stdout, "2\n");
+}
+
+/** By busybox's programs; tests/whole/sync_test.ts has the rest, by GNU's. */
+async function syncs(box: Sandbox): Promise<void> {
+  const dir = join(box.root, "sync");
+  for (const name of ["in ner/ro", "l".repeat(120)]) Deno.mkdirSync(join(dir, name), { recursive: true });
+  for (const name of ["-dash", "new\nline", "in ner/ro/ü", `${"l".repeat(120)}/${"m".repeat(120)}`]) {
+    Deno.writeTextFileSync(join(dir, name), "x");
+    Deno.utimeSync(join(dir, name), 1e9, 1e9);
+  }
+  Deno.symlinkSync("/etc/passwd", join(dir, "link"));
+  Deno.chmodSync(join(dir, "in ner/ro"), 0o555);
+  assert.equal((await box.ok("sync", dir, "b:/srv/new/s")).stdout, "b:/srv/new/s  8 sent (1K)\n");
+  assert.equal((await box.ok("sync", dir, "b:/srv/new/s")).stdout, "b:/srv/new/s  up to date\n");
+  Deno.writeTextFileSync(join(dir, "in ner/ro/ü"), "xx");
+  Deno.utimeSync(join(dir, "in ner/ro/ü"), 1e9, 1e9);
+  Deno.removeSync(join(dir, "l".repeat(120)), { recursive: true });
+  assert.equal(
+    (await box.ok("sync", dir, "b:/srv/new/s", "--delete")).stdout,
+    "b:/srv/new/s  1 sent (1K), 1 removed\n",
+  );
+  const list = await box.ok("exec", "b", "--", "sh", "-c", "cd /srv/new/s && find . | sort && cat 'in ner/ro/ü'");
+  assert.equal(list.stdout, ".\n./-dash\n./in ner\n./in ner/ro\n./in ner/ro/ü\n./link\n./new\nline\nxx");
+}
 
 async function executes(box: Sandbox): Promise<void> {
   assert.equal((await box.run("exec", "a", "--", "sh", "-c", "exit 7")).code, 7);
