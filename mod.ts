@@ -47,6 +47,7 @@ export type {
   FixtureDirectory,
   ForkOptions,
   Held,
+  InlineScript,
   KillOptions,
   LinkShape,
   MachineClock,

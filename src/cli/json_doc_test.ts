@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { readJsonDocument, shapeAt, valuesOf } from "../../tests/support/json_shapes.ts";
+import type { MemberScript } from "../store/scripts.ts";
 import { EXIT_CODES, type WireError } from "../core/errors.ts";
 import type { MemberConfig, MemberPaths } from "../store.ts";
 import type { PortForward } from "../core/options.ts";
@@ -12,6 +13,7 @@ import type {
   FaultsReport,
   ForwardReport,
   MemberReport,
+  OutputEvent,
   PortReport,
   PowerCutEvent,
   SshEndpoint,
@@ -164,6 +166,7 @@ const TYPES: Record<string, Record<string, true>> = {
       fixtures: true,
       shares: true,
       user_data: true,
+      scripts: true,
       ip: true,
       user: true,
     },
@@ -184,6 +187,8 @@ const TYPES: Record<string, Record<string, true>> = {
     },
   } satisfies Keys<Omit<MemberPaths, "sharedDirectoryImage" | "shareSockets">>,
   "event detail": { event: true, name: true, message: true, command: true } satisfies Keys<Detail>,
+  "event output": { event: true, name: true, script: true, line: true } satisfies Keys<OutputEvent>,
+  script: { name: true, digest: true, text: true } satisfies Keys<MemberScript>,
   "power cut": {
     ...{ name: true, mode: true, seed: true, unflushed: true, lost: true, torn: true },
   } satisfies Keys<Omit<PowerCutEvent, "event">>,
@@ -248,7 +253,7 @@ Deno.test("docs/json.md has the values that states, stages and codes can have", 
   const observed: Record<ViewState, true> = { ...states, orphaned: true, damaged: true, unknown: true };
   const stages: Record<Stage, true> = {
     ...{ image: true, disk: true, boot: true, kernel: true, network: true, ssh: true, "cloud-init": true },
-    ...{ waiting: true, queued: true, ready: true, stopping: true, paused: true, adoption: true },
+    ...{ script: true, waiting: true, queued: true, ready: true, stopping: true, paused: true, adoption: true },
   };
   const values = (shape: string, key: string) => valuesOf(document.shapes.get(shape)!.keys.get(key)!.type).toSorted();
   for (const shape of ["member", "listed member"]) {

@@ -23,6 +23,7 @@ import type { Plan } from "./plan.ts";
 import { type Progress, SILENT } from "./progress.ts";
 import { removeLogs, removeStopped } from "./remove.ts";
 import { checkRoom } from "./room.ts";
+import { runScripts, whatRanBefore } from "./scripts.ts";
 import { type FindExecutable, spawn, type SpawnOptions } from "./spawn.ts";
 import { untilGone } from "./until_gone.ts";
 import { waitMembers } from "./wait.ts";
@@ -224,6 +225,12 @@ export class BringUp {
       ];
       for (const one of done) if (one) this.#progress.note(one);
     }
+    // Also without a wait: what is asked of a member that runs ends with this command.
+    await Promise.all(names.map(async (name) => {
+      const { run = [] } = optionsOf(this.request.options, name);
+      if (run.length === 0 || this.started.includes(name)) return;
+      await runScripts(this.store, name, run, (event) => this.#tell(event), this.request.signal);
+    }));
   }
 
   /** Reports options without an effect, once each. */
@@ -241,6 +248,8 @@ export class BringUp {
       for (const { message, hint } of ineffective(name, standing, config, wished, asked.wording)) {
         this.#progress.note(`${message}. ${hint}`);
       }
+      const isToBoot = config && standing !== "booting" && standing !== "running";
+      if (isToBoot) { for (const text of whatRanBefore(config, wished)) this.#progress.note(text); }
     }
   }
 
@@ -264,6 +273,7 @@ export class BringUp {
       await waitMembers(store, plan.names, {
         timeoutMs: request.timeoutMs + HOLDER_SLACK_MS,
         verbose,
+        output: true,
         signal,
         onEvent,
       });
@@ -303,7 +313,7 @@ export class BringUp {
       };
       try {
         const options = { ...optionsOf(request.options, name), remove_on_failure: wait };
-        await addMember(store, plan.via, name, { options, wait, verbose, onEvent, signal });
+        await addMember(store, plan.via, name, { options, wait, verbose, output: true, onEvent, signal });
         added.push(mine);
       } catch (thrown) {
         // After an interrupt it may still boot, and stays ours; otherwise the holder has undone it.
@@ -314,7 +324,7 @@ export class BringUp {
       }
     });
     if (wait && plan.pending.length > 0) {
-      work.push(waitMembers(store, plan.pending, { timeoutMs, verbose, onEvent, signal }).then(() => {}));
+      work.push(waitMembers(store, plan.pending, { timeoutMs, verbose, output: true, onEvent, signal }).then(() => {}));
     }
     const results = await Promise.allSettled(work);
     const failed = plan.add.filter((_, index) => results[index].status === "rejected");
@@ -346,6 +356,7 @@ export class BringUp {
     const { names } = this.request;
     if (event.event === "member" && names.includes(event.member.name)) this.#progress.member(event.member);
     if (event.event === "note") this.#progress.note(event.message);
+    if (event.event === "output" && names.includes(event.name)) this.#progress.output(event);
     if (event.event === "detail" && names.includes(event.name)) this.#progress.detail(event);
   }
 

@@ -127,6 +127,8 @@ interface AddOptions {
   onEvent?: (event: wire.Event) => void;
   /** Whether `onEvent` also gets each step. @default false */
   verbose?: boolean;
+  /** Whether `onEvent` also gets what scripts say. @default false */
+  output?: boolean;
   signal?: AbortSignal;
 }
 
@@ -136,10 +138,10 @@ interface AddOptions {
  */
 export async function addMember(store: Store, via: string, name: string, add: AddOptions = {}): Promise<void> {
   checkName(name);
-  const { options = {}, wait = true, verbose } = add;
+  const { options = {}, wait = true, verbose, output } = add;
   let served = false;
   try {
-    for await (const event of stream(store, via, "add", { name, options, wait, verbose }, add.signal)) {
+    for await (const event of stream(store, via, "add", { name, options, wait, verbose, output }, add.signal)) {
       served = true;
       add.onEvent?.(event);
       if (event.event === "done") return;
@@ -175,8 +177,9 @@ export function watch(
   name: string,
   signal?: AbortSignal,
   verbose?: boolean,
+  output?: boolean,
 ): AsyncGenerator<wire.Event> {
-  return stream(store, name, "watch", { verbose }, signal);
+  return stream(store, name, "watch", { verbose, output }, signal);
 }
 
 /** Includes waiting for a gateway that is being started. */

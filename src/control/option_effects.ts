@@ -48,6 +48,7 @@ export const EFFECTS: Record<MemberOption, Record<Standing, Effect>> = {
   fixtures: MADE_WITH,
   shares: MADE_WITH,
   user_data: MADE_WITH,
+  run: OF_THE_MEMBER,
   publish: OF_THE_MEMBER,
   egress: OF_THE_MEMBER,
   host_access: OF_THE_MEMBER,

@@ -1,6 +1,6 @@
 /** How work under way is shown: the command line draws it, the library shows nothing. */
 
-import type { Detail, MemberReport } from "../wire.ts";
+import type { Detail, MemberReport, OutputEvent } from "../wire.ts";
 
 export interface Progress {
   /** A member changed. */
@@ -11,6 +11,8 @@ export interface Progress {
   note(message: string): void;
   /** A step: a member's, reported by its holder, or one of this process. */
   detail(detail: Detail | string): void;
+  /** A line that a script has said in a member's guest. */
+  output(line: OutputEvent): void;
 }
 
-export const SILENT: Progress = { member() {}, already() {}, note() {}, detail() {} };
+export const SILENT: Progress = { member() {}, already() {}, note() {}, detail() {}, output() {} };

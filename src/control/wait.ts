@@ -7,11 +7,13 @@ import type * as wire from "../wire.ts";
 import { watch } from "./members.ts";
 
 interface WaitOptions {
-  /** The limit in milliseconds; downloads, and waits for other members, do not count. @default 180000 */
+  /** The limit in milliseconds; downloads, scripts, and waits for other members, do not count. @default 180000 */
   timeoutMs?: number;
   onEvent?: (event: wire.Event) => void;
   /** Whether `onEvent` also gets each step. @default false */
   verbose?: boolean;
+  /** Whether `onEvent` also gets what scripts say. @default false */
+  output?: boolean;
   /** Called once, with the first member that has to download something. */
   onDownload?: (name: string) => void;
   signal?: AbortSignal;
@@ -36,7 +38,7 @@ export async function waitMembers(
   const pending = () => names.filter((name) => seen.get(name)?.state !== "running");
 
   const follow = async (start: string) => {
-    for await (const event of watch(store, start, stopped, options.verbose)) {
+    for await (const event of watch(store, start, stopped, options.verbose, options.output)) {
       options.onEvent?.(event);
       if (event.event === "gone" && names.includes(event.name)) {
         const last = seen.get(event.name);
@@ -78,9 +80,9 @@ export async function waitMembers(
   return names.map((name) => seen.get(name)!);
 }
 
-/** A download does not count, nor the wait for other members or for a turn: each has a limit of its own from the begin of its boot. */
+/** A download and a script do not count, nor the wait for other members or for a turn: each has a limit of its own from the begin of its boot. */
 function doesNotCount(report: wire.MemberReport | undefined): boolean {
-  return report?.state === "downloading" || report?.stage === "waiting" || report?.stage === "queued";
+  return report?.state === "downloading" || ["waiting", "queued", "script"].includes(report?.stage ?? "");
 }
 
 function timedOut(missing: string[], seen: Map<string, wire.MemberReport>, limitMs: number): FleetboxError {

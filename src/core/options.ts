@@ -48,6 +48,13 @@ export interface RecordedUse {
   gateway_restricted?: boolean;
 }
 
+/** A program for the guest: it runs there once, as root. */
+export interface Script {
+  /** What it is called: its file's name. */
+  name: string;
+  text: string;
+}
+
 /** The checkpoint that members are made from, and which of it each becomes. */
 export interface SnapshotWish {
   checkpoint: string;
@@ -77,6 +84,8 @@ export interface Options {
   shares?: SharedDirectory[];
   /** User-data for cloud-init in the guest: `#cloud-config`, a script, a MIME message. Kept with the member. */
   user_data?: string;
+  /** What runs in the guest once, in this order, when it has come up. Kept with the member until it has run. @default [] */
+  run?: Script[];
   /** Port forwards to make. Kept with the member. @default [] */
   publish?: ForwardWish[];
   /**
@@ -195,6 +204,14 @@ const CHECKS: Record<keyof Options, Check> = {
     if (!areLabels(value)) bad(key, value, 'values by key, such as {"tier":"db"}');
   },
   user_data: path,
+  run: (value, key) => {
+    if (!Array.isArray(value)) bad(key, value, "a list");
+    for (const entry of value) {
+      if (typeof entry !== "object" || entry === null) bad(key, entry, "{name, text}");
+      path(entry.name, `${key}.name`);
+      path(entry.text, `${key}.text`);
+    }
+  },
   ready: (value, key) => {
     if (value !== "ssh" && value !== "cloud-init") bad(key, value, '"ssh" or "cloud-init"');
   },

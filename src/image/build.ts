@@ -26,6 +26,10 @@ import { unpackKernel } from "./vmlinux.ts";
 interface BuildRequest {
   row: CatalogRow;
   arch: Architecture;
+  /** What the image is called. @default the row's alias */
+  name?: string;
+  /** Packages besides the row's. @default [] */
+  packages?: readonly string[];
   /** The image's directory, which must not exist yet; on the file system of its parent. */
   place: (version: string) => string;
   signal?: AbortSignal;
@@ -44,7 +48,8 @@ const PREFIX = "fleetbox-build-";
  */
 export async function buildImage(request: BuildRequest): Promise<string> {
   const { row, arch, signal, onStep = () => {} } = request;
-  const build = requireBuild(row, arch);
+  const asked = requireBuild(row, arch);
+  const build = { ...asked, packages: [...asked.packages, ...request.packages ?? []] };
   requirePrograms();
   clearLeftOvers();
   const work = makeWorkDirectory();
@@ -81,21 +86,24 @@ export async function buildImage(request: BuildRequest): Promise<string> {
 }
 
 /** Makes the image: converts the disk, unpacks the kernel, writes image.json. */
-async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work: string): Promise<string> {
+async function assemble(
+  { row, arch, name = row.alias, place, signal, onStep }: BuildRequest,
+  work: string,
+): Promise<string> {
   const fill = async (aside: string) => {
-    const at = (name: string) => join(aside, name);
-    await driver.disks.convert(join(work, "root.raw"), at("root.qcow2"), signal);
+    const at = (file: string) => join(aside, file);
+    await driver.disks.convert({ disk: join(work, "root.raw"), format: "raw" }, at("root.qcow2"), signal);
     onStep?.("checking");
     const vmlinuz = await Deno.readFile(join(work, "vmlinuz"));
     await Deno.writeFile(at("kernel"), (arch === "x86_64" ? unpackKernel(vmlinuz) : undefined) ?? vmlinuz);
     await Deno.copyFile(join(work, "initrd"), at("initrd"));
     const parts = { kernel: "kernel", initrd: "initrd", disk: "root.qcow2" };
     const sha256: Record<string, string> = {};
-    for (const [part, name] of Object.entries(parts)) sha256[part] = await digestOfFile(at(name));
+    for (const [part, file] of Object.entries(parts)) sha256[part] = await digestOfFile(at(file));
     const version = digestOf(Object.values(sha256).join(" "));
     const console = arch === "x86_64" ? "ttyS0" : "ttyAMA0";
     const manifest: Manifest = {
-      name: row.alias,
+      name,
       arch,
       ...parts,
       cmdline: `console=${console} ${CMDLINE}`,
@@ -108,14 +116,14 @@ async function assemble({ row, arch, place, signal, onStep }: BuildRequest, work
       origin: { kind: "built", at: new Date().toISOString(), by: `fleetbox ${VERSION}` },
     };
     await writeManifest(aside, manifest);
-    for (const name of Object.values(parts)) Deno.chmodSync(at(name), 0o400);
+    for (const file of Object.values(parts)) Deno.chmodSync(at(file), 0o400);
     signal?.throwIfAborted();
     return place(version);
   };
   try {
     return await placeImage(place("new"), fill);
   } catch (cause) {
-    throw storeError(`Cannot keep the image ${row.alias}`, cause);
+    throw storeError(`Cannot keep the image ${name}`, cause);
   }
 }
 
@@ -250,6 +258,8 @@ function bootstrapHint(tail: string): string | undefined {
   if (/Could not resolve|Unable to connect|Failed to fetch|Temporary failure|Connection/i.test(tail)) {
     return "Check that the host reaches its own package sources: apt-get update";
   }
+  const unknown = /Unable to locate package (\S+)/.exec(tail)?.[1];
+  if (unknown) return `Is that its name? Search for it: apt-cache search ${unknown}`;
   if (/NO_PUBKEY|not signed|signed-by|keyring/i.test(tail)) {
     return "Install the keys of the distribution: apt-get install debian-archive-keyring";
   }
@@ -280,9 +290,27 @@ async function packageSources(build: BuildRow): Promise<string[]> {
   const text = await run("apt-get", ["indextargets", "--format", format]).catch(() => "");
   const own = sourcesFrom(text, build);
   if (own.some((line) => line.includes(` ${build.suites[0]} `))) return own;
+  const lines = linesToAdd(text, build);
   throw new FleetboxError("unavailable", `This host's package sources have no ${build.origin} ${build.suites[0]}`, {
-    hint: `Add it to apt's sources, then apt-get update; or use a host that runs ${build.origin} ${build.suites[0]}.`,
+    hint: lines.length > 0
+      ? `Add to a file in /etc/apt/sources.list.d what follows, then apt-get update:\n${lines.join("\n")}`
+      : `Add it to apt's sources, then apt-get update; or use a host that runs ${build.origin} ${build.suites[0]}.`,
   });
+}
+
+/** The sources that a host of another release of the same publisher lacks: its own, with the release in its place. Pure. */
+export function linesToAdd(targets: string, build: Pick<BuildRow, "suites" | "origin">): string[] {
+  const [release] = build.suites;
+  const found = new Set<string>();
+  for (const line of targets.split("\n")) {
+    const [kind, uri, other, component, origin, signedBy] = line.split("|");
+    if (kind !== "Packages" || origin !== build.origin || component !== "main") continue;
+    const suite = other.replace(/^[a-z]+/, release);
+    // Not each release has the same suites beside it, such as backports.
+    if (!build.suites.includes(suite)) continue;
+    found.add(`deb${signedBy?.startsWith("/") ? ` [signed-by=${signedBy}]` : ""} ${uri} ${suite} main`);
+  }
+  return [...found];
 }
 
 /** From `apt-get indextargets`, a target a line in the format of {@link packageSources}. Pure. */

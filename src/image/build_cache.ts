@@ -6,11 +6,18 @@ import { nearest } from "../core/nearest.ts";
 import { exists } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import { buildImage } from "./build.ts";
-import { hasImage, imageDirectory, keyOf, lookUp, point, withImageLock } from "./cache.ts";
+import { hasImage, imageDirectory, keyOf, lookUp, point, removeImage, withImageLock } from "./cache.ts";
 import { type Architecture, CATALOG, type CatalogRow, catalogRow } from "./catalog.ts";
+import { MICRO, microDirectory } from "./micro.ts";
 
 interface KeepOptions {
   arch?: Architecture;
+  /** Packages besides the alias's own. @default [] */
+  packages?: readonly string[];
+  /** A name of the user's own, which means the image then. @default the alias */
+  as?: string;
+  /** Makes the image of the one that was built, at the place that its version has. @returns its directory */
+  finish?: (base: string, place: (version: string) => string) => Promise<string>;
   /** A directory for the image, instead of the store; it must not exist yet. */
   output?: string;
   signal?: AbortSignal;
@@ -18,33 +25,31 @@ interface KeepOptions {
 }
 
 /**
- * Builds an alias from packages, into the store, where the alias then means it; or at `output`.
+ * Builds an alias from packages, into the store, where the alias, or a name of the user's own, then means it; or at `output`. `micro`
+ * is there already, and is only finished.
  * @returns the image's directory
  * @throws {FleetboxError} `misuse`: it cannot be built; or why the build failed
  */
 export async function buildAlias(store: Store, alias: string, options: KeepOptions = {}): Promise<string> {
-  const { arch = Deno.build.arch, output, signal, onStep } = options;
-  const row = buildable(alias);
+  const { arch = Deno.build.arch, as: name = alias, output, signal, onStep } = options;
+  const row = alias === MICRO && options.finish ? undefined : buildable(alias);
+  const make = (place: (version: string) => string) => built(store, row, { ...options, arch, as: name }, place);
   if (output !== undefined) {
     const place = () => newPlace(output); // also when it is built: somebody may have made it meanwhile
     requireRoomFor(place());
-    return await buildImage({ row, arch, place, signal, onStep });
+    return await make(place);
   }
   store.ensure();
-  const began = lookUp(store, alias, arch);
+  const began = lookUp(store, name, arch);
   let waited = false;
-  return await withImageLock(store, keyOf("build", alias, arch), async () => {
-    const now = lookUp(store, alias, arch);
-    if (waited && now !== undefined && now !== began && hasImage(store, now)) return imageDirectory(store, now);
+  return await withImageLock(store, keyOf("build", name, arch), async () => {
+    const now = lookUp(store, name, arch);
+    // Only an alias says all of what its image is made of.
+    const isSame = waited && name === alias && now !== undefined && now !== began;
+    if (isSame && hasImage(store, now)) return imageDirectory(store, now);
     let id = "";
-    const directory = await buildImage({
-      row,
-      arch,
-      place: (version) => imageDirectory(store, id = `${alias}-${version}`),
-      signal,
-      onStep,
-    });
-    await point(store, { ref: alias, arch, id });
+    const directory = await make((version) => imageDirectory(store, id = `${name}-${version}`));
+    await point(store, { ref: name, arch, id });
     return directory;
   }, {
     signal,
@@ -53,6 +58,28 @@ export async function buildAlias(store: Store, alias: string, options: KeepOptio
       waited = true;
     },
   });
+}
+
+/** @param row the catalogue's; undefined: micro */
+async function built(
+  store: Store,
+  row: CatalogRow | undefined,
+  { arch, as: name, packages, finish, signal, onStep }: KeepOptions & { arch: Architecture; as: string },
+  place: (version: string) => string,
+): Promise<string> {
+  if (!row) return await finish!(await microDirectory(store, undefined), place);
+  if (!finish) return await buildImage({ row, arch, name, packages, place, signal, onStep });
+  store.ensure();
+  // No alias has such a name (`own_alias.ts`), so nobody else uses it.
+  const base = `${name}..base`;
+  let id = "";
+  const baseAt = (version: string) => imageDirectory(store, id = `${base}-${version}`);
+  const directory = await buildImage({ row, arch, name: base, packages, place: baseAt, signal, onStep });
+  try {
+    return await finish(directory, place);
+  } finally {
+    await removeImage(store, id).catch(() => {});
+  }
 }
 
 function newPlace(output: string): string {
@@ -81,6 +108,10 @@ function buildable(alias: string): CatalogRow {
   const known = CATALOG.filter(({ build }) => build).map((one) => one.alias).join(", ");
   const near = nearest(alias, CATALOG.flatMap((one) => one.build ? [one.alias] : []));
   throw new FleetboxError("misuse", `fleetbox cannot build ${alias} from packages; it can build ${known}`, {
-    hint: row ? `Download it: fleetbox image pull ${alias}` : near && `Did you mean ${near}?`,
+    hint: alias === MICRO
+      ? "micro comes with fleetbox. One of your own is made with a script: --run FILE --as NAME"
+      : row
+      ? `Download it: fleetbox image pull ${alias}`
+      : near && `Did you mean ${near}?`,
   });
 }

@@ -1,5 +1,5 @@
 import * as assert from "#assert";
-import { sourcesFrom } from "./build.ts";
+import { linesToAdd, sourcesFrom } from "./build.ts";
 import { CATALOG, catalogRow } from "./catalog.ts";
 import { earlyScript, firstScript, lateScript } from "./recipe.ts";
 
@@ -19,6 +19,21 @@ Deno.test("of the host's sources a build takes its suites from its own publisher
     "deb http://mirror/debian/ bookworm main contrib",
     "deb [signed-by=/usr/share/keyrings/d.gpg] http://mirror/security/ bookworm-security main",
   ]);
+});
+
+Deno.test("a host of another release is told the sources that it lacks", () => {
+  const targets = [
+    "Packages|http://mirror/debian/|bookworm|main|Debian|$(SIGNED_BY)",
+    "Packages|http://mirror/debian/|bookworm|contrib|Debian|$(SIGNED_BY)",
+    "Packages|http://mirror/debian/|bookworm-backports|main|Debian|",
+    "Packages|http://mirror/security/|bookworm-security|main|Debian|/usr/share/keyrings/d.gpg",
+    "Packages|https://download.example/linux|bookworm|main|Somebody|/etc/apt/k.asc",
+  ].join("\n");
+  assert.deepEqual(linesToAdd(targets, { origin: "Debian", suites: ["trixie", "trixie-security"] }), [
+    "deb http://mirror/debian/ trixie main",
+    "deb [signed-by=/usr/share/keyrings/d.gpg] http://mirror/security/ trixie-security main",
+  ]);
+  assert.deepEqual(linesToAdd("", { origin: "Debian", suites: ["trixie"] }), []);
 });
 
 Deno.test("the catalogue is whole: each row has both architectures, a digest, a date and an address of https", () => {

@@ -133,7 +133,7 @@ function unpoint(store: Store, { ref, arch }: Reference): void {
 }
 
 /** Every name. */
-function references(store: Store): Reference[] {
+export function references(store: Store): Reference[] {
   const dir = join(store.imagesDir, "refs");
   return readableNames(dir).flatMap((name) => {
     const found = readReference(join(dir, name));

@@ -12,7 +12,7 @@ import { basename, join } from "../core/paths.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import type { Store } from "../store.ts";
-import { hasImage, imageDirectory, isImageName, readManifest } from "./cache.ts";
+import { hasImage, imageDirectory, isImageName, lookUp, readManifest, references } from "./cache.ts";
 import { checkBootable } from "./boot_check.ts";
 import { type Architecture, CATALOG, catalogRow, debianArchitecture } from "./catalog.ts";
 import { compressionOf } from "./compression.ts";
@@ -95,11 +95,13 @@ async function locate(store: Store, ref: string, id: string | undefined, options
     return describeDirectory(ref, imageDirectory(store, id));
   }
   if (!isLocal && !isAddress(ref) && !catalogRow(ref)) {
-    // By its id, as `image ls` prints it: this very image, even if the alias means another one by now.
-    if (id === undefined && isImageName(ref) && hasImage(store, ref)) {
-      return describeDirectory(ref, imageDirectory(store, ref));
+    // One of the user's own, by the name that it was built with. Or by its id, as `image ls` prints it: this very image, even if the
+    // alias means another one by now.
+    const known = lookUp(store, ref, options.arch ?? Deno.build.arch) ?? ref;
+    if (id === undefined && isImageName(known) && hasImage(store, known)) {
+      return describeDirectory(ref, imageDirectory(store, known));
     }
-    throw unknownImage(ref);
+    throw unknownImage(store, ref);
   }
   const plain = isLocal ? describePath(ref, options) : undefined;
   if (plain?.boot.kind === "firmware" && id === undefined) checkBootable(plain.disk, plain.format, ref);
@@ -114,7 +116,7 @@ async function locate(store: Store, ref: string, id: string | undefined, options
   return image;
 }
 
-function unknownImage(ref: string): FleetboxError {
+function unknownImage(store: Store, ref: string): FleetboxError {
   const alias = /^(.+)-[0-9a-f]{16}$/.exec(ref)?.[1];
   if (alias !== undefined) {
     const hint = ALIASES.includes(alias)
@@ -122,7 +124,7 @@ function unknownImage(ref: string): FleetboxError {
       : "List the images in the store: fleetbox image ls";
     return new FleetboxError("not-found", `There is no image ${ref} in the store`, { hint });
   }
-  const near = nearest(ref, ALIASES);
+  const near = nearest(ref, [...ALIASES, ...references(store).map((own) => own.ref)]);
   return new FleetboxError(
     "not-found",
     `Unknown image "${ref}"; expected ${ALIASES.join(", ")}, an id that fleetbox image ls prints, a path or an address`,

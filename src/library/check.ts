@@ -10,6 +10,7 @@ import { PACKAGES, TARGETS } from "../core/faults/packages.ts";
 import { DISK_OPERATIONS, RATE_STEPS } from "../core/faults/disk.ts";
 import { LOSS_MODES } from "../core/power_cut.ts";
 import { nearest } from "../core/nearest.ts";
+import { scriptsOf } from "./scripts.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
 import { clip } from "../core/bytes.ts";
 import type { MachineOptions, StartOptions } from "./types.ts";
@@ -68,12 +69,25 @@ const commands: Check = (value) => {
 
 const labels: Check = (value) => areLabels(value) ? undefined : 'texts by key, such as {"tier":"db"}';
 
+const scripts: Check = (value) => {
+  const isOne = (one: unknown) => {
+    if (typeof one === "string") return one !== "";
+    if (record(one) !== undefined) return false;
+    const { script, name = "script", ...others } = one as Record<string, unknown>;
+    return text(script) === undefined && text(name) === undefined && Object.keys(others).length === 0;
+  };
+  return (Array.isArray(value) ? value : [value]).every(isOne)
+    ? undefined
+    : "a path, {script, name?}, or a list of them";
+};
+
 const MACHINE = {
   image: text,
   arch: oneOf("amd64", "arm64"),
   firmware: oneOf("bios", "uefi"),
   fixtures,
   userData: (value: unknown) => typeof value === "function" ? undefined : text(value) && "a string or a function",
+  run: scripts,
   ready: oneOf("ssh", "cloud-init"),
   cold: boolean,
   template: boolean,
@@ -218,6 +232,7 @@ export function wireMachine(options: MachineOptions, cwd: () => string = Deno.cw
     }));
   }
   if (typeof userData === "string") wire.user_data = userData; // a function is asked where the addresses are known
+  if (options.run !== undefined) wire.run = scriptsOf(options.run, cwd);
   if (ready !== undefined) wire.ready = ready;
   if (options.cold) wire.cold = true;
   if (options.template === false) wire.no_template = true;

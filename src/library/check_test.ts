@@ -78,6 +78,11 @@ Deno.test("check: options become the protocol's, in its units", () => {
     ready: "ssh",
   });
   assert.doesNotThrow(() => checkOptions(guest));
+  const script = { name: "script", text: "true" };
+  assert.deepEqual(wireOptions({ run: { script: "true" } }).run, [script]);
+  assert.deepEqual(wireOptions({ run: [{ script: "true", name: "x" }] }).run, [{ ...script, name: "x" }]);
+  assert.throws(() => wireOptions({ run: "no-file.sh" }), /The script no-file\.sh does not exist/);
+  assert.throws(() => checked("start", "start()", { run: 7 }), /expected a path, \{script, name\?\}, or a list/);
   const image = (text: string) => wireOptions({ image: text }, () => "/here").image;
   assert.deepEqual(["micro", "ubuntu-24.04", "./a.qcow2", "a/b", "/c", "https://d/e"].map(image), [
     "micro",

@@ -29,7 +29,7 @@ import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
 import { again } from "./members/members.ts";
-import { checkEffect, OF_ITS_OWN } from "./option_effects.ts";
+import { checkEffect, OF_ITS_OWN, scriptsHaveRun } from "./option_effects.ts";
 import { GroupTrace, type TracedTest } from "./trace/group_trace.ts";
 import type { RestartOptions, RestoreOptions } from "./types.ts";
 
@@ -157,7 +157,7 @@ export class MachineGroup {
       signal,
     });
     try {
-      return await bringUp.run();
+      return scriptsHaveRun(await bringUp.run(), options);
     } catch (thrown) {
       if (signal.aborted) throw interrupted(names, signal);
       throw thrown;

@@ -26,6 +26,7 @@ const WORDS: [command: RegExp, library: string][] = [
   [new RegExp(`fleetbox status ${NAME}$`), "vm.state()"],
   [new RegExp(`fleetbox ssh ${NAME} -- (.*)$`), 'vm.exec("$1")'],
   [new RegExp(`fleetbox forward ${NAME} (\\d+)(?![\\d:])`), "vm.forward($1)"],
+  [new RegExp(`fleetbox up ${NAME} --run .*$`), "vm.exec() or start()"],
   [/--memory (\d+)M\b/, "memoryMiB: $1"],
   [/--memory\b/, "memoryMiB"],
   [/--disk (\d+)M\b/, "diskMiB: $1"],

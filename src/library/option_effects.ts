@@ -1,9 +1,10 @@
 /** The library's use of the table of effects: an option without an effect on an existing machine is refused. */
 
 import { ineffective, type MemberOption, standingOf } from "../control/option_effects.ts";
-import { FleetboxError } from "../core/errors.ts";
+import { FleetboxError, fromWireError } from "../core/errors.ts";
 import type { Options } from "../core/options.ts";
 import type { MemberConfig } from "../store.ts";
+import type { MemberReport } from "../wire.ts";
 
 /** @throws {FleetboxError} `conflict`: an existing machine differs from the options */
 export function checkEffect(config: MemberConfig, options: Options): void {
@@ -31,6 +32,13 @@ export const OF_ITS_OWN: Options = {
   disk: undefined,
 };
 
+/** Reports of machines whose scripts have run. @throws {FleetboxError} why one has not, with its last lines */
+export function scriptsHaveRun(reports: MemberReport[], { run = [] }: Options): MemberReport[] {
+  const failed = run.length > 0 ? reports.find(({ failure }) => failure) : undefined;
+  if (failed) throw fromWireError(failed.failure!);
+  return reports;
+}
+
 /** The library's names of the options. */
 const OPTION_NAMES: Record<MemberOption, string> = {
   image: "image",
@@ -42,6 +50,7 @@ const OPTION_NAMES: Record<MemberOption, string> = {
   fixtures: "fixtures",
   shares: "shares",
   user_data: "userData",
+  run: "run",
   publish: "publish",
   egress: "egress",
   host_access: "hostAccess",

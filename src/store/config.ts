@@ -7,6 +7,7 @@ import type { KeptUse, PortForward, SharedDirectory } from "../core/options.ts";
 import type { ProcessIdentity } from "../system/process.ts";
 import { type Check, checkObject, isPort, isProcess, optional, shaped, string, whole } from "./checks.ts";
 import { DISK_FILE } from "./disk.ts";
+import type { MemberScript } from "./scripts.ts";
 
 /** A member's `config.json`. */
 export interface MemberConfig extends KeptUse {
@@ -36,6 +37,8 @@ export interface MemberConfig extends KeptUse {
   shares?: SharedDirectory[];
   /** The user's own user-data: the same at every boot. */
   user_data?: string;
+  /** What runs, or ran, in its guest once. */
+  scripts?: MemberScript[];
   /** Port forwards to the member, open while it runs. */
   forwards?: PortForward[];
   /** The address on the group's network. */
@@ -94,6 +97,10 @@ const CONFIG: Record<keyof MemberConfig, Check> = {
   fixtures: DIRECTORIES,
   shares: optional(DIRECTORIES),
   user_data: optional(string),
+  scripts: optional([
+    (value) => Array.isArray(value) && value.every(isMemberScript),
+    "a list of {name, digest, text}",
+  ]),
   forwards: optional([
     (value) => Array.isArray(value) && value.every(isForward),
     "a list of {host_port, guest_port}",
@@ -126,6 +133,11 @@ function isForward(value: unknown): boolean {
   const isSide = (protocol === undefined || protocol === "udp") &&
     (address === undefined || (typeof address === "string" && ADDRESS.test(address)));
   return isPort(host_port) && isPort(guest_port) && isSide;
+}
+
+function isMemberScript(value: unknown): boolean {
+  const { name, digest, text } = (value ?? {}) as Record<string, unknown>;
+  return typeof name === "string" && typeof digest === "string" && (text === undefined || typeof text === "string");
 }
 
 /** Parses a config, from any text. @throws {Error} why it is not a config. */

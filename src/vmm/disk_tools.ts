@@ -39,8 +39,8 @@ export interface DiskTools {
    * @throws {FleetboxError} `unavailable`, `failed`: then its base is what it was
    */
   merge(path: string, base: { disk: string; format: Volume["format"] }): Promise<void>;
-  /** A qcow2 disk with the content of a raw one. @throws {FleetboxError} `unavailable`, `failed`; the signal's reason */
-  convert(rawPath: string, path: string, signal?: AbortSignal): Promise<void>;
+  /** A qcow2 disk of its own with the content of another disk. @throws {FleetboxError} `unavailable`, `failed`; the signal's reason */
+  convert(from: { disk: string; format: Volume["format"] }, path: string, signal?: AbortSignal): Promise<void>;
   /** A raw FAT volume with the files of a directory. @throws {FleetboxError} `unavailable`, `failed` */
   fatVolume(directory: string, label: string, path: string): Promise<void>;
 }

@@ -39,6 +39,7 @@ export type Stage =
   | "network"
   | "ssh"
   | "cloud-init"
+  | "script"
   | "ready"
   | "stopping"
   | "paused"
@@ -212,6 +213,18 @@ export interface Detail {
   command?: string[];
 }
 
+/**
+ * A line that a script has said in a member's guest. `watch`, `add` and `run` send them when the request has `output`.
+ */
+export interface OutputEvent {
+  event: "output";
+  name: string;
+  /** The script's name. */
+  script: string;
+  /** Without its line feed and without escape sequences. */
+  line: string;
+}
+
 /** What a power cut has done, of a `stop` with `lose_unflushed`. */
 export interface PowerCutEvent extends LostWrites {
   event: "power-cut";
@@ -239,6 +252,7 @@ export type Event =
   | { event: "gone"; name: string }
   | { event: "note"; message: string }
   | Detail
+  | OutputEvent
   | PowerCutEvent
   | FaultEvent
   | SavedEvent

@@ -8,7 +8,7 @@
 
 import type { LossMode } from "../core/power_cut.ts";
 import type { FaultSpec } from "../core/faults.ts";
-import type { Options, PortForward } from "../core/options.ts";
+import type { Options, PortForward, Script } from "../core/options.ts";
 import type {
   CaptureGreeting,
   ClockReport,
@@ -65,6 +65,7 @@ const optional = <T>(type: JsonType): Field<T, false> => ({ type, isRequired: fa
 const verb = <Reply>() => <F extends Fields, A extends Answer>(row: Verb<F, A, Reply>): Verb<F, A, Reply> => row;
 
 const verbose = optional<boolean>("boolean");
+const output = optional<boolean>("boolean");
 
 export const VERBS = {
   report: verb<MemberReport>()({
@@ -96,7 +97,7 @@ export const VERBS = {
     replies: "the whole group: `members`, `gateway`, `egress`, `accelerator`, …",
   }),
   watch: verb<Event>()({
-    fields: { verbose },
+    fields: { verbose, output },
     needs: "nothing",
     answer: "stream",
     example: `{"op":"watch"}`,
@@ -108,11 +109,21 @@ export const VERBS = {
       options: optional<Options>("object"),
       wait: optional<boolean>("boolean"),
       verbose,
+      output,
     },
     needs: "nothing",
     answer: "events",
     example: `{"op":"add","name":"d","options":{},"wait":true}`,
     replies: 'events while d boots, then `done`; with `"wait":false`, `done` when it is taken on',
+  }),
+  run: verb<Event>()({
+    fields: { scripts: needed<Script[]>("object"), verbose, output },
+    needs: "member",
+    answer: "events",
+    example: `{"op":"run","scripts":[{"name":"setup.sh","text":"apt-get update"}],"output":true}`,
+    replies:
+      "events, then `done`: each that has not run in the member has; one that fails is the member's `failure`; " +
+      "it ends with its client",
   }),
   stop: verb<Event>()({
     fields: {

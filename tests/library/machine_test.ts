@@ -36,6 +36,11 @@ Deno.test("one machine", async (t) => {
       publish: [8000],
       fixtures: [{ hostPath: join(directory, "fixture"), guestPath: "/srv/fixture" }],
       userData: "#cloud-config\nusers:\n  - name: tester\n",
+      run: { script: "cat /srv/fixture/word >/srv/ran; id -un >>/srv/ran; grep -c ^tester: /etc/passwd >>/srv/ran" },
+    });
+
+    await t.step("has run its script, as root, when all of that was there", async () => {
+      assert.equal(await vm.readTextFile("/srv/ran"), "fixed\nroot\n1\n");
     });
 
     await t.step("has its shared directory, and what user-data asks for", async () => {

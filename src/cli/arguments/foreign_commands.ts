@@ -64,7 +64,7 @@ const ANSWERS: Record<string, Answer> = {
   publish: forward,
   expose: forward,
   mount: () => "fleetbox up NAME --fixture HOST_DIR:GUEST_DIR",
-  provision: () => "fleetbox up NAME --user-data FILE",
+  provision: () => "fleetbox up NAME --run FILE",
   snapshot: checkpoint,
   snapshots: () => "fleetbox checkpoint ls",
   save: checkpoint,

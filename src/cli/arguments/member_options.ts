@@ -9,10 +9,11 @@ import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { imageReference } from "../../core/image_reference.ts";
 import { parseLabels } from "../../core/labels.ts";
 import { checkSharedDirectories } from "../../guest/shared_directories.ts";
+import { checkScripts, MAX_SCRIPT_BYTES } from "../../guest/scripts.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";
 import { forwardText, parseForward } from "../../store/forwards.ts";
-import { DEFAULTS, LIMITS, type Options, parseSizeMiB, type SharedDirectory } from "../../core/options.ts";
+import { DEFAULTS, LIMITS, type Options, parseSizeMiB, type Script, type SharedDirectory } from "../../core/options.ts";
 import { exists } from "../../system/files.ts";
 import type { MemberOption, Wording } from "../../control/option_effects.ts";
 import { parseDurationMs } from "./duration.ts";
@@ -30,6 +31,7 @@ export interface MemberFlags {
   fixture?: string[];
   share?: string[];
   userData?: string;
+  run?: string[];
   ready?: string;
   cold?: boolean;
   template?: boolean;
@@ -84,6 +86,11 @@ export function addMemberFlags(command: Command): Command {
     .option("--log-writes", "log what it writes, so that its power can be cut: stop --lose-unflushed")
     .option("--no-log-writes", "end that")
     .option("--user-data <file>", "settings for cloud-init in the guest: #cloud-config, a script, a MIME message")
+    .option(
+      "--run <file>",
+      "run a script of this host in the guest, once, as root, when it has come up; repeatable",
+      (value: string, before: string[] = []) => [...before, value],
+    )
     .option("--ready <ssh|cloud-init>", "when a guest with cloud-init counts as running (default: cloud-init)")
     .option("--cold", "boot new members, although there are templates to start them from")
     .option("--no-template", "take no template of new members that have booted")
@@ -137,6 +144,7 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
   }
   checkSharedDirectories(options.fixtures ?? [], options.shares);
   if (flags.userData !== undefined) options.user_data = readUserData(resolve(cwd(), flags.userData));
+  if (flags.run !== undefined) options.run = checkScripts(readScripts(flags.run, cwd), options.user_data);
   if (flags.ready !== undefined) {
     if (flags.ready !== "ssh" && flags.ready !== "cloud-init") throw bad("--ready", flags.ready, "ssh or cloud-init");
     options.ready = flags.ready;
@@ -191,16 +199,29 @@ export function parseSharedDirectory(text: string, cwd: () => string, flag = "--
 }
 
 function readUserData(path: string): string {
-  const what = `The user-data ${path}`;
+  return checkUserData(readText(path, `The user-data ${path}`, MAX_USER_DATA_BYTES), `The user-data ${path}`);
+}
+
+/** The scripts of `--run`, called as the user calls their files. */
+export function readScripts(files: readonly string[], cwd: () => string): Script[] {
+  return files.map((file) => {
+    if (file === "") throw bad("--run", file, "a file");
+    const path = file === "-" ? "/dev/stdin" : resolve(cwd(), file);
+    return { name: file, text: readText(path, `The script ${file}`, MAX_SCRIPT_BYTES) };
+  });
+}
+
+/** A short text in a file of the user's. @throws {FleetboxError} `not-found`, `denied`, `misuse` */
+function readText(path: string, what: string, mostBytes: number): string {
   let bytes: Uint8Array;
   try {
     using file = Deno.openSync(path);
     // A pipe has no size, so reading stops at the limit.
-    bytes = new Uint8Array(MAX_USER_DATA_BYTES + 1);
+    bytes = new Uint8Array(mostBytes + 1);
     let length = 0;
     for (let count; length < bytes.length && (count = file.readSync(bytes.subarray(length))) !== null;) length += count;
-    if (length > MAX_USER_DATA_BYTES) {
-      throw new FleetboxError("misuse", `${what} is too long, expected at most ${MAX_USER_DATA_BYTES} bytes`, {
+    if (length > mostBytes) {
+      throw new FleetboxError("misuse", `${what} is too long, expected at most ${mostBytes} bytes`, {
         hint: "Put large files into a shared directory: --fixture HOST_DIR:GUEST_DIR",
       });
     }
@@ -210,13 +231,11 @@ function readUserData(path: string): string {
     if (isNotFound(cause)) throw new FleetboxError("not-found", `${what} does not exist`, { cause });
     throw new FleetboxError("denied", `${what} cannot be read`, { cause });
   }
-  let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new FleetboxError("misuse", `${what} is not UTF-8 text`, { cause });
   }
-  return checkUserData(text, what);
 }
 
 /** The flags' names, for messages from the table of effects. */
@@ -230,6 +249,7 @@ const FLAGS: Record<MemberOption, string> = {
   fixtures: "--fixture",
   shares: "--share",
   user_data: "--user-data",
+  run: "--run",
   publish: "--publish",
   egress: "--egress",
   host_access: "--host-access",

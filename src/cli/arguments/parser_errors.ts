@@ -93,6 +93,8 @@ const VALUES: Record<string, string> = {
   pattern: "node_modules",
   arch: "arm64",
   "key=value": "tier=db",
+  package: "nginx",
+  alias: "web",
 };
 
 /** {@link QUESTIONS} for one of a command's arguments, with an example. */

@@ -1,16 +1,15 @@
 /** `fleetbox image`: the images in the store: list, download, build, delete. */
 
-import { join, resolve } from "../../system/path.ts";
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { type CachedImage, cachedImages, removeImage } from "../../image/cache.ts";
 import { type Architecture, CATALOG, debianArchitecture, parseArchitecture } from "../../image/catalog.ts";
-import { ALIASES, describeDirectory } from "../../image/image.ts";
+import { ALIASES } from "../../image/image.ts";
 import type { Store } from "../../store.ts";
 import { removeTemplate, snapshotsOfImage, templates } from "../../store/snapshots.ts";
-import { bytesUsed } from "../../system/files.ts";
+import { buildable, buildCommand, tellResult } from "../image_build/command.ts";
 import { paintFor } from "../terminal/colour.ts";
-import { ageText, elapsedText } from "../arguments/duration.ts";
+import { ageText } from "../arguments/duration.ts";
 import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { imageReference } from "../../core/image_reference.ts";
@@ -34,13 +33,10 @@ Images that can be built here from Debian's packages: ${buildable().join(", ")}.
 
 Examples:
   fleetbox image build debian-12
+  fleetbox image build debian-12 --package nginx --run setup.sh --as web
   fleetbox image pull ubuntu-24.04
   fleetbox image ls`,
   );
-}
-
-function buildable(): string[] {
-  return CATALOG.filter(({ build }) => build).map(({ alias }) => alias);
 }
 
 /** An image in the store, for the output. */
@@ -224,51 +220,6 @@ function requireKnown(ref: string): void {
 /** The label before the bar: an address is too long for it. */
 function shownWord(word: string): string {
   return word.replace(/#.*$/, "").replace(/^https?:\/\/.*\//i, "") || word;
-}
-
-function buildCommand(): Command {
-  return new Command("build")
-    .description("build an image from Debian's packages, about a minute")
-    .argument("<alias>", buildable().join(", "))
-    .option("--output <dir>", "a new directory for it, instead of the store; use it with --image DIR")
-    .option("--json", "one JSON object per event")
-    .addHelpText(
-      "after",
-      `
-The packages come from this host's own sources. Needs mmdebstrap; root, or uidmap and an entry in
-/etc/subuid. The alias stands for the built image afterwards. docs/images.md says what is set in it.
-
-Events of --json: {"event":"step","image","step"}, and at the end {"event":"build","image","id","bytes"}.
-
-Example:
-  fleetbox image build debian-12`,
-    )
-    .action(async (alias: string, flags: { output?: string; json?: boolean }) => {
-      const store = openStore();
-      const { buildAlias } = await import("../../image/build_cache.ts");
-      const meter = new Meter(alias, flags.json ?? false);
-      using interrupt = new Interrupt(() => void meter.end());
-      const started = performance.now();
-      try {
-        const directory = await buildAlias(store, alias, {
-          output: flags.output === undefined ? undefined : resolve(flags.output),
-          signal: interrupt.signal,
-          onStep: (step) => meter.step(step),
-        });
-        meter.end();
-        tellResult("build", alias, directory, started, flags.json ?? false);
-      } finally {
-        meter.end();
-      }
-    });
-}
-
-function tellResult(event: "pull" | "build", image: string, directory: string, startedMs: number, json: boolean): void {
-  const { id, disk, virtualBytes } = describeDirectory(image, directory);
-  const bytes = bytesUsed(disk);
-  if (json) return sayJson({ event, image, id, bytes });
-  const what = `${bytesText(bytes)}, a disk of ${bytesText(virtualBytes)}`;
-  say(`${image}: ${what} (${elapsedText(performance.now() - startedMs)}); it is ${join(directory)}`);
 }
 
 function removeImagesCommand(): Command {

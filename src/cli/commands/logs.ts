@@ -4,9 +4,10 @@ import { Command } from "../arguments/parser.ts";
 import { watch } from "../../control.ts";
 import { journalLine, openJournal } from "../../control/bytes/journal.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { checkName } from "../../core/names.ts";
+import { checkName, listed } from "../../core/names.ts";
 import { exists } from "../../system/files.ts";
 import type { Store } from "../../store.ts";
+import { scriptLog } from "../../store/scripts.ts";
 import { followFile } from "../follow.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { wholeNumber } from "../arguments/member_options.ts";
@@ -20,6 +21,7 @@ interface Flags {
   follow?: boolean;
   holder?: boolean;
   journal?: boolean;
+  run?: boolean;
   lines?: string;
 }
 
@@ -31,6 +33,7 @@ export function logsCommand(): Command {
     .option("-n, --lines <count>", "only the last lines")
     .option("--journal", "the journal of a guest with systemd instead, since its boot, with the host's times")
     .option("--holder", "the log of the holder that serves the member instead")
+    .option("--run", "what its scripts said when they ran last (up --run) instead")
     .addHelpText(
       "after",
       `
@@ -45,14 +48,24 @@ Examples:
     )
     .action(async (word: string, flags: Flags) => {
       const lines = flags.lines === undefined ? undefined : wholeNumber("-n", flags.lines, 0);
-      if (flags.journal && flags.holder) {
-        throw new FleetboxError("misuse", "--journal and --holder are two logs: found both, expected one of them");
+      const asked = (["journal", "holder", "run"] as const).filter((log) => flags[log]).map((log) => `--${log}`);
+      if (asked.length > 1) {
+        const found = `found ${asked.length === 2 ? "both" : "all"}, expected one of them`;
+        throw new FleetboxError(
+          "misuse",
+          `${listed(asked)} are ${asked.length === 2 ? "two" : "three"} logs: ${found}`,
+        );
       }
       const store = openStore();
       if (flags.journal) return await printJournal(store, checkName(word), lines, flags.follow ?? false);
       const member = await requireMember(store, checkName(word));
-      const path = flags.holder ? holderLog(store, member) : store.member(member.name).serialLog;
+      const path = flags.holder
+        ? holderLog(store, member)
+        : flags.run
+        ? scriptLog(store, member.name)
+        : store.member(member.name).serialLog;
       if (!exists(path)) {
+        if (flags.run && !flags.follow) return warn(`no script has run in ${member.name}`);
         if (!flags.follow) return warn(`${member.name} has written nothing yet`);
         warn(`waiting for the first output of ${member.name}`);
       }

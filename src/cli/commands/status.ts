@@ -6,6 +6,7 @@ import { labelsText } from "../../core/labels.ts";
 import { checkName } from "../../core/names.ts";
 import { naturalOrder, type Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
+import type { MemberScript } from "../../store/scripts.ts";
 import type { GroupReport, MemberReport, PortReport } from "../../wire.ts";
 import { ageText } from "../arguments/duration.ts";
 import { forwardLine, type MemberView, stateWord, viewOf } from "../member_view.ts";
@@ -106,6 +107,7 @@ function statusLines(
     ["memory", view.memory_mb === undefined ? undefined : sizeText(view.memory_mb)],
     ["disk", config && `${sizeText(config.disk_mb)}, ${diskOf(store, config)}`],
     ["image", view.image],
+    ["scripts", config?.scripts?.map(scriptText).join("\n")],
     ["template", config?.template && `${config.template}${report?.warm ? "; it goes on from there" : ""}`],
     ["checkpoint", config?.from_checkpoint],
     ["mac", config?.mac],
@@ -130,6 +132,10 @@ function statusLines(
 function detailOf({ stage, not_answering: isSilent }: MemberView): string {
   if (isSilent) return " (not answering)";
   return stage && stage !== "ready" ? ` (${stage})` : "";
+}
+
+function scriptText({ name, text }: MemberScript): string {
+  return text === undefined ? `${name} has run` : `${name} has not run to its end`;
 }
 
 function sshText({ name, ssh }: MemberView): string {

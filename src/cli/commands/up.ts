@@ -37,6 +37,8 @@ Members that exist keep their disks, and those that run stay as they are; but --
 --egress and --host-access take effect at once, and are kept with the member. One that is
 stopped boots with the --cpus and --memory that are given and keeps them; its --disk can grow.
 What has no effect on a member is told.
+--run runs a script once in each member, new or not; a member remembers what has run in it. If it
+fails, the member stays, and the last lines are told: mend the script, and say up --run again.
 If one of the first boot of a group fails, the others are stopped again and what was
 created is removed.
 Ctrl-C takes down again what this command started; a second Ctrl-C leaves at once.
@@ -45,12 +47,14 @@ Without a name the member gets one that is made up, and told at the end. With --
 waits until Ctrl-C, or until its members have stopped; they are removed also when it is killed.
 
 Events of --json: {"event":"member","member":{…}} for each change, {"event":"note","message"},
+{"event":"output","name","script","line"} for what a script says,
 and at the end {"event":"up","members":[…]}; with --rm later {"event":"rm","removed":["a"]}.
 
 Examples:
   fleetbox up a,b,c
   fleetbox up --rm
   fleetbox up node -n 3 --memory 512M --egress off
+  fleetbox up web --image debian-12 --run setup.sh
   fleetbox up web --image ./debian.qcow2 --cpus 2 --memory 2G --disk 20G
   fleetbox up -f cluster.toml --egress off`,
     )

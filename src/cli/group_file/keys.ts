@@ -74,7 +74,7 @@ export function isInline(name: string, text: string): boolean {
 /** A flag's text with the paths in it absolute: a file's are relative to its directory. */
 export function absolute({ name, placeholder }: Key, text: string, dir: string): string {
   const cwd = () => dir;
-  if (isInline(name, text)) return text;
+  if (isInline(name, text) || (name === "run" && text === "-")) return text;
   if (placeholder === "image") return imageReference(text, cwd);
   if (placeholder === "file" || placeholder === "dir") return resolve(dir, text);
   if (name !== "fixture" && name !== "share") return text;

@@ -3,7 +3,7 @@
  */
 
 import { elapsedText } from "../arguments/duration.ts";
-import { isLive, say, sayJson, terminalWidth, write } from "./output.ts";
+import { isLive, say, sayJson, terminalWidth, warn, write } from "./output.ts";
 import { bytesText } from "../arguments/sizes.ts";
 
 /** The progress. `total`: if known; `rate`: bytes a second. */
@@ -40,6 +40,8 @@ function percent(bytes: number, total: number): number {
 /** On a terminal the line is drawn over this often, elsewhere a line is printed. */
 const LIVE_MS = 100;
 const LINE_MS = 5_000;
+/** How often a step's time is drawn. */
+const TICK_MS = 1_000;
 const BAR_COLUMNS = 24;
 /** The shortest bar; where there is no space for it, the numbers stand alone. */
 const MIN_BAR_COLUMNS = 8;
@@ -50,6 +52,7 @@ export class Meter {
   #shownMs = -Infinity;
   #lastStep = "";
   #drawn = false;
+  #ticks: ReturnType<typeof setInterval> | undefined;
   readonly #started = performance.now();
 
   constructor(private readonly title: string, private readonly isJson: boolean) {
@@ -68,14 +71,39 @@ export class Meter {
     this.#show(`${this.title}: ${step === "downloading" && !this.#isLive ? "downloading  " : ""}${shown}`);
   }
 
-  /** Reports a new step. */
+  /** Reports a new step. On a terminal its line has the time since the beginning, which goes on. */
   step(step: string): void {
+    if (step === this.#lastStep) return;
+    this.#lastStep = step;
     if (this.isJson) return sayJson({ event: "step", image: this.title, step });
-    this.#show(`${this.title}: ${step}${this.#isLive ? "" : ` (${elapsedText(performance.now() - this.#started)})`}`);
+    const show = () => this.#show(`${this.title}: ${step} (${elapsedText(performance.now() - this.#started)})`);
+    show();
+    if (!this.#isLive) return;
+    clearInterval(this.#ticks);
+    this.#ticks = setInterval(show, TICK_MS);
+  }
+
+  /** Shows a line that a script says. */
+  output(script: string, line: string): void {
+    if (this.isJson) return sayJson({ event: "output", name: this.title, script, line });
+    this.#clear();
+    say(`${this.title} | ${line}`);
+  }
+
+  /** Shows what a user should know besides. */
+  note(message: string): void {
+    if (this.isJson) return sayJson({ event: "note", message });
+    this.#clear();
+    warn(message);
   }
 
   /** Removes the live line. Calling it twice is fine. */
   end(): void {
+    clearInterval(this.#ticks);
+    this.#clear();
+  }
+
+  #clear(): void {
     if (this.#drawn) write("\r\x1b[K");
     this.#drawn = false;
   }

@@ -5,7 +5,7 @@
  */
 
 import type { Progress as ClientProgress } from "../../control/progress.ts";
-import type { Detail, MemberReport } from "../../wire.ts";
+import type { Detail, MemberReport, OutputEvent } from "../../wire.ts";
 import { clip } from "../../core/bytes.ts";
 import { type Colour, type Paint, paintFor } from "./colour.ts";
 import { elapsedText } from "../arguments/duration.ts";
@@ -165,6 +165,9 @@ class JsonProgress implements Progress {
     if (!this.#told.isNew(detail)) return;
     sayJson(typeof detail === "string" ? { event: "detail", message: detail } : detail);
   }
+  output(line: OutputEvent): void {
+    sayJson(line);
+  }
   end(): void {}
 }
 
@@ -201,6 +204,9 @@ class LineProgress implements Progress {
   }
   detail(detail: Detail | string): void {
     if (this.#told.isNew(detail)) warn(detailText(detail));
+  }
+  output({ name, line }: OutputEvent): void {
+    say(`${name} | ${line}`);
   }
   end(): void {}
 
@@ -249,6 +255,10 @@ class LiveProgress implements Progress {
   }
   note(message: string): void {
     this.#above(wrapText(message, terminalSize().columns));
+  }
+  output({ name, line }: OutputEvent): void {
+    const width = Math.max(...this.#rows.map((row) => row.name.length), 1);
+    this.#above(`${name.padEnd(width)} | ${line}`);
   }
   detail(detail: Detail | string): void {
     if (this.#told.isNew(detail)) this.#above(detailText(detail)); // not broken: it may be a command line

@@ -182,6 +182,7 @@ export class Group {
       inTurn: (work) => this.saves.inTurn(work),
       later: (work) => void this.#later.add(work),
       onDetail: (detail) => this.hub.tell(detail),
+      onOutput: (output) => this.hub.tell(output),
       onChange: (member) => {
         this.hub.tell({ event: "member", member: member.report() });
         void this.#record.note();

@@ -37,12 +37,13 @@ interface JoinContext {
   finish(): Promise<void>;
 }
 
-/** What later members do not inherit: ports and egress belong to one member, and a checkpoint to the first start. */
+/** What later members do not inherit: ports, egress and scripts belong to one member, and a checkpoint to the first start. */
 const OF_ONE_START: Options = {
   publish: undefined,
   egress: undefined,
   host_access: undefined,
   log_writes: undefined,
+  run: undefined,
   snapshot: undefined,
   labels: undefined,
   needs: undefined,

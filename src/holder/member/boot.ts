@@ -14,6 +14,7 @@ import { DEFAULTS, type Options } from "../../core/options.ts";
 import { mountShares } from "../../guest/shares.ts";
 import { untilCloudInit } from "../../guest/cloud_init.ts";
 import type { FetchProgress } from "../../image/fetch.ts";
+import { pendingScripts } from "../../store/scripts.ts";
 import { sizeOf } from "../../system/files.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Machine, MachineExit, MachineSpec } from "../../vmm/contract.ts";
@@ -27,11 +28,13 @@ import { advance, connect, guestWay, holdMachine, runs, specOf } from "./boot_st
 import { Hints } from "./hints.ts";
 import type { Identity } from "./identity.ts";
 import { goOn, NeverRan, stateLeft } from "./left_behind.ts";
+import type { MachineRun } from "./machine_run.ts";
 import type { Member } from "./member.ts";
 import { runOf } from "./phases.ts";
 import type { Place } from "../places.ts";
 import { imageFor, type Prepared, type PreparedBoot, prepareMember, type PrepareRequest } from "./prepare.ts";
 import { untilSsh } from "./ready.ts";
+import { runAtBoot, unfinished } from "../scripts/member_scripts.ts";
 import { forgetTemplate, renewGuest, startSaved } from "./warm_boot.ts";
 
 /** How long a guest without a sign of cloud-init may refuse our key before we conclude that it has none. */
@@ -149,9 +152,9 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
     : undefined;
   run.ssh = await connect(boot);
   await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
-  if (prepared.config.user_data !== undefined) boot.place?.giveUp(); // what it runs may wait for other members
-  const failed = options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
-  const problem = await mountEnd(boot, run.ssh) ?? failed;
+  // What it runs may wait for other members.
+  if (prepared.config.user_data !== undefined || pendingScripts(prepared.config).length > 0) boot.place?.giveUp();
+  const problem = await unfit(boot, run);
   // A guest that refuses our key could not be told what has changed since.
   if (template && !problem && boot.denied === "") {
     const rest = await template.take(signal);
@@ -204,7 +207,7 @@ export async function adoptMember(
   { process, wasRunning, since, maybeStopped }: OrphanedMachine,
   prepare: () => Promise<Prepared>,
 ): Promise<void> {
-  const { member, options, signal } = boot;
+  const { member, signal } = boot;
   const { context, name, phases } = member;
   try {
     const before = runOf(phases.now); // an earlier try may have reached the machine, and failed later
@@ -225,13 +228,10 @@ export async function adoptMember(
       // Its holder was killed before it had told the guest what has changed, or had noted that.
       const oldHostName = hostNameAtSave(context.store, prepared.config);
       await renewGuest(boot, run.ssh, prepared.image, spec, { oldHostName, signal });
-      return runs(boot, run, undefined, since);
+      return runs(boot, run, await runAtBoot(boot, run), since);
     }
     if (!wasRunning) await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
-    const failed = wasRunning || options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh);
-    // Its holder may have been killed before it had mounted them.
-    const problem = (wasRunning ? undefined : await mountEnd(boot, run.ssh)) ?? failed;
-    runs(boot, run, problem, since);
+    runs(boot, run, wasRunning ? unfinished(prepared.config) : await unfit(boot, run), since);
   } catch (thrown) {
     if (!(thrown instanceof NeverRan)) throw await endEarly(boot, thrown);
     const { now } = phases;
@@ -257,6 +257,16 @@ async function adoptMachine(
       hint: `Try again (fleetbox up ${name}), or end it without asking it: fleetbox stop --force ${name}`,
     });
   }
+}
+
+/** What a guest that answers has to do before it counts as running. @returns what failed of that */
+async function unfit(boot: Boot, run: MachineRun): Promise<WireError | undefined> {
+  const failed = boot.options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh!);
+  // Its holder may have been killed before it had mounted them.
+  const problem = await mountEnd(boot, run.ssh!) ?? failed;
+  const [script] = pendingScripts(boot.member.config!);
+  if (!problem || !script) return problem ?? await runAtBoot(boot, run);
+  return { ...problem, message: `${problem.message}; ${script.name} has not run` };
 }
 
 /** Waits until cloud-init has finished, if there is one. @returns its failure. */

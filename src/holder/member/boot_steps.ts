@@ -31,6 +31,7 @@ const STAGES: readonly Stage[] = [
   "network",
   "ssh",
   "cloud-init",
+  "script",
   "adoption",
 ];
 

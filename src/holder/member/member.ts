@@ -12,7 +12,14 @@ import type { HostEnd } from "../../core/port_forwards.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { Driver, MachineEvent, MachineExit } from "../../vmm/contract.ts";
-import { type Detail, encodeLine, type MemberReport, type SshEndpoint, type State } from "../../wire.ts";
+import {
+  type Detail,
+  encodeLine,
+  type MemberReport,
+  type OutputEvent,
+  type SshEndpoint,
+  type State,
+} from "../../wire.ts";
 import { SharedConsole } from "../console/shared_console.ts";
 import type { HypervisorHost } from "../host.ts";
 import type { Gate } from "../group/gate.ts";
@@ -30,6 +37,7 @@ import { Pauses } from "./pauses.ts";
 import { MemberPorts } from "./ports.ts";
 import type { Prepared } from "./prepare.ts";
 import { memberReport } from "./report.ts";
+import { runGiven } from "../scripts/member_scripts.ts";
 import { endOrphan, type PowerCut, type Stop, type StopRequest, stopRun } from "./stop.ts";
 
 /** The group's part. */
@@ -53,6 +61,8 @@ export interface MemberContext {
   later(work: Promise<void>): void;
   /** Called with each step. */
   onDetail(detail: Detail): void;
+  /** Called with each line that a script says. */
+  onOutput(output: OutputEvent): void;
   /** A value of `report()` has changed. */
   onChange(member: Member): void;
   /** The guest powered itself off: the member leaves the group. */
@@ -81,6 +91,8 @@ export class Member {
   replaced: Replaced | undefined;
   /** Whether its group's first boot failed: it only stays to report the reason. */
   isLeaving = false;
+  /** Resolved when none that was asked for before runs a script in it. */
+  scriptTurn: Promise<void> = Promise.resolve();
   /** The steps of the latest boot. */
   #details: Detail[] = [];
 
@@ -277,13 +289,17 @@ export class Member {
     return now.kind === "stopping" ? now.from : now;
   }
 
-  /** Changes an existing member, with or without a machine: ports, egress, access to the host. They are kept. */
-  async change({ egress, host_access, publish = [] }: Options): Promise<void> {
+  /**
+   * Changes an existing member, with or without a machine: ports, egress, access to the host. They are kept. Runs the scripts that
+   * have not run in it.
+   */
+  async change({ egress, host_access, publish = [], run = [] }: Options): Promise<void> {
     if (egress !== undefined || host_access !== undefined) {
       await changeUse(this, { egress, host_access });
       this.context.onChange(this);
     }
     for (const wish of publish) await this.forward(wish);
+    if (run.length > 0) await runGiven(this, run, new AbortController().signal);
   }
 
   /** Returns when a running member's SSH port is open: a gateway that has died is waited for. */

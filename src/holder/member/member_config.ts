@@ -44,7 +44,17 @@ export function changedConfig(existing: MemberConfig, options: Options): MemberC
 }
 
 const RESOURCES = ["cpus", "memory_mb", "disk_mb"] as const;
-const OF_A_START = ["ip", "mac", "group", "group_name", "egress", "host_access", "log_writes", ...RESOURCES] as const;
+const OF_A_START = [
+  "ip",
+  "mac",
+  "group",
+  "group_name",
+  "egress",
+  "host_access",
+  "log_writes",
+  "scripts",
+  ...RESOURCES,
+] as const;
 
 export function isChanged(before: MemberConfig, after: MemberConfig): boolean {
   return OF_A_START.some((key) => before[key] !== after[key]) || !areSameLabels(before.labels, after.labels);

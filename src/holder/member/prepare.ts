@@ -9,6 +9,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { diskOf, writeLogOf } from "../../store/disk.ts";
 import { reserveForwards } from "../../store/forwards.ts";
+import { withScripts } from "../../store/scripts.ts";
 import { removeOtherDisks, removeUnnamedDisks } from "../../store/remove.ts";
 import { checkGrows } from "../../store/resources.ts";
 import {
@@ -23,6 +24,7 @@ import { writeSharedDirectoryImage } from "../../guest/shared_directories.ts";
 import { checkDirectories, sharesOf } from "../../guest/shares.ts";
 import { ensureKey } from "../../guest/key.ts";
 import { writeSeed } from "../../guest/seed.ts";
+import { checkScripts } from "../../guest/scripts.ts";
 import { checkUserData, needsNetwork } from "../../guest/user_data.ts";
 import type { FetchProgress } from "../../image/fetch.ts";
 import { type Image, type ImageBoot, resolveImage } from "../../image/image.ts";
@@ -109,7 +111,9 @@ export async function prepareMember(request: PrepareRequest): Promise<PreparedBo
       ? changedConfig(existing, options)
       : newConfig(name, options, request.identity, image);
     const log_writes = options.log_writes ?? kept.log_writes;
-    let config: MemberConfig = { ...kept, ip, mac, group, group_name, ...gatewayUse(kept, options), log_writes };
+    const scripts = withScripts(kept.scripts, options.run && checkScripts(options.run, kept.user_data));
+    const use = gatewayUse(kept, options);
+    let config: MemberConfig = { ...kept, ip, mac, group, group_name, ...use, log_writes, scripts };
     checkMemory(config, image);
     checkDirectories(store, config);
     if (!existing && config.user_data !== undefined) checkUserData(config.user_data);

@@ -35,7 +35,7 @@ export function memberReport(member: Member, ssh: SshEndpoint | undefined): Memb
     report.error = [failure.message, ...failure.causes].join("\n");
     report.failure = failure;
   }
-  if (ssh && (state === "running" || stage === "cloud-init")) report.ssh = ssh;
+  if (ssh && (state === "running" || stage === "cloud-init" || stage === "script")) report.ssh = ssh;
   const run = runOf(now);
   if (run?.isWarm) report.warm = true;
   if (config?.template) report.template = config.template;

@@ -21,6 +21,7 @@ import type { Boot } from "./boot.ts";
 import { connect, guestWay, holdMachine, runs } from "./boot_steps.ts";
 import { runOf } from "./phases.ts";
 import { untilSsh } from "./ready.ts";
+import { runAtBoot } from "../scripts/member_scripts.ts";
 
 /** How long a saved machine may take to be loaded, and then its guest to answer: it was ready when it was saved. */
 const WARM_MS = 60_000;
@@ -62,7 +63,7 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   );
   if (source.kind === "template") touchTemplate(store, source.name);
   run.isWarm = true;
-  runs(boot, run, undefined);
+  runs(boot, run, await runAtBoot(boot, run));
 }
 
 /**

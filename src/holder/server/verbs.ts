@@ -8,6 +8,7 @@ import { checkNames } from "../../core/names.ts";
 import { checkLoss, type LostWrites } from "../../core/power_cut.ts";
 import { checkOptions, checkWish } from "../../core/options.ts";
 import { checkSide } from "../../core/port_forwards.ts";
+import { ranBefore } from "../../store/scripts.ts";
 import { type Answer, encodeLine, type Event, type JsonRequest, type Op, type RequestOf, VERBS } from "../../wire.ts";
 import type { FaultReport, FaultsReport, ReplyOf } from "../../wire.ts";
 import type { Group } from "../group/group.ts";
@@ -44,6 +45,7 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   group: ({ group }) => group.askedReport(),
   watch,
   add,
+  run,
   stop,
   async checkpoint({ group, client }, { names, as, owner, verbose }) {
     const members = checkNames(names);
@@ -74,8 +76,8 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
 };
 
 /** The events of work that has steps. */
-function withSteps(verbose = false): ("member" | "note" | "detail")[] {
-  return ["member", "note", ...verbose ? ["detail" as const] : []];
+function withSteps(verbose = false, output = false): ("member" | "note" | "detail" | "output")[] {
+  return ["member", "note", ...verbose ? ["detail" as const] : [], ...output ? ["output" as const] : []];
 }
 
 function faultsOf(group: Group, faults: FaultReport[]): FaultsReport {
@@ -122,7 +124,8 @@ function memberOf({ group, name }: Pick<Context, "group" | "name">): Member {
   throw new FleetboxError("not-found", `"${name}" has left the group`);
 }
 
-async function add({ group, client }: Context, { name, options, wait, verbose }: RequestOf<"add">): Promise<void> {
+async function add({ group, client }: Context, request: RequestOf<"add">): Promise<void> {
+  const { name, options, wait, verbose, output } = request;
   const done = (async () => await group.add(name, checkOptions(options ?? {})))();
   if (wait === false) {
     // Refusals come at once; later failures are in the member's state.
@@ -133,8 +136,22 @@ async function add({ group, client }: Context, { name, options, wait, verbose }:
     done.catch(() => {});
     return await Promise.race([done, taken.promise]).finally(off);
   }
-  using _ = tell(group, client, [name], withSteps(verbose));
+  using _ = tell(group, client, [name], withSteps(verbose, output));
   await done;
+}
+
+/** What a client asks for ends with it: nobody would know how it came out. */
+async function run(context: Context, { scripts, verbose, output }: RequestOf<"run">): Promise<void> {
+  const { group, client, name } = context;
+  const { run: given = [] } = checkOptions({ run: scripts });
+  using _ = tell(group, client, [name], withSteps(verbose, output));
+  const left = new AbortController();
+  const gone = new FleetboxError("interrupted", "the command that has asked for it has ended");
+  void client.left().then(() => left.abort(gone));
+  const before = await (await import("../scripts/member_scripts.ts")).runGiven(memberOf(context), given, left.signal);
+  for (const script of before) {
+    client.post(encodeLine({ event: "note", message: ranBefore(name, script) }));
+  }
 }
 
 async function stop({ group, name, client }: Context, request: RequestOf<"stop">): Promise<void> {
@@ -152,14 +169,15 @@ async function stop({ group, name, client }: Context, request: RequestOf<"stop">
 /** Tells a client of members' changes, their steps, or both, and of the group's notes, until it is disposed of. */
 function tell(group: Group, client: Client, names: readonly string[], kinds: readonly Event["event"][]): Disposable {
   const off = kinds.length === 0 ? () => {} : group.hub.subscribe((event) => {
-    const its = event.event === "member" ? event.member.name : event.event === "detail" ? event.name : names[0];
+    const isOfOne = event.event === "detail" || event.event === "output";
+    const its = event.event === "member" ? event.member.name : isOfOne ? event.name : names[0];
     if (names.includes(its) && kinds.includes(event.event)) client.post(encodeLine(event));
   });
   return { [Symbol.dispose]: off };
 }
 
 /** Sends a client the present state, then every change, until the group ends or the client leaves. */
-async function watch({ group, name, client }: Context, { verbose = false }: RequestOf<"watch">): Promise<void> {
+async function watch({ group, name, client }: Context, { verbose, output }: RequestOf<"watch">): Promise<void> {
   for (const member of group.members) {
     if (verbose) member.details.forEach((detail) => client.post(encodeLine(detail)));
     client.post(encodeLine({ event: "member", member: member.report() }));
@@ -167,7 +185,8 @@ async function watch({ group, name, client }: Context, { verbose = false }: Requ
   // It left between the client's connect and its request.
   if (!group.member(name)) client.post(encodeLine({ event: "gone", name }));
   const off = group.hub.subscribe((event) => {
-    if (verbose || event.event !== "detail") client.post(encodeLine(event));
+    const isWanted = event.event === "detail" ? verbose : event.event === "output" ? output : true;
+    if (isWanted) client.post(encodeLine(event));
   });
   await Promise.race([client.left(), group.ended]);
   off();

@@ -113,7 +113,7 @@ function runningOf(member: Member): MachineRun {
   checkFree(member);
   if (member.config?.shares) throw sharesDirectory(member.name, member.config.shares[0]);
   if (now.kind === "running" && !now.problem) return now.run;
-  const found = now.kind === "running" ? "its cloud-init failed" : `it is ${now.kind}`;
+  const found = now.kind === "running" ? "what it had to run at first failed" : `it is ${now.kind}`;
   throw new FleetboxError("conflict", `Cannot save "${member.name}": ${found}, expected running`, {
     hint: `See it: fleetbox status ${member.name}`,
   });

@@ -2,7 +2,7 @@
  * What a template is of: all that went into a machine, part by part, and the key that stands for it.
  *
  * A machine may be started from a template exactly when each part is the same. The host name is no part: it is set after the
- * start. Egress and access to the host are none either: the switch sees to them, not the guest.
+ * start; but where scripts have run, it is one. Egress and access to the host are none either: the switch sees to them, not the guest.
  */
 
 import type { Image } from "../../image/image.ts";
@@ -24,7 +24,7 @@ export interface MachineFacts {
 }
 
 export async function templateParts({ config, image, publicKey, hypervisor }: MachineFacts): Promise<TemplateParts> {
-  const { cpus, memory_mb, disk_mb, ip, mac, user, user_data, fixtures } = config;
+  const { cpus, memory_mb, disk_mb, ip, mac, user, user_data, fixtures, scripts = [] } = config;
   const shared = await Promise.all(fixtures.map(async ({ host_path, guest_path }) => {
     const { digestOfDirectory } = await import("../../guest/directory_digest.ts"); // lazily: `node:crypto` costs some MiB
     return `${guest_path} ${await digestOfDirectory(host_path)}`;
@@ -41,6 +41,11 @@ export async function templateParts({ config, image, publicKey, hypervisor }: Ma
     "user-data": user_data === undefined ? "none" : digestOf(user_data),
     "shared directories": shared.length === 0 ? "none" : digestOf(shared.join("\n")),
     hypervisor,
+    // A script may write down what the machine is called.
+    ...(scripts.length > 0 && {
+      scripts: digestOf(scripts.map(({ digest }) => digest).join(" ")),
+      "host name": config.host_name ?? config.name,
+    }),
   };
 }
 

@@ -8,6 +8,7 @@ import { messageOf } from "../../core/errors.ts";
 import type { Options } from "../../core/options.ts";
 import type { Image } from "../../image/image.ts";
 import type { MemberConfig, Store } from "../../store.ts";
+import { afterRun } from "../../store/scripts.ts";
 import {
   readTemplate,
   snapshotPaths,
@@ -30,7 +31,7 @@ export interface WarmPlan {
   /** What it goes on from. */
   source?: SavedSource;
   /** What of its config comes from there. */
-  based?: Pick<MemberConfig, "instance_id" | "layers" | "template">;
+  based?: Pick<MemberConfig, "instance_id" | "layers" | "template" | "scripts">;
   /** Why it boots. */
   whyCold?: string;
   /** What a template of it would be. Absent: none can be taken, or none is wanted. */
@@ -60,18 +61,19 @@ export async function planWarm(
     const next = options.no_template || config.log_writes ? undefined : { key, parts };
     if (options.cold) return { whyCold: "--cold was asked for", next };
     const template = readTemplate(store, key);
-    if (template) return { ...startOf(store, template), next };
+    if (template) return { ...startOf(store, template, config), next };
     return { whyCold: whyNone(store, parts), next };
   } catch (thrown) {
     return { whyCold: messageOf(thrown) };
   }
 }
 
-function startOf(store: Store, { key, member }: TemplateManifest): WarmPlan {
+function startOf(store: Store, { key, member }: TemplateManifest, { scripts = [] }: MemberConfig): WarmPlan {
   const { instance_id, layers } = member.config;
+  const ran = afterRun(scripts, scripts.map(({ digest }) => digest));
   const files = snapshotPaths(store).template(key);
   const source: SavedSource = { kind: "template", name: key, files, hostName: member.host_name };
-  return { source, based: { instance_id, layers, template: key } };
+  return { source, based: { instance_id, layers, template: key, ...(ran.length > 0 && { scripts: ran }) } };
 }
 
 /** What differs from the template that is the most like it. */

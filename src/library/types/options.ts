@@ -36,6 +36,11 @@ export interface MachineOptions {
    */
   userData?: string | UserDataOf;
   /**
+   * Scripts that run in the guest once, as root, when it has come up: the path of a file here, or the script itself. If one fails, the
+   * machine does not start, and the error has its last lines. At most 32 KiB together.
+   */
+  run?: string | InlineScript | readonly (string | InlineScript)[];
+  /**
    * When a guest with cloud-init counts as running: when cloud-init has finished, or when SSH answers. @default
    * "cloud-init"
    */
@@ -175,6 +180,25 @@ export interface FixtureDirectory {
   hostPath: string;
   /** Where the guest mounts it: an absolute path. */
   guestPath: string;
+}
+
+/**
+ * A script for the guest, without a file.
+ *
+ * @example
+ * ```ts
+ * import { type InlineScript, start } from "fleetbox";
+ *
+ * const setUp: InlineScript = { script: "mkdir -p /srv/data\necho seeded >/srv/data/state" };
+ * await using vm = await start("web", { run: setUp });
+ * await vm.exec("cat /srv/data/state", { check: true });
+ * ```
+ */
+export interface InlineScript {
+  /** Its text. The first line may name its interpreter. @default the interpreter is sh */
+  script: string;
+  /** What it is called in errors. @default "script" */
+  name?: string;
 }
 
 /**

@@ -25,8 +25,8 @@ export const disks: DiskTools = {
   async merge(path, { disk, format }) {
     await qemuImg(["rebase", "-q", "-f", "qcow2", "-b", disk, "-F", format, path]);
   },
-  async convert(rawPath, path, signal) {
-    await qemuImg(["convert", "-q", "-f", "raw", "-O", "qcow2", rawPath, path], signal);
+  async convert({ disk, format }, path, signal) {
+    await qemuImg(["convert", "-q", "-f", format, "-O", "qcow2", disk, path], signal);
   },
   /** By the vvfat driver. */
   async fatVolume(directory, label, path) {

@@ -1,0 +1,29 @@
+/** The scripts of a machine's options (`run`), in the protocol's form. */
+
+import { FleetboxError, isNotFound } from "../core/errors.ts";
+import type { Script } from "../core/options.ts";
+import { checkScripts } from "../guest/scripts.ts";
+import { resolve } from "../system/path.ts";
+import type { MachineOptions } from "./types.ts";
+
+/** @throws {FleetboxError} `not-found`, `denied`: a file; `misuse`: what cannot be run */
+export function scriptsOf(run: NonNullable<MachineOptions["run"]>, cwd: () => string): Script[] {
+  const all = typeof run === "string" || "script" in run ? [run] : run;
+  return checkScripts(all.map((one) => {
+    if (typeof one !== "string") return { name: one.name ?? "script", text: one.script };
+    return { name: one, text: read(resolve(cwd(), one), one) };
+  }));
+}
+
+function read(path: string, name: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (cause) {
+    const isMissing = isNotFound(cause);
+    throw new FleetboxError(
+      isMissing ? "not-found" : "denied",
+      `The script ${name} ${isMissing ? "does not exist" : "cannot be read"}`,
+      { cause, hint: isMissing ? "A script itself, without a file: run: { script }" : undefined },
+    );
+  }
+}

@@ -1,0 +1,81 @@
+/** `image build --as` through the real command line, with fake packages; scripts run on this host. */
+
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
+import { scriptedSsh } from "../support/scripted_ssh.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
+
+/** A PATH with what makes the files that `mmdebstrap` would, and notes its arguments. */
+function fakePackages(box: Sandbox): Record<string, string> {
+  const bin = scriptedSsh(box.root);
+  const mmdebstrap = `eval "root=\\\${$(($# - 1))}"
+mkdir -p "$root/etc"; echo a word >"$root/etc/word"; echo kernel >"$root/../vmlinuz"; echo initrd >"$root/../initrd"
+echo "$@" >>${join(box.root, "arguments")}`;
+  const programs = {
+    mmdebstrap,
+    "apt-get": "echo 'Packages|http://mirror.invalid/debian/|bookworm|main|Debian|'",
+  };
+  for (const [name, text] of Object.entries(programs)) {
+    Deno.writeTextFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+  const TMPDIR = join(box.root, "tmp");
+  Deno.mkdirSync(TMPDIR);
+  return { PATH: `${bin}:${box.env.PATH}`, TMPDIR };
+}
+
+test("image build makes images of one's own, with packages and what scripts do, which are used and removed by their name", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  const env = fakePackages(box);
+  const script = (name: string, text: string) => {
+    const path = join(box.root, name);
+    Deno.writeTextFileSync(path, `${text}\n`);
+    return path;
+  };
+  const build = (...args: string[]) => box.start(["image", "build", ...args], { env }).done;
+  const ids = async () =>
+    JSON.parse((await box.ok("image", "ls", "--json")).stdout).map(({ id }: { id: string }) => id);
+
+  const made = script("test-made.sh", "echo made");
+  const web = await build("debian-12", "--package", "nginx,curl", "--run", made, "--as", "frontend", "--json");
+  assert.equal(web.code, 0, told(web));
+  assert.match(web.stdout, /^\{"event":"output","name":"frontend","script":".*test-made\.sh","line":"made"\}$/m);
+  const { id, ...end } = JSON.parse(web.stdout.trim().split("\n").at(-1)!);
+  assert.deepEqual([end.event, end.image], ["build", "frontend"]);
+  assert.match(id, /^frontend-[0-9a-f]{16}$/);
+  assert.match(Deno.readTextFileSync(join(box.root, "arguments")), /--include=\S*,nginx,curl,linux-image/);
+  assert.deepEqual(await ids(), [id], "nothing is left of what it was made of");
+  assert.equal(await box.states(), "");
+
+  await box.start(["up", "a", "--image", "frontend", "--egress", "off", "--ready", "ssh"], { env }).done;
+  assert.equal((await box.ls()).a.image, "frontend");
+  await box.fails(1, /the disks of a are based on it/, "image", "rm", "frontend");
+  await box.ok("rm", "--force", "a");
+  await box.fails(3, [/Unknown image "frontent"/, /Did you mean frontend\?/], "up", "a", "--image", "frontent");
+
+  const failed = await build("micro", "--run", script("test-bad.sh", "echo no; exit 3"), "--as", "small");
+  assert.equal(failed.code, 1, told(failed));
+  assert.match(failed.stdout, /^small \| no$/m);
+  assert.match(
+    failed.stderr,
+    /Cannot build small: .*test-bad\.sh failed with exit code 3\n +because: its last lines:\n +no/,
+  );
+  assert.match(failed.stdout, /^small: booting: boot \(\d.* s\)$/m, "with the time");
+  assert.equal(await box.states(), "");
+
+  await box.fails(
+    2,
+    /that is an alias of the catalogue/,
+    "image",
+    "build",
+    "debian-12",
+    "--run",
+    made,
+    "--as",
+    "micro",
+  );
+  await box.fails(2, [/needs a name/, /--as web/], "image", "build", "debian-12", "--package", "nginx");
+  await box.fails(2, /expected a package's name/, "image", "build", "debian-12", "--package", "a;b", "--as", "x");
+  await box.fails(2, /cannot be combined/, "image", "build", "debian-12", "--as", "x", "--output", "y");
+  await box.ok("image", "rm", "frontend");
+  assert.deepEqual((await ids()).filter((one: string) => !one.startsWith("micro-")), []);
+});
