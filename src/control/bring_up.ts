@@ -14,6 +14,8 @@ import { type Options, optionsOf } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import { adoptedNote } from "./adopt.ts";
+import { checkRoom } from "./bring_up/room.ts";
+import { type Started, takeDown } from "./bring_up/take_down.ts";
 import { changeEgress } from "./change_egress.ts";
 import { changeLabels } from "./change_labels.ts";
 import { addMember, getReport, reachMember, stop } from "./members.ts";
@@ -21,8 +23,7 @@ import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from
 import { ineffective, standingOf, type Wording } from "./option_effects.ts";
 import type { Plan } from "./plan.ts";
 import { type Progress, SILENT } from "./progress.ts";
-import { removeLogs, removeStopped } from "./remove.ts";
-import { checkRoom } from "./room.ts";
+import { removeStopped } from "./remove.ts";
 import { runScripts, whatRanBefore } from "./scripts.ts";
 import { type FindExecutable, spawn, type SpawnOptions } from "./spawn.ts";
 import { untilGone } from "./until_gone.ts";
@@ -58,13 +59,6 @@ export interface BringUpRequest {
   signal: AbortSignal;
 }
 
-/** A member that this call started. */
-interface Started {
-  name: string;
-  /** Whether it did not exist before. */
-  isNew: boolean;
-}
-
 interface Look {
   plan: Plan;
   facts: Map<string, MemberFacts>;
@@ -76,8 +70,6 @@ const MAX_ATTEMPTS = 12;
 const HOLDER_SLACK_MS = 20_000;
 /** How long the holder may take to undo a failed first boot. */
 const UNDO_MS = 60_000;
-/** How long a guest that already ran may take to shut down when its command is undone. */
-const UNDO_GRACE_MS = 10_000;
 
 export class BringUp {
   readonly #progress: Progress;
@@ -379,24 +371,6 @@ export class BringUp {
 async function standsOtherwise(store: Store, plan: Plan & { step: "add" }): Promise<boolean> {
   const [via, ...others] = await observeMembers(store, [plan.via, ...plan.add]);
   return !via.report || via.report.stage === "stopping" || others.some(({ report }) => report?.running);
-}
-
-/** Stops members that this call started, and removes those that it made. */
-async function takeDown(store: Store, started: readonly Started[]): Promise<void> {
-  const results = await Promise.allSettled(started.map(async ({ name, isNew }) => {
-    const running = (await getReport(store, name).catch(() => undefined))?.state === "running";
-    // A guest that is up on an older disk gets time to shut down. Others are ended at once.
-    await stop(store, name, { force: isNew || !running, graceMs: UNDO_GRACE_MS });
-    if (isNew) await removeStopped(store, name);
-  }));
-  removeLogs(store, started.map(({ name }) => name));
-  const failure = results.find((result) => result.status === "rejected");
-  if (failure) {
-    throw new FleetboxError("failed", `Not all of ${listed(started.map(({ name }) => name))} could be stopped`, {
-      cause: failure.reason,
-      hint: "List the members: fleetbox ls",
-    });
-  }
 }
 
 /** Whether a member's accelerator has been chosen. */

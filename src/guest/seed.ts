@@ -17,7 +17,7 @@ import { quoted } from "../core/quoting.ts";
 import { sha256 } from "../core/sha256.ts";
 import { replaceFile, storeError, withDirectoryBeside } from "../system/files.ts";
 import { driver } from "../vmm/driver.ts";
-import { sharedDirectoryLabel } from "./shared_directories.ts";
+import { sharedDirectoryLabel } from "./directories/shared_directories.ts";
 import { isMimeMessage } from "./user_data.ts";
 
 /** In a guest: the rows and columns of the terminal that showed its console last, as `fleetbox console` told it. */

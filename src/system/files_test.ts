@@ -1,7 +1,7 @@
 import * as assert from "#assert";
 import { join } from "./path.ts";
 import { ensureKey } from "../guest/key.ts";
-import { writeSharedDirectoryImage } from "../guest/shared_directories.ts";
+import { writeSharedDirectoryImage } from "../guest/directories/shared_directories.ts";
 import { temporaryStore } from "../image/testing.ts";
 import { keepVerdict } from "../vmm/qemu/accelerator.ts";
 

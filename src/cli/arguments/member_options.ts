@@ -8,7 +8,7 @@ import { Command } from "./parser.ts";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { imageReference } from "../../core/image_reference.ts";
 import { parseLabels } from "../../core/labels.ts";
-import { checkSharedDirectories } from "../../guest/shared_directories.ts";
+import { checkSharedDirectories } from "../../guest/directories/shared_directories.ts";
 import { checkScripts, MAX_SCRIPT_BYTES } from "../../guest/scripts.ts";
 import { checkUserData, MAX_USER_DATA_BYTES } from "../../guest/user_data.ts";
 import { parseArchitecture } from "../../image/catalog.ts";

@@ -11,7 +11,7 @@ import { Countdown } from "../../core/deadline.ts";
 import { FleetboxError, type WireError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
-import { mountShares } from "../../guest/shares.ts";
+import { mountShares } from "../../guest/directories/shares.ts";
 import { untilCloudInit } from "../../guest/cloud_init.ts";
 import type { FetchProgress } from "../../image/fetch.ts";
 import { pendingScripts } from "../../store/scripts.ts";

@@ -20,8 +20,8 @@ import {
   suspendedPaths,
   unlinkFrozen,
 } from "../../store/snapshots.ts";
-import { writeSharedDirectoryImage } from "../../guest/shared_directories.ts";
-import { checkDirectories, sharesOf } from "../../guest/shares.ts";
+import { writeSharedDirectoryImage } from "../../guest/directories/shared_directories.ts";
+import { checkDirectories, sharesOf } from "../../guest/directories/shares.ts";
 import { ensureKey } from "../../guest/key.ts";
 import { writeSeed } from "../../guest/seed.ts";
 import { checkScripts } from "../../guest/scripts.ts";

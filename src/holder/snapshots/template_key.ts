@@ -26,7 +26,7 @@ export interface MachineFacts {
 export async function templateParts({ config, image, publicKey, hypervisor }: MachineFacts): Promise<TemplateParts> {
   const { cpus, memory_mb, disk_mb, ip, mac, user, user_data, fixtures, scripts = [] } = config;
   const shared = await Promise.all(fixtures.map(async ({ host_path, guest_path }) => {
-    const { digestOfDirectory } = await import("../../guest/directory_digest.ts"); // lazily: `node:crypto` costs some MiB
+    const { digestOfDirectory } = await import("../../guest/directories/directory_digest.ts"); // lazily: `node:crypto` costs some MiB
     return `${guest_path} ${await digestOfDirectory(host_path)}`;
   }));
   return {

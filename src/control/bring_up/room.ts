@@ -3,12 +3,12 @@
  * with the way out; what may work is told: guests rarely use all of their memory, and those of a saved machine share pages.
  */
 
-import { type ErrorCode, FleetboxError } from "../core/errors.ts";
-import { DEFAULTS, type Options, optionsOf } from "../core/options.ts";
-import { freeBytes } from "../system/free_bytes.ts";
-import { type HostRoom, hostRoom, type Room } from "../system/host_room.ts";
-import type { Store } from "../store.ts";
-import type { MemberFacts } from "./observe.ts";
+import { type ErrorCode, FleetboxError } from "../../core/errors.ts";
+import { DEFAULTS, type Options, optionsOf } from "../../core/options.ts";
+import { freeBytes } from "../../system/free_bytes.ts";
+import { type HostRoom, hostRoom, type Room } from "../../system/host_room.ts";
+import type { Store } from "../../store.ts";
+import type { MemberFacts } from "../observe.ts";
 
 /** A machine that is to be started. */
 export interface WantedMachine {

@@ -1,7 +1,7 @@
 import * as assert from "#assert";
-import { join } from "../system/path.ts";
-import { FleetboxError } from "../core/errors.ts";
-import { run } from "../system/process.ts";
+import { join } from "../../system/path.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { run } from "../../system/process.ts";
 import {
   checkSharedDirectories,
   imageBlocks,

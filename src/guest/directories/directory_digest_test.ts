@@ -1,5 +1,5 @@
 import * as assert from "#assert";
-import { join } from "../core/paths.ts";
+import { join } from "../../core/paths.ts";
 import { digestOfDirectory } from "./directory_digest.ts";
 
 Deno.test("the digest of a directory changes with any of what a guest sees, and with nothing else", async () => {

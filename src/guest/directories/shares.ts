@@ -3,18 +3,18 @@
  * `/etc/fstab` mounts each again when the guest restarts itself.
  */
 
-import { printable } from "../core/printable.ts";
-import { quoted } from "../core/quoting.ts";
-import { messageOf } from "../core/errors.ts";
-import { ProcessError, run } from "../system/process.ts";
-import { host } from "../system/os.ts";
-import type { SshEndpoint } from "../wire.ts";
-import type { Options } from "../core/options.ts";
-import type { MemberConfig, MemberPaths, Store } from "../store.ts";
-import type { MachineSpec } from "../vmm/contract.ts";
-import { driver } from "../vmm/driver.ts";
+import { printable } from "../../core/printable.ts";
+import { quoted } from "../../core/quoting.ts";
+import { messageOf } from "../../core/errors.ts";
+import { ProcessError, run } from "../../system/process.ts";
+import { host } from "../../system/os.ts";
+import type { SshEndpoint } from "../../wire.ts";
+import type { Options } from "../../core/options.ts";
+import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
+import type { MachineSpec } from "../../vmm/contract.ts";
+import { driver } from "../../vmm/driver.ts";
 import { checkSharedDirectories, checkShareOutsideStore } from "./shared_directories.ts";
-import { sshArguments } from "./ssh_probe.ts";
+import { sshArguments } from "../ssh_probe.ts";
 
 /** The tag by which the guest knows the n-th of them. */
 export function shareTag(index: number): string {

@@ -1,5 +1,5 @@
 import * as assert from "#assert";
-import { join } from "../system/path.ts";
+import { join } from "../../system/path.ts";
 import { checkShareOutsideStore } from "./shared_directories.ts";
 import { mountScript } from "./shares.ts";
 

@@ -7,12 +7,12 @@
  * sparse, so free space in it costs nothing.
  */
 
-import { FleetboxError, isNoSpace, isNotFound } from "../core/errors.ts";
-import type { SharedDirectory } from "../core/options.ts";
-import { host } from "../system/os.ts";
-import { ProcessError, run, toolPath } from "../system/process.ts";
-import { storeError } from "../system/files.ts";
-import { replaceFile, temporaryOf } from "../system/files.ts";
+import { FleetboxError, isNoSpace, isNotFound } from "../../core/errors.ts";
+import type { SharedDirectory } from "../../core/options.ts";
+import { host } from "../../system/os.ts";
+import { ProcessError, run, toolPath } from "../../system/process.ts";
+import { storeError } from "../../system/files.ts";
+import { replaceFile, temporaryOf } from "../../system/files.ts";
 
 /** Each is a device on the machine's bus. */
 export const MAX_SHARED_DIRECTORIES = 16;

@@ -4,8 +4,8 @@
  */
 
 import { createHash, type Hash } from "node:crypto";
-import { join } from "../core/paths.ts";
-import { digestOfFile } from "../system/digest.ts";
+import { join } from "../../core/paths.ts";
+import { digestOfFile } from "../../system/digest.ts";
 
 /** In hexadecimal. @throws what reading it throws */
 export async function digestOfDirectory(path: string): Promise<string> {
