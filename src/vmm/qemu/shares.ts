@@ -3,12 +3,13 @@
  *
  * The program of QEMU up to 7.2, and the later one before 1.13, keep the guest's users, so it must be root. Since then whoever
  * writes in the guest can be one user on this host, the one that runs this program, and that user's files are those of the guest's
- * first user. Each is confined to the directory (`namespace`: it is the root of all that it sees), and ends by itself when its
- * QEMU is gone, also one that was adopted.
+ * first user. Each is confined to the directory (`namespace`: it is the root of all that it sees; `chroot` where a namespace of
+ * mounts cannot be made), and ends by itself when its QEMU is gone, also one that was adopted.
  */
 
 import { startLimit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
+import { readIfThere } from "../../system/files.ts";
 import { host } from "../../system/os.ts";
 import { type Child, start, which } from "../../system/process.ts";
 import type { Share } from "../shares.ts";
@@ -33,18 +34,25 @@ const GUEST_ID = 1000;
 /** As many ids as there are. */
 const ALL = 2 ** 32 - 1;
 
+type Sandbox = "namespace" | "chroot";
+
+/** A change of all mounts begins at the root, so that must be a mount itself: in a plain chroot, as of a build, it is none. */
+export function sandboxFor(mountInfo: string | undefined): Sandbox {
+  return mountInfo === undefined || /^\d+ \d+ \S+ \S+ \/ /m.test(mountInfo) ? "namespace" : "chroot";
+}
+
 /** Arguments of the program for one share. Pure. */
-export function serverArguments(kind: Kind, { path, socket }: Share, { uid, gid }: Ids): string[] {
+export function serverArguments(kind: Kind, { path, socket }: Share, { uid, gid }: Ids, sandbox: Sandbox): string[] {
   if (kind === "of-qemu") {
     const source = `source=${path.replace(/[\\,]/g, "\\$&")}`;
-    return ["-f", `--socket-path=${socket}`, "-o", source, "-o", "sandbox=namespace"];
+    return ["-f", `--socket-path=${socket}`, "-o", source, "-o", `sandbox=${sandbox}`];
   }
   const translate = (what: string, id: number) => [
     ...[`--translate-${what}`, `squash-guest:0:${id}:${ALL}`],
     ...[`--translate-${what}`, `host:${id}:${GUEST_ID}:1`],
   ];
   return [
-    ...["--socket-path", socket, "--shared-dir", path, "--sandbox", "namespace"],
+    ...["--socket-path", socket, "--shared-dir", path, "--sandbox", sandbox],
     ...(kind === "translating" ? [...translate("uid", uid), ...translate("gid", gid)] : []),
   ];
 }
@@ -93,7 +101,9 @@ export async function serveShares(
   };
   try {
     await Promise.all(shares.map(async (share) => {
-      const args = [program, ...serverArguments(kind, share, { uid: Deno.uid()!, gid: Deno.gid()! })];
+      const ids = { uid: Deno.uid()!, gid: Deno.gid()! };
+      const sandbox = sandboxFor(readIfThere("/proc/self/mountinfo"));
+      const args = [program, ...serverArguments(kind, share, ids, sandbox)];
       await serve([...(bound ? boundWrapper() : []), ...args], share, children, signal);
     }));
   } catch (thrown) {
