@@ -123,9 +123,17 @@ export async function healFaults(
   return healed.flat();
 }
 
-/** The clock of a member's guest. @throws {FleetboxError} `not-found`, `conflict`: it does not run; `failed`: it does not answer */
-export async function readClock(store: Store, name: string, signal?: AbortSignal): Promise<ClockReport> {
-  const report = await request(store, name, "clock", {}, FAULT_MS, signal);
+/**
+ * The clock of a member's guest.
+ * @param options.cheap only where no login is needed
+ * @throws {FleetboxError} `not-found`, `conflict`: it does not run; `failed`: it does not answer; `unavailable`: it would not be cheap
+ */
+export async function readClock(
+  store: Store,
+  name: string,
+  { cheap, signal }: { cheap?: boolean; signal?: AbortSignal } = {},
+): Promise<ClockReport> {
+  const report = await request(store, name, "clock", { cheap }, FAULT_MS, signal);
   if (report) return report;
   throw notRunning(name);
 }

@@ -179,11 +179,12 @@ export const VERBS = {
     replies: "the faults that were ended, as they were; without `ids`, all of them",
   }),
   clock: verb<ClockReport>()({
-    fields: {},
+    fields: { cheap: optional<boolean>("boolean") },
     needs: "member",
     answer: "one",
     example: `{"op":"clock"}`,
-    replies: '`{"name":"a","offset_ms":30000.2,"error_ms":0.8}`: how far its guest\'s clock is ahead of the host\'s',
+    replies:
+      '`{"name":"a","offset_ms":30000.2,"error_ms":0.8}`: how far its guest\'s clock is ahead of the host\'s; with `"cheap":true` only where fleetbox\'s agent is in the guest, else the error `unavailable`',
   }),
   console: verb<ConsoleGreeting>()({
     fields: {},

@@ -168,7 +168,7 @@ test("JSON requests: replies are one object a line, and errors have a code, a me
     [
       '{"op":"fly"}',
       "protocol",
-      /^unknown op "fly"; expected one of report, reach, change, .*, fault, faults, heal, clock, console, capture, forward, unforward$/,
+      /^unknown op "fly"; expected one of report, reach, change, .*, fault, faults, heal, clock, console, capture, .*, forward, unforward$/,
     ],
     ["{}", "protocol", /^unknown op/],
     ['{"op":"add"}', "protocol", /^add needs a name$/],

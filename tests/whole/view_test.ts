@@ -308,7 +308,9 @@ test("a view goes on when the group is adopted, and ends with the group", async 
   await killed.run("capture");
   await until("it captures", () => box.processes("other").some(({ command }) => / capture a,gateway /.test(command)));
   killed.command.kill("SIGKILL");
-  await until("only the other view is left", () => box.processes("other").length === 1);
+  // That one's holder still tries to reach the guest, for its journal.
+  const others = () => box.processes("other").filter(({ command }) => !/^\S*ssh /.test(command));
+  await until("only the other view is left", () => others().length === 1);
 
   const stopped = await view.run("stop a");
   const { code, stdout, stderr } = await view.command.done;

@@ -188,7 +188,7 @@ export class Recorder {
         const { event: _, what, ...saved } = event;
         this.#events.add({ event: what, ...saved }, when);
         for (const name of saved.members) this.#cast(name).marker(what);
-        this.#lookAtClocks(saved.members);
+        this.#lookAtClocks(saved.members, { cheap: true });
         return;
       }
       default:
@@ -206,11 +206,13 @@ export class Recorder {
     }, when);
     for (const name of event.members) this.#cast(name).marker(`${event.event}: ${event.what}`);
     if (event.event === "fault-ended") this.#faults.delete(event.id);
-    if (event.kind === "clock" || event.kind === "pause") this.#lookAtClocks(event.members);
+    if (event.kind === "clock" || event.kind === "pause") {
+      this.#lookAtClocks(event.members, { cheap: event.kind === "pause" });
+    }
   }
 
-  #lookAtClocks(names: readonly string[]): void {
-    for (const name of names) if (this.#running.has(name)) this.#stream(this.#clocks.look(name).then(() => {}));
+  #lookAtClocks(names: readonly string[], how: { cheap: boolean }): void {
+    for (const name of names) if (this.#running.has(name)) this.#stream(this.#clocks.look(name, how).then(() => {}));
   }
 
   /** Reads what only a guest that answers can tell. */
@@ -218,7 +220,7 @@ export class Recorder {
     if (isRunning === this.#running.has(name)) return;
     if (!isRunning) return void this.#running.delete(name);
     this.#running.add(name);
-    this.#stream(this.#clocks.follow(name));
+    this.#stream(this.#clocks.follow(name, () => this.#running.has(name)));
     const journal = this.#journals.get(name) ?? new JournalFile(this.files, this.#named(name), this.#onCut);
     this.#journals.set(name, journal);
     this.#stream(recordJournal(this.store, name, journal, this.#over.signal));

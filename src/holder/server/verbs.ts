@@ -60,7 +60,10 @@ const HANDLERS: { [O in Op]: Handler<O> } = {
   fault: ({ group }, { spec, for_ms: forMs, seed }) => group.faults.begin({ spec, forMs, seed }),
   faults: async ({ group }) => faultsOf(group, await group.faults.reports()),
   heal: async ({ group }, { ids }) => faultsOf(group, await group.faults.heal(ids && checkIds(ids))),
-  clock: async (context) => await (await import("../faults/machine/read_clock.ts")).readClock(memberOf(context)),
+  async clock(context, { cheap }) {
+    const { readClock } = await import("../faults/machine/read_clock.ts");
+    return await readClock(memberOf(context), { isCheap: cheap });
+  },
   async capture(context, { names, snap, rate }) {
     const { serveCapture } = await import("../capture/serve.ts");
     const wish = { names: names && checkWanted(names), snap, rate };
