@@ -73,7 +73,7 @@ test("up redraws its lines when the window becomes smaller, and nothing of the o
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 60_000 } }, env: { NO_COLOR: "1" } });
   const [before, after] = [{ columns: 60, rows: 20 }, { columns: 22, rows: 8 }];
   const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, ...before });
-  await up.shows(/node-12 +(boot|kernel|network|ssh)/);
+  await up.shows(/node-12 +(queued|boot|kernel|network|ssh)/);
   await up.resize(after.columns, after.rows);
   await up.shows(/( more: \d[^]*){3}/);
   // deno-lint-ignore no-control-regex
