@@ -8,6 +8,7 @@
 import { join } from "../../src/system/path.ts";
 
 const SSH = `#!/bin/sh
+PATH=$PATH:/usr/bin:/bin
 for last; do :; done
 case $last in
 *fleetbox-run*'/test-'*) exec sh -c "$(printf '%s\\n' "$last" | sed 's/|| sync/|| true/')" ;;

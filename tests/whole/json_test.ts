@@ -103,7 +103,11 @@ test("--json of the commands for members has the documented shapes, in every sta
   assert.deepEqual(hosts.map(({ name }: { name: string }) => name), ["a", "c"]);
   const bin = join(box.root, "bin"); // a guest whose shell is this host's
   Deno.mkdirSync(bin);
-  Deno.writeTextFileSync(join(bin, "ssh"), '#!/bin/sh\nfor word; do :; done\nexec sh -c "$word"\n', { mode: 0o755 });
+  Deno.writeTextFileSync(
+    join(bin, "ssh"),
+    '#!/bin/sh\nPATH=$PATH:/usr/bin:/bin\nfor word; do :; done\nexec sh -c "$word"\n',
+    { mode: 0o755 },
+  );
   const syncing = ["sync", bin, `a:${box.root}/to`, "--json"];
   const env = { PATH: `${bin}:${box.env.PATH}` };
   assert.deepEqual(checked("sync", await box.start([...syncing, "--dry-run"], { env }).done)[0].sent, ["ssh"]);

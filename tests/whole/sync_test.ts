@@ -12,7 +12,8 @@ import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 function guestOf(box: Sandbox, before = ""): { home: string; env: Record<string, string> } {
   const [home, bin] = [join(box.root, "guest"), join(box.root, "bin")];
   for (const path of [home, bin]) Deno.mkdirSync(path, { recursive: true });
-  const script = `#!/bin/sh\nexport HOME=${home}\ncd\nfor word; do :; done\n${before}\nexec sh -c "$word"\n`;
+  const script =
+    `#!/bin/sh\nPATH=$PATH:/usr/bin:/bin\nexport HOME=${home}\ncd\nfor word; do :; done\n${before}\nexec sh -c "$word"\n`;
   Deno.writeTextFileSync(join(bin, "ssh"), script, { mode: 0o755 });
   return { home, env: { PATH: `${bin}:${box.env.PATH}` } };
 }
