@@ -8,10 +8,9 @@
  */
 
 import { pause } from "../core/deadline.ts";
-import { host } from "../system/os.ts";
 import { type Child, start } from "../system/process.ts";
 import type { SshEndpoint } from "../wire.ts";
-import { sshArguments } from "./ssh_probe.ts";
+import { sessionArguments, sshHint } from "./ssh_probe.ts";
 
 /** The result of cloud-init. `absent`: the guest has none, or it is disabled there. */
 type CloudInitResult = { kind: "absent" } | { kind: "finished"; errors: string[] };
@@ -42,6 +41,7 @@ const LOOK_AGAIN_MS = [50, 100, 200, 400, 800];
 const QUIET_MS = 2_000;
 const RETRY_MS = 1_000;
 const MAX_OUTPUT = 256 * 1024;
+const CONNECT_SECONDS = 20;
 
 /** Resolves when cloud-init has finished. @throws the signal's reason when that fires first. */
 export async function untilCloudInit(endpoint: SshEndpoint, options: CloudInitOptions): Promise<CloudInitResult> {
@@ -63,11 +63,11 @@ export async function untilCloudInit(endpoint: SshEndpoint, options: CloudInitOp
 /** One session, to its end. */
 async function session(endpoint: SshEndpoint, { key, signal, onHint }: CloudInitOptions) {
   let output = "";
-  const args = ["-T", "-o", "ConnectTimeout=20", "-o", "BatchMode=yes", ...sshArguments(endpoint, key), "--", SCRIPT];
+  const args = sessionArguments(endpoint, key, { connectSeconds: CONNECT_SECONDS, command: SCRIPT });
   const child: Child = start("ssh", args, {
     input: true,
     onOutput: (text) => output = (output + text).slice(0, MAX_OUTPUT),
-    hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
+    hint: sshHint(),
   });
   let looks = Infinity;
   const look = () => {

@@ -7,13 +7,11 @@
 
 import { join } from "../core/paths.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
-import { host } from "../system/os.ts";
 import { run } from "../system/process.ts";
 import { storeError, writeDurably } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import { withDirectoryBeside } from "../system/files.ts";
-
-const hint = () => `Install the OpenSSH client: ${host().install("openssh-client")}`;
+import { sshHint } from "./ssh_probe.ts";
 
 /**
  * The public key, one line without a newline (`ssh-ed25519 AAAA… fleetbox`); the pair is made when it is missing.
@@ -45,7 +43,7 @@ function readPublic(store: Store): string | undefined {
 async function makeKey(store: Store): Promise<string> {
   return await withDirectoryBeside(store.key, async (directory) => {
     const aside = join(directory, "key");
-    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleetbox", "-f", aside], { hint: hint() });
+    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "fleetbox", "-f", aside], { hint: sshHint() });
     let isOurs = true;
     try {
       await Deno.link(aside, store.key);
@@ -55,7 +53,7 @@ async function makeKey(store: Store): Promise<string> {
     }
     const publicKey = (isOurs
       ? await Deno.readTextFile(`${aside}.pub`)
-      : await run("ssh-keygen", ["-y", "-f", store.key], { hint: hint() }))
+      : await run("ssh-keygen", ["-y", "-f", store.key], { hint: sshHint() }))
       .trim();
     if (!publicKey.startsWith("ssh-")) {
       throw new FleetboxError("damaged", `The key ${store.key} cannot be read`, {

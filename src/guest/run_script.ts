@@ -13,10 +13,9 @@ import { LineSplitter } from "../core/lines.ts";
 import type { Script } from "../core/options.ts";
 import { printable } from "../core/printable.ts";
 import { quoted } from "../core/quoting.ts";
-import { host } from "../system/os.ts";
 import { start } from "../system/process.ts";
 import type { SshEndpoint } from "../wire.ts";
-import { sshArguments } from "./ssh_probe.ts";
+import { sessionArguments, sshHint } from "./ssh_probe.ts";
 
 interface RunScriptOptions {
   /** The private key's path. */
@@ -43,6 +42,7 @@ const MAX_LINE = 4096;
 const AGAIN_MS = [50, 100, 200, 400, 1_000];
 /** How long a guest may refuse the key: its own cloud-init may not have come so far, with `--ready ssh`. */
 const DENIED_MS = 60_000;
+const CONNECT_SECONDS = 20;
 const SSH_FAILED = 255;
 
 /** Runs a script to its end. @throws the signal's reason when that fires first */
@@ -91,15 +91,12 @@ async function session(
       onBegin?.();
     }
   };
-  const child = start("ssh", [
-    ...["-T", "-o", "ConnectTimeout=20", "-o", "BatchMode=yes"],
-    ...[...sshArguments(endpoint, key), "--", script],
-  ], {
+  const child = start("ssh", sessionArguments(endpoint, key, { connectSeconds: CONNECT_SECONDS, command: script }), {
     input: true,
     onBytes: (piece) => {
       for (const line of lines.push(decoder.decode(piece, { stream: true }))) hear(line);
     },
-    hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
+    hint: sshHint(),
   });
   child.write(bytes);
   const kill = () => void child.kill("SIGKILL");

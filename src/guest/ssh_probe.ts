@@ -4,6 +4,7 @@
  */
 
 import { startLimit } from "../core/deadline.ts";
+import { host } from "../system/os.ts";
 import type { SshEndpoint } from "../wire.ts";
 
 /**
@@ -82,6 +83,25 @@ export function sshArguments(endpoint: SshEndpoint, key: string): string[] {
     String(endpoint.port),
     `${endpoint.user}@${endpoint.host}`,
   ];
+}
+
+/**
+ * Arguments for a session that a program holds: no terminal, no questions.
+ * @param connectSeconds how long the connection may take
+ * @param command for the guest's shell
+ */
+export function sessionArguments(
+  endpoint: SshEndpoint,
+  key: string,
+  { connectSeconds, command }: { connectSeconds: number; command: string },
+): string[] {
+  const options = ["-T", "-o", `ConnectTimeout=${connectSeconds}`, "-o", "BatchMode=yes"];
+  return [...options, ...sshArguments(endpoint, key), "--", command];
+}
+
+/** What to do where there is no OpenSSH. */
+export function sshHint(): string {
+  return `Install the OpenSSH client: ${host().install("openssh-client")}`;
 }
 
 /**

@@ -5,14 +5,13 @@
 
 import { FleetboxError } from "../core/errors.ts";
 import { printable } from "../core/printable.ts";
-import { host } from "../system/os.ts";
 import { type Child, start } from "../system/process.ts";
 import type { Architecture } from "../vmm/contract.ts";
 import type { SshEndpoint } from "../wire.ts";
 import { guestProgram, guestScript } from "./guest_program.ts";
 import { EndOfOutput, Output } from "./output.ts";
 import type { GuestKernel } from "./renewal.ts";
-import { sshArguments } from "./ssh_probe.ts";
+import { sessionArguments, sshHint } from "./ssh_probe.ts";
 
 interface SshProgramOptions {
   /** The private key's path. */
@@ -49,13 +48,10 @@ export class SshProgram implements AsyncDisposable {
     const program = guestProgram(arch, name, reads);
     const script = guestScript(program.file, name, { sudo: endpoint.user !== "root" });
     const output = new Output();
-    this.#child = start("ssh", [
-      ...["-T", "-o", `ConnectTimeout=${connectSeconds}`, "-o", "BatchMode=yes"],
-      ...[...sshArguments(endpoint, key), "--", script],
-    ], {
+    this.#child = start("ssh", sessionArguments(endpoint, key, { connectSeconds, command: script }), {
       input: true,
       onBytes: (bytes) => output.push(bytes),
-      hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
+      hint: sshHint(),
     });
     signal.addEventListener("abort", this.#kill);
     if (signal.aborted) this.#kill();

@@ -20,10 +20,10 @@ import { isSuspended } from "./snapshots/suspended.ts";
  * nothing has changed
  */
 export async function renameMember(store: Store, from: string, to: string): Promise<void> {
-  if (!store.readMember(from) && hasHalf(store, from, to)) {
+  if (!store.readMember(from)) {
+    if (!halfOf(store, from, to)) throw new FleetboxError("not-found", `There is no member "${from}"`);
     return await store.withMemberLock(to, () => writeName(store, halfOf(store, from, to)!, to));
   }
-  if (!store.readMember(from)) throw new FleetboxError("not-found", `There is no member "${from}"`);
   if (store.readMember(to) || exists(store.member(to).dir)) throw taken(to);
   await store.withMemberLock(from, async () => {
     const config = store.config(from);
@@ -73,10 +73,6 @@ function halfOf(store: Store, from: string, to: string): MemberConfig | undefine
   } catch {
     return undefined;
   }
-}
-
-function hasHalf(store: Store, from: string, to: string): boolean {
-  return halfOf(store, from, to) !== undefined;
 }
 
 function taken(to: string): FleetboxError {

@@ -65,7 +65,7 @@ export function addMemberFlags(command: Command): Command {
     .option(
       "--share <host:guest>",
       "share a directory of this host at that path in the guest, read-write, as it is now; repeatable",
-      (value: string, before: string[] = []) => [...before, value],
+      collect,
     )
     .option(
       "-p, --publish <host:guest>",
@@ -81,7 +81,7 @@ export function addMemberFlags(command: Command): Command {
     .option(
       "--label <key=value>",
       "a word to find it by: ls --label; KEY= takes it away; repeatable",
-      (value: string, before: string[] = []) => [...before, value],
+      collect,
     )
     .option("--log-writes", "log what it writes, so that its power can be cut: stop --lose-unflushed")
     .option("--no-log-writes", "end that")
@@ -89,7 +89,7 @@ export function addMemberFlags(command: Command): Command {
     .option(
       "--run <file>",
       "run a script of this host in the guest, once, as root, when it has come up; repeatable",
-      (value: string, before: string[] = []) => [...before, value],
+      collect,
     )
     .option("--ready <ssh|cloud-init>", "when a guest with cloud-init counts as running (default: cloud-init)")
     .option("--cold", "boot new members, although there are templates to start them from")

@@ -1,5 +1,6 @@
 /** `fleetbox ls`: every member in any state, observed now. */
 
+import { collect } from "../arguments/collect.ts";
 import { Command } from "../arguments/parser.ts";
 import { list } from "../listing.ts";
 
@@ -11,7 +12,7 @@ export function listCommand(): Command {
     .option(
       "--label <key=value>",
       "only members with that label; KEY alone: with any value; repeatable: with all of them",
-      (value: string, before: string[] = []) => [...before, value],
+      collect,
     )
     .option("-q, --quiet", "names only")
     .option("--json", "one JSON array")

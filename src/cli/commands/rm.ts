@@ -12,8 +12,9 @@ import { namesAndAll, parseNames, whichMembers } from "../arguments/name_argumen
 import { leftAlone, observeAll, observeGroups, observeMember, ofPrograms, orphansOf } from "../../control/observe.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { progressFor, VERBOSE } from "../terminal/progress.ts";
-import { isInStore, logNames, removeLogs, removeStopped } from "../../control/remove.ts";
+import { isInStore, logNames, removeLogs } from "../../control/remove.ts";
 import { bytesText } from "../arguments/sizes.ts";
+import { removeEach } from "../up/remove_each.ts";
 import { stopMembers } from "./stop.ts";
 import { openStore, unknownMember } from "../arguments/store_access.ts";
 
@@ -70,21 +71,11 @@ Examples:
       const kept = new Set(
         served.filter((name) => !stopped.stopped.includes(name) && !stopped.notRunning.includes(name)),
       );
-      const failures: unknown[] = [...unknown, ...stopped.failures];
-      const removed: string[] = [];
-      for (const name of known.filter((one) => !kept.has(one))) {
-        try {
-          await removeStopped(store, name);
-          removed.push(name);
-          if (!flags.json) say(`${name} removed`);
-        } catch (thrown) {
-          failures.push(thrown);
-        }
-      }
+      const { removed, failures } = await removeEach(store, known.filter((one) => !kept.has(one)), flags);
       removeLogs(store, logs);
       if (flags.json) sayJson({ event: "rm", removed });
       else if (flags.all && known.length === 0) say("no members");
-      throwAll(failures);
+      throwAll([...unknown, ...stopped.failures, ...failures]);
     });
 }
 

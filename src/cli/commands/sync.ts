@@ -3,6 +3,7 @@
 import { FleetboxError } from "../../core/errors.ts";
 import { isName } from "../../core/names.ts";
 import { resolve } from "../../system/path.ts";
+import { collect } from "../arguments/collect.ts";
 import { Command } from "../arguments/parser.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
 import { bytesText } from "../arguments/sizes.ts";
@@ -32,7 +33,7 @@ export function syncCommand(): Command {
     .option(
       "--exclude <pattern>",
       "leave out a name, such as '*.o', or a path, such as /build; repeatable",
-      (value: string, before: string[] = []) => [...before, value],
+      collect,
     )
     .option("-w, --watch", "go on, and sync whenever something changes, until Ctrl-C")
     .option("-n, --dry-run", "change nothing; print what would be sent and removed")

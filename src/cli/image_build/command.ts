@@ -7,6 +7,7 @@ import { CATALOG } from "../../image/catalog.ts";
 import { describeDirectory } from "../../image/image.ts";
 import { bytesUsed } from "../../system/files.ts";
 import { checkScripts } from "../../guest/scripts.ts";
+import { collect } from "../arguments/collect.ts";
 import { elapsedText } from "../arguments/duration.ts";
 import { readScripts } from "../arguments/member_options.ts";
 import { bytesText } from "../arguments/sizes.ts";
@@ -28,14 +29,12 @@ interface BuildFlags {
   json?: boolean;
 }
 
-const repeated = (value: string, before: string[] = []) => [...before, value];
-
 export function buildCommand(): Command {
   return new Command("build")
     .description("build an image from Debian's packages, about a minute; also one of your own")
     .argument("<alias>", buildable().join(", "))
-    .option("--package <package>", "a further package; repeatable; with --as", repeated)
-    .option("--run <file>", "a script to run in it, as root; repeatable; with --as", repeated)
+    .option("--package <package>", "a further package; repeatable; with --as", collect)
+    .option("--run <file>", "a script to run in it, as root; repeatable; with --as", collect)
     .option("--as <alias>", "what an image of your own is called: up --image ALIAS")
     .option("--output <dir>", "a new directory for it, instead of the store; use it with --image DIR")
     .option("--json", "one JSON object per event")

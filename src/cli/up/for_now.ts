@@ -8,7 +8,7 @@
 import { watch } from "../../control.ts";
 import type { GroupFacts, MemberFacts } from "../../control/observe.ts";
 import { type Plan, planBound } from "../../control/plan.ts";
-import { removeLogs, removeStopped } from "../../control/remove.ts";
+import { removeLogs } from "../../control/remove.ts";
 import { type Session, spawn, type SpawnOptions } from "../../control/spawn.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
@@ -19,7 +19,8 @@ import { openStore } from "../arguments/store_access.ts";
 import { bringMembersUp, type UpFlags } from "../bring_members_up.ts";
 import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
-import { say, sayJson, warn } from "../terminal/output.ts";
+import { sayJson, warn } from "../terminal/output.ts";
+import { removeEach } from "./remove_each.ts";
 
 /** Brings new members up, and waits until the user interrupts it or none of them runs any more; then removes them. */
 export async function upForNow(names: string[], flags: UpFlags, options: Options): Promise<void> {
@@ -85,17 +86,7 @@ async function untilDown(store: Store, names: readonly string[], signal: AbortSi
 
 async function end(store: Store, session: Session, names: readonly string[], flags: UpFlags): Promise<void> {
   await session.close(); // its machines and what belongs to its client end with it
-  const failures: unknown[] = [];
-  const removed: string[] = [];
-  for (const name of names) {
-    try {
-      await removeStopped(store, name);
-      removed.push(name);
-      if (!flags.json) say(`${name} removed`);
-    } catch (thrown) {
-      failures.push(thrown);
-    }
-  }
+  const { removed, failures } = await removeEach(store, names, flags);
   removeLogs(store, names);
   if (flags.json) sayJson({ event: "rm", removed });
   throwAll(failures);

@@ -13,7 +13,13 @@ class ByteStream implements Disposable {
   #held: Uint8Array = new Uint8Array();
   readonly #buffer = new Uint8Array(64 * 1024);
 
-  constructor(private readonly conn: Deno.UnixConn) {}
+  readonly #close = () => closeQuietly(this.conn);
+
+  /** @param signal closes it */
+  constructor(private readonly conn: Deno.UnixConn, private readonly signal?: AbortSignal) {
+    signal?.addEventListener("abort", this.#close);
+    if (signal?.aborted) this.#close();
+  }
 
   /** The next bytes; undefined: the other side has ended, or we have closed it. */
   async read(): Promise<Uint8Array | undefined> {
@@ -44,7 +50,8 @@ class ByteStream implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeQuietly(this.conn);
+    this.signal?.removeEventListener("abort", this.#close);
+    this.#close();
   }
 
   async #receive(): Promise<Uint8Array | undefined> {
@@ -74,7 +81,8 @@ class ByteStream implements Disposable {
 }
 
 /**
- * Asks for a verb that is answered with bytes. Undefined when no holder serves the member, or the signal fires before its answer.
+ * Asks for a verb that is answered with bytes. Undefined when no holder serves the member, or the signal fires before its answer; later it closes the
+ * stream.
  * @throws the error in the reply
  */
 export async function openBytes<O extends OpOf<"bytes">>(
@@ -86,10 +94,7 @@ export async function openBytes<O extends OpOf<"bytes">>(
 ): Promise<{ greeting: ReplyOf<O>; stream: ByteStream } | undefined> {
   const conn = await dialUnix(store.memberSocket(checkName(name)));
   if (!conn) return undefined;
-  const stream = new ByteStream(conn);
-  const abort = () => stream[Symbol.dispose]();
-  signal?.addEventListener("abort", abort);
-  if (signal?.aborted) abort();
+  const stream = new ByteStream(conn, signal);
   try {
     await stream.write(new TextEncoder().encode(encodeLine({ op, ...fields })));
     const line = await stream.line();
@@ -97,8 +102,6 @@ export async function openBytes<O extends OpOf<"bytes">>(
   } catch (thrown) {
     stream[Symbol.dispose]();
     if (!signal?.aborted) throw thrown;
-  } finally {
-    signal?.removeEventListener("abort", abort);
   }
   stream[Symbol.dispose]();
   return undefined;

@@ -16,10 +16,15 @@ export interface ConsoleStream extends Disposable {
 /**
  * Attaches to a member's serial console; a starting member is silent until its machine runs. Undefined when no holder
  * serves it.
+ * @param signal closes it
  * @throws {FleetboxError} `conflict`: it has no machine; `protocol`: its holder is a version without consoles.
  */
-export async function openConsole(store: Store, name: string): Promise<ConsoleStream | undefined> {
-  const opened = await openBytes(store, name, "console", {});
+export async function openConsole(
+  store: Store,
+  name: string,
+  signal?: AbortSignal,
+): Promise<ConsoleStream | undefined> {
+  const opened = await openBytes(store, name, "console", {}, signal);
   if (!opened) return undefined;
   const { greeting, stream } = opened;
   const replay = await stream.take(greeting.replay);

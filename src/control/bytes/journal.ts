@@ -27,9 +27,6 @@ export async function openJournal(
   const opened = await openBytes(store, name, "journal", wish, signal);
   if (!opened) return undefined;
   const { stream } = opened;
-  const close = () => stream[Symbol.dispose]();
-  signal?.addEventListener("abort", close);
-  if (signal?.aborted) close();
   const decoder = new TextDecoder();
   const lines = new LineSplitter({ max: MAX_LINE, who: `The holder of "${name}"` });
   return {
@@ -37,10 +34,7 @@ export async function openJournal(
       const piece = await stream.read();
       return piece && [...lines.push(decoder.decode(piece, { stream: true }))].map((line) => entryOf(line, name));
     },
-    [Symbol.dispose]() {
-      signal?.removeEventListener("abort", close);
-      close();
-    },
+    [Symbol.dispose]: () => stream[Symbol.dispose](),
   };
 }
 

@@ -1,9 +1,9 @@
 /**
  * A console with its times, as asciicast version 3 (docs.asciinema.org): a header, then `[seconds since the line before, "o", text]`.
- * A marker, `"m"`, tells a state. What is too long goes on in a new file; the one before is kept as `NAME.1.cast`, an older one
- * is not.
+ * A marker, `"m"`, tells a state.
  */
 
+import { FilePair } from "./file_pair.ts";
 import type { TraceFiles } from "./trace_files.ts";
 
 /** What of the end is remembered, to recognise it in what a console repeats. */
@@ -12,18 +12,15 @@ const TAIL_BYTES = 512;
 const SURE_BYTES = 8;
 
 export class CastFile {
+  readonly #pair: FilePair;
   #decoder = new TextDecoder();
-  #bytes = 0;
   #lastMs = 0;
   #tail = new Uint8Array();
 
-  constructor(
-    private readonly files: TraceFiles,
-    private readonly member: string,
-    private readonly onCut: (file: string) => void,
-    /** How long one of the two files may become. */
-    private readonly limit = files.limits.castBytes,
-  ) {}
+  /** @param limit how long one of the two files may become */
+  constructor(files: TraceFiles, private readonly member: string, onCut: (file: string) => void, limit?: number) {
+    this.#pair = new FilePair(files, member, "cast", onCut, limit);
+  }
 
   /** New output. */
   output(bytes: Uint8Array): void {
@@ -46,8 +43,8 @@ export class CastFile {
 
   #line(code: "o" | "m", text: string): void {
     const nowMs = performance.now();
-    if (this.#bytes > this.limit) this.#turn();
-    if (this.#bytes === 0) {
+    this.#pair.turnIfFull();
+    if (this.#pair.isNew) {
       const date = new Date();
       this.#lastMs = nowMs - date.getMilliseconds();
       this.#append({
@@ -62,16 +59,8 @@ export class CastFile {
     this.#append([seconds, code, text]);
   }
 
-  #turn(): void {
-    const present = `${this.member}.cast`;
-    this.#bytes = 0;
-    if (this.files.rename(present, `${this.member}.1.cast`)) this.onCut(present);
-  }
-
   #append(value: unknown): void {
-    const line = new TextEncoder().encode(JSON.stringify(value) + "\n");
-    this.#bytes += line.length;
-    this.files.append(`${this.member}.cast`, line);
+    this.#pair.append(JSON.stringify(value) + "\n");
   }
 }
 

@@ -1,13 +1,11 @@
-/**
- * The journals of a trace: `<member>.journal`, an entry a line as journalctl prints it, with the host's times. What is too long
- * goes on in a new file; the one before is kept as `NAME.1.journal`, an older one is not.
- */
+/** The journals of a trace: `<member>.journal`, an entry a line as journalctl prints it, with the host's times. */
 
 import { pause } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
 import type { JournalEntry } from "../../wire.ts";
 import { journalLine, openJournal } from "../bytes/journal.ts";
+import { FilePair } from "./file_pair.ts";
 import type { TraceFiles } from "./trace_files.ts";
 
 /** A guest that is not reached is tried again after this time, then after twice as much, … */
@@ -15,32 +13,21 @@ const FIRST_AGAIN_MS = 500;
 const LAST_AGAIN_MS = 60_000;
 
 export class JournalFile {
-  #bytes = 0;
+  readonly #pair: FilePair;
   /** The last entry that was written. */
   cursor: string | undefined;
 
-  constructor(
-    private readonly files: TraceFiles,
-    private readonly member: string,
-    private readonly onCut: (file: string) => void,
-    /** How long one of the two files may become. */
-    private readonly limit = files.limits.castBytes,
-  ) {}
+  /** @param limit how long one of the two files may become */
+  constructor(files: TraceFiles, member: string, onCut: (file: string) => void, limit?: number) {
+    this.#pair = new FilePair(files, member, "journal", onCut, limit);
+  }
 
   add(entries: readonly JournalEntry[]): void {
     for (const entry of entries) {
-      if (this.#bytes > this.limit) this.#turn();
-      const line = new TextEncoder().encode(journalLine(entry));
-      this.#bytes += line.length;
-      this.files.append(`${this.member}.journal`, line);
+      this.#pair.turnIfFull();
+      this.#pair.append(journalLine(entry));
       this.cursor = entry.cursor;
     }
-  }
-
-  #turn(): void {
-    const present = `${this.member}.journal`;
-    this.#bytes = 0;
-    if (this.files.rename(present, `${this.member}.1.journal`)) this.onCut(present);
   }
 }
 

@@ -270,14 +270,10 @@ export class Recorder {
     const { signal } = this.#over;
     while (!signal.aborted && this.#attached.has(name)) {
       try {
-        using stream = await openConsole(this.store, name);
+        using stream = await openConsole(this.store, name, signal);
         if (!stream) break;
-        const close = () => stream[Symbol.dispose]();
-        signal.addEventListener("abort", close);
-        if (signal.aborted) close();
         this.#cast(name).replay(stream.replay);
         for (let piece; (piece = await stream.read()) !== undefined;) this.#cast(name).output(piece);
-        signal.removeEventListener("abort", close);
       } catch { /* it has no machine at this moment */ }
       await pause(AGAIN_MS, AbortSignal.any([signal, this.#again.signal]));
     }

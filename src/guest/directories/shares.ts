@@ -7,14 +7,15 @@ import { printable } from "../../core/printable.ts";
 import { quoted } from "../../core/quoting.ts";
 import { messageOf } from "../../core/errors.ts";
 import { ProcessError, run } from "../../system/process.ts";
-import { host } from "../../system/os.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import type { Options } from "../../core/options.ts";
 import type { MemberConfig, MemberPaths, Store } from "../../store.ts";
 import type { MachineSpec } from "../../vmm/contract.ts";
 import { driver } from "../../vmm/driver.ts";
 import { checkSharedDirectories, checkShareOutsideStore } from "./shared_directories.ts";
-import { sshArguments } from "../ssh_probe.ts";
+import { sessionArguments, sshHint } from "../ssh_probe.ts";
+
+const CONNECT_SECONDS = 60;
 
 /** The tag by which the guest knows the n-th of them. */
 export function shareTag(index: number): string {
@@ -48,11 +49,10 @@ export async function mountShares(
 ): Promise<string | undefined> {
   const script = `sh -c ${quoted(mountScript(paths))}`;
   const command = endpoint.user === "root" ? script : `sudo -n ${script}`;
-  const options = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=60"];
   try {
-    await run("ssh", [...options, ...sshArguments(endpoint, key), "--", command], {
+    await run("ssh", sessionArguments(endpoint, key, { connectSeconds: CONNECT_SECONDS, command }), {
       signal,
-      hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
+      hint: sshHint(),
     });
     return undefined;
   } catch (thrown) {

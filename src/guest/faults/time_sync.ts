@@ -8,7 +8,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { quoted } from "../../core/quoting.ts";
 import { run } from "../../system/process.ts";
 import type { SshEndpoint } from "../../wire.ts";
-import { sshArguments } from "../ssh_probe.ts";
+import { sessionArguments } from "../ssh_probe.ts";
 
 const UNITS = "systemd-timesyncd chrony chronyd ntp ntpd ntpsec openntpd";
 /** As the kernel has their names, of at most 15 characters. */
@@ -53,6 +53,8 @@ interface Reach {
   signal: AbortSignal;
 }
 
+const CONNECT_SECONDS = 8;
+
 /** Stops them. @throws {FleetboxError} `failed`: one of them goes on */
 export async function stopTimeSync(reach: Reach): Promise<void> {
   await asRoot(reach, STOP, "stop the guest's time synchronisation");
@@ -65,9 +67,8 @@ export async function startTimeSync(reach: Reach): Promise<void> {
 
 async function asRoot({ endpoint, key, signal }: Reach, script: string, what: string): Promise<void> {
   const command = `${endpoint.user === "root" ? "" : "sudo -n "}sh -c ${quoted(script)}`;
-  const options = ["-T", "-o", "ConnectTimeout=8", "-o", "BatchMode=yes"];
   try {
-    await run("ssh", [...options, ...sshArguments(endpoint, key), "--", command], { signal });
+    await run("ssh", sessionArguments(endpoint, key, { connectSeconds: CONNECT_SECONDS, command }), { signal });
   } catch (cause) {
     throw new FleetboxError("failed", `Cannot ${what}`, { cause });
   }

@@ -33,8 +33,8 @@ export class GroupUses {
   needOpenGateway(): boolean {
     const hasUdp = ({ forwards = [] }: MemberConfig) => forwards.some(({ protocol }) => protocol === "udp");
     return this.all().some(isOpen) || [...this.belongs].some((name) => {
-      const stored = this.store.readMember(name);
-      return stored !== undefined && "config" in stored && hasUdp(stored.config);
+      const config = this.#configs.of(name);
+      return config !== undefined && hasUdp(config);
     });
   }
 

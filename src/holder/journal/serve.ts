@@ -5,8 +5,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { LineSplitter } from "../../core/lines.ts";
 import { printable } from "../../core/printable.ts";
 import { isCursor, JournalReader, journalScript, type JournalWish, NO_JOURNAL } from "../../guest/journal.ts";
-import { sshArguments } from "../../guest/ssh_probe.ts";
-import { host } from "../../system/os.ts";
+import { sessionArguments, sshHint } from "../../guest/ssh_probe.ts";
 import { start } from "../../system/process.ts";
 import { encodeLine, type JournalGreeting } from "../../wire.ts";
 import type { Member } from "../member/member.ts";
@@ -39,10 +38,9 @@ export async function serveJournal(member: Member, wish: JournalWish, client: Cl
   const conn = client.upgrade();
   const write = (value: object) => writeAll(conn, new TextEncoder().encode(encodeLine(value)));
   const end = () => void child.kill("SIGTERM");
-  const child = start("ssh", [
-    ...["-T", "-o", `ConnectTimeout=${CONNECT_SECONDS}`, "-o", "BatchMode=yes"],
-    ...[...sshArguments({ ...ssh, port: member.sshPort ?? ssh.port }, context.store.key), "--", journalScript(wish)],
-  ], {
+  const endpoint = { ...ssh, port: member.sshPort ?? ssh.port };
+  const session = { connectSeconds: CONNECT_SECONDS, command: journalScript(wish) };
+  const child = start("ssh", sessionArguments(endpoint, context.store.key, session), {
     async onBytes(bytes) {
       for (const line of lines.push(decoder.decode(bytes, { stream: true }))) {
         const isFirst = !reader.hasBegun;
@@ -51,7 +49,7 @@ export async function serveJournal(member: Member, wish: JournalWish, client: Cl
         if (entry) await write(entry).catch(end);
       }
     },
-    hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
+    hint: sshHint(),
   });
   void client.left().then(end);
   const { code } = await child.exited;

@@ -16,11 +16,11 @@ export function newConfig(name: string, options: Options, { hostName, ip, mac }:
     name,
     ...(hostName === name ? {} : { host_name: hostName }),
     mac,
-    cpus: options.cpus ?? DEFAULTS.cpus,
-    memory_mb: options.mem === undefined ? image.defaultMemoryMiB : Math.round(options.mem * 1024),
-    disk_mb: options.disk === undefined
-      ? Math.max(DEFAULTS.diskMiB, Math.ceil(image.virtualBytes / 1024 / 1024))
-      : Math.round(options.disk * 1024),
+    ...resourcesOf({
+      cpus: DEFAULTS.cpus,
+      memory_mb: image.defaultMemoryMiB,
+      disk_mb: Math.max(DEFAULTS.diskMiB, Math.ceil(image.virtualBytes / 1024 / 1024)),
+    }, options),
     image: image.ref,
     image_id: image.id,
     ...(options.arch ? { arch: options.arch } : {}),
