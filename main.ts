@@ -52,6 +52,7 @@ const CLI = {
   "src/cli/commands/suspend.ts": () => import("./src/cli/commands/suspend.ts"),
   "src/cli/commands/sync.ts": () => import("./src/cli/commands/sync.ts"),
   "src/cli/commands/trace.ts": () => import("./src/cli/commands/trace.ts"),
+  "src/cli/commands/uninstall.ts": () => import("./src/cli/commands/uninstall.ts"),
   "src/cli/commands/up.ts": () => import("./src/cli/commands/up.ts"),
   "src/cli/commands/version.ts": () => import("./src/cli/commands/version.ts"),
   "src/cli/commands/view.ts": () => import("./src/cli/commands/view.ts"),

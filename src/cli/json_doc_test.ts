@@ -34,6 +34,7 @@ import type { MemberView, ViewState } from "./member_view.ts";
 import type { Finding } from "./preflight.ts";
 import { buildProgram } from "./program.ts";
 import type { TraceRow } from "./trace/recording.ts";
+import { KINDS, type Left, type Part } from "./uninstall/part.ts";
 
 const document = readJsonDocument();
 
@@ -197,6 +198,8 @@ const TYPES: Record<string, Record<string, true>> = {
   forward: {
     ...{ host_port: true, guest_port: true, protocol: true, address: true, open: true, problem: true },
   } satisfies Keys<ForwardReport>,
+  part: { kind: true, name: true, path: true, bytes: true } satisfies Keys<Part>,
+  left: { path: true, why: true } satisfies Keys<Left>,
   leftover: { kind: true, path: true, bytes: true, pid: true } satisfies Keys<Leftover>,
   finding: { what: true, ok: true, fatal: true, found: true, hint: true } satisfies Keys<Finding>,
   "traced event": {
@@ -259,6 +262,7 @@ Deno.test("docs/json.md has the values that states, stages and codes can have", 
   for (const shape of ["member", "listed member"]) {
     assert.deepEqual(values(shape, "stage"), Object.keys(stages).toSorted());
   }
+  assert.deepEqual(values("part", "kind"), Object.keys(KINDS).toSorted());
   assert.deepEqual(values("member", "state"), Object.keys(states).toSorted());
   assert.deepEqual(values("listed member", "state"), Object.keys(observed).toSorted());
   for (const shape of ["error", "failure"]) assert.deepEqual(values(shape, "code"), Object.keys(EXIT_CODES).toSorted());

@@ -144,6 +144,12 @@ const COMMANDS: readonly Entry[] = [
   entry<typeof import("./commands/clock.ts")>(FAULTS, "clock", "clock.ts", ({ clockCommand }) => clockCommand()),
   entry<typeof import("./commands/image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
   entry<typeof import("./commands/prune.ts")>(ITSELF, "prune", "prune.ts", ({ pruneCommand }) => pruneCommand()),
+  entry<typeof import("./commands/uninstall.ts")>(
+    ITSELF,
+    "uninstall",
+    "uninstall.ts",
+    ({ uninstallCommand }) => uninstallCommand(),
+  ),
   entry<typeof import("./commands/doctor.ts")>(ITSELF, "doctor", "doctor.ts", ({ doctorCommand }) => doctorCommand()),
   entry<typeof import("./commands/completion.ts")>(
     ITSELF,

@@ -348,13 +348,19 @@ function temporary(): string {
 
 /** Removes the directories of builds that were killed. A directory that cannot be read: making our own there says so. */
 function clearLeftOvers(): void {
-  for (const name of namesIn(temporary())) {
-    const [, pid, startTime] = /^fleetbox-build-(\d+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? [];
-    if (pid === undefined || isAlive({ pid: Number(pid), startTime })) continue;
+  for (const path of buildLeftOvers()) {
     try {
-      Deno.removeSync(join(temporary(), name), { recursive: true });
+      Deno.removeSync(path, { recursive: true });
     } catch { /* another user's, or with files of a namespace's users */ }
   }
+}
+
+/** The directories of builds that were killed. */
+export function buildLeftOvers(): string[] {
+  return namesIn(temporary()).filter((name) => {
+    const [, pid, startTime] = /^fleetbox-build-(\d+)-(\d+)-[0-9a-f]{8}$/.exec(name) ?? [];
+    return pid !== undefined && !isAlive({ pid: Number(pid), startTime });
+  }).map((name) => join(temporary(), name));
 }
 
 async function writeFor(path: string, text: string): Promise<void> {

@@ -224,6 +224,7 @@ test("--json of the commands for images, the host and fleetbox has the documente
   Deno.writeTextFileSync(join(box.home, "runner-gone.log"), "x");
   assert.deepEqual((await run("prune", "--dry-run"))[0].removed, []);
   assert.equal((await run("prune", "--force"))[0].removed[0].kind, "log");
+  assert.ok((await run("uninstall", "--dry-run"))[0].found.length > 0);
   Deno.writeTextFileSync(join(box.root, "group.toml"), '[members.a]\n[members.b]\nneeds = "a"\nimage = "debian-12"');
   assert.equal((await run("config", "-f", join(box.root, "group.toml")))[0].members.length, 2);
   checked("config", await box.run("config", "-f", join(box.root, "none.toml"), "--json"), 3);
