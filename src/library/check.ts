@@ -10,7 +10,7 @@ import { PACKAGES, TARGETS } from "../core/faults/packages.ts";
 import { DISK_OPERATIONS, RATE_STEPS } from "../core/faults/disk.ts";
 import { LOSS_MODES } from "../core/power_cut.ts";
 import { nearest } from "../core/nearest.ts";
-import { scriptsOf } from "./scripts.ts";
+import { needsAddresses, scriptsOf } from "./scripts.ts";
 import { DEFAULTS, LIMITS, type Options } from "../core/options.ts";
 import { clip } from "../core/bytes.ts";
 import type { MachineOptions, StartOptions } from "./types.ts";
@@ -74,7 +74,8 @@ const scripts: Check = (value) => {
     if (typeof one === "string") return one !== "";
     if (record(one) !== undefined) return false;
     const { script, name = "script", ...others } = one as Record<string, unknown>;
-    return text(script) === undefined && text(name) === undefined && Object.keys(others).length === 0;
+    return (typeof script === "function" || text(script) === undefined) && text(name) === undefined &&
+      Object.keys(others).length === 0;
   };
   return (Array.isArray(value) ? value : [value]).every(isOne)
     ? undefined
@@ -108,6 +109,8 @@ const FAULT = { forMs: number(1, 24 * 3600 * 1000), seed: number(0, 2 ** 32 - 1,
 const LIMITED = { timeoutMs: milliseconds, signal };
 const PROCESS = { env: record, cwd: text, ...LIMITED };
 
+const RESTART = { bootTimeoutMs: MACHINE.bootTimeoutMs, cold: boolean, clock: MACHINE.clock, signal };
+
 const START = { ...MACHINE, store: text, existing: oneOf("refuse", "reuse") };
 
 /** The options of each call, by name. */
@@ -124,7 +127,15 @@ const CALLS = {
   wait: { ...LIMITED, intervalMs: number(1, 3600 * 1000), message: text },
   stop: { graceMs: milliseconds, signal },
   kill: { loseUnflushed: oneOf("none", ...LOSS_MODES), seed: number(0, Number.MAX_SAFE_INTEGER, true) },
-  restart: { bootTimeoutMs: MACHINE.bootTimeoutMs, cold: boolean, clock: MACHINE.clock, signal },
+  restart: RESTART,
+  reboot: {
+    ...RESTART,
+    graceMs: milliseconds,
+    force: boolean,
+    cpus: MACHINE.cpus,
+    memoryMiB: MACHINE.memoryMiB,
+    diskMiB: MACHINE.diskMiB,
+  },
   checkpoint: { signal },
   nemesis: {
     faults: words(PACKAGES),
@@ -232,7 +243,7 @@ export function wireMachine(options: MachineOptions, cwd: () => string = Deno.cw
     }));
   }
   if (typeof userData === "string") wire.user_data = userData; // a function is asked where the addresses are known
-  if (options.run !== undefined) wire.run = scriptsOf(options.run, cwd);
+  if (options.run !== undefined && !needsAddresses(options.run)) wire.run = scriptsOf(options.run, cwd);
   if (ready !== undefined) wire.ready = ready;
   if (options.cold) wire.cold = true;
   if (options.template === false) wire.no_template = true;

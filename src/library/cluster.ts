@@ -11,7 +11,7 @@ import { openFork } from "./checkpoints/open_fork.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
 import type { MachineGroup } from "./group.ts";
 import { hostNames, storeNameOf, uniqueName } from "./naming.ts";
-import { withUserData } from "./members/addresses.ts";
+import { type Texts, withTexts } from "./members/addresses.ts";
 import { each } from "./members/each.ts";
 import { untilHolds } from "./wait/condition.ts";
 import { begin } from "./trace/call_site.ts";
@@ -23,7 +23,7 @@ import { Machine, type Opened } from "./vm.ts";
 interface ClusterLike {
   /** Whether the names of its machines are the store's. */
   isInStore: boolean;
-  userData?: types.MachineOptions["userData"];
+  texts?: Texts;
 }
 
 export class MachineCluster implements types.Cluster {
@@ -70,8 +70,8 @@ export class MachineCluster implements types.Cluster {
     const name = given ?? uniqueName();
     const storeName = given === undefined ? name : this.#newStoreName(name);
     const consoleStart = sizeOf(this.#group.store.member(storeName).serialLog);
-    const [{ own, ip }] = withUserData([{ name, storeName, own: request }], {
-      common: this.like.userData,
+    const [{ own, ip }] = withTexts([{ name, storeName, own: request }], {
+      common: this.like.texts ?? {},
       present: this.#machines.map(({ hostName, ip }) => ({ name: hostName, ip })),
       taken: this.#coming,
       stored: (storeName) => this.#group.store.config(storeName),

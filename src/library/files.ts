@@ -275,3 +275,16 @@ function codeIs(thrown: unknown, code: number): boolean {
 function interrupted(what: string, path: string, signal: AbortSignal): FleetboxError {
   return new FleetboxError("interrupted", `${what} ${path} was interrupted`, { cause: signal.reason });
 }
+
+/** What is written, piece by piece. @throws {FleetboxError} `misuse` */
+export async function* piecesOf(content: string | Uint8Array | ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (content instanceof ReadableStream) yield* content;
+  else if (typeof content === "string") yield new TextEncoder().encode(content);
+  else if (content instanceof Uint8Array) yield content;
+  else {
+    throw new FleetboxError(
+      "misuse",
+      `Cannot write ${typeof content}: expected a string, a Uint8Array or a ReadableStream`,
+    );
+  }
+}

@@ -28,10 +28,10 @@ import type { Store } from "../store.ts";
 import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
-import { again } from "./members/members.ts";
+import { again, sizesOf } from "./members/members.ts";
 import { checkEffect, OF_ITS_OWN, scriptsHaveRun } from "./option_effects.ts";
 import { GroupTrace, type TracedTest } from "./trace/group_trace.ts";
-import type { RestartOptions, RestoreOptions } from "./types.ts";
+import type { RebootOptions, RestoreOptions } from "./types.ts";
 
 /** How long the guest of a kept machine may take to shut down at the end. */
 const LAST_GRACE_MS = 15_000;
@@ -206,9 +206,11 @@ export class MachineGroup {
   }
 
   /** Boots a stopped member and returns its report; returns a running member's report as it is. */
-  async start(name: string, request: RestartOptions): Promise<MemberReport> {
-    const { options } = this.#members.get(name) ?? { options: this.#options };
-    const [report] = await this.#bringUp([name], again(options, request), "reuse", request.signal);
+  async start(name: string, request: RebootOptions): Promise<MemberReport> {
+    const member = this.#members.get(name);
+    const options = again(member?.options ?? this.#options, request);
+    const [report] = await this.#bringUp([name], options, "reuse", request.signal);
+    if (member) member.options = { ...member.options, ...sizesOf(request) };
     return report;
   }
 

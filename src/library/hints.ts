@@ -30,6 +30,7 @@ const WORDS: [command: RegExp, library: string][] = [
   [/--memory (\d+)M\b/, "memoryMiB: $1"],
   [/--memory\b/, "memoryMiB"],
   [/--disk (\d+)M\b/, "diskMiB: $1"],
+  [/--disk\b/, "diskMiB"],
   [/--timeout\b/, "bootTimeoutMs"],
   [/--ready (ssh|cloud-init)\b/, 'ready: "$1"'],
   [/--fixture HOST_DIR:GUEST_DIR/, "fixtures: [{ hostPath, guestPath }]"],

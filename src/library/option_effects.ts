@@ -2,7 +2,7 @@
 
 import { ineffective, type MemberOption, standingOf } from "../control/option_effects.ts";
 import { FleetboxError, fromWireError } from "../core/errors.ts";
-import type { Options } from "../core/options.ts";
+import { type Options, optionsOf } from "../core/options.ts";
 import type { MemberConfig } from "../store.ts";
 import type { MemberReport } from "../wire.ts";
 
@@ -33,8 +33,8 @@ export const OF_ITS_OWN: Options = {
 };
 
 /** Reports of machines whose scripts have run. @throws {FleetboxError} why one has not, with its last lines */
-export function scriptsHaveRun(reports: MemberReport[], { run = [] }: Options): MemberReport[] {
-  const failed = run.length > 0 ? reports.find(({ failure }) => failure) : undefined;
+export function scriptsHaveRun(reports: MemberReport[], options: Options): MemberReport[] {
+  const failed = reports.find(({ name, failure }) => failure && optionsOf(options, name).run?.length);
   if (failed) throw fromWireError(failed.failure!);
   return reports;
 }

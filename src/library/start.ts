@@ -7,7 +7,7 @@ import { sizeOf } from "../system/files.ts";
 import { MachineGroup } from "./group.ts";
 import "./hints.ts";
 import { MachineCluster } from "./cluster.ts";
-import { withUserData } from "./members/addresses.ts";
+import { withTexts } from "./members/addresses.ts";
 import { askedMembers, memberOptions } from "./members/members.ts";
 import { hostNames, storeNameOf, uniqueName, uniqueNames, type Wanted } from "./naming.ts";
 import type { Cluster, Members, StartOptions, Vm } from "./types.ts";
@@ -100,7 +100,7 @@ export async function openCluster(
   const { group, machines } = await open(wanted, "startCluster()", options, test);
   return new MachineCluster(group, machines, {
     isInStore: options?.existing !== undefined,
-    userData: options?.userData,
+    texts: { userData: options?.userData, run: options?.run },
   });
 }
 
@@ -113,7 +113,7 @@ async function open(
   const options = checked("start", call, given);
   const store = storeOf(options);
   const stored = (storeName: string) => options.existing === "reuse" ? store.config(storeName) : undefined;
-  const addressed = withUserData(wanted, { common: options.userData, stored });
+  const addressed = withTexts(wanted, { common: options, stored });
   const names = wanted.map(({ storeName }) => storeName);
   const sizes = names.map((name) => sizeOf(store.member(name).serialLog));
   const { group, reports } = await MachineGroup.open({

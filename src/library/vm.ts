@@ -10,12 +10,13 @@ import { checked } from "./check.ts";
 import { notSaved, save, type SavedCheckpoint, savedIn } from "./checkpoints/saved_checkpoint.ts";
 import { lastLines, readConsole } from "./console_log.ts";
 import { diskOf } from "../store/disk.ts";
+import { checkGrows } from "../store/resources.ts";
 import { isSuspended } from "../store/snapshots/suspended.ts";
 import type { Store } from "../store.ts";
 import { sizeOf } from "../system/files.ts";
 import { copyFrom, copyTo } from "./copy.ts";
 import { CommandError, execute, spawn } from "./exec.ts";
-import { Files } from "./files.ts";
+import { Files, piecesOf } from "./files.ts";
 import { openFork } from "./checkpoints/open_fork.ts";
 import { MachineDisk } from "./faults/disk_faults.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
@@ -26,6 +27,7 @@ import type * as types from "./types.ts";
 import { EndWatch } from "./machine_end.ts";
 import { begin, callSite } from "./trace/call_site.ts";
 import type { GroupTrace } from "./trace/group_trace.ts";
+import { sizesOf } from "./members/members.ts";
 import { Lanes } from "./ssh/ssh_pool.ts";
 import { untilHolds } from "./wait/condition.ts";
 import { waitFor } from "./wait_for.ts";
@@ -200,7 +202,18 @@ export class Machine implements types.Vm {
   }
 
   async start(options?: types.RestartOptions): Promise<void> {
-    const request = checked("restart", this.#call("start"), options);
+    await this.#boot(checked("restart", this.#call("start"), options));
+  }
+
+  async restart(options?: types.RebootOptions): Promise<void> {
+    const { force, graceMs, ...request } = checked("reboot", this.#call("restart"), options);
+    const config = this.#group.store.config(this.storeName);
+    if (config) checkGrows(config, sizesOf(request)); // before anything is stopped
+    await (force ? this.kill() : this.stop({ graceMs, signal: request.signal }));
+    await this.#boot(request);
+  }
+
+  async #boot(request: types.RebootOptions): Promise<void> {
     if (await this.state() !== "running") {
       this.#consoleStart = sizeOf(this.#group.store.member(this.storeName).serialLog);
     }
@@ -384,16 +397,4 @@ export class Machine implements types.Vm {
 async function forkMachine(store: Store, checkpoint: string, options: types.ForkOptions): Promise<Machine> {
   const { group, machines } = await openFork({ store, checkpoint, options });
   return new Machine(group, machines[0], () => group.close());
-}
-
-async function* piecesOf(content: string | Uint8Array | ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  if (content instanceof ReadableStream) yield* content;
-  else if (typeof content === "string") yield new TextEncoder().encode(content);
-  else if (content instanceof Uint8Array) yield content;
-  else {
-    throw new FleetboxError(
-      "misuse",
-      `Cannot write ${typeof content}: expected a string, a Uint8Array or a ReadableStream`,
-    );
-  }
 }

@@ -1,7 +1,15 @@
 /** Groups of real machines: names on their network, members that come and go, two groups at once. */
 
 import * as assert from "#assert";
-import { type Cluster, CommandError, FleetboxError, startCluster, type UserDataOf, type Vm } from "../../mod.ts";
+import {
+  type Cluster,
+  CommandError,
+  FleetboxError,
+  type GroupAddresses,
+  startCluster,
+  type UserDataOf,
+  type Vm,
+} from "../../mod.ts";
 import { assertNothingLeft, code, runSample, testStore } from "./support.ts";
 
 const { store, options } = testStore();
@@ -11,6 +19,8 @@ const userData: UserDataOf = ({ members, self }) => {
   const known = members.map(({ name, ip }) => `${name}=${ip}`).join(" ");
   return `#cloud-config\nusers:\n  - name: knower\n    gecos: "${self.name} knows ${known}"\n`;
 };
+const peers = ({ members, self }: GroupAddresses) =>
+  `echo ${self.ip} ${members.map(({ name, ip }) => `${name}=${ip}`).join(" ")} >/srv/peers`;
 const knownTo = async (vm: Vm) => (await vm.exec("grep ^knower: /etc/passwd | cut -d: -f5", { check: true })).stdout;
 
 async function reaches(cluster: Cluster, from: string, to: string): Promise<boolean> {
@@ -19,7 +29,8 @@ async function reaches(cluster: Cluster, from: string, to: string): Promise<bool
 
 Deno.test("a cluster", async (t) => {
   {
-    await using cluster = await startCluster({ a: {}, b: { memoryMiB: 160 } }, { ...options, userData });
+    const run = { script: peers };
+    await using cluster = await startCluster({ a: {}, b: { memoryMiB: 160 } }, { ...options, userData, run });
 
     await t.step("each has its own options, and else those of the group", async () => {
       const sizes = cluster.vms.map(({ storeName }) => store.config(storeName)!);
@@ -29,10 +40,12 @@ Deno.test("a cluster", async (t) => {
       );
     });
 
-    await t.step("user-data knows their addresses before they boot", async () => {
+    await t.step("user-data and scripts know their addresses before they boot", async () => {
       const known = await cluster.each(knownTo);
       const all = cluster.vms.map(({ name, ip }) => `${name}=${ip}`).join(" ");
       assert.deepEqual(known, [`a knows ${all}\n`, `b knows ${all}\n`]);
+      const ran = await cluster.each((vm) => vm.readTextFile("/srv/peers"));
+      assert.deepEqual(ran, cluster.vms.map(({ ip }) => `${ip} ${all}\n`));
     });
 
     await t.step("its machines find each other by name", async () => {
@@ -61,6 +74,7 @@ Deno.test("a cluster", async (t) => {
       assert.equal(c.name, "c");
       const all = cluster.vms.map(({ name, ip }) => `${name}=${ip}`).join(" ");
       assert.equal(await knownTo(c), `c knows ${all}\n`);
+      assert.equal(await c.readTextFile("/srv/peers"), `${c.ip} ${all}\n`);
       assert.ok(await reaches(cluster, "a", "c"));
       assert.ok(await reaches(cluster, "c", "b"));
       assert.ok(Number((await c.exec("grep MemTotal /proc/meminfo")).stdout.replace(/\D/g, "")) < 160 * 1024);
@@ -77,7 +91,9 @@ Deno.test("a cluster", async (t) => {
       await assert.rejects(cluster.waitFor(() => false, { timeoutMs: 1 }), /did not hold within .*; "a" is stopped/);
       const gone = a.waitFor(() => a.exec("true"));
       await assert.rejects(gone, code("conflict", /"a.exec\("true"\)" did not hold: "a" does not run: it is down/));
-      await a.start();
+      await assert.rejects(a.restart({ diskMiB: 100 }), code("misuse", /cannot shrink/));
+      await a.restart({ memoryMiB: 192 }); // boots one that is down, too
+      assert.equal(store.config(a.storeName)!.memory_mb, 192);
       assert.equal(a.ip, ip);
       assert.equal(await a.readTextFile("kept"), "kept\n");
       assert.ok(await reaches(cluster, "b", "a"));

@@ -6,7 +6,7 @@ import type { Options } from "../../core/options.ts";
 import { SUBNET } from "../../network/subnet.ts";
 import { checked, wireMachine } from "../check.ts";
 import type { Wanted } from "../naming.ts";
-import type { MemberOptions, Members, RestartOptions } from "../types.ts";
+import type { MemberOptions, Members, RebootOptions } from "../types.ts";
 
 /** A machine that a call asks for. */
 export type Asked = Pick<Wanted, "name" | "own">;
@@ -51,8 +51,14 @@ export function memberOptions(wanted: readonly Wanted[], cwd?: () => string): Pi
 }
 
 /** The options with which a member starts once more: its config has its forwards and what it may reach. */
-export function again(options: Options, { bootTimeoutMs, cold, clock = options.clock }: RestartOptions): Options {
+export function again(options: Options, request: RebootOptions): Options {
+  const { bootTimeoutMs, cold, clock = options.clock } = request;
   const kept = { publish: undefined, egress: undefined, host_access: undefined, ip: undefined };
   const limit = bootTimeoutMs === undefined ? {} : { boot_timeout_ms: bootTimeoutMs };
-  return { ...options, ...kept, ...limit, cold, clock };
+  return { ...options, ...kept, ...sizesOf(request), ...limit, cold, clock };
+}
+
+/** The size that a member is to have from now on, in the protocol's form. */
+export function sizesOf({ cpus, memoryMiB, diskMiB }: RebootOptions): Pick<Options, "cpus" | "mem" | "disk"> {
+  return wireMachine({ cpus, memoryMiB, diskMiB });
 }

@@ -37,7 +37,8 @@ export interface MachineOptions {
   userData?: string | UserDataOf;
   /**
    * Scripts that run in the guest once, as root, when it has come up: the path of a file here, or the script itself. If one fails, the
-   * machine does not start, and the error has its last lines. At most 32 KiB together.
+   * machine does not start, and the error has its last lines. At most 32 KiB together. An {@link InlineScript} may be made of the host names and
+   * addresses of the group's machines.
    */
   run?: string | InlineScript | readonly (string | InlineScript)[];
   /**
@@ -93,6 +94,27 @@ export interface MemberAddress {
 }
 
 /**
+ * What user-data and scripts of a machine may be made of.
+ *
+ * @example
+ * ```ts
+ * import { type GroupAddresses, startCluster } from "fleetbox";
+ *
+ * const script = ({ members, self }: GroupAddresses) => `#!/bin/sh
+ * echo "${self.name} of ${members.map(({ name, ip }) => `${name}=${ip}`).join(",")}" >/etc/cluster
+ * `;
+ * await using cluster = await startCluster(["a", "b"], { run: { script } });
+ * console.log(await cluster.get("a").readTextFile("/etc/cluster")); // "a of a=10.88.0.11,b=10.88.0.12"
+ * ```
+ */
+export interface GroupAddresses {
+  /** All machines of the group, this one included, in the order of their addition. */
+  readonly members: readonly MemberAddress[];
+  /** The machine that it is for. */
+  readonly self: MemberAddress;
+}
+
+/**
  * Makes a machine's user-data, before it boots for the first time: the addresses are decided by then. A machine that comes later, by
  * {@link Cluster.add}, gets all that are there then, and the others are not told.
  *
@@ -107,12 +129,7 @@ export interface MemberAddress {
  * console.log(await cluster.get("a").readTextFile("/etc/cluster")); // "a of a=10.88.0.11,b=10.88.0.12,c=10.88.0.13"
  * ```
  */
-export type UserDataOf = (group: {
-  /** All machines of the group, this one included, in the order of their addition. */
-  readonly members: readonly MemberAddress[];
-  /** The machine that it is for. */
-  readonly self: MemberAddress;
-}) => string;
+export type UserDataOf = (group: GroupAddresses) => string;
 
 /**
  * The options of one machine of a group, in place of those that the group is given.
@@ -195,8 +212,11 @@ export interface FixtureDirectory {
  * ```
  */
 export interface InlineScript {
-  /** Its text. The first line may name its interpreter. @default the interpreter is sh */
-  script: string;
+  /**
+   * Its text, or a function that makes it of the group's addresses, as user-data. The first line may name its interpreter. @default the
+   * interpreter is sh
+   */
+  script: string | ((group: GroupAddresses) => string);
   /** What it is called in errors. @default "script" */
   name?: string;
 }

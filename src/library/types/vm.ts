@@ -11,6 +11,7 @@ import type {
   CopyOptions,
   KillOptions,
   PowerCut,
+  RebootOptions,
   RestartOptions,
   SshAddress,
   StopOptions,
@@ -232,6 +233,22 @@ export interface Vm extends MachineFaults, MachineWaits, AsyncDisposable {
    * ```
    */
   start(options?: RestartOptions): Promise<void>;
+
+  /**
+   * Shuts the machine down and boots it again, with its disk and options, onto its group's network; returns when it answers. The other
+   * machines of its group run on. A machine that is down is booted, and a suspended one goes on where it was.
+   * @throws {FleetboxError} why it did not come up, with the last lines of its console; `misuse`: its disk would shrink. It runs on then.
+   *
+   * @example
+   * ```ts
+   * import { start } from "fleetbox";
+   *
+   * await using vm = await start();
+   * await vm.exec("echo 'vm.swappiness=1' | sudo tee -a /etc/sysctl.conf", { check: true });
+   * await vm.restart();
+   * ```
+   */
+  restart(options?: RebootOptions): Promise<void>;
 
   /**
    * Saves the machine beside its disk and ends it; returns when it is down. Its next start goes on from there: its programs

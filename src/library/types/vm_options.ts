@@ -153,6 +153,31 @@ export interface RestartOptions {
 }
 
 /**
+ * Options for restarting a machine.
+ *
+ * @example
+ * ```ts
+ * import { start } from "fleetbox";
+ *
+ * await using vm = await start();
+ *
+ * await vm.restart({ memoryMiB: 512 });
+ * ```
+ */
+export interface RebootOptions extends RestartOptions {
+  /** Whether the machine is ended at once, as by {@link Vm.kill}. @default false */
+  force?: boolean;
+  /** How long the guest may take to shut down, in milliseconds; then the machine is ended. @default 30000 */
+  graceMs?: number;
+  /** Virtual CPUs from now on. @default those that it has */
+  cpus?: number;
+  /** Memory in MiB from now on. @default what it has */
+  memoryMiB?: number;
+  /** The disk's size in MiB from now on; a disk never shrinks. @default what it has */
+  diskMiB?: number;
+}
+
+/**
  * Options for reading the console.
  *
  * @example
