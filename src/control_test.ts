@@ -190,6 +190,20 @@ Deno.test("control: waitMembers names the missing members and their stages when 
   });
 });
 
+Deno.test("control: a limit for each stage begins anew with the next one", async () => {
+  await withHolder(async function* () {
+    for (const stage of ["boot", "kernel", "network"] as const) {
+      yield lines(member("a", "starting", { stage }));
+      // A time is the subject: all of them are longer than the limit.
+      await new Promise((later) => setTimeout(later, 600));
+    }
+    yield lines(member("a", "running"));
+  }, async (store) => {
+    await control.waitMembers(store, ["a"], { timeoutMs: 1_500, byStage: true });
+    await assert.rejects(control.waitMembers(store, ["a"], { timeoutMs: 1_500 }), /Not running after 1.5 s/);
+  });
+});
+
 Deno.test("control: time spent downloading is not charged, and is announced once", async () => {
   const downloads: string[] = [];
   await withHolder(async function* () {

@@ -42,7 +42,7 @@ export interface BringUpRequest {
   wait: boolean;
   /** Whether each step is shown. */
   verbose?: boolean;
-  /** The limit for one boot, in milliseconds. */
+  /** The limit for each stage of a boot, in milliseconds. */
   timeoutMs: number;
   /** What to do next. May refuse by throwing as well. */
   plan: (facts: Map<string, MemberFacts>, groups: GroupFacts[]) => Plan;
@@ -264,6 +264,7 @@ export class BringUp {
     try {
       await waitMembers(store, plan.names, {
         timeoutMs: request.timeoutMs + HOLDER_SLACK_MS,
+        byStage: true,
         verbose,
         output: true,
         signal,
@@ -316,7 +317,8 @@ export class BringUp {
       }
     });
     if (wait && plan.pending.length > 0) {
-      work.push(waitMembers(store, plan.pending, { timeoutMs, verbose, output: true, onEvent, signal }).then(() => {}));
+      const limits = { timeoutMs, byStage: true, signal };
+      work.push(waitMembers(store, plan.pending, { ...limits, verbose, output: true, onEvent }).then(() => {}));
     }
     const results = await Promise.allSettled(work);
     const failed = plan.add.filter((_, index) => results[index].status === "rejected");

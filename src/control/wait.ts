@@ -9,6 +9,8 @@ import { watch } from "./members.ts";
 interface WaitOptions {
   /** The limit in milliseconds; downloads, scripts, and waits for other members, do not count. @default 180000 */
   timeoutMs?: number;
+  /** Whether the limit begins anew with each stage that one of them reaches, as the holder's do. @default false */
+  byStage?: boolean;
   onEvent?: (event: wire.Event) => void;
   /** Whether `onEvent` also gets each step. @default false */
   verbose?: boolean;
@@ -46,6 +48,7 @@ export async function waitMembers(
       }
       if (event.event !== "member") continue;
       const { member } = event;
+      const before = seen.get(member.name);
       seen.set(member.name, member);
       if (!names.includes(member.name)) continue;
       if (member.state === "error") {
@@ -57,6 +60,7 @@ export async function waitMembers(
       }
       if (names.some((name) => doesNotCount(seen.get(name)))) clock.pause();
       else clock.resume();
+      if (options.byStage && before?.stage !== member.stage) clock.renew();
       if (pending().length === 0) return;
     }
   };

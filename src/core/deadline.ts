@@ -58,16 +58,21 @@ export class Limit implements Disposable {
   }
 }
 
-/** A time limit that can be paused: a boot's limit does not count downloads. */
+/** A time limit that can be paused, and can begin anew: a boot's limit does not count downloads, and is for each stage. */
 export class Countdown {
   #leftMs: number;
   #slices: Slices | undefined;
   #isOver = false;
 
-  constructor(limitMs: number, private readonly onEnd: () => void) {
+  constructor(private readonly limitMs: number, private readonly onEnd: () => void) {
     this.#leftMs = limitMs;
-    this.#slices = new Slices(limitMs, onEnd);
+    this.#slices = new Slices(limitMs, this.#pass);
   }
+
+  readonly #pass = (): void => {
+    this.#isOver = true;
+    this.onEnd();
+  };
 
   /** Stops counting. Calling it twice is fine. */
   pause(): void {
@@ -78,7 +83,15 @@ export class Countdown {
 
   /** Counts again. Calling it twice is fine. */
   resume(): void {
-    if (this.#slices === undefined && !this.#isOver) this.#slices = new Slices(this.#leftMs, this.onEnd);
+    if (this.#slices === undefined && !this.#isOver) this.#slices = new Slices(this.#leftMs, this.#pass);
+  }
+
+  /** All of it is left again, whether it counts or is paused. One that has passed stays passed. */
+  renew(): void {
+    const counts = this.#slices !== undefined;
+    this.pause();
+    this.#leftMs = this.limitMs;
+    if (counts) this.resume();
   }
 
   /** Stops counting for good. */

@@ -29,6 +29,28 @@ Deno.test("a countdown that ended never fires, paused or not", async () => {
   assert.equal(ended, 0);
 });
 
+Deno.test("a countdown that is renewed has its whole limit again, also while it is paused; one that has passed stays passed", async () => {
+  let ended = 0;
+  const countdown = new Countdown(500, () => ended++);
+  const begin = performance.now();
+  await later(100); // a time is the subject
+  countdown.renew();
+  await until("it ends", () => ended > 0);
+  assert.ok(performance.now() - begin >= 590, "it has not begun anew");
+  countdown.renew();
+  countdown.pause();
+  countdown.renew();
+  countdown.resume();
+  await later(20);
+  assert.equal(ended, 1);
+  const paused = new Countdown(1, () => ended++);
+  paused.pause();
+  paused.renew();
+  await later(20);
+  assert.equal(ended, 1);
+  paused.end();
+});
+
 /** Keeps this program from doing anything: what a SIGSTOP or a sleeping host looks like from inside. */
 function standStill(ms: number): void {
   const end = performance.now() + ms;

@@ -18,6 +18,8 @@ export function placesOn(cpus: number): number {
 export interface Place {
   /** Calling it twice is fine. */
   giveUp(): void;
+  /** The boot has come further: it may keep the place for as long again. */
+  renew(): void;
 }
 
 export class Places {
@@ -30,7 +32,7 @@ export class Places {
 
   /**
    * A place, in the order in which they are asked for.
-   * @param limitMs how long the boot may keep it: one that hangs goes on without
+   * @param limitMs how long the boot may keep it without coming further: one that hangs goes on without
    * @param onWait called when there is none yet
    * @throws the signal's reason, if it fires while there is none
    */
@@ -53,8 +55,12 @@ export class Places {
       if (isHeld) this.#next();
       isHeld = false;
     };
-    const endLimit = startLimit(limitMs, giveUp);
-    return { giveUp };
+    let endLimit = startLimit(limitMs, giveUp);
+    const renew = () => {
+      endLimit();
+      if (isHeld) endLimit = startLimit(limitMs, giveUp);
+    };
+    return { giveUp, renew };
   }
 
   #next(): void {

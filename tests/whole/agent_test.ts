@@ -56,7 +56,7 @@ test("a guest whose agent answers, and whose SSH server does not, does not run y
   box.behave({ a: { ssh: "never" } });
   await box.fails(
     4,
-    /^fleetbox: "a" did not answer on its SSH port within 5 s/m,
+    /^fleetbox: "a" did not answer on its SSH port: .* within 5 s/m,
     "up",
     "a",
     "--egress",

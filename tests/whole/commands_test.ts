@@ -305,7 +305,8 @@ test("status shows everything about a member, as text and as JSON, also when it 
 test("doctor lists each check with what it found, and so does --json", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const { stdout } = await box.ok("doctor");
-  for (const what of ["qemu", "accelerator", "qemu-img", "ssh", "ssh-keygen", "store", "disk", "memory", "image"]) {
+  const programs = ["qemu", "accelerator", "qemu-img", "virtiofsd", "ssh", "ssh-keygen"];
+  for (const what of [...programs, "store", "disk", "memory", "image"]) {
     assert.match(stdout, new RegExp(`^(ok|warn) +${what} +\\S`, "m"));
   }
   const findings = JSON.parse((await box.ok("doctor", "--json")).stdout);

@@ -30,7 +30,7 @@ test("a gateway that dies at its start: its own message is in ours, and nothing 
 
 test("a QEMU that never answers does not keep up beyond its limit", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "hang" } } });
-  await box.fails(4, /"a" did not .*within 8 s; it came as far as boot/, "up", "a", "--timeout", "8s");
+  await box.fails(4, /"a" did not .*: it came as far as boot, and no further within 8 s/, "up", "a", "--timeout", "8s");
   await box.empty();
   assert.deepEqual(box.stored(), []);
 });
@@ -54,7 +54,10 @@ test("a guest that never answers: the last lines of its console are in the error
   await using box = await sandbox({ fakeQemu: { a: { boot: "never", console } } });
   const up = await box.fails(
     4,
-    [/"a" did not answer on its SSH port within 5 s; it came as far as (boot|kernel)/, /early line 9\s+panic: no init/],
+    [
+      /"a" did not answer on its SSH port: it came as far as (boot|kernel), and no further within 5 s/,
+      /early line 9\s+panic: no init/,
+    ],
     ...["up", "a", "--timeout", "5s", "--egress", "off"],
   );
   assert.match(up.stderr, /try: Give it longer with --timeout/);
@@ -77,7 +80,7 @@ test("a boot ends as soon as the firmware says that there is nothing to boot", a
 
 test("the error for a guest whose SSH server never answers names the stage that it reached", async () => {
   await using box = await sandbox({ fakeQemu: { a: { ssh: "never" } } });
-  await box.fails(4, /within 8 s; it came as far as ssh/, "up", "a", "--timeout", "8");
+  await box.fails(4, /it came as far as ssh, and no further within 8 s/, "up", "a", "--timeout", "8");
   await box.empty();
 });
 

@@ -97,7 +97,7 @@ export function addMemberFlags(command: Command): Command {
     .option("--clock <set|keep>", "the clock of a guest that starts from a template (default: set to this host's)")
     .option(
       "--timeout <duration>",
-      `limit for one boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
+      `limit for each stage of a boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
     );
 }
 

@@ -10,7 +10,7 @@ export function addSavedFlags(command: Command): Command {
     .option("--clock <set|keep>", "the guests' clocks: set to this host's, or kept as they were (default: set)")
     .option(
       "--timeout <duration>",
-      `limit for one member, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
+      `limit for each stage of a start, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
     );
 }
 

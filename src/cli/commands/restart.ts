@@ -47,7 +47,7 @@ export function restartCommand(): Command {
     addResourceFlags(command)
       .option(
         "--timeout <duration>",
-        `limit for one boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
+        `limit for each stage of a boot, such as 90, 90s or 2m (default: ${DEFAULTS.bootTimeoutMs / 1000}s)`,
       ),
   )
     .addHelpText(

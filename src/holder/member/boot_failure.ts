@@ -69,7 +69,7 @@ export function tooLate({ member, denied }: Boot, limitMs: number): FleetboxErro
   }
   return new FleetboxError(
     "timeout",
-    `"${name}" did not answer on its SSH port ${within}; it came as far as ${stage}`,
+    `"${name}" did not answer on its SSH port: it came as far as ${stage}, and no further ${within}`,
     {
       hint: `Give it longer with --timeout, or read its console: fleetbox logs ${name}`,
     },

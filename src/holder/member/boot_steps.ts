@@ -135,7 +135,7 @@ export function runs({ member }: Boot, run: MachineRun, problem: WireError | und
   void keepLogShort(member, run);
 }
 
-/** Moves the boot to a later stage. Ignores earlier stages, and signs from a paused machine. */
+/** Moves the boot to a later stage, for which it has its whole limit again. Ignores earlier stages, and signs from a paused machine. */
 export function advance(boot: Boot, stage: Stage): void {
   const { phases } = boot.member;
   const { now } = phases;
@@ -143,5 +143,7 @@ export function advance(boot: Boot, stage: Stage): void {
   if (now.kind === "preparing" && now.download) boot.limit.resume();
   const isLater = STAGES.indexOf(stage) > STAGES.indexOf(now.stage);
   if (!isLater) return;
+  boot.limit.renew();
+  boot.place?.renew();
   phases.to(now.kind === "preparing" ? { kind: "preparing", boot, stage } : { ...now, stage });
 }

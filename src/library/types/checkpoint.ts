@@ -85,7 +85,7 @@ export interface ForkOptions {
   hostAccess?: boolean;
   /** Their clocks: set to this host's, or kept as they were. @default "set" */
   clock?: "set" | "keep";
-  /** The limit until they answer, in milliseconds. @default 180000 */
+  /** The limit for each stage until they answer, in milliseconds. @default 180000 */
   bootTimeoutMs?: number;
   /** Aborts it: the machines are removed again, and the call rejects. */
   signal?: AbortSignal;
@@ -107,7 +107,7 @@ export interface ForkOptions {
 export interface RestoreOptions {
   /** The clocks: set to this host's, or kept as they were. @default "set" */
   clock?: "set" | "keep";
-  /** The limit until the machines answer, in milliseconds. @default 180000 */
+  /** The limit for each stage until the machines answer, in milliseconds. @default 180000 */
   bootTimeoutMs?: number;
   /** Stops waiting, and stops the machines again. */
   signal?: AbortSignal;

@@ -69,7 +69,7 @@ export interface MachineOptions {
   logWrites?: boolean;
   /** Words to find it by, such as `{ tier: "db" }`: `fleetbox ls --label tier=db`. */
   labels?: Record<string, string>;
-  /** The limit for one boot in milliseconds, downloads not counted. @default 180000 */
+  /** The limit for each stage of a boot in milliseconds, downloads not counted. @default 180000 */
   bootTimeoutMs?: number;
   /** Aborts the boot: the machine is stopped again, and the call rejects. */
   signal?: AbortSignal;

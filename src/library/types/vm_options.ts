@@ -142,7 +142,7 @@ export interface PowerCut {
  * ```
  */
 export interface RestartOptions {
-  /** The limit for the boot in milliseconds. @default that of the first start */
+  /** The limit for each stage of the boot in milliseconds. @default that of the first start */
   bootTimeoutMs?: number;
   /** Whether a suspended machine boots, as after a power cut: what was suspended is discarded. @default false */
   cold?: boolean;

@@ -7,6 +7,7 @@ import { chooseAccelerator } from "./accelerator.ts";
 import { disks } from "./disks.ts";
 import { installCommand } from "./packages.ts";
 import { findQemu, MIN_QEMU_VERSION, qemuVersion } from "./program.ts";
+import { shareRequirements } from "./shares.ts";
 
 /** @see Driver.preflight */
 export function preflight(cacheFile: () => string | undefined): Requirement[] {
@@ -43,5 +44,6 @@ export function preflight(cacheFile: () => string | undefined): Requirement[] {
       hint: `Install it: ${install}`,
       fatal: true,
     })),
+    ...shareRequirements(),
   ];
 }

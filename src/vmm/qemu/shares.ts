@@ -12,11 +12,17 @@ import { FleetboxError } from "../../core/errors.ts";
 import { readIfThere } from "../../system/files.ts";
 import { host } from "../../system/os.ts";
 import { type Child, start, which } from "../../system/process.ts";
+import type { Requirement } from "../contract.ts";
 import type { Share } from "../shares.ts";
 import { boundWrapper } from "./arguments.ts";
 
 /** Where distributions have it, besides `PATH`. */
-const PLACES = ["virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd"];
+const PLACES: readonly string[] = [
+  "virtiofsd",
+  "/usr/libexec/virtiofsd",
+  "/usr/lib/virtiofsd",
+  "/usr/lib/qemu/virtiofsd",
+];
 const READY = /Waiting for vhost-user socket connection/;
 const START_MS = 30_000;
 
@@ -62,16 +68,30 @@ export function checkShares(): void {
   findServer();
 }
 
+/** What `up --share` needs, for `doctor`; nothing where it cannot work. @param places where to look */
+export function shareRequirements(places: readonly string[] = PLACES): Requirement[] {
+  if (host().name !== "linux") return [];
+  const check = () => {
+    const { program, kind } = findServer(places);
+    const whose = kind === "translating"
+      ? "what the guest writes is yours"
+      : "what the guest writes keeps the guest's user id";
+    return `${program}, for up --share: ${whose}`;
+  };
+  return [{ what: "virtiofsd", check, hint: "Share by --fixture, or fleetbox sync", fatal: false }];
+}
+
 /** The program, and which one it is. @throws {FleetboxError} `unavailable` */
-function findServer(): { program: string; kind: Kind } {
+function findServer(places = PLACES): { program: string; kind: Kind } {
   const unavailable = (why: string, next: string) =>
     new FleetboxError("unavailable", `Cannot share a directory read-write: ${why}`, {
       hint: `${next}; without it: --fixture (a read-only copy at boot), or fleetbox sync`,
     });
   if (host().name !== "linux") throw unavailable("virtio-fs needs Linux on the host", "Use a Linux host");
-  const program = PLACES.map((place) => which(place)).find((path) => path !== undefined);
+  const program = places.map((place) => which(place)).find((path) => path !== undefined);
   if (program === undefined) {
-    throw unavailable("the program virtiofsd is not installed", `Install it: ${host().install("virtiofsd")}`);
+    const install = `${host().install("virtiofsd")} (on Debian 12: qemu-system-common)`;
+    throw unavailable("the program virtiofsd is not installed", `Install it: ${install}`);
   }
   const { stdout, stderr } = new Deno.Command(program, { args: ["--help"], stdin: "null" }).outputSync();
   const help = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);

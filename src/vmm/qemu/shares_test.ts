@@ -1,6 +1,7 @@
 import * as assert from "#assert";
+import type { FleetboxError } from "../../core/errors.ts";
 import type { Share } from "../shares.ts";
-import { sandboxFor, serverArguments } from "./shares.ts";
+import { sandboxFor, serverArguments, shareRequirements } from "./shares.ts";
 
 const SHARE: Share = { tag: "fb-share-0", path: "/w/a,b\\c", socket: "/run/x.s0" };
 
@@ -22,4 +23,14 @@ Deno.test("where the root is no mount, as in a plain chroot, there is no namespa
   assert.equal(sandboxFor(mount("/") + mount("/proc")), "namespace");
   assert.equal(sandboxFor(mount("/proc") + mount("/tmp/x")), "chroot");
   assert.equal(sandboxFor(undefined), "namespace");
+});
+
+Deno.test("doctor is told of a program for shares that is missing, with its packages and what works without it", () => {
+  const [{ what, check, fatal }] = shareRequirements(["/nowhere/virtiofsd"]);
+  assert.deepEqual([what, fatal], ["virtiofsd", false]);
+  assert.throws(check, ({ code, message, hint }: FleetboxError) => {
+    assert.match(message, /^Cannot share a directory read-write: the program virtiofsd is not installed$/);
+    assert.match(hint!, /virtiofsd \(on Debian 12: qemu-system-common\); without it: --fixture .*, or fleetbox sync$/);
+    return code === "unavailable";
+  });
 });
