@@ -38,6 +38,11 @@ const CLI = {
   "src/cli/terminal/output.ts": () => import("./src/cli/terminal/output.ts"),
   "src/cli/program.ts": () => import("./src/cli/program.ts"),
   "src/cli/commands/pause.ts": () => import("./src/cli/commands/pause.ts"),
+  "src/cli/commands/place.ts": () => import("./src/cli/commands/place.ts"),
+  "src/cli/places/lifeline.ts": () => import("./src/cli/places/lifeline.ts"),
+  "src/cli/places/says.ts": () => import("./src/cli/places/says.ts"),
+  "src/cli/places/there.ts": () => import("./src/cli/places/there.ts"),
+  "src/cli/places/wish.ts": () => import("./src/cli/places/wish.ts"),
   "src/cli/commands/prune.ts": () => import("./src/cli/commands/prune.ts"),
   "src/cli/commands/rename.ts": () => import("./src/cli/commands/rename.ts"),
   "src/cli/commands/restart.ts": () => import("./src/cli/commands/restart.ts"),
@@ -62,6 +67,7 @@ const CLI = {
 /** The modules that are loaded lazily, by their paths; `src/core/lazy_modules_test.ts` says when one is missing. */
 export const MODULES: Record<string, () => Promise<unknown>> = {
   ...CLI,
+  "src/core/environment.ts": () => import("./src/core/environment.ts"),
   "src/holder.ts": () => import("./src/holder.ts"),
   "src/holder/group/group.ts": () => import("./src/holder/group/group.ts"),
   "src/holder/server/last_words.ts": () => import("./src/holder/server/last_words.ts"),

@@ -14,7 +14,10 @@ import { registerFleetbox, versionLine } from "./system/program_info.ts";
 export async function start(args: string[], root: string): Promise<void> {
   registerFleetbox(root);
   const [first, ...rest] = args;
-  if (rest.length === 0 && (first === "version" || first === "--version" || first === "-V")) {
+  if (
+    rest.length === 0 &&
+    (first === "version" || first === "--version" || first === "-V")
+  ) {
     console.log(versionLine());
   } else {
     Deno.exit(await holderOrCommandLine(args));
@@ -45,10 +48,31 @@ async function commandLine(args: string[]): Promise<number> {
   }
 }
 
+/** The words of a command that runs here; undefined: it has run at a place. */
+async function wordsHere(args: string[]): Promise<string[] | undefined> {
+  if (args[0] === "__there") {
+    const { holdLifeline } = await lazyModule<typeof import("./cli/places/lifeline.ts")>("src/cli/places/lifeline.ts");
+    holdLifeline();
+    return args.slice(1);
+  }
+  const { variable } = await lazyModule<typeof import("./core/environment.ts")>("src/core/environment.ts");
+  const mayNameOne = args.some((word) => word === "--on" || word.startsWith("--on=")) || variable("FLEETBOX_PLACE");
+  if (!mayNameOne || args[0]?.startsWith("__")) return args;
+  const { takePlace } = await lazyModule<typeof import("./cli/places/wish.ts")>("src/cli/places/wish.ts");
+  const wish = takePlace(args);
+  if (wish.place === undefined) return wish.words;
+  const { runThere } = await lazyModule<typeof import("./cli/places/there.ts")>("src/cli/places/there.ts");
+  const code = await runThere(wish);
+  if (code === undefined) return wish.words;
+  Deno.exitCode = code;
+}
+
 const LIST_WORDS = ["ls", "ps", "list"];
 const LIST_FLAGS = ["-q", "--quiet", "--json"];
 
-async function command(args: string[]): Promise<void> {
+async function command(given: string[]): Promise<void> {
+  const args = await wordsHere(given);
+  if (!args) return;
   const [first, ...flags] = args;
   if (LIST_WORDS.includes(first) && flags.every((flag) => LIST_FLAGS.includes(flag))) {
     const { list } = await lazyModule<typeof import("./cli/listing.ts")>("src/cli/listing.ts");

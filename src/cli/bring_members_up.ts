@@ -1,5 +1,6 @@
 /** The common part of `up`, `join`, `fork` and `restore`: flags, progress, interrupts, the result. */
 
+import { atPlace } from "./places/current.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
 import { forward, getReport } from "../control.ts";
 import { fromWireError } from "../core/errors.ts";
@@ -116,10 +117,10 @@ export function throwProblems(reports: readonly MemberReport[]): void {
  * below.
  */
 export function summary(reports: readonly MemberReport[], width = terminalWidth()): string[] {
-  const lines = summaryLines(reports, ({ name }) => `fleetbox ssh ${name}`);
+  const lines = summaryLines(reports, ({ name }) => atPlace(`fleetbox ssh ${name}`));
   if (width === undefined || widest(lines) <= width) return lines;
   const short = summaryLines(reports, () => "");
-  return widest(short) <= width ? [...short, "reach them: fleetbox ssh NAME"] : lines;
+  return widest(short) <= width ? [...short, atPlace("reach them: fleetbox ssh NAME")] : lines;
 }
 
 function summaryLines(reports: readonly MemberReport[], reach: (report: MemberReport) => string): string[] {

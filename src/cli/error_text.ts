@@ -10,6 +10,7 @@
 
 import { isMirrored } from "../core/environment.ts";
 import { codeOf, EXIT_CODES, hintLine, hintOf, messageOf, newCauses, toWireError } from "../core/errors.ts";
+import { atPlace } from "./places/current.ts";
 import { wrapLine } from "./terminal/wrap.ts";
 
 /**
@@ -22,7 +23,7 @@ export function errorText(thrown: unknown, columns = Infinity): string {
   const lines = [`fleetbox: ${indent(message)}`];
   for (const cause of newCauses(thrown)) lines.push(`  because: ${indent(cause)}`);
   const hint = hintOf(thrown);
-  if (hint) lines.push(`  ${indent(hintLine(hint))}`);
+  if (hint) lines.push(`  ${indent(hintLine(atPlace(hint)))}`);
   return lines.flatMap((line) => line.split("\n")).flatMap((line) => {
     const hang = Math.max(4, line.length - line.trimStart().length + 2);
     return wrapLine(line, columns, " ".repeat(hang));
@@ -32,7 +33,8 @@ export function errorText(thrown: unknown, columns = Infinity): string {
 /** The error for programs: one line for each error. */
 export function errorJson(thrown: unknown): string {
   if (thrown instanceof AggregateError) return thrown.errors.map(errorJson).join("\n");
-  return JSON.stringify({ event: "error", ...toWireError(thrown) });
+  const { hint, ...error } = toWireError(thrown);
+  return JSON.stringify({ event: "error", ...error, ...(hint === undefined ? {} : { hint: atPlace(hint) }) });
 }
 
 /** The exit code. Of several errors, the first with another code than `failed` decides. */

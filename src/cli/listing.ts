@@ -13,6 +13,7 @@ import { throwAll } from "./error_text.ts";
 import { observeAll } from "../control/observe.ts";
 import { say, sayJson, terminalWidth, warn } from "./terminal/output.ts";
 import { sizeText } from "./arguments/sizes.ts";
+import { atPlace, withPlace } from "./places/current.ts";
 import { openStore } from "./arguments/store_access.ts";
 import { clip } from "../core/bytes.ts";
 import { type Cell, tableLines } from "./terminal/table.ts";
@@ -45,10 +46,12 @@ async function repair(store: Store): Promise<unknown[]> {
 function show(views: MemberView[], flags: ListFlags): void {
   if (flags.json) return sayJson(views);
   if (flags.quiet) return views.forEach(({ name }) => say(name));
-  if (views.length === 0) return warn(flags.label ? "no member has these labels" : "no members yet: fleetbox up a");
+  if (views.length === 0) {
+    return warn(flags.label ? "no member has these labels" : atPlace("no members yet: fleetbox up a"));
+  }
   const { head, rows } = listTable(views, Date.now(), terminalWidth());
   tableLines(head, rows, paintFor()).forEach(say);
-  reasons(views).forEach(say);
+  reasons(views).map(atPlace).forEach(say);
 }
 
 const HEAD = ["NAME", "STATE", "ADDRESS", "CPUS", "MEMORY", "IMAGE", "UPTIME", "GROUP"];
@@ -70,7 +73,7 @@ export function listTable(
   width?: number,
 ): { head: string[]; rows: Cell[][] } {
   const rows = byGroup(views).map((view) => [
-    { text: view.name },
+    { text: withPlace(view.name) },
     { text: stateText(view), colour: COLOURS[view.state] },
     { text: view.ip || "-" },
     { text: String(view.cpus ?? "-") },

@@ -11,6 +11,7 @@ import { Command, CommanderError } from "./arguments/parser.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
 import { versionLine } from "../system/program_info.ts";
 import { misuse, unknownCommand } from "./arguments/parser_errors.ts";
+import { HERE_ONLY } from "./places/commands.ts";
 import { terminalWidth, write } from "./terminal/output.ts";
 import { wrapHelp } from "./terminal/wrap.ts";
 
@@ -32,7 +33,7 @@ function entry<Module>(heading: string, words: string, file: string, make: (modu
 
 const [MACHINES, THERE, REACHING] = ["Machines:", "What is there:", "Reaching them:"];
 const [MOMENTS, FAULTS] = ["Moments of a group:", "Faults:"];
-const [IMAGES, ITSELF] = ["Images:", "fleetbox itself:"];
+const [IMAGES, PLACES, ITSELF] = ["Images:", "Other hosts:", "fleetbox itself:"];
 
 /**
  * In the order in which help lists them. The rows are alike, which `duplicates` reports, and stay so: each names
@@ -143,6 +144,7 @@ const COMMANDS: readonly Entry[] = [
   ),
   entry<typeof import("./commands/clock.ts")>(FAULTS, "clock", "clock.ts", ({ clockCommand }) => clockCommand()),
   entry<typeof import("./commands/image.ts")>(IMAGES, "image", "image.ts", ({ imageCommand }) => imageCommand()),
+  entry<typeof import("./commands/place.ts")>(PLACES, "place", "place.ts", ({ placeCommand }) => placeCommand()),
   entry<typeof import("./commands/prune.ts")>(ITSELF, "prune", "prune.ts", ({ pruneCommand }) => pruneCommand()),
   entry<typeof import("./commands/uninstall.ts")>(
     ITSELF,
@@ -205,6 +207,9 @@ export async function buildProgram(word?: string): Promise<Command> {
   for (const { heading, make } of asked.length > 0 ? asked : COMMANDS) {
     program.addCommand((await make()).helpGroup(heading).helpOption("-h, --help", "print help"));
   }
+  for (const command of program.commands.flatMap((one) => [one, ...one.commands])) {
+    if (takesPlace(command)) command.option("--on <place>", "where to do it: a place (fleetbox place), or here");
+  }
   program.helpCommand(false).addCommand(helpCommand(program).helpGroup(ITSELF));
   for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
     command.configureHelp({ ...command.configureHelp(), commandUsage, subcommandTerm });
@@ -216,6 +221,13 @@ export async function buildProgram(word?: string): Promise<Command> {
     });
   }
   return program;
+}
+
+/** Whether a command can be done at a place: `--on` is taken out of the words before they are parsed (`start.ts`). */
+function takesPlace(command: Command): boolean {
+  const top = command.parent?.parent ? command.parent : command;
+  return !HERE_ONLY.includes(top.name()) && command.commands.length === 0 &&
+    !command.options.some(({ long }) => long === "--on");
 }
 
 /** A list of commands has no aliases, to leave space for descriptions. */

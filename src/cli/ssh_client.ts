@@ -14,6 +14,7 @@ import { silentMachine } from "../control/observe.ts";
 import { answersSsh } from "../guest/ssh_probe.ts";
 import type { Store } from "../store.ts";
 import { errorText } from "./error_text.ts";
+import { currentPlace } from "./places/current.ts";
 import { errorWidth, warn } from "./terminal/output.ts";
 
 /** The exit code of OpenSSH's programs when the connection failed, and ours when it ended. */
@@ -125,7 +126,8 @@ async function whyBroken(store: Store, names: readonly string[]): Promise<Fleetb
 async function whatIsWrong(store: Store, name: string): Promise<FleetboxError | undefined> {
   try {
     const before = await getReport(store, name, ANSWER_MS);
-    const answers = before?.ssh !== undefined && await answersSsh(before.ssh, new AbortController().signal, PROBE_MS);
+    const answers = before?.ssh !== undefined &&
+      (currentPlace() || await answersSsh(before.ssh, new AbortController().signal, PROBE_MS));
     if (answers) return undefined;
     const report = await getReport(store, name, ANSWER_MS);
     if (report?.not_answering) return silentMachine(report);

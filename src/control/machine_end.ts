@@ -11,6 +11,7 @@ import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import type { Store } from "../store.ts";
 import { hasMachine } from "../store/orphans.ts";
 import type { MemberReport } from "../wire.ts";
+import { isElsewhere } from "./places/doors.ts";
 import { watch } from "./members.ts";
 
 /** How often a machine without a holder is checked: no event reports its end, or a new holder. */
@@ -36,7 +37,7 @@ export async function untilMachineEnds(
     const end = await endInStream(store, machine, signal).catch(() => undefined);
     if (signal.aborted) return undefined;
     if (end) return end;
-    const lives = machine.process ? isAlive(machine.process) : hasMachine(store, name);
+    const lives = isElsewhere(store) || (machine.process ? isAlive(machine.process) : hasMachine(store, name));
     if (!lives) return { why: "its machine is gone" };
     await pause(LOOK_AGAIN_MS, signal);
   }
@@ -64,7 +65,7 @@ async function endInStream(store: Store, machine: Known, signal: AbortSignal): P
     }
     last = event.member;
     if (pid === undefined) continue;
-    machine.process ??= identify(pid);
+    machine.process ??= isElsewhere(store) ? { pid, startTime: "" } : identify(pid);
     if (machine.process && machine.process.pid !== pid) return { why: "it was started again" };
   }
   return undefined;

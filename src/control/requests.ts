@@ -5,9 +5,10 @@
  */
 
 import { startLimit } from "../core/deadline.ts";
+import { connectMember } from "./places/doors.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
-import { connectUnix, readLines } from "../system/sockets.ts";
+import { readLines } from "../system/sockets.ts";
 import type { Store } from "../store.ts";
 import type { Event, FieldsOf, Op, OpOf, ReplyOf } from "../wire.ts";
 import { decodeEvent, decodeReply, encodeLine, throwIfError } from "../wire/replies.ts"; // `ls` loads this
@@ -20,7 +21,7 @@ export async function* stream<O extends OpOf<"events" | "stream">>(
   fields: FieldsOf<O>,
   signal?: AbortSignal,
 ): AsyncGenerator<Event> {
-  const connection = await connectUnix(store.memberSocket(checkName(name)));
+  const connection = await connectMember(store, checkName(name));
   if (!connection) return;
   const abort = () => connection.close();
   signal?.addEventListener("abort", abort);
@@ -51,7 +52,7 @@ export async function ask(
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const connection = await connectUnix(store.memberSocket(checkName(name)));
+  const connection = await connectMember(store, checkName(name));
   if (!connection) return undefined;
   const abort = () => connection.close();
   signal?.addEventListener("abort", abort);

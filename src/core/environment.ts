@@ -9,6 +9,7 @@
 /** For users: what each does, as `fleetbox --help` says it. */
 export const VARIABLES = {
   FLEETBOX_HOME: "the store (default: ~/.fleetbox)",
+  FLEETBOX_PLACE: "the place of commands without --on (default: this host)",
   FLEETBOX_IMAGE: "the image of new members (default: micro)",
   FLEETBOX_ACCEL: "kvm, hvf or tcg, instead of what a dry run finds",
   FLEETBOX_QEMU: "the QEMU to run, a path",
@@ -24,8 +25,8 @@ export const VARIABLES = {
   FLEETBOX_DEBUG: "what is mirrored to standard error: wire, qmp, stack",
 } as const;
 
-/** Between programs: set by the client that starts a holder, or by the holder that starts a guardian. */
-type Internal = "FLEETBOX_OPTS" | "FLEETBOX_PARENT_PID" | "FLEETBOX_GUARDIAN";
+/** Between programs: set by a client for a command that it runs at a place, by the client that starts a holder, or by the holder that starts a guardian. */
+type Internal = "FLEETBOX_THERE" | "FLEETBOX_OPTS" | "FLEETBOX_PARENT_PID" | "FLEETBOX_GUARDIAN";
 
 type Variable = keyof typeof VARIABLES | Internal;
 

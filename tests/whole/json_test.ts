@@ -219,6 +219,19 @@ test("--json of the commands for images, the host and fleetbox has the documente
   Deno.writeTextFileSync(join(trace, "events.ndjson"), JSON.stringify(event));
   assert.equal((await run("trace ls"))[0][0].state, "left");
   assert.deepEqual(await run("trace events", "a-1"), [event]);
+  Deno.mkdirSync(join(box.home, "places"));
+  const place = {
+    url: "ssh://big",
+    store: "/s",
+    program: "/s/f",
+    digest: "0",
+    version: "fleetbox 1",
+    system: "Linux",
+    added_at: "",
+  };
+  Deno.writeTextFileSync(join(box.home, "places/big.json"), JSON.stringify(place));
+  assert.deepEqual((await run("place ls"))[0][0].connected, false);
+  checked("place add", await box.run("place", "add", "big", "ssh://other", "--json"), 1);
   const [findings] = await run("doctor");
   assert.ok(findings.length > 5);
   Deno.writeTextFileSync(join(box.home, "runner-gone.log"), "x");

@@ -26,6 +26,8 @@ const QUESTIONS: Record<string, string> = {
   shell: "Which shell?",
   checkpoint: "Which checkpoint?",
   checkpoints: "Which checkpoints?",
+  place: "Which place?",
+  address: "Where is it?",
 };
 
 /** An example for each command with required arguments; `parser_errors_test.ts` checks that none is missing. */
@@ -63,6 +65,9 @@ export const EXAMPLES: Record<string, string> = {
   "trace rm": "fleetbox trace rm ID",
   "trace replay": "fleetbox trace replay trace.zip",
   "trace show": "fleetbox trace show trace.zip",
+  "place add": "fleetbox place add big ssh://me@host",
+  "place check": "fleetbox place check big",
+  "place rm": "fleetbox place rm big",
   completion: "fleetbox completion bash",
 };
 

@@ -3,6 +3,7 @@
 import { KEY_EXCHANGES, sshConfigValue } from "../../guest/ssh_probe.ts";
 import type { Store } from "../../store.ts";
 import type { SshEndpoint } from "../../wire.ts";
+import { currentPlace } from "../places/current.ts";
 
 /** The options as `Keyword value`, for `-o` and for a configuration file. See ssh_config(5). */
 function sshOptions(store: Store): [string, string][] {
@@ -24,9 +25,19 @@ function sshOptions(store: Store): [string, string][] {
   ];
 }
 
+/** The way to a member at a place, whose endpoint is one of the host there. OpenSSH takes the value as it is, without quotes. */
+function proxy(): [string, string][] {
+  const place = currentPlace();
+  return place ? [["ProxyCommand", place.proxy]] : [];
+}
+
+function quotedOptions(store: Store): [string, string][] {
+  return [...sshOptions(store).map(([key, value]): [string, string] => [key, sshConfigValue(value)]), ...proxy()];
+}
+
 /** {@link sshOptions} for the command line of `ssh` or `scp`. */
 export function sshOptionArguments(store: Store): string[] {
-  return sshOptions(store).flatMap(([key, value]) => ["-o", `${key}=${sshConfigValue(value)}`]);
+  return quotedOptions(store).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
 }
 
 /** Arguments for `ssh`; `command` goes to the guest's shell, `given` are options as the user gave them. */
@@ -52,7 +63,7 @@ export function sshConfigBlock(store: Store, name: string, endpoint: SshEndpoint
     ["HostName", endpoint.host],
     ["Port", String(endpoint.port)],
     ["User", endpoint.user],
-    ...sshOptions(store),
   ];
-  return [`Host ${name}`, ...lines.map(([key, value]) => `  ${key} ${sshConfigValue(value)}`), ""].join("\n");
+  const all = [...lines.map(([key, value]) => [key, sshConfigValue(value)]), ...quotedOptions(store)];
+  return [`Host ${name}`, ...all.map(([key, value]) => `  ${key} ${value}`), ""].join("\n");
 }

@@ -4,10 +4,12 @@ import { FleetboxError } from "../../core/errors.ts";
 import { Store } from "../../store.ts";
 import { observeAll, observeMember } from "../../control/observe.ts";
 import { suggestion } from "../../core/nearest.ts";
+import { lazyModule } from "../../core/lazy_modules.ts";
+import { currentPlace } from "../places/current.ts";
 
-/** The store. @throws {FleetboxError} `misuse`: no home, or a path too deep for sockets. */
+/** The store; of a client of a place the one that stands for its store. @throws {FleetboxError} `misuse`: no home, or a path too deep for sockets. */
 export function openStore(): Store {
-  return Store.fromEnvironment();
+  return currentPlace()?.store ?? Store.fromEnvironment();
 }
 
 /** Every member that the store or a holder knows. */
@@ -25,6 +27,11 @@ export async function unknownMember(store: Store, name: string): Promise<Fleetbo
 /** A member that must exist. @throws {FleetboxError} `not-found` */
 export async function requireMember(store: Store, name: string): Promise<Awaited<ReturnType<typeof observeMember>>> {
   const member = await observeMember(store, name);
-  if (!member.stored && !member.report && !member.silence) throw await unknownMember(store, name);
-  return member;
+  if (member.stored || member.report || member.silence) return member;
+  const place = currentPlace();
+  if (!place) throw await unknownMember(store, name);
+  const { whyNotReached } = await lazyModule<typeof import("../places/says.ts")>("src/cli/places/says.ts");
+  const why = await whyNotReached(place.name, name);
+  if (why) throw why;
+  return await observeMember(store, name); // it has come up just now
 }

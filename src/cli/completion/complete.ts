@@ -12,6 +12,7 @@ import type { Argument, Command, Option } from "../arguments/parser.ts";
 import { isName } from "../../core/names.ts";
 import { CATALOG } from "../../image/catalog.ts";
 import type { Store } from "../../store.ts";
+import { HERE, placeNames } from "../../store/places.ts";
 import { type MemberView, stateWord, viewsOf } from "../member_view.ts";
 import { observeAll } from "../../control/observe.ts";
 import { say } from "../terminal/output.ts";
@@ -59,6 +60,8 @@ export interface Facts {
   checkpoints(): Promise<Candidate[]>;
   /** The traces in the store. */
   traces(): Promise<Candidate[]>;
+  /** The names of the places. */
+  places(): string[];
 }
 
 /** The candidates for the last of these words. */
@@ -183,6 +186,8 @@ async function values(command: Command, option: Option, current: string, facts: 
       return { files: true, candidates: starting(current, [...catalogue(), ...await facts.images()]) };
     case "name":
       return { candidates: await members(facts, current, wantedBy(command, option)) };
+    case "place":
+      return { candidates: starting(current, [...facts.places(), HERE].map((word) => ({ word }))) };
     case "file":
     case "dir":
     case "host:guest":
@@ -225,6 +230,8 @@ async function kind(
       return {
         candidates: starting(current, (await facts.checkpoints()).filter(({ word }) => !before.includes(word))),
       };
+    case "place":
+      return { candidates: starting(current, facts.places().map((word) => ({ word }))) };
     case "file":
       return { files: true, candidates: [] };
     case "trace":
@@ -314,6 +321,10 @@ class Live implements Facts {
 
   async members(): Promise<MemberView[]> {
     return viewsOf(await observeAll(this.#store, HOLDER_MS));
+  }
+
+  places(): string[] {
+    return placeNames(this.#store);
   }
 
   async paths(name: string, begun: string): Promise<string[]> {

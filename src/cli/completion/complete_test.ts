@@ -18,6 +18,7 @@ const facts: Facts = {
   traces: () => Promise.resolve([{ word: "a-1" }, { word: "b-2" }]),
   paths: (name, begun) =>
     Promise.resolve(name === "a" ? ["/etc/", "/etc/hostname", "my file"].filter((path) => path.startsWith(begun)) : []),
+  places: () => ["big", "lab"],
   images: () => Promise.resolve([{ word: "debian-12" }, { word: "own-image" }]),
 };
 
@@ -30,6 +31,8 @@ async function at(line: string): Promise<string> {
 }
 
 const CASES: [line: string, expected: string][] = [
+  ["up a --on |", "big lab here"],
+  ["place rm b|", "big"],
   ["sto|", "stop"],
   ["st|", "stop status stats"],
   // Aliases, for who typed one that no command begins like; what stands behind them is the command's.
@@ -76,7 +79,7 @@ const CASES: [line: string, expected: string][] = [
   ["suspend a |", "b c"],
   // Options, those that are there already left out; their values.
   ["stop --f|", "--force"],
-  ["stop --force --|", "--all --grace --lose-unflushed --seed --verbose --json --help"],
+  ["stop --force --|", "--all --grace --lose-unflushed --seed --verbose --json --on --help"],
   ["up x --egress |", "on off"],
   ["up x --egress=o|", "--egress=on --egress=off"],
   ["up --egress off |", "ab c"],

@@ -2,7 +2,8 @@
 
 import { writeAll } from "../../core/bytes.ts";
 import { checkName } from "../../core/names.ts";
-import { closeQuietly, dialUnix } from "../../system/sockets.ts";
+import { closeQuietly } from "../../system/sockets.ts";
+import { dialMember } from "../places/doors.ts";
 import type { Store } from "../../store.ts";
 import { encodeLine } from "../../wire.ts";
 import type { FieldsOf, OpOf, ReplyOf } from "../../wire.ts";
@@ -92,7 +93,7 @@ export async function openBytes<O extends OpOf<"bytes">>(
   fields: FieldsOf<O>,
   signal?: AbortSignal,
 ): Promise<{ greeting: ReplyOf<O>; stream: ByteStream } | undefined> {
-  const conn = await dialUnix(store.memberSocket(checkName(name)));
+  const conn = await dialMember(store, checkName(name));
   if (!conn) return undefined;
   const stream = new ByteStream(conn, signal);
   try {

@@ -1,0 +1,139 @@
+/**
+ * A command at a place: fleetbox there does it, on the store there, and what it says comes here.
+ *
+ * With a terminal on all three sides it has a terminal there, of the same size: Ctrl-C, progress, colours and questions are
+ * those of any SSH session. Else its output and its errors stay apart, and our standard input is its lifeline: signals go
+ * through it, and its end, also by `kill -9`, ends the command there (`lifeline.ts`).
+ */
+
+import { EXIT_CODES, FleetboxError } from "../../core/errors.ts";
+import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
+import { type Place, placeNames, readPlace } from "../../store/places.ts";
+import { suggestion } from "../../core/nearest.ts";
+import { host } from "../../system/os.ts";
+import { which } from "../../system/process.ts";
+import { versionLine } from "../../system/program_info.ts";
+import type { Store } from "../../store.ts";
+import { openStore } from "../arguments/store_access.ts";
+import { isNews } from "../said_once.ts";
+import { warn } from "../terminal/output.ts";
+import { openPlaceStore, proxyCommand } from "../../control/places/place_client.ts";
+import { useCurrentPlace } from "./current.ts";
+import { checkWorksThere, kindOf } from "./commands.ts";
+import type { PlaceWish } from "./wish.ts";
+
+/** Variables of the user that go with a command. */
+const PASSED_ON = ["FLEETBOX_IMAGE", "FLEETBOX_ACCEL", "FLEETBOX_OFFLINE", "FLEETBOX_DEBUG", "FLEETBOX_TEMPLATES"];
+const OF_OTHERS = ["NO_COLOR", "FORCE_COLOR"];
+/** ssh's exit code when the connection failed, or the program there was ended by a signal. */
+const BROKEN = 255;
+/** Of `env`, when the program is not there. */
+const MISSING = 127;
+
+/**
+ * Runs a command at a place. @returns its exit code; undefined: the command is to run here
+ * @throws {FleetboxError} `not-found`: there is no such place; `unavailable`: it cannot be reached
+ */
+export async function runThere({ place: name, isGiven, words }: PlaceWish): Promise<number | undefined> {
+  const kind = kindOf(words[0] ?? "help");
+  if (kind === "here") {
+    if (!isGiven || words.length === 0) return undefined;
+    throw new FleetboxError("misuse", `fleetbox ${words[0]} is of this host: --on has no effect on it`, {
+      hint: "Leave --on out.",
+    });
+  }
+  const end = words.indexOf("--");
+  if ((end < 0 ? words : words.slice(0, end)).some((word) => word === "--help" || word === "-h")) return undefined;
+  const store = openStore();
+  const place = requirePlace(store, name!);
+  checkWorksThere(words, place.name);
+  await tellOfVersions(store, place);
+  const connection = new PlaceConnection(store, place);
+  await connection.open();
+  if (kind === "there") return await runAt(connection, place, words);
+  const shadow = await openPlaceStore(store, place, connection);
+  useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection) });
+  return undefined;
+}
+
+/** @throws {FleetboxError} `not-found` */
+export function requirePlace(store: Store, name: string): Place {
+  const place = readPlace(store, name);
+  if (place) return place;
+  const names = placeNames(store);
+  throw new FleetboxError("not-found", `There is no place "${name}"`, {
+    hint: suggestion(name, names, true) ?? `Add it: fleetbox place add ${name} ssh://me@host`,
+  });
+}
+
+async function tellOfVersions(store: Store, { name, url, version }: Place): Promise<void> {
+  if (version === versionLine()) return;
+  const sentence =
+    `the place "${name}" has ${version}, this is ${versionLine()}; bring this one: fleetbox place add ${name} ${url}`;
+  if (await isNews(store, sentence)) warn(`fleetbox: ${sentence}`);
+}
+
+/** What a command there is told by its environment. */
+export function environmentFor(place: Place): Record<string, string> {
+  const passed = [...PASSED_ON, ...OF_OTHERS].flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value ? [[name, value]] : [];
+  });
+  // Else the place's own variable would send the command on.
+  return { ...Object.fromEntries(passed), FLEETBOX_HOME: place.store, FLEETBOX_PLACE: "", FLEETBOX_THERE: place.name };
+}
+
+/** Commands that read what is typed or piped. */
+const READING = ["console"];
+
+export async function runAt(connection: PlaceConnection, place: Place, words: readonly string[]): Promise<number> {
+  const isLive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && Deno.stderr.isTerminal();
+  const isPlain = isLive || READING.includes(words[0]);
+  const there = commandThere(place, environmentFor(place), isPlain ? words : ["__there", ...words]);
+  const args = connection.args([isLive ? "-tt" : "-T"], [there]);
+  const [program, before] = dyingWithUs();
+  const child = new Deno.Command(program, {
+    args: [...before, ...args],
+    stdin: isPlain ? "inherit" : "piped",
+    stdout: "inherit",
+    stderr: "inherit",
+    detached: !isPlain, // Ctrl-C is for us, who pass it on
+  }).spawn();
+  const writer = isPlain ? undefined : child.stdin.getWriter();
+  let interrupted = false;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => {
+      interrupted = true;
+      if (writer) void writer.write(new TextEncoder().encode(`${signal}\n`)).catch(() => {});
+      else if (signal !== "SIGINT") child.kill(signal);
+    });
+  }
+  const { code } = await child.status;
+  await writer?.close().catch(() => {});
+  if (code === MISSING) throw gone(place);
+  if (code !== BROKEN) return code;
+  if (interrupted) return EXIT_CODES.interrupted;
+  throw await lost(connection, place);
+}
+
+/** ssh, which ends with this process also when that is killed: else what it carries would live on there. */
+function dyingWithUs(): [program: string, before: string[]] {
+  const { deathSignal } = host();
+  const found = deathSignal && which(deathSignal.program);
+  return found ? [found, [...deathSignal!.args("TERM"), "ssh"]] : ["ssh", []];
+}
+
+function gone({ name, url, program }: Place): FleetboxError {
+  return new FleetboxError("not-found", `The place "${name}" has no ${program} any more`, {
+    hint: `Bring it again: fleetbox place add ${name} ${url}`,
+  });
+}
+
+async function lost(connection: PlaceConnection, { name }: Place): Promise<FleetboxError> {
+  if (await connection.isOpen()) {
+    return new FleetboxError("failed", `The command at the place "${name}" was ended by a signal there`);
+  }
+  return new FleetboxError("failed", `The connection to the place "${name}" is over; machines there run on`, {
+    hint: `Look again: fleetbox ls --on ${name}`,
+  });
+}

@@ -1,0 +1,31 @@
+/** Which addresses a place can have: nothing in them is an option or a line of a shell. */
+
+import * as assert from "#assert";
+import { parseAddress } from "./address.ts";
+
+Deno.test("an address of a place is ssh://[user@]host[:port]", () => {
+  assert.deepEqual(parseAddress("ssh://big"), { options: [], host: "big" });
+  assert.deepEqual(parseAddress("ssh://me@big.example:2222"), {
+    options: ["-l", "me", "-p", "2222"],
+    host: "big.example",
+  });
+  assert.deepEqual(parseAddress("ssh://[fe80::1]:22/"), { options: ["-p", "22"], host: "fe80::1" });
+  for (
+    const bad of [
+      ...[
+        "",
+        "big",
+        "http://big",
+        "ssh://",
+        "ssh://-oProxyCommand=x",
+        "ssh://-l@big",
+        "ssh://big:0",
+        "ssh://big:99999",
+      ],
+      ...["ssh://big/path", "ssh://a b", "ssh://big;id", "ssh://$(id)", "ssh://big:x", "ssh://me@"],
+    ]
+  ) {
+    assert.throws(() => parseAddress(bad), /Not a place's address.*ssh:\/\/\[user@\]host\[:port\]/, bad);
+  }
+  assert.throws(() => parseAddress("slurm://login"), /Slurm is not built in/);
+});

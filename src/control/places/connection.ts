@@ -1,0 +1,145 @@
+/**
+ * The one connection to a place: a ControlMaster of the user's own OpenSSH, so that keys, agents, jump hosts, second factors
+ * and known hosts are theirs. Everything to the place goes through it: commands as sessions, members' sockets and ports as
+ * forwards, which do not count against sshd's MaxSessions.
+ *
+ * The master is made when it is first needed, by one client at a time, and ends by itself when it has not been used for a
+ * while.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { quoted, shellCommand } from "../../core/quoting.ts";
+import type { Store } from "../../store.ts";
+import { makePlaceDirectory, type Place, placePaths, placeStore } from "../../store/places.ts";
+import { removeIfThere } from "../../system/files.ts";
+import { withLock } from "../../system/locks.ts";
+import { host } from "../../system/os.ts";
+import { ProcessError, run } from "../../system/process.ts";
+import { parseAddress } from "./address.ts";
+
+/** How long it is kept without a user, in seconds. */
+const KEPT_S = 600;
+const HINT = `Install OpenSSH's client: ${host().install("openssh-client")}`;
+
+/** A place that can be connected to, before its record is whole. */
+export type Reachable = Pick<Place, "name" | "url">;
+
+export class PlaceConnection {
+  readonly #control: string;
+  readonly #address: { options: string[]; host: string };
+
+  constructor(private readonly store: Store, readonly place: Reachable) {
+    this.#control = placePaths(store, place.name).control.replaceAll("%", "%%");
+    this.#address = parseAddress(place.url);
+  }
+
+  /** Arguments for `ssh` that use the connection. @param given options */
+  args(given: readonly string[], words: readonly string[] = []): string[] {
+    const { options, host } = this.#address;
+    return [
+      ...["-S", this.#control, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR"],
+      ...options,
+      ...given,
+      ...["--", host],
+      ...words,
+    ];
+  }
+
+  /** Whether the connection is there. */
+  async isOpen(): Promise<boolean> {
+    try {
+      await run("ssh", this.args(["-O", "check"]), { hint: HINT });
+      return true;
+    } catch (thrown) {
+      if (thrown instanceof ProcessError) return false;
+      throw thrown;
+    }
+  }
+
+  /**
+   * Makes the connection where there is none. OpenSSH asks on the terminal for what it needs: a password, or whether an
+   * unknown host's key is right. @param quietly nobody is asked @throws {FleetboxError} `unavailable`, with OpenSSH's own words
+   */
+  async open({ quietly = false, signal }: { quietly?: boolean; signal?: AbortSignal } = {}): Promise<void> {
+    if (await this.isOpen()) return;
+    makePlaceDirectory(this.store, this.place.name);
+    await withLock(placePaths(this.store, this.place.name).lock, async () => {
+      if (!await this.isOpen()) await this.#make(quietly, signal);
+    });
+  }
+
+  async #make(quietly: boolean, signal?: AbortSignal): Promise<void> {
+    const { control } = placePaths(this.store, this.place.name);
+    removeIfThere(control); // of a master that was killed
+    removeIfThere(placeStore(this.store, this.place.name).key); // the store there may be another one by now
+    const { options, host } = this.#address;
+    const args = [
+      ...["-M", "-S", this.#control, "-f", "-N", "-o", `ControlPersist=${KEPT_S}`],
+      // A network that is gone sends nothing: noticed after 15 s.
+      ...["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", "ConnectTimeout=20"],
+      ...["-o", "StreamLocalBindUnlink=yes", "-o", "StreamLocalBindMask=0177", "-o", "ExitOnForwardFailure=no"],
+      ...["-o", "LogLevel=ERROR", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o", "ClearAllForwardings=yes"],
+      ...(quietly ? ["-o", "BatchMode=yes"] : []),
+      ...options,
+      ...["--", host],
+    ];
+    try {
+      await run("ssh", args, { hint: HINT, signal });
+    } catch (cause) {
+      throw this.unreachable(cause);
+    }
+  }
+
+  /** The error for a place that cannot be reached, with OpenSSH's own words. */
+  unreachable(cause: unknown): FleetboxError {
+    if (!(cause instanceof ProcessError)) throw cause;
+    const { name, url } = this.place;
+    const words = cause.stderr || `ssh ended with code ${cause.exitCode}`;
+    return new FleetboxError("unavailable", `Cannot reach the place "${name}" (${url}): ${words}`, {
+      hint: `Try it with OpenSSH itself: ssh ${
+        this.#address.options.map((one) => `${one} `).join("")
+      }${this.#address.host}`,
+    });
+  }
+
+  /**
+   * Runs a POSIX shell script there, and returns its output. @param words `$1` and so on
+   * @throws {ProcessError} it failed; `unavailable`: the connection did
+   */
+  async shell(script: string, words: readonly string[] = [], signal?: AbortSignal): Promise<string> {
+    return await this.command(shellLine(script, words), signal);
+  }
+
+  /** Runs a line there that any shell reads, and returns its output. @throws {ProcessError} it failed */
+  async command(line: string, signal?: AbortSignal): Promise<string> {
+    return await run("ssh", this.args(["-T"], [line]), { hint: HINT, signal });
+  }
+
+  /** Lets a unix socket here lead to one there. */
+  async forwardSocket(here: string, there: string): Promise<void> {
+    await this.#control_("forward", "-L", `${here}:${there}`);
+  }
+
+  /** Does what `ssh -O` says. @throws {ProcessError} with its words */
+  async #control_(what: string, ...given: string[]): Promise<void> {
+    await run("ssh", this.args(["-O", what, ...given]), { hint: HINT });
+  }
+
+  /** Ends the connection, with all that goes through it; does nothing when there is none. */
+  async close(): Promise<void> {
+    await this.#control_("exit").catch((thrown) => {
+      if (!(thrown instanceof ProcessError)) throw thrown;
+    });
+  }
+}
+
+/** A script with arguments as one line for any shell. */
+export function shellLine(script: string, words: readonly string[] = []): string {
+  return ["exec sh -c", quoted(script), "sh", ...words.map(quoted)].join(" ");
+}
+
+/** fleetbox there, as a line for any shell. @param env variables for it */
+export function commandThere(place: Place, env: Record<string, string>, words: readonly string[]): string {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return `exec ${shellCommand(["env", ...variables, place.program, ...words])}`;
+}

@@ -1,0 +1,59 @@
+/**
+ * A client here of members at a place: their holders' sockets and their SSH ports, through the one connection.
+ *
+ * OpenSSH is the door. A member's socket is forwarded when it is first needed, and its SSH port is reached by `ssh -W`: both
+ * are forwards, of which sshd allows as many as there are, not sessions, of which it allows ten.
+ */
+
+import { FleetboxError } from "../../core/errors.ts";
+import { shellCommand } from "../../core/quoting.ts";
+import type { Store } from "../../store.ts";
+import { type Place, placeStore } from "../../store/places.ts";
+import { readIfThere, writeDurably } from "../../system/files.ts";
+import { ProcessError } from "../../system/process.ts";
+import { setDoor } from "./doors.ts";
+import type { PlaceConnection } from "./connection.ts";
+
+/**
+ * The store that stands for the place's: requests to it reach the members there.
+ * @throws {FleetboxError} the place cannot be reached
+ */
+export async function openPlaceStore(store: Store, place: Place, connection: PlaceConnection): Promise<Store> {
+  const shadow = placeStore(store, place.name);
+  // Paths in it are the same as there.
+  const there = (path: string) => `${place.store}${path.slice(shadow.root.length)}`;
+  if (readIfThere(shadow.key) === undefined) await fetchKey(connection, there(shadow.key), shadow.key);
+  setDoor(shadow, async (name) => {
+    const here = shadow.memberSocket(name);
+    await connection.open({ quietly: true });
+    try {
+      await connection.forwardSocket(here, there(here));
+    } catch (thrown) {
+      if (thrown instanceof ProcessError) throw connection.unreachable(thrown);
+      throw thrown;
+    }
+  });
+  return shadow;
+}
+
+/** The key of the members there; the first `up` there makes it. */
+async function fetchKey(connection: PlaceConnection, there: string, here: string): Promise<void> {
+  const key = await connection.shell('[ ! -e "$1" ] || cat "$1"', [there]);
+  const begin = key.indexOf("-----BEGIN");
+  if (begin >= 0) await writeDurably(here, key.slice(begin));
+}
+
+/** ssh's ProxyCommand to a member's port there. */
+export function proxyCommand(connection: PlaceConnection): string {
+  const marks = ["-W", "PLACE:PORT"];
+  // A % of ours is doubled once more: ssh expands those of this command before it runs it.
+  const line = shellCommand(["ssh", ...connection.args(marks)]).replaceAll("%", "%%");
+  return line.replace("PLACE:PORT", "'[%h]:%p'");
+}
+
+/** @throws {FleetboxError} `unavailable` */
+export function noKey(name: string): FleetboxError {
+  return new FleetboxError("unavailable", `The place "${name}" has no key for its members yet`, {
+    hint: `Bring one up first: fleetbox up a --on ${name}`,
+  });
+}

@@ -1,0 +1,191 @@
+/** Places: commands at another host, over a real sshd on loopback. */
+
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
+import { until } from "../support/processes.ts";
+import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../support/sandbox.ts";
+import { type Host, hostUser, sshHost } from "./sshd.ts";
+
+/** A client, a host, and a place named big. */
+interface Both extends AsyncDisposable {
+  here: Sandbox;
+  there: Sandbox;
+  host: Host;
+}
+
+async function both(options: SandboxOptions): Promise<Both> {
+  await using stack = new AsyncDisposableStack();
+  const user = stack.use(await hostUser());
+  const there = stack.use(await sandbox(options));
+  const here = stack.use(await sandbox({ fakeQemu: {} }));
+  const host = stack.use(await sshHost(user.name, there, here));
+  Object.assign(here.env, host.env);
+  stack.defer(async () => {
+    await here.run("place", "rm", "big"); // ends the connection, also after a failure
+  });
+  const all = stack.move();
+  return { here, there, host, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+test("a place, with a real sshd and a fake QEMU", async (context) => {
+  const step = async (name: string, run: () => Promise<void>) => void (await context.step(name, run));
+  await using all = await both({ fakeQemu: {} });
+  const { here, there, host } = all;
+  const add = ["place", "add", "big", host.url, "--store", there.home, "--executable", host.executable];
+
+  await step("a host key that is unknown or changed is refused by OpenSSH, in its words", async () => {
+    host.know();
+    await here.fails(1, [/Cannot reach the place "big"/, /Host key verification failed/], ...add, "--yes");
+    host.know(host.hostKey.replace(/AAAA\S{60}/, (key) => `${key.slice(0, -4)}AAAA`));
+    await here.fails(1, /REMOTE HOST IDENTIFICATION HAS CHANGED/, ...add, "--yes");
+    host.know(host.hostKey);
+    assert.equal((await here.ok("place", "ls", "--json")).stdout, "[]\n");
+  });
+
+  await step("fleetbox is brought there after consent, and verified", async () => {
+    await here.fails(2, /expected a terminal, or --yes\n +try: fleetbox place add big/, ...add);
+    const [place] = (await here.ok(...add, "--yes", "--json")).stdout.trim().split("\n").map((line) =>
+      JSON.parse(line)
+    );
+    assert.deepEqual([place.event, place.name, place.store], ["place", "big", there.home]);
+    const [listed] = JSON.parse((await here.ok("place", "ls", "--json")).stdout);
+    assert.deepEqual([listed.name, listed.connected, listed.version], ["big", true, place.version]);
+    const check = await here.run("place", "check", "big");
+    assert.match(check.stdout, /^ok +connection .*\nok +fleetbox .*\n[^]*store/, told(check));
+    const [program] = [...Deno.readDirSync(join(there.home, "bin"))].map(({ name }) => join(there.home, "bin", name));
+    const text = Deno.readTextFileSync(program);
+    Deno.writeTextFileSync(program, `${text}# changed\n`);
+    await here.fails(1, /is not what was brought there: found another one/, "place", "check", "big");
+    await here.ok(...add, "--yes");
+    assert.equal(Deno.readTextFileSync(program), text);
+    await here.fails(
+      1,
+      /The place "big" is ssh:.*, found ssh:\/\/other/,
+      "place",
+      "add",
+      "big",
+      "ssh://other",
+      "--yes",
+    );
+  });
+
+  await step("commands run there: what they say, and their exit codes, come here", async () => {
+    await here.ok("up", "a,b", "--egress", "off", "--on", "big");
+    assert.equal(await here.states(), "");
+    assert.equal(await states(here), "a=running b=running");
+    assert.match((await here.ok("ls", "--on", "big")).stdout, /^a@big +running[^]*^b@big +running/m);
+    const env = { FLEETBOX_PLACE: "big" };
+    assert.equal(JSON.parse((await here.start(["status", "a", "--json"], { env }).done).stdout).name, "a");
+    assert.equal((await here.start(["ls", "-q", "--on", "here"], { env }).done).stdout, "");
+    await here.fails(3, /no member "nix"/, "status", "nix", "--on", "big");
+    await here.fails(2, /has no option --nix/, "status", "a", "--nix", "--on", "big");
+    await here.fails(3, /There is no place "bg"\n +There are: big/, "ls", "--on", "bg");
+    await here.fails(2, /--on has no effect on it/, "place", "ls", "--on", "big");
+    const failed = await here.fails(3, /"code":"not-found"/, "wait", "nix", "--json", "--on", "big");
+    assert.equal(failed.stdout, "");
+    await here.ok("stop", "b", "--on", "big");
+    await here.fails(
+      1,
+      /"b": it is not running\n +try: Boot it: fleetbox up --on big b/,
+      "exec",
+      "--on",
+      "big",
+      "b",
+      "true",
+    );
+  });
+
+  await step("what does not work there is refused", async () => {
+    await here.fails(1, /fleetbox forward --on big: a port of that host/, "forward", "a", "80", "--on", "big");
+  });
+
+  await step(
+    "Ctrl-C reaches the command there, and a killed client is noticed: its bound group ends, others stay",
+    async () => {
+      const follow = here.start(["logs", "-f", "a", "--on", "big"]);
+      await follow.printed(/./);
+      follow.kill("SIGINT");
+      const { code } = await follow.done;
+      assert.ok(code === 0 || code === 130, String(code));
+      const brief = here.start(["up", "c", "--rm", "--egress", "off", "--on", "big"]);
+      await brief.printed(/removed when this command ends/);
+      brief.kill("SIGKILL");
+      await until("c is gone", async () => (await states(here)) === "a=running b=stopped");
+    },
+  );
+
+  await step("sessions do not limit clients of members: forty connections to a guest at once", async () => {
+    const config = (await here.ok("ssh-config", "a", "--on", "big")).stdout;
+    const proxy = /ProxyCommand (.*)/.exec(config)![1];
+    const port = /Port (\d+)/.exec(config)![1];
+    const line = proxy.replaceAll("%h", "127.0.0.1").replaceAll("%p", port).replaceAll("%%", "%");
+    const children = Array.from(
+      { length: 40 },
+      () =>
+        new Deno.Command("sh", { args: ["-c", `exec ${line}`], env: here.env, stdin: "piped", stdout: "piped" })
+          .spawn(),
+    );
+    await Promise.all(children.map(async ({ stdout }) => {
+      const reader = stdout.getReader();
+      const { value } = await reader.read();
+      assert.match(new TextDecoder().decode(value), /^SSH-2\.0/);
+      reader.releaseLock();
+    }));
+    await Promise.all(children.map(async (child) => {
+      child.kill("SIGKILL");
+      await Promise.all([child.stdin.close().catch(() => {}), child.stdout.cancel().catch(() => {}), child.status]);
+    }));
+  });
+
+  await step("a connection that is lost is told; machines run on, and the next command connects again", async () => {
+    const events = here.start(["events", "--on", "big"]);
+    await events.printed(/a/);
+    const [master] = await pids(`${here.home}/places/big/ctl -f`);
+    Deno.kill(master, "SIGKILL");
+    const { code, stderr } = await events.done;
+    assert.deepEqual(
+      [code, /connection to the place "big" is over; machines there run on/.test(stderr)],
+      [1, true],
+      stderr,
+    );
+    assert.match((await here.ok("ls", "--on", "big")).stdout, /^a@big +running/m);
+  });
+
+  await step("a place that is forgotten keeps its machines", async () => {
+    assert.match((await here.ok("place", "rm", "big")).stdout, /forgot big/);
+    assert.deepEqual(there.processes("machine").map(({ name }) => name), ["a"]);
+    await here.fails(3, /There is no place "big"/, "ls", "--on", "big");
+  });
+});
+
+test("a place, with a real machine", async (context) => {
+  const step = async (name: string, run: () => Promise<void>) => void (await context.step(name, run));
+  await using all = await both({});
+  const { here, there, host } = all;
+  host.know(host.hostKey);
+  await here.ok("place", "add", "big", host.url, "--store", there.home, "--executable", host.executable, "--yes");
+  await here.ok("up", "a", "--egress", "off", "--memory", "128M", "--on", "big");
+
+  await step("exec, ssh and cp are clients here: streams stay apart, exit codes and files are right", async () => {
+    const exec = await here.run("exec", "a", "--on", "big", "--", "sh", "-c", "echo out; echo err >&2; exit 7");
+    assert.deepEqual([exec.code, exec.stdout, exec.stderr], [7, "out\n", "err\n"], told(exec));
+    const file = join(here.root, "file");
+    Deno.writeTextFileSync(file, "from here");
+    await here.ok("cp", "--on", "big", file, "a:there");
+    assert.equal((await here.ok("ssh", "--on", "big", "a", "cat there")).stdout, "from here");
+    await here.ok("cp", "--on", "big", "a:/etc/hostname", `${file}-2`);
+    assert.equal(Deno.readTextFileSync(`${file}-2`).trim(), "a");
+  });
+});
+
+/** `ls` at the place, as `a=running b=stopped`. */
+async function states(here: Sandbox): Promise<string> {
+  const views = JSON.parse((await here.ok("ls", "--json", "--on", "big")).stdout);
+  return views.map(({ name, state }: Record<string, string>) => `${name}=${state}`).join(" ");
+}
+
+/** The processes whose command line has these words. */
+async function pids(words: string): Promise<number[]> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-f", "--", words] }).output();
+  return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
+}
