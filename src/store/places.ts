@@ -44,7 +44,7 @@ export interface PlacePaths {
   lock: string;
 }
 
-function placesDir(store: Store): string {
+export function placesDir(store: Store): string {
   return join(store.root, "places");
 }
 

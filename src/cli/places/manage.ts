@@ -1,9 +1,9 @@
 /** `fleetbox place ls`, `check` and `rm`. */
 
 import { digestThere } from "../../control/places/bring.ts";
-import { PlaceConnection } from "../../control/places/connection.ts";
+import { closeConnection, PlaceConnection } from "../../control/places/connection.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { placeNames, readPlace, removePlace } from "../../store/places.ts";
+import { placeNames, removePlace } from "../../store/places.ts";
 import { versionLine } from "../../system/program_info.ts";
 import { Command } from "../arguments/parser.ts";
 import { openStore } from "../arguments/store_access.ts";
@@ -101,19 +101,12 @@ Example:
     .action(async (words: string[]) => {
       const store = openStore();
       const names = [...new Set(words.flatMap((word) => word.split(",")))];
-      const isDamaged = (name: string) => placeNames(store).includes(name) && tryRead(name) === undefined;
-      const tryRead = (name: string) => {
-        try {
-          return readPlace(store, name);
-        } catch {
-          return undefined;
-        }
-      };
-      const places = names.map((name) => isDamaged(name) ? { name, url: "ssh://unknown" } : requirePlace(store, name));
-      for (const place of places) {
-        await new PlaceConnection(store, place).close();
-        await removePlace(store, place.name);
-        say(`forgot ${place.name}`);
+      const known = placeNames(store); // one whose record is damaged, too
+      names.filter((name) => !known.includes(name)).forEach((name) => requirePlace(store, name));
+      for (const name of names) {
+        await closeConnection(store, name);
+        await removePlace(store, name);
+        say(`forgot ${name}`);
       }
     });
 }

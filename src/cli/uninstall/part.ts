@@ -10,6 +10,7 @@ type PartKind =
   | "image"
   | "download"
   | "trace"
+  | "place"
   | "helper"
   | "log"
   | "run"
@@ -47,6 +48,7 @@ export const KINDS: Record<PartKind, { one: string; many: string }> = {
   image: { one: "image", many: "images" },
   download: { one: "file of a download", many: "files of downloads" },
   trace: { one: "trace", many: "traces" },
+  place: { one: "place", many: "places" },
   helper: { one: "helper", many: "files of the helper" },
   log: { one: "log", many: "logs" },
   run: { one: "file of a group", many: "files of groups" },

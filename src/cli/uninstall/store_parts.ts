@@ -14,7 +14,9 @@ import { isImageName, removeImage } from "../../image/cache.ts";
 import { DISK_FILE, hasDisk, isWriteLog } from "../../store/disk.ts";
 import { collectLayers, removeCheckpoint, removeTemplate, snapshotPaths } from "../../store/snapshots.ts";
 import { SNAPSHOT_ID } from "../../store/config.ts";
+import { closeConnection } from "../../control/places/connection.ts";
 import type { Store } from "../../store.ts";
+import { placesDir } from "../../store/places.ts";
 import { bytesUsed, entriesOf, exists, isFile, namesIn, temporaryOf, writerOf } from "../../system/files.ts";
 import { identify } from "../../system/process.ts";
 import { basename, join } from "../../system/path.ts";
@@ -28,7 +30,7 @@ const MEMBER_FILE =
 const RUN_FILE =
   /^(\.lock|\.doctor-.*|[0-9a-f]{16}\.(sock|ctl|qmp|net|con|agt|sav|s[0-7])|[0-9a-f]{12}\.(json|gwq|gwn))$/;
 const IMAGE_FILE = /^([0-9a-f]{16})\.(part|part\.json|lock)$/;
-const HELPER_FILE = /^(\.lock|fleetbox-helper-.*)$/;
+const HELPER_FILE = /^(\.lock|fleetbox-helper-.*|fleetbox-[0-9a-f]{16})$/;
 const TRACE_ID = /-\d{8}-\d{6}-[0-9a-f]{4}$/;
 const NOTES = ["accelerator.json", "said-once.json"];
 const KEYS = ["id_ed25519", "id_ed25519.pub"];
@@ -41,6 +43,7 @@ export function storeParts(store: Store): { parts: OwnPart[]; left: Left[] } {
     ...inSnapshots(store),
     ...inImages(store),
     ...inTraces(store),
+    ...inPlaces(store),
     ...inDirectory(store.binDir, (name) => HELPER_FILE.test(name) ? "helper" : undefined),
     ...inDirectory(store.runDir, (name) => RUN_FILE.test(name) ? "run" : undefined),
   ];
@@ -60,12 +63,13 @@ export function emptyDirectories(store: Store): string[] {
     store.clustersDir,
     ...[layersDir, templatesDir, checkpointsDir, dir],
     ...[join(store.imagesDir, "refs"), store.imagesDir],
-    ...[store.tracesDir, store.binDir, store.runDir, store.root],
+    ...[store.tracesDir, placesDir(store), store.binDir, store.runDir, store.root],
   ];
 }
 
 function inRoot(store: Store): Found[] {
-  const places = [store.clustersDir, store.snapshotsDir, store.imagesDir, store.tracesDir, store.binDir, store.runDir];
+  const { clustersDir, snapshotsDir, imagesDir, tracesDir, binDir, runDir } = store;
+  const places = [clustersDir, snapshotsDir, imagesDir, tracesDir, placesDir(store), binDir, runDir];
   const known = places.map((path) => basename(path));
   return inDirectory(store.root, (name) => {
     if (KEYS.includes(name)) return "key";
@@ -154,6 +158,19 @@ function inTraces(store: Store): Found[] {
     if (name === ".lock") return own("run", path, () => removeAt(path));
     if (!isDirectory || !(traces.has(name) || TRACE_ID.test(name))) return temporaryOrLeft(path);
     return own("trace", path, () => removeAt(path), name);
+  });
+}
+
+/** What is here of other hosts: a file and a directory each, with the one connection. */
+function inPlaces(store: Store): Found[] {
+  return entriesOf(placesDir(store)).map(({ name: file, isDirectory }) => {
+    const path = join(placesDir(store), file);
+    const name = file.replace(/\.json$/, "");
+    if (!isName(name) || isDirectory === (name !== file)) return temporaryOrLeft(path);
+    return own("place", path, async () => {
+      await closeConnection(store, name);
+      await removeAt(path);
+    }, name);
   });
 }
 

@@ -133,6 +133,11 @@ export class PlaceConnection {
   }
 }
 
+/** Ends the connection to a place of which nothing but the name is known. */
+export async function closeConnection(store: Store, name: string): Promise<void> {
+  await new PlaceConnection(store, { name, url: "ssh://unknown" }).close();
+}
+
 /** A script with arguments as one line for any shell. */
 export function shellLine(script: string, words: readonly string[] = []): string {
   return ["exec sh -c", quoted(script), "sh", ...words.map(quoted)].join(" ");
