@@ -47,6 +47,16 @@ export function variable(name: Variable): string | undefined {
   return (replaced[name] ?? Deno.env.get(name)) || undefined;
 }
 
+/** Those that go with a command to a place: what the user wants, and nothing of this host. */
+const FOR_PLACES = ["FLEETBOX_IMAGE", "FLEETBOX_OFFLINE", "FLEETBOX_DEBUG", "FLEETBOX_TEMPLATES"] as const;
+
+/** The variables for a command at a place, with those of others that say how output looks. */
+export function variablesForPlaces(): Record<string, string> {
+  const ours = FOR_PLACES.map((name) => [name, variable(name)] as const);
+  const others = ["NO_COLOR", "FORCE_COLOR"].map((name) => [name, Deno.env.get(name)] as const);
+  return Object.fromEntries([...ours, ...others].flatMap(([name, value]) => value ? [[name, value]] : []));
+}
+
 const OFF = ["", "0", "false", "no", "off"];
 
 /** Whether a switch is on. */

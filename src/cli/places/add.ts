@@ -42,7 +42,7 @@ export function addPlaceCommand(): Command {
       `
 Uses your own OpenSSH: keys, agent, jump hosts, known hosts. An unknown or changed host key is OpenSSH's to ask about or to
 refuse. The executable is copied into the store there once a version, and verified by its digest; nothing else is
-installed, and QEMU has to be there: fleetbox place check tells.
+installed; fleetbox place check tells what the host lacks for machines.
 
 --json: {"event":"place","name","url","system","store","version"}
 

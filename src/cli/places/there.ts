@@ -6,6 +6,7 @@
  * through it, and its end, also by `kill -9`, ends the command there (`lifeline.ts`).
  */
 
+import { variablesForPlaces } from "../../core/environment.ts";
 import { EXIT_CODES, FleetboxError } from "../../core/errors.ts";
 import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
 import { type Place, placeNames, readPlace } from "../../store/places.ts";
@@ -22,9 +23,6 @@ import { useCurrentPlace } from "./current.ts";
 import { checkWorksThere, kindOf } from "./commands.ts";
 import type { PlaceWish } from "./wish.ts";
 
-/** Variables of the user that go with a command. */
-const PASSED_ON = ["FLEETBOX_IMAGE", "FLEETBOX_ACCEL", "FLEETBOX_OFFLINE", "FLEETBOX_DEBUG", "FLEETBOX_TEMPLATES"];
-const OF_OTHERS = ["NO_COLOR", "FORCE_COLOR"];
 /** ssh's exit code when the connection failed, or the program there was ended by a signal. */
 const BROKEN = 255;
 /** Of `env`, when the program is not there. */
@@ -75,12 +73,8 @@ async function tellOfVersions(store: Store, { name, url, version }: Place): Prom
 
 /** What a command there is told by its environment. */
 export function environmentFor(place: Place): Record<string, string> {
-  const passed = [...PASSED_ON, ...OF_OTHERS].flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value ? [[name, value]] : [];
-  });
   // Else the place's own variable would send the command on.
-  return { ...Object.fromEntries(passed), FLEETBOX_HOME: place.store, FLEETBOX_PLACE: "", FLEETBOX_THERE: place.name };
+  return { ...variablesForPlaces(), FLEETBOX_HOME: place.store, FLEETBOX_PLACE: "", FLEETBOX_THERE: place.name };
 }
 
 /** Commands that read what is typed or piped. */
