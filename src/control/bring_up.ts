@@ -10,7 +10,7 @@
 import { Limit, pause } from "../core/deadline.ts";
 import { codeOf, FleetboxError } from "../core/errors.ts";
 import { listed } from "../core/names.ts";
-import { type Options, optionsOf } from "../core/options.ts";
+import { abilitiesFor, type Options, optionsOf } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import { adoptedNote } from "./adopt.ts";
@@ -305,7 +305,9 @@ export class BringUp {
         this.#tell(event);
       };
       try {
-        const options = { ...optionsOf(request.options, name), remove_on_failure: wait };
+        const its = optionsOf(request.options, name);
+        const must = abilitiesFor(its, !mine.isNew);
+        const options = { ...its, ...(must.length > 0 ? { must } : {}), remove_on_failure: wait };
         await addMember(store, plan.via, name, { options, wait, verbose, output: true, onEvent, signal });
         added.push(mine);
       } catch (thrown) {

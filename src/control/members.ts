@@ -1,6 +1,6 @@
 /** A client's requests to a member: status and reports, stop, add, port forwards, and changes. */
 
-import { codeOf, FleetboxError } from "../core/errors.ts";
+import { codeOf, FleetboxError, UnknownOption } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
 import type { Loss } from "../core/power_cut.ts";
 import type { Options } from "../core/options.ts";
@@ -155,9 +155,12 @@ export async function addMember(store: Store, via: string, name: string, add: Ad
   });
 }
 
-/** The client's own options were checked: one that is unknown is so to a holder of an earlier version. */
+/**
+ * The client's own options were checked: one that is unknown is so to a holder of an earlier version. The earliest ones say it in words alone.
+ */
 function isUnknownOption(thrown: unknown): boolean {
-  return codeOf(thrown) === "misuse" && thrown instanceof FleetboxError && thrown.message.startsWith("Unknown option ");
+  return thrown instanceof UnknownOption ||
+    codeOf(thrown) === "misuse" && thrown instanceof FleetboxError && thrown.message.startsWith("Unknown option ");
 }
 
 function earlierHolder(via: string, name: string, cause: unknown): FleetboxError {

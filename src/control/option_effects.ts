@@ -24,7 +24,7 @@ export type Effect = "boot" | "kept" | "change" | "wait" | "none";
 /** The options that a user gives; the others are between the halves of the program. */
 export type MemberOption = Exclude<
   keyof Options,
-  "owner" | "remove_on_failure" | "host_names" | "snapshot" | "members" | "needs" | "inherit" | "ip"
+  "owner" | "remove_on_failure" | "host_names" | "snapshot" | "members" | "needs" | "inherit" | "ip" | "must"
 >;
 
 const MADE_WITH = { absent: "kept", stopped: "none", failed: "none", booting: "none", running: "none" } as const;

@@ -55,6 +55,8 @@ export interface WireError {
   message: string;
   causes: string[];
   hint?: string;
+  /** The option that the other side does not know: it is of an earlier version. */
+  unknown_option?: string;
 }
 
 /** How a program reports errors: the command line prints them itself, the library leaves that to the test runner. */
@@ -112,6 +114,13 @@ export class FleetboxError extends Error {
     if (!isPrinted) return;
     SENTENCES.set(this, message);
     if (options.hint === undefined) leaveHintTo(this);
+  }
+}
+
+/** An option that the program does not know, or cannot do what it asks for. */
+export class UnknownOption extends FleetboxError {
+  constructor(readonly option: string, message: string) {
+    super("misuse", message);
   }
 }
 
@@ -221,6 +230,7 @@ export function toWireError(thrown: unknown): WireError {
     message: messageOf(thrown),
     causes: causesOf(thrown),
     ...(hint === undefined ? {} : { hint }),
+    ...(thrown instanceof UnknownOption ? { unknown_option: thrown.option } : {}),
   };
 }
 

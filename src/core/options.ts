@@ -6,7 +6,7 @@
  * command line and the library check what a user typed. It imports names and errors, nothing else.
  */
 
-import { FleetboxError } from "./errors.ts";
+import { FleetboxError, UnknownOption } from "./errors.ts";
 import { areLabels, type Labels } from "./labels.ts";
 import { checkName } from "./names.ts";
 import { checkSide, type HostSide } from "./port_forwards.ts";
@@ -133,6 +133,25 @@ export interface Options {
   needs?: string[];
   /** Whether a member that comes later has the options of its group where it has none of its own. @default true */
   inherit?: boolean;
+  /**
+   * What whoever gets these options must be able to do with them, where an earlier version knows them and would do less: a holder refuses what it
+   * cannot, and an earlier one refuses this option. @default []
+   */
+  must?: Ability[];
+}
+
+/**
+ * What earlier versions did not do with options that they know. `resize`: `cpus`, `mem` and `disk` also change a member that is there. `sides`:
+ * `publish` has protocols and addresses.
+ */
+export const ABILITIES = ["resize", "sides"] as const;
+export type Ability = typeof ABILITIES[number];
+
+/** What a holder must be able to do with a member's options. @param isThere the member was made before */
+export function abilitiesFor({ cpus, mem, disk, publish = [] }: Options, isThere: boolean): Ability[] {
+  const resizes = isThere && [cpus, mem, disk].some((size) => size !== undefined);
+  const sides = publish.some(({ protocol, address }) => protocol !== undefined || address !== undefined);
+  return [...(resizes ? ["resize" as const] : []), ...(sides ? ["sides" as const] : [])];
 }
 
 /** The options that are a group's, not a member's. */
@@ -253,6 +272,16 @@ const CHECKS: Record<keyof Options, Check> = {
     value.forEach((name) => checkName(name));
   },
   inherit: boolean,
+  must: (value, key) => {
+    if (!Array.isArray(value)) bad(key, value, "a list");
+    const other = value.find((one) => !ABILITIES.includes(one));
+    if (other !== undefined) {
+      throw new UnknownOption(
+        String(other),
+        `Unknown ability ${JSON.stringify(other)}; expected ${ABILITIES.join(", ")}`,
+      );
+    }
+  },
   publish: (value, key) => {
     if (!Array.isArray(value)) bad(key, value, "a list");
     value.forEach(checkWish);
@@ -282,7 +311,8 @@ export function checkOptions(value: unknown): Options {
   for (const [key, entry] of Object.entries(value)) {
     const check = Object.hasOwn(CHECKS, key) ? CHECKS[key as keyof Options] : undefined;
     if (!check) {
-      throw new FleetboxError("misuse", `Unknown option "${key}"; expected one of ${Object.keys(CHECKS).join(", ")}`);
+      const expected = Object.keys(CHECKS).join(", ");
+      throw new UnknownOption(key, `Unknown option "${key}"; expected one of ${expected}`);
     }
     if (entry !== undefined) check(entry, key);
   }

@@ -1,7 +1,7 @@
 import * as assert from "#assert";
 import fc from "fast-check";
-import { checkOptions, optionsOf, parseOptions, parseSizeMiB } from "./options.ts";
-import { FleetboxError } from "./errors.ts";
+import { abilitiesFor, checkOptions, optionsOf, parseOptions, parseSizeMiB } from "./options.ts";
+import { FleetboxError, toWireError, UnknownOption } from "./errors.ts";
 
 const misuse = (thrown: unknown) => thrown instanceof FleetboxError && thrown.code === "misuse";
 
@@ -65,5 +65,17 @@ Deno.test("options: sizes are read as people write them", () => {
   for (const [text, mib] of Object.entries(sizes)) assert.equal(parseSizeMiB(text, "--memory"), mib, text);
   for (const text of ["", "0", "-1", "2X", "G", "1e3", "0x10", "2 G B", "NaN", "9".repeat(400)]) {
     assert.throws(() => parseSizeMiB(text, "--memory"), misuse, text);
+  }
+});
+
+Deno.test("options: what an earlier version would know and not do must be said, and is refused by name where it cannot be done", () => {
+  assert.deepEqual(abilitiesFor({ mem: 1, publish: [{ guest_port: 80 }] }, false), []);
+  assert.deepEqual(abilitiesFor({ mem: 1, publish: [{ guest_port: 53, protocol: "udp" }] }, true), ["resize", "sides"]);
+  assert.deepEqual(abilitiesFor({ egress: "off" }, true), []);
+  checkOptions({ must: ["resize"] });
+  for (const [given, name] of [[{ must: ["resize", "levitate"] }, "levitate"], [{ nosuch: 1 }, "nosuch"]] as const) {
+    assert.throws(() => checkOptions(given), (thrown) => {
+      return thrown instanceof UnknownOption && toWireError(thrown).unknown_option === name;
+    });
   }
 });

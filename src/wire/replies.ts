@@ -1,6 +1,6 @@
 /** Replies, encoded, and decoded as far as their reader relies on them (`wire.ts`). */
 
-import { FleetboxError, fromWireError, toWireError, type WireError } from "../core/errors.ts";
+import { FleetboxError, fromWireError, toWireError, UnknownOption, type WireError } from "../core/errors.ts";
 import { byteLength, clip, clipBytes } from "../core/bytes.ts";
 import { MAX_ADD_REPLY_BYTES, MAX_STATUS_BYTES } from "./constants.ts";
 import type { Event, MemberReport, State, Status } from "./reports.ts";
@@ -77,7 +77,8 @@ export function isError(value: unknown): value is WireError {
 /** Throws if a JSON reply line is an error. */
 export function throwIfError(value: unknown): void {
   if (!isError(value)) return;
-  const { unknown_op: op } = value as { unknown_op?: unknown };
+  const { unknown_op: op, unknown_option: option } = value as { unknown_op?: unknown; unknown_option?: unknown };
+  if (typeof option === "string") throw new UnknownOption(option, value.message);
   if (typeof op !== "string") throw fromWireError(value);
   throw new FleetboxError("protocol", `The holder does not know ${op}: it is from an older fleetbox`, {
     cause: new Error(value.message),

@@ -4,6 +4,7 @@ import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
+import { MAY_SHARE } from "../support/guest.ts";
 import { provideImage, tell } from "./images.ts";
 
 /** A unit that serves the shared directory over HTTP; a line for each time that cloud-init sees a new instance. */
@@ -40,6 +41,8 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
   Deno.writeTextFileSync(join(box.root, "user-data"), USER_DATA);
   const said = async (name: string, ...command: string[]) => (await box.ok("exec", name, "--", ...command)).stdout;
 
+  const both = join(box.root, "both");
+  Deno.mkdirSync(both);
   await box.up("m1", "--fixture", `${shared}:/srv/fix ture`);
   step("micro runs");
   await Promise.all([
@@ -47,6 +50,7 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
     box.ok(
       ...["join", "deb", "--via", "m1", "--image", "debian-12", "--disk", "12G", "--timeout", "900"],
       ...["--fixture", `${shared}:/srv/fixture`, "--user-data", join(box.root, "user-data")],
+      ...(MAY_SHARE ? ["--share", `${both}:/srv/both`] : []),
     ),
     said("m1", "cat", "/srv/fix ture/word").then((words) => assert.equal(words, "first\n")),
   ]);
@@ -83,7 +87,8 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
   assert.match(deb.users, /fleetbox:.*:\/bin\/bash\nsued:/);
   const mebibytes = Number(deb.root.match(/(\d+)M$/m)![1]);
   assert.ok(mebibytes > 11_000, `the root file system has ${mebibytes} MiB of a disk of 12 GiB`);
-  step("looked around");
+  await Promise.all([syncs(box), MAY_SHARE ? shares(box, both) : undefined]);
+  step("looked around, synced and shared");
 
   await box.ok("stop", "deb");
   assert.match(box.holderLog("m1"), /deb: stopped: .*(shut|powered) /, box.holderLog("m1"));
@@ -110,12 +115,37 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
   step("its journals of both boots are in the trace");
   assert.equal(again.kept, "kept\nnew\n");
   assert.equal(served, "second\n");
+  if (MAY_SHARE) assert.equal(await said("deb", "cat", "/srv/both/of the guest"), "2\n");
   assert.match(again.journal, /Reached target poweroff\.target/);
   assert.match(again.journal, /Journal stopped\n$/);
 
   await wrongClock(box);
   step("its clock was wrong, and is right");
 });
+
+/** By GNU's programs, both ways. */
+async function syncs(box: Sandbox): Promise<void> {
+  const [dir, back] = [join(box.root, "sync"), join(box.root, "from guest")];
+  Deno.mkdirSync(join(dir, "in ner"), { recursive: true });
+  Deno.writeTextFileSync(join(dir, "new\nline"), "1");
+  Deno.writeTextFileSync(join(dir, "in ner/ü"), "2", { mode: 0o640 });
+  Deno.symlinkSync("/etc/passwd", join(dir, "link"));
+  const to = "deb:/srv/made/by root";
+  assert.equal((await box.ok("sync", dir, to)).stdout, `${to}  4 sent (1K)\n`);
+  assert.equal((await box.ok("sync", dir, to)).stdout, `${to}  up to date\n`);
+  assert.equal((await box.ok("sync", to, back)).stdout, `${back}  4 received (1K)\n`);
+  assert.equal((await box.ok("sync", to, back)).stdout, `${back}  up to date\n`);
+  assert.equal(Deno.readTextFileSync(join(back, "in ner/ü")), "2");
+  assert.equal(Deno.statSync(join(back, "in ner/ü")).mode! & 0o777, 0o640);
+}
+
+/** What either side writes is there for the other. */
+async function shares(box: Sandbox, dir: string): Promise<void> {
+  Deno.writeTextFileSync(join(dir, "of the host"), "1\n");
+  const script = "cd /srv/both && cat 'of the host' && echo 2 >'of the guest' && findmnt -no FSTYPE /srv/both";
+  assert.equal((await box.ok("exec", "deb", "--", "sudo", "sh", "-c", script)).stdout, "1\nvirtiofs\n");
+  assert.equal(Deno.readTextFileSync(join(dir, "of the guest")), "2\n");
+}
 
 /** Both boots' journals are recorded, with the host's times, and `logs` prints the present one. */
 async function hasJournal(box: Sandbox): Promise<void> {

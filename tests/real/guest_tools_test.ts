@@ -3,8 +3,8 @@
 import * as assert from "#assert";
 import { handled } from "../support/socket.ts";
 import { join } from "../../src/system/path.ts";
-import { exists } from "../../src/system/files.ts";
 import { FLEETBOX } from "../support/command.ts";
+import { MAY_SHARE } from "../support/guest.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 import { OnTerminal } from "../support/terminal.ts";
 
@@ -18,9 +18,6 @@ test("exec and cp work on real guests, the root file system has 20 GiB of disk, 
   await Promise.all([executes(box), copies(box), looks(box), syncs(box)]);
   if (MAY_SHARE) await shares(box, share[1].split(":")[0]);
 });
-
-/** The `virtiofsd` of Debian 12 and root: what other users need is not on every host. */
-const MAY_SHARE = Deno.uid() === 0 && exists("/usr/lib/qemu/virtiofsd");
 
 /** Both ways at once, in both guests, and not out of the directory by a link. */
 async function shares(box: Sandbox, dir: string): Promise<void> {
@@ -53,6 +50,11 @@ async function syncs(box: Sandbox): Promise<void> {
   );
   const list = await box.ok("exec", "b", "--", "sh", "-c", "cd /srv/new/s && find . | sort && cat 'in ner/ro/ü'");
   assert.equal(list.stdout, ".\n./-dash\n./in ner\n./in ner/ro\n./in ner/ro/ü\n./link\n./new\nline\nxx");
+  const back = join(box.root, "from guest");
+  assert.equal((await box.ok("sync", "b:/srv/new/s", back)).stdout, `${back}  6 received (1K)\n`);
+  assert.equal((await box.ok("sync", "b:/srv/new/s", back)).stdout, `${back}  up to date\n`);
+  assert.equal(Deno.readTextFileSync(join(back, "in ner/ro/ü")), "xx");
+  assert.equal(Deno.readLinkSync(join(back, "link")), "/etc/passwd");
 }
 
 async function executes(box: Sandbox): Promise<void> {

@@ -113,6 +113,8 @@ test("--json of the commands for members has the documented shapes, in every sta
   assert.deepEqual(checked("sync", await box.start([...syncing, "--dry-run"], { env }).done)[0].sent, ["ssh"]);
   Deno.mkdirSync(join(box.root, "to/ssh"), { recursive: true });
   assert.equal(checked("sync", await box.start(syncing, { env }).done, 1)[0].problems[0].path, "ssh");
+  const fetching = ["sync", `a:${box.root}/to`, `${box.root}/from`, "--json"];
+  assert.equal(checked("sync", await box.start(fetching, { env }).done)[0].to, `${box.root}/from`);
   checked("up", await box.run("up", "a,slow", "--json"), 1);
   checked("status", await box.run("status", "nobody", "--json"), 3);
   checked("stop", await box.run("stop", "--nonsense", "--json"), 2);

@@ -176,6 +176,7 @@ test("JSON requests: replies are one object a line, and errors have a code, a me
     ['{"op":"stop","force":"yes"}', "protocol", /^bad value for force/],
     ['{"op":"add","name":"e","options":{"cpus":0}}', "misuse", /^Bad value for cpus/],
     ['{"op":"add","name":"e","options":{"nonsense":0}}', "misuse", /^Unknown option "nonsense"/],
+    ['{"op":"add","name":"e","options":{"must":["nonsense"]}}', "misuse", /^Unknown ability "nonsense"/],
     ["{nonsense}\n", "protocol", /^the request is not JSON/],
   ];
   for (const [request, code, message] of wrong) {
@@ -185,6 +186,7 @@ test("JSON requests: replies are one object a line, and errors have a code, a me
     assert.equal(error.code, code, request);
     assert.match(error.message, message, request);
     assert.ok(Array.isArray(error.causes), request);
+    assert.equal(error.unknown_option, request.includes('nonsense"') && code === "misuse" ? "nonsense" : undefined);
   }
 });
 

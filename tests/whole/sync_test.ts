@@ -119,7 +119,12 @@ test("a sync that cannot be done says why, and changes nothing", async () => {
   };
   await fails(2, /Where to\? For example: fleetbox sync/, src);
   await fails(2, /Not a directory of a member: found "\.\/b", expected NAME:DIR/, src, "./b");
-  await fails(2, /Cannot sync from a member: found "a:x".*\n.*fleetbox cp a:x \./, "a:x", "./b");
+  await fails(2, /Cannot sync from member to member: found a:x and b:y\n.*sync a:x \.\/copy, then/, "a:x", "b:y");
+  await fails(2, /Expected one directory of this host behind a:x, found 2/, "a:x", src, "c");
+  await fails(2, /Cannot watch a:x: --watch is for directories of this host\n.*Sync again/, "a:x", src, "--watch");
+  await fails(3, /Cannot sync from a:none: there is no such directory in the guest/, "a:none", src);
+  await fails(2, /Cannot sync from a:file: it is no directory\n.*fleetbox cp a:file \./, "a:file", src);
+  await fails(2, /Cannot sync to .*: with --delete, and your home is in it/, "a:.", box.root, "--delete");
   await fails(2, /a:x\/ is given twice/, src, "a:x", "a:x/");
   await fails(2, /Expected --watch or --dry-run, found both/, src, "a:x", "--watch", "--dry-run");
   await fails(2, /Bad value for --exclude/, src, "a:x", "--exclude", "!y");
@@ -138,10 +143,80 @@ test("a sync that cannot be done says why, and changes nothing", async () => {
   Deno.writeFileSync(join(src, "big"), new Uint8Array(100_000).fill(1));
   await fails(1, /Cannot sync to a:new: the guest could not unpack all; nothing was changed/, src, "a:new");
   assert.deepEqual(seen(join(home, "new")), []);
+  Deno.writeFileSync(join(home, "large"), new Uint8Array(100_000).fill(1));
+  guestOf(box, `sh -c "$word" | dd bs=1 count=3000 2>/dev/null; echo torn >&2; exit 255`);
+  await fails(1, /Cannot reach "a" over SSH: torn/, "a:.", src);
+  assert.deepEqual(seen(src).map((line) => line.split(" ")[0]), ["big", "f"]);
   guestOf(box, "echo lost >&2; exit 255");
   await fails(1, /Cannot reach "a" over SSH: lost/, src, "a:new");
+  await fails(1, /Cannot reach "a" over SSH: lost/, "a:new", src);
   await box.ok("stop", "a");
   await fails(1, /Cannot reach "a": it is not running/, src, "a:new");
+});
+
+test("sync from a member makes a directory of this host the same, receives what changed, and removes with --delete alone", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  const { home, env } = guestOf(box);
+  await box.up("a");
+  const [there, here] = [join(home, "out"), join(box.root, "here")];
+  const put = (name: string, text: string, mode = 0o644) => {
+    Deno.writeTextFileSync(join(there, name), text);
+    Deno.chmodSync(join(there, name), mode);
+    Deno.utimeSync(join(there, name), 1e9, 1e9);
+  };
+  const long = "l".repeat(120);
+  for (const dir of ["sub dir/deep", "empty", "ro", long]) Deno.mkdirSync(join(there, dir), { recursive: true });
+  put("-dash", "1", 0o600);
+  put("run me", "2", 0o4755);
+  put("new\nline", "3");
+  put("größe'\"$(x)", "4");
+  put("sub dir/deep/f", "5");
+  put("ro/kept", "6");
+  put(`${long}/${long}`, "7");
+  Deno.symlinkSync("/etc/passwd", join(there, "link"));
+  Deno.symlinkSync(`${long}/${long}`, join(there, "long link"));
+  Deno.linkSync(join(there, "-dash"), join(there, "hard"));
+  const holes = new Uint8Array(3 * 1024 * 1024 + 5);
+  holes.set(new TextEncoder().encode("data"), 1024 * 1024 + 7);
+  Deno.writeFileSync(join(there, "holes"), holes, { mode: 0o644 });
+  Deno.chmodSync(join(there, "ro"), 0o555);
+  const run = (...args: string[]) => box.start(["sync", ...args], { env, cwd: box.root }).done;
+  const sync = async (...args: string[]) => {
+    const result = await run(...args);
+    assert.equal(result.code, 0, told(result));
+    return result.stdout;
+  };
+
+  assert.match(
+    await sync("a:out", "here", "--dry-run"),
+    /^receive {2}-dash\n[^]*^here {2}16 would be received \(3M\)\n$/m,
+  );
+  assert.throws(() => Deno.statSync(here), Deno.errors.NotFound);
+  assert.equal(await sync("a:out", "here"), "here  16 received (3M)\n");
+  assert.deepEqual(seen(here), seen(there));
+  assert.equal(Deno.statSync(join(here, "run me")).mode! & 0o7777, 0o755, "no other user's rights");
+  assert.deepEqual(Deno.readFileSync(join(here, "holes")), holes);
+  assert.ok(Deno.statSync(join(here, "holes")).blocks! * 512 < 1024 * 1024, "holes are holes");
+  assert.equal(await sync("a:out", "here"), "here  up to date\n");
+
+  put("-dash", "one", 0o600);
+  Deno.removeSync(join(there, "hard"));
+  Deno.removeSync(join(there, "empty"));
+  Deno.symlinkSync("ro", join(there, "empty"));
+  Deno.writeTextFileSync(join(here, "my own"), "");
+  // A link out of the directory, where a directory should be: what is beyond it is not touched.
+  Deno.removeSync(join(here, long), { recursive: true });
+  Deno.mkdirSync(join(box.root, "beyond"));
+  Deno.symlinkSync("../beyond", join(here, long));
+  const blocked = await run("a:out", "here", "--json");
+  assert.equal(blocked.code, 1);
+  assert.deepEqual(JSON.parse(blocked.stdout).problems, [
+    { path: "empty", message: "a directory is in its place on this host; --delete replaces it" },
+  ]);
+  assert.ok(seen(here).includes("my own 644 "));
+  assert.equal(await sync("a:out", "./here/", "--delete", "--exclude", "*.o"), "./here/  1 received (0K), 2 removed\n");
+  assert.deepEqual(seen(here), seen(there));
+  assert.deepEqual(seen(join(box.root, "beyond")), []);
 });
 
 test("sync --watch sends each change, also of a time within the same second, and waits for a member that is down", async () => {

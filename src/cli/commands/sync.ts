@@ -1,6 +1,10 @@
-/** `fleetbox sync`: a directory of this host to directories of members; once, or whenever something in it changes. */
+/**
+ * `fleetbox sync`: a directory of this host to directories of members; once, or whenever something in it changes. Or a member's to one of this
+ * host, once.
+ */
 
 import { FleetboxError } from "../../core/errors.ts";
+import type { Store } from "../../store.ts";
 import { isName } from "../../core/names.ts";
 import { resolve } from "../../system/path.ts";
 import { collect } from "../arguments/collect.ts";
@@ -10,6 +14,7 @@ import { bytesText } from "../arguments/sizes.ts";
 import { errorJson, errorText, throwAll } from "../error_text.ts";
 import { excludesOf } from "../sync/excludes.ts";
 import { readHostTree } from "../sync/host_tree.ts";
+import { syncFromGuest } from "../sync/from_guest.ts";
 import { sync, type SyncOptions, type SyncResult, type Target } from "../sync/sync.ts";
 import { watchAndSync } from "../sync/watch.ts";
 import { printable } from "../../core/printable.ts";
@@ -26,10 +31,10 @@ interface Flags {
 
 export function syncCommand(): Command {
   return new Command("sync")
-    .description("bring directories of members up to date with one of this host")
-    .argument("<dir>", "the directory of this host")
-    .argument("<targets...>", "NAME:DIR, whose content is then the same")
-    .option("--delete", "remove in the guest what is not on this host")
+    .description("bring directories of members up to date with one of this host, or the other way")
+    .argument("<dir>", "the directory of this host; or NAME:DIR, to bring one of this host up to date")
+    .argument("<targets...>", "NAME:DIR, whose content is then the same; or a directory of this host")
+    .option("--delete", "remove where the files come to what is not where they come from")
     .option(
       "--exclude <pattern>",
       "leave out a name, such as '*.o', or a path, such as /build; repeatable",
@@ -40,7 +45,7 @@ export function syncCommand(): Command {
     .option("--json", 'one {"event":"sync",…} for each sync of a member')
     .addHelpText("after", HELP)
     .action(async (dir: string, words: string[], flags: Flags) => {
-      checkSource(dir, words);
+      if (isOfMember(dir)) return await fromGuest(parseTarget(dir), words, flags);
       const targets = words.map(parseTarget);
       checkDistinct(targets, words);
       const excludes = excludesOf(flags.exclude ?? []);
@@ -60,16 +65,68 @@ export function syncCommand(): Command {
       const ends = await Promise.allSettled(targets.map(async (target) => {
         const result = await sync(target, options);
         tell(target, result, flags);
-        if (result.problems.length > 0) throw notAll(target, result);
+        if (result.problems.length > 0) throw notAll(placeOf(target), result);
       }));
       throwAll(ends.flatMap((end) => end.status === "rejected" ? [end.reason] : []));
     });
 }
 
-function notAll(target: Target, { problems }: SyncResult): FleetboxError {
+function notAll(place: string, { problems }: SyncResult): FleetboxError {
   const [{ path, message }, ...more] = problems;
   const others = more.length > 0 ? `, and ${more.length} more` : "";
-  return new FleetboxError("failed", `Not all is in ${placeOf(target)}: ${shown(path)}: ${message}${others}`);
+  return new FleetboxError("failed", `Not all is in ${place}: ${shown(path)}: ${message}${others}`);
+}
+
+/** A member's directory to one of this host. */
+async function fromGuest(source: Target, words: readonly string[], flags: Flags): Promise<void> {
+  const from = placeOf(source);
+  const [to, ...others] = words;
+  if (isOfMember(to)) {
+    throw new FleetboxError("misuse", `Cannot sync from member to member: found ${from} and ${to}`, {
+      hint: `By way of this host: fleetbox sync ${from} ./copy, then fleetbox sync ./copy ${to}`,
+    });
+  }
+  if (others.length > 0) {
+    throw new FleetboxError("misuse", `Expected one directory of this host behind ${from}, found ${words.length}`);
+  }
+  if (flags.watch) {
+    throw new FleetboxError("misuse", `Cannot watch ${from}: --watch is for directories of this host`, {
+      hint: `Sync again when you need it, or make the member with a directory that both write to: up --share ${to}:DIR`,
+    });
+  }
+  const excludes = excludesOf(flags.exclude ?? []);
+  const root = resolve(Deno.cwd(), to);
+  const store = openStore();
+  await requireMember(store, source.name);
+  if (flags.delete) checkDeletes(root, to, store);
+  using interrupt = new Interrupt(() => undefined);
+  const options = { store, root, excludes, signal: interrupt.signal };
+  const result = await syncFromGuest(source, {
+    ...options,
+    isDeleting: flags.delete ?? false,
+    isDryRun: flags.dryRun ?? false,
+  });
+  tell(source, result, flags, { to: { root, shown: to } });
+  if (result.problems.length > 0) throw notAll(to, result);
+}
+
+/** @throws {FleetboxError} `misuse`: the user's home or the store is in it, which nobody means to lose */
+function checkDeletes(root: string, shown: string, store: Store): void {
+  const real = realPath(root);
+  for (const [what, path] of [["your home", Deno.env.get("HOME")], ["fleetbox's store", store.root]] as const) {
+    if (!path || !`${realPath(path)}/`.startsWith(real === "/" ? real : `${real}/`)) continue;
+    throw new FleetboxError("misuse", `Cannot sync to ${shown}: with --delete, and ${what} is in it`, {
+      hint: "Name a directory of its own, or leave --delete out.",
+    });
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 /** @throws {FleetboxError} `interrupted`, by which it ends */
@@ -79,7 +136,7 @@ async function follow(targets: readonly Target[], options: SyncOptions, flags: F
   warn(`watching ${options.root}; Ctrl-C ends it`);
   await watchAndSync(targets, { ...options, signal: AbortSignal.any([signal, unread.signal]) }, {
     onSync: (target, result, hasNewProblems) => {
-      tell(target, result, flags, hasNewProblems);
+      tell(target, result, flags, { hasNewProblems });
       if (outputClosed()) unread.abort();
     },
     onWait: (target, why) => warn(`${placeOf(target)}  ${why.replace(/\.$/, "")}; waiting until it is back`),
@@ -97,11 +154,14 @@ guest has changed in the meantime is overwritten; what it has beside that stays,
 What cannot be read is told, the rest is synced, and the exit code is 1. With --watch there is a line for each sync that
 changed something; a member that is down is waited for, and gets what it lacks when it runs again.
 
+From a member to this host it is the same the other way, once: what you have changed in the meantime is overwritten.
+
 Examples:
   fleetbox sync ./src a:src
   fleetbox sync ./site a:/srv/site b:/srv/site --delete
   fleetbox sync ./src a:src --watch
-  fleetbox sync . a:app --exclude .git --exclude node_modules --dry-run`;
+  fleetbox sync . a:app --exclude .git --exclude node_modules --dry-run
+  fleetbox sync a:/var/log ./logs`;
 
 /** @throws {FleetboxError} `misuse` */
 function parseTarget(word: string): Target {
@@ -110,17 +170,14 @@ function parseTarget(word: string): Target {
     return { name, path: path.replace(/^~(\/+|$)/, "") || "." };
   }
   throw new FleetboxError("misuse", `Not a directory of a member: found ${JSON.stringify(word)}, expected NAME:DIR`, {
-    hint: "From a member to this host, or a single file: fleetbox cp",
+    hint: "From a member to this host: fleetbox sync NAME:DIR DIR; a single file: fleetbox cp",
   });
 }
 
-/** @throws {FleetboxError} `misuse`: it is on a member */
-function checkSource(dir: string, words: readonly string[]): void {
-  const [, name] = /^([^/:]*):/.exec(dir) ?? [];
-  if (name === undefined || !isName(name)) return;
-  throw new FleetboxError("misuse", `Cannot sync from a member: found ${JSON.stringify(dir)}, expected a directory`, {
-    hint: `Copy it to this host first: fleetbox cp ${dir} .; a local directory of that name: ./${dir} ${words[0]}`,
-  });
+/** A directory of this host that is called so: `./a:b`. */
+function isOfMember(word: string): boolean {
+  const [, name] = /^([^/:]*):/.exec(word) ?? [];
+  return name !== undefined && isName(name);
 }
 
 /** @throws {FleetboxError} `misuse`: the same twice */
@@ -130,23 +187,39 @@ function checkDistinct(targets: readonly Target[], words: readonly string[]): vo
   if (twice >= 0) throw new FleetboxError("misuse", `${words[twice]} is given twice`);
 }
 
-function tell(target: Target, result: SyncResult, { json, dryRun }: Flags, hasNewProblems = true): void {
+interface Told {
+  /** @default true */
+  hasNewProblems?: boolean;
+  /** Where it came to on this host. @default it went to the member */
+  to?: { root: string; shown: string };
+}
+
+function tell(
+  target: Target,
+  result: SyncResult,
+  { json, dryRun }: Flags,
+  { hasNewProblems = true, to }: Told = {},
+): void {
   const { name, path } = target;
   const { sent, removed, skipped, bytes, problems } = result;
-  if (json) return sayJson({ event: "sync", name, path, ...result, ...(dryRun ? { dry_run: true } : {}) });
-  if (hasNewProblems) problems.forEach((one) => warn(`${placeOf(target)}  ${shown(one.path)}: ${one.message}`));
+  if (json) {
+    const where = to ? { to: to.root } : {};
+    return sayJson({ event: "sync", name, path, ...where, ...result, ...(dryRun ? { dry_run: true } : {}) });
+  }
+  const place = to ? shown(to.shown) : placeOf(target);
+  if (hasNewProblems) problems.forEach((one) => warn(`${place}  ${shown(one.path)}: ${one.message}`));
   if (dryRun) {
-    for (const one of sent) say(`send  ${shown(one)}`);
+    for (const one of sent) say(`${to ? "receive" : "send"}  ${shown(one)}`);
     for (const one of removed) say(`remove  ${shown(one)}`);
   }
   const would = dryRun ? "would be " : "";
   const what = [
-    ...(sent.length > 0 ? [`${sent.length} ${would}sent (${bytesText(bytes)})`] : []),
+    ...(sent.length > 0 ? [`${sent.length} ${would}${to ? "received" : "sent"} (${bytesText(bytes)})`] : []),
     ...(removed.length > 0 ? [`${removed.length} ${would}removed`] : []),
     ...(skipped.length > 0 ? [`${skipped.length} left out: sockets, pipes or devices`] : []),
   ];
   if (sent.length + removed.length === 0) what.unshift("up to date");
-  say(`${placeOf(target)}  ${what.join(", ")}`);
+  say(`${place}  ${what.join(", ")}`);
 }
 
 function placeOf({ name, path }: Target): string {

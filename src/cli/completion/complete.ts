@@ -209,17 +209,14 @@ async function kind(
     case "name":
     case "names":
       return { candidates: await names(command, argument, before, current, facts) };
+    case "targets":
+      if (/^[^/:]+:/.test(before[0] ?? "")) return { files: true, candidates: [] }; // from a member to this host
+      return { nospace: true, candidates: await placesBegun(facts, current) };
     case "dir":
-      return { files: true, candidates: [] };
-    case "targets": {
-      const found = /^[^/:.]*$/.test(current) ? await members(facts, current, isUp) : [];
-      return { nospace: true, candidates: found.map(({ word, what }) => ({ word: `${word}:`, what })) };
-    }
     case "places": {
       const [, name, path = ""] = /^([^/:]*):(.*)$/s.exec(current) ?? [];
       if (isName(name)) return await guestPlaces(facts, name, path);
-      const found = /^[^/:.]*$/.test(current) ? await members(facts, current, isUp) : [];
-      return { files: true, nospace: true, candidates: found.map(({ word, what }) => ({ word: `${word}:`, what })) };
+      return { files: true, nospace: true, candidates: await placesBegun(facts, current) };
     }
     case "image":
       return { candidates: starting(current, catalogue().filter(({ word }) => word !== MICRO)) };
@@ -243,6 +240,12 @@ async function kind(
     default:
       return { candidates: [] };
   }
+}
+
+/** `NAME:` of the members that the word may begin. */
+async function placesBegun(facts: Facts, current: string): Promise<Candidate[]> {
+  const found = /^[^/:.]*$/.test(current) ? await members(facts, current, isUp) : [];
+  return found.map(({ word, what }) => ({ word: `${word}:`, what }));
 }
 
 /** `NAME:PATH`, of the paths that there are on the member; after a directory the word continues. */

@@ -97,8 +97,9 @@ const CASES: [line: string, expected: string][] = [
   // Others.
   ["cp |", "a: b: c: FILES NOSPACE"],
   ["cp ./a|", "FILES NOSPACE"],
-  ["sync |", "FILES"],
+  ["sync |", "a: b: c: FILES NOSPACE"],
   ["sync . |", "a: b: c: NOSPACE"],
+  ["sync a:src |", "FILES"],
   // Paths on a member, which its guest is asked for.
   ["cp x a:/|", "a:/etc/ a:/etc/hostname NOSPACE QUOTE"],
   ["cp a:/etc/h|", "a:/etc/hostname QUOTE"],

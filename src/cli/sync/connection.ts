@@ -10,7 +10,7 @@ import type { Store } from "../../store.ts";
 import { host } from "../../system/os.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import { sshArguments } from "../arguments/ssh_arguments.ts";
-import { fromBytes, fromByteText } from "./byte_text.ts";
+import { fromBytes, fromByteText, toBytes } from "./byte_text.ts";
 
 /** How much of the guest's errors is kept, in characters: its last ones. */
 const MAX_COMPLAINTS = 8 * 1024;
@@ -61,6 +61,17 @@ export class GuestConnection implements AsyncDisposable {
       const { value, done } = await this.#pieces.next();
       if (done) return { text: this.#text };
       this.#text += fromBytes(value);
+    }
+  }
+
+  /** All of its output that was not read, as it comes. */
+  async *bytes(): AsyncGenerator<Uint8Array> {
+    if (this.#text !== "") yield toBytes(this.#text);
+    this.#text = "";
+    for (;;) {
+      const { value, done } = await this.#pieces.next();
+      if (done) return;
+      yield value;
     }
   }
 

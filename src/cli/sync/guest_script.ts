@@ -7,7 +7,7 @@
  */
 
 import { quoted } from "../../core/quoting.ts";
-import { listCommand } from "./guest_tree.ts";
+import { findCommand } from "./guest_tree.ts";
 import { STAGE } from "./host_tree.ts";
 import type { SyncPlan } from "./plan.ts";
 
@@ -21,7 +21,15 @@ export const PIECES = "p/";
 export const GO = "go\n";
 
 /** The words by which the script says what was wrong with the target; all else is on standard error. */
-export type Trouble = "cannot-make" | "no-directory" | "not-writable" | "home-in-it" | "unpack" | "apply";
+export type Trouble =
+  | "cannot-make"
+  | "no-directory"
+  | "not-writable"
+  | "home-in-it"
+  | "unpack"
+  | "apply"
+  | "missing"
+  | "not-readable";
 
 interface ScriptOptions {
   /** The target, as bytes: absolute, or below the user's home. */
@@ -33,6 +41,14 @@ interface ScriptOptions {
   isDeleting: boolean;
 }
 
+/** What every sync's script begins with: `fail` says what was wrong. */
+export function preamble(path: string, token: string): string {
+  return `
+LC_ALL=C QUOTING_STYLE=literal; export LC_ALL QUOTING_STYLE; unset TAR_OPTIONS CDPATH; umask 022
+fail() { printf '%s' '${token}!'"$1"; exit 1; }
+dir=${quoted(path.startsWith("/") ? path : `./${path}`)}`;
+}
+
 /** The guest's script, for `sh -c`, as bytes. */
 export function syncScript({ path, token, isDryRun, isDeleting }: ScriptOptions): string {
   const make = isDryRun
@@ -40,10 +56,7 @@ export function syncScript({ path, token, isDryRun, isDeleting }: ScriptOptions)
     : `mkdir -p "$dir" 2>/dev/null || {
     sudo -n mkdir -p "$dir" && sudo -n chown "$(id -u):$(id -g)" "$dir"
   } || fail cannot-make`;
-  return `
-LC_ALL=C QUOTING_STYLE=literal; export LC_ALL QUOTING_STYLE; unset TAR_OPTIONS CDPATH; umask 022
-fail() { printf '%s' '${token}!'"$1"; exit 1; }
-dir=${quoted(path.startsWith("/") ? path : `./${path}`)}
+  return `${preamble(path, token)}
 if ! [ -e "$dir" ] && ! [ -L "$dir" ]; then
   ${make}
 fi
@@ -54,7 +67,8 @@ ${isDeleting ? `here=$(pwd -P); case "$(cd && pwd -P)/" in "\${here%/}"/*) fail 
 for old in ${STAGE}*; do
   [ ! -d "$old" ] || [ -d "/proc/\${old##*-}" ] || rm -rf "./$old"
 done
-${listCommand(token)}
+${findCommand(token)}
+printf '%s\\n' '${token}='
 IFS= read -r answer || exit 0
 [ "$answer" = go ] || exit 0
 stage=./${STAGE}$$
@@ -148,7 +162,7 @@ function quotedIn(folder: string, path: string): string {
 const MAX_PATHS = 500;
 const MAX_BYTES = 32 * 1024;
 
-function* batches(paths: readonly string[]): Generator<string[]> {
+export function* batches(paths: readonly string[]): Generator<string[]> {
   let some: string[] = [];
   let bytes = 0;
   for (const path of paths) {

@@ -20,10 +20,9 @@ export interface GuestEntry {
 export type GuestTree = Map<string, GuestEntry>;
 
 /** The command that lists, for the guest's shell; its output is {@link parseGuestTree}'s. */
-export function listCommand(token: string): string {
+export function findCommand(token: string): string {
   const format = `${token} %f %s %Y %n${token}%N`;
-  return `find . -mindepth 1 '(' -path './${STAGE}*' -prune ')' -o -exec stat -c '${format}' '{}' +
-printf '%s\\n' '${token}='`;
+  return `find . -mindepth 1 '(' -path './${STAGE}*' -prune ')' -o -exec stat -c '${format}' '{}' +`;
 }
 
 /** @param text as bytes, until the last token. @throws {FleetboxError} `protocol` */
@@ -53,6 +52,13 @@ function malformed(): FleetboxError {
 }
 
 const KINDS: Record<number, GuestEntry["kind"]> = { 0o10: "file", 0o4: "directory", 0o12: "link" };
+
+/** Where a link in the guest leads, as bytes. */
+export function targetOf({ shown }: GuestEntry, name: string): string | undefined {
+  const [quoted, plain] = [`'./${name}' -> '`, `./${name} -> `];
+  if (shown.startsWith(quoted) && shown.endsWith("'")) return shown.slice(quoted.length, -1);
+  return shown.startsWith(plain) ? shown.slice(plain.length) : undefined;
+}
 
 /** Whether a link in the guest leads where this one does: busybox shows both in quotes, GNU's `stat` as it is told. */
 export function leadsTo(entry: GuestEntry, name: string, target: string): boolean {

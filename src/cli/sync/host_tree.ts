@@ -38,7 +38,7 @@ export interface HostTree {
 export const STAGE = ".fleetbox-sync-";
 
 /** The permissions that are kept: a guest's programs do not get another user's rights by them. */
-const MODE_BITS = 0o777;
+export const MODE_BITS = 0o777;
 
 /** @throws {FleetboxError} `not-found`, `misuse`, `denied`: the directory itself */
 export function readHostTree(root: string, excludes: Excludes): HostTree {

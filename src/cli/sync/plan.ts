@@ -26,6 +26,8 @@ interface PlanOptions {
   isDeleting: boolean;
   /** Whether a file that seems to be the same is sent all the same: it was changed within its time's second. */
   isStale?: (path: string, entry: HostEntry) => boolean;
+  /** Where the other directory is. @default "in the guest" */
+  where?: string;
 }
 
 export function planSync(host: HostTree, guest: GuestTree, options: PlanOptions): SyncPlan {
@@ -42,7 +44,7 @@ export function planSync(host: HostTree, guest: GuestTree, options: PlanOptions)
     const there = isBelow(path, plan.clear) ? undefined : guest.get(path);
     if (there && there.kind !== entry.kind) {
       if (there.kind === "directory" && !removable.has(path)) {
-        const why = "a directory is in its place in the guest" +
+        const why = `a directory is in its place ${options.where ?? "in the guest"}` +
           (options.isDeleting ? ", with files that are left out" : "; --delete replaces it");
         plan.problems.push({ path, why });
         blocked.push(path);

@@ -57,10 +57,15 @@ export class Unreachable extends FleetboxError {}
 
 /** @throws {Unreachable}; {FleetboxError} what was wrong with either directory */
 export async function sync(target: Target, options: SyncOptions): Promise<SyncResult> {
+  return await inTries(() => tryOnce(target, options));
+}
+
+/** Tries until no file has changed while it was read, a few times. */
+export async function inTries(tryOnce: () => Promise<OneTry>): Promise<SyncResult> {
   const result: SyncResult = { sent: [], removed: [], skipped: [], bytes: 0, problems: [] };
   let last = NOTHING;
   for (let tries = 0; tries < TRIES && (tries === 0 || last.changing.length > 0); tries++) {
-    last = await tryOnce(target, options);
+    last = await tryOnce();
     result.sent.push(...last.sent.filter((path) => !result.sent.includes(path)));
     result.removed.push(...last.removed);
     result.bytes += last.bytes;
@@ -74,7 +79,8 @@ export async function sync(target: Target, options: SyncOptions): Promise<SyncRe
   return result;
 }
 
-interface OneTry {
+/** Paths are bytes. */
+export interface OneTry {
   sent: string[];
   removed: string[];
   skipped: string[];
@@ -83,7 +89,7 @@ interface OneTry {
   changing: string[];
 }
 
-const NOTHING: OneTry = { sent: [], removed: [], skipped: [], bytes: 0, problems: [], changing: [] };
+export const NOTHING: OneTry = { sent: [], removed: [], skipped: [], bytes: 0, problems: [], changing: [] };
 
 async function tryOnce(target: Target, options: SyncOptions): Promise<OneTry> {
   const { store, root, excludes, isDeleting, isDryRun, isStale, signal } = options;
@@ -146,7 +152,7 @@ async function untilSecondIsOver(entries: readonly HostEntry[], signal: AbortSig
 }
 
 /** Fires when the command or the member's machine ends. */
-class Ended implements Disposable {
+export class Ended implements Disposable {
   readonly #over = new AbortController();
   readonly signal: AbortSignal;
   /** Why the machine has ended. */
@@ -170,11 +176,12 @@ class Ended implements Disposable {
 }
 
 /** Why the guest's script has ended. */
-async function failure(
+export async function failure(
   { name, path }: Target,
   guest: GuestConnection,
   over: Ended,
   trouble: Trouble | undefined,
+  way: "to" | "from" = "to",
 ): Promise<Error> {
   await guest.finish();
   const { code, complaints } = await guest.ended();
@@ -187,13 +194,19 @@ async function failure(
     return new Unreachable("failed", `Cannot reach "${name}" over SSH${complaints ? `: ${complaints}` : ""}`);
   }
   const cause = complaints === "" ? undefined : new Error(complaints);
-  const of = (code: "denied" | "misuse" | "failed", why: string, hint?: string) =>
-    new FleetboxError(code, `Cannot sync to ${place}: ${why}`, { cause, hint });
+  const of = (code: "denied" | "misuse" | "failed" | "not-found", why: string, hint?: string) =>
+    new FleetboxError(code, `Cannot sync ${way} ${place}: ${why}`, { cause, hint });
   switch (trouble) {
     case "cannot-make":
       return of("denied", "the directory cannot be made or entered");
     case "no-directory":
-      return of("misuse", "it is no directory", "Name a directory, or one that is not there yet.");
+      return way === "to"
+        ? of("misuse", "it is no directory", "Name a directory, or one that is not there yet.")
+        : of("misuse", "it is no directory", `A single file: fleetbox cp ${place} .`);
+    case "missing":
+      return of("not-found", "there is no such directory in the guest");
+    case "not-readable":
+      return of("denied", "its user may not read it");
     case "not-writable":
       return of("denied", "its user may not write there", `Name a directory that is made for it: ${place}/DIR`);
     case "home-in-it":
