@@ -55,7 +55,11 @@ export interface WireError {
   message: string;
   causes: string[];
   hint?: string;
-  /** The option that the other side does not know: it is of an earlier version. */
+}
+
+/** The same of a request that is refused. */
+export interface WireRefusal extends WireError {
+  /** The option that is not known, or cannot be done: whoever refuses it is of an earlier version. */
   unknown_option?: string;
 }
 
@@ -223,7 +227,7 @@ export function codeOf(thrown: unknown): ErrorCode {
   return "failed";
 }
 
-export function toWireError(thrown: unknown): WireError {
+export function toWireError(thrown: unknown): WireRefusal {
   const hint = hintOf(thrown);
   return {
     code: codeOf(thrown),
