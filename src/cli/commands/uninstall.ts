@@ -53,7 +53,7 @@ Examples:
         leftLines(left).forEach(say);
       }
       const running = await whatRuns(store);
-      const refusal = inUse(running, flags);
+      const refusal = inUse(running, flags) ?? found.find(({ problem }) => problem)?.problem;
       if (flags.dryRun) {
         if (flags.json) sayJson({ store: store.root, found: found.map(plain), left, removed: [], bytes: 0 });
         else if (refusal) say(`first: ${refusal.hint}`);
@@ -76,6 +76,6 @@ Examples:
     });
 }
 
-function plain({ remove: _, ...part }: OwnPart): Part {
+function plain({ remove: _, problem: _why, ...part }: OwnPart): Part {
   return part;
 }

@@ -3,6 +3,7 @@
 import { bytesText } from "../arguments/sizes.ts";
 import { terminalWidth } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
+import { wrapText } from "../terminal/wrap.ts";
 import { KINDS, type Left, type Part } from "./part.ts";
 
 /** So many names of one kind are shown; the last row says how many there are in all. */
@@ -43,7 +44,8 @@ function inStore(parts: readonly Part[], root: string): string {
 
 export function leftLines(left: readonly Left[]): string[] {
   if (left.length === 0) return [];
-  return ["left, for you to remove if you want:", ...left.map(({ path, why }) => `  ${homePath(path)}: ${why}`)];
+  const lines = ["left, for you to remove if you want:", ...left.map(({ path, why }) => `  ${homePath(path)}: ${why}`)];
+  return [wrapText(lines.join("\n"), terminalWidth() ?? Infinity)];
 }
 
 /** A path as users write it. */

@@ -1,5 +1,6 @@
 /** What `uninstall` tells of: parts that fleetbox has made, and what stays. */
 
+import type { FleetboxError } from "../../core/errors.ts";
 import { naturalOrder } from "../../store.ts";
 
 type PartKind =
@@ -31,6 +32,8 @@ export interface Part {
 /** A part, and how it is removed. */
 export interface OwnPart extends Part {
   remove: () => Promise<unknown> | unknown;
+  /** Why it cannot be removed before its user has done something. */
+  problem?: FleetboxError;
 }
 
 /** What is not fleetbox's, or not its alone, and why it stays. */

@@ -90,10 +90,12 @@ function inClusters(store: Store): Found[] {
       const others = namesIn(dir).filter((file) => !isMemberFile(file));
       const isMember = exists(join(dir, "config.json")) || hasDisk(dir);
       if (!isMember && others.length > 0) return leftAt(dir);
-      return own("member", dir, async () => {
-        if (others.length > 0) throw hasOthers(name, dir, others);
-        await removeStopped(store, name);
-      }, name);
+      const problem = others.length > 0 ? hasOthers(name, dir, others) : undefined;
+      const remove = () => {
+        if (problem) throw problem;
+        return removeStopped(store, name);
+      };
+      return own("member", dir, remove, { name, problem });
     });
   });
 }
@@ -121,7 +123,7 @@ function inSnapshots(store: Store): Found[] {
     ...entriesOf(checkpointsDir).map(({ name }) => {
       const path = join(checkpointsDir, name);
       if (!isName(name)) return temporaryOrLeft(path);
-      return own("checkpoint", path, () => removeCheckpoint(store, name), name);
+      return own("checkpoint", path, () => removeCheckpoint(store, name), { name });
     }),
     ...entriesOf(templatesDir).map(({ name }) => {
       const path = join(templatesDir, name);
@@ -143,7 +145,7 @@ function inImages(store: Store): Found[] {
     ...entriesOf(store.imagesDir).filter(({ name }) => name !== "refs").map(({ name, isDirectory }) => {
       const path = join(store.imagesDir, name);
       if (isDirectory && isImageName(name) && isFile(join(path, "image.json"))) {
-        return own("image", path, () => removeImage(store, name), name);
+        return own("image", path, () => removeImage(store, name), { name });
       }
       return IMAGE_FILE.test(name) ? own("download", path, () => removeAt(path)) : temporaryOrLeft(path);
     }),
@@ -157,7 +159,7 @@ function inTraces(store: Store): Found[] {
     const path = store.trace(name);
     if (name === ".lock") return own("run", path, () => removeAt(path));
     if (!isDirectory || !(traces.has(name) || TRACE_ID.test(name))) return temporaryOrLeft(path);
-    return own("trace", path, () => removeAt(path), name);
+    return own("trace", path, () => removeAt(path), { name });
   });
 }
 
@@ -170,7 +172,7 @@ function inPlaces(store: Store): Found[] {
     return own("place", path, async () => {
       await closeConnection(store, name);
       await removeAt(path);
-    }, name);
+    }, { name });
   });
 }
 
@@ -205,8 +207,13 @@ function leftAt(path: string): Found {
   return { left: { path, why: NOT_OURS } };
 }
 
-function own(kind: OwnPart["kind"], path: string, remove: OwnPart["remove"], name?: string): Found {
-  return { part: { kind, ...(name === undefined ? {} : { name }), path, bytes: bytesUsed(path), remove } };
+function own(
+  kind: OwnPart["kind"],
+  path: string,
+  remove: OwnPart["remove"],
+  more: Pick<OwnPart, "name" | "problem"> = {},
+): Found {
+  return { part: { kind, ...more, path, bytes: bytesUsed(path), remove } };
 }
 
 /** A file or a link at once, a directory by way of another name. Links are not followed. */
