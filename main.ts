@@ -39,6 +39,7 @@ const CLI = {
   "src/cli/program.ts": () => import("./src/cli/program.ts"),
   "src/cli/commands/pause.ts": () => import("./src/cli/commands/pause.ts"),
   "src/cli/commands/place.ts": () => import("./src/cli/commands/place.ts"),
+  "src/cli/places/all.ts": () => import("./src/cli/places/all.ts"),
   "src/cli/places/lifeline.ts": () => import("./src/cli/places/lifeline.ts"),
   "src/cli/places/says.ts": () => import("./src/cli/places/says.ts"),
   "src/cli/places/there.ts": () => import("./src/cli/places/there.ts"),

@@ -56,7 +56,7 @@ async function wordsHere(args: string[]): Promise<string[] | undefined> {
     return args.slice(1);
   }
   const { variable } = await lazyModule<typeof import("./core/environment.ts")>("src/core/environment.ts");
-  const mayNameOne = args.some((word) => word === "--on" || word.startsWith("--on=")) || variable("FLEETBOX_PLACE");
+  const mayNameOne = args.some((word) => /^--on(=|$)|^[a-z0-9-]+@/.test(word)) || variable("FLEETBOX_PLACE");
   if (!mayNameOne || args[0]?.startsWith("__")) return args;
   const { takePlace } = await lazyModule<typeof import("./cli/places/wish.ts")>("src/cli/places/wish.ts");
   const wish = takePlace(args);

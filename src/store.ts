@@ -10,7 +10,7 @@
  *       run/<g>.json                   a group's record: its holder, its running hypervisors
  *       run/<g>.gwq   run/<g>.gwn      the gateway's QMP and network sockets
  *       snapshots/                     layers of disks, templates, checkpoints: `store/snapshots.ts`
- *       traces/<id>/                   what is recorded of a group: `control/recording/`
+ *       traces/<id>/                   what is recorded of a group: `control/recording/`; places/, brought/: `store/places.ts`
  *       images/ bin/ caches, written once, renamed into place
  *       id_ed25519  id_ed25519.pub     the installation's own key
  *       runner-<first member>.log      a holder's output

@@ -82,7 +82,7 @@ const TYPES: Record<string, Record<string, true>> = {
     ...{ image: true, not_answering: true, since: true, group: true, bound: true, ssh: true, forwards: true },
     ...{ reason: true, hint: true, host_name: true, group_id: true },
     ...{ egress: true, host_access: true, suspended: true, faults: true, fault_count: true },
-    ...{ labels: true, last_group: true, last_group_id: true },
+    ...{ labels: true, last_group: true, last_group_id: true, place: true },
   } satisfies Keys<MemberView>,
   fault: {
     ...{ id: true, kind: true, what: true, spec: true, seed: true, members: true, since: true },

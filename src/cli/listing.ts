@@ -26,6 +26,7 @@ interface ListFlags {
   json?: boolean;
   quiet?: boolean;
   label?: string[];
+  allPlaces?: boolean;
 }
 
 /** Every member in any state, observed now. */
@@ -33,9 +34,15 @@ export async function list(flags: ListFlags): Promise<void> {
   const wishes = (flags.label ?? []).map((text) => parseLabelWish(text, "--label"));
   const store = openStore();
   const failures = flags.repair ? await repair(store) : [];
-  const views = viewsOf(await observeAll(store, HOLDER_MS));
+  const [here, elsewhere] = await Promise.all([observeAll(store, HOLDER_MS), flags.allPlaces ? atPlaces(store) : []]);
+  const views = [...viewsOf(here), ...elsewhere];
   show(views.filter(({ labels }) => hasLabels(labels, wishes)), flags);
   throwAll(failures);
+}
+
+async function atPlaces(store: Store): Promise<MemberView[]> {
+  const { viewsOfPlaces } = await lazyModule<typeof import("./places/all.ts")>("src/cli/places/all.ts");
+  return await viewsOfPlaces(store);
 }
 
 async function repair(store: Store): Promise<unknown[]> {
@@ -45,7 +52,7 @@ async function repair(store: Store): Promise<unknown[]> {
 
 function show(views: MemberView[], flags: ListFlags): void {
   if (flags.json) return sayJson(views);
-  if (flags.quiet) return views.forEach(({ name }) => say(name));
+  if (flags.quiet) return views.forEach((view) => say(view.place === undefined ? view.name : shownName(view)));
   if (views.length === 0) {
     return warn(flags.label ? "no member has these labels" : atPlace("no members yet: fleetbox up a"));
   }
@@ -73,7 +80,7 @@ export function listTable(
   width?: number,
 ): { head: string[]; rows: Cell[][] } {
   const rows = byGroup(views).map((view) => [
-    { text: withPlace(view.name) },
+    { text: shownName(view) },
     { text: stateText(view), colour: COLOURS[view.state] },
     { text: view.ip || "-" },
     { text: String(view.cpus ?? "-") },
@@ -83,6 +90,10 @@ export function listTable(
     groupCell(view, views),
   ]);
   return width === undefined ? { head: HEAD, rows } : narrowed(rows, width);
+}
+
+function shownName({ name, place }: MemberView): string {
+  return withPlace(name, place);
 }
 
 /** Members of one group beside each other, at the place of its first one. */
@@ -144,7 +155,8 @@ function stateText(view: MemberView): string {
 /** The problems of members, below the table; members with the same problem share a line. */
 export function reasons(views: readonly MemberView[]): string[] {
   const told = new Map<string, string[]>();
-  for (const { name, state, group_id: groupId, reason, hint } of views) {
+  for (const view of views) {
+    const { state, group_id: groupId, reason, hint } = view;
     if (!reason) continue;
     const text = reason.trim().replace(/\s*\n\s*/g, "; ");
     // Adopting one member adopts its whole group: one hint is enough.
@@ -157,7 +169,7 @@ export function reasons(views: readonly MemberView[]): string[] {
       : hint
       ? `${text}\n  try: ${hint}`
       : text;
-    told.set(key, [...told.get(key) ?? [], name]);
+    told.set(key, [...told.get(key) ?? [], shownName(view)]);
   }
   const lines = [...told].map(([text, names]) => `${names.join(", ")}: ${text}`);
   return lines.length > 0 ? ["", ...lines] : [];

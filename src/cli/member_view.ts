@@ -24,6 +24,8 @@ export type ViewState = State | "orphaned" | "damaged" | "unknown";
 
 export interface MemberView {
   name: string;
+  /** Where it is: of `ls --all-places`. A place that does not answer is one without a name. */
+  place?: string;
   state: ViewState;
   stage?: Stage;
   /** True for `downloading`, `starting` and `running`. */

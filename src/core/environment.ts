@@ -26,7 +26,7 @@ export const VARIABLES = {
 } as const;
 
 /** Between programs: set by a client for a command that it runs at a place, by the client that starts a holder, or by the holder that starts a guardian. */
-type Internal = "FLEETBOX_THERE" | "FLEETBOX_OPTS" | "FLEETBOX_PARENT_PID" | "FLEETBOX_GUARDIAN";
+type Internal = "FLEETBOX_THERE" | "FLEETBOX_VIEW_PORT" | "FLEETBOX_OPTS" | "FLEETBOX_PARENT_PID" | "FLEETBOX_GUARDIAN";
 
 type Variable = keyof typeof VARIABLES | Internal;
 

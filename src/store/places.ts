@@ -44,6 +44,11 @@ export interface PlacePaths {
   lock: string;
 }
 
+/** What clients on other hosts brought to this store: files that their commands name, by their digests. */
+export function broughtDir(root: string): string {
+  return join(root, "brought");
+}
+
 export function placesDir(store: Store): string {
   return join(store.root, "places");
 }

@@ -1,6 +1,7 @@
 /** Places: commands at another host, over a real sshd on loopback. */
 
 import * as assert from "#assert";
+import { buildViewer } from "../../scripts/viewer.ts";
 import { join } from "../../src/system/path.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../support/sandbox.ts";
@@ -93,6 +94,73 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
       "b",
       "true",
     );
+  });
+
+  await step(
+    "members of all places are listed, and named with their place; one that does not answer is a row",
+    async () => {
+      await here.up("x");
+      const other = join(here.home, "places/off.json");
+      const place = JSON.parse(Deno.readTextFileSync(join(here.home, "places/big.json")));
+      using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // it says nothing
+      const url = `ssh://127.0.0.1:${silent.addr.port}`;
+      Deno.writeTextFileSync(other, JSON.stringify({ ...place, url }));
+      const { stdout } = await here.ok("ls", "--all-places");
+      assert.match(
+        stdout,
+        /^x +running[^]*^a@big +running[^]*^b@big +stopped[^]*^@off +unknown[^]*@off: it did not answer within/m,
+      );
+      Deno.removeSync(other);
+      const views = JSON.parse((await here.ok("ls", "--all-places", "--json")).stdout);
+      const named = views.map(({ name, place = "here" }: Record<string, string>) => `${name}@${place}`);
+      assert.deepEqual(named, ["x@here", "a@big", "b@big"]);
+      assert.equal(JSON.parse((await here.ok("status", "a@big", "--json")).stdout).name, "a");
+    },
+  );
+
+  await step("files of this host are brought there, once, and frames and pages come here", async () => {
+    const at = (name: string, text: string) => {
+      Deno.writeTextFileSync(join(here.root, name), text);
+      return join(here.root, name);
+    };
+    const data = at("data.yaml", "#cloud-config\n{}\n");
+    const options = ["--egress", "off", "--on", "big", "--fixture", `${join(here.root, "client")}:/srv`];
+    await here.ok("up", "d", "--user-data", data, ...options);
+    const config = JSON.parse((await here.ok("status", "d", "--json", "--on", "big")).stdout).config;
+    const { host_path } = config.fixtures[0];
+    assert.match(host_path, new RegExp(`^${there.home}/brought/[0-9a-f]{16}/client$`));
+    assert.deepEqual([...Deno.readDirSync(host_path)].map(({ name }) => name).toSorted(), [
+      "bin",
+      "config",
+      "key",
+      "key.pub",
+      "known",
+    ]);
+    const group = at("fleetbox.toml", '[defaults]\negress = "off"\nuser-data = "data.yaml"\n[members.e]\n');
+    await here.ok("up", "-f", group, "--on", "big");
+    await here.fails(3, /There is no .*none.yaml/, "up", "f", "--user-data", "none.yaml", "--on", "big");
+    await here.fails(
+      1,
+      /--share needs a directory of the members' own host[^]*fleetbox sync DIR/,
+      "up",
+      "f",
+      "--share",
+      "/tmp:/x",
+      "--on",
+      "big",
+    );
+    const frames = join(here.root, "out.pcapng");
+    await here.ok("capture", "d", "-w", frames, "--for", "100ms", "--on", "big");
+    assert.deepEqual([...Deno.readFileSync(frames).subarray(0, 4)], [0x0a, 0x0d, 0x0d, 0x0a]);
+    await here.fails(1, /there is such a file already/, "capture", "d", "-w", frames, "--on", "big");
+    await buildViewer(); // another user cannot
+    const view = here.start(["view", "d", "--on", "big"]);
+    await view.printed(/http:\/\/127\.0\.0\.1:\d+\S*/);
+    const page = await fetch(/http:\S+/.exec(view.stdout)![0]);
+    assert.match(await page.text(), /<html/i);
+    view.kill("SIGINT");
+    await view.done;
+    await here.ok("rm", "d", "e", "--force", "--on", "big");
   });
 
   await step("what does not work there is refused", async () => {

@@ -38,6 +38,7 @@ test("uninstall lists everything, removes it with --force, also what an interrup
   write(join(home, "bin/fleetbox-helper-0.1.0-linux"));
   write(join(home, "places/big.json"), "{}");
   write(join(home, "places/big/.lock"));
+  write(join(home, "brought/0123456789abcdef/setup.sh"));
   write(join(home, "runner-gone.log"));
   // An uninstall that was killed.
   for (const path of ["images/old-1", "traces/t-20261128-225501-3f9c", "clusters/.removed-x", "snapshots/removed"]) {

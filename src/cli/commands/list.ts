@@ -14,6 +14,7 @@ export function listCommand(): Command {
       "only members with that label; KEY alone: with any value; repeatable: with all of them",
       collect,
     )
+    .option("--all-places", "also the members of all places; one that does not answer within 5 s is a row")
     .option("-q, --quiet", "names only")
     .option("--json", "one JSON array")
     .addHelpText(
@@ -26,7 +27,7 @@ orphaned (its holder was killed, its machine runs), damaged (its config cannot b
 unknown (its holder does not answer).
 
 --json: [{"name","state","stage"?,"running","ip","cpus","memory_mb","disk_mb","image","since"?,
-"suspended"?,"labels"?,"group"?,"last_group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]
+"suspended"?,"labels"?,"place"?,"group"?,"last_group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]
 
 Examples:
   fleetbox ls

@@ -18,34 +18,19 @@ export function kindOf(command: string): Kind {
 /** What does not work at a place: a command's words, up to `--`, and the way out. */
 const REFUSED: { words: RegExp; what: string; hint: string }[] = [
   {
-    words: /^view /,
-    what: "the page's server would run there, which is not built yet",
-    hint: "Look at events instead: fleetbox events --on PLACE",
-  },
-  {
     words: /^forward /,
-    what: "a port of that host, not of this one, would lead to the member, which is not built yet",
-    hint: "A port here, as long as the session lasts: fleetbox ssh --on PLACE -N -L 8080:localhost:80 NAME",
+    what: "a port of that host, not of this one, would lead to the member",
+    hint: "A port here, as long as the command runs: fleetbox ssh --on PLACE -N -L 8080:localhost:80 NAME",
   },
   {
-    words: /^(up|start|join) .*(-f|--file|--user-data|--run|--fixture|--share)[= ]/,
-    what: "an option names a file of this host, which is not brought there yet",
-    hint: "Bring the members up, then: fleetbox cp --on PLACE FILE NAME:",
+    words: /^image build .*--output/,
+    what: "the directory would be made there, not here",
+    hint: "Leave it out: it is an image of the store there then, for up --on PLACE --image ALIAS",
   },
   {
-    words: /^(up|start|join) .*--image[= ](\.|\/)/,
-    what: "the image is a file of this host, which is not brought there yet",
-    hint: "Name an alias or an address: fleetbox image ls --all",
-  },
-  {
-    words: /^(fault run|image build .*(--run|--output)|trace (show|events|replay)) /,
-    what: "a file of this host is named, which is not brought there yet",
-    hint: "Run it there by hand, over ssh.",
-  },
-  {
-    words: /^(capture|trace stop) .*(-w|--write)/,
-    what: "the file would be written there, which is not built yet",
-    hint: "To standard output: fleetbox capture --on PLACE > FILE",
+    words: /^trace (stop|show|events) /,
+    what: "the bundle would be written and read there, not here",
+    hint: "On that host itself: ssh to it, and fleetbox trace stop -w FILE",
   },
 ];
 

@@ -30,8 +30,8 @@ function placeName(): string | undefined {
   return current?.name ?? variable("FLEETBOX_THERE");
 }
 
-/** A member as its user names it: `a`, or `a@big`. */
-export function withPlace(name: string, place = placeName()): string {
+/** A member as its user names it: `a`, or `a@big`. @param place another one than this command's */
+export function withPlace(name: string, place: string | undefined = placeName()): string {
   return place === undefined ? name : `${name}@${place}`;
 }
 

@@ -16,6 +16,10 @@ import { which } from "../../system/process.ts";
 import { versionLine } from "../../system/program_info.ts";
 import type { Store } from "../../store.ts";
 import { openStore } from "../arguments/store_access.ts";
+import { bringFiles } from "./files.ts";
+import { outputFile } from "./frames.ts";
+import { viewThere } from "./view.ts";
+import { removeIfThere, statIfThere } from "../../system/files.ts";
 import { isNews } from "../said_once.ts";
 import { warn } from "../terminal/output.ts";
 import { openPlaceStore, proxyCommand } from "../../control/places/place_client.ts";
@@ -48,10 +52,26 @@ export async function runThere({ place: name, isGiven, words }: PlaceWish): Prom
   await tellOfVersions(store, place);
   const connection = new PlaceConnection(store, place);
   await connection.open();
-  if (kind === "there") return await runAt(connection, place, words);
+  if (kind === "there") return await runWithFiles(connection, place, words);
   const shadow = await openPlaceStore(store, place, connection);
   useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection) });
   return undefined;
+}
+
+/** Runs a command there that may name files, or ports, of this host. */
+async function runWithFiles(connection: PlaceConnection, place: Place, words: readonly string[]): Promise<number> {
+  if (words[0] === "view") {
+    return await viewThere(connection, words, (line, env) => runAt(connection, place, line, { env }));
+  }
+  const file = words[0] === "capture" ? outputFile(words) : undefined;
+  if (file) {
+    const output = await file.open();
+    const code = await runAt(connection, place, file.words, { output });
+    if (code !== 0 && statIfThere(file.path)?.size === 0) removeIfThere(file.path);
+    return code;
+  }
+  const { words: line, env } = await bringFiles(connection, place, words);
+  return await runAt(connection, place, line, { env });
 }
 
 /** @throws {FleetboxError} `not-found` */
@@ -80,16 +100,30 @@ export function environmentFor(place: Place): Record<string, string> {
 /** Commands that read what is typed or piped. */
 const READING = ["console"];
 
-export async function runAt(connection: PlaceConnection, place: Place, words: readonly string[]): Promise<number> {
-  const isLive = Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && Deno.stderr.isTerminal();
+interface RunOptions {
+  /** Further variables. */
+  env?: Record<string, string>;
+  /** Where its output goes. @default here */
+  output?: Deno.FsFile;
+}
+
+/** Runs a command there. @returns its exit code @throws {FleetboxError} the connection, or fleetbox there, is gone */
+export async function runAt(
+  connection: PlaceConnection,
+  place: Place,
+  words: readonly string[],
+  { env = {}, output }: RunOptions = {},
+): Promise<number> {
+  const isLive = !output && Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && Deno.stderr.isTerminal();
   const isPlain = isLive || READING.includes(words[0]);
-  const there = commandThere(place, environmentFor(place), isPlain ? words : ["__there", ...words]);
+  const variables = { ...environmentFor(place), ...env };
+  const there = commandThere(place, variables, isPlain ? words : ["__there", ...words]);
   const args = connection.args([isLive ? "-tt" : "-T"], [there]);
   const [program, before] = dyingWithUs();
   const child = new Deno.Command(program, {
     args: [...before, ...args],
     stdin: isPlain ? "inherit" : "piped",
-    stdout: "inherit",
+    stdout: output ? "piped" : "inherit",
     stderr: "inherit",
     detached: !isPlain, // Ctrl-C is for us, who pass it on
   }).spawn();
@@ -102,6 +136,7 @@ export async function runAt(connection: PlaceConnection, place: Place, words: re
       else if (signal !== "SIGINT") child.kill(signal);
     });
   }
+  if (output) await child.stdout.pipeTo(output.writable);
   const { code } = await child.status;
   await writer?.close().catch(() => {});
   if (code === MISSING) throw gone(place);

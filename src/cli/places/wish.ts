@@ -5,7 +5,8 @@
 
 import { variable } from "../../core/environment.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { HERE } from "../../store/places.ts";
+import { Store } from "../../store.ts";
+import { HERE, placeNames } from "../../store/places.ts";
 
 /** A place, and the words without the option. */
 export interface PlaceWish {
@@ -28,6 +29,18 @@ function hasItsOwn([first, second]: readonly string[]): boolean {
   return first === "fault" && second === "disk";
 }
 
+/** `a@big`, also as `a@big,b@big` and `a@big:PATH`, is `a` when there is a place big, which goes to `given`. */
+function withoutPlace(word: string, given: string[]): string {
+  const [, names, rest] = /^([a-z0-9@,-]+)(:[^]*)?$/.exec(word) ?? [];
+  if (names === undefined || !names.includes("@")) return word;
+  const pairs = names.split(",").map((one) => one.split("@"));
+  const [[, place]] = pairs;
+  const known = place === undefined ? [] : placeNames(Store.fromEnvironment());
+  if (!known.includes(place) || pairs.some((pair) => pair.length !== 2 || pair[1] !== place)) return word;
+  if (!given.includes(place)) given.push(place);
+  return pairs.map(([name]) => name).join(",") + (rest ?? "");
+}
+
 /** @throws {FleetboxError} `misuse`: the option has no value, or stands twice */
 export function takePlace(args: readonly string[]): PlaceWish {
   const words: string[] = [];
@@ -43,7 +56,7 @@ export function takePlace(args: readonly string[]): PlaceWish {
       given.push(args[++at] ?? "");
     } else {
       if (isNamed) break;
-      words.push(word);
+      words.push(withoutPlace(word, given));
       if (withValue === undefined) continue;
       if (withValue.test(word) && at + 1 < args.length) words.push(args[++at]);
       else isNamed = !word.startsWith("-");

@@ -12,6 +12,7 @@ type PartKind =
   | "download"
   | "trace"
   | "place"
+  | "brought"
   | "helper"
   | "log"
   | "run"
@@ -52,6 +53,7 @@ export const KINDS: Record<PartKind, { one: string; many: string }> = {
   download: { one: "file of a download", many: "files of downloads" },
   trace: { one: "trace", many: "traces" },
   place: { one: "place", many: "places" },
+  brought: { one: "thing brought by other hosts", many: "things brought by other hosts" },
   helper: { one: "helper", many: "files of the helper" },
   log: { one: "log", many: "logs" },
   run: { one: "file of a group", many: "files of groups" },

@@ -16,7 +16,7 @@ import { collectLayers, removeCheckpoint, removeTemplate, snapshotPaths } from "
 import { SNAPSHOT_ID } from "../../store/config.ts";
 import { closeConnection } from "../../control/places/connection.ts";
 import type { Store } from "../../store.ts";
-import { placesDir } from "../../store/places.ts";
+import { broughtDir, placesDir } from "../../store/places.ts";
 import { bytesUsed, entriesOf, exists, isFile, namesIn, temporaryOf, writerOf } from "../../system/files.ts";
 import { identify } from "../../system/process.ts";
 import { basename, join } from "../../system/path.ts";
@@ -44,6 +44,7 @@ export function storeParts(store: Store): { parts: OwnPart[]; left: Left[] } {
     ...inImages(store),
     ...inTraces(store),
     ...inPlaces(store),
+    ...inBrought(store),
     ...inDirectory(store.binDir, (name) => HELPER_FILE.test(name) ? "helper" : undefined),
     ...inDirectory(store.runDir, (name) => RUN_FILE.test(name) ? "run" : undefined),
   ];
@@ -63,13 +64,14 @@ export function emptyDirectories(store: Store): string[] {
     store.clustersDir,
     ...[layersDir, templatesDir, checkpointsDir, dir],
     ...[join(store.imagesDir, "refs"), store.imagesDir],
-    ...[store.tracesDir, placesDir(store), store.binDir, store.runDir, store.root],
+    ...[store.tracesDir, placesDir(store), broughtDir(store.root), store.binDir, store.runDir, store.root],
   ];
 }
 
 function inRoot(store: Store): Found[] {
   const { clustersDir, snapshotsDir, imagesDir, tracesDir, binDir, runDir } = store;
-  const places = [clustersDir, snapshotsDir, imagesDir, tracesDir, placesDir(store), binDir, runDir];
+  const others = [placesDir(store), broughtDir(store.root)];
+  const places = [clustersDir, snapshotsDir, imagesDir, tracesDir, ...others, binDir, runDir];
   const known = places.map((path) => basename(path));
   return inDirectory(store.root, (name) => {
     if (KEYS.includes(name)) return "key";
@@ -173,6 +175,15 @@ function inPlaces(store: Store): Found[] {
       await closeConnection(store, name);
       await removeAt(path);
     }, { name });
+  });
+}
+
+function inBrought(store: Store): Found[] {
+  return entriesOf(broughtDir(store.root)).map(({ name, isDirectory }) => {
+    const path = join(broughtDir(store.root), name);
+    return isDirectory && /^[0-9a-f]{16}$/.test(name)
+      ? own("brought", path, () => removeAt(path))
+      : temporaryOrLeft(path);
   });
 }
 

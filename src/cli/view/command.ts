@@ -3,6 +3,7 @@
  * what it records, and what is clicked runs as commands. It ends with the group or with Ctrl-C, and leaves nothing.
  */
 
+import { variable } from "../../core/environment.ts";
 import { getGroup } from "../../control/members.ts";
 import { MemoryFiles } from "../../control/recording/memory_files.ts";
 import { Recorder } from "../../control/recording/recorder.ts";
@@ -54,6 +55,7 @@ export async function view(word: string | undefined, flags: Flags): Promise<void
   const members = () => recorder.members.map(({ name }) => name);
   const ended = new AbortController();
   let why = "fleetbox view was ended";
+  const portOfUser = variable("FLEETBOX_VIEW_PORT");
   try {
     await using server = new ViewServer(port, {
       page,
@@ -64,7 +66,7 @@ export async function view(word: string | undefined, flags: Flags): Promise<void
         if (!members().includes(name)) throw new FleetboxError("not-found", `"${name}" is not in the group`);
         await keyboards.type(name, bytes);
       },
-    });
+    }, portOfUser === undefined ? undefined : Number(portOfUser));
     const { address } = server;
     say(address);
     say(`  shows ${listed(members())} as they run; Ctrl-C ends this, and leaves them as they are`);

@@ -36,8 +36,11 @@ export class ViewServer implements AsyncDisposable {
   readonly #token = crypto.getRandomValues(new Uint8Array(32)).toBase64({ alphabet: "base64url", omitPadding: true });
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  /** @param port 0: a free one. @throws {FleetboxError} `conflict`: it is taken */
-  constructor(port: number, private readonly viewed: Viewed) {
+  /**
+   * @param port 0: a free one @param portOfUser the one that leads here from the user's host, when that is another
+   * @throws {FleetboxError} `conflict`: it is taken
+   */
+  constructor(port: number, private readonly viewed: Viewed, private readonly portOfUser?: number) {
     try {
       this.#server = Deno.serve({
         hostname: HOST,
@@ -58,7 +61,11 @@ export class ViewServer implements AsyncDisposable {
 
   /** With the token, in the part that browsers keep to themselves. */
   get address(): string {
-    return `http://${HOST}:${this.#server.addr.port}/#${this.#token}`;
+    return `http://${HOST}:${this.#shownPort}/#${this.#token}`;
+  }
+
+  get #shownPort(): number {
+    return this.portOfUser ?? this.#server.addr.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -76,7 +83,7 @@ export class ViewServer implements AsyncDisposable {
       site: headers.get("sec-fetch-site"),
       authorization: headers.get("authorization"),
       isOtherUser: isOtherUsers({ from, to: port }),
-    }, { port, token: this.#token });
+    }, { port: this.#shownPort, token: this.#token });
     try {
       return "status" in verdict ? refused(verdict) : await this.#do(verdict, request);
     } catch (thrown) {

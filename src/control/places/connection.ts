@@ -117,17 +117,26 @@ export class PlaceConnection {
 
   /** Lets a unix socket here lead to one there. */
   async forwardSocket(here: string, there: string): Promise<void> {
-    await this.#control_("forward", "-L", `${here}:${there}`);
+    await this.#tell("forward", "-L", `${here}:${there}`);
+  }
+
+  /** Lets a port of 127.0.0.1 here lead to one there, until it is disposed of. @throws {ProcessError} it is taken here */
+  async forwardPort(here: number, there: number): Promise<AsyncDisposable> {
+    const forward = `127.0.0.1:${here}:127.0.0.1:${there}`;
+    await this.#tell("forward", "-L", forward);
+    return {
+      [Symbol.asyncDispose]: () => this.#tell("cancel", "-L", forward).catch(() => {}), // it may be gone by now
+    };
   }
 
   /** Does what `ssh -O` says. @throws {ProcessError} with its words */
-  async #control_(what: string, ...given: string[]): Promise<void> {
+  async #tell(what: string, ...given: string[]): Promise<void> {
     await run("ssh", this.args(["-O", what, ...given]), { hint: HINT });
   }
 
   /** Ends the connection, with all that goes through it; does nothing when there is none. */
   async close(): Promise<void> {
-    await this.#control_("exit").catch((thrown) => {
+    await this.#tell("exit").catch((thrown) => {
       if (!(thrown instanceof ProcessError)) throw thrown;
     });
   }

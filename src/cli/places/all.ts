@@ -1,0 +1,40 @@
+/** `ls --all-places`: the members of every place, asked at once. One that does not answer is a row. */
+
+import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
+import { LATE, within } from "../../core/deadline.ts";
+import { FleetboxError, messageOf } from "../../core/errors.ts";
+import type { Store } from "../../store.ts";
+import { placeNames } from "../../store/places.ts";
+import type { MemberView } from "../member_view.ts";
+import { environmentFor, requirePlace } from "./there.ts";
+
+/** How long a place may take to answer, the connection included. */
+const ANSWER_MS = 5_000;
+
+/** The members of all places, each with its place. */
+export async function viewsOfPlaces(store: Store): Promise<MemberView[]> {
+  return (await Promise.all(placeNames(store).map((name) => viewsAt(store, name)))).flat();
+}
+
+async function viewsAt(store: Store, place: string): Promise<MemberView[]> {
+  const over = new AbortController();
+  try {
+    const views = await within(ANSWER_MS, ask(store, place, over.signal));
+    if (views === LATE) throw new FleetboxError("timeout", `it did not answer within ${ANSWER_MS / 1000} s`);
+    return views.map((view) => ({ ...view, place }));
+  } catch (thrown) {
+    const reason = messageOf(thrown);
+    return [{ name: "", place, state: "unknown", running: false, ip: "", bound: false, reason }];
+  } finally {
+    over.abort();
+  }
+}
+
+async function ask(store: Store, name: string, signal: AbortSignal): Promise<MemberView[]> {
+  const place = requirePlace(store, name);
+  const connection = new PlaceConnection(store, place);
+  await connection.open({ quietly: true, signal });
+  const line = commandThere(place, environmentFor(place), ["ls", "--json"]);
+  const text = await connection.command(line, signal);
+  return JSON.parse(text.trim().split("\n").at(-1) ?? "") as MemberView[];
+}
