@@ -1,6 +1,6 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools man micro viewer demo examples test test-unit test-whole check fmt bench chaos checkpoints power-cuts consensus fuzz compile npm node-library clean
+.PHONY: help setup test-tools man micro micro-check viewer demo examples test test-unit test-whole check fmt bench chaos checkpoints power-cuts consensus fuzz compile npm node-library clean
 # Not called DENO: that is the user's variable for `make compile`, and one of this file would override it in the recipes.
 OUR_DENO := node_modules/.bin/deno
 
@@ -42,6 +42,9 @@ bench: micro ## measures, each against its bare counterpart in the same run
 
 chaos: micro ## makes random kills and checks the invariants, and what must not grow: CHAOS="--only real --real-kills 60 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/chaos/main.ts $(CHAOS)
+
+micro-check: micro ## boots the micro image and checks all that it promises; `make test` does the half of it
+	@images/micro/check build/micro
 
 checkpoints: micro ## saves and forks a group under load, and looks for what does not fit; random numbers of forks: CHECKPOINTS="--only group --count 200 --seed N"
 	@$(OUR_DENO) run -A --quiet --no-check tests/checkpoints/main.ts $(CHECKPOINTS)

@@ -10,7 +10,7 @@ import type { Script } from "./client.ts";
 const options = { egress: "off", mem: 0.125 } as const;
 
 async function killed(script: Script, ready: (client: Client, box: Sandbox) => Promise<unknown>, when: string) {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await using client = new Client(box, script);
   await ready(client, box);
   const count = box.processes("machine").length;
@@ -38,7 +38,7 @@ test("real QEMU: kill -9 of the client while one machine runs, one stops and one
 });
 
 test("real QEMU: kill -9 of the holder: no QEMU and no gateway survives it, and its machine boots again, disk and all", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await using client = new Client(box, { names: ["a"], options, then: ["up"] });
   await client.said(/^up$/m);
   const { instance_id } = box.store.config("a")!;

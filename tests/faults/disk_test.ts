@@ -43,7 +43,7 @@ async function slowedOf(box: Sandbox): Promise<number> {
 }
 
 test("a guest's disk fails and is slow as it is told to, and is as before when that ends", async () => {
-  await using box = await sandbox({ limitMs: 300_000 });
+  await using box = await sandbox({ warm: true, limitMs: 300_000 });
   await box.up("a", "--log-writes", "--egress", "off");
   await guestOk(box, "a", "sudo mount -o remount,commit=600,noinit_itable / && sudo chmod 666 /dev/vda && sync");
   assert.equal(await codes(box, READ + " count=1", WRITE + " count=1", SYNCED + " count=1"), "000");

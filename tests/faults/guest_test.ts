@@ -6,7 +6,7 @@ import { kill, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
 
 test("a guest is under the faults that it is told to be under, and as before after them", async (context) => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a", "--memory", "256M"); // the less there is, the sooner it is taken
   await steps(context, box, [
     ["its clock is moved, and moved back; two add up", bump],

@@ -7,7 +7,6 @@ import { processesOf, until } from "../support/processes.ts";
 import { assertNothingLeft, code, fleetbox, program, testStore } from "./support.ts";
 
 const { store, options } = testStore();
-const small = { ...options, memoryMiB: 128 };
 
 /** A shell that counts, and tells a number that is nowhere but in its memory, to whom asks on this port. */
 const MEMORY_PORT = 7000;
@@ -36,7 +35,7 @@ const lines = (vm: Vm, path: string) => vm.readTextFile(path).then((text) => tex
 
 Deno.test("a cluster is saved at one moment", async (t) => {
   {
-    await using cluster = await startCluster(["a", "b"], small);
+    await using cluster = await startCluster(["a", "b"], options);
     const [a, b] = cluster.vms;
     await a.writeFile("data", "seeded\n"); // not synced: it is in the guest's memory
     await startMemory(b);
@@ -139,7 +138,7 @@ Deno.test("a cluster is saved at one moment", async (t) => {
 
 Deno.test("a machine that is suspended goes on where it was; cold, it boots", async () => {
   {
-    await using vm = await start("slept", small);
+    await using vm = await start("slept", options);
     await startMemory(vm);
     const before = await askMemory(vm);
     const bootId = await vm.readTextFile(BOOT_ID);
@@ -191,7 +190,7 @@ Deno.test("a user's machines that a program suspended go on in the next one", as
 
 Deno.test("one machine of a group is saved, forked and taken back; the others run on", async () => {
   {
-    await using cluster = await startCluster(["web", "db"], small);
+    await using cluster = await startCluster(["web", "db"], options);
     const [web, db] = cluster.vms;
     await startMemory(web);
     const { secret } = await askMemory(db, "web");
@@ -214,7 +213,7 @@ Deno.test("one machine of a group is saved, forked and taken back; the others ru
 
 Deno.test("a named checkpoint stays, for other programs", async () => {
   {
-    await using vm = await start("origin", small);
+    await using vm = await start("origin", options);
     await vm.writeFile("data", "kept\n");
     await using named = await vm.checkpoint("kept-one");
     await assert.rejects(vm.checkpoint("kept-one"), code("conflict", /There is a checkpoint "kept-one" already/));
@@ -234,7 +233,7 @@ Deno.test("a named checkpoint stays, for other programs", async () => {
 Deno.test("what a program leaves behind goes with it: killed, ended in order, or with the next one", async () => {
   const script = (end: string) => `
     import { startCluster } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
-    const cluster = await startCluster(["a"], ${JSON.stringify(small)});
+    const cluster = await startCluster(["a"], ${JSON.stringify(options)});
     const seeded = await cluster.checkpoint();
     ${end}
   `;
@@ -265,7 +264,7 @@ Deno.test("what a program leaves behind goes with it: killed, ended in order, or
     child.process.kill("SIGKILL"); // no holder is there that could notice
     await child.process.status;
     assert.equal(names().length, 1);
-    await using _next = await start(small);
+    await using _next = await start(options);
     assert.deepEqual(names(), []);
   }
   assertNothingLeft(store);

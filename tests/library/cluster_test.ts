@@ -34,7 +34,7 @@ Deno.test("a cluster", async (t) => {
 
     await t.step("each has its own options, and else those of the group", async () => {
       const sizes = cluster.vms.map(({ storeName }) => store.config(storeName)!);
-      assert.deepEqual(sizes.map(({ memory_mb, egress }) => [memory_mb, egress]), [[256, "off"], [160, "off"]]);
+      assert.deepEqual(sizes.map(({ memory_mb, egress }) => [memory_mb, egress]), [[128, "off"], [160, "off"]]);
       assert.ok(
         Number((await cluster.get("b").exec("grep MemTotal /proc/meminfo")).stdout.replace(/\D/g, "")) < 163840,
       );
@@ -118,7 +118,7 @@ Deno.test("two clusters at once do not see each other", async () => {
   {
     await using stack = new AsyncDisposableStack();
     const clusters = await Promise.all(
-      [1, 2].map(() => startCluster(1, { ...options, memoryMiB: 128 })),
+      [1, 2].map(() => startCluster(1, options)),
     );
     for (const cluster of clusters) stack.use(cluster);
     const [[one], [other]] = clusters.map(({ vms }) => vms);
@@ -134,7 +134,7 @@ Deno.test("two clusters at once do not see each other", async () => {
 
 Deno.test("test files whose machines have the same names run side by side in one store", async () => {
   {
-    await using mine = await startCluster(["a", "b"], { ...options, memoryMiB: 128 });
+    await using mine = await startCluster(["a", "b"], options);
     const { code, text } = await runSample(store, "same_names.ts");
     assert.equal(code, 0, text);
     assert.match(text, /^a is a-and-b-once-more-\w{4}-\w{6}-a$/m);

@@ -23,7 +23,7 @@ async function behind(vm: Vm): Promise<number> {
 
 Deno.test("a throttled machine: its guest computes as much less, its clock goes on, and it answers", async () => {
   {
-    await using vm = await start("a", { ...options, memoryMiB: 128, egress: "off" });
+    await using vm = await start("a", options);
     const machine = processesOf(store.root).find(({ kind }) => kind === "machine")!;
     const [clock, all] = [await behind(vm), await loops(vm)];
     const [cpu, began] = [host().cpuTimeMs(machine.pid), performance.now()];

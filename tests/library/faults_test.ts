@@ -6,7 +6,6 @@ import { until } from "../support/processes.ts";
 import { assertNothingLeft, code, testStore } from "./support.ts";
 
 const { store, options } = testStore();
-const small = { ...options, memoryMiB: 128, egress: "off" } as const;
 
 /** Whether a machine hears from another one, by its address: so no name is asked for. A busy host is slow to answer. */
 async function reaches(from: Vm, to: Vm): Promise<boolean> {
@@ -44,7 +43,7 @@ const ALL = ["a>b", "a>c", "b>a", "b>c", "c>a", "c>b"];
 
 Deno.test("faults of a cluster", async (t) => {
   {
-    await using cluster = await startCluster(["a", "b", "c"], small);
+    await using cluster = await startCluster(["a", "b", "c"], options);
     const [a, b, c] = cluster.vms;
     assert.deepEqual(await reaching(cluster), ALL);
 

@@ -7,23 +7,31 @@ import { Store } from "../../src/store.ts";
 import { checkpoints, unusedLayers } from "../../src/store/snapshots.ts";
 import type { StartOptions } from "../../src/library/types.ts";
 import { processesOf } from "../support/processes.ts";
+import { SuiteStore } from "../support/suite_store.ts";
 
-/** A store that is removed when the file's tests are over; what is left in it then fails them. */
+/**
+ * A store for the tests of a file. What is left in it when they are over fails them. Within a suite it is the suite's: its files'
+ * machines start from the same templates; else it is removed.
+ */
 export function testStore(): { store: Store; options: StartOptions } {
-  const root = Deno.makeTempDirSync({ prefix: "l" });
-  const store = Store.at(`${root}/h`);
+  const suite = SuiteStore.take();
+  const root = suite ? suite.path : Deno.makeTempDirSync({ prefix: "l" });
+  const store = Store.at(suite ? suite.path : `${root}/h`);
   Deno.test.afterAll(() => {
+    let isSound = false;
     try {
       assertNothingLeft(store);
+      isSound = true;
     } finally {
       for (const process of processesOf(store.root)) {
         console.error(`left behind, ended: ${process.pid} ${process.command.slice(0, 100)}`);
         Deno.kill(process.pid, "SIGKILL");
       }
-      Deno.removeSync(root, { recursive: true });
+      if (suite) suite.giveBack(isSound);
+      else Deno.removeSync(root, { recursive: true });
     }
   });
-  return { store, options: { store: store.root, egress: "off" } };
+  return { store, options: { store: store.root, egress: "off", memoryMiB: 128 } };
 }
 
 /**

@@ -10,7 +10,7 @@ import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
 
 test("a guest gets the time, random numbers and a host name, by its agent or in one SSH session", async (context) => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a");
   await steps(context, box, [
     ["by its agent, without SSH", byAgent],

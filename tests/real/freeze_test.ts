@@ -17,7 +17,7 @@ async function freeze(box: Sandbox, end: "finished" | "killed"): Promise<string>
 }
 
 test("what a guest writes before and after its disk is frozen is there, also when a holder was killed in the middle of it", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a");
   await guestOk(box, "a", "echo one > one; sync; echo two > two"); // the second may be in the guest's memory alone
   await box.killHolder("a");

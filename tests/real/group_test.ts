@@ -7,7 +7,7 @@ import { guest, guestOk } from "../support/guest.ts";
 import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
 
 test("members reach each other by name at once, also one that joined later, and one that was stopped and is up again", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a,b,c");
   for (const [from, to] of [["a", "b"], ["b", "c"], ["c", "a"]]) await ping(box, from, to);
   await ping(box, "a", "10.88.0.12");
@@ -36,7 +36,7 @@ test("members reach each other by name at once, also one that joined later, and 
 });
 
 test("kill -9: of a QEMU, of the holder and its guardian, of the gateway", async (context) => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a,b");
   await steps(context, box, [
     [
@@ -117,7 +117,7 @@ test("a guest reaches no service on the host's loopback, and with --host-access 
     }
   })();
   serving.catch(() => {});
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("shut");
   await box.up("open", "--host-access");
   const visit = (name: string) => guest(box, name, `nc -w 3 10.88.0.1 ${port} </dev/null`);
@@ -149,7 +149,7 @@ test("beside a member that reaches the host, a member without egress reaches not
       visitor.close();
     }
   })().catch(() => {});
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("shut,open");
   const { shut } = await box.ls();
   const reached = (name: string) => guest(box, name, `nc -w 3 10.88.0.1 ${port} </dev/null`);
@@ -178,7 +178,7 @@ test("beside a member that reaches the host, a member without egress reaches not
 });
 
 test("two groups are two networks: the same addresses, and no member reaches the other group", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await Promise.all([box.up("a,b"), box.up("z")]);
   const { a, z } = await box.ls();
   assert.deepEqual([a.ip, z.ip], ["10.88.0.11", "10.88.0.11"]);

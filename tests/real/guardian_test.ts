@@ -10,7 +10,7 @@ import { arrivals, type InGuest, startStream } from "../support/stream.ts";
 const GENEROUS_MS = 20_000;
 
 test("kill -9 of the holder, without any command: a TCP stream between two members goes on, and loses nothing", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a,b");
   const machines = box.machines();
   const run: InGuest = (name, line) => guestOk(box, name, line);

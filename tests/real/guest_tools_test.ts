@@ -9,7 +9,7 @@ import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 import { OnTerminal } from "../support/terminal.ts";
 
 test("exec and cp work on real guests, the root file system has 20 GiB of disk, and a shared directory is there, read-only", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   const shared = join(box.root, "fixture");
   Deno.mkdirSync(shared);
   Deno.writeTextFileSync(join(shared, "a b"), "fixed\n", { mode: 0o640 });

@@ -19,7 +19,7 @@ test("a guest cannot take another's address, reaches the host at .1 alone, and i
       visitor.close();
     }
   })().catch(() => {});
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a,b,c", "--host-access");
   const [macA, macB] = ["a", "b"].map((name) => box.store.config(name)!.mac);
   const dropped = async (reason: string) => (await box.report("a")).network!.dropped[reason] ?? 0;

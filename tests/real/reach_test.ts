@@ -8,7 +8,7 @@ import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { OnTerminal } from "../support/terminal.ts";
 
 test("a published port leads to a guest's server, over a new gateway, and closes with the machine", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a", "-p", "8000");
   await guestOk(box, "a", "mkdir -p www && echo precious > www/file && httpd -p 8000 -h www >/dev/null 2>&1");
   const port = (await box.ls()).a.forwards[0].host_port;
@@ -64,7 +64,7 @@ const ECHO = "f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAA
   "x0QkCAAAAABUXmoQWmoxWA8Fx0QkEBAAAABIjbQkAPD//7oACAAARTHSSYngTI1MJBBqLVgPBZJqEEFZaixYDwXrzw==";
 
 test("the serial console gives a root shell without a network, for several clients at once, and ends with the machine", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a");
   const first = new OnTerminal(["console", "a"], { env: box.env });
   await first.shows(/fleetbox-micro: kernel[^]*fleetbox-micro: ssh[^]*Please press Enter/);
@@ -97,7 +97,7 @@ test("the serial console gives a root shell without a network, for several clien
 });
 
 test("a console has the size of the terminal that shows it, also after that changed, and nothing is typed for it", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a", "--no-wait");
   // Attached while it boots: it is told when it runs.
   const at = new OnTerminal(["console", "a"], { env: box.env, columns: 97, rows: 31 });

@@ -13,7 +13,7 @@ async function figures(box: Sandbox): Promise<Record<string, MemberStats>> {
 }
 
 test("stats of real machines: CPU of one that never waits and of one that does, memory, disk, network", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   await box.up("a,b", "--memory", "128M");
   const idle = await figures(box);
   for (const { memory_bytes, memory_mb } of [idle.a, idle.b]) {

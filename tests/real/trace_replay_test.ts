@@ -18,7 +18,7 @@ async function lost(running: Running): Promise<number> {
 }
 
 test("a trace of real machines is played again: its partition costs the new group about as many pings", async () => {
-  await using box = await sandbox();
+  await using box = await sandbox({ warm: true });
   const zip = join(box.root, "t.zip");
   await box.up("a,b", "--memory", "128M");
   await box.ok("trace", "start");

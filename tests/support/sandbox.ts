@@ -26,6 +26,7 @@ import { IS_COMPILED, type Result, Running } from "./command.ts";
 import { filesBelow, writeTinyMicro } from "./files.ts";
 import { type Found, kill, parentOf, processesOf, signal, until } from "./processes.ts";
 import { handled, talkJson } from "./socket.ts";
+import { SuiteStore } from "./suite_store.ts";
 import { Uncaught } from "./uncaught.ts";
 
 export { steps, test } from "./test.ts";
@@ -41,6 +42,12 @@ export interface SandboxOptions {
   env?: Record<string, string>;
   /** Whether templates of machines are taken and used. @default false: each new member boots */
   templates?: boolean;
+  /**
+   * Its members may start from templates that other such tests of the suite have taken (no boot: a third of the time), as those
+   * of a user do. Its store is the suite's, then, one test at a time; what is not a cache is removed from it. Outside a suite it
+   * boots. @default false
+   */
+  warm?: boolean;
   /** Whether `ssh` is a fake one, which does what a fake guest needs that goes on where it was saved. @default false */
   fakeSsh?: boolean;
   /** The name of the user's home directory, in which the store is then `.fleetbox`. */
@@ -81,6 +88,7 @@ export class Sandbox implements AsyncDisposable {
   #mounts: string[] = [];
   #children: Deno.ChildProcess[] = [];
   readonly #uncaught = new Uncaught();
+  readonly #suite: SuiteStore | undefined;
   #debris = false;
   /** Whether a holder was killed: it may have been writing a file. */
   #killed = false;
@@ -88,7 +96,9 @@ export class Sandbox implements AsyncDisposable {
   constructor(readonly root: string, private readonly options: SandboxOptions) {
     const { storeDepth = root.length + 2 } = options;
     const { homeName } = options;
-    this.home = join(root, homeName === undefined ? "h".repeat(storeDepth - root.length - 1) : `${homeName}/.fleetbox`);
+    this.#suite = options.warm ? SuiteStore.take() : undefined;
+    this.home = this.#suite?.path ??
+      join(root, homeName === undefined ? "h".repeat(storeDepth - root.length - 1) : `${homeName}/.fleetbox`);
     if (homeName !== undefined) Deno.mkdirSync(join(root, homeName));
     this.store = Store.at(this.home);
     const path = Deno.env.get("FLEETBOX_TEST_PATH");
@@ -102,7 +112,7 @@ export class Sandbox implements AsyncDisposable {
       HOME: homeName === undefined ? root : join(root, homeName),
       FLEETBOX_HOME: this.home,
       LANG: "C",
-      ...(options.templates ? {} : { FLEETBOX_TEMPLATES: "0" }),
+      ...(options.templates || this.#suite ? {} : { FLEETBOX_TEMPLATES: "0" }),
       // Else Deno would translate every module anew for each sandbox: its cache is below the home directory.
       ...(IS_COMPILED ? {} : { DENO_DIR: denoDirectory() }),
       ...(options.fakeQemu
@@ -371,6 +381,7 @@ export class Sandbox implements AsyncDisposable {
     if (problems.length > 0) problems.push(...this.#logs());
     for (const path of this.#mounts.reverse()) await step(() => tool("umount", "-l", path));
     await step(() => Deno.removeSync(this.root, { recursive: true }));
+    await step(() => this.#suite?.giveBack(problems.length === 0));
     if (problems.length > 0) throw new Error(problems.join("\n"));
   }
 
