@@ -171,6 +171,7 @@ async function stop({ group, name, client }: Context, request: RequestOf<"stop">
 
 /** Tells a client of members' changes, their steps, or both, and of the group's notes, until it is disposed of. */
 function tell(group: Group, client: Client, names: readonly string[], kinds: readonly Event["event"][]): Disposable {
+  if (kinds.includes("note")) { for (const note of group.hub.takeUnheard()) client.post(encodeLine(note)); }
   const off = kinds.length === 0 ? () => {} : group.hub.subscribe((event) => {
     const isOfOne = event.event === "detail" || event.event === "output";
     const its = event.event === "member" ? event.member.name : isOfOne ? event.name : names[0];
@@ -185,6 +186,7 @@ async function watch({ group, name, client }: Context, { verbose, output }: Requ
     if (verbose) member.details.forEach((detail) => client.post(encodeLine(detail)));
     client.post(encodeLine({ event: "member", member: member.report() }));
   }
+  for (const note of group.hub.takeUnheard()) client.post(encodeLine(note));
   // It left between the client's connect and its request.
   if (!group.member(name)) client.post(encodeLine({ event: "gone", name }));
   const off = group.hub.subscribe((event) => {
