@@ -64,7 +64,7 @@ const ECHO = "f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAA
   "x0QkCAAAAABUXmoQWmoxWA8Fx0QkEBAAAABIjbQkAPD//7oACAAARTHSSYngTI1MJBBqLVgPBZJqEEFZaixYDwXrzw==";
 
 test("the serial console gives a root shell without a network, for several clients at once, and ends with the machine", async () => {
-  await using box = await sandbox({ warm: true });
+  await using box = await sandbox();
   await box.up("a");
   const first = new OnTerminal(["console", "a"], { env: box.env });
   await first.shows(/fleetbox-micro: kernel[^]*fleetbox-micro: ssh[^]*Please press Enter/);
