@@ -2,7 +2,7 @@
  * The store: every path that fleetbox writes, and how it writes them.
  *
  *     ~/.fleetbox/                     0700; or $FLEETBOX_HOME
- *       clusters/<cluster>/<member>/   config.json disk.qcow2 (or disk-<n>.qcow2) seed.img serial.log pid .lock;
+ *       clusters/<cluster>/<member>/   config.json disk.qcow2 (or disk-<n>.qcow2) seed.img serial.log pid host .lock;
  *                                      fixture-<n>.img; disk-<n>.writes, a log of writes; qmp.sock and net.sock (links)
  *       run/<h>.sock  run/<h>.ctl      a member's socket; a bound holder's control socket
  *       run/<h>.qmp .net .con .agt     the hypervisor's QMP, network and console sockets, and the guest's agent
@@ -29,6 +29,7 @@ import { join, resolveFrom } from "./core/paths.ts";
 import {
   entriesOf,
   exists,
+  isOfThisHost,
   makeDirectory,
   namesIn,
   readIfThere,
@@ -37,7 +38,7 @@ import {
   writerOf,
 } from "./system/files.ts";
 import { withLock } from "./system/locks.ts";
-import { identify } from "./system/process.ts";
+import { isAbandoned } from "./system/writers.ts";
 import { sha256 } from "./core/sha256.ts";
 import { byteLength, hex } from "./core/bytes.ts";
 import { damaged, type MemberConfig, parseConfig, type StoredMember } from "./store/config.ts";
@@ -68,6 +69,8 @@ export interface MemberPaths {
   /** Where its state passes when it is saved or restored. */
   snapshotSocket: string;
   pid: string;
+  /** Which host its holder is on, as JSON. */
+  host: string;
   lock: string;
   socket: string;
 }
@@ -187,6 +190,7 @@ export class Store {
       shareSockets: () => [..."01234567"].map((index) => `${run()}.s${index}`),
       serialLog: `${dir}/serial.log`,
       pid: `${dir}/pid`,
+      host: `${dir}/host`,
       lock: `${dir}/.lock`,
       // A digest takes longer than reading the member's config, so it is made only for callers that use a socket; `ls`
       // does not.
@@ -319,19 +323,11 @@ export class Store {
    * directories that it left half-removed in `clusters`; also those of `ending`, a process that is about to end.
    */
   sweepTemporary(names: readonly string[], ending?: number): void {
-    for (
-      const dir of [
-        this.root,
-        this.runDir,
-        this.imagesDir,
-        this.clustersDir,
-        this.snapshotsDir,
-        ...names.map((name) => this.member(name).dir),
-      ]
-    ) {
+    const dirs = [this.root, this.runDir, this.imagesDir, this.clustersDir, this.snapshotsDir];
+    for (const dir of [...dirs, ...names.map((name) => this.member(name).dir)]) {
       for (const file of namesIn(dir)) {
         const writer = writerOf(file);
-        if (writer === undefined || (writer !== ending && identify(writer))) continue;
+        if (writer === undefined || !(isAbandoned(file) || (writer === ending && isOfThisHost(file)))) continue;
         try {
           Deno.removeSync(join(dir, file), { recursive: true });
         } catch { /* another process swept it */ }

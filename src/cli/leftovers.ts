@@ -18,8 +18,9 @@ import { hasDisk } from "../store/disk.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { snapshotsOfImage } from "../store/snapshots.ts";
 import { host } from "../system/os.ts";
-import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
-import { bytesUsed, exists, namesIn, readIfThere, temporaryOf, writerOf } from "../system/files.ts";
+import { isAlive, type ProcessIdentity } from "../system/process.ts";
+import { isAbandoned } from "../system/writers.ts";
+import { bytesUsed, exists, namesIn, readIfThere, temporaryOf } from "../system/files.ts";
 import { lockFile } from "../system/locks.ts";
 import { digestOf, type GroupRecord, parseGroupRecord, type Store } from "../store.ts";
 import { isAnswered } from "../system/sockets.ts";
@@ -59,7 +60,8 @@ export interface Found extends Leftover {
 /** How long to wait for a lock: its holder is using the leftover. */
 const LOCK_MS = 500;
 /** The files of a member's directory without a disk or a config, after an interrupted start. */
-const HALF_MADE = /^(\.lock|pid|seed\.img|efivars\.fd|fixture-\d+\.img|qmp\.sock|net\.sock|.*\.\d+-[0-9a-f]{8}\.tmp)$/;
+const HALF_MADE =
+  /^(\.lock|pid|host|seed\.img|efivars\.fd|fixture-\d+\.img|qmp\.sock|net\.sock|.*\.\d+-[0-9a-f]{8}\.tmp)$/;
 const MEMBER_SOCKET = /^([0-9a-f]{16})\.(sock|ctl|qmp|net|con)$/;
 const GROUP_FILE = /^([0-9a-f]{12})\.(json|gwq|gwn)$/;
 
@@ -205,14 +207,10 @@ function temporaries(store: Store): Found[] {
     store.snapshotsDir,
     ...memberDirectories(store).map((name) => store.member(name).dir),
   ];
-  const isLeft = (file: string) => {
-    const writer = writerOf(file);
-    return writer !== undefined && !identify(writer);
-  };
   return dirs.flatMap((dir) =>
-    names(dir).filter(isLeft).map((file) => join(dir, file)).filter((path) => !hasDisk(path)).map((path) => ({
+    names(dir).filter(isAbandoned).map((file) => join(dir, file)).filter((path) => !hasDisk(path)).map((path) => ({
       ...found(store, "temporary", path),
-      remove: () => isLeft(path) && !hasDisk(path) && removeTree(path),
+      remove: () => isAbandoned(path) && !hasDisk(path) && removeTree(path),
     }))
   );
 }

@@ -10,6 +10,7 @@ import { getGroup, getReport } from "./members.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { LATE, within } from "../core/deadline.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
+import { claimedElsewhere, elsewhereError, isElsewhere } from "../store/elsewhere.ts";
 import { isAlive } from "../system/process.ts";
 import { naturalOrder, type Store, type StoredMember } from "../store.ts";
 import { isSuspended } from "../store/snapshots/suspended.ts";
@@ -58,7 +59,9 @@ export async function observeMember(store: Store, name: string, timeoutMs = ANSW
   const stored = store.readMember(name);
   try {
     const report = await orSilent(timeoutMs, name, getReport(store, name, timeoutMs));
-    return report ? { name, stored, report } : unserved(store, name, stored);
+    if (report) return { name, stored, report };
+    const host = await claimedElsewhere(store, name);
+    return host ? { name, stored, silence: elsewhereError(store, name, host) } : unserved(store, name, stored);
   } catch (thrown) {
     if (isNotFound(thrown)) return unserved(store, name, stored); // its holder is releasing it
     return { name, stored, silence: asFleetboxError(thrown) };
@@ -73,9 +76,9 @@ export async function observeMembers(store: Store, names: readonly string[]): Pr
   return await Promise.all(names.map((name) => observeMember(store, name)));
 }
 
-/** Every group that has a record. */
+/** Every group that has a record, and whose holder is not on another host. */
 export function observeGroups(store: Store): GroupFacts[] {
-  return completeRecords(store).map((record) => {
+  return completeRecords(store).filter((record) => !isElsewhere(record)).map((record) => {
     const holderAlive = isAlive(record.holder);
     return {
       id: record.id,

@@ -22,7 +22,7 @@ import { codeOf, FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
 import { type ForwardWish, type Options, optionsOf, type PortForward, type SnapshotWish } from "../core/options.ts";
 import type { Loss } from "../core/power_cut.ts";
-import { identify, isAlive, isSameProcess } from "../system/process.ts";
+import { isAlive, isSameProcess, ownIdentity } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import type { CheckpointManifest } from "../store/snapshots.ts";
@@ -84,7 +84,7 @@ export class MachineGroup {
     this.store = store;
     this.trace = GroupTrace.of(store, test);
     this.#existing = existing;
-    const owner = identify(Deno.pid);
+    const owner = ownIdentity();
     const { snapshot: _, ...lasting } = options; // a checkpoint is for the first start alone
     this.#options = owner ? { ...lasting, owner } : lasting;
     this.#defaults = { ...this.#options, ...defaults, members: undefined };

@@ -13,6 +13,7 @@ import { isAnswered } from "../system/sockets.ts";
 import { exists, namesIn, removeIfThere, storeError, temporaryOf } from "../system/files.ts";
 import { DISK_FILE, diskNumber, diskOf, isWriteLog, writeLogOf } from "./disk.ts";
 import { machineSockets, type MemberConfig, type Store } from "../store.ts";
+import { checkIsHere } from "./elsewhere.ts";
 import { hasMachine } from "./orphans.ts";
 import { collectLayers } from "./snapshots.ts";
 
@@ -35,6 +36,7 @@ export async function removeMember(store: Store, name: string, options: RemoveOp
     if (!options.isServedHere && await isAnswered(store.memberSocket(name))) {
       throw inUse(name, "it was started again", `Stop it first: fleetbox stop ${name}`);
     }
+    if (!options.isServedHere) await checkIsHere(store, name, `Cannot remove "${name}"`);
     // Its holder may have died a moment ago: only the process counts.
     if (hasMachine(store, name)) {
       throw inUse(name, "its machine still runs", `End it first: fleetbox stop --force ${name}`);

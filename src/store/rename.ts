@@ -11,6 +11,7 @@ import { exists, makeDirectory, readIfThere, storeError } from "../system/files.
 import { isAnswered } from "../system/sockets.ts";
 import type { Store } from "../store.ts";
 import { type MemberConfig, parseConfig } from "./config.ts";
+import { checkIsHere } from "./elsewhere.ts";
 import { hasMachine } from "./orphans.ts";
 import { withSnapshotLock } from "./snapshots.ts";
 import { isSuspended } from "./snapshots/suspended.ts";
@@ -29,6 +30,7 @@ export async function renameMember(store: Store, from: string, to: string): Prom
     const config = store.config(from);
     if (!config) throw new FleetboxError("not-found", `There is no member "${from}"`);
     if (await isAnswered(store.memberSocket(from)) || hasMachine(store, from)) throw runs(from, to);
+    await checkIsHere(store, from, `Cannot rename "${from}"`);
     if (isSuspended(store, from)) throw suspended(from, to);
     // What nobody reads is removed under this lock; for a moment it is not seen who reads this member's layers.
     await withSnapshotLock(store, async () => {

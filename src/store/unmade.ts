@@ -2,6 +2,7 @@
 
 import type { Store } from "../store.ts";
 import { exists, namesIn, removeIfThere } from "../system/files.ts";
+import { claimedElsewhere } from "./elsewhere.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { join } from "../core/paths.ts";
 
@@ -34,14 +35,14 @@ export async function removeIfUnmade(store: Store, name: string): Promise<void> 
  */
 export async function sweepUnmade(store: Store, names: readonly string[]): Promise<void> {
   const unmade = names.map((name) => ({ name, ...store.member(name) })).filter(({ dir, socket }) =>
-    (exists(socket) || exists(dir)) && namesIn(dir).every((entry) => entry === ".lock" || entry === "pid")
+    (exists(socket) || exists(dir)) &&
+    namesIn(dir).every((entry) => entry === ".lock" || entry === "pid" || entry === "host")
   );
   if (unmade.length === 0) return;
   await store.withClaimLock(async () => {
-    for (const { socket, pid } of unmade) {
-      if (await isAnswered(socket)) continue;
-      removeIfThere(socket);
-      removeIfThere(pid);
+    for (const { name, socket, pid, host } of unmade) {
+      if (await isAnswered(socket) || await claimedElsewhere(store, name)) continue;
+      for (const path of [socket, pid, host]) removeIfThere(path);
     }
   });
   for (const { name } of unmade) await removeIfUnmade(store, name);

@@ -7,8 +7,10 @@
  * may not be read: use it where both mean the same to the user.
  */
 
-import { writeAll } from "../core/bytes.ts";
+import { hex, writeAll } from "../core/bytes.ts";
 import { FleetboxError, isNoSpace, isNotFound, messageOf } from "../core/errors.ts";
+import { sha256 } from "../core/sha256.ts";
+import { thisHost } from "./this_host.ts";
 
 /** Whether anything is at a path; a link counts, wherever it leads. */
 export function exists(path: string): boolean {
@@ -114,9 +116,21 @@ export function removeIfThere(path: string): void {
   }
 }
 
-/** Where something is made that will be renamed to `path`. Its name says which process makes it. */
+/** Where something is made that will be renamed to `path`. Its name says which process makes it, and on which host. */
 export function temporaryOf(path: string): string {
-  return `${path}.${Deno.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`;
+  return `${path}.${Deno.pid}-${hostMark()}${crypto.randomUUID().slice(0, 5)}.tmp`;
+}
+
+/** Three hexadecimal digits of this host's name and id, which stay the same over its boots. */
+let mark: string | undefined;
+function hostMark(): string {
+  const { name, machine = "" } = thisHost();
+  return mark ??= hex(sha256(`${name} ${machine}`)).slice(0, 3);
+}
+
+/** Whether {@link temporaryOf} has made a name on this host. */
+export function isOfThisHost(name: string): boolean {
+  return /-([0-9a-f]{3})[0-9a-f]{5}\.tmp(\.d)?$/.exec(name)?.[1] === hostMark();
 }
 
 /** The process that made a file or a directory of this name aside, or undefined: the name is not one of {@link temporaryOf}. */

@@ -31,6 +31,8 @@ interface HostSystem {
   uptime(): number;
   /** A text that changes with every boot of this host; undefined where there is none. */
   bootId(): string | undefined;
+  /** This host's name on its network; empty where it is unknown. */
+  hostName(): string;
   /** Whether the system's own hypervisor (macOS) can be used. */
   hasHypervisor(): boolean;
   /** The program that makes another one end with the thread that started it; undefined: there is none. */
@@ -104,6 +106,13 @@ function linux(): HostSystem {
         return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
       } catch {
         return undefined;
+      }
+    },
+    hostName() {
+      try {
+        return Deno.readTextFileSync("/proc/sys/kernel/hostname").trim();
+      } catch {
+        return "";
       }
     },
     hasHypervisor: () => false, // Linux's is looked at more closely than that, by the driver
@@ -223,6 +232,7 @@ export function darwin(tools: { ps?: string; sysctl?: string; lsof?: string } = 
       ),
     uptime: () => Deno.osUptime(),
     bootId: () => variable("kern.bootsessionuuid") || undefined,
+    hostName: () => variable("kern.hostname"),
     hasHypervisor: () => variable("kern.hv_support") === "1",
     maxSocketPath: 103,
     processor: () => variable("machdep.cpu.brand_string") || undefined,

@@ -12,6 +12,7 @@
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { LineSplitter } from "../core/lines.ts";
 import { host } from "./os.ts";
+import { type HostIdentity, relationOf, thisHost } from "./this_host.ts";
 
 const TAIL_BYTES = 8 * 1024;
 
@@ -193,6 +194,14 @@ export interface ProcessIdentity {
   pid: number;
   /** As {@link host} reports it: on Linux, in clock ticks since the boot. */
   startTime: string;
+  /** The host that it runs on, where another one may read this. @default this one */
+  host?: HostIdentity;
+}
+
+/** This process, for a record that other hosts may read. */
+export function ownIdentity(): ProcessIdentity | undefined {
+  const identity = identify(Deno.pid);
+  return identity && { ...identity, host: thisHost() };
 }
 
 /** The identity of a running process, or undefined when there is none (or it is a zombie). */
@@ -206,8 +215,10 @@ export function isSameProcess(one: ProcessIdentity | undefined, other: ProcessId
   return one !== undefined && one.pid === other?.pid && one.startTime === other.startTime;
 }
 
-/** Whether this very process still runs. */
+/** Whether this very process still runs. One of another host, which cannot be looked at, may: it counts as running. */
 export function isAlive(identity: ProcessIdentity): boolean {
+  const relation = relationOf(identity.host);
+  if (relation !== "here") return relation !== "ended";
   return identify(identity.pid)?.startTime === identity.startTime;
 }
 

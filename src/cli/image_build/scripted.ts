@@ -18,7 +18,7 @@ import { describeDirectory } from "../../image/image.ts";
 import { makeOwnImage } from "../../image/own_image.ts";
 import type { Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
-import { identify } from "../../system/process.ts";
+import { ownIdentity } from "../../system/process.ts";
 import type { OutputEvent } from "../../wire.ts";
 
 interface ScriptedRequest {
@@ -55,7 +55,7 @@ rm -f /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys /root/.bash_histor
 export async function runInImage(store: Store, request: ScriptedRequest): Promise<string> {
   const { base, scripts, signal, onStep, onNote } = request;
   const name = `image-build-${crypto.randomUUID().slice(0, 8)}`;
-  const owner = identify(Deno.pid);
+  const owner = ownIdentity();
   const image = describeDirectory(basename(base), base);
   let session: Session | undefined;
   try {

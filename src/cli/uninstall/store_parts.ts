@@ -18,7 +18,7 @@ import { closeConnection } from "../../control/places/connection.ts";
 import type { Store } from "../../store.ts";
 import { broughtDir, placesDir } from "../../store/places.ts";
 import { bytesUsed, entriesOf, exists, isFile, namesIn, temporaryOf, writerOf } from "../../system/files.ts";
-import { identify } from "../../system/process.ts";
+import { isBeingMade } from "../../system/writers.ts";
 import { basename, join } from "../../system/path.ts";
 import type { Left, OwnPart } from "./part.ts";
 
@@ -26,7 +26,7 @@ type Found = { part: OwnPart } | { left: Left };
 
 const NOT_OURS = "not fleetbox's";
 const MEMBER_FILE =
-  /^(\.lock|pid|config\.json|seed\.img|efivars\.fd|fixture-\d+\.img|serial\.log|run\.log|qmp\.sock|net\.sock|suspended)$/;
+  /^(\.lock|pid|config\.json|seed\.img|efivars\.fd|fixture-\d+\.img|serial\.log|run\.log|host|qmp\.sock|net\.sock|suspended)$/;
 const RUN_FILE =
   /^(\.lock|\.doctor-.*|[0-9a-f]{16}\.(sock|ctl|qmp|net|con|agt|sav|s[0-7])|[0-9a-f]{12}\.(json|gwq|gwn))$/;
 const IMAGE_FILE = /^([0-9a-f]{16})\.(part|part\.json|lock)$/;
@@ -205,7 +205,7 @@ function temporaryOrLeft(path: string): Found {
   const writer = writerOf(basename(path));
   if (writer === undefined) return leftAt(path);
   return own("temporary", path, () => {
-    if (writer !== Deno.pid && identify(writer)) {
+    if (writer !== Deno.pid && isBeingMade(basename(path))) {
       throw new FleetboxError("conflict", `Cannot remove ${path}: process ${writer} is making it`, {
         hint: "Wait until it has ended, and run fleetbox uninstall again.",
       });

@@ -14,7 +14,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
 import type { Options } from "../../core/options.ts";
 import type { Store } from "../../store.ts";
-import { identify, isAlive } from "../../system/process.ts";
+import { isAlive, ownIdentity } from "../../system/process.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { bringMembersUp, type UpFlags } from "../bring_members_up.ts";
 import { throwAll } from "../error_text.ts";
@@ -31,7 +31,7 @@ export async function upForNow(names: string[], flags: UpFlags, options: Options
     );
   }
   const store = openStore();
-  const owner = identify(Deno.pid);
+  const owner = ownIdentity();
   let session: Session | undefined;
   const plan = (facts: Map<string, MemberFacts>, groups: GroupFacts[]): Plan => {
     const members = names.map((name) => facts.get(name)!);

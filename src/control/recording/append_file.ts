@@ -5,7 +5,7 @@
 
 import { isNoSpace } from "../../core/errors.ts";
 import { isFile, makeDirectory, writeDurably } from "../../system/files.ts";
-import { identify } from "../../system/process.ts";
+import { ownIdentity } from "../../system/process.ts";
 import { DISK_LIMITS, type TraceFiles } from "./trace_files.ts";
 
 /** Space that is given up when the disk is full, so that `meta.json` can say so. */
@@ -26,7 +26,7 @@ export class Appender implements TraceFiles {
   /** A new directory, in which it is told who records. */
   static async make(directory: string): Promise<Appender> {
     makeDirectory(directory);
-    const its = identify(Deno.pid);
+    const its = ownIdentity();
     if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n");
     const made = new Appender(directory);
     made.append(RESERVE, new Uint8Array(RESERVE_BYTES));

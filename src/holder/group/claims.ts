@@ -1,7 +1,8 @@
 /**
  * A holder's claim to its members: the sockets `run/<h>.sock` and the pidfiles.
  *
- * A name belongs to the holder that listens on its socket; the file alone proves nothing. The pidfile is written with
+ * A name belongs to the holder that listens on its socket; the file alone proves nothing. Of another host no socket answers, so the host is
+ * written, too (`store/elsewhere.ts`). The pidfile is written with
  * the claim, before anything boots: a client that looks for it first (docs/protocol.md) finds a member that is
  * downloading, that fails, or that it wants to stop early. It is in the member's directory, which is made for it and
  * removed with it if it is empty. Claiming and releasing happen under the store's claim lock, so that of two holders
@@ -13,8 +14,10 @@ import { pause, startLimit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../../system/files.ts";
 import { machineSockets, makeMemberDirectory, type Store } from "../../store.ts";
+import { checkIsHere, claimedElsewhere } from "../../store/elsewhere.ts";
 import { removeEmptyDirectory } from "../../store/unmade.ts";
 import { connectUnix, isAnswered, readLines } from "../../system/sockets.ts";
+import { thisHost } from "../../system/this_host.ts";
 import { decodeReply, encodeLine, type JsonRequest, type MemberReport, REPLY_TIMEOUT_MS } from "../../wire.ts";
 import { log } from "../log.ts";
 
@@ -52,7 +55,7 @@ export class Claims {
     const taken: string[] = [];
     await this.store.withClaimLock(async () => {
       for (const name of names) {
-        if (await isAnswered(this.store.memberSocket(name))) continue;
+        if (await isAnswered(this.store.memberSocket(name)) || await claimedElsewhere(this.store, name)) continue;
         await this.#takeOne(name);
         taken.push(name);
       }
@@ -105,9 +108,10 @@ export class Claims {
     await this.store.withClaimLock(async () => {
       for (const name of names) {
         const paths = this.store.member(name);
-        const { socket, pid } = paths;
-        if (await isAnswered(socket)) continue;
+        const { socket, pid, host } = paths;
+        if (await isAnswered(socket) || await claimedElsewhere(this.store, name)) continue;
         removeIfThere(pid);
+        removeIfThere(host);
         removeEmptyDirectory(this.store, name);
         for (const path of [socket, this.store.controlSocket(name), ...machineSockets(paths)]) {
           if (!await isAnswered(path)) removeIfThere(path);
@@ -124,6 +128,7 @@ export class Claims {
         hint: `See which: fleetbox status ${name}`,
       });
     }
+    await checkIsHere(this.store, name, `Cannot serve "${name}"`);
     removeIfThere(path);
     removeIfThere(this.store.controlSocket(name)); // of a killed bound holder
     let listener: Deno.UnixListener;
@@ -164,7 +169,9 @@ export class Claims {
 
   async #writePid(name: string): Promise<void> {
     makeMemberDirectory(this.store, name);
-    await writeDurably(this.store.member(name).pid, String(Deno.pid), { sync: false });
+    const { pid, host } = this.store.member(name);
+    await writeDurably(host, JSON.stringify(thisHost()) + "\n", { sync: false });
+    await writeDurably(pid, String(Deno.pid), { sync: false });
   }
 
   #releaseOne(name: string): void {
@@ -175,6 +182,7 @@ export class Claims {
       listener.close(); // Deno 2.7 and later remove the file here, earlier ones do not
       removeIfThere(this.store.memberSocket(name));
       removeIfThere(this.store.member(name).pid);
+      removeIfThere(this.store.member(name).host);
       removeEmptyDirectory(this.store, name);
     } catch (thrown) {
       log(`${name}: cannot remove its socket or pidfile: ${thrown}`);

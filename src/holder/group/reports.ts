@@ -1,7 +1,7 @@
 /** What a group tells: to a client that asks, and to the next holder, in its record. */
 
 import { VERSION } from "../../system/program_info.ts";
-import { identify, type ProcessIdentity } from "../../system/process.ts";
+import { ownIdentity, type ProcessIdentity } from "../../system/process.ts";
 import type { GroupRecord } from "../../store.ts";
 import type { StoredFault } from "../../store/records.ts";
 import { type GroupReport, type MemberReport, PROTOCOL_VERSION } from "../../wire.ts";
@@ -76,7 +76,7 @@ export function groupRecord({ id, name: group, members }: Named, facts: GroupFac
     running: members.filter(({ name, state }) => state === "running" || adoptions.hadAnswered(name))
       .map(({ name }) => name),
     since,
-    holder: identify(Deno.pid)!,
+    holder: ownIdentity()!,
     guardian,
     bound,
     ...together(uses),

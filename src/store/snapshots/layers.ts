@@ -8,8 +8,8 @@
 import { FleetboxError, isNotFound, messageOf } from "../../core/errors.ts";
 import { clusterOf, isName } from "../../core/names.ts";
 import { join } from "../../core/paths.ts";
-import { bytesUsed, exists, namesIn, storeError, writerOf } from "../../system/files.ts";
-import { identify } from "../../system/process.ts";
+import { bytesUsed, exists, namesIn, storeError } from "../../system/files.ts";
+import { isBeingMade } from "../../system/writers.ts";
 import type { Store } from "../../store.ts";
 import { type MemberConfig, SNAPSHOT_ID } from "../config.ts";
 import { withSnapshotLock } from "./lock.ts";
@@ -156,8 +156,7 @@ function addCheckpoints(store: Store, { readers, unsure }: LayerReaders): void {
 function addMakings(store: Store, { readers, unsure }: LayerReaders): void {
   const { dir } = snapshotPaths(store);
   for (const name of namesThere(dir)) {
-    const writer = writerOf(name);
-    if (!name.startsWith(`${MAKING}.`) || writer === undefined || !identify(writer)) continue;
+    if (!name.startsWith(`${MAKING}.`) || !isBeingMade(name)) continue;
     const path = join(dir, name, "manifest.json");
     const text = textThere(path);
     if (text === undefined) continue; // until it has one, its layers are counted by their members' configs

@@ -1,8 +1,8 @@
 /** What snapshots take up on the disk, and which images they need. Each layer counts once. */
 
-import { bytesUsed, namesIn, writerOf } from "../../system/files.ts";
+import { bytesUsed, namesIn } from "../../system/files.ts";
 import { join } from "../../core/paths.ts";
-import { identify } from "../../system/process.ts";
+import { isAbandoned } from "../../system/writers.ts";
 import type { Store } from "../../store.ts";
 import { layerIds, layerReaders, unusedLayers } from "./layers.ts";
 import { snapshotPaths } from "./paths.ts";
@@ -43,7 +43,7 @@ export function snapshotUse(store: Store): SnapshotUse {
   });
   const left = [
     ...unusedLayers(store).map(layer),
-    ...namesIn(dir).filter((name) => isLeft(name)).map((name) => join(dir, name)),
+    ...namesIn(dir).filter(isAbandoned).map((name) => join(dir, name)),
   ];
   return {
     templates: ofKind("template", templates(store).length, templatesDir),
@@ -52,11 +52,6 @@ export function snapshotUse(store: Store): SnapshotUse {
     leftovers: { count: left.length, bytes: sum(left) },
     unsure,
   };
-}
-
-function isLeft(name: string): boolean {
-  const writer = writerOf(name);
-  return writer !== undefined && !identify(writer);
 }
 
 /** What is based on an image besides members. */
