@@ -38,7 +38,7 @@ import {
   writerOf,
 } from "./system/files.ts";
 import { withLock } from "./system/locks.ts";
-import { isAbandoned } from "./system/writers.ts";
+import { isAbandoned } from "./system/process.ts";
 import { sha256 } from "./core/sha256.ts";
 import { byteLength, hex } from "./core/bytes.ts";
 import { damaged, type MemberConfig, parseConfig, type StoredMember } from "./store/config.ts";

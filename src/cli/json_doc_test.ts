@@ -181,6 +181,7 @@ const TYPES: Record<string, Record<string, true>> = {
       netSocket: true,
       consoleSocket: true,
       pid: true,
+      host: true,
       lock: true,
       socket: true,
       agentSocket: true,

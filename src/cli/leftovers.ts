@@ -15,11 +15,11 @@ import { cachedImages, imageDirectory } from "../image/cache.ts";
 import { currentMicro, MICRO } from "../image/micro.ts";
 import { clusterOf, isName } from "../core/names.ts";
 import { hasDisk } from "../store/disk.ts";
+import { claimedElsewhere } from "../store/elsewhere.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { snapshotsOfImage } from "../store/snapshots.ts";
 import { host } from "../system/os.ts";
-import { isAlive, type ProcessIdentity } from "../system/process.ts";
-import { isAbandoned } from "../system/writers.ts";
+import { isAbandoned, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { bytesUsed, exists, namesIn, readIfThere, temporaryOf } from "../system/files.ts";
 import { lockFile } from "../system/locks.ts";
 import { digestOf, type GroupRecord, parseGroupRecord, type Store } from "../store.ts";
@@ -61,7 +61,7 @@ export interface Found extends Leftover {
 const LOCK_MS = 500;
 /** The files of a member's directory without a disk or a config, after an interrupted start. */
 const HALF_MADE =
-  /^(\.lock|pid|host|seed\.img|efivars\.fd|fixture-\d+\.img|qmp\.sock|net\.sock|.*\.\d+-[0-9a-f]{8}\.tmp)$/;
+  /^(\.lock|pid|host|seed\.img|efivars\.fd|fixture-\d+\.img|qmp\.sock|net\.sock|.*\.\d+-[0-9a-f]{8}(-[0-9a-f]{3})?\.tmp)$/;
 const MEMBER_SOCKET = /^([0-9a-f]{16})\.(sock|ctl|qmp|net|con)$/;
 const GROUP_FILE = /^([0-9a-f]{12})\.(json|gwq|gwn)$/;
 
@@ -165,12 +165,18 @@ async function isDead(store: Store, file: string, live: Live): Promise<boolean> 
 
 /** Pidfiles of members that no holder serves. */
 async function pidfiles(store: Store, live: Live): Promise<Found[]> {
-  const isStale = async (name: string, now: Live) => !now.has(name) && await nobody([store.memberSocket(name)]);
+  const isStale = async (name: string, now: Live) =>
+    !now.has(name) && await nobody([store.memberSocket(name)]) && !await claimedElsewhere(store, name);
   const all: Found[] = [];
   for (const name of memberDirectories(store)) {
-    const { pid } = store.member(name);
+    const { pid, host } = store.member(name);
     if (!exists(pid) || !await isStale(name, live)) continue;
-    const remove = () => store.withClaimLock(async () => await isStale(name, new Live(store)) && removeFile(pid));
+    const remove = () =>
+      store.withClaimLock(async () => {
+        if (!await isStale(name, new Live(store))) return false;
+        removeFile(host); // it goes with it
+        return removeFile(pid);
+      });
     all.push({ ...found(store, "pidfile", pid), remove });
   }
   return all;

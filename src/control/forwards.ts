@@ -64,7 +64,9 @@ async function change<T>(
     });
     if (done !== undefined) return done;
     const written = await store.withMemberLock(name, async () => {
-      return (await observeMember(store, name)).report ? undefined : await stopped();
+      const { report, silence } = await observeMember(store, name);
+      if (silence) throw silence; // another host may have it
+      return report ? undefined : await stopped();
     });
     if (written !== undefined) return written;
   }

@@ -2,9 +2,8 @@
 
 import * as assert from "#assert";
 import { exists, temporaryOf } from "../system/files.ts";
-import { identify, isAlive, ownIdentity } from "../system/process.ts";
+import { identify, isAbandoned, isAlive, isBeingMade, ownIdentity } from "../system/process.ts";
 import { type HostIdentity, replaceThisHost } from "../system/this_host.ts";
-import { isAbandoned, isBeingMade } from "../system/writers.ts";
 import { Claims } from "../holder/group/claims.ts";
 import { type GroupRecord, makeMemberDirectory, Store } from "../store.ts";
 import { claimedElsewhere } from "./elsewhere.ts";
@@ -100,9 +99,10 @@ Deno.test("a process of another host may still run; what it makes aside is left 
     using _ = replaceThisHost(A);
     assert.equal(isAlive({ ...own, host }), expected);
   }
-  const ofGone = (name: string) => name.replace(/\d+(?=-[0-9a-f]{8}\.tmp$)/, "4194300");
+  const ofGone = (name: string) => name.replace(/\d+(?=-[0-9a-f]{8}(-[0-9a-f]{3})?\.tmp$)/, "4194300");
   const mine = temporaryOf("x");
   assert.deepEqual([isBeingMade(mine), isAbandoned(ofGone(mine)), isAbandoned("x")], [true, true, false]);
-  const others = mine.replace(/-[0-9a-f]{3}/, (mark) => `-${mark === "-000" ? "111" : "000"}`);
+  assert.ok(isAbandoned("x.4194300-0123abcd.tmp"), "of an earlier version");
+  const others = mine.replace(/-[0-9a-f]{3}(?=\.tmp)/, (mark) => `-${mark === "-000" ? "111" : "000"}`);
   assert.deepEqual([isBeingMade(ofGone(others)), isAbandoned(ofGone(others))], [true, false]);
 });

@@ -118,7 +118,7 @@ export function removeIfThere(path: string): void {
 
 /** Where something is made that will be renamed to `path`. Its name says which process makes it, and on which host. */
 export function temporaryOf(path: string): string {
-  return `${path}.${Deno.pid}-${hostMark()}${crypto.randomUUID().slice(0, 5)}.tmp`;
+  return `${path}.${Deno.pid}-${crypto.randomUUID().slice(0, 8)}-${hostMark()}.tmp`;
 }
 
 /** Three hexadecimal digits of this host's name and id, which stay the same over its boots. */
@@ -128,14 +128,14 @@ function hostMark(): string {
   return mark ??= hex(sha256(`${name} ${machine}`)).slice(0, 3);
 }
 
-/** Whether {@link temporaryOf} has made a name on this host. */
+/** Whether {@link temporaryOf} has made a name on this host. Names of earlier versions, which have no mark, count as such. */
 export function isOfThisHost(name: string): boolean {
-  return /-([0-9a-f]{3})[0-9a-f]{5}\.tmp(\.d)?$/.exec(name)?.[1] === hostMark();
+  return (/-([0-9a-f]{3})\.tmp(\.d)?$/.exec(name)?.[1] ?? hostMark()) === hostMark();
 }
 
 /** The process that made a file or a directory of this name aside, or undefined: the name is not one of {@link temporaryOf}. */
 export function writerOf(name: string): number | undefined {
-  const pid = /\.(\d+)-[0-9a-f]{8}\.tmp(\.d)?$/.exec(name)?.[1];
+  const pid = /\.(\d+)-[0-9a-f]{8}(-[0-9a-f]{3})?\.tmp(\.d)?$/.exec(name)?.[1];
   return pid === undefined ? undefined : Number(pid);
 }
 

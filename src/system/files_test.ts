@@ -6,7 +6,7 @@ import { temporaryStore } from "../image/testing.ts";
 import { keepVerdict } from "../vmm/qemu/accelerator.ts";
 
 /** What a killed process left under such a name is swept. */
-const SWEPT = new RegExp(`\\.${Deno.pid}-[0-9a-f]{8}\\.tmp(\\.d)?(/|$)`);
+const SWEPT = new RegExp(`\\.${Deno.pid}-[0-9a-f]{8}(-[0-9a-f]{3})?\\.tmp(\\.d)?(/|$)`);
 
 /** The places from which something was renamed or linked into its own, and where text was written for a while. */
 async function madeAt(work: () => Promise<unknown>): Promise<string[]> {

@@ -11,6 +11,7 @@
 
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { LineSplitter } from "../core/lines.ts";
+import { isOfThisHost, writerOf } from "./files.ts";
 import { host } from "./os.ts";
 import { type HostIdentity, relationOf, thisHost } from "./this_host.ts";
 
@@ -220,6 +221,17 @@ export function isAlive(identity: ProcessIdentity): boolean {
   const relation = relationOf(identity.host);
   if (relation !== "here") return relation !== "ended";
   return identify(identity.pid)?.startTime === identity.startTime;
+}
+
+/** Whether a file or a directory of this name may still be made. False for names that are not temporary. */
+export function isBeingMade(name: string): boolean {
+  const writer = writerOf(name);
+  return writer !== undefined && (!isOfThisHost(name) || identify(writer) !== undefined);
+}
+
+/** Whether it was being made by a process of this host that is gone. */
+export function isAbandoned(name: string): boolean {
+  return writerOf(name) !== undefined && !isBeingMade(name);
 }
 
 /** The path of a program on `PATH`, or in the system's other program directories; else the bare name. */

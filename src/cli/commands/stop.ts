@@ -189,7 +189,8 @@ export async function stopMembers(
 
 /** A stop that failed, with the machine's state now. */
 async function explain(store: Store, name: string, thrown: unknown): Promise<unknown> {
-  if (thrown instanceof FleetboxError && thrown.code === "not-found") return thrown;
+  // Of one that another host has, this one can end nothing.
+  if (thrown instanceof FleetboxError && ["not-found", "conflict"].includes(thrown.code)) return thrown;
   const { report } = await observeMember(store, name);
   const now = report ? `; it is ${report.state} now` : "";
   return new FleetboxError("failed", `Cannot stop "${name}"${now}`, {

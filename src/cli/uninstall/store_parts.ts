@@ -18,7 +18,7 @@ import { closeConnection } from "../../control/places/connection.ts";
 import type { Store } from "../../store.ts";
 import { broughtDir, placesDir } from "../../store/places.ts";
 import { bytesUsed, entriesOf, exists, isFile, namesIn, temporaryOf, writerOf } from "../../system/files.ts";
-import { isBeingMade } from "../../system/writers.ts";
+import { isBeingMade } from "../../system/process.ts";
 import { basename, join } from "../../system/path.ts";
 import type { Left, OwnPart } from "./part.ts";
 

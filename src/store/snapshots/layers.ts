@@ -9,7 +9,7 @@ import { FleetboxError, isNotFound, messageOf } from "../../core/errors.ts";
 import { clusterOf, isName } from "../../core/names.ts";
 import { join } from "../../core/paths.ts";
 import { bytesUsed, exists, namesIn, storeError } from "../../system/files.ts";
-import { isBeingMade } from "../../system/writers.ts";
+import { isBeingMade } from "../../system/process.ts";
 import type { Store } from "../../store.ts";
 import { type MemberConfig, SNAPSHOT_ID } from "../config.ts";
 import { withSnapshotLock } from "./lock.ts";

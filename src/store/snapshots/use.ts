@@ -2,7 +2,7 @@
 
 import { bytesUsed, namesIn } from "../../system/files.ts";
 import { join } from "../../core/paths.ts";
-import { isAbandoned } from "../../system/writers.ts";
+import { isAbandoned } from "../../system/process.ts";
 import type { Store } from "../../store.ts";
 import { layerIds, layerReaders, unusedLayers } from "./layers.ts";
 import { snapshotPaths } from "./paths.ts";
