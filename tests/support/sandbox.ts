@@ -338,7 +338,7 @@ export class Sandbox implements AsyncDisposable {
   /** Files in the store that only a served group has: sockets, records, pidfiles; and temporary files. */
   debris(): string[] {
     return filesBelow(this.home).map((path) => path.slice(this.home.length + 1)).filter((path) =>
-      (path.startsWith("run/") && path !== "run/.lock") || /\/pid$|\.tmp$|\.d$|^clusters\/\.removed/.test(path)
+      (path.startsWith("run/") && path !== "run/.lock") || /\/(pid|host)$|\.tmp$|\.d$|^clusters\/\.removed/.test(path)
     ).filter((path) => !(this.#killed && path.endsWith(".tmp")));
   }
 
