@@ -183,14 +183,14 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
   );
 
   await step("sessions do not limit clients of members: forty connections to a guest at once", async () => {
-    const config = (await here.ok("ssh-config", "a", "--on", "big")).stdout;
+    const config = (await here.ok("ssh-config", "--on", "big")).stdout;
     const proxy = /ProxyCommand (.*)/.exec(config)![1];
     const port = /Port (\d+)/.exec(config)![1];
     const line = proxy.replaceAll("%h", "127.0.0.1").replaceAll("%p", port).replaceAll("%%", "%");
     const children = Array.from(
       { length: 40 },
       () =>
-        new Deno.Command("sh", { args: ["-c", `exec ${line}`], env: here.env, stdin: "piped", stdout: "piped" })
+        new Deno.Command("/bin/sh", { args: ["-c", `exec ${line}`], env: here.env, stdin: "piped", stdout: "piped" })
           .spawn(),
     );
     await Promise.all(children.map(async ({ stdout }) => {

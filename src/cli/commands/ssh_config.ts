@@ -1,6 +1,8 @@
 /** `fleetbox ssh-config`: members as hosts for ssh, scp, rsync, Ansible and editors. */
 
 import { Command } from "../arguments/parser.ts";
+import { lazyModule } from "../../core/lazy_modules.ts";
+import { currentPlace } from "../places/current.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { observeAll, observeGroups, orphanGroup } from "../../control/observe.ts";
 import { sayJson, warn, write } from "../terminal/output.ts";
@@ -25,8 +27,9 @@ Examples:
     )
     .action(async (words: string[], flags: { json?: boolean }) => {
       const store = openStore();
-      const members = words.length > 0
-        ? await Promise.all(parseNames(words).map((name) => requireMember(store, name)))
+      const names = words.length > 0 ? parseNames(words) : await namesThere();
+      const members = names
+        ? await Promise.all(names.map((name) => requireMember(store, name)))
         : (await observeAll(store, 1_000)).members.filter(({ report }) => report?.state === "running" && report.ssh);
       if (members.length === 0 && !flags.json) return warn("no member runs: fleetbox up a");
       const groups = observeGroups(store);
@@ -39,4 +42,12 @@ Examples:
       }
       write(hosts.map(({ name, endpoint }) => sshConfigBlock(store, name, endpoint)).join("\n"));
     });
+}
+
+/** All that run at the place whose client this is; undefined: it is of this host, whose store says it. */
+async function namesThere(): Promise<string[] | undefined> {
+  const place = currentPlace();
+  if (!place) return undefined;
+  const { runningThere } = await lazyModule<typeof import("../places/says.ts")>("src/cli/places/says.ts");
+  return await runningThere(place.name);
 }

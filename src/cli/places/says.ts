@@ -8,16 +8,32 @@ import { environmentFor, requirePlace } from "./there.ts";
 
 /** Why a member cannot be reached, in fleetbox's own words there; undefined: it can by now. */
 export async function whyNotReached(place: string, member: string): Promise<FleetboxError | undefined> {
-  const store = Store.fromEnvironment();
-  const connection = new PlaceConnection(store, requirePlace(store, place));
-  const { FLEETBOX_THERE: _, ...env } = environmentFor(requirePlace(store, place));
   try {
-    await connection.command(commandThere(requirePlace(store, place), env, ["ssh-config", member, "--json"]));
+    await ask(place, ["ssh-config", member, "--json"]);
     return undefined;
+  } catch (thrown) {
+    if (thrown instanceof FleetboxError) return thrown;
+    throw thrown;
+  }
+}
+
+/** The names of the members that run there. */
+export async function runningThere(place: string): Promise<string[]> {
+  const members = JSON.parse(await ask(place, ["ssh-config", "--json"])) as { name: string }[];
+  return members.map(({ name }) => name);
+}
+
+/** What fleetbox there prints. @throws {FleetboxError} its error */
+async function ask(name: string, words: readonly string[]): Promise<string> {
+  const store = Store.fromEnvironment();
+  const place = requirePlace(store, name);
+  const connection = new PlaceConnection(store, place);
+  const { FLEETBOX_THERE: _, ...env } = environmentFor(place); // hints get the place here
+  try {
+    return await connection.command(commandThere(place, env, words));
   } catch (thrown) {
     if (!(thrown instanceof ProcessError)) throw thrown;
     const line = thrown.stderr.split("\n").find((one) => one.startsWith('{"event":"error"'));
-    if (line === undefined) throw connection.unreachable(thrown);
-    return fromWireError(JSON.parse(line));
+    throw line === undefined ? connection.unreachable(thrown) : fromWireError(JSON.parse(line));
   }
 }

@@ -70,6 +70,10 @@ async function runWithFiles(connection: PlaceConnection, place: Place, words: re
     if (code !== 0 && statIfThere(file.path)?.size === 0) removeIfThere(file.path);
     return code;
   }
+  if (["up", "start", "join"].includes(words[0]) && words.some((word) => /^(-p|--publish(=|$))/.test(word))) {
+    const { name } = place;
+    warn(`the ports of --publish are of "${name}"; one here: fleetbox ssh --on ${name} -N -L 8080:localhost:80 NAME`);
+  }
   const { words: line, env } = await bringFiles(connection, place, words);
   return await runAt(connection, place, line, { env });
 }

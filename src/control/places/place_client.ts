@@ -5,7 +5,6 @@
  * are forwards, of which sshd allows as many as there are, not sessions, of which it allows ten.
  */
 
-import { FleetboxError } from "../../core/errors.ts";
 import { shellCommand } from "../../core/quoting.ts";
 import type { Store } from "../../store.ts";
 import { type Place, placeStore } from "../../store/places.ts";
@@ -49,11 +48,4 @@ export function proxyCommand(connection: PlaceConnection): string {
   // A % of ours is doubled once more: ssh expands those of this command before it runs it.
   const line = shellCommand(["ssh", ...connection.args(marks)]).replaceAll("%", "%%");
   return line.replace("PLACE:PORT", "'[%h]:%p'");
-}
-
-/** @throws {FleetboxError} `unavailable` */
-export function noKey(name: string): FleetboxError {
-  return new FleetboxError("unavailable", `The place "${name}" has no key for its members yet`, {
-    hint: `Bring one up first: fleetbox up a --on ${name}`,
-  });
 }
