@@ -31,14 +31,18 @@ export class JournalFile {
   }
 }
 
-/** Writes the journal of a member that runs, until it does not any more, or has none. */
+/**
+ * Writes the journal of a member that runs, until it does not any more, or has none.
+ * @param isWanted false: it has stopped since; when it runs again, it is read anew
+ */
 export async function recordJournal(
   store: Store,
   name: string,
   file: JournalFile,
+  isWanted: () => boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let againMs = FIRST_AGAIN_MS; !signal.aborted; againMs = Math.min(againMs * 2, LAST_AGAIN_MS)) {
+  for (let againMs = FIRST_AGAIN_MS; isWanted() && !signal.aborted; againMs = Math.min(againMs * 2, LAST_AGAIN_MS)) {
     try {
       const { cursor: after } = file;
       const wish = { follow: true, ...after === undefined ? {} : { after } };

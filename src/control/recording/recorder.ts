@@ -60,8 +60,8 @@ export class Recorder {
   readonly #packets: PacketRing;
   readonly #over = new AbortController();
   readonly #attached = new Set<string>();
-  /** Those whose guest answers, as far as it was heard of. */
-  readonly #running = new Set<string>();
+  /** Those whose guest answers, as far as it was heard of, each with what stands for this time. */
+  readonly #running = new Map<string, symbol>();
   /** The faults that there are. */
   readonly #faults = new Map<string, FaultReport>();
   readonly #streams = new Set<Promise<void>>();
@@ -219,11 +219,12 @@ export class Recorder {
   #followGuest(name: string, isRunning: boolean): void {
     if (isRunning === this.#running.has(name)) return;
     if (!isRunning) return void this.#running.delete(name);
-    this.#running.add(name);
+    const time = Symbol(name);
+    this.#running.set(name, time);
     this.#stream(this.#clocks.follow(name, () => this.#running.has(name)));
     const journal = this.#journals.get(name) ?? new JournalFile(this.files, this.#named(name), this.#onCut);
     this.#journals.set(name, journal);
-    this.#stream(recordJournal(this.store, name, journal, this.#over.signal));
+    this.#stream(recordJournal(this.store, name, journal, () => this.#running.get(name) === time, this.#over.signal));
   }
 
   async #askFaults(): Promise<void> {
