@@ -7,8 +7,7 @@ import { checkName, listed } from "../../core/names.ts";
 import type { Store } from "../../store.ts";
 import { diskOf } from "../../store/disk.ts";
 import { checkFits, type CheckpointManifest } from "../../store/snapshots.ts";
-import { driver } from "../../vmm/driver.ts";
-import { snapshotFacts } from "../../vmm/snapshot_facts.ts";
+import { snapshotFactsHere } from "../../vmm/snapshot_facts.ts";
 import { bytesUsed } from "../../system/files.ts";
 import { resolveHelper } from "../../../helper/resolve.ts";
 import type { MemberFacts } from "../../control/observe.ts";
@@ -55,7 +54,8 @@ Examples:
       const options = restoreOptions(manifest, memberOptions(flags, Deno.cwd, "")); // the image is the checkpoint's
       const { facts, plan } = await lookForRestore(store, manifest);
       if (plan.step === "refuse") throw plan.error;
-      await checkHere(store, manifest);
+      // Before anything is ended: the holder finds the same, and later.
+      checkFits(manifest, await snapshotFactsHere(store.acceleratorCache));
       if (!flags.yes && canAsk(flags)) askFor(store, manifest, facts);
       await end(store, manifest, flags);
       const names = Object.keys(manifest.members);
@@ -67,13 +67,6 @@ Examples:
         plan: (found, groups) => planRestoreStart(names.map((name) => found.get(name)!), groups),
       });
     });
-}
-
-/** Before anything is ended: the holder finds the same, and later. */
-async function checkHere(store: Store, manifest: CheckpointManifest): Promise<void> {
-  const binary = driver.findProgram(Deno.build.arch);
-  const { accelerator } = await driver.choose(binary, store.acceleratorCache);
-  checkFits(manifest, await snapshotFacts(driver, binary, accelerator));
 }
 
 /** Ends what runs of them. */

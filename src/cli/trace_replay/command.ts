@@ -10,7 +10,8 @@ import { isInStore } from "../../control/remove.ts";
 import { presentMembers } from "../../control/snapshots/fork.ts";
 import { exists } from "../../system/files.ts";
 import type { Store } from "../../store.ts";
-import { type CheckpointManifest, readCheckpoint } from "../../store/snapshots.ts";
+import { checkFits, type CheckpointManifest, readCheckpoint } from "../../store/snapshots.ts";
+import { snapshotFactsHere } from "../../vmm/snapshot_facts.ts";
 import { Command } from "../arguments/parser.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { play } from "../commands/fault_plans.ts";
@@ -38,9 +39,10 @@ export function traceReplayCommand(): Command {
     .addHelpText(
       "after",
       `
-The group is forked from the newest checkpoint that the trace has before its first fault, when the store still has it; else
-it boots with the images, CPUs and memory of the trace. Host names and addresses are those of the trace. Then its faults
-begin at their times, with their seeds. The group stays; the commands of a test are not run: --verbose lists them.
+The group is forked from the newest checkpoint that the trace has before its first fault, when the store still has it
+and it can go on here; else it boots with the images, CPUs and memory of the trace. Host names and addresses are those
+of the trace. Then its faults begin at their times, with their seeds. The group stays; the commands of a test are not
+run: --verbose lists them.
 Ctrl-C heals the faults, and the group stays; while the group boots it takes it down again.
 
 Examples:
@@ -56,7 +58,9 @@ async function replay(word: string, flags: Flags): Promise<void> {
   const members = newMembers(path, recorded.members, flags.as);
   const names = members.map(({ name }) => name);
   const store = openStore();
-  const { checkpoint, why, baseMs } = chooseStart(recorded, members, (name) => checkpointOf(store, name));
+  // Where no machine can be saved, none can go on.
+  const facts = recorded.saved.length === 0 ? "" : await snapshotFactsHere(store.acceleratorCache).catch(() => "");
+  const { checkpoint, why, baseMs } = chooseStart(recorded, members, (name) => checkpointOf(store, name, facts));
   const refuse = (taken: readonly string[]) => areThere(taken, `fleetbox trace replay ${shellQuote(word)}`);
   const there = presentMembers(await observeMembers(store, names), observeGroups(store));
   if (there.length > 0) throw refuse(there.map(({ name }) => name));
@@ -111,12 +115,14 @@ function tellCommands(commands: readonly RecordedCommand[], members: readonly Ne
 const stayText = (names: readonly string[]) =>
   `the group stays: ${names.join(", ")}; remove it: fleetbox rm ${names.join(" ")}`;
 
-/** A checkpoint that can be used. */
-function checkpointOf(store: Store, name: string): CheckpointManifest | undefined {
+/** A checkpoint that can go on here. */
+function checkpointOf(store: Store, name: string, facts: string): CheckpointManifest | undefined {
   try {
-    return isName(name) ? readCheckpoint(store, name) : undefined;
+    const checkpoint = isName(name) ? readCheckpoint(store, name) : undefined;
+    if (checkpoint) checkFits(checkpoint, facts);
+    return checkpoint;
   } catch (thrown) {
-    if (thrown instanceof FleetboxError) return undefined; // it is damaged
+    if (thrown instanceof FleetboxError) return undefined; // it is damaged, or of another hypervisor
     throw thrown;
   }
 }

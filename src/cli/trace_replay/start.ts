@@ -39,7 +39,7 @@ export function chooseStart(
   const names = [...new Set(before.map(({ checkpoint }) => checkpoint))];
   const why = names.length === 0
     ? saved.length === 0 ? "the trace has no checkpoint" : "the trace has no checkpoint before its first fault"
-    : `the trace's checkpoint ${names.at(-1)} is not in this store, or is another one`;
+    : `the trace's checkpoint ${names.at(-1)} is not in this store, is another one, or cannot go on here`;
   return { why, baseMs: readyMs };
 }
 

@@ -65,7 +65,7 @@ Deno.test("a checkpoint of the same name that is another one is not taken: of an
     assert.equal(start(saved, steps, [early, other])[0], "early", JSON.stringify(other));
     assert.match(
       start(saved, steps, [other])[2],
-      /^the trace's checkpoint late is not in this store, or is another one$/,
+      /^the trace's checkpoint late is not in this store, is another one, or cannot go on here$/,
     );
   }
 });
