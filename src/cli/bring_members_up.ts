@@ -128,7 +128,7 @@ function summaryLines(reports: readonly MemberReport[], reach: (report: MemberRe
   const ipWidth = widest(reports.map(({ ip }) => ip));
   return reports.flatMap((report) => {
     const { name, ip, state } = report;
-    const how = state === "running" ? reach(report) : `${phaseOf(report).text}: fleetbox wait ${name}`;
+    const how = state === "running" ? reach(report) : `${phaseOf(report).text}: ${atPlace(`fleetbox wait ${name}`)}`;
     const line = [name.padEnd(nameWidth), ...(ipWidth > 0 ? [ip.padEnd(ipWidth)] : []), how].join("  ").trimEnd();
     return [line, ...(report.forwards ?? []).map((one) => `${" ".repeat(nameWidth)}  ${forwardLine(one)}`)];
   });
