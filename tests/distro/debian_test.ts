@@ -41,6 +41,8 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
   Deno.writeTextFileSync(join(box.root, "user-data"), USER_DATA);
   const said = async (name: string, ...command: string[]) => (await box.ok("exec", name, "--", ...command)).stdout;
 
+  const script = join(box.root, "setup.sh");
+  Deno.writeTextFileSync(script, "cloud-init status >/srv/ran; id -un >>/srv/ran; cat /srv/fixture/word >>/srv/ran\n");
   const both = join(box.root, "both");
   Deno.mkdirSync(both);
   await box.up("m1", "--fixture", `${shared}:/srv/fix ture`);
@@ -49,7 +51,7 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
     box.ok("join", "m2", "--via", "m1"),
     box.ok(
       ...["join", "deb", "--via", "m1", "--image", "debian-12", "--disk", "12G", "--timeout", "900"],
-      ...["--fixture", `${shared}:/srv/fixture`, "--user-data", join(box.root, "user-data")],
+      ...["--fixture", `${shared}:/srv/fixture`, "--user-data", join(box.root, "user-data"), "--run", script],
       ...(MAY_SHARE ? ["--share", `${both}:/srv/both`] : []),
     ),
     said("m1", "cat", "/srv/fix ture/word").then((words) => assert.equal(words, "first\n")),
@@ -71,6 +73,7 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
         "getent ahostsv4 deb | head -1; getent ahostsv4 deb.fleetbox.internal | head -1; grep -c 127.0.1.1 /etc/hosts || :",
       users: "getent passwd fleetbox sued",
       root: "df --output=size -BM /",
+      ran: "cat /srv/ran",
       kept: "sudo sh -c 'echo kept >/var/lib/kept'",
     }),
     said("m1", "ping", "-c1", "-W10", "deb"),
@@ -82,6 +85,7 @@ test("Debian 12 in a group with two micro members boots, is reached by name, sto
   assert.equal(deb.state, "running\n", "no unit has failed");
   assert.equal(deb.fixture, "640 /srv/fixture/-line\nbreak\n");
   assert.match(deb.readOnly, /Read-only/);
+  assert.equal(deb.ran, "status: done\nroot\nfirst\n", "the script has run once cloud-init had finished");
   assert.match(deb.who, /^deb\ndeb\.\S+\nfleetbox\nroot\n$/);
   assert.match(deb.own, /^10\.88\.0\.\d+ .*\n10\.88\.0\.\d+ .*\n0\n$/, "its own name is its address on the network");
   assert.match(deb.users, /fleetbox:.*:\/bin\/bash\nsued:/);

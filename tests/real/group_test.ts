@@ -1,14 +1,19 @@
 /** Real machines on one network: names, addresses, members that join, stop, die and are adopted. */
 
 import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
 import { isAlive } from "../../src/system/process.ts";
 import { kill, until } from "../support/processes.ts";
 import { guest, guestOk } from "../support/guest.ts";
-import { type Sandbox, sandbox, steps, test } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, steps, test, told } from "../support/sandbox.ts";
 
 test("members reach each other by name at once, also one that joined later, and one that was stopped and is up again", async () => {
   await using box = await sandbox({ warm: true });
-  await box.up("a,b,c");
+  const file = join(box.root, "group.toml");
+  Deno.writeTextFileSync(file, '[members.a]\n[members.b]\nlabel = "tier=db"\n[members.c]\nneeds = "b"\n');
+  const up = await box.ok("up", "-f", file, "--egress", "off");
+  assert.match(up.stdout, /^c: waiting$[^]*^b: running.*$[^]*^c: boot$/m, told(up));
+  assert.match((await box.ok("ls", "--label", "tier=db")).stdout, /^b +running/m);
   for (const [from, to] of [["a", "b"], ["b", "c"], ["c", "a"]]) await ping(box, from, to);
   await ping(box, "a", "10.88.0.12");
   await ping(box, "a", "c.fleetbox.internal");

@@ -34,7 +34,12 @@ async function keepsItsDisk(box: Sandbox): Promise<void> {
   assert.match(box.holderLog("a"), /a: stopped: The guest shut down$/m, "the guest did not shut down by itself");
   assert.equal(await box.states(), "a=stopped");
 
-  await box.up("a");
+  await box.ok("rename", "a", "other");
+  await box.ok("rename", "other", "a");
+  await box.up("a", "--memory", "192M");
+  const { memory_mb: memory } = await box.report("a");
+  const kibibytes = Number((await guestOk(box, "a", "grep MemTotal: /proc/meminfo")).replace(/\D/g, ""));
+  assert.ok(memory === 192 && kibibytes < 192 * 1024, `${memory} MiB, the guest sees ${kibibytes} KiB`);
   assert.equal(Deno.statSync(box.store.member("a").disk).ino, disk);
   assert.equal(await guestOk(box, "a", "cat kept fresh"), "kept\nnot synced\n");
   const kernel = await guestOk(box, "a", "sudo dmesg");
@@ -48,7 +53,7 @@ async function keepsItsDisk(box: Sandbox): Promise<void> {
 async function isCutOff(box: Sandbox): Promise<void> {
   const running = box.start(["exec", "a", "--", "sh", "-c", "echo begun; sleep 1000"]);
   await running.printed(/begun/);
-  await box.ok("stop", "a", "--force");
+  await box.ok("restart", "a", "--force");
   const result = await running.done;
   assert.equal(result.code, 255, told(result));
   assert.match(result.stderr, /The connection to "a" is over: it was stopped/, told(result));
@@ -104,7 +109,6 @@ async function restartsItself(box: Sandbox): Promise<void> {
 }
 
 async function panics(box: Sandbox): Promise<void> {
-  await box.up("a");
   await guest(box, "a", "sudo sh -c 'echo 1 > /proc/sys/kernel/sysrq; (sleep 1; echo c > /proc/sysrq-trigger) &'");
   const status = await until("a is in error", async () => {
     const status = await box.status("a");

@@ -60,7 +60,8 @@ async function tryOnce(source: Target, options: Omit<SyncOptions, "isStale">): P
   const [status, now] = (await read("\n")).trim().split(" ").map(Number);
   const { tree, mtimes } = treeOf(parseGuestTree(list, token), excludes);
   // What could not be listed may be there: nothing is removed for it.
-  if (status !== 0) tree.problems.push({ path: ".", why: "the guest could not list all of it, so nothing is removed" });
+  const kept = isDeleting ? ", so nothing is removed" : "";
+  if (status !== 0) tree.problems.push({ path: ".", why: `the guest could not list all of it${kept}` });
   const plan = planSync(tree, hereAs(root), {
     excludes,
     isDeleting: isDeleting && status === 0,
@@ -100,12 +101,15 @@ async function tryOnce(source: Target, options: Omit<SyncOptions, "isStale">): P
   );
   const missing = plan.send.filter((path) => !received.has(path) && after.has(path) && !placing.hasFailed(path));
   placing.apply(plan, (path) => received.has(path) && !changing.includes(path));
-  const why = `the guest could not read it${complaints === "" ? "" : `: ${complaints.split("\n")[0]}`}`;
+  const whyNot = (path: string) => {
+    const complaint = complaints.split("\n").find((line) => line.includes(`./${fromByteText(path)}`));
+    return `the guest could not read it${complaint === undefined ? "" : `: ${complaint}`}`;
+  };
   return {
     ...result,
     sent: [...new Set([...changed, ...[...received.keys()].filter((path) => !changing.includes(path))])].toSorted(),
     bytes: placing.bytes,
-    problems: [...plan.problems, ...placing.problems, ...missing.map((path) => ({ path, why }))],
+    problems: [...plan.problems, ...placing.problems, ...missing.map((path) => ({ path, why: whyNot(path) }))],
     changing,
   };
 }

@@ -12,8 +12,8 @@ import { type HostEntry, type Problem, reason, STAGE } from "./host_tree.ts";
 import { MADE_MODE, type SyncPlan } from "./plan.ts";
 import type { ReceivedEntry } from "./untar.ts";
 
-/** What a hole of a file consists of, in bytes: shorter ones are written. */
-const HOLE = 64 * 1024;
+/** How much is looked at together, in bytes, and how long a hole is at least: shorter ones are written. */
+const [PART, HOLE] = [64 * 1024, 4 * 1024];
 
 /** A path of the guest as one of this host. Undefined: it is not UTF-8. */
 export function pathOnHost(path: string): string | undefined {
@@ -120,9 +120,9 @@ async function write(path: string, { size, content }: ReceivedEntry): Promise<vo
   let at = 0;
   let isHole = false;
   for await (const piece of content) {
-    for (let from = 0; from < piece.length; from += HOLE) {
-      const part = piece.subarray(from, from + HOLE);
-      isHole = part.length === HOLE && part.every((byte) => byte === 0);
+    for (let from = 0; from < piece.length; from += PART) {
+      const part = piece.subarray(from, from + PART);
+      isHole = part.length >= HOLE && part.every((byte) => byte === 0);
       if (isHole) file.seekSync(part.length, Deno.SeekMode.Current);
       else for (let done = 0; done < part.length;) done += file.writeSync(part.subarray(done));
     }
