@@ -21,9 +21,11 @@ export class GroupFaults {
     private readonly record: RecordWriter,
   ) {}
 
-  /** See {@link FaultTable.begin}. */
+  /** See {@link FaultTable.begin}. What is told is in the group's record: else a holder that is killed now would leave it for good. */
   async begin(wish: FaultWish): Promise<FaultReport> {
-    return await (await this.#load()).begin(wish);
+    const report = await (await this.#load()).begin(wish);
+    await this.record.written();
+    return report;
   }
 
   /** Goes on with an earlier holder's, before its machines are adopted. */
@@ -36,10 +38,12 @@ export class GroupFaults {
     await this.#table?.settle(name);
   }
 
-  /** See {@link FaultTable.heal}. */
+  /** See {@link FaultTable.heal}. Nor does what has ended come back with the next holder. */
   async heal(ids?: readonly string[]): Promise<FaultReport[]> {
     if (!this.#table && !ids?.length) return [];
-    return await (await this.#load()).heal(ids);
+    const reports = await (await this.#load()).heal(ids);
+    await this.record.written();
+    return reports;
   }
 
   /** See {@link FaultTable.lost}. */
