@@ -2,7 +2,9 @@
 
 import * as assert from "#assert";
 import { handled } from "../support/socket.ts";
+import { exists } from "../../src/system/files.ts";
 import { join } from "../../src/system/path.ts";
+import { until } from "../support/processes.ts";
 import { FLEETBOX } from "../support/command.ts";
 import { MAY_SHARE } from "../support/guest.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
@@ -120,22 +122,39 @@ async function onTerminal(box: Sandbox): Promise<void> {
   assert.match(at.output, /got x/);
 }
 
-/** `ssh -L`: a port here that leads to a server in the guest. */
+/** `ssh -L -R -D -A`: ports here and there that lead to the other side, and an agent's socket in the guest. */
 async function forwards(box: Sandbox): Promise<void> {
-  await box.ok(
-    "exec",
-    "a",
-    "--",
-    "sh",
-    "-c",
-    "mkdir www && echo here >www/file && httpd -p 8000 -h www >/dev/null 2>&1",
+  const server = "mkdir www && echo here >www/file && httpd -p 8000 -h www >/dev/null 2>&1";
+  await box.ok("exec", "a", "--", "sh", "-c", server);
+  using local = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using dynamic = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using service = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("the host's\n"),
   );
-  using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = free.addr;
-  free.close();
-  const ssh = box.start(["ssh", "-L", `127.0.0.1:${port}:localhost:8000`, "a", "--", "echo up; sleep 1000"]);
+  const [{ port }, { port: socks }] = [local.addr, dynamic.addr];
+  local.close();
+  dynamic.close();
+  const socket = join(box.root, "agent");
+  box.spawn("ssh-agent", "-D", "-a", socket);
+  await until("an agent listens", () => exists(socket));
+  const ways = [
+    "-L",
+    `127.0.0.1:${port}:localhost:8000`,
+    "-R",
+    `7001:127.0.0.1:${service.addr.port}`,
+    "-D",
+    `${socks}`,
+  ];
+  const line = 'test -S "$SSH_AUTH_SOCK" && wget -qO- http://127.0.0.1:7001/; echo up; sleep 1000';
+  const ssh = box.start(["ssh", "-A", ...ways, "a", "--", line], { env: { SSH_AUTH_SOCK: socket } });
   await ssh.printed(/up/);
+  assert.match(ssh.stdout, /^the host's\nup\n/);
   assert.equal(await (await fetch(`http://127.0.0.1:${port}/file`)).text(), "here\n");
+  const curl = await new Deno.Command("curl", {
+    args: ["-sS", "--noproxy", "", "--socks5-hostname", `127.0.0.1:${socks}`, "http://localhost:8000/file"],
+  }).output();
+  assert.equal(new TextDecoder().decode(curl.stdout), "here\n", new TextDecoder().decode(curl.stderr));
   ssh.kill("SIGTERM");
   await ssh.done;
 }

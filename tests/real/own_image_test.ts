@@ -1,0 +1,23 @@
+/** An image of one's own, made by a script in a real machine, and a machine of it that is gone when its command ends. */
+
+import * as assert from "#assert";
+import { join } from "../../src/system/path.ts";
+import { guestOk } from "../support/guest.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
+
+test("image build --run makes an image; up --rm starts a member of it, and removes it when it is interrupted", async () => {
+  await using box = await sandbox();
+  const script = join(box.root, "setup.sh");
+  Deno.writeTextFileSync(script, "#!/bin/sh\necho made here\nsudo sh -c 'echo mine >/etc/mine'\n");
+  const built = await box.ok("image", "build", "micro", "--run", script, "--as", "own");
+  assert.match(built.stdout, /^own \| made here$/m, told(built));
+
+  const up = box.start(["up", "a", "--image", "own", "--rm", "--egress", "off"]);
+  await up.printed(/removed when this command ends/);
+  assert.equal(await guestOk(box, "a", "hostname; cat /etc/mine"), "a\nmine\n");
+  up.kill("SIGINT");
+  const ended = await up.done;
+  assert.equal(ended.code, 0, told(ended)); // that is how it ends
+  await box.empty();
+  assert.deepEqual(box.stored(), []);
+});
