@@ -9,8 +9,13 @@ import type { Script } from "./client.ts";
 
 const options = { egress: "off", mem: 0.125 } as const;
 
-async function killed(script: Script, ready: (client: Client, box: Sandbox) => Promise<unknown>, when: string) {
-  await using box = await sandbox({ warm: true });
+async function killed(
+  script: Script,
+  ready: (client: Client, box: Sandbox) => Promise<unknown>,
+  when: string,
+  warm = true,
+) {
+  await using box = await sandbox({ warm });
   await using client = new Client(box, script);
   await ready(client, box);
   const count = box.processes("machine").length;
@@ -25,7 +30,7 @@ test("real QEMU: kill -9 of the client while machines boot: nothing of the group
     const log = box.store.member("a").serialLog;
     await until("a's kernel runs", () => exists(log) && /kernel/.test(Deno.readTextFileSync(log)));
   };
-  await killed({ names: ["a", "b"], options }, booting, "while they boot");
+  await killed({ names: ["a", "b"], options }, booting, "while they boot", false);
 });
 
 test("real QEMU: kill -9 of the client while one machine runs, one stops and one joins", async () => {
