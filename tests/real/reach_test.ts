@@ -97,7 +97,7 @@ test("the serial console gives a root shell without a network, for several clien
 });
 
 test("a console has the size of the terminal that shows it, also after that changed, and nothing is typed for it", async () => {
-  await using box = await sandbox({ warm: true });
+  await using box = await sandbox();
   await box.up("a", "--no-wait");
   // Attached while it boots: it is told when it runs.
   const at = new OnTerminal(["console", "a"], { env: box.env, columns: 97, rows: 31 });
