@@ -36,8 +36,8 @@ export class Claims {
    * @throws {FleetboxError} `conflict`: a holder serves one of them; `denied`, `no-space`: the store cannot be written.
    */
   async take(names: readonly string[]): Promise<void> {
+    const taken: string[] = [];
     await this.store.withClaimLock(async () => {
-      const taken: string[] = [];
       try {
         for (const name of names) {
           await this.#takeOne(name);
@@ -48,6 +48,7 @@ export class Claims {
         throw thrown;
       }
     });
+    this.#serve(taken);
   }
 
   /** Claims each of these names that no holder serves. @returns those. @throws {FleetboxError} as {@link take} does */
@@ -60,6 +61,7 @@ export class Claims {
         taken.push(name);
       }
     });
+    this.#serve(taken);
     return taken;
   }
 
@@ -139,12 +141,22 @@ export class Claims {
       throw storeError(`Cannot listen on the socket of "${name}" (${path})`, cause);
     }
     this.#listeners.set(name, listener);
-    void this.#accept(name, listener);
     try {
       await this.#writePid(name);
     } catch (thrown) {
       // A full disk must not keep a holder from adopting machines; a boot writes the pidfile again and tells the failure.
       log(`${name}: cannot write its pidfile: ${thrown}`);
+    }
+  }
+
+  /**
+   * Accepts connections, when all are claimed: who asks before the holder has made its members would hear that there is no such
+   * member, and believe it gone. Until then connections wait.
+   */
+  #serve(names: readonly string[]): void {
+    for (const name of names) {
+      const listener = this.#listeners.get(name);
+      if (listener) void this.#accept(name, listener);
     }
   }
 
