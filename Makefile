@@ -1,6 +1,6 @@
 # Two commands are all that a fresh Debian 12 needs: `make demo` and `make test`. Both install what is missing first.
 .DEFAULT_GOAL := help
-.PHONY: help setup test-tools man micro micro-check viewer demo examples test test-unit test-whole check fmt bench chaos checkpoints power-cuts consensus fuzz compile npm node-library clean
+.PHONY: help setup test-tools man micro micro-check viewer demo examples test test-unit test-whole test-slow check fmt bench chaos checkpoints power-cuts consensus fuzz compile npm node-library clean
 # Not called DENO: that is the user's variable for `make compile`, and one of this file would override it in the recipes.
 OUR_DENO := node_modules/.bin/deno
 
@@ -30,6 +30,9 @@ test-unit: setup ## runs the unit tests alone: under a minute
 
 test-whole: micro test-tools ## runs the whole-program tests alone
 	@scripts/test whole
+
+test-slow: micro test-tools ## runs more tests of real machines, of which `make test` has the short form
+	@scripts/test slow
 
 check: setup ## checks format, lint, types, import arrows, shell scripts
 	@scripts/check

@@ -97,7 +97,7 @@ export function until<T>(
       if (value) return value;
       last = value;
       const tookMs = performance.now() - since;
-      await new Promise((again) => setTimeout(again, Math.min(Math.max(10, 3 * tookMs), 50)));
+      await new Promise((again) => setTimeout(again, Math.min(Math.max(10, 3 * tookMs), 200)));
     }
     return undefined as never;
   };
