@@ -30,6 +30,7 @@ async function both(options: SandboxOptions): Promise<Both> {
 
 test("a place, with a real sshd and a fake QEMU", async (context) => {
   const step = async (name: string, run: () => Promise<void>) => void (await context.step(name, run));
+  await buildViewer(); // another user cannot
   await using all = await both({ fakeQemu: {} });
   const { here, there, host } = all;
   const add = ["place", "add", "big", host.url, "--store", there.home, "--executable", host.executable];
@@ -153,7 +154,6 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
     await here.ok("capture", "d", "-w", frames, "--for", "100ms", "--on", "big");
     assert.deepEqual([...Deno.readFileSync(frames).subarray(0, 4)], [0x0a, 0x0d, 0x0d, 0x0a]);
     await here.fails(1, /there is such a file already/, "capture", "d", "-w", frames, "--on", "big");
-    await buildViewer(); // another user cannot
     const view = here.start(["view", "d", "--on", "big"]);
     await view.printed(/http:\/\/127\.0\.0\.1:\d+\S*/);
     const page = await fetch(/http:\S+/.exec(view.stdout)![0]);

@@ -3,6 +3,7 @@
  * connection, and, where this process is root, another user with another home.
  */
 
+import { fileURLToPath } from "node:url";
 import { join } from "../../src/system/path.ts";
 import { which } from "../../src/system/process.ts";
 import { FLEETBOX } from "../support/command.ts";
@@ -12,6 +13,7 @@ import type { Sandbox } from "../support/sandbox.ts";
 const PATH = `${Deno.env.get("PATH")}:/usr/sbin:/sbin:/usr/bin:/bin`;
 const SSHD = which("sshd", PATH);
 const IS_ROOT = Deno.uid() === 0;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface Host extends AsyncDisposable {
   url: string;
@@ -42,9 +44,11 @@ export async function sshHost(user: string, there: Sandbox, here: Sandbox): Prom
   };
   Deno.writeTextFileSync(join(dir, "config"), lines(settings));
   const executable = join(there.root, "fleetbox");
+  const checkout = await checkoutForOthers();
   const variables = { ...there.env, DENO_DIR: join(there.root, "deno"), TMPDIR: there.root };
-  const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${value}'`);
-  Deno.writeTextFileSync(executable, `#!/bin/sh\n${exports.join("\n")}\nexec '${FLEETBOX}' "$@"\n`, { mode: 0o755 });
+  const exports = Object.entries(variables).map(([name, value]) => `export ${name}='${checkout.at(value)}'`);
+  const program = `#!/bin/sh\n${exports.join("\n")}\nexec '${checkout.at(FLEETBOX)}' "$@"\n`;
+  Deno.writeTextFileSync(executable, program, { mode: 0o755 });
   if (IS_ROOT) {
     Deno.mkdirSync("/run/sshd", { recursive: true });
     await output("chown", "-R", user, there.root);
@@ -79,7 +83,24 @@ export async function sshHost(user: string, there: Sandbox, here: Sandbox): Prom
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await child.status;
+      checkout.remove();
     },
+  };
+}
+
+/**
+ * This checkout where another user reaches it, too: root's home directory is its own. Made of hard links, where that can be.
+ * `at` is a path of this checkout there.
+ */
+async function checkoutForOthers(): Promise<{ at: (path: string) => string; remove: () => void }> {
+  if (!IS_ROOT || !FLEETBOX.startsWith(ROOT)) return { at: (path) => path, remove() {} };
+  const dir = Deno.makeTempDirSync({ prefix: "checkout" });
+  Deno.chmodSync(dir, 0o755);
+  const parts = [...Deno.readDirSync(ROOT)].filter(({ name }) => name !== ".git").map(({ name }) => join(ROOT, name));
+  await output("cp", "-al", ...parts, dir).catch(() => output("cp", "-a", ...parts, dir)); // another file system
+  return {
+    at: (path) => path.replaceAll(ROOT, `${dir}/`),
+    remove: () => Deno.removeSync(dir, { recursive: true }),
   };
 }
 
