@@ -51,12 +51,11 @@ dir=${quoted(path.startsWith("/") ? path : `./${path}`)}`;
 
 /** The guest's script, for `sh -c`, as bytes. */
 export function syncScript({ path, token, isDryRun, isDeleting }: ScriptOptions): string {
-  const make = isDryRun
-    ? `dir=$(mktemp -d) && trap 'rmdir "$dir"' EXIT || fail cannot-make`
-    : `mkdir -p "$dir" 2>/dev/null || {
+  const make = isDryRun ? `empty=$(mktemp -d) && dir=$empty || fail cannot-make` : `mkdir -p "$dir" 2>/dev/null || {
     sudo -n mkdir -p "$dir" && sudo -n chown "$(id -u):$(id -g)" "$dir"
   } || fail cannot-make`;
   return `${preamble(path, token)}
+empty=
 if ! [ -e "$dir" ] && ! [ -L "$dir" ]; then
   ${make}
 fi
@@ -64,6 +63,7 @@ fi
 cd "$dir" || fail cannot-make
 [ -w . ] || fail not-writable
 ${isDeleting ? `here=$(pwd -P); case "$(cd && pwd -P)/" in "\${here%/}"/*) fail home-in-it;; esac` : ""}
+[ -z "$empty" ] || rmdir "$empty" # one may stand in a directory that is gone
 for old in ${STAGE}*; do
   [ ! -d "$old" ] || [ -d "/proc/\${old##*-}" ] || rm -rf "./$old"
 done
