@@ -114,11 +114,11 @@ async function killAfter(root: string, steps: number): Promise<string> {
     if ((taken += bytes.length) < steps) continue;
     const end = performance.now() + Math.random() * 3;
     while (performance.now() < end); // a step takes about so long
-    break;
+    try {
+      child.kill("SIGKILL");
+    } catch { /* it has ended by itself */ }
+    break; // which closes its output: it must not see that
   }
-  try {
-    child.kill("SIGKILL");
-  } catch { /* it has ended by itself */ }
   await child.status;
   return await said;
 }
