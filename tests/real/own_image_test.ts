@@ -1,11 +1,12 @@
-/** An image of one's own, made by a script in a real machine, and a machine of it that is gone when its command ends. */
+/** An image of one's own, made by a script in a real machine, a machine of it that is gone when its command ends, and the end of all. */
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
+import { filesBelow } from "../support/files.ts";
 import { guestOk } from "../support/guest.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
-test("image build --run makes an image; up --rm starts a member of it, and removes it when it is interrupted", async () => {
+test("image build --run makes an image; up --rm starts a member of it, and removes it when it is interrupted; uninstall removes all", async () => {
   await using box = await sandbox();
   const script = join(box.root, "setup.sh");
   Deno.writeTextFileSync(script, "#!/bin/sh\necho made here\nsudo sh -c 'echo mine >/etc/mine'\n");
@@ -20,4 +21,10 @@ test("image build --run makes an image; up --rm starts a member of it, and remov
   assert.equal(ended.code, 0, told(ended)); // that is how it ends
   await box.empty();
   assert.deepEqual(box.stored(), []);
+
+  await box.up("b");
+  assert.match((await box.ok("uninstall", "--dry-run")).stdout, /^1 member .*\n[^]*^2 images .*own-/m);
+  assert.equal(await guestOk(box, "b", "hostname"), "b\n");
+  await box.ok("uninstall", "--force");
+  assert.deepEqual(filesBelow(box.home), []);
 });
