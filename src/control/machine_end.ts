@@ -11,7 +11,7 @@ import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import type { Store } from "../store.ts";
 import { hasMachine } from "../store/orphans.ts";
 import type { MemberReport } from "../wire.ts";
-import { isElsewhere } from "./places/doors.ts";
+import { isAtPlace } from "./places/doors.ts";
 import { watch } from "./members.ts";
 
 /** How often a machine without a holder is checked: no event reports its end, or a new holder. */
@@ -37,7 +37,7 @@ export async function untilMachineEnds(
     const end = await endInStream(store, machine, signal).catch(() => undefined);
     if (signal.aborted) return undefined;
     if (end) return end;
-    const lives = isElsewhere(store) || (machine.process ? isAlive(machine.process) : hasMachine(store, name));
+    const lives = isAtPlace(store) || (machine.process ? isAlive(machine.process) : hasMachine(store, name));
     if (!lives) return { why: "its machine is gone" };
     await pause(LOOK_AGAIN_MS, signal);
   }
@@ -65,7 +65,7 @@ async function endInStream(store: Store, machine: Known, signal: AbortSignal): P
     }
     last = event.member;
     if (pid === undefined) continue;
-    machine.process ??= isElsewhere(store) ? { pid, startTime: "" } : identify(pid);
+    machine.process ??= isAtPlace(store) ? { pid, startTime: "" } : identify(pid);
     if (machine.process && machine.process.pid !== pid) return { why: "it was started again" };
   }
   return undefined;

@@ -10,7 +10,7 @@ import { getGroup, getReport } from "./members.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { LATE, within } from "../core/deadline.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
-import { claimedElsewhere, elsewhereError, isElsewhere } from "../store/elsewhere.ts";
+import { claimedElsewhere, elsewhereError, isHeldElsewhere } from "../store/elsewhere.ts";
 import { isAlive } from "../system/process.ts";
 import { naturalOrder, type Store, type StoredMember } from "../store.ts";
 import { isSuspended } from "../store/snapshots/suspended.ts";
@@ -78,7 +78,7 @@ export async function observeMembers(store: Store, names: readonly string[]): Pr
 
 /** Every group that has a record, and whose holder is not on another host. */
 export function observeGroups(store: Store): GroupFacts[] {
-  return completeRecords(store).filter((record) => !isElsewhere(record)).map((record) => {
+  return completeRecords(store).filter((record) => !isHeldElsewhere(record)).map((record) => {
     const holderAlive = isAlive(record.holder);
     return {
       id: record.id,

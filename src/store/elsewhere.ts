@@ -39,7 +39,7 @@ function parsed(text: string | undefined): HostIdentity | undefined {
 }
 
 /** Whether the holder of a group is on another host, where its processes cannot be looked at. */
-export function isElsewhere({ holder }: Pick<GroupRecord, "holder">): boolean {
+export function isHeldElsewhere({ holder }: Pick<GroupRecord, "holder">): boolean {
   const relation = relationOf(holder.host);
   return relation === "elsewhere" || relation === "neighbour";
 }

@@ -22,7 +22,7 @@ import {
   sideOf,
 } from "../core/port_forwards.ts";
 import { host } from "../system/os.ts";
-import { isElsewhere } from "./elsewhere.ts";
+import { isHeldElsewhere } from "./elsewhere.ts";
 import { isAlive } from "../system/process.ts";
 import { isDenied, isNoAddress, tryListen } from "../system/try_listen.ts";
 import type { MemberConfig, Store } from "../store.ts";
@@ -230,7 +230,7 @@ function memberWith(store: Store, config: MemberConfig, end: HostEnd): { what: s
 function sshPortOf(store: Store, end: HostEnd): string | undefined {
   for (const record of store.groupRecords()) {
     const { ssh_ports, gateway, holder } = record;
-    if (isElsewhere(record)) continue; // a port of another host
+    if (isHeldElsewhere(record)) continue; // a port of another host
     if (!isAlive(holder) && !(gateway && isAlive(gateway))) continue;
     const name = Object.entries(ssh_ports).find(([, ssh]) => collides({ host_port: ssh }, end))?.[0];
     if (name) return `it leads to the SSH port of "${name}"`;

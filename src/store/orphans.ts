@@ -14,7 +14,7 @@ import { identify, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
 import { sweepUnmade } from "./unmade.ts";
 import { findHypervisors } from "../vmm/processes.ts";
-import { isElsewhere as isElsewhereHolder } from "./elsewhere.ts";
+import { isHeldElsewhere } from "./elsewhere.ts";
 import type { GroupRecord, Store } from "../store.ts";
 
 /** Every group's record; running machines that are missing are added to the records of dead holders. */
@@ -61,7 +61,7 @@ export async function settledRecords(store: Store, names: readonly string[]): Pr
 
 async function isDying(store: Store, record: GroupRecord, names: readonly string[]): Promise<boolean> {
   const { holder, served } = record;
-  if (isElsewhereHolder(record) || !isAlive(holder)) return false;
+  if (isHeldElsewhere(record) || !isAlive(holder)) return false;
   const answers = served.filter((name) => names.includes(name)).map((name) => isAnswered(store.memberSocket(name)));
   return (await Promise.all(answers)).includes(false);
 }

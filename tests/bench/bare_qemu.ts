@@ -16,6 +16,7 @@ import { chooseAccelerator } from "../../src/vmm/qemu/accelerator.ts";
 import { findQemu } from "../../src/vmm/qemu/program.ts";
 import { connectUnix, readLines, type UnixConnection } from "../../src/system/sockets.ts";
 import { qemu } from "../../src/vmm/qemu/driver.ts";
+import { freePort } from "../support/free_ports.ts";
 import { type Bench, sleep } from "./bench.ts";
 
 /** A machine that can be started. */
@@ -57,7 +58,7 @@ export async function prepareBare(store: Store, name: string, options: Options =
   const { accelerator } = await chooseAccelerator({ binary, cacheFile: store.acceleratorCache });
   const spec = machineSpec(store, prepared.config, prepared.image, { binary, accelerator, bound: false });
   if (prepared.config.memory_mb < DEFAULTS.memoryMiB) throw new Error("the counterpart has less memory than a member");
-  return bareMachine(spec, freePorts(1)[0]);
+  return bareMachine(spec, freePort());
 }
 
 /** The machine of a spec on a network of its own, with a port of this host that leads to its SSH server. */
@@ -127,11 +128,4 @@ async function connectWhenThere(path: string): Promise<UnixConnection> {
     await sleep(5);
   }
   throw new Error(`QEMU did not make its console, ${path}`);
-}
-
-/** Ports that nobody listens on, each another one. */
-export function freePorts(count: number): number[] {
-  const listeners = Array.from({ length: count }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-  for (const listener of listeners) listener.close();
-  return listeners.map(({ addr }) => (addr as Deno.NetAddr).port);
 }

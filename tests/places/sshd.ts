@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { join } from "../../src/system/path.ts";
 import { which } from "../../src/system/process.ts";
 import { FLEETBOX } from "../support/command.ts";
+import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 
@@ -124,11 +125,6 @@ async function isBusy(user: string): Promise<boolean> {
 
 function lines(settings: Record<string, string | number>): string {
   return Object.entries(settings).map(([key, value]) => `${key} ${value}\n`).join("");
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function isOpen(port: number): Promise<boolean> {

@@ -5,6 +5,7 @@ import { handled } from "../support/socket.ts";
 import { exists } from "../../src/system/files.ts";
 import { join } from "../../src/system/path.ts";
 import { until } from "../support/processes.ts";
+import { freePorts } from "../support/free_ports.ts";
 import { FLEETBOX } from "../support/command.ts";
 import { MAY_SHARE } from "../support/guest.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
@@ -126,15 +127,11 @@ async function onTerminal(box: Sandbox): Promise<void> {
 async function forwards(box: Sandbox): Promise<void> {
   const server = "mkdir www && echo here >www/file && httpd -p 8000 -h www >/dev/null 2>&1";
   await box.ok("exec", "a", "--", "sh", "-c", server);
-  using local = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  using dynamic = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using service = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     () => new Response("the host's\n"),
   );
-  const [{ port }, { port: socks }] = [local.addr, dynamic.addr];
-  local.close();
-  dynamic.close();
+  const [port, socks] = freePorts(2);
   const socket = join(box.root, "agent");
   box.spawn("ssh-agent", "-D", "-a", socket);
   await until("an agent listens", () => exists(socket));

@@ -4,6 +4,7 @@ import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { join } from "../../src/system/path.ts";
 import { FLEETBOX } from "../support/command.ts";
+import { freePort } from "../support/free_ports.ts";
 import { consoleSteps, scriptsOf } from "../support/pages.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
@@ -16,9 +17,7 @@ test("the commands of the tutorial print what it says", async () => {
   Deno.symlinkSync(FLEETBOX, join(place, "bin/fleetbox"));
   const PATH = `${place}/bin:${box.env.PATH}`;
   // The page's own port may be another program's.
-  using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const page = Deno.readTextFileSync(PAGE).replaceAll("18080", String(free.addr.port));
-  free.close();
+  const page = Deno.readTextFileSync(PAGE).replaceAll("18080", String(freePort()));
 
   const [script] = scriptsOf(page);
   Deno.writeTextFileSync(join(place, "service.sh"), script);

@@ -3,14 +3,9 @@
 import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { join } from "../../src/system/path.ts";
+import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
-
-/** A port of this host that nobody listens on, just now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** Writes a group file. @returns its path */
 function write(box: Sandbox, text: string, name = "group.toml"): string {

@@ -2,22 +2,15 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
+import { APT_GET, MMDEBSTRAP, writePrograms } from "../support/fake_packages.ts";
 import { scriptedSsh } from "../support/scripted_ssh.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 /** A PATH with what makes the files that `mmdebstrap` would, and notes its arguments. */
 function fakePackages(box: Sandbox): Record<string, string> {
   const bin = scriptedSsh(box.root);
-  const mmdebstrap = `eval "root=\\\${$(($# - 1))}"
-mkdir -p "$root/etc"; echo a word >"$root/etc/word"; echo kernel >"$root/../vmlinuz"; echo initrd >"$root/../initrd"
-echo "$@" >>${join(box.root, "arguments")}`;
-  const programs = {
-    mmdebstrap,
-    "apt-get": "echo 'Packages|http://mirror.invalid/debian/|bookworm|main|Debian|'",
-  };
-  for (const [name, text] of Object.entries(programs)) {
-    Deno.writeTextFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
-  }
+  const mmdebstrap = `${MMDEBSTRAP}\necho "$@" >>${join(box.root, "arguments")}`;
+  writePrograms(bin, { mmdebstrap, "apt-get": APT_GET });
   const TMPDIR = join(box.root, "tmp");
   Deno.mkdirSync(TMPDIR);
   return { PATH: `${bin}:${box.env.PATH}`, TMPDIR };

@@ -7,6 +7,7 @@ import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { join } from "../../src/system/path.ts";
 import { FLEETBOX } from "../support/command.ts";
+import { APT_GET, MMDEBSTRAP, writePrograms } from "../support/fake_packages.ts";
 import { blocksOf } from "../support/pages.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
@@ -26,24 +27,17 @@ case $last in
 *"uname -r"*) echo 6.1.0 ;;
 esac`;
 
-/** What makes the files that Debian's would. */
-const MMDEBSTRAP = `eval "root=\\\${$(($# - 1))}"
-mkdir -p "$root/etc"; echo a word >"$root/etc/word"; echo kernel >"$root/../vmlinuz"; echo initrd >"$root/../initrd"`;
-
 /** A directory in which the recipes' commands are run, with the files that they name. */
 function place(box: Sandbox): { cwd: string; env: Record<string, string> } {
   const at = (...names: string[]) => join(box.root, ...names);
   for (const dir of ["bin", "guest", "tmp", "place/module"]) Deno.mkdirSync(at(dir), { recursive: true });
-  const programs: Record<string, string> = {
+  writePrograms(at("bin"), {
     ssh: SSH,
     mmdebstrap: MMDEBSTRAP,
-    "apt-get": "echo 'Packages|http://mirror.invalid/debian/|bookworm|main|Debian|'",
+    "apt-get": APT_GET,
     ...Object.fromEntries(["scp", "sftp", "sudo"].map((name) => [name, "exit 0"])),
     fleetbox: `exec '${FLEETBOX}' "$@"`,
-  };
-  for (const [name, text] of Object.entries(programs)) {
-    Deno.writeTextFileSync(at("bin", name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
-  }
+  });
   for (const name of ["nginx_2.0_amd64.deb", "db.sh", "module/mine.c", "module/mine.ko"]) {
     Deno.writeTextFileSync(at("place", name), "x\n");
   }

@@ -13,6 +13,7 @@ import {
 } from "../../control/places/bring.ts";
 import { PlaceConnection } from "../../control/places/connection.ts";
 import { checkPlaceName, type Place, placePaths, placeStore, readPlace, writePlace } from "../../store/places.ts";
+import type { Store } from "../../store.ts";
 import { removeIfThere } from "../../system/files.ts";
 import { ownPath, versionLine } from "../../system/program_info.ts";
 import { Command } from "../arguments/parser.ts";
@@ -57,7 +58,7 @@ async function add(name: string, url: string, flags: Flags): Promise<void> {
   checkPlaceName(name);
   parseAddress(url);
   const store = openStore();
-  const before = placeBefore(name, url, flags.store);
+  const before = placeBefore(store, name, url, flags.store);
   const load = await cargo(ownExecutable(flags.executable));
   const connection = new PlaceConnection(store, { name, url });
   await connection.open();
@@ -89,8 +90,8 @@ async function add(name: string, url: string, flags: Flags): Promise<void> {
 }
 
 /** The place as it is. @throws {FleetboxError} `conflict`: it is another host, or has another store */
-function placeBefore(name: string, url: string, root?: string): Place | undefined {
-  const place = readPlace(openStore(), name);
+function placeBefore(store: Store, name: string, url: string, root?: string): Place | undefined {
+  const place = readPlace(store, name);
   const hint = `Remove it first, which touches nothing there: fleetbox place rm ${name}`;
   if (place && place.url !== url) {
     throw new FleetboxError("conflict", `The place "${name}" is ${place.url}, found ${url}`, { hint });

@@ -7,7 +7,7 @@ import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { printable } from "../../core/printable.ts";
 import { quoted } from "../../core/quoting.ts";
 import type { Store } from "../../store.ts";
-import { host } from "../../system/os.ts";
+import { sshHint } from "../../guest/ssh_probe.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import { sshArguments } from "../arguments/ssh_arguments.ts";
 import { fromBytes, fromByteText, toBytes } from "./byte_text.ts";
@@ -35,7 +35,7 @@ export class GuestConnection implements AsyncDisposable {
       if (!isNotFound(cause)) throw new FleetboxError("failed", "Cannot start ssh", { cause });
       throw new FleetboxError("unavailable", "The program ssh is not installed, or not on PATH", {
         cause,
-        hint: `Install the OpenSSH client: ${host().install("openssh-client")}`,
+        hint: sshHint(),
       });
     }
     this.#writer = this.#child.stdin.getWriter();

@@ -3,9 +3,7 @@
  * verified there before it has that name.
  */
 
-import { FleetboxError } from "../../core/errors.ts";
-import { isNotFound } from "../../core/errors.ts";
-import type { Place } from "../../store/places.ts";
+import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { digestOfFile } from "../../system/digest.ts";
 import { ProcessError } from "../../system/process.ts";
 import { type PlaceConnection, shellLine } from "./connection.ts";
@@ -109,11 +107,6 @@ export async function versionThere(connection: PlaceConnection, program: string)
       },
     );
   }
-}
-
-/** Whether a place has another fleetbox than this one. */
-export function differs(place: Place, version: string): boolean {
-  return place.version !== version;
 }
 
 /** @throws {FleetboxError} of a failed command, with what it said */

@@ -17,7 +17,7 @@ export function setDoor(store: Store, door: Door): void {
 }
 
 /** Whether the store's members run on another host: processes of this one say nothing of them. */
-export function isElsewhere(store: Store): boolean {
+export function isAtPlace(store: Store): boolean {
   return doors.has(store.root);
 }
 

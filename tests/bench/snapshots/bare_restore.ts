@@ -7,7 +7,8 @@
  */
 
 import type { Store } from "../../../src/store.ts";
-import { type BareMachine, bareMachine, freePorts, type Stages } from "../bare_qemu.ts";
+import { freePorts } from "../../support/free_ports.ts";
+import { type BareMachine, bareMachine, type Stages } from "../bare_qemu.ts";
 import type { Bench } from "../bench.ts";
 import { type BareSnapshot, copy, makeOverlay, memoryOf, setCapabilities, untilSsh } from "./bare_save.ts";
 import { Qmp } from "./qmp.ts";
