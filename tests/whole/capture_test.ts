@@ -79,9 +79,11 @@ test("a capture has frames with names, directions, drops and their fault; two at
     seen[2],
     new RegExp(`^a out request! fault ${id} began at \\S+: cut: a \\| b ${cut.replace(/[()]/g, "\\$&")}$`),
   );
-  assert.ok(seen.slice(3, -2).every((line) => line === `a out request! ${cut}`), seen.join("\n"));
-  assert.match(seen.at(-2)!, new RegExp(`^a out request fault ${id} ended at \\S+: cut: a \\| b$`));
-  assert.equal(seen.at(-1), "b out reply");
+  const healed = seen.findLastIndex((line) => line.includes(` fault ${id} ended at `));
+  assert.ok(seen.slice(3, healed).every((line) => line === `a out request! ${cut}`), seen.join("\n"));
+  assert.match(seen[healed], new RegExp(`^a out request fault ${id} ended at \\S+: cut: a \\| b$`));
+  assert.ok(seen.includes("b out reply", healed), seen.join("\n"));
+  assert.ok(seen.slice(healed + 1).every((line) => /^(a out request|b out reply)$/.test(line)), seen.join("\n"));
   const received = file.interfaces.map(({ received }) => received!);
   assert.deepEqual([received[0] + received[1] + received[2], file.interfaces[0].dropped], [file.packets.length, 0]);
 

@@ -138,10 +138,11 @@ test(
     await recorded(directory, /"state":"running"/);
     const ballast = join(box.home, "ballast");
     fillUp(ballast);
-    await until("it has ended", async () => {
-      box.accident("a"); // there is something to write
-      return (await traces(box))[0].state === "ended";
+    await until("the recorder has ended", () => {
+      box.accident("a"); // there is something to write, until the last blocks of its files are full, too
+      return !box.processes("other").some(({ command }) => command.includes(" __record "));
     });
+    assert.equal((await traces(box))[0].state, "ended");
     assert.equal(await box.states(), "a=running b=running");
     const file = join(box.root, "t.zip");
     const { stdout, stderr } = await box.ok("trace", "stop", id, "-w", file);

@@ -147,10 +147,9 @@ export class Recorder {
 
   /** Follows the group to its end. */
   async #follow(): Promise<void> {
-    const { signal } = this.#over;
     const { group_id: groupId } = this.#meta;
     try {
-      await followStore(this.store, { groupId, signal, onEvent: (event) => this.#hear(event) });
+      await followStore(this.store, { groupId, signal: this.#over.signal, onEvent: (event) => this.#hear(event) });
     } catch (thrown) {
       this.#note(`the group cannot be followed any more: ${messageOf(thrown)}`);
     }
@@ -165,8 +164,7 @@ export class Recorder {
           { event: "holder", what: event.what === "present" ? "began" : event.what, pid: event.holder },
           when,
         );
-        this.#again.abort(); // there may be another holder
-        this.#again = new AbortController();
+        this.#askAgain();
         if (!this.#isCapturing && event.what !== "ended") this.#stream(this.#capture());
         return;
       case "state": {
@@ -174,10 +172,7 @@ export class Recorder {
         await this.#know(event.name, state.state === "running");
         this.#events.add(state, when);
         this.#cast(event.name).marker(state.stage ?? state.state);
-        if (state.state !== "gone" && state.state !== "stopped" && !this.#attached.has(event.name)) {
-          this.#attached.add(event.name);
-          this.#stream(this.#readConsole(event.name));
-        }
+        if (state.state !== "gone" && state.state !== "stopped") this.#attach(event.name);
         this.#followGuest(event.name, state.state === "running" && state.stage === undefined);
         return;
       }
@@ -260,23 +255,37 @@ export class Recorder {
     return this.#meta.members.reduce((told, { name, host_name }) => told.replaceAll(name, host_name), text);
   }
 
+  /** There may be another holder: streams that wait ask again at once. */
+  #askAgain(): void {
+    this.#again.abort();
+    this.#again = new AbortController();
+  }
+
+  #attach(name: string): void {
+    if (this.#attached.has(name)) this.#askAgain();
+    else this.#stream(this.#readConsole(name));
+  }
+
   #cast(name: string): CastFile {
     const cast = this.#casts.get(name) ?? new CastFile(this.files, this.#named(name), this.#onCut);
     this.#casts.set(name, cast);
     return cast;
   }
 
-  /** Reads a console until its machine has ended, through each of its holders. */
+  /** Until its machine has ended, through each of its holders. */
   async #readConsole(name: string): Promise<void> {
     const { signal } = this.#over;
-    while (!signal.aborted && this.#attached.has(name)) {
+    this.#attached.add(name);
+    while (!signal.aborted) {
+      const { signal: news } = this.#again;
       try {
         using stream = await openConsole(this.store, name, signal);
-        if (!stream) break;
+        if (!stream && !news.aborted) break;
+        if (!stream) continue; // a holder may have begun to serve it meanwhile
         this.#cast(name).replay(stream.replay);
         for (let piece; (piece = await stream.read()) !== undefined;) this.#cast(name).output(piece);
       } catch { /* it has no machine at this moment */ }
-      await pause(AGAIN_MS, AbortSignal.any([signal, this.#again.signal]));
+      await pause(AGAIN_MS, AbortSignal.any([signal, news]));
     }
     this.#attached.delete(name); // the next state of it begins anew
   }
