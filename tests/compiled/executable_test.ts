@@ -1,51 +1,17 @@
 /**
  * What must be true of the compiled executable alone: one file, in any directory, with any `PATH`, before and after it
- * was replaced. `scripts/test-suite` compiles it and runs `whole/` against it, too.
+ * was replaced. `scripts/test-suite` compiles it and runs some of `whole/` against it, too; `tests/slow_compiled` compiles others.
  */
 
 import * as assert from "#assert";
+import { Buffer } from "node:buffer";
 import { join } from "../../src/system/path.ts";
-import { fileURLToPath } from "node:url";
+import { VERSION } from "../../src/system/program_info.ts";
 import { Client, untilNothing } from "../bound/bound.ts";
-import { FLEETBOX, IS_COMPILED } from "../support/command.ts";
+import { FLEETBOX } from "../support/command.ts";
 import { until } from "../support/processes.ts";
-import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../support/sandbox.ts";
-
-if (!IS_COMPILED) throw new Error("FLEETBOX_TEST_EXE is not set: run scripts/test compiled");
-
-const SCRIPT = fileURLToPath(new URL("../../scripts/compile.ts", import.meta.url));
-const MAX_ABOVE_EMPTY_BYTES = 25e6;
-
-async function compile(...args: string[]): Promise<void> {
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "--no-check", SCRIPT, "--offline", ...args],
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-}
-
-/** With the micro image that is in the executable, not one of a few bytes. */
-function embedded(options: SandboxOptions = {}): Promise<Sandbox> {
-  return sandbox({ fakeQemu: {}, ...options, env: { FLEETBOX_MICRO: "", ...options.env } });
-}
-
-function temporary(): AsyncDisposable & { path: string } {
-  const path = Deno.makeTempDirSync({ prefix: "c" });
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
-const namesIn = (dir: string) => [...Deno.readDirSync(dir)].map(({ name }) => name).sort();
-
-Deno.test("the executable is at most 25 MB larger than a program that does nothing, and compiling leaves nothing else", async () => {
-  await using dir = temporary();
-  const empty = join(dir.path, "empty");
-  await compile("--empty", "--output", empty);
-  const more = Deno.statSync(FLEETBOX).size - Deno.statSync(empty).size;
-  assert.ok(more > 5e6, `it is ${more} bytes larger: micro is not in it`);
-  assert.ok(more <= MAX_ABOVE_EMPTY_BYTES, `it is ${more} bytes larger`);
-  assert.deepEqual(namesIn(dir.path), ["empty"]);
-});
+import { sandbox, test, told } from "../support/sandbox.ts";
+import { embedded, isWhole, namesIn, temporary } from "./support.ts";
 
 Deno.test("the executable has the packages that the program imports, and none for builds or tests", () => {
   const licences = Deno.readTextFileSync(`${FLEETBOX}-licences.txt`);
@@ -99,27 +65,6 @@ test("two commands that need micro at the same time unpack it once, completely",
   await isWhole(box);
 });
 
-test("the image can be among the files that Deno includes, as on macOS", async () => {
-  await using dir = temporary();
-  const program = join(dir.path, "fleetbox");
-  await compile("--carried", "--output", program);
-  await using box = await embedded({ program });
-  await box.up("a");
-  await isWhole(box);
-});
-
-/** That the store holds one micro, each of whose files has its digest. */
-async function isWhole(box: Sandbox): Promise<void> {
-  const images = namesIn(box.store.imagesDir).filter((name) => name.startsWith("micro"));
-  assert.equal(images.length, 1, images.join(" "));
-  const place = join(box.store.imagesDir, images[0]);
-  const { sha256, kernel, initrd, disk } = JSON.parse(Deno.readTextFileSync(join(place, "image.json")));
-  for (const [file, digest] of [[kernel, sha256.kernel], [initrd, sha256.initrd], [disk, sha256.disk]]) {
-    const found = await crypto.subtle.digest("SHA-256", Deno.readFileSync(join(place, file)));
-    assert.equal(new Uint8Array(found).toHex(), digest, file);
-  }
-}
-
 test("the executable holds the machines of a program that uses the library, and they end with the program", async () => {
   await using box = await sandbox({ fakeQemu: {}, env: { FLEETBOX_HELPER: FLEETBOX } });
   await using client = new Client(box, { names: ["a", "b"], then: ["up"] });
@@ -129,10 +74,20 @@ test("the executable holds the machines of a program that uses the library, and 
   await untilNothing(box);
 });
 
+/** The executable as it would be with another version, as long as its own. */
+async function copyWithVersion(version: string, to: string): Promise<void> {
+  const bytes = Buffer.from(await Deno.readFile(FLEETBOX));
+  const before = `FLEETBOX_VERSION : "`;
+  const at = bytes.indexOf(`${before}${VERSION}"`);
+  assert.ok(at > 0 && version.length === VERSION.length, "its version is not found in it");
+  bytes.write(version, at + before.length);
+  await Deno.writeFile(to, bytes, { mode: 0o755 });
+}
+
 test("after the executable was replaced while members run, they are listed, joined, stopped and started again", async () => {
   await using dir = temporary();
   const program = join(dir.path, "fleetbox");
-  await compile("--stamp", "0.0.9", "--output", program);
+  await copyWithVersion("0.0.9", program);
   await using box = await embedded({ program });
   await box.up("a,b");
   const next = join(dir.path, "next");

@@ -16,7 +16,9 @@
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { fileURLToPath } from "node:url";
+import { viewsOf } from "../../src/cli/member_view.ts";
 import { getStatus, stop } from "../../src/control.ts";
+import { observeAll } from "../../src/control/observe.ts";
 import { isAlive } from "../../src/system/process.ts";
 import { type GroupRecord, Store } from "../../src/store.ts";
 import type { MemberReport, Status } from "../../src/wire.ts";
@@ -62,6 +64,8 @@ const FAKE_QEMU = fileURLToPath(new URL("../fake_qemu/qemu-system-x86_64", impor
 /** A directory with the fake `ssh` alone. */
 const FAKE_SSH = fileURLToPath(new URL("../fake_qemu/bin", import.meta.url));
 const LEAVE_LIMIT_MS = 20_000;
+/** As `ls` has it. */
+const LOOK_LIMIT_MS = 1_000;
 
 /** Whether this process may mount file systems. */
 export const MAY_MOUNT = Deno.uid() === 0;
@@ -181,11 +185,13 @@ export class Sandbox implements AsyncDisposable {
     return this.ok("up", ...args, "--egress", "off");
   }
 
-  /** `ls --json`, by name. */
+  /** What `ls --json` prints, by name, without a process of its own for each look. */
   // deno-lint-ignore no-explicit-any
   async ls(): Promise<Record<string, any>> {
-    const { stdout } = await this.ok("ls", "--json");
-    return Object.fromEntries(JSON.parse(stdout).map((view: { name: string }) => [view.name, view]));
+    const views = IS_COMPILED
+      ? JSON.parse((await this.ok("ls", "--json")).stdout)
+      : JSON.parse(JSON.stringify(viewsOf(await observeAll(this.store, LOOK_LIMIT_MS))));
+    return Object.fromEntries(views.map((view: { name: string }) => [view.name, view]));
   }
 
   /** `ls`, as `a=running b=stopped`. */

@@ -1,5 +1,6 @@
 /** A test of the whole program. */
 
+import { IS_COMPILED } from "./command.ts";
 import { stackOf } from "./uncaught.ts";
 
 type Run = (context: Deno.TestContext) => Promise<void>;
@@ -19,6 +20,14 @@ export function test(name: string, run: Run, options: { ignore?: boolean } = {})
     },
   });
 }
+
+/**
+ * A test of what a holder, a guardian or a command decides once it runs: the same code in the compiled executable, with which it
+ * is not run again.
+ */
+test.source = (name: string, run: Run, options: { ignore?: boolean } = {}): void => {
+  if (!IS_COMPILED) test(name, run, options);
+};
 
 /** Steps of one test, for what boots real machines: each goes on with those of the one before. The first failure ends it. */
 export async function steps<T>(

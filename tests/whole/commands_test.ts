@@ -63,7 +63,7 @@ test("with --json an error is one line of JSON on standard error, and standard o
   }
 });
 
-test("an unknown name is answered with the nearest one", async () => {
+test.source("an unknown name is answered with the nearest one", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("web-1");
   for (const command of [["status"], ["ssh"], ["logs"], ["stop"], ["rm"], ["wait"], ["ssh-config"]]) {
@@ -71,7 +71,7 @@ test("an unknown name is answered with the nearest one", async () => {
   }
 });
 
-test("stop and rm of several: an unknown name fails the command, the others are done", async () => {
+test.source("stop and rm of several: an unknown name fails the command, the others are done", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   const stop = await box.fails(3, /There is no member "nobody"/, "stop", "a", "nobody", "b");
@@ -96,7 +96,7 @@ test("--all together with names is refused, and so is neither of them", async ()
   }
 });
 
-test("rm also removes the logs of the holders that served the members", async () => {
+test.source("rm also removes the logs of the holders that served the members", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
@@ -106,7 +106,7 @@ test("rm also removes the logs of the holders that served the members", async ()
   assert.equal(box.holderLog("a") + box.holderLog("z"), "");
 });
 
-test("ls lists damaged members with the reason, and rm removes them", async () => {
+test.source("ls lists damaged members with the reason, and rm removes them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.ok("stop", "a", "b");
@@ -121,7 +121,7 @@ test("ls lists damaged members with the reason, and rm removes them", async () =
   assert.equal(await box.states(), "b=stopped c=running");
 });
 
-test("a holder that does not answer costs ls one second, and only its members have no state", async () => {
+test.source("a holder that does not answer costs ls one second, and only its members have no state", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   await box.up("z");
@@ -136,7 +136,7 @@ test("a holder that does not answer costs ls one second, and only its members ha
   }
 });
 
-test("a killed holder's machines are orphaned: ls says what to do, stop and rm end them", async () => {
+test.source("a killed holder's machines are orphaned: ls says what to do, stop and rm end them", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b,c");
   await box.killHolder("a");
@@ -199,7 +199,7 @@ test("ssh runs the system's ssh with our key; arguments stay apart, a single one
   await refused(/not a terminal[^]*fleetbox ssh -tt a/, "exec", "-it", "a", "--", "sh");
 });
 
-test("ssh to a member that does not run says why and what to do", async () => {
+test.source("ssh to a member that does not run says why and what to do", async () => {
   await using box = await sandbox({ fakeQemu: { b: { bootMs: 60_000 } } });
   await box.up("a");
   await box.ok("stop", "a");
@@ -277,7 +277,7 @@ test("a closed pipe is not an error, and ends logs -f", async () => {
   });
 });
 
-test("up of an existing member with another image keeps what the member was made with, and says so", async () => {
+test.source("up of an existing member with another image keeps what the member was made with, and says so", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a", "--cpus", "2");
   await box.ok("stop", "a");

@@ -91,7 +91,7 @@ test("the terminal is restored whatever ends the console: SIGTERM, the guest, a 
   assert.equal(await again.done, 0);
 });
 
-test("console waits for the end of a killed holder's process, and says that the member has no console", async () => {
+test.source("console waits for the end of a killed holder's process, and says that the member has no console", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const at = new OnTerminal(["console", "a"], { env: box.env });
@@ -125,7 +125,7 @@ test("in a pipe every byte goes through, from now on, and it ends with its input
   await box.fails(3, /There is no member "nobody"/, "console", "nobody");
 });
 
-test("a member that boots has its console from the start; when it fails the console ends with the cause", async () => {
+test.source("a member that boots has its console from the start; when it fails the console ends with the cause", async () => {
   await using box = await sandbox({ fakeQemu: { a: { boot: "never", console: ["stuck here"] } } });
   await box.up("a", "--no-wait");
   const at = new OnTerminal(["console", "a"], { env: box.env });
@@ -143,7 +143,7 @@ test("a member that boots has its console from the start; when it fails the cons
   assert.match(err, /Cannot boot "a": [^]*no luck/);
 });
 
-test("a console client that does not read holds up neither the guest, nor the holder, nor other clients", async () => {
+test.source("a console client that does not read holds up neither the guest, nor the holder, nor other clients", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
@@ -176,7 +176,7 @@ test("a console client that does not read holds up neither the guest, nor the ho
   await other.stderr.cancel();
 });
 
-test("console on the socket: a greeting and the replay in one, several at once, and a refusal when the member does not run", async () => {
+test.source("console on the socket: a greeting and the replay in one, several at once, and a refusal when the member does not run", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const socket = box.store.memberSocket("a");

@@ -87,7 +87,7 @@ test("a guardian is small, has a session of its own, holds no terminal and no ou
   assert.deepEqual(box.debris(), []);
 });
 
-test("after the third death within a minute the group stays orphaned, the log says so, and up adopts it", async () => {
+test.source("after the third death within a minute the group stays orphaned, the log says so, and up adopts it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const machines = box.machines();
@@ -108,7 +108,7 @@ test("after the third death within a minute the group stays orphaned, the log sa
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("a killed guardian is replaced, but not the third within a minute; killed together with its holder, the group is orphaned", async () => {
+test.source("a killed guardian is replaced, but not the third within a minute; killed together with its holder, the group is orphaned", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   for (let death = 1; death <= 3; death++) await kill(await guardianOf(box));
@@ -128,7 +128,7 @@ test("a killed guardian is replaced, but not the third within a minute; killed t
   await box.up("a");
 });
 
-test("a bound group has no guardian: it ends with its holder", async () => {
+test.source("a bound group has no guardian: it ends with its holder", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await using client = new Client(box, { names: ["a"], then: ["up"] });
   await client.said(/^up$/m);
@@ -136,7 +136,7 @@ test("a bound group has no guardian: it ends with its holder", async () => {
   assert.deepEqual(box.processes("guardian"), []);
 });
 
-test("ls and status say that a killed holder's group is coming back", async () => {
+test.source("ls and status say that a killed holder's group is coming back", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   const words = /its holder died, its machine runs; it is being adopted$/m;
@@ -149,7 +149,7 @@ test("ls and status say that a killed holder's group is coming back", async () =
   await comesBack(box, guardian);
 });
 
-test("when a command adopts the group before its guardian does, the guardian ends and changes nothing", async () => {
+test.source("when a command adopts the group before its guardian does, the guardian ends and changes nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   await box.up("a,b");
@@ -162,7 +162,7 @@ test("when a command adopts the group before its guardian does, the guardian end
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("after stop --all or rm the guardian finds no group, and brings nothing back", async () => {
+test.source("after stop --all or rm the guardian finds no group, and brings nothing back", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   for (const command of [["stop", "--all"], ["rm", "--all", "-f"]]) {
     const guardian = await inTheGap(box);
@@ -174,7 +174,7 @@ test("after stop --all or rm the guardian finds no group, and brings nothing bac
   }
 });
 
-test("a command at the same moment as the guardian succeeds, whichever of both is quicker", async () => {
+test.source("a command at the same moment as the guardian succeeds, whichever of both is quicker", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const commands = [
     { args: ["up", "a,b"], states: "a=running b=running" },
@@ -207,7 +207,7 @@ test("a command at the same moment as the guardian succeeds, whichever of both i
   await box.empty();
 });
 
-test("a guardian whose group was held by another holder between its look and its claim gives the names back and adopts nothing", async () => {
+test.source("a guardian whose group was held by another holder between its look and its claim gives the names back and adopts nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const record = box.record();
@@ -235,7 +235,7 @@ test("a guardian whose group was held by another holder between its look and its
   await box.up("a,b");
 });
 
-test("what is left of a group whose holder and machines were all killed is swept", async () => {
+test.source("what is left of a group whose holder and machines were all killed is swept", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   await Promise.all(box.processes("machine").map(kill));
@@ -246,7 +246,7 @@ test("what is left of a group whose holder and machines were all killed is swept
   await box.up("a,b");
 });
 
-test("a guardian does not make a store again that is gone", async () => {
+test.source("a guardian does not make a store again that is gone", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const guardian = await inTheGap(box);
   await Promise.all([...box.processes("machine"), ...box.processes("gateway")].map(kill));

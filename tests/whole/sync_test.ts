@@ -104,7 +104,7 @@ test("sync makes a guest's directory the same, sends what changed, and removes w
   assert.deepEqual(seen(join(home, "beyond")), []);
 });
 
-test("a sync that cannot be done says why, and changes nothing", async () => {
+test.source("a sync that cannot be done says why, and changes nothing", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const { home, env } = guestOf(box);
   await box.up("a");
@@ -154,7 +154,7 @@ test("a sync that cannot be done says why, and changes nothing", async () => {
   await fails(1, /Cannot reach "a": it is not running/, src, "a:new");
 });
 
-test("sync from a member makes a directory of this host the same, receives what changed, and removes with --delete alone", async () => {
+test.source("sync from a member makes a directory of this host the same, receives what changed, and removes with --delete alone", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const { home, env } = guestOf(box);
   await box.up("a");

@@ -28,7 +28,7 @@ test("up on a terminal draws one line a member, which fits 40 columns, and ends 
   assert.match(result, new RegExp(`^${name} .*fleetbox ssh ${name}\r$`, "m"));
 });
 
-test("up of more members than the terminal has rows never scrolls the window, and leaves no line behind", async () => {
+test.source("up of more members than the terminal has rows never scrolls the window, and leaves no line behind", async () => {
   await using box = await sandbox({ fakeQemu: { "*": { bootMs: 600 } } });
   const [columns, rows] = [40, 8];
   const up = new OnTerminal(["up", "node", "-n", "12", "--egress", "off"], { env: box.env, columns, rows });
@@ -109,7 +109,7 @@ test("Ctrl-C typed during up takes the members down, and shows the cursor again"
   assert.deepEqual(box.stored(), []);
 });
 
-test("stop on a terminal leaves a line for each member", async () => {
+test.source("stop on a terminal leaves a line for each member", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const stop = new OnTerminal(["stop", "a", "b"], { env: box.env });
@@ -161,7 +161,7 @@ test("logs removes control sequences on a terminal, and writes every byte to a p
   assert.match(logs.output, /^red end\r$/m);
 });
 
-test("logs ends with a newline, whole, with -n, with -f, and on a terminal; a pipe gets every byte", async () => {
+test.source("logs ends with a newline, whole, with -n, with -f, and on a terminal; a pipe gets every byte", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("stop", "a");

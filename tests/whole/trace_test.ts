@@ -97,7 +97,7 @@ test("a trace has states, faults, consoles and frames, also of what comes after 
   await box.ok("rm", "--all", "--force");
 });
 
-test("what a killed recorder, and a group that has ended, leave is listed and packed", async () => {
+test.source("what a killed recorder, and a group that has ended, leave is listed and packed", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.ok("trace", "start", "a");
@@ -128,7 +128,7 @@ test("what a killed recorder, and a group that has ended, leave is listed and pa
   await box.fails(3, /"a"/, "trace", "start", "a");
 });
 
-test(
+test.source(
   "a disk that becomes full ends the trace, which says so, and not the group",
   async () => {
     await using box = await sandbox({ fakeQemu: PINGS, storeKiB: 16 * 1024 });

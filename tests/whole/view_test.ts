@@ -211,7 +211,7 @@ test("a page comes with its policy, hears what was and what comes; clicks run co
   assert.equal(await box.states(), "a=running b=running");
 });
 
-test("the view's server refuses other hosts, sites and users of no token, other methods and commands, and what is too large", async () => {
+test.source("the view's server refuses other hosts, sites and users of no token, other methods and commands, and what is too large", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   await box.up("other");
@@ -291,7 +291,7 @@ test("the view's server refuses other hosts, sites and users of no token, other 
   assert.deepEqual(helpers(box), []);
 });
 
-test("a view goes on when the group is adopted, and ends with the group", async () => {
+test.source("a view goes on when the group is adopted, and ends with the group", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const view = await View.start(box, "a");
