@@ -69,6 +69,7 @@ const CLI = {
 export const MODULES: Record<string, () => Promise<unknown>> = {
   ...CLI,
   "src/core/environment.ts": () => import("./src/core/environment.ts"),
+  "src/library/places/agent.ts": () => import("./src/library/places/agent.ts"),
   "src/holder.ts": () => import("./src/holder.ts"),
   "src/holder/group/group.ts": () => import("./src/holder/group/group.ts"),
   "src/holder/server/last_words.ts": () => import("./src/holder/server/last_words.ts"),

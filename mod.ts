@@ -15,7 +15,7 @@
  */
 
 export { start, startCluster } from "./src/library/start.ts";
-export { openCheckpoint } from "./src/library/cluster.ts";
+export { openCheckpoint } from "./src/library/checkpoints/open_checkpoint.ts";
 export { CommandError } from "./src/library/exec.ts";
 export { waitFor } from "./src/library/wait/condition.ts";
 export { type ErrorCode, FleetboxError } from "./src/core/errors.ts";

@@ -58,7 +58,7 @@ const ARROWS: Record<string, string[]> = {
   viewer: ["core"],
   cli: [...BASE, "control", "vmm", "image", "guest", "helper", "viewer"],
   helper: [...BASE, "control", "holder"],
-  main: [...BASE, "holder", "cli"],
+  main: [...BASE, "holder", "cli", "library"],
   mod: [...BASE, "library"],
   // In place of Deno where there is none: a user of it does not know it.
   node: [],

@@ -86,6 +86,12 @@ async function command(given: string[]): Promise<void> {
     const { runRecorder } = await lazyModule<typeof import("./cli/trace/record.ts")>("src/cli/trace/record.ts");
     return await runRecorder(flags);
   }
+  if (first === "__library") {
+    const { runLibraryAgent } = await lazyModule<typeof import("./library/places/agent.ts")>(
+      "src/library/places/agent.ts",
+    );
+    return await runLibraryAgent();
+  }
   if (first === "__complete") {
     const { runComplete } = await lazyModule<typeof import("./cli/completion/complete.ts")>(
       "src/cli/completion/complete.ts",

@@ -111,7 +111,7 @@ const PROCESS = { env: record, cwd: text, ...LIMITED };
 
 const RESTART = { bootTimeoutMs: MACHINE.bootTimeoutMs, cold: boolean, clock: MACHINE.clock, signal };
 
-const START = { ...MACHINE, store: text, existing: oneOf("refuse", "reuse") };
+const START = { ...MACHINE, store: text, on: text, existing: oneOf("refuse", "reuse") };
 
 /** The options of each call, by name. */
 const CALLS = {
@@ -119,7 +119,7 @@ const CALLS = {
   member: MEMBER,
   start: START,
   test: { ...START, logs: commands },
-  shared: { ...MACHINE, store: text, key: text, logs: commands },
+  shared: { ...MACHINE, store: text, on: text, key: text, logs: commands },
   exec: { ...PROCESS, stdin: bytes, check: boolean, maxOutputBytes: number(0, 2 ** 30, true) },
   spawn: { ...PROCESS, stdin: (value: unknown) => value === "piped" ? undefined : bytes(value) },
   copy: LIMITED,
@@ -165,7 +165,7 @@ const CALLS = {
   fillDisk: { ...FAULT, share: number(0.01, 1), path: text },
   squeeze: { ...FAULT, availableMiB: number(1, 1024 * 1024, true) },
   throttle: { ...FAULT, share: number(SHARES.min, SHARES.max) },
-  openCheckpoint: { store: text },
+  openCheckpoint: { store: text, on: text },
   fork: {
     publish: ports,
     egress: MACHINE.egress,

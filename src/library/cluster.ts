@@ -2,14 +2,11 @@
 
 import { FleetboxError } from "../core/errors.ts";
 import { checkName } from "../core/names.ts";
-import { sizeOf } from "../system/files.ts";
 import { checked, wireMachine } from "./check.ts";
-import { requireCheckpoint } from "../control/snapshots/checkpoint.ts";
-import { Store } from "../store.ts";
 import { save, SavedCheckpoint, savedIn } from "./checkpoints/saved_checkpoint.ts";
 import { openFork } from "./checkpoints/open_fork.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
-import type { MachineGroup } from "./group.ts";
+import type { Group, Home } from "./places/home.ts";
 import { hostNames, storeNameOf, uniqueName } from "./naming.ts";
 import { type Texts, withTexts } from "./members/addresses.ts";
 import { each } from "./members/each.ts";
@@ -27,17 +24,17 @@ interface ClusterLike {
 }
 
 export class MachineCluster implements types.Cluster {
-  readonly #group: MachineGroup;
+  readonly #group: Group;
   readonly #faults: GroupFaults;
   readonly #machines: Machine[] = [];
   /** Addresses of machines that are being added. */
   readonly #coming = new Set<string>();
   #isClosed = false;
 
-  constructor(group: MachineGroup, opened: Opened[], private readonly like: ClusterLike) {
+  constructor(group: Group, opened: Opened[], private readonly like: ClusterLike) {
     this.#group = group;
     this.#faults = new GroupFaults({
-      store: group.store,
+      store: group.home.store,
       all: () => this.#machines.map(({ storeName }) => storeName),
       storeName: (target) => (typeof target === "string" ? this.get(target) : target).storeName,
       via: () => {
@@ -69,12 +66,13 @@ export class MachineCluster implements types.Cluster {
     const { signal, ...request } = checked("add", "add()", options);
     const name = given ?? uniqueName();
     const storeName = given === undefined ? name : this.#newStoreName(name);
-    const consoleStart = sizeOf(this.#group.store.member(storeName).serialLog);
+    const { home } = this.#group;
+    const [consoleStart, stored] = await Promise.all([home.consoleSize(storeName), home.config(storeName)]);
     const [{ own, ip }] = withTexts([{ name, storeName, own: request }], {
       common: this.like.texts ?? {},
       present: this.#machines.map(({ hostName, ip }) => ({ name: hostName, ip })),
       taken: this.#coming,
-      stored: (storeName) => this.#group.store.config(storeName),
+      stored: () => stored,
     });
     if (ip !== undefined) this.#coming.add(ip);
     const wish = { ...wireMachine(own!), ...hostNames([{ name, storeName }]), ...(ip === undefined ? {} : { ip }) };
@@ -110,14 +108,15 @@ export class MachineCluster implements types.Cluster {
 
   async restore(checkpoint: types.Checkpoint<types.Vm | types.Cluster>, options?: types.RestoreOptions): Promise<void> {
     const request = checked("restore", "restore()", options);
-    const { name, members } = savedIn(this.#group.store, checkpoint);
+    const { home } = this.#group;
+    const { name, members } = await savedIn(home, checkpoint);
     const parts = Object.entries(members).map(([was, { host_name: hostName }]) => {
       const machine = this.#machines.find((one) => one.hostName === hostName);
       return { was, hostName, machine, storeName: machine?.storeName ?? this.#newStoreName(hostName) };
     });
     await this.#checkOthers(name, parts.map(({ hostName }) => hostName));
     await Promise.all(parts.map(({ machine }) => machine?.letGo()));
-    const starts = parts.map(({ storeName }) => sizeOf(this.#group.store.member(storeName).serialLog));
+    const starts = await Promise.all(parts.map(({ storeName }) => home.consoleSize(storeName)));
     const wish = {
       checkpoint: name,
       members: Object.fromEntries(parts.map(({ storeName, was }) => [storeName, was])),
@@ -222,28 +221,8 @@ export class MachineCluster implements types.Cluster {
   }
 }
 
-async function forkCluster(store: Store, checkpoint: string, options: types.ForkOptions): Promise<MachineCluster> {
-  const { group, machines } = await openFork({ store, checkpoint, options });
+/** Opens forks of a checkpoint of a group. */
+export async function forkCluster(home: Home, checkpoint: string, options: types.ForkOptions): Promise<MachineCluster> {
+  const { group, machines } = await openFork({ home, checkpoint, options });
   return new MachineCluster(group, machines, { isInStore: false });
-}
-
-/**
- * A checkpoint that was given a name: by `cluster.checkpoint(name)` in this program or another one, or by `fleetbox
- * checkpoint`.
- *
- * @param options `store`: the directory in which it is. @default $FLEETBOX_HOME, else ~/.fleetbox
- * @throws {FleetboxError} `not-found`: there is none, with the likely name; `damaged`
- *
- * @example
- * ```ts
- * import { openCheckpoint } from "fleetbox";
- *
- * await using run = await openCheckpoint("seeded").fork();
- * console.log(run.vms.map(({ hostName }) => hostName));
- * ```
- */
-export function openCheckpoint(name: string, options?: { store?: string }): types.Checkpoint {
-  const { store: root } = checked("openCheckpoint", "openCheckpoint()", options);
-  const store = root === undefined ? Store.fromEnvironment() : Store.at(root);
-  return new SavedCheckpoint(store, requireCheckpoint(store, checkName(name)), false, forkCluster);
 }

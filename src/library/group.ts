@@ -24,13 +24,15 @@ import { type ForwardWish, type Options, optionsOf, type PortForward, type Snaps
 import type { Loss } from "../core/power_cut.ts";
 import { isAlive, isSameProcess, ownIdentity } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
+import { diskOf } from "../store/disk.ts";
 import type { Store } from "../store.ts";
 import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
+import type { Existing, Group, GroupRequest, Home } from "./places/home.ts";
 import { again, sizesOf } from "./members/members.ts";
 import { checkEffect, OF_ITS_OWN, scriptsHaveRun } from "./option_effects.ts";
-import { GroupTrace, type TracedTest } from "./trace/group_trace.ts";
+import { GroupTrace } from "./trace/group_trace.ts";
 import type { RebootOptions, RestoreOptions } from "./types.ts";
 
 /** How long the guest of a kept machine may take to shut down at the end. */
@@ -41,21 +43,6 @@ const HOLDER_END_MS = 20_000;
 /** The present members of this process, by store and name. */
 const HELD = new Set<string>();
 
-interface GroupRequest {
-  store: Store;
-  names: readonly string[];
-  options: Options;
-  /** What machines that are added later are like, where they are not asked to be otherwise. @default `options` */
-  defaults?: Options;
-  existing: Existing;
-  signal?: AbortSignal;
-  /** The test whose machines they are. */
-  test?: TracedTest;
-}
-
-/** What a name means that the store has already. */
-type Existing = "refuse" | "reuse";
-
 interface GroupMember {
   /** Whether this group made it; then it is removed at the end. */
   isOwned: boolean;
@@ -63,9 +50,7 @@ interface GroupMember {
   options: Options;
 }
 
-export class MachineGroup {
-  readonly store: Store;
-  /** Undefined: it is not traced. */
+export class MachineGroup implements Group {
   readonly trace: GroupTrace | undefined;
   readonly #options: Options;
   readonly #defaults: Options;
@@ -80,8 +65,8 @@ export class MachineGroup {
   #turn: Promise<unknown> = Promise.resolve();
   #end: Promise<void> | undefined;
 
-  private constructor({ store, options, defaults = {}, existing, test }: GroupRequest) {
-    this.store = store;
+  private constructor(readonly home: Home, { options, defaults = {}, existing, test }: GroupRequest) {
+    const { store } = home;
     this.trace = GroupTrace.of(store, test);
     this.#existing = existing;
     const owner = ownIdentity();
@@ -94,11 +79,11 @@ export class MachineGroup {
    * Boots a group; returns when every machine answers.
    * @throws {FleetboxError} why it did not come up; then its machines are removed.
    */
-  static async open(request: GroupRequest): Promise<{ group: MachineGroup; reports: MemberReport[] }> {
+  static async open(request: GroupRequest & { home: Home }): Promise<{ group: MachineGroup; reports: MemberReport[] }> {
     const names = checkNames(request.names);
     const { existing, signal } = request;
     if (signal?.aborted) throw interrupted(names, signal);
-    const group = new MachineGroup(request);
+    const group = new MachineGroup(request.home, request);
     await removeAbandonedCheckpoints(group.store);
     try {
       for (const name of names) {
@@ -110,6 +95,10 @@ export class MachineGroup {
       await group.close();
       throw thrown;
     }
+  }
+
+  get store(): Store {
+    return this.home.store;
   }
 
   /** Takes a name that no other group of this process has. @param asked what an existing machine must be */
@@ -188,7 +177,6 @@ export class MachineGroup {
     return session;
   }
 
-  /** Boots a new machine onto the network of this group. @throws why it did not come up; the group is as it was then. */
   async add(name: string, asked: Options, signal?: AbortSignal): Promise<MemberReport> {
     // The group's options are the defaults. A member that exists keeps its size and what it may reach.
     const isThere = this.store.readMember(name) !== undefined;
@@ -205,7 +193,6 @@ export class MachineGroup {
     }
   }
 
-  /** Boots a stopped member and returns its report; returns a running member's report as it is. */
   async start(name: string, request: RebootOptions): Promise<MemberReport> {
     const member = this.#members.get(name);
     const options = again(member?.options ?? this.#options, request);
@@ -214,17 +201,12 @@ export class MachineGroup {
     return report;
   }
 
-  /** Suspends the members that run, at one moment. @throws {FleetboxError} why it cannot be done: they run on then */
   async suspend(names: readonly string[]): Promise<void> {
     for (const name of names) this.#check(name);
     const running = (await observeMembers(this.store, names)).filter(({ isSuspended }) => !isSuspended);
     for (const group of groupsToSave(running, "suspend")) await suspend(this.store, group);
   }
 
-  /**
-   * Saves members at one moment, under a name.
-   * @param isOurs whether the checkpoint goes with this process
-   */
   async checkpoint(
     names: readonly string[],
     { as, isOurs, signal }: { as: string; isOurs: boolean; signal?: AbortSignal },
@@ -234,10 +216,6 @@ export class MachineGroup {
     return await takeCheckpoint(this.store, { names, as, signal, ...(isOurs && owner ? { owner } : {}) });
   }
 
-  /**
-   * Takes members back to a checkpoint, and returns their reports: those that run are ended, those that were destroyed are
-   * made again.
-   */
   async restore(wish: SnapshotWish, request: RestoreOptions): Promise<MemberReport[]> {
     const names = Object.keys(wish.members);
     const made = names.filter((name) => !this.#members.has(name));
@@ -253,10 +231,6 @@ export class MachineGroup {
     }
   }
 
-  /**
-   * The holder's report of a member; undefined when no holder serves it.
-   * @param reach whether to wait for a gateway that has just died, so that a running machine can be reached.
-   */
   async report(name: string, reach = false): Promise<MemberReport | undefined> {
     try {
       return await (reach ? reachMember : getReport)(this.store, name);
@@ -266,20 +240,18 @@ export class MachineGroup {
     }
   }
 
-  /** Shuts a member down; returns when it is down. */
   async stop(name: string, options: { graceMs?: number; signal?: AbortSignal }): Promise<void> {
     this.#check(name);
     if (await this.#isServed(name)) await stop(this.store, name, options);
     if (options.signal?.aborted) throw interrupted([name], options.signal);
   }
 
-  /** Makes a port of this host lead to a member's; a stopped member's forward opens at its next start. */
+  /** A stopped member's forward opens at its next start. */
   async forward(name: string, wish: ForwardWish): Promise<PortForward> {
     this.#check(name);
     return await addForward(this.store, name, wish);
   }
 
-  /** Cuts a member's power; returns when it is down, with what was lost if something was to be. */
   async kill(name: string, loss?: Loss): Promise<PowerCutEvent | undefined> {
     let cut: PowerCutEvent | undefined;
     const onPowerCut = (event: PowerCutEvent) => void (cut = event);
@@ -293,7 +265,6 @@ export class MachineGroup {
     return pid !== undefined && (await this.report(name))?.pid === pid;
   }
 
-  /** Stops a member and removes it with its disk. Calling it twice is fine. */
   async destroy(name: string): Promise<void> {
     if (!this.#members.has(name)) return;
     await this.kill(name);
@@ -301,25 +272,22 @@ export class MachineGroup {
     this.#forget(name);
   }
 
-  /** Keeps a member beyond the end, with its disk and logs, as if the user had made it. */
-  async keep(name: string): Promise<void> {
+  async keep(name: string): Promise<[what: string, path: string][]> {
+    const { disk, serialLog } = this.store.member(name);
+    const paths = { disk, console: serialLog, log: this.store.holderLog([...this.#logs].at(-1)!) };
     const member = this.#members.get(name);
-    if (!member) return;
+    if (!member) return Object.entries(paths);
     member.isOwned = false;
     await this.store.withMemberLock(name, async () => {
       const config = this.store.config(name);
       if (!config) return;
+      paths.disk = diskOf(this.store, config);
       delete config.owner;
       await this.store.writeConfig(config);
     });
+    return Object.entries(paths);
   }
 
-  /** The log of the group's present or last holder. */
-  get holderLog(): string {
-    return this.store.holderLog([...this.#logs].at(-1)!);
-  }
-
-  /** Ends a member: removed when the group made it, else shut down. */
   async release(name: string): Promise<void> {
     const member = this.#members.get(name);
     if (!member) return;
@@ -328,7 +296,6 @@ export class MachineGroup {
     this.#forget(name);
   }
 
-  /** Ends the group: stops all its machines, and removes those that it made. Calling it twice is fine. */
   close(): Promise<void> {
     return this.#end ??= this.#close();
   }

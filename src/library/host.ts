@@ -9,13 +9,16 @@ import { which } from "../system/process.ts";
 import { companion } from "../system/program_info.ts";
 import { exists, namesIn } from "../system/files.ts";
 import { requiredPrograms } from "../vmm/processes.ts";
+import { readPlace } from "../store/places.ts";
 import { Store } from "../store.ts";
+import { placeOf } from "./places/home_of.ts";
 
 /**
  * Why this host cannot run machines, a sentence with the way out; undefined when it can, as far as that is known
  * without running one.
  *
- * @param options `image`: the machines' image. `store`: their store.
+ * @param options `image`: the machines' image. `store`: their store. `on`: the place where they run; of that only what is known here is
+ * looked at.
  *
  * @example
  * ```ts
@@ -25,11 +28,10 @@ import { Store } from "../store.ts";
  * if (problem !== undefined) console.log(`no machines here: ${problem}`);
  * ```
  */
-export function hostProblem(options: { image?: string; store?: string } = {}): string | undefined {
-  const programs = [
-    ...requiredPrograms(),
-    { program: "ssh-keygen", install: host().install("openssh-client") },
-  ];
+export function hostProblem(options: { image?: string; store?: string; on?: string } = {}): string | undefined {
+  const place = placeOf(options);
+  const openSsh = (program: string) => ({ program, install: host().install("openssh-client") });
+  const programs = place === undefined ? [...requiredPrograms(), openSsh("ssh-keygen")] : [openSsh("ssh")];
   for (const { program, install } of programs) {
     if (!which(program)) return `the program ${program} is not installed (${install})`;
   }
@@ -39,7 +41,16 @@ export function hostProblem(options: { image?: string; store?: string } = {}): s
   } catch (thrown) {
     return messageOf(thrown);
   }
+  if (place !== undefined) return placeProblem(store, place);
   return imageProblem(store, options.image ?? DEFAULTS.image);
+}
+
+function placeProblem(store: Store, name: string): string | undefined {
+  try {
+    return readPlace(store, name) ? undefined : `there is no place "${name}" (fleetbox place add ${name} ssh://…)`;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
 }
 
 function imageProblem(store: Store, image: string): string | undefined {

@@ -1,14 +1,13 @@
 /** `start` and `startCluster`: from names and options to machines that answer. */
 
 import { checkName } from "../core/names.ts";
-import { Store } from "../store.ts";
 import { checked, wireOptions } from "./check.ts";
-import { sizeOf } from "../system/files.ts";
-import { MachineGroup } from "./group.ts";
+import type { Group } from "./places/home.ts";
 import "./hints.ts";
 import { MachineCluster } from "./cluster.ts";
 import { withTexts } from "./members/addresses.ts";
 import { askedMembers, memberOptions } from "./members/members.ts";
+import { homeOf } from "./places/home_of.ts";
 import { hostNames, storeNameOf, uniqueName, uniqueNames, type Wanted } from "./naming.ts";
 import type { Cluster, Members, StartOptions, Vm } from "./types.ts";
 import type { TracedTest } from "./trace/group_trace.ts";
@@ -109,15 +108,17 @@ async function open(
   call: string,
   given: StartOptions | undefined,
   test: TracedTest | undefined,
-): Promise<{ group: MachineGroup; machines: Opened[] }> {
+): Promise<{ group: Group; machines: Opened[] }> {
   const options = checked("start", call, given);
-  const store = storeOf(options);
-  const stored = (storeName: string) => options.existing === "reuse" ? store.config(storeName) : undefined;
-  const addressed = withTexts(wanted, { common: options, stored });
+  const home = homeOf(options);
   const names = wanted.map(({ storeName }) => storeName);
-  const sizes = names.map((name) => sizeOf(store.member(name).serialLog));
-  const { group, reports } = await MachineGroup.open({
-    store,
+  const isReused = options.existing === "reuse";
+  const before = new Map(
+    isReused ? await Promise.all(names.map(async (name) => [name, await home.config(name)] as const)) : [],
+  );
+  const addressed = withTexts(wanted, { common: options, stored: (storeName) => before.get(storeName) });
+  const sizes = await Promise.all(names.map((name) => isReused ? home.consoleSize(name) : 0));
+  const { group, reports } = await home.open({
     names,
     options: { ...wireOptions(options), ...hostNames(wanted), ...memberOptions(addressed) },
     existing: options.existing ?? "refuse",
@@ -126,9 +127,4 @@ async function open(
   });
   const machines = reports.map((report, index) => ({ name: wanted[index].name, report, consoleStart: sizes[index] }));
   return { group, machines };
-}
-
-/** The store of these options. @throws {FleetboxError} `misuse`, `denied` */
-export function storeOf({ store }: { store?: string }): Store {
-  return store === undefined ? Store.fromEnvironment() : Store.at(store);
 }

@@ -8,12 +8,8 @@ import { newSeed } from "../core/random.ts";
 import type { MemberReport, SshEndpoint, State } from "../wire.ts";
 import { checked } from "./check.ts";
 import { notSaved, save, type SavedCheckpoint, savedIn } from "./checkpoints/saved_checkpoint.ts";
-import { lastLines, readConsole } from "./console_log.ts";
-import { diskOf } from "../store/disk.ts";
+import { lastLines } from "./console_log.ts";
 import { checkGrows } from "../store/resources.ts";
-import { isSuspended } from "../store/snapshots/suspended.ts";
-import type { Store } from "../store.ts";
-import { sizeOf } from "../system/files.ts";
 import { copyFrom, copyTo } from "./copy.ts";
 import { CommandError, execute, spawn } from "./exec.ts";
 import { Files, piecesOf } from "./files.ts";
@@ -21,7 +17,7 @@ import { openFork } from "./checkpoints/open_fork.ts";
 import { MachineDisk } from "./faults/disk_faults.ts";
 import { GroupFaults } from "./faults/group_faults.ts";
 import { VmClock } from "./faults/machine_clock.ts";
-import type { MachineGroup } from "./group.ts";
+import type { Group, Home } from "./places/home.ts";
 import { timed } from "./members/timed.ts";
 import type * as types from "./types.ts";
 import { EndWatch } from "./machine_end.ts";
@@ -46,7 +42,7 @@ export class Machine implements types.Vm {
   readonly hostName: string;
   readonly storeName: string;
   readonly clock: VmClock;
-  readonly #group: MachineGroup;
+  readonly #group: Group;
   readonly #lanes: Lanes;
   readonly #files: Files;
   readonly #endWatch: EndWatch;
@@ -61,7 +57,7 @@ export class Machine implements types.Vm {
    * @param opened the machine, which runs.
    * @param onGone is called once it was destroyed or released.
    */
-  constructor(group: MachineGroup, { name, report, consoleStart }: Opened, onGone: () => Promise<void>) {
+  constructor(group: Group, { name, report, consoleStart }: Opened, onGone: () => Promise<void>) {
     this.name = name ?? report.name;
     this.hostName = report.host_name ?? report.name;
     this.storeName = report.name;
@@ -70,19 +66,20 @@ export class Machine implements types.Vm {
     this.#endpoint = report.ssh!;
     this.#consoleStart = consoleStart;
     this.#onGone = onGone;
+    const { store } = group.home;
     this.clock = new VmClock({
-      store: group.store,
+      store,
       storeName: this.storeName,
       name: this.name,
       faults: () => this.#faults(),
     });
     this.#lanes = new Lanes({
       name: this.name,
-      key: group.store.key,
+      key: store.key,
       endpoint: () => this.#whereItAnswers(),
     });
     this.#files = new Files(this.#lanes);
-    this.#endWatch = new EndWatch({ store: group.store, name: this.storeName }, () => this.#lanes.drop());
+    this.#endWatch = new EndWatch({ store, name: this.storeName }, () => this.#lanes.drop());
     this.#lanes.warmUp();
   }
 
@@ -97,7 +94,7 @@ export class Machine implements types.Vm {
 
   get ssh(): types.SshAddress {
     const { host, port, user } = this.#endpoint;
-    return { host, port, user, keyPath: this.#group.store.key };
+    return { host, port, user, keyPath: this.#group.home.store.key };
   }
 
   async exec(command: types.Command, options?: types.ExecOptions): Promise<types.ExecResult> {
@@ -179,20 +176,16 @@ export class Machine implements types.Vm {
     return (await this.#group.forward(this.storeName, checkWish(wish))).host_port;
   }
 
-  // deno-lint-ignore require-await -- a mistake in the options rejects
   async console(options?: types.ConsoleOptions): Promise<string> {
     const { lines, all } = checked("console", this.#call("console"), options);
-    const text = readConsole(this.#group.store.member(this.storeName).serialLog, all ? 0 : this.#consoleStart);
+    const text = await this.#group.home.console(this.storeName, all ? 0 : this.#consoleStart);
     return lines === undefined ? text : lastLines(text, lines);
   }
 
   async state(): Promise<State | "suspended" | "absent"> {
     if (this.#isDestroyed) return "absent";
-    const { store } = this.#group;
     const report = await this.#group.report(this.storeName);
-    if (report) return report.state;
-    if (!store.readMember(this.storeName)) return "absent";
-    return isSuspended(store, this.storeName) ? "suspended" : "stopped";
+    return report?.state ?? await this.#group.home.standing(this.storeName);
   }
 
   async stop(options?: types.StopOptions): Promise<void> {
@@ -207,7 +200,7 @@ export class Machine implements types.Vm {
 
   async restart(options?: types.RebootOptions): Promise<void> {
     const { force, graceMs, ...request } = checked("reboot", this.#call("restart"), options);
-    const config = this.#group.store.config(this.storeName);
+    const config = await this.#group.home.config(this.storeName);
     if (config) checkGrows(config, sizesOf(request)); // before anything is stopped
     await (force ? this.kill() : this.stop({ graceMs, signal: request.signal }));
     await this.#boot(request);
@@ -215,7 +208,7 @@ export class Machine implements types.Vm {
 
   async #boot(request: types.RebootOptions): Promise<void> {
     if (await this.state() !== "running") {
-      this.#consoleStart = sizeOf(this.#group.store.member(this.storeName).serialLog);
+      this.#consoleStart = await this.#group.home.consoleSize(this.storeName);
     }
     this.goesOn(await this.#group.start(this.storeName, request), this.#consoleStart);
   }
@@ -244,13 +237,13 @@ export class Machine implements types.Vm {
   }
 
   #faults(): GroupFaults {
-    const { store } = this.#group;
+    const { store } = this.#group.home;
     const via = () => this.storeName;
     return new GroupFaults({ store, storeName: via, via, all: () => [this.storeName] });
   }
 
   async resume(): Promise<void> {
-    await healPauses(this.#group.store, this.storeName);
+    await healPauses(this.#group.home.store, this.storeName);
   }
 
   async checkpoint(name?: string, options?: types.CheckpointOptions): Promise<SavedCheckpoint<types.Vm>> {
@@ -259,13 +252,13 @@ export class Machine implements types.Vm {
 
   async restore(checkpoint: types.Checkpoint<types.Vm | types.Cluster>, options?: types.RestoreOptions): Promise<void> {
     const request = checked("restore", this.#call("restore"), options);
-    const { store } = this.#group;
-    const manifest = savedIn(store, checkpoint);
+    const { home } = this.#group;
+    const manifest = await savedIn(home, checkpoint);
     const [was] = Object.entries(manifest.members).find(([, one]) => one.host_name === this.hostName) ?? [];
     if (was === undefined) throw notSaved(this.hostName, manifest);
     if (this.#isDestroyed) throw new FleetboxError("conflict", `"${this.name}" was destroyed`);
     await this.letGo();
-    const consoleStart = sizeOf(store.member(this.storeName).serialLog);
+    const consoleStart = await home.consoleSize(this.storeName);
     const wish = { checkpoint: manifest.name, members: { [this.storeName]: was } };
     const [report] = await this.#group.restore(wish, request);
     this.goesOn(report, consoleStart);
@@ -311,16 +304,10 @@ export class Machine implements types.Vm {
   }
 
   /** Shuts it down and keeps it beyond the end of its group, as if the user had made it. Returns its place. */
-  async keep(graceMs: number): Promise<{ home: string; paths: [what: string, path: string][] }> {
-    const { store } = this.#group;
-    await this.#group.keep(this.storeName);
+  async keep(graceMs: number): Promise<{ home: Home; paths: [what: string, path: string][] }> {
+    const paths = await this.#group.keep(this.storeName);
     await this.stop({ graceMs });
-    const { disk, serialLog } = store.member(this.storeName);
-    const config = store.config(this.storeName);
-    return {
-      home: store.root,
-      paths: [["disk", config ? diskOf(store, config) : disk], ["console", serialLog], ["log", this.#group.holderLog]],
-    };
+    return { home: this.#group.home, paths };
   }
 
   /** Closes the connection, because the machine ends with its group. */
@@ -376,7 +363,10 @@ export class Machine implements types.Vm {
       new FleetboxError("conflict", `"${this.name}" does not run: it ${found}`, { cause });
     if (this.#isDestroyed) return refuse("was destroyed");
     const report = await this.#group.report(this.storeName, reach);
-    if (!report) return refuse(isSuspended(this.#group.store, this.storeName) ? "is suspended" : "is down");
+    if (!report) {
+      const isSuspended = await this.#group.home.standing(this.storeName) === "suspended";
+      return refuse(isSuspended ? "is suspended" : "is down");
+    }
     if (report.state === "error") return refuse("failed", report.failure && fromWireError(report.failure));
     if (report.state !== "running" || !report.ssh) return refuse(`is ${report.stage ?? report.state}`);
     this.#ip = report.ip;
@@ -394,7 +384,7 @@ export class Machine implements types.Vm {
   }
 }
 
-async function forkMachine(store: Store, checkpoint: string, options: types.ForkOptions): Promise<Machine> {
-  const { group, machines } = await openFork({ store, checkpoint, options });
+async function forkMachine(home: Home, checkpoint: string, options: types.ForkOptions): Promise<Machine> {
+  const { group, machines } = await openFork({ home, checkpoint, options });
   return new Machine(group, machines[0], () => group.close());
 }

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import type { Socket } from "node:net";
 import { Readable, Writable } from "node:stream";
 import { asDeno, errors } from "./errors.ts";
 
@@ -53,10 +54,11 @@ class Child {
   #hasEnded = false;
 
   constructor(program: string, options: Options) {
-    const { args = [], cwd, env, signal, stdin = "null", stdout = "inherit", stderr = "inherit" } = options;
+    const { args = [], cwd, env, signal, stdin = "null", stdout = "inherit", stderr = "inherit", detached } = options;
     signal?.throwIfAborted();
     const child = spawn(program, args, {
       cwd,
+      detached,
       env: { ...process.env, ...env },
       stdio: [STDIO[stdin], STDIO[stdout], STDIO[stderr]],
     });
@@ -84,6 +86,23 @@ class Child {
   kill(signal: string = "SIGTERM"): void {
     if (this.#hasEnded) throw new TypeError("Child process has already terminated");
     this.#child.kill(signal as "SIGTERM");
+  }
+
+  /** It no longer keeps this program alive, nor does reading what it says. */
+  unref(): void {
+    this.#child.unref();
+    for (const pipe of this.#pipes()) pipe.unref();
+  }
+
+  ref(): void {
+    this.#child.ref();
+    for (const pipe of this.#pipes()) pipe.ref();
+  }
+
+  /** Node's pipes are sockets. */
+  #pipes(): Socket[] {
+    const { stdin, stdout, stderr } = this.#child;
+    return [stdin, stdout, stderr].filter((one) => one !== null) as unknown as Socket[];
   }
 
   async output(): Promise<Output> {

@@ -1,6 +1,7 @@
 /** Deno's functions for files and directories, over Node's. */
 
 import * as fs from "node:fs";
+import { tmpdir } from "node:os";
 import { asDeno, asDenoLater } from "./errors.ts";
 import { dirEntry, fileInfo } from "./file_info.ts";
 import { open, openSync, SeekMode } from "./open_file.ts";
@@ -102,6 +103,9 @@ export const files = {
   renameSync: (from: Path, to: Path) => asDeno(() => fs.renameSync(from, to)),
   symlink: (target: Path, path: Path) => asDenoLater(() => promises.symlink(target, path)),
   symlinkSync: (target: Path, path: Path) => asDeno(() => fs.symlinkSync(target, path)),
+  /** @returns its path */
+  makeTempDir: ({ prefix = "" }: Deno.MakeTempOptions = {}) =>
+    asDenoLater(() => promises.mkdtemp(`${tmpdir()}/${prefix}`)),
   readLink: (path: Path) => asDenoLater(() => promises.readlink(path)),
   readLinkSync: (path: Path) => asDeno(() => fs.readlinkSync(path)),
 };

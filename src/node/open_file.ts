@@ -48,6 +48,18 @@ export class OpenFile implements Disposable {
     return this.#moved(asDeno(() => fs.readSync(this.descriptor, into, 0, into.length, this.#at)), into);
   }
 
+  /** From its place on; the file stays open. */
+  get readable(): ReadableStream<Uint8Array> {
+    return new ReadableStream({
+      pull: async (controller) => {
+        const buffer = new Uint8Array(64 * 1024);
+        const count = await this.read(buffer);
+        if (count === null) controller.close();
+        else controller.enqueue(buffer.subarray(0, count));
+      },
+    });
+  }
+
   async write(bytes: Uint8Array): Promise<number> {
     const at = this.appends ? null : this.#at;
     const { bytesWritten } = await asDenoLater(() => write(this.descriptor, bytes, 0, bytes.length, at));

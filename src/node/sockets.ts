@@ -4,7 +4,7 @@
  * end before its groups, which end with it.
  */
 
-import { connect as nodeConnect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect as nodeConnect, createServer, type Socket } from "node:net";
 import { denoError, errors } from "./errors.ts";
 
 /** What our source uses of `Deno.UnixConn`. */
@@ -91,11 +91,17 @@ function connect({ path }: { transport: "unix"; path: string }): Promise<Connect
 }
 
 /** Node's server says only later whether it may listen: unlike Deno's function, this one is awaited by its callers. */
-function listen({ hostname, port }: { hostname: string; port: number }): Promise<{ close(): void }> {
+function listen(
+  { hostname, port }: { hostname: string; port: number },
+): Promise<{ addr: { port: number }; close(): void } & Disposable> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", (cause) => reject(denoError(cause)));
-    server.listen(port, hostname, () => resolve({ close: () => void server.close() }));
+    server.listen(port, hostname, () => {
+      const close = () => void server.close();
+      const { port } = server.address() as AddressInfo;
+      resolve({ addr: { port }, close, [Symbol.dispose]: close });
+    });
   });
 }
 

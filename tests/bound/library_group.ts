@@ -7,14 +7,14 @@
 import { watch } from "../../src/control.ts";
 import { codeOf, messageOf } from "../../src/core/errors.ts";
 import type { Options } from "../../src/core/options.ts";
-import { MachineGroup } from "../../src/library/group.ts";
+import { LocalHome } from "../../src/library/places/home.ts";
 import { Store } from "../../src/store.ts";
 
 const store = Store.fromEnvironment();
 const options: Options = { boot_timeout_ms: 60_000, egress: "off", mem: 0.25 };
 
 async function open(names: string[], request: { existing?: "refuse" | "reuse"; signal?: AbortSignal } = {}) {
-  return await MachineGroup.open({ store, names, options, existing: "refuse", ...request });
+  return await new LocalHome(store).open({ names, options, existing: "refuse", ...request });
 }
 
 async function refusal(work: Promise<unknown>): Promise<string> {

@@ -97,6 +97,21 @@ await tell("an open file: places, appending, its end", async () => {
   await appended.write(new TextEncoder().encode("cd"));
   return [counts, text(buffer), Deno.readTextFileSync(at("open")), file.statSync().size, (await file.stat()).size];
 });
+await tell("an open file as a stream, from its place on", async () => {
+  using file = await Deno.open(at("open"));
+  file.seekSync(6, Deno.SeekMode.Start);
+  return await new Response(file.readable).text();
+});
+await tell("a directory for what is temporary", async () => {
+  const made = await Deno.makeTempDir({ prefix: "fb-members-" });
+  const entries = [...Deno.readDirSync(made)];
+  Deno.removeSync(made);
+  return [
+    made.startsWith(`${Deno.env.get("TMPDIR") ?? "/tmp"}/fb-members-`),
+    entries,
+    facts(Deno.statSync(directory))[1],
+  ];
+});
 await tell("removed", async () => {
   Deno.renameSync(at("open"), at("moved"));
   await Deno.rename(at("moved"), at("moved again"));
@@ -169,6 +184,10 @@ await tell("a port that is taken", async () => {
   const one = await Deno.listen({ hostname: "127.0.0.1", port: Number(Deno.env.get("FB_PORT")) });
   one.close();
 });
+await tell("any free port", async () => {
+  using listener = await Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port > 0;
+});
 await tell("a directory is watched", async () => {
   const watcher = Deno.watchFs(directory, { recursive: false });
   Deno.writeTextFileSync(at("new"), "");
@@ -182,7 +201,17 @@ await tell("facts", () => [
   Math.round(Deno.osUptime() / 1000),
 ]);
 
+await tell("a program in a session of its own", async () => {
+  const { stdout } = await sh("ps -o sid= -p $$; echo $$", { detached: true }).spawn().output();
+  const [session, pid] = text(stdout).trim().split("\n");
+  return session.trim() === pid;
+});
+
 // None of these keeps a program alive.
+const waiting = sh("cat", { stdin: "piped" }).spawn();
+waiting.unref();
+void waiting.stdout.getReader().read();
+void waiting.stderr.getReader().read();
 Deno.unrefTimer(setTimeout(() => console.log("waited for"), 60_000));
 await Deno.connect({ transport: "unix", path: Deno.env.get("FB_ECHO")! });
 console.log(JSON.stringify(told));

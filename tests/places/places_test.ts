@@ -5,6 +5,14 @@ import { buildViewer } from "../../scripts/viewer.ts";
 import { join } from "../../src/system/path.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../support/sandbox.ts";
+import {
+  checkpointsWork,
+  groupsEndWithTheConnection,
+  groupsEndWithTheProgram,
+  libraryWorks,
+  pids,
+  realGuestWorks,
+} from "./library.ts";
 import { type Host, hostUser, sshHost } from "./sshd.ts";
 
 /** A client, a host, and a place named big. */
@@ -31,7 +39,7 @@ async function both(options: SandboxOptions): Promise<Both> {
 test("a place, with a real sshd and a fake QEMU", async (context) => {
   const step = async (name: string, run: () => Promise<void>) => void (await context.step(name, run));
   await buildViewer(); // another user cannot
-  await using all = await both({ fakeQemu: {} });
+  await using all = await both({ fakeQemu: {}, fakeSsh: true });
   const { here, there, host } = all;
   const add = ["place", "add", "big", host.url, "--store", there.home, "--executable", host.executable];
 
@@ -219,6 +227,11 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
     assert.match((await here.ok("ls", "--on", "big")).stdout, /^a@big +running/m);
   });
 
+  await step("the library's machines are there, and used from here", () => libraryWorks(here, there, "a"));
+  await step("the library's checkpoints are there, too", () => checkpointsWork(here, there, "a"));
+  await step("its groups there end with the program", () => groupsEndWithTheProgram(here, there, "a"));
+  await step("its groups there end with the connection", () => groupsEndWithTheConnection(here, there, "a"));
+
   await step("a place that is forgotten keeps its machines", async () => {
     assert.match((await here.ok("place", "rm", "big")).stdout, /forgot big/);
     assert.deepEqual(there.processes("machine").map(({ name }) => name), ["a"]);
@@ -232,9 +245,7 @@ test("a place, with a real machine", async (context) => {
   const { here, there, host } = all;
   host.know(host.hostKey);
   await here.ok("place", "add", "big", host.url, "--store", there.home, "--executable", host.executable, "--yes");
-  await here.ok("up", "a", "--egress", "off", "--memory", "128M", "--on", "big");
-
-  await step("exec, ssh and cp are clients here: streams stay apart, exit codes and files are right", async () => {
+  const guest = async () => {
     const exec = await here.run("exec", "a", "--on", "big", "--", "sh", "-c", "echo out; echo err >&2; exit 7");
     assert.deepEqual([exec.code, exec.stdout, exec.stderr], [7, "out\n", "err\n"], told(exec));
     const file = join(here.root, "file");
@@ -243,17 +254,17 @@ test("a place, with a real machine", async (context) => {
     assert.equal((await here.ok("ssh", "--on", "big", "a", "cat there")).stdout, "from here");
     await here.ok("cp", "--on", "big", "a:/etc/hostname", `${file}-2`);
     assert.equal(Deno.readTextFileSync(`${file}-2`).trim(), "a");
-  });
+  };
+  await step(
+    "exec, ssh and cp are clients here, and so is the library: streams, exit codes and files are right",
+    () => {
+      return realGuestWorks(here, there, guest);
+    },
+  );
 });
 
 /** `ls` at the place, as `a=running b=stopped`. */
 async function states(here: Sandbox): Promise<string> {
   const views = JSON.parse((await here.ok("ls", "--json", "--on", "big")).stdout);
   return views.map(({ name, state }: Record<string, string>) => `${name}=${state}`).join(" ");
-}
-
-/** The processes whose command line has these words. */
-async function pids(words: string): Promise<number[]> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-f", "--", words] }).output();
-  return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
 }

@@ -1,12 +1,12 @@
 /** `ls --all-places`: the members of every place, asked at once. One that does not answer is a row. */
 
 import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
+import { environmentFor, requirePlace } from "../../control/places/known.ts";
 import { LATE, within } from "../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
 import { placeNames } from "../../store/places.ts";
 import type { MemberView } from "../member_view.ts";
-import { environmentFor, requirePlace } from "./there.ts";
 
 /** How long a place may take to answer, the connection included. */
 const ANSWER_MS = 5_000;

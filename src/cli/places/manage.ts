@@ -2,6 +2,7 @@
 
 import { digestThere } from "../../control/places/bring.ts";
 import { closeConnection, PlaceConnection } from "../../control/places/connection.ts";
+import { requirePlace } from "../../control/places/known.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { placeNames, removePlace } from "../../store/places.ts";
 import { versionLine } from "../../system/program_info.ts";
@@ -9,7 +10,7 @@ import { Command } from "../arguments/parser.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
-import { requirePlace, runAt } from "./there.ts";
+import { runAt } from "./there.ts";
 
 export function listPlacesCommand(): Command {
   return new Command("ls")

@@ -1,10 +1,10 @@
 /** What a place says of a member that does not answer a client here: it is stopped, orphaned, or there is none. */
 
 import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
+import { environmentFor, requirePlace } from "../../control/places/known.ts";
 import { FleetboxError, fromWireError } from "../../core/errors.ts";
 import { ProcessError } from "../../system/process.ts";
 import { Store } from "../../store.ts";
-import { environmentFor, requirePlace } from "./there.ts";
 
 /** Why a member cannot be reached, in fleetbox's own words there; undefined: it can by now. */
 export async function whyNotReached(place: string, member: string): Promise<FleetboxError | undefined> {

@@ -6,11 +6,10 @@
  * through it, and its end, also by `kill -9`, ends the command there (`lifeline.ts`).
  */
 
-import { variablesForPlaces } from "../../core/environment.ts";
 import { EXIT_CODES, FleetboxError } from "../../core/errors.ts";
 import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
-import { type Place, placeNames, readPlace } from "../../store/places.ts";
-import { suggestion } from "../../core/nearest.ts";
+import { environmentFor, requirePlace } from "../../control/places/known.ts";
+import type { Place } from "../../store/places.ts";
 import { host } from "../../system/os.ts";
 import { which } from "../../system/process.ts";
 import { versionLine } from "../../system/program_info.ts";
@@ -78,27 +77,11 @@ async function runWithFiles(connection: PlaceConnection, place: Place, words: re
   return await runAt(connection, place, line, { env });
 }
 
-/** @throws {FleetboxError} `not-found` */
-export function requirePlace(store: Store, name: string): Place {
-  const place = readPlace(store, name);
-  if (place) return place;
-  const names = placeNames(store);
-  throw new FleetboxError("not-found", `There is no place "${name}"`, {
-    hint: suggestion(name, names, true) ?? `Add it: fleetbox place add ${name} ssh://me@host`,
-  });
-}
-
 async function tellOfVersions(store: Store, { name, url, version }: Place): Promise<void> {
   if (version === versionLine()) return;
   const sentence =
     `the place "${name}" has ${version}, this is ${versionLine()}; bring this one: fleetbox place add ${name} ${url}`;
   if (await isNews(store, sentence)) warn(`fleetbox: ${sentence}`);
-}
-
-/** What a command there is told by its environment. */
-export function environmentFor(place: Place): Record<string, string> {
-  // Else the place's own variable would send the command on.
-  return { ...variablesForPlaces(), FLEETBOX_HOME: place.store, FLEETBOX_PLACE: "", FLEETBOX_THERE: place.name };
 }
 
 /** Commands that read what is typed or piped. */

@@ -3,6 +3,7 @@
 import type { PlaceConnection } from "../../control/places/connection.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { ProcessError } from "../../system/process.ts";
+import { freePort } from "../../system/free_port.ts";
 import { wholeNumber } from "../arguments/member_options.ts";
 
 /** @param runAt runs a command there */
@@ -14,9 +15,9 @@ export async function viewThere(
   const at = words.findIndex((word) => word === "--port" || word.startsWith("--port="));
   const given = at < 0 ? undefined : words[at].split("=")[1] ?? words[at + 1] ?? "";
   const rest = at < 0 ? [...words] : words.toSpliced(at, words[at].includes("=") ? 1 : 2);
-  const port = given === undefined ? freePort() : wholeNumber("--port", given, 1, 65_535);
+  const port = given === undefined ? await freePort() : wholeNumber("--port", given, 1, 65_535);
   try {
-    const there = freePort(port); // here, and most likely there
+    const there = await freePort(port); // here, and most likely there
     await using _ = await connection.forwardPort(port, there);
     // There is no browser of the user's there.
     const line = [...rest.filter((word) => word !== "--no-open"), "--port", String(there), "--no-open"];
@@ -26,12 +27,5 @@ export async function viewThere(
     throw new FleetboxError("conflict", `Cannot let port ${port} of 127.0.0.1 lead to the place: ${thrown.stderr}`, {
       hint: "Name another: --port NUMBER",
     });
-  }
-}
-
-function freePort(not?: number): number {
-  for (;;) {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    if (listener.addr.port !== not) return listener.addr.port;
   }
 }

@@ -120,6 +120,11 @@ export class PlaceConnection {
     await this.#tell("forward", "-L", `${here}:${there}`);
   }
 
+  /** Never fails: it may be gone by now. */
+  async stopForwardingSocket(here: string, there: string): Promise<void> {
+    await this.#tell("cancel", "-L", `${here}:${there}`).catch(() => {});
+  }
+
   /** Lets a port of 127.0.0.1 here lead to one there, until it is disposed of. @throws {ProcessError} it is taken here */
   async forwardPort(here: number, there: number): Promise<AsyncDisposable> {
     const forward = `127.0.0.1:${here}:127.0.0.1:${there}`;

@@ -8,7 +8,7 @@
 import { shellCommand } from "../../core/quoting.ts";
 import type { Store } from "../../store.ts";
 import { type Place, placeStore } from "../../store/places.ts";
-import { readIfThere, writeDurably } from "../../system/files.ts";
+import { exists, readIfThere, removeIfThere, writeDurably } from "../../system/files.ts";
 import { ProcessError } from "../../system/process.ts";
 import { setDoor } from "./doors.ts";
 import type { PlaceConnection } from "./connection.ts";
@@ -19,8 +19,7 @@ import type { PlaceConnection } from "./connection.ts";
  */
 export async function openPlaceStore(store: Store, place: Place, connection: PlaceConnection): Promise<Store> {
   const shadow = placeStore(store, place.name);
-  // Paths in it are the same as there.
-  const there = (path: string) => `${place.store}${path.slice(shadow.root.length)}`;
+  const there = (path: string) => pathThere(shadow, place, path);
   if (readIfThere(shadow.key) === undefined) await fetchKey(connection, there(shadow.key), shadow.key);
   setDoor(shadow, async (name) => {
     const here = shadow.memberSocket(name);
@@ -33,6 +32,24 @@ export async function openPlaceStore(store: Store, place: Place, connection: Pla
     }
   });
   return shadow;
+}
+
+/** Paths in the store that stands for the place's are the same as there. */
+function pathThere(shadow: Store, place: Place, path: string): string {
+  return `${place.store}${path.slice(shadow.root.length)}`;
+}
+
+/** A member is gone: its socket here leads nowhere any more. Never fails. */
+export async function stopForwardingMember(
+  shadow: Store,
+  place: Place,
+  connection: PlaceConnection,
+  name: string,
+): Promise<void> {
+  const here = shadow.memberSocket(name);
+  if (!exists(here)) return;
+  await connection.stopForwardingSocket(here, pathThere(shadow, place, here));
+  removeIfThere(here);
 }
 
 /** The key of the members there; the first `up` there makes it. */

@@ -1,18 +1,17 @@
 /** Forks of a checkpoint, opened: a group whose machines go on where the saved ones were. */
 
-import { requireCheckpoint } from "../../control/snapshots/checkpoint.ts";
 import { forkOptions } from "../../control/snapshots/fork.ts";
 import type { Options } from "../../core/options.ts";
-import type { MemberConfig, Store } from "../../store.ts";
+import type { MemberConfig } from "../../store.ts";
 import { wireOptions } from "../check.ts";
-import { MachineGroup } from "../group.ts";
+import type { Group, Home } from "../places/home.ts";
 import { storeNameOf } from "../naming.ts";
 import type { ForkOptions } from "../types.ts";
 import type { TracedTest } from "../trace/group_trace.ts";
 import type { Opened } from "../vm.ts";
 
 interface ForkRequest {
-  store: Store;
+  home: Home;
   /** The checkpoint's name. */
   checkpoint: string;
   options: ForkOptions;
@@ -24,13 +23,12 @@ interface ForkRequest {
 
 /** @throws {FleetboxError} `not-found`: the checkpoint was removed; why the machines do not go on: none is left then */
 export async function openFork(
-  { store, checkpoint, options, nameOf = storeNameOf, test }: ForkRequest,
-): Promise<{ group: MachineGroup; machines: Opened[] }> {
-  const saved = Object.entries(requireCheckpoint(store, checkpoint).members)
+  { home, checkpoint, options, nameOf = storeNameOf, test }: ForkRequest,
+): Promise<{ group: Group; machines: Opened[] }> {
+  const saved = Object.entries((await home.checkpoint(checkpoint)).members)
     .map(([was, { host_name, config }]) => ({ was, name: host_name, config }));
   const members = Object.fromEntries(saved.map(({ was, name }) => [nameOf(name), was]));
-  const { group, reports } = await MachineGroup.open({
-    store,
+  const { group, reports } = await home.open({
     names: Object.keys(members),
     options: forkOptions(checkpoint, members, wireOptions(options)),
     defaults: optionsLike(saved[0].config),

@@ -6,24 +6,17 @@
  * group that any process of the library opens, or by `prune`.
  */
 
-import { requireCheckpoint } from "../../control/snapshots/checkpoint.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName, listed } from "../../core/names.ts";
 import { isAlive } from "../../system/process.ts";
 import type { Store } from "../../store.ts";
-import {
-  abandonedCheckpoints,
-  type CheckpointManifest,
-  dropCheckpoint,
-  removeAbandoned,
-  removeCheckpoint,
-} from "../../store/snapshots.ts";
+import { abandonedCheckpoints, type CheckpointManifest, removeAbandoned } from "../../store/snapshots.ts";
 import { checked } from "../check.ts";
-import type { MachineGroup } from "../group.ts";
+import type { Group, Home } from "../places/home.ts";
 import { randomWord } from "../naming.ts";
 import type { Checkpoint, CheckpointOptions, Cluster, ForkOptions, Vm } from "../types.ts";
 
-type OpenFork<Fork> = (store: Store, checkpoint: string, options: ForkOptions) => Promise<Fork>;
+type OpenFork<Fork> = (home: Home, checkpoint: string, options: ForkOptions) => Promise<Fork>;
 
 export class SavedCheckpoint<Fork extends Vm | Cluster> implements Checkpoint<Fork> {
   readonly name: string;
@@ -31,7 +24,7 @@ export class SavedCheckpoint<Fork extends Vm | Cluster> implements Checkpoint<Fo
 
   /** @param isOurs whether it goes with this process */
   constructor(
-    readonly store: Store,
+    readonly home: Home,
     { name, members }: CheckpointManifest,
     private readonly isOurs: boolean,
     private readonly openFork: OpenFork<Fork>,
@@ -41,11 +34,11 @@ export class SavedCheckpoint<Fork extends Vm | Cluster> implements Checkpoint<Fo
   }
 
   async fork(options?: ForkOptions): Promise<Fork> {
-    return await this.openFork(this.store, this.name, checked("fork", `fork() of "${this.name}"`, options));
+    return await this.openFork(this.home, this.name, checked("fork", `fork() of "${this.name}"`, options));
   }
 
   async remove(): Promise<void> {
-    await removeCheckpoint(this.store, this.name);
+    await this.home.removeCheckpoint(this.name);
     OURS.delete(this);
   }
 
@@ -55,7 +48,7 @@ export class SavedCheckpoint<Fork extends Vm | Cluster> implements Checkpoint<Fo
 }
 
 interface SaveRequest {
-  group: MachineGroup;
+  group: Group;
   /** The machines, by their names in the store. */
   machines: readonly string[];
   /** @default one that nothing else has; then it goes with this process */
@@ -72,22 +65,23 @@ export async function save<Fork extends Vm | Cluster>(
   const isOurs = name === undefined;
   const as = isOurs ? `unnamed-${randomWord(10)}` : checkName(name);
   const manifest = await group.checkpoint(machines, { as, isOurs, signal });
-  const checkpoint = new SavedCheckpoint(group.store, manifest, isOurs, openFork);
+  const checkpoint = new SavedCheckpoint(group.home, manifest, isOurs, openFork);
   if (isOurs) removeAtExit(checkpoint);
   return checkpoint;
 }
 
 /** The checkpoint behind the face. @throws {FleetboxError} `misuse`: it is none, or another store's */
-export function savedIn(store: Store, checkpoint: Checkpoint<Vm | Cluster>): CheckpointManifest {
+export async function savedIn(home: Home, checkpoint: Checkpoint<Vm | Cluster>): Promise<CheckpointManifest> {
   if (!(checkpoint instanceof SavedCheckpoint)) {
     throw new FleetboxError("misuse", `Not a checkpoint: found ${typeof checkpoint}`, {
       hint: "checkpoint() gives one, and openCheckpoint() one that has a name.",
     });
   }
-  if (checkpoint.store.root === store.root) return requireCheckpoint(store, checkpoint.name);
+  const [found, expected] = [checkpoint.home.store.root, home.store.root];
+  if (found === expected) return await home.checkpoint(checkpoint.name);
   throw new FleetboxError(
     "misuse",
-    `The checkpoint "${checkpoint.name}" is in the store ${checkpoint.store.root}, the machines are in ${store.root}`,
+    `The checkpoint "${checkpoint.name}" is in the store ${found}, the machines are in ${expected}`,
   );
 }
 
@@ -105,7 +99,7 @@ function removeAtExit(checkpoint: SavedCheckpoint<Vm | Cluster>): void {
   OURS.add(checkpoint);
   if (isListening) return;
   isListening = true;
-  globalThis.addEventListener("unload", () => OURS.forEach(({ store, name }) => dropCheckpoint(store, name)));
+  globalThis.addEventListener("unload", () => OURS.forEach(({ home, name }) => home.dropCheckpoint(name)));
 }
 
 /** Removes the checkpoints of programs that were killed. Never fails: the next one tries again. */

@@ -27,6 +27,11 @@ export function traceMode(isCi = isInCi()): TraceMode {
   );
 }
 
+/** Whether the user has asked for traces, in so many words. @throws {FleetboxError} `misuse` */
+export function isTraceAsked(): boolean {
+  return variable("FLEETBOX_TRACE") !== undefined && traceMode() !== "off";
+}
+
 function isInCi(): boolean {
   return !["", "0", "false"].includes((Deno.env.get("CI") ?? "").toLowerCase());
 }

@@ -233,8 +233,14 @@ export interface InlineScript {
  * ```
  */
 export interface StartOptions extends MachineOptions {
-  /** The directory in which machines are kept. @default $FLEETBOX_HOME, else ~/.fleetbox */
+  /** The directory in which machines, and places, are kept. @default $FLEETBOX_HOME, else ~/.fleetbox */
   store?: string;
+  /**
+   * The place whose machines they are, as `fleetbox place add` called it: another host, which OpenSSH reaches; `"here"` is this one. They end with this
+   * process as those of this host do. Files are brought there; ports, and `vm.ssh`, are of this host.
+   * @default $FLEETBOX_PLACE, else this host
+   */
+  on?: string;
   /**
    * What happens with a name that the store already has. `"refuse"`: an error. `"reuse"`: that machine is booted as it
    * is, with its disk; it is stopped at the end, and stays. Another image than it has is refused; other CPUs or other memory it has

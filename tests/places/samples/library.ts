@@ -1,0 +1,115 @@
+/**
+ * A program that uses the library at a place, whose guests are fake: it prints a line of JSON for each thing that it was told
+ * to do. `library.ts` beside it runs it.
+ */
+
+import { existsSync } from "node:fs";
+import { FleetboxError, openCheckpoint, start, startCluster } from "fleetbox";
+import { hostProblem } from "@fleetbox/testing";
+
+const tell = (what: unknown) => console.log(JSON.stringify(what));
+const thrown = async (work: () => unknown) => {
+  try {
+    await work();
+    return "nothing";
+  } catch (error) {
+    return error instanceof FleetboxError ? [error.code, error.message] : String(error);
+  }
+};
+
+const [what, ...words] = Deno.args;
+
+/** What answers at a port of this host: the fake guests' SSH server says its name. */
+async function answerAt(port: number): Promise<string> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  const buffer = new Uint8Array(100);
+  return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0)).slice(0, 7);
+}
+
+const on = "big";
+switch (what) {
+  case "all": {
+    const [fixture] = words;
+    const options = { on, egress: "off", fixtures: [{ hostPath: fixture, guestPath: "/srv" }] } as const;
+    const cluster = await startCluster(
+      { a: { publish: [{ hostPort: Number(words[1]), guestPort: 80 }] }, b: {} },
+      options,
+    );
+    const [a, b] = cluster.vms;
+    tell(cluster.vms.map(({ name, hostName, ip }) => `${name} ${hostName} ${ip}`));
+    tell([a.ssh.host, await answerAt(a.ssh.port), existsSync(a.ssh.keyPath)]);
+    tell([
+      await answerAt(Number(words[1])),
+      await answerAt(await b.forward(22)),
+      await b.forward(22) === await b.forward(22),
+    ]);
+    tell([await a.state(), (await a.console()).includes("fleetbox-micro:")]);
+    const fault = await cluster.partition([[a], [b]]);
+    tell([fault.what, await fault.heal()]);
+    await b.stop();
+    tell([await b.state(), await thrown(() => b.exec("true"))]);
+    await b.start();
+    tell([await b.state(), await answerAt(b.ssh.port)]);
+    const c = await cluster.add("c");
+    tell([c.hostName, await c.state()]);
+    await c.kill();
+    await c.destroy();
+    tell(await c.state());
+    await a.pause();
+    await a.resume();
+    tell(await thrown(() => start(a.storeName, { on, egress: "off" })));
+    tell(await thrown(() => start("x", { on, image: "none.qcow2" })));
+    tell(await thrown(() => start("x", { on: "none" })));
+    tell(await thrown(() => start("x", { on, signal: AbortSignal.abort() })));
+    await a.suspend();
+    tell(await a.state());
+    tell([hostProblem({ on: "none" }), hostProblem({ on })]);
+    await cluster.close();
+    break;
+  }
+  case "checkpoint": {
+    const vm = await start("saved", { on, egress: "off" });
+    const named = await vm.checkpoint("seeded");
+    const own = await vm.checkpoint();
+    await vm.destroy();
+    const fork = await own.fork();
+    tell([fork.hostName, await fork.state()]);
+    await fork[Symbol.asyncDispose]();
+    const opened = await openCheckpoint("seeded", { on });
+    tell([named.name, opened.members]);
+    tell(await thrown(() => openCheckpoint("seeded")));
+    await opened.remove();
+    tell(await thrown(() => openCheckpoint("seeded", { on })));
+    await own.remove();
+    break;
+  }
+  case "die":
+    tell((await start("doomed", { on, egress: "off" })).name);
+    setInterval(() => {}, 1_000);
+    break;
+  case "lost": {
+    const vm = await start("lost", { on, egress: "off" });
+    tell(vm.name);
+    tell(
+      await thrown(async () => {
+        for (;;) await vm.state();
+      }),
+    );
+    tell(await thrown(() => vm[Symbol.asyncDispose]()));
+    tell(await (await start("again", { on, egress: "off" })).state());
+    Deno.exit();
+    break;
+  }
+  case "real": {
+    const [file] = words;
+    const vm = await start("a", { on, egress: "off", memoryMiB: 128 });
+    const { code, stdout, stderr } = await vm.exec("hostname; echo err >&2; exit 7");
+    await vm.writeFile("written", "by the library");
+    await vm.copyTo(file, "copied");
+    const spawned = await vm.spawn("cat written");
+    const text = await new Response(spawned.stdout).text();
+    tell([vm.name, code, stdout, stderr, await vm.readTextFile("copied"), text]);
+    await new Response(Deno.stdin.readable).text(); // and ends without closing what it has
+    break;
+  }
+}
