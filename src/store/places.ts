@@ -5,6 +5,7 @@
  *
  *     places/<name>.json    what it is
  *     places/<name>/        ctl, the socket of the one connection; id_ed25519; run/<h>.sock, forwarded
+ *                           ports.json, ports of this host that lead there, and ctl-p, the connection that leads them
  */
 
 import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
@@ -42,6 +43,10 @@ export interface PlacePaths {
   /** The socket of the one connection. */
   control: string;
   lock: string;
+  /** Ports of this host that lead there, their lock, and the socket of their connection. */
+  ports: string;
+  portsLock: string;
+  portsControl: string;
 }
 
 /** What clients on other hosts brought to this store: files that their commands name, by their digests. */
@@ -55,7 +60,10 @@ export function placesDir(store: Store): string {
 
 export function placePaths(store: Store, name: string): PlacePaths {
   const dir = join(placesDir(store), name);
-  return { record: `${dir}.json`, dir, control: join(dir, "ctl"), lock: join(dir, ".lock") };
+  return {
+    ...{ record: `${dir}.json`, dir, control: join(dir, "ctl"), lock: join(dir, ".lock") },
+    ...{ ports: join(dir, "ports.json"), portsLock: join(dir, ".ports-lock"), portsControl: join(dir, "ctl-p") },
+  };
 }
 
 /** The name itself. @throws {FleetboxError} `misuse` */

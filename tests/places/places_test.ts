@@ -3,6 +3,7 @@
 import * as assert from "#assert";
 import { buildViewer } from "../../scripts/viewer.ts";
 import { join } from "../../src/system/path.ts";
+import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../support/sandbox.ts";
 import {
@@ -171,8 +172,21 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
     await here.ok("rm", "d", "e", "--force", "--on", "big");
   });
 
-  await step("what does not work there is refused", async () => {
-    await here.fails(1, /fleetbox forward --on big: a port of that host/, "forward", "a", "80", "--on", "big");
+  await step("ports of this host lead to a member there, also after their connection was lost", async () => {
+    const port = freePort();
+    const [made] = JSON.parse((await here.ok("forward", "a@big", `${port}:80`, "--json")).stdout).forwards;
+    assert.deepEqual(made, { host_port: port, guest_port: 80, open: true });
+    assert.equal(await answerAt(port), "port 80");
+    await here.fails(1, /leads to port 80 of "a" at "big" already/, "forward", "--on", "big", "a", `${port}:81`);
+    await here.fails(1, /ssh leads TCP/, "forward", "--on", "big", "a", "53", "--udp");
+    const [master] = await pids(`${here.home}/places/big/ctl-p -f`);
+    Deno.kill(master, "SIGKILL");
+    assert.match((await here.ok("forward", "a@big")).stdout, new RegExp(`^127.0.0.1:${port} leads to port 80\n$`));
+    assert.equal(await answerAt(port), "port 80");
+    await here.ok("forward", "a", "80", "--remove", "--on", "big");
+    assert.equal((await here.ok("forward", "a", "--on", "big", "--json")).stdout, '{"name":"a","forwards":[]}\n');
+    assert.deepEqual(await pids(`${here.home}/places/big/ctl-p -f`), []);
+    assert.equal(JSON.parse((await here.ok("status", "a@big", "--json")).stdout).forwards, undefined);
   });
 
   await step(
@@ -262,6 +276,13 @@ test("a place, with a real machine", async (context) => {
     },
   );
 });
+
+/** What answers at a port of this host. */
+async function answerAt(port: number): Promise<string> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  const buffer = new Uint8Array(100);
+  return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0)).slice(0, 7);
+}
 
 /** `ls` at the place, as `a=running b=stopped`. */
 async function states(here: Sandbox): Promise<string> {

@@ -11,6 +11,8 @@ import { addressOf, checkSide, endKey } from "../../core/port_forwards.ts";
 import type { ForwardReport } from "../../wire.ts";
 import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { forwardLine, publicPorts } from "../member_view.ts";
+import { currentPlace, withPlace } from "../places/current.ts";
+import { forwardAtPlace } from "../places/forward.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { openStore, requireMember } from "../arguments/store_access.ts";
 
@@ -38,7 +40,8 @@ up, until they are taken away or the member is removed; those of a member that i
 again. A host port belongs to one member at a time. A port is also written [ADDRESS:][HOST_PORT]:GUEST_PORT[/udp].
 
 Other hosts can use a port of 0.0.0.0 or of an address of your network, also into a member with --egress off: its
-guest must be safe against them. Answers by UDP that do not fit one packet (1472 bytes) are lost.
+guest must be safe against them. With --on a port of this host leads to a member there, by an SSH connection that stays until
+the last such port is removed. Answers by UDP that do not fit one packet (1472 bytes) are lost.
 
 --json: {"name","forwards":[{"host_port","guest_port","protocol"?,"address"?,"open","problem"?}],"added"?,"removed"?}
 
@@ -66,6 +69,12 @@ Examples:
             hint: `List its port forwards: fleetbox forward ${name}`,
           },
         );
+      }
+      const place = currentPlace();
+      if (place) {
+        const { forwards, done } = await forwardAtPlace(place.name, name, wishes, flags);
+        if (!flags.remove) publicPorts(name, done).forEach(warn);
+        return tell(name, forwards, done, flags);
       }
       const store = openStore();
       await requireAndAdopt(store, [name]);
@@ -101,6 +110,6 @@ function tell(name: string, forwards: ForwardReport[], done: PortForward[], { js
   }
   if (remove) return done.forEach((one) => say(`${forwardText(one)} removed`));
   const told = done.length === 0 ? forwards : done.map((made) => forwards.find((one) => endKey(one) === endKey(made))!);
-  if (told.length === 0) warn(`no port leads to ${name}: fleetbox forward ${name} 8080:80`);
+  if (told.length === 0) warn(`no port leads to ${withPlace(name)}: fleetbox forward ${withPlace(name)} 8080:80`);
   for (const one of told) say(forwardLine(one));
 }

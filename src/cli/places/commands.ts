@@ -9,7 +9,7 @@ import { FleetboxError } from "../../core/errors.ts";
 export type Kind = "there" | "client" | "here";
 
 export const HERE_ONLY = ["place", "completion", "config", "help"];
-const CLIENTS = ["exec", "ssh", "shell", "cp", "copy", "sync", "ssh-config"];
+const CLIENTS = ["exec", "ssh", "shell", "cp", "copy", "sync", "ssh-config", "forward"];
 
 export function kindOf(command: string): Kind {
   return HERE_ONLY.includes(command) ? "here" : CLIENTS.includes(command) ? "client" : "there";
@@ -17,11 +17,6 @@ export function kindOf(command: string): Kind {
 
 /** What does not work at a place: a command's words, up to `--`, and the way out. */
 const REFUSED: { words: RegExp; what: string; hint: string }[] = [
-  {
-    words: /^forward /,
-    what: "a port of that host, not of this one, would lead to the member",
-    hint: "A port here, as long as the command runs: fleetbox ssh --on PLACE -N -L 8080:localhost:80 NAME",
-  },
   {
     words: /^image build .*--output/,
     what: "the directory would be made there, not here",

@@ -1,7 +1,7 @@
 /** `fleetbox place ls`, `check` and `rm`. */
 
 import { digestThere } from "../../control/places/bring.ts";
-import { closeConnection, PlaceConnection } from "../../control/places/connection.ts";
+import { closeConnections, PlaceConnection } from "../../control/places/connection.ts";
 import { requirePlace } from "../../control/places/known.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { placeNames, removePlace } from "../../store/places.ts";
@@ -105,7 +105,7 @@ Example:
       const known = placeNames(store); // one whose record is damaged, too
       names.filter((name) => !known.includes(name)).forEach((name) => requirePlace(store, name));
       for (const name of names) {
-        await closeConnection(store, name);
+        await closeConnections(store, name);
         await removePlace(store, name);
         say(`forgot ${name}`);
       }

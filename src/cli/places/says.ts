@@ -9,7 +9,7 @@ import { Store } from "../../store.ts";
 /** Why a member cannot be reached, in fleetbox's own words there; undefined: it can by now. */
 export async function whyNotReached(place: string, member: string): Promise<FleetboxError | undefined> {
   try {
-    await ask(place, ["ssh-config", member, "--json"]);
+    await askThere(place, ["ssh-config", member, "--json"]);
     return undefined;
   } catch (thrown) {
     if (thrown instanceof FleetboxError) return thrown;
@@ -19,12 +19,12 @@ export async function whyNotReached(place: string, member: string): Promise<Flee
 
 /** The names of the members that run there. */
 export async function runningThere(place: string): Promise<string[]> {
-  const members = JSON.parse(await ask(place, ["ssh-config", "--json"])) as { name: string }[];
+  const members = JSON.parse(await askThere(place, ["ssh-config", "--json"])) as { name: string }[];
   return members.map(({ name }) => name);
 }
 
-/** What fleetbox there prints. @throws {FleetboxError} its error */
-async function ask(name: string, words: readonly string[]): Promise<string> {
+/** What fleetbox there prints. @throws {FleetboxError} its error, of a command with `--json` */
+export async function askThere(name: string, words: readonly string[]): Promise<string> {
   const store = Store.fromEnvironment();
   const place = requirePlace(store, name);
   const connection = new PlaceConnection(store, place);

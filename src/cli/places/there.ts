@@ -16,6 +16,7 @@ import { versionLine } from "../../system/program_info.ts";
 import type { Store } from "../../store.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { bringFiles } from "./files.ts";
+import { membersHaveChanged } from "./forward.ts";
 import { outputFile } from "./frames.ts";
 import { viewThere } from "./view.ts";
 import { removeIfThere, statIfThere } from "../../system/files.ts";
@@ -57,6 +58,9 @@ export async function runThere({ place: name, isGiven, words }: PlaceWish): Prom
   return undefined;
 }
 
+/** Commands after which a member is gone, or called something else. */
+const CHANGING_MEMBERS = ["rm", "delete", "remove", "destroy", "rename", "mv"];
+
 /** Runs a command there that may name files, or ports, of this host. */
 async function runWithFiles(connection: PlaceConnection, place: Place, words: readonly string[]): Promise<number> {
   if (words[0] === "view") {
@@ -70,11 +74,12 @@ async function runWithFiles(connection: PlaceConnection, place: Place, words: re
     return code;
   }
   if (["up", "start", "join"].includes(words[0]) && words.some((word) => /^(-p|--publish(=|$))/.test(word))) {
-    const { name } = place;
-    warn(`the ports of --publish are of "${name}"; one here: fleetbox ssh --on ${name} -N -L 8080:localhost:80 NAME`);
+    warn(`the ports of --publish are of "${place.name}"; one here: fleetbox forward NAME@${place.name} 8080:80`);
   }
   const { words: line, env } = await bringFiles(connection, place, words);
-  return await runAt(connection, place, line, { env });
+  const code = await runAt(connection, place, line, { env });
+  if (code === 0 && CHANGING_MEMBERS.includes(words[0])) await membersHaveChanged(place.name, words);
+  return code;
 }
 
 async function tellOfVersions(store: Store, { name, url, version }: Place): Promise<void> {

@@ -14,7 +14,7 @@ import { isImageName, removeImage } from "../../image/cache.ts";
 import { DISK_FILE, hasDisk, isWriteLog } from "../../store/disk.ts";
 import { collectLayers, removeCheckpoint, removeTemplate, snapshotPaths } from "../../store/snapshots.ts";
 import { SNAPSHOT_ID } from "../../store/config.ts";
-import { closeConnection } from "../../control/places/connection.ts";
+import { closeConnections } from "../../control/places/connection.ts";
 import type { Store } from "../../store.ts";
 import { broughtDir, placesDir } from "../../store/places.ts";
 import { bytesUsed, entriesOf, exists, isFile, namesIn, temporaryOf, writerOf } from "../../system/files.ts";
@@ -172,7 +172,7 @@ function inPlaces(store: Store): Found[] {
     const name = file.replace(/\.json$/, "");
     if (!isName(name) || isDirectory === (name !== file)) return temporaryOrLeft(path);
     return own("place", path, async () => {
-      await closeConnection(store, name);
+      await closeConnections(store, name);
       await removeAt(path);
     }, { name });
   });

@@ -8,6 +8,7 @@
  */
 
 import { FleetboxError } from "../../core/errors.ts";
+import { LOOPBACK } from "../../core/port_forwards.ts";
 import { quoted, shellCommand } from "../../core/quoting.ts";
 import type { Store } from "../../store.ts";
 import { makePlaceDirectory, type Place, placePaths, placeStore } from "../../store/places.ts";
@@ -17,19 +18,28 @@ import { host } from "../../system/os.ts";
 import { ProcessError, run } from "../../system/process.ts";
 import { parseAddress } from "./address.ts";
 
-/** How long it is kept without a user, in seconds. */
-const KEPT_S = 600;
+/** How long it is kept without a user. */
+const KEPT = "600s";
 const HINT = `Install OpenSSH's client: ${host().install("openssh-client")}`;
 
 /** A place that can be connected to, before its record is whole. */
 export type Reachable = Pick<Place, "name" | "url">;
 
 export class PlaceConnection {
+  /** The socket's path, and as ssh reads it. */
+  readonly #socket: string;
   readonly #control: string;
   readonly #address: { options: string[]; host: string };
 
-  constructor(private readonly store: Store, readonly place: Reachable) {
-    this.#control = placePaths(store, place.name).control.replaceAll("%", "%%");
+  /** @param how `keepsPorts`: it is the other one, which leads ports of this host there, and stays until it is closed */
+  constructor(
+    private readonly store: Store,
+    readonly place: Reachable,
+    private readonly how: { keepsPorts?: boolean } = {},
+  ) {
+    const { control, portsControl } = placePaths(store, place.name);
+    this.#socket = how.keepsPorts ? portsControl : control;
+    this.#control = this.#socket.replaceAll("%", "%%");
     this.#address = parseAddress(place.url);
   }
 
@@ -69,12 +79,12 @@ export class PlaceConnection {
   }
 
   async #make(quietly: boolean, signal?: AbortSignal): Promise<void> {
-    const { control } = placePaths(this.store, this.place.name);
-    removeIfThere(control); // of a master that was killed
-    removeIfThere(placeStore(this.store, this.place.name).key); // the store there may be another one by now
+    const { keepsPorts } = this.how;
+    removeIfThere(this.#socket); // of a master that was killed
+    if (!keepsPorts) removeIfThere(placeStore(this.store, this.place.name).key); // the store there may be another one by now
     const { options, host } = this.#address;
     const args = [
-      ...["-M", "-S", this.#control, "-f", "-N", "-o", `ControlPersist=${KEPT_S}`],
+      ...["-M", "-S", this.#control, "-f", "-N", "-o", `ControlPersist=${keepsPorts ? "yes" : KEPT}`],
       // A network that is gone sends nothing: noticed after 15 s.
       ...["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", "ConnectTimeout=20"],
       ...["-o", "StreamLocalBindUnlink=yes", "-o", "StreamLocalBindMask=0177", "-o", "ExitOnForwardFailure=no"],
@@ -125,13 +135,15 @@ export class PlaceConnection {
     await this.#tell("cancel", "-L", `${here}:${there}`).catch(() => {});
   }
 
-  /** Lets a port of 127.0.0.1 here lead to one there, until it is disposed of. @throws {ProcessError} it is taken here */
-  async forwardPort(here: number, there: number): Promise<AsyncDisposable> {
-    const forward = `127.0.0.1:${here}:127.0.0.1:${there}`;
-    await this.#tell("forward", "-L", forward);
-    return {
-      [Symbol.asyncDispose]: () => this.#tell("cancel", "-L", forward).catch(() => {}), // it may be gone by now
-    };
+  /** Lets a port here lead to one of 127.0.0.1 there, until it is disposed of. @throws {ProcessError} it is taken here */
+  async forwardPort(here: number, there: number, address = LOOPBACK): Promise<AsyncDisposable> {
+    await this.#tell("forward", "-L", `${address}:${here}:${LOOPBACK}:${there}`);
+    return { [Symbol.asyncDispose]: () => this.stopForwardingPort(here, there, address) };
+  }
+
+  /** Never fails: it may be gone by now. */
+  async stopForwardingPort(here: number, there: number, address = LOOPBACK): Promise<void> {
+    await this.#tell("cancel", "-L", `${address}:${here}:${LOOPBACK}:${there}`).catch(() => {});
   }
 
   /** Does what `ssh -O` says. @throws {ProcessError} with its words */
@@ -147,9 +159,11 @@ export class PlaceConnection {
   }
 }
 
-/** Ends the connection to a place of which nothing but the name is known. */
-export async function closeConnection(store: Store, name: string): Promise<void> {
-  await new PlaceConnection(store, { name, url: "ssh://unknown" }).close();
+/** Ends the connections to a place of which nothing but the name is known. */
+export async function closeConnections(store: Store, name: string): Promise<void> {
+  for (const keepsPorts of [true, false]) {
+    await new PlaceConnection(store, { name, url: "ssh://unknown" }, { keepsPorts }).close();
+  }
 }
 
 /** A script with arguments as one line for any shell. */
