@@ -22,11 +22,6 @@ const REFUSED: { words: RegExp; what: string; hint: string }[] = [
     what: "the directory would be made there, not here",
     hint: "Leave it out: it is an image of the store there then, for up --on PLACE --image ALIAS",
   },
-  {
-    words: /^trace (stop|show|events) /,
-    what: "the bundle would be written and read there, not here",
-    hint: "On that host itself: ssh to it, and fleetbox trace stop -w FILE",
-  },
 ];
 
 /** @throws {FleetboxError} `unavailable`: the command, or one of its options, does not work at a place */

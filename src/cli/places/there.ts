@@ -18,6 +18,7 @@ import { openStore } from "../arguments/store_access.ts";
 import { bringFiles } from "./files.ts";
 import { membersHaveChanged } from "./forward.ts";
 import { outputFile } from "./frames.ts";
+import { readsBundleHere, traceThere } from "./traces.ts";
 import { viewThere } from "./view.ts";
 import { removeIfThere, statIfThere } from "../../system/files.ts";
 import { isNews } from "../said_once.ts";
@@ -46,6 +47,12 @@ export async function runThere({ place: name, isGiven, words }: PlaceWish): Prom
   }
   const end = words.indexOf("--");
   if ((end < 0 ? words : words.slice(0, end)).some((word) => word === "--help" || word === "-h")) return undefined;
+  if (readsBundleHere(words)) {
+    if (!isGiven) return undefined;
+    throw new FleetboxError("misuse", `That bundle is a file of this host: --on ${name} has no effect on it`, {
+      hint: "Leave --on out; or name a trace there, by its id or a member.",
+    });
+  }
   const store = openStore();
   const place = requirePlace(store, name!);
   checkWorksThere(words, place.name);
@@ -72,6 +79,9 @@ async function runWithFiles(connection: PlaceConnection, place: Place, words: re
     const code = await runAt(connection, place, file.words, { output });
     if (code !== 0 && statIfThere(file.path)?.size === 0) removeIfThere(file.path);
     return code;
+  }
+  if (words[0] === "trace" && ["stop", "show"].includes(words[1])) {
+    return await traceThere(connection, place, words, (line, output) => runAt(connection, place, line, { output }));
   }
   if (["up", "start", "join"].includes(words[0]) && words.some((word) => /^(-p|--publish(=|$))/.test(word))) {
     warn(`the ports of --publish are of "${place.name}"; one here: fleetbox forward NAME@${place.name} 8080:80`);

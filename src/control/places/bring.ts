@@ -3,8 +3,10 @@
  * verified there before it has that name.
  */
 
+import { writeAll } from "../../core/bytes.ts";
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { digestOfFile } from "../../system/digest.ts";
+import { replaceFile, sizeOf } from "../../system/files.ts";
 import { ProcessError } from "../../system/process.ts";
 import { type PlaceConnection, shellLine } from "./connection.ts";
 
@@ -85,6 +87,25 @@ export async function bring(connection: PlaceConnection, { path, digest }: Cargo
   throw new FleetboxError("failed", `Cannot bring ${path} to "${connection.place.name}" as ${to}: ${words}`, {
     hint: "Look whether there is space, and add the place again.",
   });
+}
+
+/** Copies a file of the place to here, and verifies it. @returns its size @throws {FleetboxError} it is not whole */
+export async function fetchFile(connection: PlaceConnection, there: string, here: string): Promise<number> {
+  const digest = await digestThere(connection, there);
+  await replaceFile(here, async (aside) => {
+    using file = await Deno.open(aside, { write: true, createNew: true, mode: 0o600 });
+    const args = connection.args(["-T"], [shellLine('exec cat "$1"', [there])]);
+    const child = new Deno.Command("ssh", { args, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
+    for await (const piece of child.stdout) await writeAll(file, piece);
+    await child.status;
+    const found = await digestOfFile(aside);
+    if (found === digest) return;
+    throw new FleetboxError(
+      "failed",
+      `${there} at "${connection.place.name}" did not come whole: found ${found}, expected ${digest}`,
+    );
+  });
+  return sizeOf(here);
 }
 
 /** What fleetbox there calls itself. @throws {FleetboxError} `unavailable`: it does not run there */
