@@ -109,7 +109,8 @@ switch (what) {
     const spawned = await vm.spawn("cat written");
     const text = await new Response(spawned.stdout).text();
     tell([vm.name, code, stdout, stderr, await vm.readTextFile("copied"), text]);
-    await new Response(Deno.stdin.readable).text(); // and ends without closing what it has
+    await new Response(Deno.stdin.readable).text();
+    Deno.exit(); // without closing what it has
     break;
   }
 }
