@@ -175,12 +175,12 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
   await step("what was recorded there comes here, as a bundle and as a page", async () => {
     await here.ok("trace", "start", "a", "--on", "big");
     const [bundle, page] = [join(here.root, "t.zip"), join(here.root, "t.html")];
-    assert.match((await here.ok("trace", "events", "a", "--on", "big")).stdout, /^ +0\.\d+  a /m);
+    assert.match((await here.ok("trace", "events", "a", "--on", "big")).stdout, /^ +0\.\d+ +a /m);
     await here.ok("trace", "show", "a", "-o", page, "--no-open", "--on", "big");
     assert.match(Deno.readTextFileSync(page), /^<!doctype html/i);
     const { stdout } = await here.ok("trace", "stop", "a", "-w", bundle, "--on", "big");
-    assert.match(stdout, new RegExp(`^${bundle}  \\d.*\n.*fleetbox trace show ${bundle}\n$`));
-    assert.match((await here.ok("trace", "events", bundle)).stdout, /^ +0\.\d+  a /m);
+    assert.match(stdout, new RegExp(`^${bundle} +\\d.*\n.*fleetbox trace show ${bundle}\n$`));
+    assert.match((await here.ok("trace", "events", bundle)).stdout, /^ +0\.\d+ +a /m);
     await here.fails(1, /there is such a file already/, "trace", "stop", "a", "-w", bundle, "--on", "big");
     await here.fails(2, /is a file of this host/, "trace", "events", bundle, "--on", "big");
     await here.fails(3, /no trace/i, "trace", "stop", "a", "--on", "big");

@@ -1,6 +1,6 @@
 /** `forward --on PLACE`: ports of this host that lead to a member there. */
 
-import { type PlacePort, PlacePorts, type SeenPort } from "../../control/places/ports.ts";
+import { type PlacePort, PlacePorts } from "../../control/places/ports.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { ForwardWish, PortForward } from "../../core/options.ts";
 import { addressOf, sideOf } from "../../core/port_forwards.ts";
