@@ -99,7 +99,8 @@ export async function runHolder(argument: string): Promise<number> {
       log(`cannot start the group: ${describe(thrown)}`);
       void group.shutDown({ force: true, graceMs: 0 });
     });
-    if (parent === undefined) {
+    // In a job all ends with the holder: what starts it sees to that.
+    if (parent === undefined && variable("FLEETBOX_JOB") === undefined) {
       const deaths = comeback?.deaths ?? [];
       const onChange = (guardian: ProcessIdentity | undefined) => group.guardedBy(guardian);
       guardian = new Guardian({ store, group: group.id, argument, first: asked[0], deaths, onChange });

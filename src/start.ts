@@ -74,6 +74,12 @@ async function command(given: string[]): Promise<void> {
   const args = await wordsHere(given);
   if (!args) return;
   const [first, ...flags] = args;
+  const { variable } = await lazyModule<typeof import("./core/environment.ts")>("src/core/environment.ts");
+  const job = variable("FLEETBOX_JOB");
+  if (job !== undefined && !first?.startsWith("__")) {
+    const { stayInJob } = await lazyModule<typeof import("./cli/places/engine/job.ts")>("src/cli/places/engine/job.ts");
+    await stayInJob(job);
+  }
   if (LIST_WORDS.includes(first) && flags.every((flag) => LIST_FLAGS.includes(flag))) {
     const { list } = await lazyModule<typeof import("./cli/listing.ts")>("src/cli/listing.ts");
     return await list({ json: flags.includes("--json"), quiet: flags.some((flag) => /^(-q|--quiet)$/.test(flag)) });
@@ -81,6 +87,13 @@ async function command(given: string[]): Promise<void> {
   if (first === "exec") {
     const { exec, isPlain } = await lazyModule<typeof import("./cli/exec.ts")>("src/cli/exec.ts");
     if (isPlain(flags)) return await exec(flags[0], flags.slice(1));
+  }
+  if (first === "__job") {
+    const { runSupervisor } = await lazyModule<typeof import("./cli/places/engine/job.ts")>(
+      "src/cli/places/engine/job.ts",
+    );
+    Deno.exitCode = await runSupervisor();
+    return;
   }
   if (first === "__record") {
     const { runRecorder } = await lazyModule<typeof import("./cli/trace/record.ts")>("src/cli/trace/record.ts");

@@ -3,6 +3,9 @@
 import { atPlace } from "./places/current.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
 import { forward, getReport } from "../control.ts";
+import { wantedMachine } from "../control/bring_up/room.ts";
+import { observeMembers } from "../control/observe.ts";
+import { isOn } from "../core/environment.ts";
 import { fromWireError } from "../core/errors.ts";
 import { DEFAULTS, type Options, optionsOf } from "../core/options.ts";
 import type { Store } from "../store.ts";
@@ -59,6 +62,7 @@ interface UpRequest extends Pick<BringUpRequest, "names" | "context" | "plan" | 
 export async function bringMembersUp(request: UpRequest): Promise<void> {
   const { names, flags, options, event = { event: "up" } } = request;
   const store = openStore();
+  if (isOn("FLEETBOX_NEEDS")) return await tellNeeds(store, request);
   const progress = progressFor(names, flags);
   checkPublished(names, options);
   using interrupt: Interrupt = new Interrupt(() => {
@@ -87,6 +91,16 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
   if (flags.json) sayJson({ ...event, members: reports });
   else summary(reports).forEach(say);
   throwProblems(reports);
+}
+
+/** Says what the members would need, for a job that is asked for before it; starts nothing. */
+async function tellNeeds(store: Store, { names, options }: UpRequest): Promise<void> {
+  const members = (await observeMembers(store, names)).map((facts) => {
+    const { cpus, memoryMiB } = wantedMachine(facts, optionsOf(options, facts.name));
+    return { name: facts.name, cpus, memory_mb: memoryMiB };
+  });
+  sayJson({ members });
+  Deno.exit(0); // what follows a start is not to happen
 }
 
 /** Members that already ran get their forwards now; members that this command started have them from their boot. */

@@ -254,7 +254,9 @@ Deno.test("docs/json.md has the keys of the types, all of them and no others", (
 
 Deno.test("docs/json.md has the values that states, stages and codes can have", () => {
   const states: Record<State, true> = { downloading: true, starting: true, running: true, stopped: true, error: true };
-  const observed: Record<ViewState, true> = { ...states, orphaned: true, damaged: true, unknown: true };
+  const observed: Record<ViewState, true> = {
+    ...{ ...states, orphaned: true, damaged: true, unknown: true, queued: true },
+  };
   const stages: Record<Stage, true> = {
     ...{ image: true, disk: true, boot: true, kernel: true, network: true, ssh: true, "cloud-init": true },
     ...{ script: true, waiting: true, queued: true, ready: true, stopping: true, paused: true, adoption: true },

@@ -14,6 +14,7 @@ import { observeAll } from "../control/observe.ts";
 import { say, sayJson, terminalWidth, warn } from "./terminal/output.ts";
 import { sizeText } from "./arguments/sizes.ts";
 import { atPlace, withPlace } from "./places/current.ts";
+import { listingSource } from "./places/listing_source.ts";
 import { openStore } from "./arguments/store_access.ts";
 import { clip } from "../core/bytes.ts";
 import { type Cell, tableLines } from "./terminal/table.ts";
@@ -32,6 +33,8 @@ interface ListFlags {
 /** Every member in any state, observed now. */
 export async function list(flags: ListFlags): Promise<void> {
   const wishes = (flags.label ?? []).map((text) => parseLabelWish(text, "--label"));
+  const source = listingSource();
+  if (source) return show((await source()).filter(({ labels }) => hasLabels(labels, wishes)), flags);
   const store = openStore();
   const failures = flags.repair ? await repair(store) : [];
   const [here, elsewhere] = await Promise.all([observeAll(store, HOLDER_MS), flags.allPlaces ? atPlaces(store) : []]);
@@ -63,6 +66,7 @@ function show(views: MemberView[], flags: ListFlags): void {
 
 const HEAD = ["NAME", "STATE", "ADDRESS", "CPUS", "MEMORY", "IMAGE", "UPTIME", "GROUP"];
 const COLOURS: Partial<Record<ViewState, Colour>> = {
+  queued: "yellow",
   downloading: "yellow",
   starting: "yellow",
   running: "green",

@@ -1,8 +1,9 @@
 /**
  * A member as `ls` and `status` show it: from its holder, else from the store and the processes.
  *
- * Besides the protocol's states there are three that only an observer knows: `orphaned` (the machine runs, its holder
- * was killed), `damaged` (the config cannot be read) and `unknown` (its holder does not answer). This shape is what
+ * Besides the protocol's states there are four that only an observer knows: `orphaned` (the machine runs, its holder
+ * was killed), `damaged` (the config cannot be read), `unknown` (its holder does not answer) and `queued` (its job waits
+ * for a host of a place's engine). This shape is what
  * `fleetbox ls --json` prints; keys may be added, none changes its meaning.
  */
 
@@ -20,7 +21,7 @@ import {
   silentMachine,
 } from "../control/observe.ts";
 
-export type ViewState = State | "orphaned" | "damaged" | "unknown";
+export type ViewState = State | "orphaned" | "damaged" | "unknown" | "queued";
 
 export interface MemberView {
   name: string;

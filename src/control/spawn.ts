@@ -6,6 +6,7 @@
 
 import { clip } from "../core/bytes.ts";
 import { LATE, within } from "../core/deadline.ts";
+import { variable } from "../core/environment.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { checkNames } from "../core/names.ts";
 import type { Options } from "../core/options.ts";
@@ -16,6 +17,7 @@ import { storeError } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import * as wire from "../wire.ts";
 import { bind } from "./bind.ts";
+import { startInJob } from "./places/engine/job_holder.ts";
 
 export interface SpawnOptions {
   exe: Executable;
@@ -75,7 +77,8 @@ export async function spawn(store: Store, request: SpawnOptions, limits: SpawnLi
     // Always set, so that a holder spawned within a bound group does not inherit its parent.
     [wire.PARENT_VARIABLE]: bound ? String(Deno.pid) : "",
   };
-  const holder = await startHolder(request.exe.program, args, { log, env }).catch((cause) => {
+  const { program } = request.exe;
+  const holder = await startBeside(store, program, args, { log, env }).catch((cause) => {
     throw storeError(`Cannot start a holder with the log ${log}`, cause);
   });
   let control: UnixConnection | undefined;
@@ -102,6 +105,19 @@ export async function spawn(store: Store, request: SpawnOptions, limits: SpawnLi
     await ended;
   };
   return { pid: holder.pid, names, bound, ended, close, [Symbol.asyncDispose]: close };
+}
+
+/** Starts a program that outlives this command, also where a command is one of a job of a place's engine. */
+export async function startBeside(
+  store: Store,
+  program: string,
+  args: string[],
+  options: { log: string; env: Record<string, string> },
+): Promise<HolderProcess> {
+  const job = variable("FLEETBOX_JOB");
+  return job === undefined
+    ? await startHolder(program, args, options)
+    : await startInJob(store, job, { program, args, ...options });
 }
 
 async function untilServing(holder: HolderProcess, log: string, limitMs: number, endMs: number): Promise<void> {

@@ -26,7 +26,16 @@ export const VARIABLES = {
 } as const;
 
 /** Between programs: set by a client for a command that it runs at a place, by the client that starts a holder, or by the holder that starts a guardian. */
-type Internal = "FLEETBOX_THERE" | "FLEETBOX_VIEW_PORT" | "FLEETBOX_OPTS" | "FLEETBOX_PARENT_PID" | "FLEETBOX_GUARDIAN";
+type Internal =
+  | "FLEETBOX_THERE"
+  | "FLEETBOX_VIEW_PORT"
+  | "FLEETBOX_OPTS"
+  | "FLEETBOX_PARENT_PID"
+  | "FLEETBOX_GUARDIAN"
+  // At a place with an engine: the job that a process belongs to; jobs that are over; whether a command only says what it needs.
+  | "FLEETBOX_JOB"
+  | "FLEETBOX_ENDED_JOBS"
+  | "FLEETBOX_NEEDS";
 
 type Variable = keyof typeof VARIABLES | Internal;
 
@@ -48,7 +57,13 @@ export function variable(name: Variable): string | undefined {
 }
 
 /** Those that go with a command to a place: what the user wants, and nothing of this host. */
-const FOR_PLACES = ["FLEETBOX_IMAGE", "FLEETBOX_OFFLINE", "FLEETBOX_DEBUG", "FLEETBOX_TEMPLATES"] as const;
+const FOR_PLACES = [
+  "FLEETBOX_IMAGE",
+  "FLEETBOX_OFFLINE",
+  "FLEETBOX_DEBUG",
+  "FLEETBOX_TEMPLATES",
+  "FLEETBOX_ENDED_JOBS",
+] as const;
 
 /** The variables for a command at a place, with those of others that say how output looks. */
 export function variablesForPlaces(): Record<string, string> {

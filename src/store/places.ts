@@ -4,6 +4,7 @@
  * sockets that lead to theirs.
  *
  *     places/<name>.json    what it is
+ *     places/<name>.<job>/  the same of one job of a place with an engine
  *     places/<name>/        ctl, the socket of the one connection; id_ed25519; run/<h>.sock, forwarded
  *                           ports.json, ports of this host that lead there, and ctl-p, the connection that leads them
  */
@@ -12,7 +13,7 @@ import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
 import { isName } from "../core/names.ts";
 import { join } from "../core/paths.ts";
 import { makeDirectory, namesIn, removeIfThere, storeError, writeDurably } from "../system/files.ts";
-import { Store } from "../store.ts";
+import { digestOf, Store } from "../store.ts";
 
 /** The word for this host, where a place can be named. */
 export const HERE = "here";
@@ -22,8 +23,10 @@ export const MAX_PLACE_NAME = 20;
 /** A place, as its file has it. */
 export interface Place {
   name: string;
-  /** As the user gave it: `ssh://[user@]host[:port]`. */
+  /** As the user gave it: `ssh://[user@]host[:port]`, or `slurm://…`. */
   url: string;
+  /** What chooses a host there for each group. Absent: the place is a host. */
+  engine?: EngineRecord;
   /** The store there, absolute. */
   store: string;
   /** fleetbox there, and its digest (SHA-256). */
@@ -34,6 +37,18 @@ export interface Place {
   /** `Linux x86_64`, as uname says it. */
   system: string;
   added_at: string;
+}
+
+/** What a place's engine is asked for, as the user gave it, and what it said of itself. */
+export interface EngineRecord {
+  kind: "slurm";
+  /** Its name: what else reads that store may be of another one. */
+  cluster: string;
+  /** The user there. */
+  user: string;
+  partition?: string;
+  account?: string;
+  time?: string;
 }
 
 /** The paths of a place. */
@@ -130,9 +145,46 @@ export async function writePlace(store: Store, place: Place): Promise<void> {
 
 /** Removes what is here of a place: nothing there. */
 export async function removePlace(store: Store, name: string): Promise<void> {
-  const { record, dir } = placePaths(store, name);
-  removeIfThere(record);
-  await Deno.remove(dir, { recursive: true }).catch((thrown) => {
+  removeIfThere(placePaths(store, name).record);
+  for (const one of [name, ...jobDirectories(store, name)]) await removePlaceDirectory(store, one);
+}
+
+/** The directory of a place's job among those of places, as short as can be: its path is part of sockets' paths. */
+export function jobDirectory(place: string, job: string): string {
+  return `${place}.${Number(job.split("@")[0]).toString(36)}`;
+}
+
+/** Those of a place's jobs that there are. */
+export function jobDirectories(store: Store, place: string): string[] {
+  return namesIn(placesDir(store)).filter((name) => name.startsWith(`${place}.`) && !name.endsWith(".json"));
+}
+
+export async function removePlaceDirectory(store: Store, name: string): Promise<void> {
+  await Deno.remove(placePaths(store, name).dir, { recursive: true }).catch((thrown) => {
     if (!isNotFound(thrown)) throw thrown;
   });
+}
+
+/** The files of a job of an engine, in the store there. */
+export interface JobPaths {
+  /** Its members, as JSON: written when it is submitted, and removed when it has ended in order. */
+  record: string;
+  /** Is there from when its first holder was started. */
+  serving: string;
+  /** Of what starts holders in it. */
+  socket: string;
+  log: string;
+}
+
+/** @param root the store there @param job `<id>@<cluster>` */
+export function jobPaths(root: string, job: string): JobPaths {
+  const at = join(jobsDir(root), job);
+  return {
+    ...{ record: `${at}.json`, serving: `${at}.on`, log: `${at}.log` },
+    socket: join(jobsDir(root), `${digestOf(job)}.sock`),
+  };
+}
+
+export function jobsDir(root: string): string {
+  return join(root, "jobs");
 }

@@ -5,11 +5,12 @@
  * | relation    | what it is                                    | what its processes are                                    |
  * | ----------- | --------------------------------------------- | --------------------------------------------------------- |
  * | `here`      | this host, since this boot                    | known by their ids                                        |
- * | `ended`     | this host, before it was started again        | gone                                                      |
+ * | `ended`     | this host, before it was started again; a job of a cluster that is over | gone                            |
  * | `neighbour` | another container of this kernel              | unknown by their ids; their sockets answer while they run |
  * | `elsewhere` | another host                                  | unknown                                                   |
  */
 
+import { variable } from "../core/environment.ts";
 import { host } from "./os.ts";
 
 /** A host, as records name it. */
@@ -22,6 +23,8 @@ export interface HostIdentity {
   boot?: string;
   /** The namespace of its process ids. Linux. */
   pids?: string;
+  /** The job of a cluster that its processes belong to, and end with. */
+  job?: string;
 }
 
 export type Relation = "here" | "ended" | "neighbour" | "elsewhere";
@@ -42,6 +45,7 @@ export function replaceThisHost(identity: HostIdentity): Disposable {
 /** What a recorded host is to this one. Of an earlier version, which recorded none: this one. */
 export function relationOf(other: HostIdentity | undefined, own: HostIdentity = thisHost()): Relation {
   if (other === undefined) return "here";
+  if (other.job !== undefined && variable("FLEETBOX_ENDED_JOBS")?.split(",").includes(other.job)) return "ended";
   const isBoot = other.boot !== undefined && other.boot === own.boot;
   if (isBoot && other.pids === own.pids) return "here";
   if (other.name === own.name && other.machine === own.machine) return "ended";
@@ -50,8 +54,9 @@ export function relationOf(other: HostIdentity | undefined, own: HostIdentity = 
 
 /** Whether something read back is a host's identity. */
 export function isHostIdentity(value: unknown): value is HostIdentity {
-  const { name, machine, boot, pids } = (value ?? {}) as Record<string, unknown>;
-  return typeof name === "string" && [machine, boot, pids].every((one) => one === undefined || typeof one === "string");
+  const { name, machine, boot, pids, job } = (value ?? {}) as Record<string, unknown>;
+  return typeof name === "string" &&
+    [machine, boot, pids, job].every((one) => one === undefined || typeof one === "string");
 }
 
 function look(): HostIdentity {
@@ -67,10 +72,12 @@ function look(): HostIdentity {
     ? [read(() => Deno.readTextFileSync("/etc/machine-id")), read(() => Deno.readLinkSync("/proc/self/ns/pid"))]
     : [];
   const boot = bootId();
+  const job = variable("FLEETBOX_JOB");
   return {
     name: hostName(),
     ...(machine === undefined ? {} : { machine }),
     ...(boot === undefined ? {} : { boot }),
     ...(pids === undefined ? {} : { pids }),
+    ...(job === undefined ? {} : { job }),
   };
 }

@@ -27,8 +27,8 @@ export interface Host extends AsyncDisposable {
   hostKey: string;
 }
 
-/** @param user who logs in @param there whose store is the place's @param here whose commands go there */
-export async function sshHost(user: string, there: Sandbox, here: Sandbox): Promise<Host> {
+/** @param user who logs in @param there whose store is the place's @param here whose commands go there @param env a variable of sessions there, `NAME=value` */
+export async function sshHost(user: string, there: Sandbox, here: Sandbox, env?: string): Promise<Host> {
   if (!SSHD) throw new Error("There is no sshd: scripts/setup --tests installs openssh-server");
   const [dir, client] = [join(there.root, "sshd"), join(here.root, "client")];
   for (const one of [dir, client]) Deno.mkdirSync(one);
@@ -41,6 +41,7 @@ export async function sshHost(user: string, there: Sandbox, here: Sandbox): Prom
   const settings = {
     ...{ Port: port, ListenAddress: "127.0.0.1", HostKey: join(dir, "host"), PidFile: "none", MaxSessions: 10 },
     ...{ StrictModes: "no", UsePAM: "no", PasswordAuthentication: "no", KbdInteractiveAuthentication: "no" },
+    ...(env === undefined ? {} : { SetEnv: env }),
     ...{ AuthorizedKeysFile: join(dir, "authorized_keys"), MaxStartups: "100" },
   };
   Deno.writeTextFileSync(join(dir, "config"), lines(settings));

@@ -24,7 +24,7 @@ A stopped member is listed with the group that it last booted in. A narrow termi
 
 States: downloading, starting, running, stopped, error; suspended (up goes on where it was),
 orphaned (its holder was killed, its machine runs), damaged (its config cannot be read),
-unknown (its holder does not answer).
+unknown (its holder does not answer), queued (at a Slurm cluster: its job waits for a host).
 
 --json: [{"name","state","stage"?,"running","ip","cpus","memory_mb","disk_mb","image","since"?,
 "suspended"?,"labels"?,"place"?,"group"?,"last_group"?,"bound","ssh"?,"forwards"?,"reason"?,"hint"?}]

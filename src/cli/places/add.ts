@@ -16,13 +16,14 @@ import { checkPlaceName, type Place, placePaths, placeStore, readPlace, writePla
 import type { Store } from "../../store.ts";
 import { removeIfThere } from "../../system/files.ts";
 import { ownPath, versionLine } from "../../system/program_info.ts";
+import { type EngineWish, lookAtSlurm } from "../../control/places/engine/look.ts";
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/store_access.ts";
 import { ask, canAsk } from "../terminal/consent.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 
-interface Flags {
+interface Flags extends EngineWish {
   yes?: boolean;
   executable?: string;
   store?: string;
@@ -33,10 +34,13 @@ export function addPlaceCommand(): Command {
   return new Command("add")
     .description("add a host, or bring this version of fleetbox to one")
     .argument("<place>", "its name")
-    .argument("<address>", "ssh://[user@]host[:port]; ~/.ssh/config says the rest")
+    .argument("<address>", "ssh://[user@]host[:port], or slurm://[user@]login[:port]; ~/.ssh/config says the rest")
     .option("-y, --yes", "do not ask before fleetbox is copied there")
     .option("--executable <file>", "the fleetbox to bring (default: this one); for another system, one for that")
     .option("--store <dir>", "the store there (default: its FLEETBOX_HOME, else ~/.fleetbox)")
+    .option("--partition <name>", "slurm:// only: the partition of its jobs")
+    .option("--account <name>", "slurm:// only: the account of its jobs")
+    .option("--time <limit>", "slurm:// only: the time limit of its jobs, as sbatch takes it: 2:00:00")
     .option("--json", "one JSON object")
     .addHelpText(
       "after",
@@ -45,25 +49,33 @@ Uses your own OpenSSH: keys, agent, jump hosts, known hosts. An unknown or chang
 refuse. The executable is copied into the store there once a version, and verified by its digest; nothing else is
 installed; fleetbox place check tells what the host lacks for machines.
 
---json: {"event":"place","name","url","system","store","version"}
+slurm://login is a Slurm cluster with that login host, slurm:// alone one whose sbatch is on this host: each group is a job.
+The store there has to be on a file system that its nodes share, such as the home directory.
+
+--json: {"event":"place","name","url","system","store","version","engine"?}
 
 Examples:
   fleetbox place add big ssh://me@big.example
-  fleetbox place add big ssh://big --yes`,
+  fleetbox place add big ssh://big --yes
+  fleetbox place add lab slurm://login --partition p --time 2:00:00`,
     )
     .action(add);
 }
 
 async function add(name: string, url: string, flags: Flags): Promise<void> {
   checkPlaceName(name);
-  parseAddress(url);
+  const { scheme, host } = parseAddress(url);
+  checkWish(scheme, flags);
   const store = openStore();
   const before = placeBefore(store, name, url, flags.store);
   const load = await cargo(ownExecutable(flags.executable));
   const connection = new PlaceConnection(store, { name, url });
   await connection.open();
   try {
+    const engine = scheme === "slurm" ? await lookAtSlurm(connection, wishOf(flags)) : undefined;
     const found = await lookAt(connection, flags.store ?? before?.store);
+    // This host's own store has this host's own members.
+    if (host === undefined && flags.store === undefined && !before) found.store += `-${name}`;
     const program = programThere(found.store, load);
     if (await digestThere(connection, program) !== load.digest) {
       consent(name, url, load, flags);
@@ -74,6 +86,7 @@ async function add(name: string, url: string, flags: Flags): Promise<void> {
     const place: Place = {
       name,
       url,
+      ...(engine && { engine }),
       ...found,
       program,
       digest: load.digest,
@@ -100,6 +113,28 @@ function placeBefore(store: Store, name: string, url: string, root?: string): Pl
     throw new FleetboxError("conflict", `The place "${name}" has the store ${place.store}, found ${root}`, { hint });
   }
   return place;
+}
+
+const WISHES = ["partition", "account", "time"] as const;
+
+function wishOf(flags: Flags): EngineWish {
+  return Object.fromEntries(WISHES.map((name) => [name, flags[name]]));
+}
+
+/** @throws {FleetboxError} `misuse`: the option has no effect on such a place, or its value is none */
+function checkWish(scheme: "ssh" | "slurm", flags: Flags): void {
+  for (const name of WISHES) {
+    const value = flags[name];
+    if (value === undefined) continue;
+    if (scheme !== "slurm") {
+      throw new FleetboxError("misuse", `--${name} is of jobs, found a place that is a host`, {
+        hint: "Leave it out; or name a cluster: slurm://login",
+      });
+    }
+    if (!/^[\w.,:+-]+$/.test(value) || value.startsWith("-")) {
+      throw new FleetboxError("misuse", `Bad --${name}: ${JSON.stringify(value)}, expected what sbatch takes`);
+    }
+  }
 }
 
 function ownExecutable(given: string | undefined): string {
@@ -131,9 +166,10 @@ async function forget(connection: PlaceConnection, dir: string): Promise<void> {
   await Deno.remove(dir, { recursive: true }).catch(() => {});
 }
 
-function tell({ name, url, system, store, version }: Place, flags: Flags): void {
-  if (flags.json) return sayJson({ event: "place", name, url, system, store, version });
-  say(`${name} is ${url}: ${system}, ${version}`);
+function tell({ name, url, engine, system, store, version }: Place, flags: Flags): void {
+  if (flags.json) return sayJson({ event: "place", name, url, system, store, version, ...(engine && { engine }) });
+  say(`${name} is ${url}: ${system}, ${version}${engine ? `, Slurm's cluster ${engine.cluster}` : ""}`);
+  if (engine) warn(`its nodes have to see ${store}: is it on a file system that they share?`);
   if (version !== versionLine()) warn(`this is ${versionLine()}`);
   warn(`try: fleetbox place check ${name}; fleetbox up a --on ${name}`);
 }

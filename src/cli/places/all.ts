@@ -4,6 +4,7 @@ import { commandThere, PlaceConnection } from "../../control/places/connection.t
 import { environmentFor, requirePlace } from "../../control/places/known.ts";
 import { LATE, within } from "../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../core/errors.ts";
+import { lazyModule } from "../../core/lazy_modules.ts";
 import type { Store } from "../../store.ts";
 import { placeNames } from "../../store/places.ts";
 import type { MemberView } from "../member_view.ts";
@@ -34,6 +35,14 @@ async function ask(store: Store, name: string, signal: AbortSignal): Promise<Mem
   const place = requirePlace(store, name);
   const connection = new PlaceConnection(store, place);
   await connection.open({ quietly: true, signal });
+  if (place.engine) {
+    const { atEngine, observeJobs } = await lazyModule<typeof import("./engine/run.ts")>(
+      "src/cli/places/engine/run.ts",
+    );
+    const { viewsAtEngine } = await lazyModule<typeof import("./engine/list.ts")>("src/cli/places/engine/list.ts");
+    const at = atEngine(store, place, connection);
+    return await viewsAtEngine(at, await observeJobs(at, signal), signal);
+  }
   const line = commandThere(place, environmentFor(place), ["ls", "--json"]);
   const text = await connection.command(line, signal);
   return JSON.parse(text.trim().split("\n").at(-1) ?? "") as MemberView[];

@@ -2,9 +2,11 @@
 
 import { digestThere } from "../../control/places/bring.ts";
 import { closeConnections, PlaceConnection } from "../../control/places/connection.ts";
-import { requirePlace } from "../../control/places/known.ts";
+import { environmentFor, requirePlace } from "../../control/places/known.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { placeNames, removePlace } from "../../store/places.ts";
+import { type Engine, engineOf } from "../../control/places/engine/engine.ts";
+import { shellCommand } from "../../core/quoting.ts";
+import { jobDirectories, type Place, placeNames, removePlace } from "../../store/places.ts";
 import { versionLine } from "../../system/program_info.ts";
 import { Command } from "../arguments/parser.ts";
 import { openStore } from "../arguments/store_access.ts";
@@ -23,7 +25,7 @@ export function listPlacesCommand(): Command {
       `
 CONNECTED tells whether there is a connection now, which commands share; one that is not used ends after ten minutes.
 
---json: [{"name","url","system","store","version","connected"}]
+--json: [{"name","url","system","store","version","connected","engine"?}]
 
 Example:
   fleetbox place ls`,
@@ -34,7 +36,7 @@ Example:
       if (flags.quiet) return names.forEach(say);
       const views = await Promise.all(names.map(async (name) => {
         const place = requirePlace(store, name);
-        const { url, system, version } = place;
+        const { url, system, version, engine } = place;
         return {
           name,
           url,
@@ -42,6 +44,7 @@ Example:
           store: place.store,
           version,
           connected: await new PlaceConnection(store, place).isOpen(),
+          ...(engine && { engine }),
         };
       }));
       if (flags.json) return sayJson(views);
@@ -82,8 +85,22 @@ export function checkPlaceCommand(): Command {
         }`,
       );
       if (!isSame) say(`${" ".repeat(19)}try: fleetbox place add ${name} ${place.url}`);
+      const engine = engineOf(place);
+      if (engine) return await checkNode(connection, place, engine);
       Deno.exitCode = await runAt(connection, place, ["doctor"]);
     });
+}
+
+/** What machines need is asked of a node, which Slurm chooses. */
+async function checkNode(connection: PlaceConnection, place: Place, engine: Engine): Promise<void> {
+  say(
+    `ok    ${"slurm".padEnd(11)}  cluster ${place.engine!.cluster}; a node is asked by srun, as soon as there is one`,
+  );
+  const variables = Object.entries(environmentFor(place)).map(([name, value]) => `${name}=${value}`);
+  const line = shellCommand(engine.once(["env", ...variables, place.program, "doctor"]));
+  const [program, args] = connection.session(["-T"], line);
+  const child = new Deno.Command(program, { args, stdin: "null" }).spawn();
+  Deno.exitCode = (await child.status).code;
 }
 
 export function removePlacesCommand(): Command {
@@ -105,7 +122,7 @@ Example:
       const known = placeNames(store); // one whose record is damaged, too
       names.filter((name) => !known.includes(name)).forEach((name) => requirePlace(store, name));
       for (const name of names) {
-        await closeConnections(store, name);
+        for (const one of [...jobDirectories(store, name), name]) await closeConnections(store, one);
         await removePlace(store, name);
         say(`forgot ${name}`);
       }

@@ -7,6 +7,7 @@
  */
 
 import { EXIT_CODES, FleetboxError } from "../../core/errors.ts";
+import { lazyModule } from "../../core/lazy_modules.ts";
 import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
 import { environmentFor, requirePlace } from "../../control/places/known.ts";
 import type { Place } from "../../store/places.ts";
@@ -59,8 +60,12 @@ export async function runThere({ place: name, isGiven, words }: PlaceWish): Prom
   await tellOfVersions(store, place);
   const connection = new PlaceConnection(store, place);
   await connection.open();
+  if (place.engine) {
+    const { runAtEngine } = await lazyModule<typeof import("./engine/run.ts")>("src/cli/places/engine/run.ts");
+    return await runAtEngine(store, place, connection, words, kind);
+  }
   if (kind === "there") return await runWithFiles(connection, place, words);
-  const shadow = await openPlaceStore(store, place, connection);
+  const shadow = await openPlaceStore(place, connection);
   useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection) });
   return undefined;
 }
@@ -69,27 +74,44 @@ export async function runThere({ place: name, isGiven, words }: PlaceWish): Prom
 const CHANGING_MEMBERS = ["rm", "delete", "remove", "destroy", "rename", "mv"];
 
 /** Runs a command there that may name files, or ports, of this host. */
-async function runWithFiles(connection: PlaceConnection, place: Place, words: readonly string[]): Promise<number> {
+export async function runWithFiles(
+  connection: PlaceConnection,
+  place: Place,
+  words: readonly string[],
+  more: Record<string, string> = {},
+): Promise<number> {
   if (words[0] === "view") {
-    return await viewThere(connection, words, (line, env) => runAt(connection, place, line, { env }));
+    return await viewThere(
+      connection,
+      words,
+      (line, env) => runAt(connection, place, line, { env: { ...more, ...env } }),
+    );
   }
   const file = words[0] === "capture" ? outputFile(words) : undefined;
   if (file) {
     const output = await file.open();
-    const code = await runAt(connection, place, file.words, { output });
+    const code = await runAt(connection, place, file.words, { env: more, output });
     if (code !== 0 && statIfThere(file.path)?.size === 0) removeIfThere(file.path);
     return code;
   }
   if (words[0] === "trace" && ["stop", "show"].includes(words[1])) {
-    return await traceThere(connection, place, words, (line, output) => runAt(connection, place, line, { output }));
+    const run = (line: readonly string[], output?: Deno.FsFile) =>
+      runAt(connection, place, line, { env: more, output });
+    return await traceThere(connection, place, words, run);
   }
-  if (["up", "start", "join"].includes(words[0]) && words.some((word) => /^(-p|--publish(=|$))/.test(word))) {
-    warn(`the ports of --publish are of "${place.name}"; one here: fleetbox forward NAME@${place.name} 8080:80`);
-  }
+  tellOfPorts(place, words);
   const { words: line, env } = await bringFiles(connection, place, words);
-  const code = await runAt(connection, place, line, { env });
+  const code = await runAt(connection, place, line, { env: { ...more, ...env } });
   if (code === 0 && CHANGING_MEMBERS.includes(words[0])) await membersHaveChanged(place.name, words);
   return code;
+}
+
+export function tellOfPorts({ name, engine }: Place, words: readonly string[]): void {
+  if (!["up", "start", "join"].includes(words[0]) || !words.some((word) => /^(-p|--publish(=|$))/.test(word))) return;
+  const here = engine
+    ? `fleetbox ssh --on ${name} -N -L 8080:localhost:80 NAME`
+    : `fleetbox forward NAME@${name} 8080:80`;
+  warn(`the ports of --publish are of "${name}"; one here: ${here}`);
 }
 
 async function tellOfVersions(store: Store, { name, url, version }: Place): Promise<void> {
@@ -120,10 +142,9 @@ export async function runAt(
   const isPlain = isLive || READING.includes(words[0]);
   const variables = { ...environmentFor(place), ...env };
   const there = commandThere(place, variables, isPlain ? words : ["__there", ...words]);
-  const args = connection.args([isLive ? "-tt" : "-T"], [there]);
-  const [program, before] = dyingWithUs();
+  const [program, args] = dyingWithUs(...connection.session([isLive ? "-tt" : "-T"], there));
   const child = new Deno.Command(program, {
-    args: [...before, ...args],
+    args,
     stdin: isPlain ? "inherit" : "piped",
     stdout: output ? "piped" : "inherit",
     stderr: "inherit",
@@ -148,10 +169,10 @@ export async function runAt(
 }
 
 /** ssh, which ends with this process also when that is killed: else what it carries would live on there. */
-function dyingWithUs(): [program: string, before: string[]] {
+function dyingWithUs(program: string, args: string[]): [program: string, args: string[]] {
   const { deathSignal } = host();
   const found = deathSignal && which(deathSignal.program);
-  return found ? [found, [...deathSignal!.args("TERM"), "ssh"]] : ["ssh", []];
+  return found ? [found, [...deathSignal!.args("TERM"), program, ...args]] : [program, args];
 }
 
 function gone({ name, url, program }: Place): FleetboxError {
@@ -161,6 +182,8 @@ function gone({ name, url, program }: Place): FleetboxError {
 }
 
 async function lost(connection: PlaceConnection, { name }: Place): Promise<FleetboxError> {
+  const why = await connection.explain().catch(() => undefined);
+  if (why) return why;
   if (await connection.isOpen()) {
     return new FleetboxError("failed", `The command at the place "${name}" was ended by a signal there`);
   }

@@ -6,7 +6,7 @@ import { endRecorder, findTrace, type StoredTrace, storedTraces } from "../../co
 import { FleetboxError, fromWireError } from "../../core/errors.ts";
 import { withLock } from "../../system/locks.ts";
 import { makeDirectory } from "../../system/files.ts";
-import { startHolder } from "../../system/process.ts";
+import { startBeside } from "../../control/spawn.ts";
 import { selfExecutable } from "../../system/program_info.ts";
 import type { Store } from "../../store.ts";
 import { ageText } from "../arguments/duration.ts";
@@ -62,7 +62,7 @@ async function begin(store: Store, via: string, names: readonly string[]): Promi
     }
     const { program, args } = selfExecutable();
     const command = ["fleetbox", ...Deno.args];
-    const recorder = await startHolder(program, [...args, "__record", via, ...command], {
+    const recorder = await startBeside(store, program, [...args, "__record", via, ...command], {
       log: "/dev/null",
       env: { FLEETBOX_HOME: store.root },
     });

@@ -4,12 +4,13 @@ import * as assert from "#assert";
 import { parseAddress } from "./address.ts";
 
 Deno.test("an address of a place is ssh://[user@]host[:port]", () => {
-  assert.deepEqual(parseAddress("ssh://big"), { options: [], host: "big" });
+  assert.deepEqual(parseAddress("ssh://big"), { scheme: "ssh", options: [], host: "big" });
   assert.deepEqual(parseAddress("ssh://me@big.example:2222"), {
+    scheme: "ssh",
     options: ["-l", "me", "-p", "2222"],
     host: "big.example",
   });
-  assert.deepEqual(parseAddress("ssh://[fe80::1]:22/"), { options: ["-p", "22"], host: "fe80::1" });
+  assert.deepEqual(parseAddress("ssh://[fe80::1]:22/"), { scheme: "ssh", options: ["-p", "22"], host: "fe80::1" });
   for (
     const bad of [
       ...[
@@ -27,5 +28,6 @@ Deno.test("an address of a place is ssh://[user@]host[:port]", () => {
   ) {
     assert.throws(() => parseAddress(bad), /Not a place's address.*ssh:\/\/\[user@\]host\[:port\]/, bad);
   }
-  assert.throws(() => parseAddress("slurm://login"), /Slurm is not built in/);
+  assert.deepEqual(parseAddress("slurm://me@login"), { scheme: "slurm", options: ["-l", "me"], host: "login" });
+  assert.deepEqual(parseAddress("slurm://"), { scheme: "slurm", options: [] });
 });

@@ -76,9 +76,9 @@ export async function bring(connection: PlaceConnection, { path, digest }: Cargo
     cat >"$aside"; found=$(digest "$aside")
     case $found in "$2"*) ;; *) echo "found \${found%% *}, expected $2" >&2; exit 9 ;; esac
     chmod 700 "$aside"; mv "$aside" "$1"`;
-  const args = connection.args(["-T"], [shellLine(script, [to, digest])]);
+  const [program, args] = connection.session(["-T"], shellLine(script, [to, digest]));
   using file = await Deno.open(path);
-  const child = new Deno.Command("ssh", { args, stdin: "piped", stdout: "null", stderr: "piped" }).spawn();
+  const child = new Deno.Command(program, { args, stdin: "piped", stdout: "null", stderr: "piped" }).spawn();
   const output = child.output();
   await file.readable.pipeTo(child.stdin).catch(() => {}); // why it reads no more is told by its end
   const { code, stderr } = await output;

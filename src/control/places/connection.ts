@@ -12,7 +12,7 @@ import { LOOPBACK } from "../../core/port_forwards.ts";
 import { quoted, shellCommand } from "../../core/quoting.ts";
 import type { Store } from "../../store.ts";
 import { makePlaceDirectory, type Place, placePaths, placeStore } from "../../store/places.ts";
-import { removeIfThere } from "../../system/files.ts";
+import { readIfThere, removeIfThere } from "../../system/files.ts";
 import { withLock } from "../../system/locks.ts";
 import { host } from "../../system/os.ts";
 import { ProcessError, run } from "../../system/process.ts";
@@ -25,30 +25,60 @@ const HINT = `Install OpenSSH's client: ${host().install("openssh-client")}`;
 /** A place that can be connected to, before its record is whole. */
 export type Reachable = Pick<Place, "name" | "url">;
 
+/** A way to a host that is not the one of the place's address: into a job of its engine. */
+export interface Route {
+  /** Its directory among those of places. */
+  dir: string;
+  /** What ssh needs for it. */
+  options: string[];
+  host: string;
+  /** Where what its ProxyCommand says is. */
+  complaints?: string;
+}
+
 export class PlaceConnection {
   /** The socket's path, and as ssh reads it. */
   readonly #socket: string;
   readonly #control: string;
-  readonly #address: { options: string[]; host: string };
+  readonly #address: { options: string[]; host?: string };
+  readonly #dir: string;
+  /** Why it is over, when something else than OpenSSH knows. */
+  explain: () => Promise<FleetboxError | undefined> = () => Promise.resolve(undefined);
 
   /** @param how `keepsPorts`: it is the other one, which leads ports of this host there, and stays until it is closed */
   constructor(
     private readonly store: Store,
     readonly place: Reachable,
-    private readonly how: { keepsPorts?: boolean } = {},
+    private readonly how: { keepsPorts?: boolean; route?: Route } = {},
   ) {
-    const { control, portsControl } = placePaths(store, place.name);
+    this.#dir = how.route?.dir ?? place.name;
+    const { control, portsControl } = placePaths(store, this.#dir);
     this.#socket = how.keepsPorts ? portsControl : control;
     this.#control = this.#socket.replaceAll("%", "%%");
-    this.#address = parseAddress(place.url);
+    this.#address = how.route ?? parseAddress(place.url);
+  }
+
+  /** Whether the host is this one, so that there is nothing to connect to. */
+  get isLocal(): boolean {
+    return this.#address.host === undefined;
+  }
+
+  /** What a client here has of the store there. */
+  get shadow(): Store {
+    return placeStore(this.store, this.#dir);
+  }
+
+  /** The program that runs a line there, which any shell reads. @param given ssh's options */
+  session(given: readonly string[], line: string): [program: string, args: string[]] {
+    return this.isLocal ? ["sh", ["-c", line]] : ["ssh", this.args(given, [line])];
   }
 
   /** Arguments for `ssh` that use the connection. @param given options */
   args(given: readonly string[], words: readonly string[] = []): string[] {
-    const { options, host } = this.#address;
+    const { options, host = "" } = this.#address;
     return [
-      ...["-S", this.#control, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR"],
       ...options,
+      ...["-S", this.#control, "-o", "ControlMaster=no", "-o", "LogLevel=ERROR"],
       ...given,
       ...["--", host],
       ...words,
@@ -57,6 +87,7 @@ export class PlaceConnection {
 
   /** Whether the connection is there. */
   async isOpen(): Promise<boolean> {
+    if (this.isLocal) return true;
     try {
       await run("ssh", this.args(["-O", "check"]), { hint: HINT });
       return true;
@@ -71,9 +102,10 @@ export class PlaceConnection {
    * unknown host's key is right. @param quietly nobody is asked @throws {FleetboxError} `unavailable`, with OpenSSH's own words
    */
   async open({ quietly = false, signal }: { quietly?: boolean; signal?: AbortSignal } = {}): Promise<void> {
-    if (await this.isOpen()) return;
-    makePlaceDirectory(this.store, this.place.name);
-    await withLock(placePaths(this.store, this.place.name).lock, async () => {
+    if (!this.isLocal && await this.isOpen()) return;
+    makePlaceDirectory(this.store, this.#dir);
+    if (this.isLocal) return;
+    await withLock(placePaths(this.store, this.#dir).lock, async () => {
       if (!await this.isOpen()) await this.#make(quietly, signal);
     });
   }
@@ -81,22 +113,22 @@ export class PlaceConnection {
   async #make(quietly: boolean, signal?: AbortSignal): Promise<void> {
     const { keepsPorts } = this.how;
     removeIfThere(this.#socket); // of a master that was killed
-    if (!keepsPorts) removeIfThere(placeStore(this.store, this.place.name).key); // the store there may be another one by now
-    const { options, host } = this.#address;
+    if (!keepsPorts) removeIfThere(this.shadow.key); // the store there may be another one by now
+    const { options, host = "" } = this.#address;
     const args = [
+      ...options,
       ...["-M", "-S", this.#control, "-f", "-N", "-o", `ControlPersist=${keepsPorts ? "yes" : KEPT}`],
       // A network that is gone sends nothing: noticed after 15 s.
       ...["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", "ConnectTimeout=20"],
       ...["-o", "StreamLocalBindUnlink=yes", "-o", "StreamLocalBindMask=0177", "-o", "ExitOnForwardFailure=no"],
       ...["-o", "LogLevel=ERROR", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o", "ClearAllForwardings=yes"],
       ...(quietly ? ["-o", "BatchMode=yes"] : []),
-      ...options,
       ...["--", host],
     ];
     try {
       await run("ssh", args, { hint: HINT, signal });
     } catch (cause) {
-      throw this.unreachable(cause);
+      throw await this.explain().catch(() => undefined) ?? this.unreachable(cause);
     }
   }
 
@@ -104,11 +136,14 @@ export class PlaceConnection {
   unreachable(cause: unknown): FleetboxError {
     if (!(cause instanceof ProcessError)) throw cause;
     const { name, url } = this.place;
-    const words = cause.stderr || `ssh ended with code ${cause.exitCode}`;
+    const complaints = this.how.route?.complaints && readIfThere(this.how.route.complaints)?.trim();
+    const words = [complaints, cause.stderr || `ssh ended with code ${cause.exitCode}`].filter(Boolean).join("; ");
     return new FleetboxError("unavailable", `Cannot reach the place "${name}" (${url}): ${words}`, {
-      hint: `Try it with OpenSSH itself: ssh ${
-        this.#address.options.map((one) => `${one} `).join("")
-      }${this.#address.host}`,
+      hint: this.how.route
+        ? undefined
+        : `Try it with OpenSSH itself: ssh ${
+          this.#address.options.map((one) => `${one} `).join("")
+        }${this.#address.host}`,
     });
   }
 
@@ -122,7 +157,8 @@ export class PlaceConnection {
 
   /** Runs a line there that any shell reads, and returns its output. @throws {ProcessError} it failed */
   async command(line: string, signal?: AbortSignal): Promise<string> {
-    return await run("ssh", this.args(["-T"], [line]), { hint: HINT, signal });
+    const [program, args] = this.session(["-T"], line);
+    return await run(program, args, { hint: HINT, signal });
   }
 
   /** Lets a unix socket here lead to one there. */
@@ -153,6 +189,7 @@ export class PlaceConnection {
 
   /** Ends the connection, with all that goes through it; does nothing when there is none. */
   async close(): Promise<void> {
+    if (this.isLocal) return;
     await this.#tell("exit").catch((thrown) => {
       if (!(thrown instanceof ProcessError)) throw thrown;
     });

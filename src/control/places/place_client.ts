@@ -7,7 +7,7 @@
 
 import { shellCommand } from "../../core/quoting.ts";
 import type { Store } from "../../store.ts";
-import { type Place, placeStore } from "../../store/places.ts";
+import type { Place } from "../../store/places.ts";
 import { exists, readIfThere, removeIfThere, writeDurably } from "../../system/files.ts";
 import { ProcessError } from "../../system/process.ts";
 import { setDoor } from "./doors.ts";
@@ -17,8 +17,8 @@ import type { PlaceConnection } from "./connection.ts";
  * The store that stands for the place's: requests to it reach the members there.
  * @throws {FleetboxError} the place cannot be reached
  */
-export async function openPlaceStore(store: Store, place: Place, connection: PlaceConnection): Promise<Store> {
-  const shadow = placeStore(store, place.name);
+export async function openPlaceStore(place: Place, connection: PlaceConnection): Promise<Store> {
+  const { shadow } = connection;
   const there = (path: string) => pathThere(shadow, place, path);
   if (readIfThere(shadow.key) === undefined) await fetchKey(connection, there(shadow.key), shadow.key);
   setDoor(shadow, async (name) => {

@@ -3,6 +3,7 @@
  * library there (`peer.ts`), which runs as long as the program has a group or a checkpoint of its own at the place.
  */
 
+import { FleetboxError } from "../../core/errors.ts";
 import { Carrier } from "../../control/places/carrier.ts";
 import { PlaceConnection } from "../../control/places/connection.ts";
 import { openPlaceStore } from "../../control/places/place_client.ts";
@@ -31,6 +32,15 @@ export class PlaceHome implements Home {
 
   /** @param local the store of this host, in which the place is known */
   constructor(private readonly local: Store, readonly place: Place) {
+    if (place.engine) {
+      throw new FleetboxError(
+        "unavailable",
+        `The library cannot start machines at "${place.name}": it is a cluster (${place.url})`,
+        {
+          hint: `A host is a place for it (ssh://…). On the cluster: fleetbox up a --on ${place.name}`,
+        },
+      );
+    }
     this.store = placeStore(local, place.name);
     this.connection = new PlaceConnection(local, place);
   }
@@ -153,7 +163,7 @@ export class PlaceHome implements Home {
 
   async #connect(): Promise<Peer> {
     await this.connection.open({ quietly: true });
-    await openPlaceStore(this.local, this.place, this.connection);
+    await openPlaceStore(this.place, this.connection);
     return await Peer.start(this.connection, this.place);
   }
 

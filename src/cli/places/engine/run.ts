@@ -1,0 +1,175 @@
+/**
+ * A command for a place with an engine: finds the job of the members that it names, and does there what is done at any place. What
+ * names none that runs is done on the host of the place's address, beside the store; what starts machines gets a job (`up.ts`).
+ */
+
+import { Limit, pause } from "../../../core/deadline.ts";
+import { replaceVariables } from "../../../core/environment.ts";
+import { FleetboxError } from "../../../core/errors.ts";
+import { isName } from "../../../core/names.ts";
+import { PlaceConnection } from "../../../control/places/connection.ts";
+import { type Engine, engineOf } from "../../../control/places/engine/engine.ts";
+import { cancelJob, type Jobs, lookAtJobs } from "../../../control/places/engine/jobs.ts";
+import { jobConnection } from "../../../control/places/engine/job_connection.ts";
+import { openPlaceStore, proxyCommand } from "../../../control/places/place_client.ts";
+import { jobDirectories, jobDirectory, type Place, removePlaceDirectory } from "../../../store/places.ts";
+import type { Store } from "../../../store.ts";
+import { ProcessError } from "../../../system/process.ts";
+import { say } from "../../terminal/output.ts";
+import type { Kind } from "../commands.ts";
+import { useCurrentPlace } from "../current.ts";
+import { whyNotReached } from "../says.ts";
+import { runWithFiles } from "../there.ts";
+import { useListing } from "../listing_source.ts";
+import { viewsAtEngine } from "./list.ts";
+import { wayOf } from "./route.ts";
+import { jobIsOver, tellOfEnds, upInJob } from "./up.ts";
+
+/** How long a job that ends may take to have ended, and how often it is looked at. */
+const ENDING_MS = 30_000;
+const ENDING_EVERY_MS = 500;
+
+/** A place with an engine, and what is done at it. */
+export interface AtEngine {
+  store: Store;
+  place: Place;
+  engine: Engine;
+  login: PlaceConnection;
+  /** Connects to a job. @throws {FleetboxError} `unavailable` */
+  connect(key: string, options?: { quietly?: boolean; signal?: AbortSignal }): Promise<PlaceConnection>;
+  /** Runs a command in a job, and returns its exit code. */
+  runIn(
+    connection: PlaceConnection,
+    key: string,
+    words: readonly string[],
+  ): Promise<number>;
+}
+
+export function atEngine(store: Store, place: Place, login: PlaceConnection): AtEngine {
+  const engine = engineOf(place)!;
+  return {
+    ...{ store, place, engine, login },
+    async connect(key, options) {
+      const connection = await jobConnection(store, place, login, engine, key);
+      connection.explain = () => whyOver(login, place, engine, key);
+      await connection.open(options);
+      return connection;
+    },
+    runIn: (connection, key, words) => runWithFiles(connection, place, words, { FLEETBOX_JOB: key }),
+  };
+}
+
+/** The jobs, and what fleetbox there has to know of those that are over. @throws {FleetboxError} `unavailable` */
+export async function observeJobs({ login, place, engine, store }: AtEngine, signal?: AbortSignal): Promise<Jobs> {
+  let jobs: Jobs;
+  try {
+    jobs = await lookAtJobs(login, place, engine, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof ProcessError)) throw thrown;
+    throw new FleetboxError(
+      "unavailable",
+      `Slurm at "${place.name}" does not answer: ${thrown.stderr || thrown.message}`,
+      {
+        hint: `See: fleetbox place check ${place.name}`,
+      },
+    );
+  }
+  void replaceVariables({ FLEETBOX_ENDED_JOBS: jobs.endedKeys.join(",") }); // until this command ends
+  const known = jobs.live.map(({ key }) => jobDirectory(place.name, key));
+  for (const dir of jobDirectories(store, place.name)) {
+    if (!known.includes(dir)) await removePlaceDirectory(store, dir);
+  }
+  return jobs;
+}
+
+/** Runs a command. @returns its exit code; undefined: it is to run here, as a client of members there */
+export async function runAtEngine(
+  store: Store,
+  place: Place,
+  login: PlaceConnection,
+  words: readonly string[],
+  kind: Kind,
+): Promise<number | undefined> {
+  const at = atEngine(store, place, login);
+  const jobs = await observeJobs(at);
+  await tellOfEnds(at, jobs);
+  if (["ls", "ps", "list"].includes(words[0])) {
+    if (words.includes("--repair")) {
+      throw new FleetboxError(
+        "unavailable",
+        `fleetbox ls --repair --on ${place.name}: in a job machines end with their holder`,
+        {
+          hint: "Leave --repair out: there is nothing to adopt.",
+        },
+      );
+    }
+    useCurrentPlace({ name: place.name, store: login.shadow, proxy: "" });
+    useListing(() => viewsAtEngine(at, jobs));
+    return undefined;
+  }
+  const way = wayOf(words, jobs.live, place.name);
+  if (kind === "client") {
+    if (way.step !== "job") {
+      useCurrentPlace({ name: place.name, store: login.shadow, proxy: "" });
+      throw await notServed(place, words);
+    }
+    const connection = await at.connect(way.job.key);
+    const shadow = await openPlaceStore(place, connection);
+    useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection) });
+    return undefined;
+  }
+  switch (way.step) {
+    case "login":
+      return await runWithFiles(login, place, words);
+    case "submit":
+      return await upInJob(at, words);
+    case "job":
+      return await at.runIn(await at.connect(way.job.key), way.job.key, words);
+    case "each": {
+      let code = 0;
+      for (const { key, id, members } of way.cancel) {
+        await cancelJob(login, place, at.engine, key);
+        for (const name of members) say(`${name} waits no more: job ${id} is cancelled`);
+      }
+      for (const { job, words } of way.parts) {
+        const one = job
+          ? await at.runIn(await at.connect(job.key), job.key, words)
+          : await runWithFiles(login, place, words);
+        code ||= one;
+      }
+      return code;
+    }
+  }
+}
+
+/** Why a client cannot reach a member: what fleetbox there says of it. */
+async function notServed(place: Place, words: readonly string[]): Promise<FleetboxError> {
+  const end = words.indexOf("--");
+  const names = words.slice(1, end < 0 ? undefined : end).map((word) => word.replace(/:.*$/s, "")).filter(isName);
+  for (const name of names.slice(0, words[0] === "exec" ? 1 : undefined)) {
+    const why = await whyNotReached(place.name, name);
+    if (why) return why;
+  }
+  return new FleetboxError("not-found", `No job at "${place.name}" serves what fleetbox ${words[0]} names`, {
+    hint: `See: fleetbox ls --on ${place.name}`,
+  });
+}
+
+/** Why the connection to a job is over, when that is because the job is. */
+async function whyOver(
+  login: PlaceConnection,
+  place: Place,
+  engine: Engine,
+  key: string,
+): Promise<FleetboxError | undefined> {
+  using limit = new Limit(ENDING_MS);
+  for (;;) {
+    const { live, ended } = await lookAtJobs(login, place, engine);
+    const over = ended.find((one) => one.key === key);
+    if (over) return jobIsOver(over.id, over.members, over.state);
+    const job = live.find((one) => one.key === key);
+    if (!job) return new FleetboxError("failed", `Job ${key.split("@")[0]} is over: its last member has ended`);
+    if (job.phase !== "ending" || limit.signal.aborted) return undefined;
+    await pause(ENDING_EVERY_MS); // how it ends is known when it has
+  }
+}
