@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { replaceVariables } from "../core/environment.ts";
 import { type HostIdentity, isHostIdentity, type Relation, relationOf, thisHost } from "./this_host.ts";
 
 const OWN: HostIdentity = { name: "n1", machine: "m", boot: "b", pids: "pid:[1]" };
@@ -20,6 +21,14 @@ for (const [other, expected] of CASES) {
     assert.equal(relationOf({ ...OWN, ...other }, OWN), expected);
   });
 }
+
+Deno.test("what a job of a cluster has left is as of a host that was started again, once the job is known to be over", () => {
+  const ofJob: HostIdentity = { ...OWN, name: "n2", boot: "other", job: "7@t" };
+  assert.ok(isHostIdentity(ofJob));
+  assert.equal(relationOf(ofJob, OWN), "elsewhere");
+  using _ = replaceVariables({ FLEETBOX_ENDED_JOBS: "3@t,7@t" });
+  assert.deepEqual([relationOf(ofJob, OWN), relationOf({ ...ofJob, job: "8@t" }, OWN)], ["ended", "elsewhere"]);
+});
 
 Deno.test("this host is here, and an earlier version's record is of this host", () => {
   const own = thisHost();

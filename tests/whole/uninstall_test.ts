@@ -38,7 +38,9 @@ test("uninstall lists everything, removes it with --force, also what an interrup
   write(join(home, "bin/fleetbox-helper-0.1.0-linux"));
   write(join(home, "places/big.json"), "{}");
   write(join(home, "places/big/.lock"));
+  write(join(home, "places/lab.c0/.lock"));
   write(join(home, "brought/0123456789abcdef/setup.sh"));
+  for (const name of ["ssh/host_key", "7@t.json", "7@t.log"]) write(join(home, "jobs", name));
   write(join(home, "runner-gone.log"));
   // An uninstall that was killed.
   for (const path of ["images/old-1", "traces/t-20261128-225501-3f9c", "clusters/.removed-x", "snapshots/removed"]) {
@@ -54,7 +56,7 @@ test("uninstall lists everything, removes it with --force, also what an interrup
     "traces/trace.zip",
     "clusters/kept/kept/notes.txt",
   ];
-  own.push("bin/tool", "run/other.sock", "snapshots/layers/disk.qcow2", "backup/id_ed25519");
+  own.push("bin/tool", "run/other.sock", "snapshots/layers/disk.qcow2", "jobs/notes.txt", "backup/id_ed25519");
   for (const path of own) write(join(home, path));
   const left = [...own.map((path) => `.fleetbox/${path}`), ".bashrc", ".cache/other/x"].toSorted();
   write(join(HOME, ".bashrc"), "source <(fleetbox completion bash)");

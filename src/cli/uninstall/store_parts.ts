@@ -16,7 +16,7 @@ import { collectLayers, removeCheckpoint, removeTemplate, snapshotPaths } from "
 import { SNAPSHOT_ID } from "../../store/config.ts";
 import { closeConnections } from "../../control/places/connection.ts";
 import type { Store } from "../../store.ts";
-import { broughtDir, placesDir } from "../../store/places.ts";
+import { broughtDir, jobsDir, placesDir } from "../../store/places.ts";
 import { bytesUsed, entriesOf, exists, isFile, namesIn, temporaryOf, writerOf } from "../../system/files.ts";
 import { isBeingMade } from "../../system/process.ts";
 import { basename, join } from "../../system/path.ts";
@@ -45,6 +45,7 @@ export function storeParts(store: Store): { parts: OwnPart[]; left: Left[] } {
     ...inTraces(store),
     ...inPlaces(store),
     ...inBrought(store),
+    ...inJobs(store),
     ...inDirectory(store.binDir, (name) => HELPER_FILE.test(name) ? "helper" : undefined),
     ...inDirectory(store.runDir, (name) => RUN_FILE.test(name) ? "run" : undefined),
   ];
@@ -64,13 +65,21 @@ export function emptyDirectories(store: Store): string[] {
     store.clustersDir,
     ...[layersDir, templatesDir, checkpointsDir, dir],
     ...[join(store.imagesDir, "refs"), store.imagesDir],
-    ...[store.tracesDir, placesDir(store), broughtDir(store.root), store.binDir, store.runDir, store.root],
+    ...[
+      store.tracesDir,
+      placesDir(store),
+      broughtDir(store.root),
+      jobsDir(store.root),
+      store.binDir,
+      store.runDir,
+      store.root,
+    ],
   ];
 }
 
 function inRoot(store: Store): Found[] {
   const { clustersDir, snapshotsDir, imagesDir, tracesDir, binDir, runDir } = store;
-  const others = [placesDir(store), broughtDir(store.root)];
+  const others = [placesDir(store), broughtDir(store.root), jobsDir(store.root)];
   const places = [clustersDir, snapshotsDir, imagesDir, tracesDir, ...others, binDir, runDir];
   const known = places.map((path) => basename(path));
   return inDirectory(store.root, (name) => {
@@ -169,10 +178,10 @@ function inTraces(store: Store): Found[] {
 function inPlaces(store: Store): Found[] {
   return entriesOf(placesDir(store)).map(({ name: file, isDirectory }) => {
     const path = join(placesDir(store), file);
-    const name = file.replace(/\.json$/, "");
-    if (!isName(name) || isDirectory === (name !== file)) return temporaryOrLeft(path);
+    const name = file.replace(isDirectory ? /\.[0-9a-z]+$/ : /\.json$/, ""); // of a job: place.job
+    if (!isName(name) || (!isDirectory && name === file)) return temporaryOrLeft(path);
     return own("place", path, async () => {
-      await closeConnections(store, name);
+      await closeConnections(store, isDirectory ? file : name);
       await removeAt(path);
     }, { name });
   });
@@ -184,6 +193,15 @@ function inBrought(store: Store): Found[] {
     return isDirectory && /^[0-9a-f]{16}$/.test(name)
       ? own("brought", path, () => removeAt(path))
       : temporaryOrLeft(path);
+  });
+}
+
+/** Of jobs of an engine: the keys of their SSH servers, and files of those that run or ended other than in order. */
+function inJobs(store: Store): Found[] {
+  return entriesOf(jobsDir(store.root)).map(({ name, isDirectory }) => {
+    const path = join(jobsDir(store.root), name);
+    const isOurs = isDirectory ? name === "ssh" : /\.(json|on|log|sock)$/.test(name);
+    return isOurs ? own(isDirectory ? "key" : "run", path, () => removeAt(path)) : temporaryOrLeft(path);
   });
 }
 

@@ -95,7 +95,7 @@ async function submit({ login, place, engine }: AtEngine, members: string[], nee
       }`,
       {
         hint:
-          `Its partition, account and time are those of: fleetbox place add ${place.name} ${place.url} --partition …`,
+          `Smaller machines, or fewer? Its partition, account and time are those of: fleetbox place add ${place.name} ${place.url} --partition …`,
       },
     );
   }
