@@ -61,6 +61,8 @@ export function atEngine(store: Store, place: Place, login: PlaceConnection): At
 
 /** The jobs, and what fleetbox there has to know of those that are over. @throws {FleetboxError} `unavailable` */
 export async function observeJobs({ login, place, engine, store }: AtEngine, signal?: AbortSignal): Promise<Jobs> {
+  // Those that are there before the jobs are looked at: another client may connect to a new one meanwhile.
+  const directories = jobDirectories(store, place.name);
   let jobs: Jobs;
   try {
     jobs = await lookAtJobs(login, place, engine, signal);
@@ -76,7 +78,7 @@ export async function observeJobs({ login, place, engine, store }: AtEngine, sig
   }
   void replaceVariables({ FLEETBOX_ENDED_JOBS: jobs.endedKeys.join(",") }); // until this command ends
   const known = jobs.live.map(({ key }) => jobDirectory(place.name, key));
-  for (const dir of jobDirectories(store, place.name)) {
+  for (const dir of directories) {
     if (!known.includes(dir)) await removePlaceDirectory(store, dir);
   }
   return jobs;
@@ -120,6 +122,7 @@ export async function runAtEngine(
   }
   switch (way.step) {
     case "login":
+      if (words[0] === "view") throw await notServed(place, words); // a page of what runs
       return await runWithFiles(login, place, words);
     case "submit":
       return await upInJob(at, words);

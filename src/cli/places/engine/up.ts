@@ -9,6 +9,7 @@ import { listed } from "../../../core/names.ts";
 import { commandThere, type PlaceConnection } from "../../../control/places/connection.ts";
 import { cancelJob, forgetJob, lookAtJobs, needsOf, submitJob } from "../../../control/places/engine/jobs.ts";
 import { endOf } from "../../../control/places/engine/slurm.ts";
+import { jobPaths } from "../../../store/places.ts";
 import { ProcessError } from "../../../system/process.ts";
 import { bringFiles } from "../files.ts";
 import { environmentFor } from "../../../control/places/known.ts";
@@ -140,7 +141,10 @@ export async function tellOfEnds(
 ): Promise<void> {
   for (const { key, id, state, members } of jobs.ended) {
     const error = jobIsOver(id, members, state);
-    warn(`fleetbox: ${error.message}${hintOf(error) ? `\n  try: ${hintOf(error)}` : ""}`);
+    const { log } = jobPaths(place.store, key);
+    const said = state === "FAILED" ? await login.shell('tail -n 3 "$1" 2>/dev/null || :', [log]) : "";
+    const words = said.trim().split("\n").filter(Boolean).map((line) => `\n  ${line}`).join("");
+    warn(`fleetbox: ${error.message}${words}${hintOf(error) ? `\n  try: ${hintOf(error)}` : ""}`);
     await forgetJob(login, place, key);
   }
 }

@@ -59,7 +59,7 @@ const MACHINE_MIB = 160;
 
 /** The engine is asked last: a job that was submitted meanwhile is not taken for one that is over. */
 function lookScript(engine: Engine): string {
-  return `cd "$1" || exit 1
+  return `umask 077; mkdir -p "$1" && cd "$1" || exit 1
     for f in jobs/*.json; do
       [ -e "$f" ] || continue
       on=off; [ ! -e "\${f%.json}.on" ] || on=on

@@ -98,7 +98,10 @@ export function endOf(state: string | undefined): { why: string; hint?: string }
     case "PREEMPTED":
       return { why: `another job took its place (${state})` };
     case "FAILED":
-      return { why: `it failed (${state}): its holder was killed, or could not be started` };
+      return {
+        why: `it failed (${state}): its holder was killed, or could not be started`,
+        hint: "Is the store there on a file system that the nodes share? See: fleetbox place check",
+      };
     case undefined:
       return { why: "Slurm tells no more of it" };
     default:
