@@ -66,10 +66,11 @@ export async function runSample(
   store: Store,
   sample: string,
   env: Record<string, string> = {},
+  ...args: string[]
 ): Promise<{ code: number; text: string }> {
   const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--no-check", `--config=${path("../../deno.json")}`, path(`samples/${sample}`)],
+    args: ["test", "-A", "--no-check", `--config=${path("../../deno.json")}`, ...args, path(`samples/${sample}`)],
     env: { FLEETBOX_HOME: store.root, FLEETBOX_KEEP: "", NO_COLOR: "1", ...env },
   }).output();
   return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };

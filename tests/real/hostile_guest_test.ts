@@ -77,11 +77,11 @@ test("a guest cannot take another's address, reaches the host at .1 alone, and i
       box,
       "a",
       "arp -i eth0 -s 10.88.0.77 52:54:00:99:99:99 && " +
-        "(timeout 4 nc -u 10.88.0.77 9 </dev/zero >/dev/null 2>&1 || true)",
+        "(timeout 2 nc -u 10.88.0.77 9 </dev/zero >/dev/null 2>&1 || true)",
     ),
-    root(box, "b", "timeout 4 sh -c 'tr \"\\\\0\" x </dev/zero >/dev/ttyS0' || true"),
+    root(box, "b", "timeout 2 sh -c 'tr \"\\\\0\" x </dev/zero >/dev/ttyS0' || true"),
   ]));
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 2; round++) {
     assert.equal(await box.states(), "a=running b=running c=running");
     assert.equal(await guestOk(box, "c", "hostname"), "c\n");
   }

@@ -1,12 +1,19 @@
-/** Power cuts of real machines that are saved, whose log of writes is long, and whose disk was full. */
+/** Power cuts that tear writes, and of real machines that are saved, whose log of writes is long, and whose disk was full. */
 
 import * as assert from "#assert";
 import { fileWriter } from "../power_cuts/file_writer.ts";
-import { cut, hasMark, writeMark } from "../power_cuts/mark.ts";
+import { cut, cutsWhileWriting, hasMark, writeMark } from "../power_cuts/mark.ts";
 import { complaints, prepareWriter } from "../power_cuts/writer.ts";
 import { guest, guestOk } from "../support/guest.ts";
 import { until } from "../support/processes.ts";
 import { MAY_MOUNT, type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
+
+test("after power cuts that lose or tear writes at random, while the guest writes, each synced record is there", async () => {
+  await using box = await sandbox({ warm: true, limitMs: 300_000 });
+  await box.up("a", "--log-writes");
+  await prepareWriter(box, "a", fileWriter);
+  await cutsWhileWriting(box, ["random", "--seed", "7"], ["torn", "--seed", "8"]);
+});
 
 test("a machine whose writes are logged is saved, forked, suspended and adopted, and its power can be cut then", async () => {
   await using box = await sandbox({ warm: true, limitMs: 300_000 });

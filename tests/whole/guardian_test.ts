@@ -180,8 +180,6 @@ test.source("a command at the same moment as the guardian succeeds, whichever of
     { args: ["up", "a,b"], states: "a=running b=running" },
     { args: ["join", "c", "--via", "b"], states: "a=running b=running c=running" },
     { args: ["exec", "a", "--", "true"], states: "a=running b=running c=running" },
-    { args: ["ls", "--repair"], states: "a=running b=running c=running" },
-    { args: ["stop", "c"], states: "a=running b=running c=stopped" },
     { args: ["rm", "-f", "c"], states: "a=running b=running" },
     { args: ["stop", "--all"], states: "a=stopped b=stopped" },
   ];
