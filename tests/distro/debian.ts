@@ -107,13 +107,13 @@ export async function debianInGroup({ again }: { again: boolean }): Promise<void
   assert.match(box.holderLog("m1"), /deb: stopped: .*(shut|powered) /, box.holderLog("m1"));
   assert.equal(await box.states(), "deb=stopped m1=running m2=running");
   step("stopped");
-  if (again) await bootsAgain(box, { shared, both, step });
+  if (again) await bootsAgain(box, { shared, step });
 }
 
 /** Its file system, its disk, its units, and its journals, after the next boot. */
 async function bootsAgain(
   box: Sandbox,
-  { shared, both, step }: { shared: string; both: string; step: (what: string) => void },
+  { shared, step }: { shared: string; step: (what: string) => void },
 ): Promise<void> {
   // Its disk is checked, a copy of it, while it boots again.
   const disk = join(box.root, "disk.raw");
