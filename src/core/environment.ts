@@ -59,9 +59,11 @@ export function variable(name: Variable): string | undefined {
 /** Those that go with a command to a place: what the user wants, and nothing of this host. */
 const FOR_PLACES = [
   "FLEETBOX_IMAGE",
+  "FLEETBOX_ACCEL",
   "FLEETBOX_OFFLINE",
-  "FLEETBOX_DEBUG",
   "FLEETBOX_TEMPLATES",
+  "FLEETBOX_WRITE_LOG",
+  "FLEETBOX_DEBUG",
   "FLEETBOX_ENDED_JOBS",
 ] as const;
 

@@ -94,6 +94,8 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
     await here.fails(2, /--on has no effect on it/, "place", "ls", "--on", "big");
     const failed = await here.fails(3, /"code":"not-found"/, "wait", "nix", "--json", "--on", "big");
     assert.equal(failed.stdout, "");
+    assert.match((await here.ok("__complete", "exec", "a@")).stdout, /^-\na@big\trunning/);
+    assert.match((await here.ok("__complete", "status", "--on", "big", "")).stdout, /^-\na\trunning.*\nb\trunning/);
     await here.ok("stop", "b", "--on", "big");
     await here.fails(
       1,

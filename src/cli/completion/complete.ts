@@ -15,6 +15,7 @@ import type { Store } from "../../store.ts";
 import { HERE, placeNames } from "../../store/places.ts";
 import { type MemberView, stateWord, viewsOf } from "../member_view.ts";
 import { observeAll } from "../../control/observe.ts";
+import { takePlace } from "../places/wish.ts";
 import { say } from "../terminal/output.ts";
 import { buildProgram } from "../program.ts";
 import { openStore } from "../arguments/store_access.ts";
@@ -43,7 +44,8 @@ const HOLDER_MS = 300;
 export async function runComplete(words: readonly string[]): Promise<void> {
   try {
     const program = await buildProgram(words.length > 1 ? words[0] : undefined);
-    const { candidates, files, nospace, quote } = await complete(program, words, new Live());
+    const live = new Live(placeOf(words.slice(0, -1)));
+    const { candidates, files, nospace, quote } = await complete(program, words, live);
     say([...(files ? ["files"] : []), ...(nospace ? ["nospace"] : []), ...(quote ? ["quote"] : [])].join(" ") || "-");
     for (const { word, what } of candidates) say(what ? `${word}\t${what.replace(/\s+/g, " ")}` : word);
   } catch { /* errors must not disturb the prompt */ }
@@ -51,7 +53,8 @@ export async function runComplete(words: readonly string[]): Promise<void> {
 
 /** The present members and images; replaced in tests. */
 export interface Facts {
-  members(): Promise<MemberView[]>;
+  /** @param place @default the one of the line, else this host */
+  members(place?: string): Promise<MemberView[]>;
   /** The paths on a member that begin like this one. */
   paths(name: string, begun: string): Promise<string[]>;
   /** The names and ids of the images in the store. */
@@ -274,8 +277,14 @@ async function names(
 }
 
 async function members(facts: Facts, begun: string, wanted: (view: MemberView) => boolean): Promise<Candidate[]> {
-  const views = (await facts.members()).filter(wanted);
-  return starting(begun, views.map((view) => ({ word: view.name, what: `${stateWord(view)}, ${view.image ?? "?"}` })));
+  const [, place] = begun.split("@");
+  const places = place === undefined ? [undefined] : facts.places().filter((name) => name.startsWith(place));
+  const found = await Promise.all(places.map(async (place) => {
+    const views = (await facts.members(place)).filter(wanted);
+    const at = place === undefined ? "" : `@${place}`;
+    return views.map((view) => ({ word: `${view.name}${at}`, what: `${stateWord(view)}, ${view.image ?? "?"}` }));
+  }));
+  return starting(begun, found.flat());
 }
 
 const isUp = ({ running, state }: MemberView) => running || state === "orphaned";
@@ -318,11 +327,26 @@ function starting(begun: string, candidates: readonly Candidate[]): Candidate[] 
   return candidates.filter(({ word }) => word.startsWith(begun) && !seen.has(word) && seen.add(word));
 }
 
-/** From the store and the holders. */
+/** The place that a line is of, as far as it goes. */
+function placeOf(words: readonly string[]): string | undefined {
+  try {
+    return takePlace(words).place;
+  } catch {
+    return undefined;
+  }
+}
+
+/** From the store and the holders; of a place, from the place, while there is a connection to it. */
 class Live implements Facts {
   #store: Store = openStore();
 
-  async members(): Promise<MemberView[]> {
+  constructor(private readonly place: string | undefined) {}
+
+  async members(place = this.place): Promise<MemberView[]> {
+    if (place !== undefined) {
+      const { viewsIfConnected } = await import("../places/all.ts");
+      return await viewsIfConnected(this.#store, place);
+    }
     return viewsOf(await observeAll(this.#store, HOLDER_MS));
   }
 
@@ -331,11 +355,13 @@ class Live implements Facts {
   }
 
   async paths(name: string, begun: string): Promise<string[]> {
+    if (this.place !== undefined) return [];
     const { guestPaths } = await import("./guest_paths.ts");
     return await guestPaths(this.#store, name, begun);
   }
 
   async checkpoints(): Promise<Candidate[]> {
+    if (this.place !== undefined) return []; // those of this host are not there
     const { checkpoints } = await import("../../store/snapshots.ts");
     return checkpoints(this.#store).map((one) => ({
       word: one.name,
@@ -344,6 +370,7 @@ class Live implements Facts {
   }
 
   async traces(): Promise<Candidate[]> {
+    if (this.place !== undefined) return [];
     const { storedTraces } = await import("../../control/recording/traces.ts");
     return storedTraces(this.#store).map(({ id, meta, recorder }) => ({
       word: id,
@@ -352,6 +379,7 @@ class Live implements Facts {
   }
 
   async images(): Promise<Candidate[]> {
+    if (this.place !== undefined) return [];
     const { cachedImages } = await import("../../image/cache.ts");
     return cachedImages(this.#store).flatMap(({ id, refs }) => [
       ...refs.filter(({ ref }) => !ref.includes("/")).map(({ ref }) => ({ word: ref, what: "in the store" })),

@@ -12,8 +12,14 @@ function view(name: string, state: MemberView["state"]): MemberView {
 }
 
 const facts: Facts = {
-  members: () =>
-    Promise.resolve([view("a", "running"), view("ab", "stopped"), view("b", "starting"), view("c", "orphaned")]),
+  members: (place) =>
+    Promise.resolve(
+      place === "big"
+        ? [view("db", "running"), view("dc", "stopped")]
+        : place === undefined
+        ? [view("a", "running"), view("ab", "stopped"), view("b", "starting"), view("c", "orphaned")]
+        : [],
+    ),
   checkpoints: () => Promise.resolve([{ word: "seeded" }, { word: "later" }]),
   traces: () => Promise.resolve([{ word: "a-1" }, { word: "b-2" }]),
   paths: (name, begun) =>
@@ -33,6 +39,12 @@ async function at(line: string): Promise<string> {
 const CASES: [line: string, expected: string][] = [
   ["up a --on |", "big lab here"],
   ["place rm b|", "big"],
+  // Members at a place.
+  ["exec d@|", ""],
+  ["exec db@|", "db@big"],
+  ["status dc@b|", "dc@big"],
+  ["stop a,db@|", "a,db@big"],
+  ["exec db@lab|", ""],
   ["sto|", "stop"],
   ["st|", "stop status stats"],
   // Aliases, for who typed one that no command begins like; what stands behind them is the command's.

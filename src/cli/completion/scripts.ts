@@ -9,7 +9,7 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = typeof SHELLS[number];
 
 /**
- * Bash splits words at `=` and `:`; the script joins them again, and omits the part before in the answer. Bash gives
+ * Bash splits words at `=`, `:` and `@`; the script joins them again, and omits the part before in the answer. Bash gives
  * words as they were typed: backslashes are taken out, and put back by `%q` where candidates need them.
  */
 const BASH = `# bash completion for fleetbox: source <(fleetbox completion bash)
@@ -19,14 +19,14 @@ _fleetbox() {
   COMPREPLY=()
   for ((index = 1; index <= COMP_CWORD; index++)); do
     word=\${COMP_WORDS[index]}
-    if ((\${#words[@]})) && { [[ $word == [=:]* && $word != ::* ]] || [[ $before == [=:] ]]; }; then
+    if ((\${#words[@]})) && { [[ $word == [=:@]* && $word != ::* ]] || [[ $before == [=:@] ]]; }; then
       words[\${#words[@]}-1]+=$word
     else
       words+=("$word")
     fi
     before=$word
   done
-  [[ $cur == [=:] ]] && cur=
+  [[ $cur == [=:@] ]] && cur=
   ((\${#words[@]})) || words=("")
   local whole=\${words[\${#words[@]}-1]}
   local head=\${whole%"$cur"} program=\${COMP_WORDS[0]/#\\~\\//$HOME/}

@@ -31,6 +31,26 @@ async function viewsAt(store: Store, place: string): Promise<MemberView[]> {
   }
 }
 
+/** How long somebody at a prompt waits. */
+const PROMPT_MS = 1_500;
+
+/** The members of a place that there is a connection to; none of another, which is not connected to. Never fails. */
+export async function viewsIfConnected(store: Store, name: string): Promise<MemberView[]> {
+  const over = new AbortController();
+  const asking = async () => {
+    const isOpen = await new PlaceConnection(store, requirePlace(store, name)).isOpen(over.signal);
+    return isOpen ? await ask(store, name, over.signal) : [];
+  };
+  try {
+    const views = await within(PROMPT_MS, asking());
+    return views === LATE ? [] : views;
+  } catch {
+    return [];
+  } finally {
+    over.abort();
+  }
+}
+
 async function ask(store: Store, name: string, signal: AbortSignal): Promise<MemberView[]> {
   const place = requirePlace(store, name);
   const connection = new PlaceConnection(store, place);

@@ -86,10 +86,10 @@ export class PlaceConnection {
   }
 
   /** Whether the connection is there. */
-  async isOpen(): Promise<boolean> {
+  async isOpen(signal?: AbortSignal): Promise<boolean> {
     if (this.isLocal) return true;
     try {
-      await run("ssh", this.args(["-O", "check"]), { hint: HINT });
+      await run("ssh", this.args(["-O", "check"]), { hint: HINT, signal });
       return true;
     } catch (thrown) {
       if (thrown instanceof ProcessError) return false;
