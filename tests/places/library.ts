@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
+import { bundleForNode } from "../node/support.ts";
 import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
@@ -9,9 +10,14 @@ import { join } from "../../src/system/path.ts";
 
 const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
 
-function start(here: Sandbox, ...args: string[]): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", `--config=${path("../../deno.json")}`, path("samples/library.ts"), ...args],
+const ON_DENO = [
+  Deno.execPath(),
+  ...["run", "-A", "--no-check", `--config=${path("../../deno.json")}`, path("samples/library.ts")],
+];
+
+function start(here: Sandbox, args: string[], [program, ...before] = ON_DENO): Deno.ChildProcess {
+  return new Deno.Command(program, {
+    args: [...before, ...args],
     env: here.env,
     stdin: "piped",
     stdout: "piped",
@@ -20,8 +26,8 @@ function start(here: Sandbox, ...args: string[]): Deno.ChildProcess {
 }
 
 /** What the program tells, when it has ended by itself. */
-async function told(here: Sandbox, ...args: string[]): Promise<unknown[]> {
-  const child = start(here, ...args);
+async function told(here: Sandbox, args: string[], program = ON_DENO): Promise<unknown[]> {
+  const child = start(here, args, program);
   await child.stdin.close();
   const { code, stdout, stderr } = await child.output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
@@ -30,7 +36,7 @@ async function told(here: Sandbox, ...args: string[]): Promise<unknown[]> {
 
 /** Runs it until it has told the first line. */
 async function begun(here: Sandbox, ...args: string[]): Promise<{ child: Deno.ChildProcess; rest: Promise<string> }> {
-  const child = start(here, ...args);
+  const child = start(here, args);
   const errors = new Response(child.stderr).text();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -71,7 +77,7 @@ export async function libraryWorks(here: Sandbox, there: Sandbox, before: string
   Deno.writeTextFileSync(join(fixture, "index.html"), "hello");
   const [members, ssh, ports, a, fault, stopped, started, added, gone, ...errors] = await told(
     here,
-    ...["all", fixture, String(freePort())],
+    ["all", fixture, String(freePort())],
   );
   assert.deepEqual(members, ["a a 10.88.0.11", "b b 10.88.0.12"]);
   assert.deepEqual(ssh, ["127.0.0.1", "SSH-2.0", true]);
@@ -91,7 +97,9 @@ export async function libraryWorks(here: Sandbox, there: Sandbox, before: string
 }
 
 export async function checkpointsWork(here: Sandbox, there: Sandbox, before: string): Promise<void> {
-  const [fork, opened, refused, none] = await told(here, "checkpoint");
+  const script = join(here.root, "library.mjs");
+  await bundleForNode("../places/samples/library.ts", script);
+  const [fork, opened, refused, none] = await told(here, ["checkpoint"], ["node", script]);
   assert.deepEqual([fork, opened], [["saved", "running"], ["seeded", ["saved"]]]);
   assert.match(JSON.stringify(refused), /^\["not-found"/); // it is none of this host
   assert.match(JSON.stringify(none), /^\["not-found"/);

@@ -258,7 +258,10 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
   });
 
   await step("the library's machines are there, and used from here", () => libraryWorks(here, there, "a"));
-  await step("the library's checkpoints are there, too", () => checkpointsWork(here, there, "a"));
+  await step(
+    "the library's checkpoints are there, too, and it does the same on Node",
+    () => checkpointsWork(here, there, "a"),
+  );
   await step("its groups there end with the program", () => groupsEndWithTheProgram(here, there, "a"));
   await step("its groups there end with the connection", () => groupsEndWithTheConnection(here, there, "a"));
 

@@ -1,11 +1,12 @@
 /**
  * A program that uses the library at a place, whose guests are fake: it prints a line of JSON for each thing that it was told
- * to do. `library.ts` beside it runs it.
+ * to do. `library.ts` runs it, on Deno, and some of it on Node.
  */
 
 import { existsSync } from "node:fs";
-import { FleetboxError, openCheckpoint, start, startCluster } from "fleetbox";
-import { hostProblem } from "@fleetbox/testing";
+import process from "node:process";
+import { FleetboxError, openCheckpoint, start, startCluster } from "../../../mod.ts";
+import { hostProblem } from "../../../testing.ts";
 
 const tell = (what: unknown) => console.log(JSON.stringify(what));
 const thrown = async (work: () => unknown) => {
@@ -17,7 +18,7 @@ const thrown = async (work: () => unknown) => {
   }
 };
 
-const [what, ...words] = Deno.args;
+const [what, ...words] = process.argv.slice(2);
 
 /** What answers at a port of this host: the fake guests' SSH server says its name. */
 async function answerAt(port: number): Promise<string> {
@@ -97,7 +98,7 @@ switch (what) {
     );
     tell(await thrown(() => vm[Symbol.asyncDispose]()));
     tell(await (await start("again", { on, egress: "off" })).state());
-    Deno.exit();
+    process.exit();
     break;
   }
   case "real": {
@@ -110,7 +111,7 @@ switch (what) {
     const text = await new Response(spawned.stdout).text();
     tell([vm.name, code, stdout, stderr, await vm.readTextFile("copied"), text]);
     await new Response(Deno.stdin.readable).text();
-    Deno.exit(); // without closing what it has
+    process.exit(); // without closing what it has
     break;
   }
 }
