@@ -27,6 +27,7 @@ import { switchRows } from "./switch_rows.ts";
 import { forkedThree, forksMemory } from "./snapshots/forks.ts";
 import { pauses } from "./snapshots/pause.ts";
 import { takenTemplate, warmDebian, warmMany, warmOne, warmThree } from "./snapshots/warm.ts";
+import { overPlaces } from "./places.ts";
 import { killedHolder } from "./stall.ts";
 import { isMet, table } from "./table.ts";
 import { tracedTest } from "./traced.ts";
@@ -46,6 +47,7 @@ const MEASUREMENTS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   exec: hundredCommands,
   trace: tracedTest,
   compiled: compiledExecutable,
+  places: overPlaces,
   warm: warmThree,
   "warm-one": warmOne,
   "warm-debian": warmDebian,
