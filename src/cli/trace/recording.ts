@@ -15,6 +15,7 @@ import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/store_access.ts";
+import { withPlace } from "../places/current.ts";
 import { memberAsked } from "../group_asked.ts";
 import type { Greeting } from "./record.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
@@ -39,7 +40,7 @@ Examples:
       const via = await memberAsked(store, names, (one) => `Name a member of one: fleetbox trace start ${one}`);
       const { id, members } = await begin(store, via, names);
       say(`recording ${members.join(", ")} as ${id}`);
-      say(`  end it  fleetbox trace stop ${via}`);
+      say(`  end it  fleetbox trace stop ${withPlace(via)}`);
     });
 }
 
