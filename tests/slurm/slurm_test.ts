@@ -133,7 +133,7 @@ test("Slurm chooses the host: a fake QEMU in its jobs", async (context) => {
     assert.doesNotMatch(await slurm.run("squeue", "-h", "-o", "%j"), /fleetbox-q/);
     const second = waiting();
     await second.printed(/q: queued/);
-    assert.match((await here.ok("stop", "q", "--on", "lab")).stdout, /q waits no more: job \d+ is cancelled/);
+    assert.match((await here.ok("rm", "q", "--on", "lab")).stdout, /q waits no more: job \d+ is cancelled/);
     const { code, stderr } = await second.done;
     assert.equal(code, 1, stderr);
     assert.match(stderr, /of q is over/);

@@ -32,6 +32,12 @@ export async function viewsAtEngine(at: AtEngine, jobs: Jobs, signal?: AbortSign
   return [...views, ...stored.filter(({ name }) => !names.has(name))].sort((a, b) => naturalOrder(a.name, b.name));
 }
 
+/** The members that the store there has. */
+export async function namesAtLogin({ login, place }: AtEngine): Promise<string[]> {
+  const text = await login.command(commandThere(place, environmentFor(place), ["ls", "--json"]));
+  return (JSON.parse(text.trim().split("\n").at(-1) ?? "") as MemberView[]).map(({ name }) => name);
+}
+
 function waits(name: string, { id, phase, reason }: Job, stored?: MemberView): MemberView {
   const base = stored ?? { name, ip: "", bound: false };
   if (phase === "starting") return { ...base, state: "starting", running: false };

@@ -112,9 +112,9 @@ function eachOf(
     return { job, words: [before[0], ...flags, ...names] };
   });
   const rest = [...wanted].filter((name) => jobOf(name, jobs) === undefined);
-  const stays = before[0] !== "stop"; // they are not there any more once they do not wait
-  if (stays) rest.push(...cancel.flatMap(({ members }) => isAll ? [] : members));
-  const ofRest = isAll && stays
+  const removes = before[0] !== "stop";
+  if (removes) rest.push(...cancel.flatMap(({ members }) => isAll ? [] : members));
+  const ofRest = isAll && removes
     ? [{ words: [...words] }]
     : rest.length > 0 || (ofJobs.length === 0 && cancel.length === 0)
     ? [{ words: rest.length > 0 ? [before[0], ...flags, ...rest] : [...words] }]

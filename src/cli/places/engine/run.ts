@@ -15,13 +15,13 @@ import { openPlaceStore, proxyCommand } from "../../../control/places/place_clie
 import { jobDirectories, jobDirectory, type Place, removePlaceDirectory } from "../../../store/places.ts";
 import type { Store } from "../../../store.ts";
 import { ProcessError } from "../../../system/process.ts";
-import { say } from "../../terminal/output.ts";
+import { say, sayJson } from "../../terminal/output.ts";
 import type { Kind } from "../commands.ts";
 import { useCurrentPlace } from "../current.ts";
 import { whyNotReached } from "../says.ts";
 import { runWithFiles } from "../there.ts";
 import { useListing } from "../listing_source.ts";
-import { viewsAtEngine } from "./list.ts";
+import { namesAtLogin, viewsAtEngine } from "./list.ts";
 import { wayOf } from "./route.ts";
 import { jobIsOver, tellOfEnds, upInJob } from "./up.ts";
 
@@ -132,9 +132,21 @@ export async function runAtEngine(
       let code = 0;
       for (const { key, id, members } of way.cancel) {
         await cancelJob(login, place, at.engine, key);
-        for (const name of members) say(`${name} waits no more: job ${id} is cancelled`);
+        for (const name of members) {
+          const message = `${name} waits no more: job ${id} is cancelled`;
+          if (words.includes("--json")) sayJson({ event: "note", message });
+          else say(message);
+        }
       }
-      for (const { job, words } of way.parts) {
+      // Members that were to be made when their job began do not exist.
+      const cancelled = way.cancel.flatMap(({ members }) => members);
+      const stored = cancelled.length > 0 ? await namesAtLogin(at) : [];
+      const isGone = (word: string) => cancelled.includes(word) && !stored.includes(word);
+      for (const { job, words: given } of way.parts) {
+        const words = job ? given : given.filter((word) => !isGone(word));
+        if (!words.slice(1).some((word) => word === "--all" || !word.startsWith("-")) && words.length < given.length) {
+          continue;
+        }
         const one = job
           ? await at.runIn(await at.connect(job.key), job.key, words)
           : await runWithFiles(login, place, words);
