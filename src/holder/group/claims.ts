@@ -12,7 +12,7 @@
 
 import { pause, startLimit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { removeIfThere, storeError, writeDurably } from "../../system/files.ts";
+import { removeIfThere, storeError, temporaryOf } from "../../system/files.ts";
 import { machineSockets, makeMemberDirectory, type Store } from "../../store.ts";
 import { checkIsHere, claimedElsewhere } from "../../store/elsewhere.ts";
 import { removeEmptyDirectory } from "../../store/unmade.ts";
@@ -124,13 +124,14 @@ export class Claims {
 
   async #takeOne(name: string): Promise<void> {
     const path = this.store.memberSocket(name);
-    if (this.#isOver) throw new FleetboxError("conflict", `The group of "${name}" is ending`);
     if (await isAnswered(path)) {
       throw new FleetboxError("conflict", `"${name}" is already served by another holder`, {
         hint: `See which: fleetbox status ${name}`,
       });
     }
     await checkIsHere(this.store, name, `Cannot serve "${name}"`);
+    // From here on nothing else is done meanwhile: what is claimed is released, also when the group ends just now.
+    if (this.#isOver) throw new FleetboxError("conflict", `The group of "${name}" is ending`);
     removeIfThere(path);
     removeIfThere(this.store.controlSocket(name)); // of a killed bound holder
     let listener: Deno.UnixListener;
@@ -142,7 +143,7 @@ export class Claims {
     }
     this.#listeners.set(name, listener);
     try {
-      await this.#writePid(name);
+      this.#writePid(name);
     } catch (thrown) {
       // A full disk must not keep a holder from adopting machines; a boot writes the pidfile again and tells the failure.
       log(`${name}: cannot write its pidfile: ${thrown}`);
@@ -174,16 +175,18 @@ export class Claims {
 
   /** Writes the pidfile of a claimed name again: its directory may have been removed since. */
   async writePid(name: string): Promise<void> {
-    await this.store.withClaimLock(async () => {
-      if (this.#listeners.has(name)) await this.#writePid(name);
+    await this.store.withClaimLock(() => {
+      if (this.#listeners.has(name)) this.#writePid(name);
+      return Promise.resolve();
     });
   }
 
-  async #writePid(name: string): Promise<void> {
+  /** In one go: see {@link #takeOne}. */
+  #writePid(name: string): void {
     makeMemberDirectory(this.store, name);
     const { pid, host } = this.store.member(name);
-    await writeDurably(host, JSON.stringify(thisHost()) + "\n", { sync: false });
-    await writeDurably(pid, String(Deno.pid), { sync: false });
+    writeNow(host, JSON.stringify(thisHost()) + "\n");
+    writeNow(pid, String(Deno.pid));
   }
 
   #releaseOne(name: string): void {
@@ -199,6 +202,18 @@ export class Claims {
     } catch (thrown) {
       log(`${name}: cannot remove its socket or pidfile: ${thrown}`);
     }
+  }
+}
+
+/** Replaces a small file, without a moment between in which something else is done. */
+function writeNow(path: string, text: string): void {
+  const aside = temporaryOf(path);
+  try {
+    Deno.writeTextFileSync(aside, text, { createNew: true, mode: 0o600 });
+    Deno.renameSync(aside, path);
+  } catch (cause) {
+    removeIfThere(aside);
+    throw storeError(`Cannot write ${path}`, cause);
   }
 }
 

@@ -28,3 +28,21 @@ Deno.test("who connects while members are being claimed is heard when all are: u
   claims.abandon();
   Deno.removeSync(root, { recursive: true });
 });
+
+Deno.test("a group that ends at any moment of its claim leaves no file of it", async () => {
+  const root = Deno.makeTempDirSync({ prefix: "c" });
+  const store = Store.at(root);
+  store.ensure();
+  let claimed = 0;
+  for (let turns = 0; turns < 15; turns++) {
+    const claims = new Claims(store, (_, conn) => conn.close());
+    const taking = claims.take(["a"]).then(() => claimed++, () => {});
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+    claims.abandon();
+    await taking;
+    const left = [store.runDir, store.clustersDir].flatMap((dir) => [...Deno.readDirSync(dir)].map(({ name }) => name));
+    assert.deepEqual(left.filter((name) => name !== ".lock"), [], `after ${turns} turns`);
+  }
+  assert.ok(claimed > 0, "none of them was claimed in time");
+  Deno.removeSync(root, { recursive: true });
+});
