@@ -31,8 +31,8 @@ test-unit: setup ## runs the unit tests alone: under a minute
 test-whole: micro test-tools ## runs the whole-program tests alone
 	@scripts/test whole
 
-test-slow: micro test-tools ## runs more tests of real machines, of which `make test` has the short form
-	@scripts/test slow
+test-slow: micro test-tools ## runs more tests of real machines, of which `make test` has the short form: SLOW="--jobs 1"
+	@scripts/test slow $(SLOW)
 
 check: setup ## checks format, lint, types, import arrows, shell scripts
 	@scripts/check
