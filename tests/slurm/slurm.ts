@@ -31,6 +31,12 @@ export async function cluster(): Promise<Cluster> {
   await using stack = new AsyncDisposableStack();
   const dir = Deno.makeTempDirSync({ prefix: "sl" });
   stack.defer(() => Deno.removeSync(dir, { recursive: true }));
+  stack.defer(async () => {
+    // slurmd leaves those of its node, which are empty.
+    const groups = ["n1", "n2"].map((node) => `/sys/fs/cgroup/freezer/slurm_${node}`).filter(exists);
+    const args = [...groups, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"];
+    if (groups.length > 0) await new Deno.Command("find", { args, ...QUIET }).output();
+  });
   for (const one of ["munge", "state", "log", "spool-n1", "spool-n2"]) Deno.mkdirSync(join(dir, one));
   for (const one of [dir, join(dir, "munge")]) Deno.chmodSync(one, 0o711); // jobs of others read the configuration
   Deno.writeFileSync(join(dir, "munge/key"), crypto.getRandomValues(new Uint8Array(1024)), { mode: 0o600 });
