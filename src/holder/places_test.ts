@@ -51,21 +51,32 @@ Deno.test("a boot that hangs goes on without its place", async () => {
 });
 
 Deno.test("a boot that comes further keeps its place; one that was given up is not had again", async () => {
+  while (!await keepsItsPlace()) console.warn("this host was too slow to say so: once more");
+});
+
+/** False: it was not renewed in time, which says nothing. */
+async function keepsItsPlace(): Promise<boolean> {
+  const limitMs = 400;
   const places = new Places(1);
   const { signal } = new AbortController();
-  const first = await places.take(400, signal, () => {});
+  const first = await places.take(limitMs, signal, () => {});
   let isNext = false;
   const next = places.take(60_000, signal, () => {}).then((place) => (isNext = true, place));
-  for (let at = 0; at < 6; at++) {
+  let longestMs = 0;
+  for (let at = 0, last = performance.now(); at < 6; at++) {
     await new Promise((resolve) => setTimeout(resolve, 100)); // a time is the subject: all of them are longer than the place's
     first.renew();
+    longestMs = Math.max(longestMs, performance.now() - last);
+    last = performance.now();
   }
-  assert.equal(isNext, false);
+  const wasInTime = longestMs < limitMs;
+  if (wasInTime) assert.equal(isNext, false);
   first.giveUp();
   first.renew();
   (await next).giveUp();
   (await places.take(1, signal, () => assert.fail("it is free"))).giveUp();
-});
+  return wasInTime;
+}
 
 Deno.test("a small host boots four members at once, a large one two for each processor", () => {
   assert.deepEqual([1, 2, 3, 16].map(placesOn), [4, 4, 6, 32]);

@@ -53,11 +53,15 @@ export async function debianInGroup({ again }: { again: boolean }): Promise<void
   step("micro runs");
   await Promise.all([
     box.ok("join", "m2", "--via", "m1"),
-    box.ok(
+    box.run(
       ...["join", "deb", "--via", "m1", "--image", "debian-12", "--disk", "12G", "--timeout", "900"],
       ...["--fixture", `${shared}:/srv/fixture`, "--user-data", join(box.root, "user-data"), "--run", script],
       ...(MAY_SHARE ? ["--share", `${both}:/srv/both`] : []),
-    ),
+    ).then(async (result) => {
+      if (result.code === 0) return;
+      const log = await box.run("exec", "deb", "--", "sudo", "tail", "-n", "30", "/var/log/cloud-init-output.log");
+      assert.fail(`${told(result)}\n${told(log)}`);
+    }),
     said("m1", "cat", "/srv/fix ture/word").then((words) => assert.equal(words, "first\n")),
   ]);
   step("Debian runs, first boot");
