@@ -3,8 +3,9 @@
 import { atPlace } from "./places/current.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
 import { forward, getReport } from "../control.ts";
-import { wantedMachine } from "../control/bring_up/room.ts";
 import { observeMembers } from "../control/observe.ts";
+import { jobMachine } from "../control/places/engine/job_machine.ts";
+import { requireCheckpoint } from "../control/snapshots/checkpoint.ts";
 import { isOn } from "../core/environment.ts";
 import { fromWireError } from "../core/errors.ts";
 import { DEFAULTS, type Options, optionsOf } from "../core/options.ts";
@@ -95,9 +96,10 @@ export async function bringMembersUp(request: UpRequest): Promise<void> {
 
 /** Says what the members would need, for a job that is asked for before it; starts nothing. */
 async function tellNeeds(store: Store, { names, options }: UpRequest): Promise<void> {
+  const saved = options.snapshot && requireCheckpoint(store, options.snapshot.checkpoint);
   const members = (await observeMembers(store, names)).map((facts) => {
-    const { cpus, memoryMiB } = wantedMachine(facts, optionsOf(options, facts.name));
-    return { name: facts.name, cpus, memory_mb: memoryMiB };
+    const { memoryMiB, ...machine } = jobMachine(facts, options, saved);
+    return { ...machine, memory_mb: memoryMiB };
   });
   sayJson({ members });
   Deno.exit(0); // what follows a start is not to happen
