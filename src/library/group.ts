@@ -29,7 +29,7 @@ import type { Store } from "../store.ts";
 import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
-import type { Existing, Group, GroupRequest, Home } from "./places/home.ts";
+import type { Existing, Group, GroupRequest, Home, SaveWish } from "./places/home.ts";
 import { again, sizesOf } from "./members/members.ts";
 import { checkEffect, OF_ITS_OWN, scriptsHaveRun } from "./option_effects.ts";
 import { GroupTrace } from "./trace/group_trace.ts";
@@ -209,11 +209,10 @@ export class MachineGroup implements Group {
 
   async checkpoint(
     names: readonly string[],
-    { as, isOurs, signal }: { as: string; isOurs: boolean; signal?: AbortSignal },
+    { as, isOurs, owner = isOurs ? this.#options.owner : undefined, signal }: SaveWish,
   ): Promise<CheckpointManifest> {
     for (const name of names) this.#check(name);
-    const { owner } = this.#options;
-    return await takeCheckpoint(this.store, { names, as, signal, ...(isOurs && owner ? { owner } : {}) });
+    return await takeCheckpoint(this.store, { names, as, signal, ...(owner ? { owner } : {}) });
   }
 
   async restore(wish: SnapshotWish, request: RestoreOptions): Promise<MemberReport[]> {
@@ -358,7 +357,7 @@ export class MachineGroup implements Group {
   }
 }
 
-function interrupted(names: readonly string[], signal: AbortSignal): FleetboxError {
+export function interrupted(names: readonly string[], signal: AbortSignal): FleetboxError {
   return new FleetboxError("interrupted", `Starting ${names.map((name) => `"${name}"`).join(", ")} was interrupted`, {
     cause: signal.reason,
   });

@@ -7,6 +7,7 @@ import { FLEETBOX } from "../support/command.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../support/sandbox.ts";
 import { hostUser, sshHost } from "../places/sshd.ts";
+import { endOfTheJobIsTold, jobEndsWithTheProgram, matrixPasses, queueIsLeft } from "./library.ts";
 import { type Cluster, cluster } from "./slurm.ts";
 
 /** A client, the store of a place named lab, and its cluster. */
@@ -52,7 +53,7 @@ async function states(here: Sandbox): Promise<string> {
 
 test("Slurm chooses the host: a fake QEMU in its jobs", async (context) => {
   const step = async (name: string, run: () => Promise<void>) => void (await context.step(name, run));
-  await using both = await all({ fakeQemu: {} });
+  await using both = await all({ fakeQemu: {}, fakeSsh: true });
   const { here, there, slurm, place, add } = both;
   const jobs = async (format: string) => (await slurm.run("squeue", "-h", "-o", format)).trim().split("\n");
   const jobOf = async (name: string) => {
@@ -141,6 +142,7 @@ test("Slurm chooses the host: a fake QEMU in its jobs", async (context) => {
     const { code, stderr } = await second.done;
     assert.equal(code, 1, stderr);
     assert.match(stderr, /of q is over/);
+    await queueIsLeft(here, slurm);
     await slurm.run("scancel", full);
     await slurm.run("scontrol", "update", "nodename=n1", "state=resume");
   });
@@ -173,24 +175,21 @@ test("Slurm chooses the host: a fake QEMU in its jobs", async (context) => {
     await here.ok("stop", "e", "--on", "lab");
   });
 
-  await step(
-    "twenty groups at once: Slurm places them on both nodes; a job that runs out of time is told",
-    async () => {
-      await slurm.run("scontrol", "update", `jobid=${late}`, "endtime=now"); // Slurm looks every 30 s
-      const names = Array.from({ length: 20 }, (_, index) => `m${index + 1}`);
-      const up = (name: string) => here.ok("up", name, "--memory", "128M", "--egress", "off", "--on", "lab");
-      const ups = await Promise.all(names.map(up));
-      const nodes = (await jobs("%j %N")).filter((one) => one.startsWith("fleetbox-m")).map((one) => one.split(" ")[1]);
-      assert.deepEqual([nodes.length, new Set(nodes).size], [20, 2], nodes.join());
-      await over(late, 70_000);
-      const all = [...ups, await here.run("status", "t", "--on", "lab")]; // the first one after its end tells
-      const words = all.map(({ stderr }) => stderr).join("");
-      assert.match(words, /of t is over: it ran out of its time \(TIMEOUT\)\n +try: .*--time/);
-      await slurm.run("scancel", "--user", (await slurm.run("id", "-un")).trim());
-      await slurm.empty();
-      await until("no machine runs", () => there.processes("machine").length === 0);
-    },
-  );
+  await step("the library: twenty parallel tests on two nodes; a job that runs out of time is told", async () => {
+    await slurm.run("scontrol", "update", `jobid=${late}`, "endtime=now"); // Slurm looks every 30 s
+    await matrixPasses(here, slurm);
+    await over(late, 70_000);
+    const told = await here.run("status", "t", "--on", "lab");
+    assert.match(told.stderr, /of t is over: it ran out of its time \(TIMEOUT\)\n +try: .*--time/);
+    assert.deepEqual([records(), names(join(there.home, "snapshots/checkpoints"))], [[], []]);
+    assert.equal(await states(here), "a=stopped b=stopped c=stopped e=stopped f=stopped t=stopped");
+  });
+
+  await step("the library: a job ends with its program, and a program is told why its job has ended", async () => {
+    await Promise.all([jobEndsWithTheProgram(here, slurm), endOfTheJobIsTold(here, slurm)]);
+    await slurm.empty();
+    await until("no machine runs", () => there.processes("machine").length === 0);
+  });
 });
 
 test("Slurm behind a login host, with a real machine and another user", async () => {

@@ -77,7 +77,7 @@ export async function savedIn(home: Home, checkpoint: Checkpoint<Vm | Cluster>):
       hint: "checkpoint() gives one, and openCheckpoint() one that has a name.",
     });
   }
-  const [found, expected] = [checkpoint.home.store.root, home.store.root];
+  const [found, expected] = [checkpoint.home.origin, home.origin];
   if (found === expected) return await home.checkpoint(checkpoint.name);
   throw new FleetboxError(
     "misuse",

@@ -3,10 +3,14 @@
  * (`calls.ts`). Groups are this process's, and bound to it: when the program is gone, they end.
  */
 
+import { stayInJob } from "../../control/places/engine/job_holder.ts";
+import { variable } from "../../core/environment.ts";
 import { FleetboxError, toWireError } from "../../core/errors.ts";
 import { LineSplitter } from "../../core/lines.ts";
 import { Store } from "../../store.ts";
+import { ownIdentity } from "../../system/process.ts";
 import { versionLine } from "../../system/program_info.ts";
+import { removeAbandonedCheckpoints } from "../checkpoints/saved_checkpoint.ts";
 import type { MachineGroup } from "../group.ts";
 import { LocalHome } from "./home.ts";
 import { type Call, type Calls, type Greeting, LIBRARY_PROTOCOL, MAX_LINE, type Reply, type Request } from "./calls.ts";
@@ -33,7 +37,7 @@ const HANDLERS: { [C in Call]: Handler<C> } = {
   add: ({ name, asked }, { group, signal }) => group().add(name, asked, signal),
   start: ({ name, request }, { group, signal }) => group().start(name, { ...request, signal }),
   suspend: ({ names }, { group }) => group().suspend(names),
-  save: ({ names, as, isOurs }, { group, signal }) => group().checkpoint(names, { as, isOurs, signal }),
+  save: ({ names, as, isOurs, owner }, { group, signal }) => group().checkpoint(names, { as, isOurs, owner, signal }),
   restore: ({ wish, request }, { group, signal }) => group().restore(wish, { ...request, signal }),
   report: ({ name, reach }, { group }) => group().report(name, reach),
   stop: ({ name, graceMs }, { group, signal }) => group().stop(name, { graceMs, signal }),
@@ -50,6 +54,10 @@ const HANDLERS: { [C in Call]: Handler<C> } = {
   checkpoint: ({ name }, { home }) => home.checkpoint(name),
   findCheckpoint: ({ name }, { home }) => home.findCheckpoint(name),
   removeCheckpoint: ({ name }, { home }) => home.removeCheckpoint(name),
+  async hold(_, { home }) {
+    await removeAbandonedCheckpoints(home.store);
+    return ownIdentity();
+  },
   key: (_, { home }) => Deno.readTextFile(home.store.key),
 };
 
@@ -72,6 +80,8 @@ class Agent {
   readonly #out = Deno.stdout.writable.getWriter();
 
   async serve(): Promise<void> {
+    const job = variable("FLEETBOX_JOB");
+    if (job !== undefined) await stayInJob(job, { isLasting: true });
     this.#say({ library: LIBRARY_PROTOCOL, version: versionLine() });
     const lines = new LineSplitter({ max: MAX_LINE, who: "The program" });
     for await (const piece of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
@@ -118,6 +128,7 @@ class Agent {
     };
     const result = await handler(fields, subject);
     if (call === "save" && (fields as Calls["save"][0]).isOurs) this.#checkpoints.add((fields as Calls["save"][0]).as);
+    if (call === "hold") this.#checkpoints.add((fields as Calls["hold"][0]).name);
     if (call === "removeCheckpoint") this.#checkpoints.delete((fields as Calls["removeCheckpoint"][0]).name);
     if (call === "close") this.#groups.delete(number ?? 0);
     return result;

@@ -13,6 +13,7 @@ import type { WireError } from "../../core/errors.ts";
 import type { Loss } from "../../core/power_cut.ts";
 import type { MemberConfig } from "../../store.ts";
 import type { CheckpointManifest } from "../../store/snapshots.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
 import type { MemberReport, PowerCutEvent } from "../../wire.ts";
 import type { GroupRequest, Home } from "./home.ts";
 import type { RebootOptions, RestoreOptions } from "../types.ts";
@@ -33,7 +34,11 @@ export interface Calls {
   add: [Named & { asked: Options }, MemberReport];
   start: [Named & { request: Unsignalled<RebootOptions> }, MemberReport];
   suspend: [{ names: readonly string[] }, void];
-  save: [{ names: readonly string[]; as: string; isOurs: boolean }, CheckpointManifest];
+  /** `owner`: of a checkpoint that goes with another process than the library there. */
+  save: [
+    { names: readonly string[]; as: string; isOurs: boolean; owner?: ProcessIdentity },
+    CheckpointManifest,
+  ];
   restore: [{ wish: SnapshotWish; request: Unsignalled<RestoreOptions> }, MemberReport[]];
   report: [Named & { reach?: boolean }, MemberReport | undefined];
   stop: [Named & { graceMs?: number }, void];
@@ -50,6 +55,8 @@ export interface Calls {
   checkpoint: [Named, CheckpointManifest];
   findCheckpoint: [Named, CheckpointManifest | undefined];
   removeCheckpoint: [Named, void];
+  /** A checkpoint that is made beside it, in a job, goes with it; it says who it is. */
+  hold: [Named, ProcessIdentity | undefined];
   /** The private key of the members there. */
   key: [Record<never, never>, string];
 }

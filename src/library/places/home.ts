@@ -10,6 +10,7 @@ import type { MemberConfig, Store } from "../../store.ts";
 import { type CheckpointManifest, dropCheckpoint, readCheckpoint, removeCheckpoint } from "../../store/snapshots.ts";
 import { isSuspended } from "../../store/snapshots/suspended.ts";
 import { sizeOf } from "../../system/files.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
 import type { MemberReport, PowerCutEvent } from "../../wire.ts";
 import { readConsole } from "../console_log.ts";
 import { MachineGroup } from "../group.ts";
@@ -30,6 +31,16 @@ export interface GroupRequest {
   test?: TracedTest;
 }
 
+export interface SaveWish {
+  /** The checkpoint's name. */
+  as: string;
+  /** Whether it goes with this process. */
+  isOurs: boolean;
+  /** The process that it goes with instead. */
+  owner?: ProcessIdentity;
+  signal?: AbortSignal;
+}
+
 /** A group of machines that this program brought up. Its members are called by their names in the store. */
 export interface Group {
   readonly home: Home;
@@ -41,11 +52,8 @@ export interface Group {
   start(name: string, request: RebootOptions): Promise<MemberReport>;
   /** Suspends the members that run, at one moment. @throws {FleetboxError} why it cannot be done: they run on then */
   suspend(names: readonly string[]): Promise<void>;
-  /** Saves members at one moment. @param how `isOurs`: whether the checkpoint goes with this process */
-  checkpoint(
-    names: readonly string[],
-    how: { as: string; isOurs: boolean; signal?: AbortSignal },
-  ): Promise<CheckpointManifest>;
+  /** Saves members at one moment. */
+  checkpoint(names: readonly string[], how: SaveWish): Promise<CheckpointManifest>;
   /** Takes members back to a checkpoint: those that run are ended, those that were destroyed are made again. */
   restore(wish: SnapshotWish, request: RestoreOptions): Promise<MemberReport[]>;
   /**
@@ -72,6 +80,8 @@ export interface Group {
 export interface Home {
   /** Leads to the sockets and the key of its members. At a place it has nothing else. */
   readonly store: Store;
+  /** The directory of that store or, of all homes at a place, the same one: who has it finds the same checkpoints. */
+  readonly origin: string;
   /** Boots a group. @throws {FleetboxError} why it did not come up; then its machines are removed. */
   open(request: GroupRequest): Promise<{ group: Group; reports: MemberReport[] }>;
   config(name: string): Promise<MemberConfig | undefined>;
@@ -95,6 +105,10 @@ export interface Home {
 /** A store of this host. */
 export class LocalHome implements Home {
   constructor(readonly store: Store) {}
+
+  get origin(): string {
+    return this.store.root;
+  }
 
   async open(request: GroupRequest): Promise<{ group: MachineGroup; reports: MemberReport[] }> {
     return await MachineGroup.open({ ...request, home: this });

@@ -4,6 +4,7 @@ import { requirePlace } from "../../control/places/known.ts";
 import { variable } from "../../core/environment.ts";
 import { HERE } from "../../store/places.ts";
 import { Store } from "../../store.ts";
+import { EngineHome } from "./engine_home.ts";
 import { type Home, LocalHome } from "./home.ts";
 import { PlaceHome } from "./place_home.ts";
 
@@ -15,7 +16,7 @@ export interface HomeWish {
 }
 
 /** One each: their groups share a connection. */
-const PLACES = new Map<string, PlaceHome>();
+const PLACES = new Map<string, Home>();
 
 /** @throws {FleetboxError} `misuse`, `denied`: its store; `not-found`, `damaged`: its place */
 export function homeOf(wish: HomeWish): Home {
@@ -24,7 +25,7 @@ export function homeOf(wish: HomeWish): Home {
   if (name === undefined) return new LocalHome(store);
   const place = requirePlace(store, name);
   const key = JSON.stringify([store.root, place]); // one that was added again is another one
-  const home = PLACES.get(key) ?? new PlaceHome(store, place);
+  const home = PLACES.get(key) ?? (place.engine ? new EngineHome(store, place) : new PlaceHome(store, place));
   PLACES.set(key, home);
   return home;
 }

@@ -33,10 +33,15 @@ export class Peer {
   #isClosed = false;
   #lost: FleetboxError | undefined;
 
-  private constructor(private readonly connection: PlaceConnection, private readonly place: Place) {
-    const line = commandThere(place, environmentFor(place), [LIBRARY_COMMAND]);
-    this.#child = new Deno.Command("ssh", {
-      args: connection.args(["-T"], [line]),
+  private constructor(
+    private readonly connection: PlaceConnection,
+    private readonly place: Place,
+    env: Record<string, string>,
+  ) {
+    const line = commandThere(place, { ...environmentFor(place), ...env }, [LIBRARY_COMMAND]);
+    const [program, args] = connection.session(["-T"], line);
+    this.#child = new Deno.Command(program, {
+      args,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -47,10 +52,10 @@ export class Peer {
     this.ended = this.#read();
   }
 
-  /** @throws {FleetboxError} `unavailable`: fleetbox there does not do this; why the place cannot be reached */
-  static async start(connection: PlaceConnection, place: Place): Promise<Peer> {
+  /** @param env further variables for it @throws {FleetboxError} `unavailable`: fleetbox there does not do this; why the place cannot be reached */
+  static async start(connection: PlaceConnection, place: Place, env: Record<string, string>): Promise<Peer> {
     await connection.open({ quietly: true });
-    const peer = new Peer(connection, place);
+    const peer = new Peer(connection, place, env);
     await peer.#greeting.promise;
     peer.#rest();
     return peer;
@@ -168,6 +173,8 @@ export class Peer {
     if (!this.#isGreeted) {
       return new FleetboxError("unavailable", `Cannot reach the place "${name}": ${this.#said.trim()}`);
     }
+    const why = await this.connection.explain().catch(() => undefined);
+    if (why) return why;
     const how = await this.connection.isOpen() ? "fleetbox there was ended" : "the connection to it is over";
     return new FleetboxError(
       "failed",

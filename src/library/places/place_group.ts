@@ -11,7 +11,7 @@ import type { CheckpointManifest } from "../../store/snapshots.ts";
 import { freePort } from "../../system/free_port.ts";
 import { ProcessError } from "../../system/process.ts";
 import type { MemberReport, PowerCutEvent } from "../../wire.ts";
-import type { Group } from "./home.ts";
+import type { Group, SaveWish } from "./home.ts";
 import type { RebootOptions, RestoreOptions } from "../types.ts";
 import type { Call, Calls } from "./calls.ts";
 import type { Peer } from "./peer.ts";
@@ -84,11 +84,15 @@ export class PlaceGroup implements Group {
 
   async checkpoint(
     names: readonly string[],
-    { as, isOurs, signal }: { as: string; isOurs: boolean; signal?: AbortSignal },
+    { as, isOurs, signal }: SaveWish,
   ): Promise<CheckpointManifest> {
-    const manifest = await this.call("save", { names, as, isOurs }, signal);
-    if (isOurs) this.home.holdCheckpoint(as);
-    return manifest;
+    const owner = isOurs ? await this.home.holdCheckpoint(as) : undefined;
+    try {
+      return await this.call("save", { names, as, isOurs: isOurs && !owner, owner }, signal);
+    } catch (thrown) {
+      if (isOurs) await this.home.letGoOf(as);
+      throw thrown;
+    }
   }
 
   async restore(wish: SnapshotWish, { signal, ...request }: RestoreOptions): Promise<MemberReport[]> {

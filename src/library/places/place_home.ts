@@ -3,7 +3,6 @@
  * library there (`peer.ts`), which runs as long as the program has a group or a checkpoint of its own at the place.
  */
 
-import { FleetboxError } from "../../core/errors.ts";
 import { Carrier } from "../../control/places/carrier.ts";
 import { PlaceConnection } from "../../control/places/connection.ts";
 import { openPlaceStore } from "../../control/places/place_client.ts";
@@ -12,6 +11,7 @@ import type { MemberConfig, Store } from "../../store.ts";
 import { type Place, placeStore } from "../../store/places.ts";
 import type { CheckpointManifest } from "../../store/snapshots.ts";
 import { exists, readIfThere, writeDurably } from "../../system/files.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
 import type { MemberReport } from "../../wire.ts";
 import type { Group, GroupRequest, Home } from "./home.ts";
 import { isTraceAsked } from "../trace/mode.ts";
@@ -19,47 +19,54 @@ import type { Call, Calls } from "./calls.ts";
 import { Peer } from "./peer.ts";
 import { PlaceGroup } from "./place_group.ts";
 
+/** Those of which it was said that their machines are not recorded. */
+const TOLD_OF_TRACE = new Set<string>();
+
+/** How a home at a place differs from the place itself. */
+export interface Way {
+  connection?: PlaceConnection;
+  /** Further variables for the library there. */
+  env?: Record<string, string>;
+}
+
 export class PlaceHome implements Home {
   readonly store: Store;
   readonly connection: PlaceConnection;
+  readonly #env: Record<string, string>;
   #peer: Promise<Peer> | undefined;
   /** Who needs the peer: groups, checkpoints, calls. */
   readonly #users = new Set<unknown>();
   #groups = 0;
   /** Who has told the key. */
   #keyFrom: Peer | undefined;
-  #hasToldOfTrace = false;
 
   /** @param local the store of this host, in which the place is known */
-  constructor(private readonly local: Store, readonly place: Place) {
-    if (place.engine) {
-      throw new FleetboxError(
-        "unavailable",
-        `The library cannot start machines at "${place.name}": it is a cluster (${place.url})`,
-        {
-          hint: `A host is a place for it (ssh://…). On the cluster: fleetbox up a --on ${place.name}`,
-        },
-      );
-    }
-    this.store = placeStore(local, place.name);
-    this.connection = new PlaceConnection(local, place);
+  constructor(protected readonly local: Store, readonly place: Place, { connection, env = {} }: Way = {}) {
+    this.connection = connection ?? new PlaceConnection(local, place);
+    this.store = this.connection.shadow;
+    this.#env = env;
+  }
+
+  get origin(): string {
+    return placeStore(this.local, this.place.name).root;
   }
 
   async open(request: GroupRequest): Promise<{ group: Group; reports: MemberReport[] }> {
-    const { signal, test: _, options, ...rest } = request;
-    if (isTraceAsked() && !this.#hasToldOfTrace) {
-      this.#hasToldOfTrace = true;
-      console.error(
-        `fleetbox: FLEETBOX_TRACE has no effect on machines at "${this.place.name}"; record them there: ` +
-          `fleetbox trace start NAME --on ${this.place.name}`,
-      );
-    }
+    tellOfTrace(this.place.name);
+    return await this.openWith(request);
+  }
+
+  /** @param options with the paths that their files have there; those of the request are of this host. @default they are brought */
+  protected async openWith(
+    { signal, test: _, options: given, ...rest }: GroupRequest,
+    options?: Options,
+  ): Promise<{ group: Group; reports: MemberReport[] }> {
     const number = ++this.#groups;
     const group = new PlaceGroup(this, number, await this.#use(number));
     try {
-      const fields = { ...rest, options: group.withoutPorts(await this.brought(options)) };
+      const fields = { ...rest, options: group.withoutPorts(options ?? await this.brought(given)) };
       const reports = await group.call("open", fields, signal);
-      return { group, reports: await group.reached(reports, options) };
+      return { group, reports: await group.reached(reports, given) };
     } catch (thrown) {
       await group.close().catch(() => {}); // the first error says more
       throw thrown;
@@ -84,32 +91,32 @@ export class PlaceHome implements Home {
   }
 
   async config(name: string): Promise<MemberConfig | undefined> {
-    return await this.#call("config", { name });
+    return await this.call("config", { name });
   }
 
   async standing(name: string): Promise<"stopped" | "suspended" | "absent"> {
-    return await this.#call("standing", { name });
+    return await this.call("standing", { name });
   }
 
   async consoleSize(name: string): Promise<number> {
-    return await this.#call("consoleSize", { name });
+    return await this.call("consoleSize", { name });
   }
 
   async console(name: string, from: number): Promise<string> {
-    return await this.#call("console", { name, from });
+    return await this.call("console", { name, from });
   }
 
   async checkpoint(name: string): Promise<CheckpointManifest> {
-    return await this.#call("checkpoint", { name });
+    return await this.call("checkpoint", { name });
   }
 
   async findCheckpoint(name: string): Promise<CheckpointManifest | undefined> {
-    return await this.#call("findCheckpoint", { name });
+    return await this.call("findCheckpoint", { name });
   }
 
   async removeCheckpoint(name: string): Promise<void> {
-    await this.#call("removeCheckpoint", { name });
-    await this.release(checkpointUser(name));
+    await this.call("removeCheckpoint", { name });
+    await this.letGoOf(name);
   }
 
   /** The library there does it. */
@@ -119,9 +126,18 @@ export class PlaceHome implements Home {
     return `fleetbox ${command} ${name} --on ${this.place.name}`;
   }
 
-  /** A checkpoint that goes with this program: the library there runs on for it. */
-  holdCheckpoint(name: string): void {
+  /**
+   * A checkpoint that is about to be made, and goes with this program: the library there runs on for it.
+   * @returns the process that it goes with; undefined: the library that makes it
+   */
+  holdCheckpoint(name: string): Promise<ProcessIdentity | undefined> {
     this.#users.add(checkpointUser(name));
+    return Promise.resolve(undefined);
+  }
+
+  /** It was not made, or is no more. */
+  async letGoOf(name: string): Promise<void> {
+    await this.release(checkpointUser(name));
   }
 
   /** The key of the members, which the first machine there has made. */
@@ -132,7 +148,8 @@ export class PlaceHome implements Home {
     this.#keyFrom = peer;
   }
 
-  async #call<C extends Call>(call: C, fields: Calls[C][0]): Promise<Calls[C][1]> {
+  /** Asks the library there. */
+  async call<C extends Call>(call: C, fields: Calls[C][0]): Promise<Calls[C][1]> {
     const user = Symbol(call);
     const peer = await this.#use(user);
     try {
@@ -164,7 +181,7 @@ export class PlaceHome implements Home {
   async #connect(): Promise<Peer> {
     await this.connection.open({ quietly: true });
     await openPlaceStore(this.place, this.connection);
-    return await Peer.start(this.connection, this.place);
+    return await Peer.start(this.connection, this.place, this.#env);
   }
 
   /** Nobody needs the library there any more: it ends. */
@@ -174,10 +191,29 @@ export class PlaceHome implements Home {
     const peer = this.#peer;
     this.#peer = undefined;
     await (await peer?.catch(() => undefined))?.close();
+    await this.hasEnded();
+  }
+
+  /** Nobody uses it now. */
+  protected async hasEnded(): Promise<void> {}
+
+  /** Whether the library there runs for it. */
+  protected get isInUse(): boolean {
+    return this.#peer !== undefined;
   }
 }
 
 const checkpointUser = (name: string) => `checkpoint ${name}`;
+
+/** Says once that they are not recorded, when that is asked for. */
+export function tellOfTrace(place: string): void {
+  if (!isTraceAsked() || TOLD_OF_TRACE.has(place)) return;
+  TOLD_OF_TRACE.add(place);
+  console.error(
+    `fleetbox: FLEETBOX_TRACE has no effect on machines at "${place}"; record them there: ` +
+      `fleetbox trace start NAME --on ${place}`,
+  );
+}
 
 async function each<T>(all: readonly T[], work: (one: T) => Promise<T>): Promise<T[]> {
   const done: T[] = [];

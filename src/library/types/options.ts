@@ -236,8 +236,9 @@ export interface StartOptions extends MachineOptions {
   /** The directory in which machines, and places, are kept. @default $FLEETBOX_HOME, else ~/.fleetbox */
   store?: string;
   /**
-   * The place whose machines they are, as `fleetbox place add` called it: another host, which OpenSSH reaches; `"here"` is this one. They end with this
-   * process as those of this host do. Files are brought there; ports, and `vm.ssh`, are of this host.
+   * The place whose machines they are, as `fleetbox place add` called it: another host, which OpenSSH reaches; or a Slurm cluster, where each group is a job,
+   * and no limit counts its time in the queue. `"here"` is this host. They end with this process as those of this host do. Files are brought there; ports,
+   * and `vm.ssh`, are of this host.
    * @default $FLEETBOX_PLACE, else this host
    */
   on?: string;

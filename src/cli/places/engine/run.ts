@@ -3,18 +3,16 @@
  * names none that runs is done on the host of the place's address, beside the store; what starts machines gets a job (`up.ts`).
  */
 
-import { Limit, pause } from "../../../core/deadline.ts";
 import { replaceVariables } from "../../../core/environment.ts";
 import { FleetboxError } from "../../../core/errors.ts";
 import { isName } from "../../../core/names.ts";
-import { PlaceConnection } from "../../../control/places/connection.ts";
-import { type Engine, engineOf } from "../../../control/places/engine/engine.ts";
-import { cancelJob, type Jobs, lookAtJobs } from "../../../control/places/engine/jobs.ts";
-import { jobConnection } from "../../../control/places/engine/job_connection.ts";
+import type { PlaceConnection } from "../../../control/places/connection.ts";
+import { connectionTo, type EngineAccess, observeJobs as lookHere } from "../../../control/places/engine/access.ts";
+import { engineOf } from "../../../control/places/engine/engine.ts";
+import { cancelJob, type Jobs } from "../../../control/places/engine/jobs.ts";
 import { openPlaceStore, proxyCommand } from "../../../control/places/place_client.ts";
-import { jobDirectories, jobDirectory, type Place, removePlaceDirectory } from "../../../store/places.ts";
+import type { Place } from "../../../store/places.ts";
 import type { Store } from "../../../store.ts";
-import { ProcessError } from "../../../system/process.ts";
 import { say, sayJson } from "../../terminal/output.ts";
 import type { Kind } from "../commands.ts";
 import { useCurrentPlace } from "../current.ts";
@@ -23,18 +21,10 @@ import { runWithFiles } from "../there.ts";
 import { useListing } from "../listing_source.ts";
 import { namesAtLogin, viewsAtEngine } from "./list.ts";
 import { wayOf } from "./route.ts";
-import { jobIsOver, tellOfEnds, upInJob } from "./up.ts";
-
-/** How long a job that ends may take to have ended, and how often it is looked at. */
-const ENDING_MS = 30_000;
-const ENDING_EVERY_MS = 500;
+import { tellOfEnds, upInJob } from "./up.ts";
 
 /** A place with an engine, and what is done at it. */
-export interface AtEngine {
-  store: Store;
-  place: Place;
-  engine: Engine;
-  login: PlaceConnection;
+export interface AtEngine extends EngineAccess {
   /** Connects to a job. @throws {FleetboxError} `unavailable` */
   connect(key: string, options?: { quietly?: boolean; signal?: AbortSignal }): Promise<PlaceConnection>;
   /** Runs a command in a job, and returns its exit code. */
@@ -46,12 +36,11 @@ export interface AtEngine {
 }
 
 export function atEngine(store: Store, place: Place, login: PlaceConnection): AtEngine {
-  const engine = engineOf(place)!;
+  const access = { store, place, engine: engineOf(place)!, login };
   return {
-    ...{ store, place, engine, login },
+    ...access,
     async connect(key, options) {
-      const connection = await jobConnection(store, place, login, engine, key);
-      connection.explain = () => whyOver(login, place, engine, key);
+      const connection = await connectionTo(access, key, { inOrder: true });
       await connection.open(options);
       return connection;
     },
@@ -60,27 +49,9 @@ export function atEngine(store: Store, place: Place, login: PlaceConnection): At
 }
 
 /** The jobs, and what fleetbox there has to know of those that are over. @throws {FleetboxError} `unavailable` */
-export async function observeJobs({ login, place, engine, store }: AtEngine, signal?: AbortSignal): Promise<Jobs> {
-  // Those that are there before the jobs are looked at: another client may connect to a new one meanwhile.
-  const directories = jobDirectories(store, place.name);
-  let jobs: Jobs;
-  try {
-    jobs = await lookAtJobs(login, place, engine, signal);
-  } catch (thrown) {
-    if (!(thrown instanceof ProcessError)) throw thrown;
-    throw new FleetboxError(
-      "unavailable",
-      `Slurm at "${place.name}" does not answer: ${thrown.stderr || thrown.message}`,
-      {
-        hint: `See: fleetbox place check ${place.name}`,
-      },
-    );
-  }
+export async function observeJobs(at: AtEngine, signal?: AbortSignal): Promise<Jobs> {
+  const jobs = await lookHere(at, signal);
   void replaceVariables({ FLEETBOX_ENDED_JOBS: jobs.endedKeys.join(",") }); // until this command ends
-  const known = jobs.live.map(({ key }) => jobDirectory(place.name, key));
-  for (const dir of directories) {
-    if (!known.includes(dir)) await removePlaceDirectory(store, dir);
-  }
   return jobs;
 }
 
@@ -168,23 +139,4 @@ async function notServed(place: Place, words: readonly string[]): Promise<Fleetb
   return new FleetboxError("not-found", `No job at "${place.name}" serves what fleetbox ${words[0]} names`, {
     hint: `See: fleetbox ls --on ${place.name}`,
   });
-}
-
-/** Why the connection to a job is over, when that is because the job is. */
-async function whyOver(
-  login: PlaceConnection,
-  place: Place,
-  engine: Engine,
-  key: string,
-): Promise<FleetboxError | undefined> {
-  using limit = new Limit(ENDING_MS);
-  for (;;) {
-    const { live, ended } = await lookAtJobs(login, place, engine);
-    const over = ended.find((one) => one.key === key);
-    if (over) return jobIsOver(over.id, over.members, over.state);
-    const job = live.find((one) => one.key === key);
-    if (!job) return new FleetboxError("failed", `Job ${key.split("@")[0]} is over: its last member has ended`);
-    if (job.phase !== "ending" || limit.signal.aborted) return undefined;
-    await pause(ENDING_EVERY_MS); // how it ends is known when it has
-  }
 }

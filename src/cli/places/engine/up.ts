@@ -3,12 +3,11 @@
  * runs the command in the job.
  */
 
-import { pause } from "../../../core/deadline.ts";
-import { FleetboxError, hintOf, messageOf } from "../../../core/errors.ts";
-import { listed } from "../../../core/names.ts";
+import { hintOf, messageOf } from "../../../core/errors.ts";
 import { commandThere, type PlaceConnection } from "../../../control/places/connection.ts";
-import { cancelJob, forgetJob, lookAtJobs, needsOf, submitJob } from "../../../control/places/engine/jobs.ts";
-import { endOf } from "../../../control/places/engine/slurm.ts";
+import { jobIsOver } from "../../../control/places/engine/access.ts";
+import { cancelJob, forgetJob, idOf, type Jobs, lookAtJobs } from "../../../control/places/engine/jobs.ts";
+import { newJob, untilRunning } from "../../../control/places/engine/new_job.ts";
 import { jobPaths } from "../../../store/places.ts";
 import { ProcessError } from "../../../system/process.ts";
 import { bringFiles } from "../files.ts";
@@ -18,10 +17,6 @@ import { Interrupt } from "../../terminal/interrupt.ts";
 import { warn } from "../../terminal/output.ts";
 import type { AtEngine } from "./run.ts";
 import { QueueProgress } from "./queue.ts";
-
-/** How often a job that waits is asked for: at first, and at most, in milliseconds. */
-const FIRST_MS = 500;
-const MOST_MS = 15_000;
 
 interface Needs {
   members: { name: string; cpus: number; memory_mb: number }[];
@@ -34,10 +29,10 @@ export async function upInJob(at: AtEngine, words: readonly string[]): Promise<n
   const needs = await needsThere(login, at, brought.words, brought.env);
   if (typeof needs === "number") return needs;
   const members = needs.members.map(({ name }) => name);
-  const key = await submit(at, members, needs);
-  const id = key.split("@")[0];
+  const key = await newJob(at, needs.members.map(({ memory_mb: memoryMiB, ...one }) => ({ ...one, memoryMiB })));
+  const id = idOf(key);
   try {
-    await untilRunning(at, key, members, words.includes("--json"));
+    await inQueue(at, key, members, words.includes("--json"));
   } catch (thrown) {
     await cancelJob(login, place, engine, key).catch(() => {});
     throw thrown;
@@ -75,57 +70,12 @@ async function needsThere(
   }
 }
 
-async function submit({ login, place, engine }: AtEngine, members: string[], needs: Needs): Promise<string> {
-  const machines = needs.members.map(({ cpus, memory_mb: memoryMiB }) => ({ cpus, memoryMiB }));
-  const request = {
-    title: members[0],
-    ...needsOf(machines),
-    command: [place.program, "__job"],
-    env: { ...environmentFor(place), FLEETBOX_THERE: "" },
-    log: `${place.store}/jobs/JOB@${place.engine!.cluster}.log`,
-  };
-  try {
-    return await submitJob(login, place, engine, request, members);
-  } catch (thrown) {
-    if (!(thrown instanceof ProcessError)) throw thrown;
-    const { cpus, memoryMiB } = request;
-    throw new FleetboxError(
-      "unavailable",
-      `Slurm at "${place.name}" takes no job for ${listed(members)} (CPUs: ${cpus}, memory: ${memoryMiB} MiB): ${
-        thrown.stderr || messageOf(thrown)
-      }`,
-      {
-        hint:
-          `Smaller machines, or fewer? Its partition, account and time are those of: fleetbox place add ${place.name} ${place.url} --partition …`,
-      },
-    );
-  }
-}
-
 /** @throws {FleetboxError} `interrupted`; `failed`: the job is over before it ran */
-async function untilRunning(at: AtEngine, key: string, members: readonly string[], json: boolean): Promise<void> {
-  const id = key.split("@")[0];
-  using interrupt = new Interrupt(() => `left at once; the job waits on, and ends by itself: ${id}`);
+async function inQueue(at: AtEngine, key: string, members: readonly string[], json: boolean): Promise<void> {
+  using interrupt = new Interrupt(() => `left at once; the job waits on, and ends by itself: ${idOf(key)}`);
   using progress = new QueueProgress(members, json);
-  for (let waitMs = 100;; waitMs = Math.min(MOST_MS, Math.max(FIRST_MS, waitMs * 1.5))) {
-    const jobs = await lookAtJobs(at.login, at.place, at.engine);
-    interrupt.signal.throwIfAborted();
-    const job = jobs.live.find((one) => one.key === key);
-    if (job && job.phase !== "queued" && job.phase !== "ending") return;
-    if (!job || job.phase === "ending") {
-      const state = jobs.ended.find((one) => one.key === key)?.state;
-      await forgetJob(at.login, at.place, key);
-      throw jobIsOver(id, members, state);
-    }
-    progress.queued(id, job.reason);
-    await pause(waitMs, interrupt.signal).catch(() => {});
-    interrupt.signal.throwIfAborted();
-  }
-}
-
-export function jobIsOver(id: string, members: readonly string[], state: string | undefined): FleetboxError {
-  const { why, hint } = endOf(state);
-  return new FleetboxError("failed", `Job ${id} of ${listed(members)} is over: ${why}`, { hint });
+  const onQueued = (id: string, reason: string | undefined) => progress.queued(id, reason);
+  await untilRunning(at, key, members, { signal: interrupt.signal, onQueued });
 }
 
 /** Whether nothing in the job serves anything. */
@@ -137,7 +87,7 @@ async function isIdle({ login, place, engine }: AtEngine, key: string): Promise<
 /** Tells of jobs that ended other than in order, once. */
 export async function tellOfEnds(
   { login, place }: AtEngine,
-  jobs: Awaited<ReturnType<typeof lookAtJobs>>,
+  jobs: Jobs,
 ): Promise<void> {
   for (const { key, id, state, members } of jobs.ended) {
     const error = jobIsOver(id, members, state);

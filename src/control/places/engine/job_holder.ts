@@ -11,9 +11,13 @@ import type { Answer, StartRequest } from "./supervisor.ts";
 
 const MAX_ANSWER = 1024 * 1024;
 
-/** Lets the job of this command not end before it: it is connected until this process is gone. */
-export async function stayInJob(job: string): Promise<void> {
-  await connectUnix(jobPaths(Store.fromEnvironment().root, job).socket);
+/**
+ * Lets the job of this command not end before it: it is connected until this process is gone.
+ * @param isLasting whether the job also lasts while nothing is served in it
+ */
+export async function stayInJob(job: string, { isLasting = false }: { isLasting?: boolean } = {}): Promise<void> {
+  const socket = await connectUnix(jobPaths(Store.fromEnvironment().root, job).socket);
+  if (isLasting) await socket?.write('{"stays":true}\n');
 }
 
 /** @throws {FleetboxError} `unavailable`: the job is about to end */

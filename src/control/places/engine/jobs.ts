@@ -127,7 +127,8 @@ function liveJob(
   return { ...base, phase: record && !record.isServing ? "starting" : "ending" };
 }
 
-function idOf(key: string): string {
+/** The engine's own id of a job. */
+export function idOf(key: string): string {
   return key.split("@")[0];
 }
 

@@ -28,7 +28,10 @@ const COMMANDS_MS = 10_000;
 /** No request is longer: it has the group's options. */
 const MAX_REQUEST = 4 * 1024 * 1024;
 
-/** Asks for a holder; a command that needs none only connects. Then come `{"signal":"SIGKILL"}` for it; the answers are {@link Answer}s. */
+/**
+ * Asks for a holder; a command that needs none only connects. Then come `{"signal":"SIGKILL"}` for it; the answers are {@link Answer}s.
+ * `{"stays":true}`, said by itself: it may want another holder when there is none, so the job is to last as long as it does.
+ */
 export interface StartRequest {
   program: string;
   args: string[];
@@ -57,6 +60,8 @@ class Supervisor {
   #starting = 0;
   /** Commands that run. */
   #commands = 0;
+  /** Those among them for which the job lasts. */
+  #staying = 0;
   #isTold = false;
   /** Whether it has started a holder. */
   #hasServed = false;
@@ -104,9 +109,10 @@ class Supervisor {
   #endIfIdle(): void {
     if (!this.#isIdle) return;
     if (this.#isTold) return this.#ended.resolve();
-    if (!this.#hasBegun) return;
+    if (!this.#hasBegun || this.#staying > 0) return;
     startLimit(this.#commands > 0 ? COMMANDS_MS : LAST_WORDS_MS, () => {
-      if (this.#isIdle && (this.#commands === 0 || this.#hasServed)) this.#ended.resolve();
+      if (this.#staying > 0 || !this.#isIdle) return;
+      if (this.#commands === 0 || this.#hasServed) this.#ended.resolve();
     });
   }
 
@@ -130,11 +136,15 @@ class Supervisor {
       await conn.write(new TextEncoder().encode(JSON.stringify(value) + "\n")).catch(() => {});
     };
     let holder: HolderProcess | undefined;
+    using stay = new DisposableStack();
     const lines = new LineSplitter({ max: MAX_REQUEST });
     for await (const piece of conn.readable.pipeThrough(new TextDecoderStream())) {
       for (const line of lines.push(piece)) {
-        const request = JSON.parse(line) as Partial<StartRequest> & { signal?: Deno.Signal };
-        if (request.signal !== undefined) {
+        const request = JSON.parse(line) as Partial<StartRequest> & { signal?: Deno.Signal; stays?: boolean };
+        if (request.stays) {
+          this.#staying++;
+          stay.defer(() => void this.#staying--);
+        } else if (request.signal !== undefined) {
           if (!holder) continue;
           this.#asked.add(holder);
           holder.kill(request.signal);
