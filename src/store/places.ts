@@ -149,9 +149,14 @@ export async function removePlace(store: Store, name: string): Promise<void> {
   for (const one of [name, ...jobDirectories(store, name)]) await removePlaceDirectory(store, one);
 }
 
+/** The engine's own id of a job. @param job `<id>@<cluster>` */
+export function idOf(job: string): string {
+  return job.split("@")[0];
+}
+
 /** The directory of a place's job among those of places, as short as can be: its path is part of sockets' paths. */
 export function jobDirectory(place: string, job: string): string {
-  return `${place}.${Number(job.split("@")[0]).toString(36)}`;
+  return `${place}.${Number(idOf(job)).toString(36)}`;
 }
 
 /** Those of a place's jobs that there are. */

@@ -74,7 +74,7 @@ export async function cluster(): Promise<Cluster> {
   stack.defer(async () => {
     await run("scancel", "-u", Deno.uid() === 0 ? "root" : (await run("id", "-un")).trim()).catch(() => {});
     await empty();
-    await until("no job's own daemon is left", async () => (await children(dir)) === 0);
+    await until("no job's own daemon is left", async () => (await jobDaemons()) === 0);
   });
   let seen = "";
   await until("both nodes are idle", async () => {
@@ -147,10 +147,9 @@ function exists(path: string): boolean {
   }
 }
 
-/** The processes of jobs: each has a daemon of its own, which names its node's directory. */
-async function children(dir: string): Promise<number> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-fc", "--", `slurmstepd:.*`], env: { DIR: dir } })
-    .output();
+/** How many jobs have a daemon of their own: of all jobs of this host, which has no others. */
+async function jobDaemons(): Promise<number> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-fc", "--", "slurmstepd:.*"] }).output();
   return Number(new TextDecoder().decode(stdout).trim());
 }
 

@@ -1,13 +1,14 @@
 /** `ls --all-places`: the members of every place, asked at once. One that does not answer is a row. */
 
-import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
-import { environmentFor, requirePlace } from "../../control/places/known.ts";
+import { PlaceConnection } from "../../control/places/connection.ts";
+import { requirePlace } from "../../control/places/known.ts";
 import { LATE, within } from "../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import { lazyModule } from "../../core/lazy_modules.ts";
 import type { Store } from "../../store.ts";
 import { placeNames } from "../../store/places.ts";
 import type { MemberView } from "../member_view.ts";
+import { viewsThere } from "./says.ts";
 
 /** How long a place may take to answer, the connection included. */
 const ANSWER_MS = 5_000;
@@ -63,7 +64,5 @@ async function ask(store: Store, name: string, signal: AbortSignal): Promise<Mem
     const at = atEngine(store, place, connection);
     return await viewsAtEngine(at, await observeJobs(at, signal), signal);
   }
-  const line = commandThere(place, environmentFor(place), ["ls", "--json"]);
-  const text = await connection.command(line, signal);
-  return JSON.parse(text.trim().split("\n").at(-1) ?? "") as MemberView[];
+  return await viewsThere(connection, place, { signal });
 }

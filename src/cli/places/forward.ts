@@ -3,7 +3,7 @@
 import { type PlacePort, PlacePorts } from "../../control/places/ports.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import type { ForwardWish, PortForward } from "../../core/options.ts";
-import { addressOf, sideOf } from "../../core/port_forwards.ts";
+import { addressOf, endKey, sideOf } from "../../core/port_forwards.ts";
 import { forwardText } from "../../store/forwards.ts";
 import { requirePlace } from "../../control/places/known.ts";
 import type { ForwardReport } from "../../wire.ts";
@@ -26,9 +26,9 @@ export async function forwardAtPlace(
   const store = Store.fromEnvironment();
   const ports = new PlacePorts(store, requirePlace(store, placeName));
   const ask = async (...words: string[]) =>
-    JSON.parse(await askThere(placeName, ["forward", name, ...words, "--json"]));
-  let { forwards: there } = await ask() as Forwarded; // or why it cannot be
-  const problems = new Map((await ports.open()).map((port) => [keyOf(port), port.problem]));
+    await askThere(placeName, ["forward", name, ...words, "--json"]) as Forwarded;
+  let { forwards: there } = await ask(); // or why it cannot be
+  const problems = new Map((await ports.open()).map((port) => [endKey(port), port.problem]));
   const done: PlacePort[] = [];
   for (const wish of wishes) {
     checkLeads(wish);
@@ -43,7 +43,7 @@ export async function forwardAtPlace(
     }
     const isIt = (one: PortForward) => one.guest_port === wish.guest_port && !one.protocol && !one.address;
     const before = there.find(isIt);
-    if (!before) there = (await ask(String(wish.guest_port)) as Forwarded).forwards;
+    if (!before) there = (await ask(String(wish.guest_port))).forwards;
     const known = ports.list().find((one) => one.member === name && one.guest_port === wish.guest_port);
     const made = before ? known?.made ?? false : true;
     const { host_port } = there.find(isIt)!;
@@ -55,7 +55,7 @@ export async function forwardAtPlace(
     }
   }
   const reports = ports.list().filter(({ member }) => member === name).map((port): ForwardReport => {
-    const problem = problems.get(keyOf(port));
+    const problem = problems.get(endKey(port));
     const open = problem === undefined && there.some((one) => one.host_port === port.there && one.open);
     return { ...forwardOf(port), open, ...(problem === undefined ? {} : { problem }) };
   });
@@ -92,11 +92,9 @@ async function removed(place: string, member: string, ports: PlacePorts, wish: F
       },
     );
   }
-  const keys = found.map(keyOf);
-  return await ports.remove((one) => keys.includes(keyOf(one)));
+  const keys = found.map(endKey);
+  return await ports.remove((one) => keys.includes(endKey(one)));
 }
-
-const keyOf = (port: PlacePort) => `${addressOf(port)}:${port.host_port}`;
 
 function forwardOf({ host_port, guest_port, address }: PlacePort): PortForward {
   return { host_port, guest_port, ...sideOf({ address }) };
@@ -109,6 +107,6 @@ export async function membersHaveChanged(placeName: string, words: readonly stri
   if (ports.list().length === 0) return;
   const [command, from, to] = words.filter((word) => !word.startsWith("-"));
   if (["rename", "mv"].includes(command)) return await ports.rename(from, to);
-  const left = JSON.parse(await askThere(placeName, ["ls", "--json"])) as { name: string }[];
+  const left = await askThere(placeName, ["ls", "--json"]) as { name: string }[];
   await ports.remove(({ member }) => !left.some(({ name }) => name === member));
 }

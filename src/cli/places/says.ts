@@ -1,7 +1,9 @@
 /** What a place says of a member that does not answer a client here: it is stopped, orphaned, or there is none. */
 
-import { commandThere, PlaceConnection } from "../../control/places/connection.ts";
+import { commandThere, jsonIn, PlaceConnection } from "../../control/places/connection.ts";
 import { environmentFor, requirePlace } from "../../control/places/known.ts";
+import type { Place } from "../../store/places.ts";
+import type { MemberView } from "../member_view.ts";
 import { FleetboxError, fromWireError } from "../../core/errors.ts";
 import { ProcessError } from "../../system/process.ts";
 import { Store } from "../../store.ts";
@@ -19,18 +21,28 @@ export async function whyNotReached(place: string, member: string): Promise<Flee
 
 /** The names of the members that run there. */
 export async function runningThere(place: string): Promise<string[]> {
-  const members = JSON.parse(await askThere(place, ["ssh-config", "--json"])) as { name: string }[];
+  const members = await askThere(place, ["ssh-config", "--json"]) as { name: string }[];
   return members.map(({ name }) => name);
 }
 
-/** What fleetbox there prints. @throws {FleetboxError} its error, of a command with `--json` */
-export async function askThere(name: string, words: readonly string[]): Promise<string> {
+/** What `ls` there shows. @param env further variables for it */
+export async function viewsThere(
+  connection: PlaceConnection,
+  place: Place,
+  { env = {}, signal }: { env?: Record<string, string>; signal?: AbortSignal } = {},
+): Promise<MemberView[]> {
+  const line = commandThere(place, { ...environmentFor(place), ...env }, ["ls", "--json"]);
+  return jsonIn(await connection.command(line, signal)) as MemberView[];
+}
+
+/** What a command with `--json` says there. @throws {FleetboxError} its error */
+export async function askThere(name: string, words: readonly string[]): Promise<unknown> {
   const store = Store.fromEnvironment();
   const place = requirePlace(store, name);
   const connection = new PlaceConnection(store, place);
   const { FLEETBOX_THERE: _, ...env } = environmentFor(place); // hints get the place here
   try {
-    return await connection.command(commandThere(place, env, words));
+    return jsonIn(await connection.command(commandThere(place, env, words)));
   } catch (thrown) {
     if (!(thrown instanceof ProcessError)) throw thrown;
     const line = thrown.stderr.split("\n").find((one) => one.startsWith('{"event":"error"'));

@@ -31,7 +31,7 @@ export async function traceThere(
   const isStop = verb === "stop";
   const { words, values, switches } = withoutOptions(rest, isStop ? ["-w", "--write"] : ["-o", "--output"]);
   const [word] = words;
-  const rows = JSON.parse(await askThere(place.name, ["trace", "ls", "--json"])) as TraceRow[];
+  const rows = await askThere(place.name, ["trace", "ls", "--json"]) as TraceRow[];
   const found = rows.filter(({ id, members }) => word === undefined || id === word || members.includes(word));
   const id = found.length === 1 ? found[0].id : word;
   const file = values.at(-1) ?? `${id ?? "trace"}.${isStop ? "zip" : "html"}`;

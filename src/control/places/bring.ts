@@ -94,8 +94,8 @@ export async function fetchFile(connection: PlaceConnection, there: string, here
   const digest = await digestThere(connection, there);
   await replaceFile(here, async (aside) => {
     using file = await Deno.open(aside, { write: true, createNew: true, mode: 0o600 });
-    const args = connection.args(["-T"], [shellLine('exec cat "$1"', [there])]);
-    const child = new Deno.Command("ssh", { args, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
+    const [program, args] = connection.session(["-T"], shellLine('exec cat "$1"', [there]));
+    const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "inherit" }).spawn();
     for await (const piece of child.stdout) await writeAll(file, piece);
     await child.status;
     const found = await digestOfFile(aside);

@@ -208,6 +208,11 @@ export function shellLine(script: string, words: readonly string[] = []): string
   return ["exec sh -c", quoted(script), "sh", ...words.map(quoted)].join(" ");
 }
 
+/** What fleetbox there printed as JSON, on one line: what the user's shell prints at its start comes before it. */
+export function jsonIn(text: string): unknown {
+  return JSON.parse(text.trim().split("\n").at(-1) ?? "");
+}
+
 /** fleetbox there, as a line for any shell. @param env variables for it */
 export function commandThere(place: Place, env: Record<string, string>, words: readonly string[]): string {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);

@@ -4,23 +4,8 @@
  */
 
 import process from "node:process";
-import { type Cluster, FleetboxError, openCheckpoint, start, startCluster } from "../../../mod.ts";
-
-const tell = (what: unknown) => console.log(JSON.stringify(what));
-const thrown = async (work: () => unknown) => {
-  try {
-    await work();
-    return "nothing";
-  } catch (error) {
-    return error instanceof FleetboxError ? [error.code, error.message] : String(error);
-  }
-};
-/** What answers at a port of this host: the fake guests' SSH server says its name. */
-async function answerAt(port: number): Promise<string> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  const buffer = new Uint8Array(100);
-  return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0)).slice(0, 7);
-}
+import { type Cluster, openCheckpoint, start, startCluster } from "../../../mod.ts";
+import { answerAt, tell, thrown } from "../../support/library_program.ts";
 
 /** Longer than a job without machines lasts for a command. */
 const IDLE_MS = 11_000;

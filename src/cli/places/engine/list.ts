@@ -2,20 +2,16 @@
 
 import { messageOf } from "../../../core/errors.ts";
 import { naturalOrder } from "../../../store.ts";
-import { commandThere, type PlaceConnection } from "../../../control/places/connection.ts";
 import type { Job, Jobs } from "../../../control/places/engine/jobs.ts";
 import type { MemberView } from "../../member_view.ts";
-import { environmentFor } from "../../../control/places/known.ts";
+import { viewsThere } from "../says.ts";
 import type { AtEngine } from "./run.ts";
 
 export async function viewsAtEngine(at: AtEngine, jobs: Jobs, signal?: AbortSignal): Promise<MemberView[]> {
-  const ask = async (connection: PlaceConnection, env: Record<string, string>) => {
-    const line = commandThere(at.place, { ...environmentFor(at.place), ...env }, ["ls", "--json"]);
-    return JSON.parse((await connection.command(line, signal)).trim().split("\n").at(-1) ?? "") as MemberView[];
-  };
   const inJob = async ({ key, id, serves }: Job): Promise<MemberView[]> => {
     try {
-      const views = await ask(await at.connect(key, { quietly: true, signal }), { FLEETBOX_JOB: key });
+      const connection = await at.connect(key, { quietly: true, signal });
+      const views = await viewsThere(connection, at.place, { env: { FLEETBOX_JOB: key }, signal });
       return views.filter(({ name }) => serves.includes(name));
     } catch (thrown) {
       const reason = `job ${id}: ${messageOf(thrown)}`;
@@ -23,7 +19,7 @@ export async function viewsAtEngine(at: AtEngine, jobs: Jobs, signal?: AbortSign
     }
   };
   const serving = jobs.live.filter(({ serves }) => serves.length > 0);
-  const [stored, ...served] = await Promise.all([ask(at.login, {}), ...serving.map(inJob)]);
+  const [stored, ...served] = await Promise.all([viewsThere(at.login, at.place, { signal }), ...serving.map(inJob)]);
   const waiting = jobs.live.filter(({ phase }) => phase === "queued" || phase === "starting").flatMap((job) =>
     job.members.map((name) => waits(name, job, stored.find((view) => view.name === name)))
   );
@@ -34,8 +30,7 @@ export async function viewsAtEngine(at: AtEngine, jobs: Jobs, signal?: AbortSign
 
 /** The members that the store there has. */
 export async function namesAtLogin({ login, place }: AtEngine): Promise<string[]> {
-  const text = await login.command(commandThere(place, environmentFor(place), ["ls", "--json"]));
-  return (JSON.parse(text.trim().split("\n").at(-1) ?? "") as MemberView[]).map(({ name }) => name);
+  return (await viewsThere(login, place)).map(({ name }) => name);
 }
 
 function waits(name: string, { id, phase, reason }: Job, stored?: MemberView): MemberView {

@@ -4,11 +4,11 @@
  */
 
 import { hintOf, messageOf } from "../../../core/errors.ts";
-import { commandThere, type PlaceConnection } from "../../../control/places/connection.ts";
+import { commandThere, jsonIn, type PlaceConnection } from "../../../control/places/connection.ts";
 import { jobIsOver } from "../../../control/places/engine/access.ts";
-import { cancelJob, forgetJob, idOf, type Jobs, lookAtJobs } from "../../../control/places/engine/jobs.ts";
+import { cancelJob, forgetJob, type Jobs, lookAtJobs } from "../../../control/places/engine/jobs.ts";
 import { newJob, untilRunning } from "../../../control/places/engine/new_job.ts";
-import { jobPaths } from "../../../store/places.ts";
+import { idOf, jobPaths } from "../../../store/places.ts";
 import { ProcessError } from "../../../system/process.ts";
 import { bringFiles } from "../files.ts";
 import { environmentFor } from "../../../control/places/known.ts";
@@ -61,8 +61,7 @@ async function needsThere(
 ): Promise<Needs | number> {
   try {
     const variables = { ...environmentFor(place), ...env, FLEETBOX_NEEDS: "1" };
-    const text = await login.command(commandThere(place, variables, words));
-    return JSON.parse(text.trim().split("\n").at(-1) ?? "") as Needs;
+    return jsonIn(await login.command(commandThere(place, variables, words))) as Needs;
   } catch (thrown) {
     if (!(thrown instanceof ProcessError) || thrown.exitCode === 255) throw thrown;
     warn(thrown.stderr);

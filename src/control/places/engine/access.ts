@@ -3,13 +3,13 @@
 import { Limit, pause } from "../../../core/deadline.ts";
 import { FleetboxError } from "../../../core/errors.ts";
 import { listed } from "../../../core/names.ts";
-import { jobDirectories, jobDirectory, type Place, removePlaceDirectory } from "../../../store/places.ts";
+import { idOf, jobDirectories, jobDirectory, type Place, removePlaceDirectory } from "../../../store/places.ts";
 import type { Store } from "../../../store.ts";
 import { ProcessError } from "../../../system/process.ts";
 import type { PlaceConnection } from "../connection.ts";
 import type { Engine } from "./engine.ts";
 import { jobConnection } from "./job_connection.ts";
-import { idOf, type Jobs, lookAtJobs } from "./jobs.ts";
+import { type Jobs, lookAtJobs } from "./jobs.ts";
 import { endOf } from "./slurm.ts";
 
 /** How long a job that ends may take to have ended, and how often it is looked at. */

@@ -6,6 +6,7 @@
 
 import { shellCommand } from "../../../core/quoting.ts";
 import {
+  idOf,
   jobDirectory,
   jobsDir,
   makePlaceDirectory,
@@ -66,7 +67,7 @@ export async function jobConnection(
   const dir = jobDirectory(place.name, job);
   makePlaceDirectory(store, dir);
   const complaints = join(placeStore(store, dir).root, "complaints");
-  const inJob = engine.proxyCommand(job.split("@")[0], join(jobsDir(place.store), "ssh/config"));
+  const inJob = engine.proxyCommand(idOf(job), join(jobsDir(place.store), "ssh/config"));
   const line = shellCommand(login.isLocal ? inJob : ["ssh", ...login.args(["-T"], [shellCommand(inJob)])]);
   const proxy = `${line} 2>${shellCommand([complaints])}`.replaceAll("%", "%%");
   const file = (path: string) => `"${path.replaceAll("%", "%%")}"`;
@@ -76,6 +77,6 @@ export async function jobConnection(
     ...["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "IdentityAgent=none"],
     ...["-o", "IdentitiesOnly=yes", "-o", `IdentityFile=${file(key)}`],
   ];
-  const route = { dir, options, host: `job-${job.split("@")[0]}`, complaints };
+  const route = { dir, options, host: `job-${idOf(job)}`, complaints };
   return new PlaceConnection(store, place, { route });
 }

@@ -8,7 +8,7 @@
 
 import { isName } from "../../../core/names.ts";
 import { shellCommand } from "../../../core/quoting.ts";
-import { jobPaths, type Place } from "../../../store/places.ts";
+import { idOf, jobPaths, type Place } from "../../../store/places.ts";
 import { isHostIdentity } from "../../../system/this_host.ts";
 import { ProcessError } from "../../../system/process.ts";
 import type { PlaceConnection } from "../connection.ts";
@@ -125,11 +125,6 @@ function liveJob(
   if (phase !== "running") return { ...base, phase: "ending" };
   if (serves.length > 0) return { ...base, phase: "serving" };
   return { ...base, phase: record && !record.isServing ? "starting" : "ending" };
-}
-
-/** The engine's own id of a job. */
-export function idOf(key: string): string {
-  return key.split("@")[0];
 }
 
 function membersIn(text: string): string[] {

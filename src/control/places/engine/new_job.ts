@@ -3,11 +3,12 @@
 import { pause } from "../../../core/deadline.ts";
 import { FleetboxError, messageOf } from "../../../core/errors.ts";
 import { listed } from "../../../core/names.ts";
+import { idOf } from "../../../store/places.ts";
 import { ProcessError } from "../../../system/process.ts";
 import { environmentFor } from "../known.ts";
 import { type EngineAccess, jobIsOver, observeJobs } from "./access.ts";
 import type { JobMachine } from "./job_machine.ts";
-import { forgetJob, idOf, type Jobs, needsOf, submitJob } from "./jobs.ts";
+import { forgetJob, type Jobs, needsOf, submitJob } from "./jobs.ts";
 
 /** How often a job that waits is asked for: at first, and at most, in milliseconds. */
 const BEGIN_MS = 100;
