@@ -6,13 +6,22 @@ import { ROOT } from "./toolchain.ts";
 
 /** Runs suites made of files in a directory of their own. @returns the code, and the lines after the last suite's. */
 async function run(files: Record<string, string>, ...suites: string[]): Promise<{ code: number; lines: string[] }> {
+  return await runFor(600, files, ...suites);
+}
+
+/** {@link run}, each suite for so many seconds at most. */
+async function runFor(
+  limitS: number,
+  files: Record<string, string>,
+  ...suites: string[]
+): Promise<{ code: number; lines: string[] }> {
   const root = Deno.makeTempDirSync({ prefix: "fbtt" });
   try {
     for (const [name, text] of Object.entries(files)) Deno.writeTextFileSync(join(root, name), text, { mode: 0o755 });
     const args = ["suites", ...suites.map((suite) => suite.replaceAll("ROOT", root))];
     const { code, stdout } = await new Deno.Command(join(ROOT, "scripts/test"), {
       args,
-      env: { SEEN: join(root, "seen"), TMPDIR: root },
+      env: { SEEN: join(root, "seen"), TMPDIR: root, FLEETBOX_SUITE_LIMIT: String(limitS) },
       stderr: "inherit",
     }).output();
     const text = new TextDecoder().decode(stdout).replaceAll(root, "ROOT");
@@ -88,6 +97,20 @@ Deno.test("scripts/test counts a file that a suite leaves behind as a failure th
   assert.equal(code, 1, lines.join("\n"));
   assert.deepEqual(lines.slice(-2), ["0 flaky", "1 passed, 1 failed"]);
   assert.match(closing(lines), /^test: failed: some: files left behind\n {2}\/tmp\/fbt\.\S+$/m);
+});
+
+Deno.test("scripts/test ends a suite in which a test hangs, counts what had ended, and names what had not", async () => {
+  const files = {
+    "some_test.ts": 'Deno.test("good", () => {}); Deno.test("bad", () => { throw new Error("always"); });',
+    "hangs_test.ts": 'Deno.test("good, too", () => {}); Deno.test("hangs", () => { for (;;); });',
+  };
+  for (const program of ["deno", "parallel"]) {
+    const { code, lines } = await runFor(5, files, `some|${program}|ROOT/some_test.ts ROOT/hangs_test.ts`);
+    assert.equal(code, 1, lines.join("\n"));
+    assert.deepEqual(lines.slice(-2), ["0 flaky", "2 passed, 3 failed"]);
+    assert.match(closing(lines), /^test: failed: some: hangs: it had not ended when the suite's time was over, 5 s$/m);
+    assert.match(closing(lines), /^test: failed: some: the suite's time was over, 5 s$/m);
+  }
 });
 
 /** What is repeated right before the closing lines: what failed is the last. */

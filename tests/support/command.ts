@@ -76,6 +76,10 @@ export class Running {
     return this.#stderr;
   }
 
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   kill(signal: Deno.Signal): void {
     if (this.#ended) return;
     try {

@@ -29,7 +29,8 @@ import { filesBelow, writeTinyMicro } from "./files.ts";
 import { type Found, kill, parentOf, processesOf, signal, until } from "./processes.ts";
 import { handled, talkJson } from "./socket.ts";
 import { SuiteStore } from "./suite_store.ts";
-import { Uncaught } from "./uncaught.ts";
+import { endedWithTest } from "./test.ts";
+import { stackOf, Uncaught } from "./uncaught.ts";
 
 export { steps, test } from "./test.ts";
 
@@ -96,6 +97,8 @@ export class Sandbox implements AsyncDisposable {
   #debris = false;
   /** Whether a holder was killed: it may have been writing a file. */
   #killed = false;
+  #end: Promise<void> | undefined;
+  readonly #forget = endedWithTest(() => this.#endHanging());
 
   constructor(readonly root: string, private readonly options: SandboxOptions) {
     const { storeDepth = root.length + 2 } = options;
@@ -358,7 +361,23 @@ export class Sandbox implements AsyncDisposable {
     this.#debris = true;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends it; a second time, it is the same end. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#end ??= this.#dispose().finally(this.#forget);
+  }
+
+  /** @returns what there was: the test hangs, and this is all that there is to learn why. */
+  async #endHanging(): Promise<string> {
+    const commands = this.#commands.filter((command) => !command.hasEnded).map(({ args }) =>
+      `command: ${args.join(" ")}`
+    );
+    const processes = this.processes().map(({ kind, name, pid }) => `${kind} ${name}: process ${pid}`);
+    const how = [...commands, ...processes, ...this.#logs()];
+    await this[Symbol.asyncDispose]().catch((thrown) => how.push(`at its end: ${stackOf(thrown)}`));
+    return how.join("\n");
+  }
+
+  async #dispose(): Promise<void> {
     const problems: string[] = [];
     // Every step is done, whatever became of the one before.
     const step = async (work: () => unknown) => {

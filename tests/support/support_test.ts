@@ -67,6 +67,24 @@ Deno.test("a test that fails and leaves something behind tells both, and what it
   assert.deepEqual(left, []);
 });
 
+Deno.test("a test that hangs fails with what it had open, which is ended; those behind it run", async () => {
+  const { output, left } = await runTests(`
+    test("hangs", async () => {
+      await using box = await sandbox({ fakeQemu: {}, program: "/bin/sh" });
+      await box.start(["-c", "echo begun; exec sleep 2000"]).printed(/begun/);
+      await new Promise(() => setInterval(() => {}, 1_000));
+    }, { limitMs: 500 });
+    test("runs", async () => {});
+  `);
+  assert.match(output, /^FAILED \| 1 passed \| 1 failed/m, output);
+  assert.match(
+    output,
+    /error: Error: it had not ended after 0\.5 s\ncommand: -c echo begun; exec sleep 2000\n/,
+    output,
+  );
+  assert.deepEqual(left, []);
+});
+
 Deno.test("a command is over at its limit, and at end(), also when a process that it started has its output open", async () => {
   const start = (script: string, limitMs: number) => {
     const env = { PATH: Deno.env.get("PATH")! };
