@@ -25,7 +25,7 @@ import type { Command } from "./arguments/parser.ts";
 import { forwardLine, publicPorts } from "./member_view.ts";
 import { say, sayJson, terminalWidth, warn } from "./terminal/output.ts";
 import { phaseOf, progressFor, VERBOSE } from "./terminal/progress.ts";
-import { openStore } from "./arguments/store_access.ts";
+import { openStore } from "./arguments/open_store.ts";
 
 /** The flags of all of them, as commander gives them. */
 interface WaitFlags {

@@ -7,7 +7,7 @@ import { checkName } from "../core/names.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { shellCommand, shellQuote } from "../core/quoting.ts";
 import { sshArguments } from "./arguments/ssh_arguments.ts";
-import { openStore } from "./arguments/store_access.ts";
+import { openStore } from "./arguments/open_store.ts";
 import { runClient } from "./ssh_client.ts";
 import { reach } from "./ssh_endpoint.ts";
 

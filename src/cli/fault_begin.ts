@@ -7,7 +7,7 @@ import { checkName } from "../core/names.ts";
 import { parseDurationMs } from "./arguments/duration.ts";
 import { parseSeed } from "./arguments/fault_arguments.ts";
 import type { Command } from "./arguments/parser.ts";
-import { openStore } from "./arguments/store_access.ts";
+import { openStore } from "./arguments/open_store.ts";
 import { requireAndAdopt } from "./adopt_and_tell.ts";
 import { throwAll } from "./error_text.ts";
 import { begunText } from "./fault_view.ts";

@@ -15,7 +15,7 @@ import { say, sayJson, terminalWidth, warn } from "./terminal/output.ts";
 import { sizeText } from "./arguments/sizes.ts";
 import { atPlace, withPlace } from "./places/current.ts";
 import { listingSource } from "./places/listing_source.ts";
-import { openStore } from "./arguments/store_access.ts";
+import { openStore } from "./arguments/open_store.ts";
 import { clip } from "../core/bytes.ts";
 import { type Cell, tableLines } from "./terminal/table.ts";
 

@@ -13,7 +13,7 @@ import { Store } from "../store.ts";
 import type { Requirement } from "../vmm/contract.ts";
 import { driver } from "../vmm/driver.ts";
 import { bytesText, sizeText } from "./arguments/sizes.ts";
-import { openStore } from "./arguments/store_access.ts";
+import { openStore } from "./arguments/open_store.ts";
 
 export interface Finding {
   what: string;

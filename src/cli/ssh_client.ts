@@ -6,16 +6,16 @@
  * notices it (`arguments/ssh_arguments.ts`), without a message, so the reason is found here.
  */
 
+import { untilMachineEnds } from "../control/machine_end.ts";
 import { startLimit, within } from "../core/deadline.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
-import { untilMachineEnds } from "../control/machine_end.ts";
-import { getReport } from "../control/members.ts";
-import { silentMachine } from "../control/observe.ts";
-import { answersSsh } from "../guest/ssh_probe.ts";
+import { lazyModule } from "../core/lazy_modules.ts";
 import type { Store } from "../store.ts";
-import { errorText } from "./error_text.ts";
-import { currentPlace } from "./places/current.ts";
 import { errorWidth, warn } from "./terminal/output.ts";
+
+/** What is needed when a connection breaks, and a fifth of what `exec` would load. */
+const failing = () => lazyModule<typeof import("./why_broken.ts")>("src/cli/why_broken.ts");
+const telling = () => lazyModule<typeof import("./error_text.ts")>("src/cli/error_text.ts");
 
 /** The exit code of OpenSSH's programs when the connection failed, and ours when it ended. */
 const BROKEN = 255;
@@ -23,10 +23,6 @@ const BROKEN = 255;
 const LAST_WORDS_MS = 500;
 /** How long a program may take to end when it is told to. */
 const TERM_MS = 500;
-/** How long an SSH server may take to identify itself. */
-const PROBE_MS = 2_000;
-/** How long a holder may take to answer. */
-const ANSWER_MS = 2_000;
 /** How much of a program's errors is kept, in characters: its last ones. */
 const MAX_COMPLAINTS = 65_536;
 
@@ -65,22 +61,25 @@ export async function runClient(
   };
   const firstEnd = Promise.race(names.map(async (name) => {
     const found = await untilMachineEnds(store, name, over.signal);
-    if (found && !end) cut(isOver(name, found.why, `Boot it: fleetbox up ${name}`, found.cause));
+    if (!found) return;
+    const { isOver } = await failing();
+    if (!end) cut(isOver(name, found.why, `Boot it: fleetbox up ${name}`, found.cause));
   }));
   const { code } = await child.status;
   const isBroken = isCut || code === BROKEN;
   let why = isBroken ? end : undefined;
   if (isBroken && !why) {
-    why = await whyBroken(store, names);
+    why = await (await failing()).whyBroken(store, names);
     // It may have ended before the report of its machine's end has come, which says more.
     if (why && !end) await within(LAST_WORDS_MS, firstEnd);
     why = end ?? why;
   }
   over.abort();
   endLimit();
-  if (why && !failure) warn(errorText(why, errorWidth()));
+  const tell = async (error: FleetboxError) => warn((await telling()).errorText(error, errorWidth()));
+  if (why && !failure) await tell(why);
   if (complaints) {
-    if (isBroken || code !== 0) warn(errorText(new FleetboxError("failed", failure!, { cause: why }), errorWidth()));
+    if (isBroken || code !== 0) await tell(new FleetboxError("failed", failure!, { cause: why }));
     const text = (await complaints()).trimEnd();
     if (text !== "") warn(text);
   }
@@ -115,31 +114,4 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch { /* it has ended, and we end in a moment */ }
-}
-
-/** The members' problem now; undefined: there is none, and the client has printed the reason itself. */
-async function whyBroken(store: Store, names: readonly string[]): Promise<FleetboxError | undefined> {
-  const found = await Promise.all(names.map((name) => whatIsWrong(store, name)));
-  return found.find((one) => one !== undefined);
-}
-
-async function whatIsWrong(store: Store, name: string): Promise<FleetboxError | undefined> {
-  try {
-    const before = await getReport(store, name, ANSWER_MS);
-    const answers = before?.ssh !== undefined &&
-      (currentPlace() || await answersSsh(before.ssh, new AbortController().signal, PROBE_MS));
-    if (answers) return undefined;
-    const report = await getReport(store, name, ANSWER_MS);
-    if (report?.not_answering) return silentMachine(report);
-    const { state, stage, failure } = report ?? { state: "down" };
-    if (stage === "paused" && failure) return isOver(name, failure.message, failure.hint ?? `fleetbox status ${name}`);
-    if (state !== "running") return isOver(name, `it is ${state}`, `See its state: fleetbox status ${name}`);
-    return isOver(name, "its SSH server does not answer", `Look at its console: fleetbox logs ${name}`);
-  } catch (thrown) {
-    return thrown instanceof FleetboxError ? thrown : undefined;
-  }
-}
-
-function isOver(name: string, why: string, hint: string, cause?: FleetboxError): FleetboxError {
-  return new FleetboxError("failed", `The connection to "${name}" is over: ${why}`, { hint, cause });
 }

@@ -1,58 +1,34 @@
-/**
- * A member's SSH endpoint, for `ssh`, `exec` and `cp`. An orphan is adopted first, with its group; if another holder is
- * adopting it, this waits for it.
- */
+/** A member's SSH endpoint, for `ssh`, `exec` and `cp`. */
 
-import { reachMember } from "../control/members.ts";
-import { FleetboxError } from "../core/errors.ts";
+import { getReport, reachMember } from "../control/members.ts";
+import { isNotFound } from "../core/errors.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
 import type { Store } from "../store.ts";
-import type { SshEndpoint } from "../wire.ts";
-import { type MemberFacts, observeGroups, orphanGroup } from "../control/observe.ts";
-import { requireMember } from "./arguments/store_access.ts";
-
-/** Seldom needed, and a third of what `exec` would load. */
-const adopting = () => lazyModule<typeof import("./adopt_and_tell.ts")>("src/cli/adopt_and_tell.ts");
-
-/** @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run. */
-export async function reach(store: Store, name: string): Promise<SshEndpoint> {
-  const member = await requireMember(store, name);
-  if (member.report?.stage === "adoption") {
-    const { untilAdopted } = await adopting();
-    await untilAdopted(store, name);
-    return endpointOf(await reachable(store, await requireMember(store, name)), () => false);
-  }
-  if (!isOrphan(store, member)) return endpointOf(await reachable(store, member), () => false);
-  const { adoptAndTell } = await adopting();
-  const adopted = await adoptAndTell(store, [name]);
-  return endpointOf(await reachable(store, await requireMember(store, name)), () => adopted.length === 0);
-}
-
-/** The same facts once the member's SSH port is open: a gateway that has died is waited for. */
-async function reachable(store: Store, member: MemberFacts): Promise<MemberFacts> {
-  if (!member.report?.ssh) return member;
-  return { ...member, report: await reachMember(store, member.name) };
-}
-
-function isOrphan(store: Store, { name, report, silence }: MemberFacts): boolean {
-  return !report && !silence && orphanGroup(observeGroups(store), name) !== undefined;
-}
+import type { MemberReport, SshEndpoint } from "../wire.ts";
 
 /**
- * The endpoint of a member that runs, or whose cloud-init runs. @throws {FleetboxError} `conflict`: it does not run.
+ * Where its SSH server listens, once that port is open. A member whose holder is gone is adopted first.
+ * @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run; `timeout`: its holder does not answer
  */
-export function endpointOf({ name, report, silence }: MemberFacts, isOrphan: () => boolean): SshEndpoint {
-  if (silence) throw silence;
-  if (report?.running && report.ssh) return report.ssh;
-  const refuse = (found: string, hint: string) =>
-    new FleetboxError("conflict", `Cannot reach "${name}": it ${found}`, { hint });
-  if (!report && isOrphan()) throw refuse("is without a holder, which was killed", `Adopt it: fleetbox up ${name}`);
-  if (!report || report.state === "stopped") throw refuse("is not running", `Boot it: fleetbox up ${name}`);
-  if (report.state === "error") {
-    throw refuse(
-      `failed: ${report.failure?.message ?? report.error ?? "?"}`,
-      `Look at its console: fleetbox logs ${name}`,
-    );
+export async function reach(store: Store, name: string): Promise<SshEndpoint> {
+  if (isRunning(await reportOf(store, name))) {
+    const report = await reachMember(store, name);
+    if (isRunning(report)) return report!.ssh!;
   }
-  throw refuse(`is still booting (${report.stage ?? report.state})`, `Wait for it: fleetbox wait ${name}`);
+  // A third of what `exec` would load.
+  const { lookForEndpoint } = await lazyModule<typeof import("./look_for_endpoint.ts")>("src/cli/look_for_endpoint.ts");
+  return await lookForEndpoint(store, name);
+}
+
+async function reportOf(store: Store, name: string): Promise<MemberReport | undefined> {
+  try {
+    return await getReport(store, name);
+  } catch (thrown) {
+    if (isNotFound(thrown)) return undefined; // its holder is releasing it
+    throw thrown;
+  }
+}
+
+function isRunning(report: MemberReport | undefined): boolean {
+  return report?.running === true && report.ssh !== undefined && report.stage !== "adoption";
 }

@@ -197,7 +197,7 @@ export async function observeAll(store: Store, timeoutMs: number): Promise<Every
 
 /** A holder that accepts no connection (stopped, its backlog full) counts as one that does not reply. */
 async function orSilent<T>(timeoutMs: number, name: string, answer: Promise<T>): Promise<T> {
-  const given = await within(timeoutMs + 100, answer);
+  const given = await within(timeoutMs + 100, answer, { unref: true });
   if (given === LATE) throw silent(name, timeoutMs);
   return given;
 }

@@ -61,7 +61,7 @@ export async function ask(
   const endLimit = startLimit(timeoutMs, () => {
     late = true;
     connection.close();
-  });
+  }, { unref: true }); // the connection keeps the program running
   let text = "";
   try {
     await connection.write(request);

@@ -12,7 +12,10 @@ const SLICE_MS = 1_000;
 const JUMP_MS = 1_000;
 
 interface LimitOptions {
-  /** Whether the program may end before it has passed. @default false */
+  /**
+   * Whether the program may end before it has passed. It costs a command less, too: the first of Deno's ordinary timers loads
+   * modules for 7 ms, and a limit that has not passed a quarter of it needs none. @default false
+   */
   unref?: boolean;
 }
 
@@ -105,7 +108,7 @@ class Slices {
   #leftMs: number;
   #sliceMs = 0;
   #since = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #cancel: (() => void) | undefined;
 
   constructor(
     private readonly limitMs: number,
@@ -118,22 +121,21 @@ class Slices {
 
   /** Ends it; returns the time that was left. */
   end(): number {
-    if (this.#timer !== undefined) this.#count();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    if (this.#cancel !== undefined) this.#count();
+    this.#cancel?.();
+    this.#cancel = undefined;
     return Math.max(0, this.#leftMs);
   }
 
   #next(): void {
     this.#sliceMs = Math.min(this.#leftMs, Math.max(10, Math.min(SLICE_MS, this.limitMs / 4)));
     this.#since = performance.now();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
+    this.#cancel = (this.options.unref ? unrefTimer : timer)(this.#sliceMs, () => {
+      this.#cancel = undefined;
       this.#count();
       if (this.#leftMs > 0.5) this.#next();
       else this.onEnd();
-    }, this.#sliceMs);
-    if (this.options.unref) Deno.unrefTimer(this.#timer);
+    });
   }
 
   #count(): void {
@@ -142,13 +144,29 @@ class Slices {
   }
 }
 
+function timer(ms: number, onEnd: () => void): () => void {
+  const id = setTimeout(onEnd, ms);
+  return () => clearTimeout(id);
+}
+
+/** A timer that does not keep the program running. One that is cancelled is there until its time has come: a second at most. */
+function unrefTimer(ms: number, onEnd: () => void): () => void {
+  const signal = AbortSignal.timeout(ms);
+  signal.addEventListener("abort", onEnd);
+  return () => signal.removeEventListener("abort", onEnd);
+}
+
 /** The result of {@link within} when the promise took longer. */
 export const LATE = Symbol("late");
 
 /** A promise's value, or {@link LATE} when that takes longer than the limit. The promise goes on. */
-export async function within<T>(limitMs: number, promise: Promise<T>): Promise<T | typeof LATE> {
+export async function within<T>(
+  limitMs: number,
+  promise: Promise<T>,
+  options?: LimitOptions,
+): Promise<T | typeof LATE> {
   let endLimit = () => {};
-  const late = new Promise<typeof LATE>((resolve) => endLimit = startLimit(limitMs, () => resolve(LATE)));
+  const late = new Promise<typeof LATE>((resolve) => endLimit = startLimit(limitMs, () => resolve(LATE), options));
   try {
     return await Promise.race([promise, late]);
   } finally {

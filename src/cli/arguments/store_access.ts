@@ -1,16 +1,11 @@
-/** The user's store, and the members that a command names in it. */
+/** The members that a command names in the user's store. */
 
 import { FleetboxError } from "../../core/errors.ts";
-import { Store } from "../../store.ts";
+import type { Store } from "../../store.ts";
 import { observeAll, observeMember } from "../../control/observe.ts";
 import { suggestion } from "../../core/nearest.ts";
 import { lazyModule } from "../../core/lazy_modules.ts";
 import { currentPlace } from "../places/current.ts";
-
-/** The store; of a client of a place the one that stands for its store. @throws {FleetboxError} `misuse`: no home, or a path too deep for sockets. */
-export function openStore(): Store {
-  return currentPlace()?.store ?? Store.fromEnvironment();
-}
 
 /** Every member that the store or a holder knows. */
 export async function knownNames(store: Store): Promise<string[]> {

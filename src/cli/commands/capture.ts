@@ -11,7 +11,7 @@ import { parseDurationMs } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { memberAsked } from "../group_asked.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { warn } from "../terminal/output.ts";

@@ -17,7 +17,7 @@ import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { ageText, elapsedText } from "../arguments/duration.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { throwAll } from "../error_text.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { ask, canAsk } from "../terminal/consent.ts";

@@ -7,7 +7,7 @@ import type { ClockReport } from "../../wire.ts";
 import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { throwAll } from "../error_text.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";

@@ -14,7 +14,8 @@ import { Interrupt } from "../terminal/interrupt.ts";
 import { type MemberFacts, observeGroups, observeMember, orphanGroup } from "../../control/observe.ts";
 import { outputClosed, warn, write, writeBytes } from "../terminal/output.ts";
 import { RawTerminal } from "../terminal/raw_terminal.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { requireMember } from "../arguments/store_access.ts";
 import { adoptAndTell } from "../adopt_and_tell.ts";
 
 /** How long a holder may take to report the state of a member whose console ended. */

@@ -15,7 +15,8 @@ import { reach } from "../ssh_endpoint.ts";
 import { sshOptionArguments } from "../arguments/ssh_arguments.ts";
 import { runClient } from "../ssh_client.ts";
 import { checkPlaces, pathHere, type Place } from "../arguments/places.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { requireMember } from "../arguments/store_access.ts";
 
 export function cpCommand(): Command {
   return new Command("cp")

@@ -20,7 +20,7 @@ import { clockFaultCommand } from "./fault_clock.ts";
 import { diskCommand } from "./fault_disk.ts";
 import { memoryFaultCommand } from "./fault_memory.ts";
 import { randomCommand, runCommand } from "./fault_plans.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
 import { countsText } from "../fault_view.ts";
 import { paintFor } from "../terminal/colour.ts";

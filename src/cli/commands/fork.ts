@@ -5,7 +5,7 @@ import { addWaitFlags, bringMembersUp, type UpFlags } from "../bring_members_up.
 import { checkName } from "../../core/names.ts";
 import { memberOptions } from "../arguments/member_options.ts";
 import { addForkFlags } from "../arguments/saved_options.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { CHECKPOINT_NAME, requireCheckpoint } from "../../control/snapshots/checkpoint.ts";
 import { forkMembers, forkOptions, isUnmadeFork, planFork, withFreeBeginning } from "../../control/snapshots/fork.ts";
 

@@ -14,7 +14,8 @@ import { forwardLine, publicPorts } from "../member_view.ts";
 import { currentPlace, withPlace } from "../places/current.ts";
 import { forwardAtPlace } from "../places/forward.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { requireMember } from "../arguments/store_access.ts";
 
 interface Flags {
   udp?: boolean;

@@ -3,7 +3,7 @@
 import { healFaults } from "../../control/faults.ts";
 import { checkName } from "../../core/names.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { countsText } from "../fault_view.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 

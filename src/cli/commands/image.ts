@@ -17,7 +17,7 @@ import { Meter } from "../terminal/meter.ts";
 import { suggestion } from "../../core/nearest.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { tableLines } from "../terminal/table.ts";
 
 export function imageCommand(): Command {

@@ -7,7 +7,8 @@ import { suggestion } from "../../core/nearest.ts";
 import { addUpFlags, bringMembersUp, type UpFlags } from "../bring_members_up.ts";
 import { memberOptions } from "../arguments/member_options.ts";
 import { isInStore } from "../../control/remove.ts";
-import { knownNames, openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { knownNames } from "../arguments/store_access.ts";
 import { planJoin } from "../../control/plan.ts";
 
 interface Flags extends UpFlags {

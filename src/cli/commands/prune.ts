@@ -7,7 +7,7 @@ import { findLeftovers, type Leftover } from "../leftovers.ts";
 import { ask, canAsk, forceMissing } from "../terminal/consent.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { tableLines } from "../terminal/table.ts";
 
 interface Flags {

@@ -7,7 +7,8 @@ import { renameMember } from "../../store/rename.ts";
 import { isAlive } from "../../system/process.ts";
 import { observeMember } from "../../control/observe.ts";
 import { ofAProgram } from "../../control/plan.ts";
-import { openStore, unknownMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { unknownMember } from "../arguments/store_access.ts";
 import { say, sayJson } from "../terminal/output.ts";
 
 export function renameCommand(): Command {

@@ -17,7 +17,7 @@ import { ageText } from "../arguments/duration.ts";
 import { memberOptions } from "../arguments/member_options.ts";
 import { addSavedFlags } from "../arguments/saved_options.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { ask, canAsk } from "../terminal/consent.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { say } from "../terminal/output.ts";

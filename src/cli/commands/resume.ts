@@ -4,7 +4,7 @@ import { resumeMembers } from "../../control/faults.ts";
 import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { countsText } from "../fault_view.ts";
 import { say, sayJson } from "../terminal/output.ts";
 

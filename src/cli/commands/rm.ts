@@ -16,7 +16,8 @@ import { isInStore, logNames, removeLogs } from "../../control/remove.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { removeEach } from "../up/remove_each.ts";
 import { stopMembers } from "./stop.ts";
-import { openStore, unknownMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { unknownMember } from "../arguments/store_access.ts";
 
 interface Flags {
   all?: boolean;

@@ -9,7 +9,7 @@ import { reach } from "../ssh_endpoint.ts";
 import { sshArguments } from "../arguments/ssh_arguments.ts";
 import { checkPlace } from "../exec.ts";
 import { runClient } from "../ssh_client.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 
 interface Flags {
   /** How often it was given. */

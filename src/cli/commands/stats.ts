@@ -8,7 +8,7 @@ import type { Store } from "../../store.ts";
 import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { statsLines } from "../live/stats_table.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { Interrupt } from "../terminal/interrupt.ts";

@@ -16,7 +16,8 @@ import { say, sayJson, terminalWidth } from "../terminal/output.ts";
 import { wrapLine } from "../terminal/wrap.ts";
 import { shellQuote } from "../../core/quoting.ts";
 import { bytesText, sizeText } from "../arguments/sizes.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { requireMember } from "../arguments/store_access.ts";
 
 export function statusCommand(): Command {
   return new Command("status")

@@ -15,7 +15,8 @@ import { namesAndAll, parseNames, whichMembers } from "../arguments/name_argumen
 import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "../../control/observe.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { type Progress, progressFor, VERBOSE } from "../terminal/progress.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { requireMember } from "../arguments/store_access.ts";
 import { resolveHelper } from "../../../helper/resolve.ts";
 import { adoptOrphans } from "../../control/adopt.ts";
 

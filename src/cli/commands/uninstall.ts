@@ -2,7 +2,7 @@
 
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { throwAll } from "../error_text.ts";
 import { ask, canAsk, forceMissing } from "../terminal/consent.ts";
 import { say, sayJson } from "../terminal/output.ts";

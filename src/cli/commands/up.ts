@@ -7,7 +7,7 @@ import { addUpFlags, bringMembersUp, type UpFlags } from "../bring_members_up.ts
 import { memberOptions } from "../arguments/member_options.ts";
 import { madeUpName } from "../arguments/made_up_names.ts";
 import { numberedNames, parseNames } from "../arguments/name_arguments.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { upForNow } from "../up/for_now.ts";
 import { planUp, planUpBeside } from "../../control/plan.ts";
 import { exists } from "../../system/files.ts";

@@ -11,7 +11,8 @@ import { Interrupt } from "../terminal/interrupt.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { progressFor, VERBOSE } from "../terminal/progress.ts";
-import { openStore, requireMember } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
+import { requireMember } from "../arguments/store_access.ts";
 
 interface Flags {
   timeout?: string;

@@ -18,7 +18,7 @@ import { observeAll } from "../../control/observe.ts";
 import { takePlace } from "../places/wish.ts";
 import { say } from "../terminal/output.ts";
 import { buildProgram } from "../program.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 
 /** A candidate. */
 interface Candidate {

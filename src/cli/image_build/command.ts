@@ -11,7 +11,7 @@ import { collect } from "../arguments/collect.ts";
 import { elapsedText } from "../arguments/duration.ts";
 import { readScripts } from "../arguments/member_options.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { Meter } from "../terminal/meter.ts";
 import { say, sayJson } from "../terminal/output.ts";

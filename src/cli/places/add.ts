@@ -19,7 +19,7 @@ import { ownPath, versionLine } from "../../system/program_info.ts";
 import { type EngineWish, lookAtSlurm } from "../../control/places/engine/look.ts";
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { ask, canAsk } from "../terminal/consent.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 

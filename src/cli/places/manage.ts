@@ -9,7 +9,7 @@ import { shellCommand } from "../../core/quoting.ts";
 import { jobDirectories, type Place, placeNames, removePlace } from "../../store/places.ts";
 import { versionLine } from "../../system/program_info.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
 import { runAt } from "./there.ts";

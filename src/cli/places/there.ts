@@ -15,7 +15,7 @@ import { host } from "../../system/os.ts";
 import { which } from "../../system/process.ts";
 import { versionLine } from "../../system/program_info.ts";
 import type { Store } from "../../store.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { bringFiles } from "./files.ts";
 import { membersHaveChanged } from "./forward.ts";
 import { outputFile } from "./frames.ts";

@@ -2,7 +2,7 @@
 
 import { findTrace } from "../../control/recording/traces.ts";
 import { exists } from "../../system/files.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 
 /** What the help calls it. */
 export const TRACE_WORD =

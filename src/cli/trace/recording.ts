@@ -14,7 +14,7 @@ import { parseNames } from "../arguments/name_arguments.ts";
 import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { withPlace } from "../places/current.ts";
 import { memberAsked } from "../group_asked.ts";
 import type { Greeting } from "./record.ts";

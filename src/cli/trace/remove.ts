@@ -6,7 +6,7 @@ import { listed } from "../../core/names.ts";
 import { withLock } from "../../system/locks.ts";
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { ask, canAsk } from "../terminal/consent.ts";
 import { say } from "../terminal/output.ts";
 import { lockOf } from "./recording.ts";

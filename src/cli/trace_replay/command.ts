@@ -13,7 +13,7 @@ import type { Store } from "../../store.ts";
 import { checkFits, type CheckpointManifest, readCheckpoint } from "../../store/snapshots.ts";
 import { snapshotFactsHere } from "../../vmm/snapshot_facts.ts";
 import { Command } from "../arguments/parser.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { play } from "../commands/fault_plans.ts";
 import { say, warn } from "../terminal/output.ts";
 import { VERBOSE } from "../terminal/progress.ts";

@@ -15,7 +15,7 @@ import { listed } from "../../core/names.ts";
 import type { Options } from "../../core/options.ts";
 import type { Store } from "../../store.ts";
 import { isAlive, ownIdentity } from "../../system/process.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { bringMembersUp, type UpFlags } from "../bring_members_up.ts";
 import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";

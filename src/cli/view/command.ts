@@ -13,7 +13,7 @@ import { checkName, listed } from "../../core/names.ts";
 import type { Store } from "../../store.ts";
 import { exists } from "../../system/files.ts";
 import { parseWhole } from "../arguments/fault_arguments.ts";
-import { openStore } from "../arguments/store_access.ts";
+import { openStore } from "../arguments/open_store.ts";
 import { memberAsked } from "../group_asked.ts";
 import { openInBrowser } from "../terminal/browser.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
