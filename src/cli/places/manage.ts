@@ -12,7 +12,7 @@ import { Command } from "../arguments/parser.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
-import { runAt } from "./there.ts";
+import { runAt } from "./run_there.ts";
 
 export function listPlacesCommand(): Command {
   return new Command("ls")

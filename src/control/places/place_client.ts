@@ -14,16 +14,28 @@ import { setDoor } from "./doors.ts";
 import type { PlaceConnection } from "./connection.ts";
 
 /**
- * The store that stands for the place's: requests to it reach the members there.
- * @throws {FleetboxError} the place cannot be reached
+ * The store that stands for the place's: requests to it reach the members there. The connection is made when it is needed: a
+ * member's socket that answers is proof that there is one.
+ * @param mayAsk whether OpenSSH may ask on the terminal when the connection is made first @throws {FleetboxError} the place cannot be reached
  */
-export async function openPlaceStore(place: Place, connection: PlaceConnection): Promise<Store> {
+export async function openPlaceStore(
+  place: Place,
+  connection: PlaceConnection,
+  { mayAsk = false }: { mayAsk?: boolean } = {},
+): Promise<Store> {
   const { shadow } = connection;
   const there = (path: string) => pathThere(shadow, place, path);
-  if (readIfThere(shadow.key) === undefined) await fetchKey(connection, there(shadow.key), shadow.key);
+  let isFirst = true;
+  const open = async () => {
+    // One that is lost is made again without a question: another program has the terminal by then.
+    await connection.open({ quietly: !(mayAsk && isFirst) });
+    isFirst = false;
+    if (readIfThere(shadow.key) === undefined) await fetchKey(connection, there(shadow.key), shadow.key);
+  };
+  if (readIfThere(shadow.key) === undefined) await open();
   setDoor(shadow, async (name) => {
     const here = shadow.memberSocket(name);
-    await connection.open({ quietly: true });
+    await open();
     try {
       await connection.forwardSocket(here, there(here));
     } catch (thrown) {

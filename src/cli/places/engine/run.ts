@@ -17,7 +17,7 @@ import { say, sayJson } from "../../terminal/output.ts";
 import type { Kind } from "../commands.ts";
 import { useCurrentPlace } from "../current.ts";
 import { whyNotReached } from "../says.ts";
-import { runWithFiles } from "../there.ts";
+import { runWithFiles } from "../run_there.ts";
 import { useListing } from "../listing_source.ts";
 import { namesAtLogin, viewsAtEngine } from "./list.ts";
 import { wayOf } from "./route.ts";

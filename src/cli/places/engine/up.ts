@@ -12,7 +12,7 @@ import { idOf, jobPaths } from "../../../store/places.ts";
 import { ProcessError } from "../../../system/process.ts";
 import { bringFiles } from "../files.ts";
 import { environmentFor } from "../../../control/places/known.ts";
-import { runAt, tellOfPorts } from "../there.ts";
+import { runAt, tellOfPorts } from "../run_there.ts";
 import { Interrupt } from "../../terminal/interrupt.ts";
 import { warn } from "../../terminal/output.ts";
 import type { AtEngine } from "./run.ts";
