@@ -8,8 +8,8 @@ import { FleetboxError } from "../core/errors.ts";
 import { shellCommand, shellQuote } from "../core/quoting.ts";
 import { sshArguments } from "./arguments/ssh_arguments.ts";
 import { openStore } from "./arguments/open_store.ts";
-import { runClient } from "./ssh_client.ts";
-import { reach } from "./ssh_endpoint.ts";
+import { runClient } from "./ssh/ssh_client.ts";
+import { reach } from "./ssh/ssh_endpoint.ts";
 
 /** Whether the words behind `exec` are a name and a program: anything else is the parser's. */
 export function isPlain(words: readonly string[]): boolean {

@@ -13,7 +13,7 @@ import { Interrupt } from "../terminal/interrupt.ts";
 import { wholeNumber } from "../arguments/member_options.ts";
 import { type MemberFacts, observeGroups } from "../../control/observe.ts";
 import { outputClosed, warn, write, writeBytes } from "../terminal/output.ts";
-import { reach } from "../ssh_endpoint.ts";
+import { reach } from "../ssh/ssh_endpoint.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { requireMember } from "../arguments/store_access.ts";
 import { TerminalText } from "../terminal/text.ts";

@@ -5,10 +5,10 @@ import { collect } from "../arguments/collect.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { remoteCommand } from "../../core/quoting.ts";
-import { reach } from "../ssh_endpoint.ts";
+import { reach } from "../ssh/ssh_endpoint.ts";
 import { sshArguments } from "../arguments/ssh_arguments.ts";
 import { checkPlace } from "../exec.ts";
-import { runClient } from "../ssh_client.ts";
+import { runClient } from "../ssh/ssh_client.ts";
 import { openStore } from "../arguments/open_store.ts";
 
 interface Flags {

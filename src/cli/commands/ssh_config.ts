@@ -6,7 +6,7 @@ import { currentPlace } from "../places/current.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { observeAll, observeGroups, orphanGroup } from "../../control/observe.ts";
 import { sayJson, warn, write } from "../terminal/output.ts";
-import { endpointOf } from "../look_for_endpoint.ts";
+import { endpointOf } from "../ssh/look_for_endpoint.ts";
 import { sshConfigBlock } from "../arguments/ssh_arguments.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { requireMember } from "../arguments/store_access.ts";

@@ -10,7 +10,7 @@ import { pathOnHost, Placing } from "./placing.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { quoted } from "../../core/quoting.ts";
 import { statIfThere } from "../../system/files.ts";
-import { reach } from "../ssh_endpoint.ts";
+import { reach } from "../ssh/ssh_endpoint.ts";
 import { byteText, fromByteText, toBytes } from "./byte_text.ts";
 import { GuestConnection } from "./connection.ts";
 import type { Excludes } from "./excludes.ts";

@@ -4,7 +4,7 @@ import { pause, within } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { untilMachineEnds } from "../../control/machine_end.ts";
 import type { Store } from "../../store.ts";
-import { reach } from "../ssh_endpoint.ts";
+import { reach } from "../ssh/ssh_endpoint.ts";
 import { archive, type Sent } from "./archive.ts";
 import { byteText, fromByteText, toBytes } from "./byte_text.ts";
 import { GuestConnection } from "./connection.ts";

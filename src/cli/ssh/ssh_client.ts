@@ -6,16 +6,16 @@
  * notices it (`arguments/ssh_arguments.ts`), without a message, so the reason is found here.
  */
 
-import { untilMachineEnds } from "../control/machine_end.ts";
-import { startLimit, within } from "../core/deadline.ts";
-import { FleetboxError, isNotFound } from "../core/errors.ts";
-import { lazyModule } from "../core/lazy_modules.ts";
-import type { Store } from "../store.ts";
-import { errorWidth, warn } from "./terminal/output.ts";
+import { untilMachineEnds } from "../../control/machine_end.ts";
+import { startLimit, within } from "../../core/deadline.ts";
+import { FleetboxError, isNotFound } from "../../core/errors.ts";
+import { lazyModule } from "../../core/lazy_modules.ts";
+import type { Store } from "../../store.ts";
+import { errorWidth, warn } from "../terminal/output.ts";
 
 /** What is needed when a connection breaks, and a fifth of what `exec` would load. */
-const failing = () => lazyModule<typeof import("./why_broken.ts")>("src/cli/why_broken.ts");
-const telling = () => lazyModule<typeof import("./error_text.ts")>("src/cli/error_text.ts");
+const failing = () => lazyModule<typeof import("./why_broken.ts")>("src/cli/ssh/why_broken.ts");
+const telling = () => lazyModule<typeof import("../error_text.ts")>("src/cli/error_text.ts");
 
 /** The exit code of OpenSSH's programs when the connection failed, and ours when it ended. */
 const BROKEN = 255;

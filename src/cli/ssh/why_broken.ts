@@ -1,11 +1,11 @@
 /** Why a connection to members broke: what their holders, and their SSH servers, say now. */
 
-import { getReport } from "../control/members.ts";
-import { silentMachine } from "../control/observe.ts";
-import { FleetboxError } from "../core/errors.ts";
-import { answersSsh } from "../guest/ssh_probe.ts";
-import type { Store } from "../store.ts";
-import { currentPlace } from "./places/current.ts";
+import { getReport } from "../../control/members.ts";
+import { silentMachine } from "../../control/observe.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { answersSsh } from "../../guest/ssh_probe.ts";
+import type { Store } from "../../store.ts";
+import { currentPlace } from "../places/current.ts";
 
 /** How long an SSH server may take to identify itself. */
 const PROBE_MS = 2_000;

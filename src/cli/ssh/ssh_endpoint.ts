@@ -1,10 +1,10 @@
 /** A member's SSH endpoint, for `ssh`, `exec` and `cp`. */
 
-import { getReport, reachMember } from "../control/members.ts";
-import { isNotFound } from "../core/errors.ts";
-import { lazyModule } from "../core/lazy_modules.ts";
-import type { Store } from "../store.ts";
-import type { MemberReport, SshEndpoint } from "../wire.ts";
+import { getReport, reachMember } from "../../control/members.ts";
+import { isNotFound } from "../../core/errors.ts";
+import { lazyModule } from "../../core/lazy_modules.ts";
+import type { Store } from "../../store.ts";
+import type { MemberReport, SshEndpoint } from "../../wire.ts";
 
 /**
  * Where its SSH server listens, once that port is open. A member whose holder is gone is adopted first.
@@ -16,7 +16,9 @@ export async function reach(store: Store, name: string): Promise<SshEndpoint> {
     if (isRunning(report)) return report!.ssh!;
   }
   // A third of what `exec` would load.
-  const { lookForEndpoint } = await lazyModule<typeof import("./look_for_endpoint.ts")>("src/cli/look_for_endpoint.ts");
+  const { lookForEndpoint } = await lazyModule<typeof import("./look_for_endpoint.ts")>(
+    "src/cli/ssh/look_for_endpoint.ts",
+  );
   return await lookForEndpoint(store, name);
 }
 

@@ -1,5 +1,5 @@
 import * as assert from "#assert";
-import { Store } from "../store.ts";
+import { Store } from "../../store.ts";
 import { runClient } from "./ssh_client.ts";
 
 Deno.test("signals are heard before ssh is started, so that none ends fleetbox and leaves ssh", async () => {

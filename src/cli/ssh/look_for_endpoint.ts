@@ -3,16 +3,16 @@
  * holder is adopting it, this waits for it. Else it says why there is none.
  */
 
-import { reachMember } from "../control/members.ts";
-import { type MemberFacts, observeGroups, orphanGroup } from "../control/observe.ts";
-import { FleetboxError } from "../core/errors.ts";
-import { lazyModule } from "../core/lazy_modules.ts";
-import type { Store } from "../store.ts";
-import type { SshEndpoint } from "../wire.ts";
-import { requireMember } from "./arguments/store_access.ts";
+import { reachMember } from "../../control/members.ts";
+import { type MemberFacts, observeGroups, orphanGroup } from "../../control/observe.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { lazyModule } from "../../core/lazy_modules.ts";
+import type { Store } from "../../store.ts";
+import type { SshEndpoint } from "../../wire.ts";
+import { requireMember } from "../arguments/store_access.ts";
 
 /** Seldom needed. */
-const adopting = () => lazyModule<typeof import("./adopt_and_tell.ts")>("src/cli/adopt_and_tell.ts");
+const adopting = () => lazyModule<typeof import("../adopt_and_tell.ts")>("src/cli/adopt_and_tell.ts");
 
 /** @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run. */
 export async function lookForEndpoint(store: Store, name: string): Promise<SshEndpoint> {
