@@ -175,6 +175,6 @@ export function reasons(views: readonly MemberView[]): string[] {
       : text;
     told.set(key, [...told.get(key) ?? [], shownName(view)]);
   }
-  const lines = [...told].map(([text, names]) => `${names.join(", ")}: ${text}`);
+  const lines = [...told].map(([text, names]) => `${names.join(", ")}: ${atPlace(text)}`);
   return lines.length > 0 ? ["", ...lines] : [];
 }

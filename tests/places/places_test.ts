@@ -88,6 +88,11 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
     const env = { FLEETBOX_PLACE: "big" };
     assert.equal(JSON.parse((await here.start(["status", "a", "--json"], { env }).done).stdout).name, "a");
     assert.equal((await here.start(["ls", "-q", "--on", "here"], { env }).done).stdout, "");
+    assert.match((await here.ok("status", "a@big")).stdout, /^ssh +fleetbox ssh --on big a \(/m);
+    assert.match(
+      (await here.ok("fault", "ls", "--on", "big")).stderr,
+      /no faults: fleetbox fault --on big partition a b/,
+    );
     await here.fails(3, /no member "nix"/, "status", "nix", "--on", "big");
     await here.fails(2, /has no option --nix/, "status", "a", "--nix", "--on", "big");
     await here.fails(3, /There is no place "bg"\n +There are: big/, "ls", "--on", "bg");

@@ -25,6 +25,7 @@ import { Interrupt } from "../terminal/interrupt.ts";
 import { isLive, say, sayJson, warn } from "../terminal/output.ts";
 import { progressFor, VERBOSE } from "../terminal/progress.ts";
 import { tableLines } from "../terminal/table.ts";
+import { atPlace } from "../places/current.ts";
 
 interface Flags {
   as?: string;
@@ -106,7 +107,7 @@ async function make(names: string[], as: string, flags: Flags): Promise<void> {
     if (flags.json) return sayJson({ event: "checkpoint", name, group, members: Object.keys(members), bytes, made_at });
     const took = elapsedText(performance.now() - started);
     say(`checkpoint ${name}: ${listed(Object.keys(members))}, ${bytesText(bytes)} (${took})`);
-    say(`go on from there: fleetbox fork ${name}; go back: fleetbox restore ${name}`);
+    say(atPlace(`go on from there: fleetbox fork ${name}; go back: fleetbox restore ${name}`));
   } finally {
     progress.end();
   }
@@ -165,7 +166,7 @@ Example:
       const store = openStore();
       const views = checkpoints(store).map((one) => viewOf(store, one));
       if (flags.json) return sayJson(views);
-      if (views.length === 0) return warn("no checkpoints yet: fleetbox checkpoint a,b --as seeded");
+      if (views.length === 0) return warn(atPlace("no checkpoints yet: fleetbox checkpoint a,b --as seeded"));
       const rows = views.map(({ name, made_at, members, bytes, used_by, based_on }) => [
         name,
         made_at === undefined ? "-" : ageText(Date.now() - Date.parse(made_at)),

@@ -12,6 +12,7 @@ import { throwAll } from "../error_text.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
+import { atPlace } from "../places/current.ts";
 
 export function clockCommand(): Command {
   return new Command("clock")
@@ -36,7 +37,7 @@ Example:
       const results = await Promise.allSettled(names.map((name) => readClock(store, name)));
       const clocks = results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
       if (flags.json) sayJson(clocks);
-      else if (names.length === 0) warn("no member runs: fleetbox up a");
+      else if (names.length === 0) warn(atPlace("no member runs: fleetbox up a"));
       else if (clocks.length > 0) tableLines(["NAME", "AHEAD", ""], clocks.map(row), paintFor()).forEach(say);
       throwAll(results.flatMap((result) => result.status === "rejected" ? [result.reason] : []));
     });

@@ -26,6 +26,7 @@ import { countsText } from "../fault_view.ts";
 import { paintFor } from "../terminal/colour.ts";
 import { say, sayJson, terminalWidth, warn } from "../terminal/output.ts";
 import { tableLines } from "../terminal/table.ts";
+import { atPlace } from "../places/current.ts";
 
 const EXAMPLES = `
 Examples:
@@ -290,7 +291,7 @@ Example:
         faults.map((fault) => ({ ...fault, group, group_id }))
       );
       if (flags.json) return sayJson(faults);
-      if (faults.length === 0) return warn("no faults: fleetbox fault partition a b");
+      if (faults.length === 0) return warn(atPlace("no faults: fleetbox fault partition a b"));
       const rows = faults.map((fault) => [
         fault.id,
         fault.group,

@@ -19,6 +19,7 @@ import { say, sayJson, warn } from "../terminal/output.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { tableLines } from "../terminal/table.ts";
+import { atPlace } from "../places/current.ts";
 
 export function imageCommand(): Command {
   const command = new Command("image").description("list, download, build and delete disk images");
@@ -78,7 +79,7 @@ Examples:
       const here = imageViews(store);
       const absent = flags.all ? availableViews(here) : [];
       if (flags.json) return sayJson([...here, ...absent]);
-      if (here.length + absent.length === 0) return warn("no images yet: fleetbox image ls --all");
+      if (here.length + absent.length === 0) return warn(atPlace("no images yet: fleetbox image ls --all"));
       const rows = here.map((view) => [
         view.image ?? "-",
         view.arch,

@@ -2,7 +2,7 @@
 
 import { Command } from "../arguments/parser.ts";
 import { lazyModule } from "../../core/lazy_modules.ts";
-import { currentPlace } from "../places/current.ts";
+import { atPlace, currentPlace } from "../places/current.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { observeAll, observeGroups, orphanGroup } from "../../control/observe.ts";
 import { sayJson, warn, write } from "../terminal/output.ts";
@@ -32,7 +32,7 @@ Examples:
       const members = names
         ? await Promise.all(names.map((name) => requireMember(store, name)))
         : (await observeAll(store, 1_000)).members.filter(({ report }) => report?.state === "running" && report.ssh);
-      if (members.length === 0 && !flags.json) return warn("no member runs: fleetbox up a");
+      if (members.length === 0 && !flags.json) return warn(atPlace("no member runs: fleetbox up a"));
       const groups = observeGroups(store);
       const hosts = members.map((member) => ({
         name: member.name,

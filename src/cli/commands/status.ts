@@ -18,6 +18,7 @@ import { shellQuote } from "../../core/quoting.ts";
 import { bytesText, sizeText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { requireMember } from "../arguments/store_access.ts";
+import { atPlace } from "../places/current.ts";
 
 export function statusCommand(): Command {
   return new Command("status")
@@ -88,7 +89,7 @@ function statusLines(
     ["state", `${stateWord(view)}${detailOf(view)}${since}`],
     ["download", report?.state === "downloading" && report.download ? transferText(report.download) : undefined],
     ["reason", view.reason],
-    ["try", view.hint],
+    ["try", view.hint && atPlace(view.hint)],
     ["faults", view.faults?.map(({ id, what }) => `${id}: ${what}`).join("\n")],
     ["address", view.ip || undefined],
     ["ssh", view.state === "running" ? sshText(view) : undefined],
@@ -140,7 +141,7 @@ function scriptText({ name, text }: MemberScript): string {
 }
 
 function sshText({ name, ssh }: MemberView): string {
-  return `fleetbox ssh ${name}${ssh ? ` (${ssh.user}@${ssh.host}, port ${ssh.port})` : ""}`;
+  return atPlace(`fleetbox ssh ${name}`) + `${ssh ? ` (${ssh.user}@${ssh.host}, port ${ssh.port})` : ""}`;
 }
 
 function traffic(frames: number, bytes: number): string {

@@ -15,7 +15,7 @@ import { checkNewFile } from "../arguments/new_file.ts";
 import { Command } from "../arguments/parser.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/open_store.ts";
-import { withPlace } from "../places/current.ts";
+import { atPlace, withPlace } from "../places/current.ts";
 import { memberAsked } from "../group_asked.ts";
 import type { Greeting } from "./record.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
@@ -135,7 +135,7 @@ Example:
     .action((flags: { json?: boolean }) => {
       const traces = storedTraces(openStore());
       if (flags.json) return sayJson(traces.map(rowOf));
-      if (traces.length === 0) return say("There is no trace. Begin one: fleetbox trace start a,b,c");
+      if (traces.length === 0) return say(atPlace("There is no trace. Begin one: fleetbox trace start a,b,c"));
       const rows = traces.map((trace) => {
         const { id, state, members, bytes, age_ms: age } = rowOf(trace);
         return [id, state, ageText(age), bytesText(bytes), members.join(",")].map((text) => ({ text }));
