@@ -30,7 +30,7 @@ import { type Found, kill, parentOf, processesOf, signal, until } from "./proces
 import { handled, talkJson } from "./socket.ts";
 import { SuiteStore } from "./suite_store.ts";
 import { endedWithTest } from "./test.ts";
-import { stackOf, Uncaught } from "./uncaught.ts";
+import { Uncaught } from "./uncaught.ts";
 
 export { steps, test } from "./test.ts";
 
@@ -98,7 +98,7 @@ export class Sandbox implements AsyncDisposable {
   /** Whether a holder was killed: it may have been writing a file. */
   #killed = false;
   #end: Promise<void> | undefined;
-  readonly #forget = endedWithTest(() => this.#endHanging());
+  readonly #forget = endedWithTest({ look: () => this.#look(), end: () => this[Symbol.asyncDispose]() });
 
   constructor(readonly root: string, private readonly options: SandboxOptions) {
     const { storeDepth = root.length + 2 } = options;
@@ -366,15 +366,12 @@ export class Sandbox implements AsyncDisposable {
     return this.#end ??= this.#dispose().finally(this.#forget);
   }
 
-  /** @returns what there was: the test hangs, and this is all that there is to learn why. */
-  async #endHanging(): Promise<string> {
-    const commands = this.#commands.filter((command) => !command.hasEnded).map(({ args }) =>
-      `command: ${args.join(" ")}`
-    );
+  /** The commands and processes that run, and what its holders have logged. */
+  #look(): string {
+    const commands = this.#commands.filter((command) => !command.hasEnded)
+      .map(({ args }) => `command: ${args.join(" ")}`);
     const processes = this.processes().map(({ kind, name, pid }) => `${kind} ${name}: process ${pid}`);
-    const how = [...commands, ...processes, ...this.#logs()];
-    await this[Symbol.asyncDispose]().catch((thrown) => how.push(`at its end: ${stackOf(thrown)}`));
-    return how.join("\n");
+    return [...commands, ...processes, ...this.#logs()].join("\n");
   }
 
   async #dispose(): Promise<void> {

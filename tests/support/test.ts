@@ -14,14 +14,23 @@ interface TestOptions {
 
 /** No test takes this long, even on a slow machine; a suite is ended after more than twice of it. */
 const LIMIT_MS = 480_000;
+/** How long the sandboxes of one that hangs may take to end: their end may hang for the same reason. */
+const END_MS = 60_000;
 
-/** What ends the sandboxes that are open, in the order in which they were opened. */
-const ends = new Set<() => Promise<string>>();
+/** What a test has opened. */
+export interface Opened {
+  /** What runs in it: of a test that hangs this is all that there is to learn why. */
+  look(): string;
+  end(): Promise<void>;
+}
 
-/** Has a sandbox ended with a test that hangs; `end` returns how it was. @returns what takes that back, once it has ended */
-export function endedWithTest(end: () => Promise<string>): () => void {
-  ends.add(end);
-  return () => ends.delete(end);
+/** In the order in which they were opened. */
+const opened = new Set<Opened>();
+
+/** Has it ended with a test that hangs. @returns what takes that back, once it has ended */
+export function endedWithTest(one: Opened): () => void {
+  opened.add(one);
+  return () => opened.delete(one);
 }
 
 /**
@@ -50,9 +59,14 @@ async function limited(running: Promise<void>, limitMs: number): Promise<void> {
     await within(running, limitMs, text);
   } catch (thrown) {
     if (!isOver) throw thrown;
-    const results = await Promise.allSettled([...ends].toReversed().map((end) => end()));
-    const told = results.map((result) => result.status === "rejected" ? stackOf(result.reason) : result.value);
-    throw new Error([text(), ...told].join("\n"));
+    const told = [text(), ...[...opened].map((one) => one.look())];
+    const late = () => `its sandbox had not ended after ${END_MS / 1000} s`;
+    await Promise.all(
+      [...opened].toReversed().map((one) =>
+        within(one.end(), END_MS, late).catch((thrown) => told.push(`at its end: ${stackOf(thrown)}`))
+      ),
+    );
+    throw new Error(told.join("\n"));
   }
 }
 
