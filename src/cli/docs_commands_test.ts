@@ -1,6 +1,6 @@
 /**
  * Every `fleetbox …` of the documentation's code blocks, and of its sentences, is one that the command line takes: its command, its options,
- * the number of its words. Nothing is run. `tests/real/tutorial_test.ts` runs those of the tutorial, `tests/whole/recipes_test.ts` those of the recipes.
+ * the number of its words. Nothing is run here. `tests/whole/pages_test.ts` runs those of the code blocks, and says which tests run the others.
  */
 
 import * as assert from "#assert";

@@ -5,7 +5,8 @@ import { buildViewer } from "../../scripts/viewer.ts";
 import { join } from "../../src/system/path.ts";
 import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
-import { type Sandbox, sandbox, type SandboxOptions, test, told } from "../support/sandbox.ts";
+import { type Sandbox, test, told } from "../support/sandbox.ts";
+import { both } from "./both.ts";
 import {
   checkpointsWork,
   groupsEndWithTheConnection,
@@ -14,28 +15,6 @@ import {
   pids,
   realGuestWorks,
 } from "./library.ts";
-import { type Host, hostUser, sshHost } from "./sshd.ts";
-
-/** A client, a host, and a place named big. */
-interface Both extends AsyncDisposable {
-  here: Sandbox;
-  there: Sandbox;
-  host: Host;
-}
-
-async function both(options: SandboxOptions): Promise<Both> {
-  await using stack = new AsyncDisposableStack();
-  const user = stack.use(await hostUser());
-  const there = stack.use(await sandbox(options));
-  const here = stack.use(await sandbox({ fakeQemu: {} }));
-  const host = stack.use(await sshHost(user.name, there, here));
-  Object.assign(here.env, host.env);
-  stack.defer(async () => {
-    await here.run("place", "rm", "big"); // ends the connection, also after a failure
-  });
-  const all = stack.move();
-  return { here, there, host, [Symbol.asyncDispose]: () => all.disposeAsync() };
-}
 
 test("a place, with a real sshd and a fake QEMU", async (context) => {
   const step = async (name: string, run: () => Promise<void>) => void (await context.step(name, run));

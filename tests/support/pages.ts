@@ -27,6 +27,35 @@ export function blocksOf(page: string): Block[] {
   return blocks;
 }
 
+/**
+ * The command lines of a block. In one with prompts they are behind these, and the other lines are what is printed; else each
+ * line is one, but for comments and `…`. A comment behind a command, or a remark some spaces behind it, is not of it.
+ */
+function commandLines({ lines }: Block): string[] {
+  const joined = lines.join("\n").replaceAll(/ \\\n\s*/g, " ").split("\n");
+  const typed = joined.some((line) => line.startsWith("$ "))
+    ? joined.filter((line) => line.startsWith("$ ")).map((line) => line.slice(2))
+    : joined.filter((line) => !/^\s*(#|…|$)/.test(line));
+  return typed.map((line) => line.replace(/ +# .*$| {3,}[^#].*$/, "").trimEnd());
+}
+
+/**
+ * The command lines of all blocks of a page that are shell.
+ * @param shown how the other blocks without a language begin
+ * @throws when no block begins so
+ */
+export function commandsOfPage(page: string, shown: readonly RegExp[] = []): string[] {
+  const shell = blocksOf(page).filter(({ language }) => ["", "sh", "bash", "console"].includes(language));
+  for (const begin of shown) {
+    if (!shell.some(({ lines }) => begin.test(lines[0]))) throw new Error(`No block begins so: ${begin}`);
+  }
+  return shell.filter(({ lines }) => !shown.some((begin) => begin.test(lines[0]))).flatMap(commandLines);
+}
+
+/** Commands of a page that are run at another place: by `tests/places/pages_test.ts`, and by `tests/slurm/pages_test.ts`. */
+export const AT_A_HOST = /\bbig\b|--all-places/;
+export const AT_A_CLUSTER = /\blab\b/;
+
 /** The shell scripts of a page. */
 export function scriptsOf(page: string): string[] {
   return blocksOf(page).filter(({ language }) => language === "sh").map(({ lines }) => `${lines.join("\n")}\n`);
