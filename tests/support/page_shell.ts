@@ -46,6 +46,9 @@ esac`;
 /** A program that shows frames: it says when it has the first ones, and is not for Ctrl-C to end. */
 const SHOWS_FRAMES = `trap '' INT; head -c 28 >/dev/null && echo frames; cat >/dev/null`;
 
+/** Of the one document that a page asks it about: what is under `json`. */
+const JQ = `sed 's/.*"json": *\\([0-9]*\\).*/\\1/'`;
+
 /** How a command is run, if not to its end, without a terminal, with success. */
 export interface How {
   /** What it prints: before its end, or before it gets Ctrl-C. */
@@ -71,6 +74,7 @@ export class PageShell {
       virtiofsd: VIRTIOFSD,
       wireshark: SHOWS_FRAMES,
       tshark: SHOWS_FRAMES,
+      jq: JQ,
       ...Object.fromEntries(["scp", "sftp", "sudo", "xdg-open"].map((name) => [name, "exit 0"])),
       fleetbox: `exec '${FLEETBOX}' "$@"`,
       ...programs,
