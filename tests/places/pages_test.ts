@@ -1,15 +1,13 @@
 /** Each command of the documentation that is at another host, in the order of the pages: over a real sshd, with a fake QEMU there. */
 
 import * as assert from "#assert";
-import { fileURLToPath } from "node:url";
 import { GUEST_SSH, PageShell, rewriter, withoutEgress } from "../support/page_shell.ts";
-import { AT_A_HOST, commandsOfPage } from "../support/pages.ts";
+import { AT_A_HOST } from "../support/pages.ts";
 import { test } from "../support/sandbox.ts";
-import { PAGES } from "../whole/page_table.ts";
+import { commandsAt, PAGES } from "../whole/page_table.ts";
 import { both } from "./both.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const ADDRESS = "ssh://me@big.example";
+const ADDRESS = /ssh:\/\/me@big(?:\.example)?/;
 
 test("the commands of the documentation that are at another host do what it says", async (context) => {
   await using all = await both({ fakeQemu: {}, fakeSsh: true });
@@ -22,17 +20,15 @@ test("the commands of the documentation that are at another host do what it says
   const rewrite = rewriter();
   // No one here answers its question, and fleetbox runs from a checkout.
   const address = `${host.url} --yes --store ${there.home} --executable ${host.executable}`;
-  const add = `fleetbox place add big ${ADDRESS}`;
-  for (const [path, count] of [["README.md", 4], ["docs/places.md", 9]] as const) {
-    await context.step(path, async () => {
-      const lines = commandsOfPage(Deno.readTextFileSync(ROOT + path), PAGES[path].shown).filter((line) =>
-        AT_A_HOST.test(line)
-      );
-      assert.ok(lines.length >= count, `${path}: ${lines.length} commands`);
+  const add = `fleetbox place add big ${address}`;
+  for (const [key, count] of [["README.md", 4], ["README.md#commands", 2], ["docs/places.md", 9]] as const) {
+    await context.step(key, async () => {
+      const lines = commandsAt(key).filter((line) => AT_A_HOST.test(line));
+      assert.ok(lines.length >= count, `${key}: ${lines.length} commands`);
       for (const line of lines) {
-        const isForgotten = line !== add && !(await here.ok("place", "ls")).stdout.includes("big");
-        if (isForgotten) await shell.run(add.replace(ADDRESS, address));
-        await shell.run(withoutEgress(rewrite(line)).replace(ADDRESS, address), PAGES[path].how?.[line]);
+        const isForgotten = !/^fleetbox place add/.test(line) && !(await here.ok("place", "ls")).stdout.includes("big");
+        if (isForgotten) await shell.run(add);
+        await shell.run(withoutEgress(rewrite(line)).replace(ADDRESS, address), PAGES[key].how?.[line]);
       }
     });
   }

@@ -52,6 +52,13 @@ export function commandsOfPage(page: string, shown: readonly RegExp[] = []): str
   return shell.filter(({ lines }) => !shown.some((begin) => begin.test(lines[0]))).flatMap(commandLines);
 }
 
+/** The commands in the last column of a table, which is named `example`. */
+export function examplesOf(page: string): string[] {
+  const [, rows = ""] = /^\|.*\| example \|\n\|[ |-]*\n((?:\|.*\n)*)/m.exec(page) ?? [];
+  const cells = rows.split("\n").map((row) => row.split(/(?<!\\)\|/).at(-2) ?? "");
+  return cells.flatMap((cell) => [...cell.matchAll(/`([^`]*)`/g)].map(([, code]) => code.replaceAll("\\|", "|")));
+}
+
 /** Commands of a page that are run at another place: by `tests/places/pages_test.ts`, and by `tests/slurm/pages_test.ts`. */
 export const AT_A_HOST = /\bbig\b|--all-places/;
 export const AT_A_CLUSTER = /\blab\b/;

@@ -3,7 +3,11 @@
  * success, and which commands cannot be run in a test.
  */
 
+import { fileURLToPath } from "node:url";
 import type { How } from "../support/page_shell.ts";
+import { commandsOfPage, examplesOf } from "../support/pages.ts";
+
+export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface Page {
   /** The fewest commands that are run. */
@@ -20,6 +24,13 @@ export interface Page {
   excepted?: Record<string, string>;
   /** How blocks begin that are no commands: what is printed, a picture, a file. */
   shown?: RegExp[];
+}
+
+/** The command lines of a page, or of the table of examples that it has, which is a page of its own here: its key ends with `#commands`. */
+export function commandsAt(key: string): string[] {
+  const [path, part] = key.split("#");
+  const page = Deno.readTextFileSync(ROOT + path);
+  return part === undefined ? commandsOfPage(page, PAGES[key]?.shown) : examplesOf(page);
 }
 
 const SITE = { "site.tar.gz": "x\n", "setup.sh": "#!/bin/sh\necho 'Reading package lists...'\n" };
@@ -40,6 +51,26 @@ export const PAGES: Record<string, Page> = {
     excepted: {
       "make demo": "it boots real machines: tests/slow/demo_test.ts runs it",
       "make test": "it is what runs this test",
+    },
+  },
+  "README.md#commands": {
+    atLeast: 30,
+    files: { file: "x\n", "site/": "x\n", "src/": "x\n", "cluster.toml": '[members.db]\nmemory = "256M"\n' },
+    before: {
+      "fleetbox stop a b": "fleetbox up a,b,c --egress off",
+      "fleetbox join d --via b": "fleetbox up b --egress off",
+      "fleetbox trace show trace.zip": "fleetbox trace start a && fleetbox trace stop a -w trace.zip",
+      "fleetbox forward web 8080:80": "fleetbox up web --egress off",
+      "fleetbox checkpoint a,b,c --as seeded": "fleetbox up a,b,c --egress off",
+      "fleetbox fault partition a b,c": "fleetbox up a b --egress off",
+    },
+    how: {
+      "fleetbox stats a b": { ctrlC: 130 },
+      "fleetbox capture a | wireshark -k -i -": { ctrlC: 0, prints: /frames/ },
+      "fleetbox view a": { ctrlC: 0, prints: /Ctrl-C ends this/ },
+      "fleetbox ssh -L 8080:localhost:80 a": { prints: /~ \$/, types: "exit\n" },
+      "fleetbox sync ./src a:src --watch": { ctrlC: 130 },
+      "fleetbox console a": { prints: /login|fleetbox|console/, types: "\x1d" },
     },
   },
   "docs/capture.md": {

@@ -1,45 +1,42 @@
 /**
- * Every command in the code blocks of README.md and docs/*.md is run, in the order in which the page has them, with machines of the
+ * Every command in the code blocks of README.md and docs/*.md, and in the README's table of commands, is run, in the order in which the page has them, with machines of the
  * fake QEMU; or it is excepted, with the reason, in `page_table.ts`. Those at another host are run by `tests/places/pages_test.ts`, those
  * at a Slurm cluster by `tests/slurm/pages_test.ts`. Two pages have tests of their own: the tutorial, with real machines, in
  * `tests/real/tutorial_test.ts`, and the recipes, beside this file.
  */
 
 import * as assert from "#assert";
-import { fileURLToPath } from "node:url";
 import { buildViewer } from "../../scripts/viewer.ts";
 import { PageShell, rewriter, withoutEgress } from "../support/page_shell.ts";
-import { AT_A_CLUSTER, AT_A_HOST, blocksOf, commandsOfPage } from "../support/pages.ts";
+import { AT_A_CLUSTER, AT_A_HOST, blocksOf } from "../support/pages.ts";
 import { sandbox, test } from "../support/sandbox.ts";
-import { type Page, PAGES } from "./page_table.ts";
+import { commandsAt, type Page, PAGES, ROOT } from "./page_table.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const OWN_TESTS = ["docs/recipes.md", "docs/tutorial.md"];
 
-function paths(): string[] {
+function keys(): string[] {
   const docs = [...Deno.readDirSync(`${ROOT}docs`)].map(({ name }) => `docs/${name}`).filter((path) =>
     /\.md$/.test(path)
   );
-  return ["README.md", ...docs.sort()].filter((path) => !OWN_TESTS.includes(path));
+  return ["README.md", "README.md#commands", ...docs.sort()].filter((path) => !OWN_TESTS.includes(path));
 }
 
-async function runPage(path: string, table: Page): Promise<void> {
-  const { files = {}, env = {}, templates, before = {}, how = {}, excepted = {}, shown, atLeast } = table;
-  const page = Deno.readTextFileSync(ROOT + path);
-  const lines = commandsOfPage(page, shown);
+async function runPage(key: string, table: Page): Promise<void> {
+  const { files = {}, env = {}, templates, before = {}, how = {}, excepted = {}, atLeast } = table;
+  const lines = commandsAt(key);
   for (const line of [before, how, excepted].flatMap(Object.keys)) {
-    assert.ok(lines.includes(line), `${path} has no command: ${line}`);
+    assert.ok(lines.includes(line), `${key} has no command: ${line}`);
   }
   const elsewhere = lines.filter((line) => AT_A_HOST.test(line) || AT_A_CLUSTER.test(line));
   const here = lines.filter((line) => !elsewhere.includes(line) && !Object.hasOwn(excepted, line));
-  assert.ok(here.length >= atLeast, `${path}: ${here.length} commands, expected ${atLeast} or more`);
+  assert.ok(here.length >= atLeast, `${key}: ${here.length} commands, expected ${atLeast} or more`);
   if (here.length === 0) return;
 
   await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, templates, env });
   const shell = new PageShell(box);
   const rewrite = rewriter();
   shell.write(files);
-  for (const { language, lines } of blocksOf(page)) {
+  for (const { language, lines } of blocksOf(Deno.readTextFileSync(ROOT + key.split("#")[0]))) {
     if (language === "toml") shell.write({ "cluster.toml": rewrite(lines.join("\n")) });
   }
   const done = new Set<string>();
@@ -52,17 +49,17 @@ async function runPage(path: string, table: Page): Promise<void> {
 
 await buildViewer(); // else the first command that shows a page would
 
-for (const path of paths()) {
-  test(`the commands of ${path} do what it says`, () => runPage(path, PAGES[path] ?? { atLeast: 0 }));
+for (const key of keys()) {
+  test(`the commands of ${key} do what it says`, () => runPage(key, PAGES[key] ?? { atLeast: 0 }));
 }
 
 Deno.test("what is known of the pages is of pages that there are", () => {
-  assert.deepEqual(Object.keys(PAGES).filter((path) => !paths().includes(path)), []);
+  assert.deepEqual(Object.keys(PAGES).filter((key) => !keys().includes(key)), []);
 });
 
 Deno.test("the demo that is recorded is the demo", () => {
   const run = Deno.readTextFileSync(`${ROOT}demo/run`);
   const shown = [...run.matchAll(/^show (.*?)(?: +# .*)?$/gm)].map(([, command]) => command);
   assert.ok(shown.length > 20, run);
-  assert.deepEqual(commandsOfPage(Deno.readTextFileSync(`${ROOT}docs/demo.md`)), shown);
+  assert.deepEqual(commandsAt("docs/demo.md"), shown);
 });
