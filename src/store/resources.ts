@@ -25,6 +25,17 @@ export function checkGrows({ name, disk_mb }: Pick<MemberConfig, "name" | "disk_
   );
 }
 
+/** @throws {FleetboxError} `no-space`: more memory than this host has */
+export function checkHostMemory({ name, memory_mb }: Pick<MemberConfig, "name" | "memory_mb">): void {
+  const hostMiB = Math.floor(Deno.systemMemoryInfo().total / 1024 / 1024);
+  if (memory_mb <= hostMiB) return;
+  throw new FleetboxError(
+    "no-space",
+    `"${name}" wants ${memory_mb} MiB of memory, and this host has ${hostMiB} MiB`,
+    { hint: "Use less with --memory." },
+  );
+}
+
 function mibOf(gib: number): number {
   return Math.round(gib * 1024);
 }

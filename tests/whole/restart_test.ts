@@ -35,6 +35,7 @@ test("restart boots members again in their group, with what they have; the other
   );
   await box.fails(3, /There is no member "nobody"/, "restart", "c", "nobody");
   await box.fails(2, /Which members\?/, "restart");
+  await box.fails(1, /"c" wants 1048576 MiB of memory, and this host has/, "restart", "c", "--memory", "1T");
   assert.equal(await box.states(), "a=running alone=running b=running c=running", "nothing was stopped");
 });
 

@@ -4,7 +4,7 @@ import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
-import { checkGrows } from "../../store/resources.ts";
+import { checkGrows, checkHostMemory, resourcesOf } from "../../store/resources.ts";
 import { homeGroup, leftAlone, type MemberFacts, observeGroups, orphanGroup } from "../../control/observe.ts";
 import { BringUp } from "../../control/bring_up.ts";
 import { ofAProgram, planUp } from "../../control/plan.ts";
@@ -125,7 +125,9 @@ async function restartAction(words: string[], flags: Flags): Promise<void> {
 function checkBoots({ name, report, stored }: MemberFacts, options: Options): void {
   if (report?.bound) throw ofAProgram(name);
   if (stored && "damage" in stored) throw stored.damage;
-  if (stored) checkGrows(stored.config, options);
+  if (!stored) return;
+  checkGrows(stored.config, options);
+  checkHostMemory({ name, memory_mb: resourcesOf(stored.config, options).memory_mb });
 }
 
 /** Members of one group boot together; those of others stay on networks of their own. */

@@ -5,7 +5,7 @@ import { DEFAULTS, type Options } from "../../core/options.ts";
 import type { Image } from "../../image/image.ts";
 import type { MemberConfig } from "../../store.ts";
 import { areSameLabels, changedLabels } from "../../core/labels.ts";
-import { checkGrows, resourcesOf } from "../../store/resources.ts";
+import { checkGrows, checkHostMemory, resourcesOf } from "../../store/resources.ts";
 import type { Identity } from "./identity.ts";
 
 /** The guest's user that accepts our key. */
@@ -75,14 +75,5 @@ export function checkMemory(config: MemberConfig, image: Image): void {
       { hint: `Use more: --memory ${image.minMemoryMiB}M` },
     );
   }
-  const hostMiB = Math.floor(Deno.systemMemoryInfo().total / 1024 / 1024);
-  if (memory_mb > hostMiB) {
-    throw new FleetboxError(
-      "no-space",
-      `"${name}" wants ${memory_mb} MiB of memory, and this host has ${hostMiB} MiB`,
-      {
-        hint: "Use less with --memory.",
-      },
-    );
-  }
+  checkHostMemory({ name, memory_mb });
 }
