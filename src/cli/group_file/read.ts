@@ -2,11 +2,13 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName, isName, MAX_MEMBERS } from "../../core/names.ts";
+import { collides, type HostEnd } from "../../core/port_forwards.ts";
 import { nearest, suggestion } from "../../core/nearest.ts";
 import type { Options } from "../../core/options.ts";
 import { checkUserData } from "../../guest/user_data.ts";
 import { type MemberFlags, memberOptions } from "../arguments/member_options.ts";
 import { throwAll } from "../error_text.ts";
+import { forwardText } from "../../store/forwards.ts";
 import { absolute, COUNT, inWordsOfFile, isInline, type Key, KEYS, NEEDS } from "./keys.ts";
 import { type Entry, misuseAt, type Node, type Place, readToml, type Table } from "./toml.ts";
 
@@ -222,16 +224,18 @@ class Reader {
 
   /** A port of this host leads to one member. */
   #checkPorts(drafts: readonly Draft[]): void {
-    const taken = new Map<number, string>();
+    const taken: { end: HostEnd; name: string }[] = [];
     for (const { at, names, flags } of drafts) {
-      for (const { host_port, guest_port } of optionsOfFlags({ publish: flags.publish }).publish ?? []) {
-        if (host_port === undefined) continue;
-        const other = taken.get(host_port) ?? names[1];
-        taken.set(host_port, names[0]);
-        if (other === undefined) continue;
-        const found = other === names[0] ? "two" : `"${other}" and "${names[0]}"`;
-        const message = `port ${host_port} of this host can lead to one port of one member, found ${found}`;
-        this.#add(at, message, `Let a port be chosen: publish = ["${guest_port}"]`);
+      for (const wish of optionsOfFlags({ publish: flags.publish }).publish ?? []) {
+        if (wish.host_port === undefined) continue;
+        const end = { ...wish, host_port: wish.host_port };
+        const other = taken.find((one) => collides(one.end, end))?.name;
+        const [first, second] = other === undefined ? names : [other, names[0]];
+        taken.push({ end, name: names[0] });
+        if (second === undefined) continue;
+        const found = first === second ? "two" : `"${first}" and "${second}"`;
+        const message = `port ${wish.host_port} of this host can lead to one port of one member, found ${found}`;
+        this.#add(at, message, `Let a port be chosen: publish = ["${forwardText({ ...wish, host_port: undefined })}"]`);
       }
     }
   }

@@ -82,6 +82,11 @@ const PROBLEMS: [line: string, told: string][] = [
   ["image = 2020-01-01", 'g.toml:2:9: Bad value for image: found "2020-01-01", expected text in quotes'],
   ['publish = [80, "80,90"]', 'g.toml:2:16: Bad value for publish: found "80,90", expected one port'],
   ['publish = ["1:2", "1:3"]', "g.toml:1:10: port 1 of this host can lead to one port of one member, found two"],
+  [
+    'count = 2\npublish = ["1:2/udp"]',
+    'g.toml:1:10: port 1 of this host can lead to one port of one member, found "a-1" and "a-2"' +
+    ' -> try: Let a port be chosen: publish = ["2/udp"]',
+  ],
   ['needs = ["b"]', 'g.toml:2:10: there is no member "b" in it -> There are: a'],
   ["needs = [7]", "g.toml:2:10: Bad value for needs: found 7, expected a member's name"],
   ['needs = "a"', 'g.toml:2:9: they wait for each other: "a" needs "a"'],
@@ -92,6 +97,11 @@ const PROBLEMS: [line: string, told: string][] = [
   ["[b]\ncpus = 1", 'g.toml:2:2: a group file has no key "b" -> try: A member is a table of its own: [members.b]'],
   ["[[members.b]]", "g.toml:2:3: b is a list, expected a table"],
 ];
+
+Deno.test("a group file: one port number may be TCP's and UDP's, and two addresses'", () => {
+  const publish = ["5353:53", "5353:53/udp", "127.0.0.2:5353:53"];
+  assert.deepEqual(read(`[members.a]\npublish = ${JSON.stringify(publish)}`)[0].flags.publish, publish);
+});
 
 Deno.test("a group file: what is wrong is told with its line, its column, and what would be right", () => {
   for (const [line, told] of PROBLEMS) {
