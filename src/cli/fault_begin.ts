@@ -12,7 +12,8 @@ import { requireAndAdopt } from "./adopt_and_tell.ts";
 import { throwAll } from "./error_text.ts";
 import { begunText } from "./fault_view.ts";
 import type { FaultReport } from "../wire.ts";
-import { say, sayJson } from "./terminal/output.ts";
+import { say, sayJson, terminalWidth } from "./terminal/output.ts";
+import { wrapText } from "./terminal/wrap.ts";
 
 /** The options that every fault has. */
 export interface Common {
@@ -60,5 +61,5 @@ function wishOf(flags: Common): { forMs?: number; seed?: number; via?: string } 
 
 function tell(fault: FaultReport, { json }: Common): void {
   if (json) sayJson({ event: "fault", ...fault });
-  else say(begunText(fault));
+  else say(wrapText(begunText(fault), terminalWidth() ?? Infinity));
 }

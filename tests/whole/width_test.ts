@@ -91,7 +91,7 @@ test("an error's hint keeps its command in one piece, however narrow the termina
 
 test("notes and status fit the terminal, between words; in a pipe each is a line", async () => {
   await using box = await sandbox({ fakeQemu: {} });
-  await box.up("a");
+  await box.up("a,b");
   const up = new OnTerminal(["up", "a", "--memory", "1G"], { env: box.env, columns: 60, cwd: box.root });
   assert.equal(await up.done, 0, up.output);
   const screen = new Screen(60, 24);
@@ -101,6 +101,13 @@ test("notes and status fit the terminal, between words; in a pipe each is a line
     screen.text,
     /^a runs with --memory \S+ \(asked: 1G\): .*\n {2}boot\. To boot it so: fleetbox restart a --memory 1G$/m,
   );
+  const checks = await linesOf(box, 60, ["doctor"], 0);
+  fits(checks.filter((line) => !/^\s*\S*\/\S*$/.test(line)), 60, "doctor"); // a path stays in one piece
+  assert.ok(checks.some((line) => /^ {19}\S/.test(line)), checks.join("\n"));
+  const cut = ["fault", "partition", "a", "b"];
+  const fault = await linesOf(box, 40, cut, 0);
+  fits(fault, 40, "fault partition");
+  assert.match(fault.join("\n"), /^f[0-9a-f]{4}: cut: a \| b; end it:\n {2}fleetbox heal f[0-9a-f]{4}$/);
   const facts = await linesOf(box, 40, ["status", "a"], 0);
   fits(facts.filter((line) => !line.includes(box.home)), 40, "status");
   const piped = (await box.ok("status", "a")).stdout.trimEnd().split("\n");

@@ -3,7 +3,8 @@
 import { Command } from "../arguments/parser.ts";
 import { hintOf, messageOf } from "../../core/errors.ts";
 import { type Colour, paintFor } from "../terminal/colour.ts";
-import { say, sayJson } from "../terminal/output.ts";
+import { say, sayJson, terminalWidth } from "../terminal/output.ts";
+import { wrapLine } from "../terminal/wrap.ts";
 import type { Requirement } from "../../vmm/contract.ts";
 import type { Finding } from "../preflight.ts";
 
@@ -16,7 +17,7 @@ export function doctorCommand(): Command {
       const { preflight } = await import("../preflight.ts");
       const findings = await Promise.all(preflight().map(examine));
       if (flags.json) sayJson(findings);
-      else findings.flatMap(findingLines).forEach(say);
+      else findings.flatMap((finding) => findingLines(finding, terminalWidth() ?? Infinity)).forEach(say);
       if (findings.some(({ ok, fatal }) => fatal && !ok)) Deno.exitCode = 1;
     });
 }
@@ -30,8 +31,13 @@ async function examine({ what, check, fatal, hint }: Requirement): Promise<Findi
   }
 }
 
-function findingLines({ what, ok, fatal, found, hint }: Finding): string[] {
+/** Where the findings begin. */
+const INDENT = " ".repeat(19);
+
+function findingLines({ what, ok, fatal, found, hint }: Finding, width: number): string[] {
   const [mark, colour]: [string, Colour] = ok ? ["ok", "green"] : fatal ? ["FAIL", "red"] : ["warn", "yellow"];
-  const line = `${paintFor()(colour, mark.padEnd(4))}  ${what.padEnd(11)}  ${found.replace(/\s*\n\s*/g, "; ")}`;
-  return hint === undefined || ok ? [line] : [line, `${" ".repeat(19)}try: ${hint}`];
+  const [first, ...rest] = wrapLine(INDENT + found.replace(/\s*\n\s*/g, "; "), width, INDENT);
+  const line = `${paintFor()(colour, mark.padEnd(4))}  ${what.padEnd(11)}  ${first.trimStart()}`;
+  const hints = hint === undefined || ok ? [] : wrapLine(`${INDENT}try: ${hint}`, width, `${INDENT}  `);
+  return [line, ...rest, ...hints];
 }
