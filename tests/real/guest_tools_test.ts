@@ -58,6 +58,13 @@ async function syncs(box: Sandbox): Promise<void> {
   assert.equal((await box.ok("sync", "b:/srv/new/s", back)).stdout, `${back}  up to date\n`);
   assert.equal(Deno.readTextFileSync(join(back, "in ner/ro/ü")), "xx");
   assert.equal(Deno.readLinkSync(join(back, "link")), "/etc/passwd");
+  const watching = box.start(["sync", dir, "b:/srv/new/s", "--watch"]);
+  await watching.printed(/up to date/);
+  Deno.writeTextFileSync(join(dir, "later"), "watched\n");
+  await watching.printed(/ 1 sent/);
+  assert.equal((await box.ok("exec", "b", "--", "cat", "/srv/new/s/later")).stdout, "watched\n");
+  watching.kill("SIGINT");
+  await watching.done;
 }
 
 async function executes(box: Sandbox): Promise<void> {

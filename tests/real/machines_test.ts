@@ -36,12 +36,16 @@ async function keepsItsDisk(box: Sandbox): Promise<void> {
 
   await box.ok("rename", "a", "other");
   await box.ok("rename", "other", "a");
-  await box.up("a", "--memory", "192M");
+  await box.up("a", "--memory", "192M", "--cpus", "2", "--disk", "11G");
   const { memory_mb: memory } = await box.report("a");
   const kibibytes = Number((await guestOk(box, "a", "grep MemTotal: /proc/meminfo")).replace(/\D/g, ""));
   assert.ok(memory === 192 && kibibytes < 192 * 1024, `${memory} MiB, the guest sees ${kibibytes} KiB`);
   assert.equal(Deno.statSync(box.store.member("a").disk).ino, disk);
-  assert.equal(await guestOk(box, "a", "cat kept fresh"), "kept\nnot synced\n");
+  assert.equal(
+    await guestOk(box, "a", "cat kept fresh; nproc; cat /sys/block/vda/size"),
+    "kept\nnot synced\n2\n23068672\n",
+  );
+  await box.fails(2, /cannot shrink/, "restart", "a", "--disk", "10G");
   const kernel = await guestOk(box, "a", "sudo dmesg");
   assert.doesNotMatch(
     kernel,
