@@ -63,6 +63,14 @@ export function examplesOf(page: string): string[] {
 export const AT_A_HOST = /\bbig\b|--all-places/;
 export const AT_A_CLUSTER = /\blab\b/;
 
+/** The commands of a section of `docs/recipes.md`; a job's steps are the commands of CI. */
+export function commandsOfRecipe(section: string): string[] {
+  return blocksOf(section).flatMap(({ language, lines }) => {
+    if (language === "") return lines;
+    return language === "yaml" ? lines.flatMap((line) => /^(?:-| ) run: (.*)/.exec(line)?.[1] ?? []) : [];
+  });
+}
+
 /** The shell scripts of a page. */
 export function scriptsOf(page: string): string[] {
   return blocksOf(page).filter(({ language }) => language === "sh").map(({ lines }) => `${lines.join("\n")}\n`);

@@ -1,11 +1,12 @@
 /**
  * `docs/recipes.md`: each of its commands, one after the other, in a section's own sandbox. See `tests/support/page_shell.ts`.
+ * `tests/slow/recipes_test.ts` runs them with real machines.
  */
 
 import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
 import { PageShell, rewriter, withoutEgress } from "../support/page_shell.ts";
-import { blocksOf } from "../support/pages.ts";
+import { blocksOf, commandsOfRecipe } from "../support/pages.ts";
 import { sandbox, test } from "../support/sandbox.ts";
 
 const PAGE = fileURLToPath(new URL("../../docs/recipes.md", import.meta.url));
@@ -17,14 +18,6 @@ const FILES = {
   "module/mine.ko": "x\n",
   "test.sh": "#!/bin/sh\n",
 };
-
-/** The commands of a section; a job's steps are the commands of CI. */
-function commands(section: string): string[] {
-  return blocksOf(section).flatMap(({ language, lines }) => {
-    if (language === "") return lines;
-    return language === "yaml" ? lines.flatMap((line) => /^(?:-| ) run: (.*)/.exec(line)?.[1] ?? []) : [];
-  });
-}
 
 test("each command of the recipes does its part", async (context) => {
   const page = rewriter()(Deno.readTextFileSync(PAGE));
@@ -38,7 +31,7 @@ test("each command of the recipes does its part", async (context) => {
       for (const { language, lines } of blocksOf(section)) {
         if (language === "toml") shell.write({ [lines[0].slice(2)]: lines.join("\n") });
       }
-      for (const command of commands(section)) {
+      for (const command of commandsOfRecipe(section)) {
         await shell.run(withoutEgress(command));
         count++;
       }
