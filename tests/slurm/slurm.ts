@@ -74,7 +74,7 @@ export async function cluster(): Promise<Cluster> {
   stack.defer(async () => {
     await run("scancel", "-u", Deno.uid() === 0 ? "root" : (await run("id", "-un")).trim()).catch(() => {});
     await empty();
-    await until("no job's own daemon is left", async () => (await jobDaemons()) === 0);
+    await until("no job's own daemon is left", () => jobDaemons(dir) === 0);
   });
   let seen = "";
   await until("both nodes are idle", async () => {
@@ -147,10 +147,17 @@ function exists(path: string): boolean {
   }
 }
 
-/** How many jobs have a daemon of their own: of all jobs of this host, which has no others. */
-async function jobDaemons(): Promise<number> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-fc", "--", "slurmstepd:.*"] }).output();
-  return Number(new TextDecoder().decode(stdout).trim());
+/** How many daemons of this cluster's jobs there are: another test's cluster may run beside it. Each writes to its node's log. */
+function jobDaemons(dir: string): number {
+  return [...Deno.readDirSync("/proc")].filter(({ name }) => {
+    try {
+      if (!/^slurmstepd: /.test(Deno.readTextFileSync(`/proc/${name}/cmdline`))) return false;
+      const files = [...Deno.readDirSync(`/proc/${name}/fd`)].map((file) => `/proc/${name}/fd/${file.name}`);
+      return files.some((file) => Deno.readLinkSync(file).startsWith(`${dir}/`));
+    } catch {
+      return false; // no process, or one that has just ended
+    }
+  }).length;
 }
 
 function logs(dir: string): string {

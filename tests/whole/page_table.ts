@@ -26,6 +26,17 @@ export interface Page {
   shown?: RegExp[];
 }
 
+/** These have tests of their own. */
+const OWN_TESTS = ["docs/recipes.md", "docs/tutorial.md"];
+
+/** All pages, by their paths, and the table of the README. */
+export function keys(): string[] {
+  const docs = [...Deno.readDirSync(`${ROOT}docs`)].map(({ name }) => `docs/${name}`).filter((path) =>
+    /\.md$/.test(path)
+  );
+  return ["README.md", "README.md#commands", ...docs.sort()].filter((path) => !OWN_TESTS.includes(path));
+}
+
 /** The command lines of a page, or of the table of examples that it has, which is a page of its own here: its key ends with `#commands`. */
 export function commandsAt(key: string): string[] {
   const [path, part] = key.split("#");

@@ -1,8 +1,8 @@
 /**
- * Every command in the code blocks of README.md and docs/*.md, and in the README's table of commands, is run, in the order in which the page has them, with machines of the
- * fake QEMU; or it is excepted, with the reason, in `page_table.ts`. Those at another host are run by `tests/places/pages_test.ts`, those
- * at a Slurm cluster by `tests/slurm/pages_test.ts`. Two pages have tests of their own: the tutorial, with real machines, in
- * `tests/real/tutorial_test.ts`, and the recipes, beside this file.
+ * Every command in the code blocks of README.md and docs/*.md, and in the README's table of commands, is run, in the order in which
+ * the page has them, with machines of the fake QEMU; or it is excepted, with the reason, in `page_table.ts`. Those at another host
+ * are run by `tests/places/pages_test.ts`, those at a Slurm cluster by `tests/slurm/pages_test.ts`. Two pages have tests of their
+ * own: the tutorial, with real machines, in `tests/real/tutorial_test.ts`, and the recipes, beside this file.
  */
 
 import * as assert from "#assert";
@@ -10,16 +10,7 @@ import { buildViewer } from "../../scripts/viewer.ts";
 import { PageShell, rewriter, withoutEgress } from "../support/page_shell.ts";
 import { AT_A_CLUSTER, AT_A_HOST, blocksOf } from "../support/pages.ts";
 import { sandbox, test } from "../support/sandbox.ts";
-import { commandsAt, type Page, PAGES, ROOT } from "./page_table.ts";
-
-const OWN_TESTS = ["docs/recipes.md", "docs/tutorial.md"];
-
-function keys(): string[] {
-  const docs = [...Deno.readDirSync(`${ROOT}docs`)].map(({ name }) => `docs/${name}`).filter((path) =>
-    /\.md$/.test(path)
-  );
-  return ["README.md", "README.md#commands", ...docs.sort()].filter((path) => !OWN_TESTS.includes(path));
-}
+import { commandsAt, keys, type Page, PAGES, ROOT } from "./page_table.ts";
 
 async function runPage(key: string, table: Page): Promise<void> {
   const { files = {}, env = {}, templates, before = {}, how = {}, excepted = {}, atLeast } = table;
