@@ -1,6 +1,7 @@
 /** Places with Slurm as their engine: a real Slurm, two nodes on this host. */
 
 import * as assert from "#assert";
+import { bannerOf } from "../support/socket.ts";
 import { join } from "../../src/system/path.ts";
 import { which } from "../../src/system/process.ts";
 import { until } from "../support/processes.ts";
@@ -63,6 +64,7 @@ test("Slurm chooses the host: a fake QEMU in its jobs", async (context) => {
     late = await jobOf("t");
   });
 
+  let forwarded = 0;
   await step("a group is a job, whose members are reached as at any place", async () => {
     const up = await here.ok("up", "a,b", "--egress", "off", "--on", "lab");
     assert.match(up.stdout, /^a, b: queued|^a/m, told(up));
@@ -71,6 +73,16 @@ test("Slurm chooses the host: a fake QEMU in its jobs", async (context) => {
     assert.equal(JSON.parse((await here.ok("status", "a", "--json", "--on", "lab")).stdout).name, "a");
     await here.ok("join", "d", "--via", "b", "--egress", "off", "--on", "lab");
     assert.equal(await states(here), "a=running b=running d=running t=running");
+    for (const [guestPort, isKept] of [["80", true], ["443", false]] as const) {
+      const { added: [port] } = JSON.parse((await here.ok("forward", "b", guestPort, "--json", "--on", "lab")).stdout);
+      assert.equal((await bannerOf(port.host_port)).trim(), `port ${guestPort} of 10.88.0.12`);
+      if (isKept) forwarded = port.host_port;
+      else await here.ok("forward", "b", String(port.host_port), "--remove", "--on", "lab");
+    }
+    assert.match(
+      (await here.ok("forward", "b", "--on", "lab")).stdout,
+      new RegExp(`^127\\.0\\.0\\.1:${forwarded} leads to port 80\\n$`),
+    );
     await here.ok("up", "c", "--egress", "off", "--on", "lab");
     assert.equal((await jobs("%i")).length, 3);
     await here.fails(
@@ -88,6 +100,8 @@ test("Slurm chooses the host: a fake QEMU in its jobs", async (context) => {
     await here.ok("stop", "a", "b", "c", "d", "--on", "lab");
     assert.equal(await states(here), "a=stopped b=stopped c=stopped d=stopped t=running");
     await until("its job is over", async () => (await slurm.run("squeue", "-h", "-o", "%j")) === "fleetbox-t\n");
+    await here.fails(1, /Cannot reach "b": it is not running/, "forward", "b", "--on", "lab");
+    await until("the port has ended with it", () => bannerOf(forwarded).then(() => false, () => true));
     assert.deepEqual(records(), [`${late}@fbt.json`, `${late}@fbt.log`, `${late}@fbt.on`]);
     await here.ok("rm", "d", "--on", "lab");
   });

@@ -42,7 +42,7 @@ again. A host port belongs to one member at a time. A port is also written [ADDR
 
 Other hosts can use a port of 0.0.0.0 or of an address of your network, also into a member with --egress off: its
 guest must be safe against them. With --on a port of this host leads to a member there, by an SSH connection that stays until
-the last such port is removed. Answers by UDP that do not fit one packet (1472 bytes) are lost.
+the last such port is removed, or the member's job is over. Answers by UDP that do not fit one packet (1472 bytes) are lost.
 
 --json: {"name","forwards":[{"host_port","guest_port","protocol"?,"address"?,"open","problem"?}],"added"?,"removed"?}
 
@@ -73,7 +73,7 @@ Examples:
       }
       const place = currentPlace();
       if (place) {
-        const { forwards, done } = await forwardAtPlace(place.name, name, wishes, flags);
+        const { forwards, done } = await forwardAtPlace(place, name, wishes, flags);
         if (!flags.remove) publicPorts(name, done).forEach(warn);
         return tell(name, forwards, done, flags);
       }

@@ -4,6 +4,7 @@
  */
 
 import { variable } from "../../core/environment.ts";
+import type { PlaceConnection } from "../../control/places/connection.ts";
 import type { Store } from "../../store.ts";
 
 export interface CurrentPlace {
@@ -12,6 +13,10 @@ export interface CurrentPlace {
   store: Store;
   /** ssh's ProxyCommand. */
   proxy: string;
+  /** To the host of its members. Absent: none of them runs. */
+  connection?: PlaceConnection;
+  /** Further variables for fleetbox there. @default none */
+  env?: Record<string, string>;
 }
 
 let current: CurrentPlace | undefined;

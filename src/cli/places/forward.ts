@@ -5,10 +5,13 @@ import { FleetboxError } from "../../core/errors.ts";
 import type { ForwardWish, PortForward } from "../../core/options.ts";
 import { addressOf, endKey, sideOf } from "../../core/port_forwards.ts";
 import { forwardText } from "../../store/forwards.ts";
+import type { PlaceConnection } from "../../control/places/connection.ts";
 import { requirePlace } from "../../control/places/known.ts";
 import type { ForwardReport } from "../../wire.ts";
+import type { Place } from "../../store/places.ts";
 import { Store } from "../../store.ts";
-import { askThere } from "./says.ts";
+import type { CurrentPlace } from "./current.ts";
+import { askOver } from "./says.ts";
 
 /** What was asked for, and all that lead to the member now. */
 export interface Forwarded {
@@ -18,15 +21,17 @@ export interface Forwarded {
 
 /** Lists a member's ports, opens some, or removes them. Those that a lost connection has closed are opened again. */
 export async function forwardAtPlace(
-  placeName: string,
+  { name: placeName, connection, env }: CurrentPlace,
   name: string,
   wishes: readonly ForwardWish[],
   { remove }: { remove?: boolean },
 ): Promise<Forwarded> {
   const store = Store.fromEnvironment();
-  const ports = new PlacePorts(store, requirePlace(store, placeName));
+  const place = requirePlace(store, placeName);
+  const ports = new PlacePorts(store, connection!);
+  await connection!.open();
   const ask = async (...words: string[]) =>
-    await askThere(placeName, ["forward", name, ...words, "--json"]) as Forwarded;
+    await askOver(connection!, place, ["forward", name, ...words, "--json"], env) as Forwarded;
   let { forwards: there } = await ask(); // or why it cannot be
   const problems = new Map((await ports.open()).map((port) => [endKey(port), port.problem]));
   const done: PlacePort[] = [];
@@ -101,12 +106,17 @@ function forwardOf({ host_port, guest_port, address }: PlacePort): PortForward {
 }
 
 /** A command there has changed which members there are: what led to them goes along. */
-export async function membersHaveChanged(placeName: string, words: readonly string[]): Promise<void> {
-  const store = Store.fromEnvironment();
-  const ports = new PlacePorts(store, requirePlace(store, placeName));
+export async function membersHaveChanged(
+  connection: PlaceConnection,
+  place: Place,
+  words: readonly string[],
+): Promise<void> {
+  const ports = new PlacePorts(Store.fromEnvironment(), connection);
   if (ports.list().length === 0) return;
   const [command, from, to] = words.filter((word) => !word.startsWith("-"));
   if (["rename", "mv"].includes(command)) return await ports.rename(from, to);
-  const left = await askThere(placeName, ["ls", "--json"]) as { name: string }[];
+  const views = askOver(connection, place, ["ls", "--json"]) as Promise<{ name: string }[]>;
+  // A job ends with its last member, and its ports with it: then it cannot be asked.
+  const left = connection.isOfJob ? await views.catch(() => []) : await views;
   await ports.remove(({ member }) => !left.some(({ name }) => name === member));
 }

@@ -57,16 +57,14 @@ export async function runWithFiles(
   tellOfPorts(place, words);
   const { words: line, env } = await bringFiles(connection, place, words);
   const code = await runAt(connection, place, line, { env: { ...more, ...env } });
-  if (code === 0 && CHANGING_MEMBERS.includes(words[0])) await membersHaveChanged(place.name, words);
+  if (code === 0 && CHANGING_MEMBERS.includes(words[0])) await membersHaveChanged(connection, place, words);
   return code;
 }
 
 export function tellOfPorts({ name, engine }: Place, words: readonly string[]): void {
   if (!["up", "start", "join"].includes(words[0]) || !words.some((word) => /^(-p|--publish(=|$))/.test(word))) return;
-  const here = engine
-    ? `fleetbox ssh --on ${name} -N -L 8080:localhost:80 NAME`
-    : `fleetbox forward NAME@${name} 8080:80`;
-  warn(`the ports of --publish are of "${name}"; one here: ${here}`);
+  const where = engine ? `the host of the job` : `"${name}"`;
+  warn(`the ports of --publish are of ${where}; one here: fleetbox forward NAME@${name} 8080:80`);
 }
 
 /** Commands that read what is typed or piped. */

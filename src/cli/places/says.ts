@@ -39,10 +39,19 @@ export async function viewsThere(
 export async function askThere(name: string, words: readonly string[]): Promise<unknown> {
   const store = Store.fromEnvironment();
   const place = requirePlace(store, name);
-  const connection = new PlaceConnection(store, place);
+  return await askOver(new PlaceConnection(store, place), place, words);
+}
+
+/** The same over a connection that there is. @param more variables for it */
+export async function askOver(
+  connection: PlaceConnection,
+  place: Place,
+  words: readonly string[],
+  more: Record<string, string> = {},
+): Promise<unknown> {
   const { FLEETBOX_THERE: _, ...env } = environmentFor(place); // hints get the place here
   try {
-    return jsonIn(await connection.command(commandThere(place, env, words)));
+    return jsonIn(await connection.command(commandThere(place, { ...env, ...more }, words)));
   } catch (thrown) {
     if (!(thrown instanceof ProcessError)) throw thrown;
     const line = thrown.stderr.split("\n").find((one) => one.startsWith('{"event":"error"'));

@@ -45,7 +45,7 @@ export async function runThere({ place: name, isGiven, words }: PlaceWish): Prom
   const connection = new PlaceConnection(store, place);
   if (!place.engine && kind === "client") {
     const shadow = await openPlaceStore(place, connection, { mayAsk: true });
-    useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection) });
+    useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection), connection });
     return undefined;
   }
   await connection.open();

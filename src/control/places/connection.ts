@@ -58,6 +58,21 @@ export class PlaceConnection {
     this.#address = how.route ?? parseAddress(place.url);
   }
 
+  /** Its directory among those of places. */
+  get dir(): string {
+    return this.#dir;
+  }
+
+  /** Whether it leads into a job, with which it ends. */
+  get isOfJob(): boolean {
+    return this.how.route !== undefined;
+  }
+
+  /** The other one to the same host: it leads ports of this host there, and stays until it is closed. */
+  forPorts(): PlaceConnection {
+    return new PlaceConnection(this.store, this.place, { ...this.how, keepsPorts: true });
+  }
+
   /** Whether the host is this one, so that there is nothing to connect to. */
   get isLocal(): boolean {
     return this.#address.host === undefined;

@@ -1,18 +1,18 @@
 /**
- * Ports of this host that lead to members at a place, until they are taken away. They are led by a connection of their own,
- * which does not end when nothing uses it; `ports.json` beside it has what it leads, so that it can be made again after the
- * network, or this host, was gone.
+ * Ports of this host that lead to members at a place, until they are taken away, or the job ends that the members are in. They are
+ * led by a connection of their own, which does not end when nothing uses it; `ports.json` beside it has what it leads, so that it
+ * can be made again after the network, or this host, was gone.
  */
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import { addressOf, collides, endText, type HostSide } from "../../core/port_forwards.ts";
 import type { Store } from "../../store.ts";
-import { makePlaceDirectory, type Place, placePaths } from "../../store/places.ts";
+import { makePlaceDirectory, placePaths } from "../../store/places.ts";
 import { readIfThere, removeIfThere, writeDurably } from "../../system/files.ts";
 import { freePort } from "../../system/free_port.ts";
 import { withLock } from "../../system/locks.ts";
 import { ProcessError } from "../../system/process.ts";
-import { PlaceConnection } from "./connection.ts";
+import type { PlaceConnection } from "./connection.ts";
 
 /** A port of this host. */
 export interface PlacePort extends HostSide {
@@ -35,8 +35,9 @@ export interface SeenPort extends PlacePort {
 export class PlacePorts {
   readonly #connection: PlaceConnection;
 
-  constructor(private readonly store: Store, private readonly place: Pick<Place, "name" | "url">) {
-    this.#connection = new PlaceConnection(store, place, { keepsPorts: true });
+  /** @param connection the one that commands use */
+  constructor(private readonly store: Store, connection: PlaceConnection) {
+    this.#connection = connection.forPorts();
   }
 
   /** Those that are to be. */
@@ -47,7 +48,7 @@ export class PlacePorts {
       const ports: unknown = JSON.parse(text);
       if (Array.isArray(ports) && ports.every(isPlacePort)) return ports;
     } catch { /* told below */ }
-    throw new FleetboxError("damaged", `The ports of the place "${this.place.name}" cannot be read`, {
+    throw new FleetboxError("damaged", `The ports of the place "${this.#connection.place.name}" cannot be read`, {
       hint: `Remove ${this.#paths.ports}, and forward them again`,
     });
   }
@@ -86,7 +87,9 @@ export class PlacePorts {
       if (owner) {
         throw new FleetboxError(
           "conflict",
-          `${endText(port)} leads to port ${owner.guest_port} of "${owner.member}" at "${this.place.name}" already`,
+          `${
+            endText(port)
+          } leads to port ${owner.guest_port} of "${owner.member}" at "${this.#connection.place.name}" already`,
           { hint: "Choose another port of this host" },
         );
       }
@@ -129,7 +132,7 @@ export class PlacePorts {
 
   /** Changes the list, alone. */
   async #change<T>(work: (ports: PlacePort[]) => Promise<T>): Promise<T> {
-    makePlaceDirectory(this.store, this.place.name);
+    makePlaceDirectory(this.store, this.#connection.dir);
     return await withLock(this.#paths.portsLock, async () => {
       const ports = this.list();
       const result = await work(ports);
@@ -140,7 +143,7 @@ export class PlacePorts {
   }
 
   get #paths() {
-    return placePaths(this.store, this.place.name);
+    return placePaths(this.store, this.#connection.dir);
   }
 }
 

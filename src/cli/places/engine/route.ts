@@ -36,11 +36,6 @@ export function wayOf(words: readonly string[], jobs: readonly Job[], place: str
   const end = words.indexOf("--");
   const before = end < 0 ? words : words.slice(0, end);
   const [command = ""] = before;
-  if (command === "forward") {
-    throw new FleetboxError("unavailable", `fleetbox forward --on ${place}: a port here would end with the job`, {
-      hint: `One as long as the command runs: fleetbox ssh --on ${place} -N -L 8080:localhost:80 NAME`,
-    });
-  }
   const line = `${before.join(" ")} `;
   if (command === "image" || command === "prune" || command === "doctor") {
     refuse(line, place);

@@ -58,7 +58,6 @@ Deno.test("what would need several jobs, a job that waits, or no job at all is r
     ["up q", /in the queue as job 3/],
     ["stop q", /wait in one job, 3: expected all of them, or none/],
     ["restart x", /it would start machines beside the store/],
-    ["forward a 80", /a port here would end with the job/],
     ["image build ./x", /it would start machines beside the store/],
   ];
   for (const [line, words] of refused) assert.throws(() => told(line), words, line);

@@ -44,9 +44,12 @@ export function atEngine(store: Store, place: Place, login: PlaceConnection): At
       await connection.open(options);
       return connection;
     },
-    runIn: (connection, key, words) => runWithFiles(connection, place, words, { FLEETBOX_JOB: key }),
+    runIn: (connection, key, words) => runWithFiles(connection, place, words, jobVariables(key)),
   };
 }
+
+/** What a command in a job is told by its environment. */
+const jobVariables = (key: string) => ({ FLEETBOX_JOB: key });
 
 /** The jobs, and what fleetbox there has to know of those that are over. @throws {FleetboxError} `unavailable` */
 export async function observeJobs(at: AtEngine, signal?: AbortSignal): Promise<Jobs> {
@@ -88,7 +91,8 @@ export async function runAtEngine(
     }
     const connection = await at.connect(way.job.key);
     const shadow = await openPlaceStore(place, connection);
-    useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection) });
+    const env = jobVariables(way.job.key);
+    useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection), connection, env });
     return undefined;
   }
   switch (way.step) {
