@@ -28,3 +28,15 @@ test("image build --run makes an image; up --rm starts a member of it, and remov
   await box.ok("uninstall", "--force");
   assert.deepEqual(filesBelow(box.home), []);
 });
+
+/** The build fetches packages from this host's sources, and Debian boots for minutes where it is emulated. */
+const LIMIT_MS = 900_000;
+
+test("image build --package makes a Debian with that package in it, and a machine of it has the program", async () => {
+  await using box = await sandbox({ env: { FLEETBOX_ACCEL: "tcg" }, limitMs: LIMIT_MS });
+  const built = await box.ok("image", "build", "debian-12", "--package", "tree", "--as", "wood");
+  assert.match(built.stdout, /^wood: .*\(\d.* s\)$/m, "with the time");
+  await box.up("a", "--image", "wood", "--ready", "ssh", "--timeout", "900");
+  assert.match((await box.ok("exec", "a", "--", "tree", "--version")).stdout, /^tree v\d/);
+  assert.match(await guestOk(box, "a", "cat /etc/os-release"), /^VERSION_ID="12"$/m);
+}, { limitMs: 2 * LIMIT_MS });
