@@ -10,7 +10,7 @@ test("image build --run makes an image; up --rm starts a member of it, and remov
   await using box = await sandbox();
   const script = join(box.root, "setup.sh");
   Deno.writeTextFileSync(script, "#!/bin/sh\necho made here\nsudo sh -c 'echo mine >/etc/mine'\n");
-  const built = await box.ok("image", "build", "micro", "--run", script, "--as", "own");
+  const built = await box.ok("image", "build", "micro", "--run", script, "--egress", "off", "--as", "own");
   assert.match(built.stdout, /^own \| made here$/m, told(built));
 
   const up = box.start(["up", "a", "--image", "own", "--rm", "--egress", "off"]);

@@ -4,6 +4,7 @@ import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { APT_GET, MMDEBSTRAP, writePrograms } from "../support/fake_packages.ts";
 import { scriptedSsh } from "../support/scripted_ssh.ts";
+import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 /** A PATH with what makes the files that `mmdebstrap` would, and notes its arguments. */
@@ -45,6 +46,15 @@ test("image build makes images of one's own, with packages and what scripts do, 
   await box.ok("rm", "--force", "a");
   await box.fails(3, [/Unknown image "frontent"/, /Did you mean frontend\?/], "up", "a", "--image", "frontent");
 
+  const closed = build("micro", "--run", made, "--egress", "off", "--as", "closed");
+  const egress = await until(
+    "its machine is there",
+    async () => Object.values(await box.ls()).find(({ name }) => name.startsWith("image-build-"))?.egress,
+  );
+  assert.equal(egress, "off");
+  assert.equal((await closed).code, 0);
+  await box.ok("image", "rm", "closed");
+
   const failed = await build("micro", "--run", script("test-bad.sh", "echo no; exit 3"), "--as", "small");
   assert.equal(failed.code, 1, told(failed));
   assert.match(failed.stdout, /^small \| no$/m);
@@ -67,6 +77,20 @@ test("image build makes images of one's own, with packages and what scripts do, 
     "micro",
   );
   await box.fails(2, [/needs a name/, /--as web/], "image", "build", "debian-12", "--package", "nginx");
+  await box.fails(2, /there is no --run/, "image", "build", "debian-12", "--egress", "off");
+  await box.fails(
+    2,
+    /found "no", expected on or off/,
+    "image",
+    "build",
+    "micro",
+    "--run",
+    made,
+    "--egress",
+    "no",
+    "--as",
+    "x",
+  );
   await box.fails(2, /expected a package's name/, "image", "build", "debian-12", "--package", "a;b", "--as", "x");
   await box.fails(2, /cannot be combined/, "image", "build", "debian-12", "--as", "x", "--output", "y");
   await box.ok("image", "rm", "frontend");

@@ -133,8 +133,7 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
   if (flags.disk !== undefined) options.disk = size("--disk", flags.disk, 1, LIMITS.diskMaxMiB) / 1024;
   if (flags.timeout !== undefined) options.boot_timeout_ms = parseDurationMs(flags.timeout, "--timeout");
   if (flags.egress !== undefined) {
-    if (flags.egress !== "on" && flags.egress !== "off") throw bad("--egress", flags.egress, "on or off");
-    options.egress = flags.egress;
+    options.egress = egressFlag(flags.egress);
   }
   if (flags.fixture !== undefined) {
     options.fixtures = flags.fixture.map((text) => parseSharedDirectory(text, cwd));
@@ -319,4 +318,10 @@ function outOfRange(flag: string, why: string, meant?: string): FleetboxError {
 
 function bad(flag: string, found: string, expected: string): FleetboxError {
   return new FleetboxError("misuse", `Bad value for ${flag}: found ${JSON.stringify(found)}, expected ${expected}`);
+}
+
+/** @throws {FleetboxError} `misuse` */
+export function egressFlag(word: string): "on" | "off" {
+  if (word !== "on" && word !== "off") throw bad("--egress", word, "on or off");
+  return word;
 }

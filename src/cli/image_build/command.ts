@@ -3,13 +3,14 @@
 import { resolve } from "../../system/path.ts";
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
+import { DEFAULTS, type Options } from "../../core/options.ts";
 import { CATALOG } from "../../image/catalog.ts";
 import { describeDirectory } from "../../image/image.ts";
 import { bytesUsed } from "../../system/files.ts";
 import { checkScripts } from "../../guest/scripts.ts";
 import { collect } from "../arguments/collect.ts";
 import { elapsedText } from "../arguments/duration.ts";
-import { readScripts } from "../arguments/member_options.ts";
+import { egressFlag, readScripts } from "../arguments/member_options.ts";
 import { bytesText } from "../arguments/sizes.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
@@ -26,6 +27,7 @@ interface BuildFlags {
   run?: string[];
   as?: string;
   output?: string;
+  egress?: string;
   json?: boolean;
 }
 
@@ -36,6 +38,7 @@ export function buildCommand(): Command {
     .option("--package <package>", "a further package; repeatable; with --as", collect)
     .option("--run <file>", "a script to run in it, as root; repeatable; with --as", collect)
     .option("--as <alias>", "what an image of your own is called: up --image ALIAS")
+    .option("--egress <on|off>", `whether the machine of --run reaches the outside (default: ${DEFAULTS.egress})`)
     .option("--output <dir>", "a new directory for it, instead of the store; use it with --image DIR")
     .option("--json", "one JSON object per event")
     .addHelpText(
@@ -45,7 +48,7 @@ The packages come from this host's own sources. Needs mmdebstrap; root, or uidma
 /etc/subuid. The alias stands for the built image afterwards. docs/images.md says what is set in it.
 
 An image of your own has more packages (--package), what scripts have made of it (--run), and a
-name (--as). A script runs in a machine that is started for it, with egress; --run also takes micro.
+name (--as). A script runs in a machine that is started for it; --run also takes micro.
 image ls shows the image, image rm removes it.
 
 Events of --json: {"event":"step","image","step"}, {"event":"output","name","script","line"} for
@@ -64,6 +67,7 @@ async function build(alias: string, flags: BuildFlags): Promise<void> {
   const json = flags.json ?? false;
   const packages = checkPackages(alias, flags.package ?? []);
   const scripts = checkScripts(readScripts(flags.run ?? [], Deno.cwd));
+  const egress = egressOf(flags);
   const output = flags.output === undefined ? undefined : resolve(flags.output);
   const name = await nameOf(alias, flags);
   const { buildAlias } = await import("../../image/build_cache.ts");
@@ -82,7 +86,7 @@ async function build(alias: string, flags: BuildFlags): Promise<void> {
       onStep,
       finish: scripts.length === 0 ? undefined : (base, place) =>
         runInImage(store, {
-          ...{ name, base, place, scripts, signal, onStep },
+          ...{ name, base, place, scripts, egress, signal, onStep },
           onOutput: ({ line, script }) => meter.output(script, line),
           onNote: (text) => meter.note(text),
         }),
@@ -92,6 +96,17 @@ async function build(alias: string, flags: BuildFlags): Promise<void> {
   } finally {
     meter.end();
   }
+}
+
+/** @throws {FleetboxError} `misuse` */
+function egressOf({ egress, run }: BuildFlags): Options["egress"] {
+  if (egress === undefined) return undefined;
+  if (run === undefined) {
+    throw new FleetboxError("misuse", "--egress is for the machine of --run, and there is no --run", {
+      hint: "Leave it out: packages come from this host's own sources.",
+    });
+  }
+  return egressFlag(egress);
 }
 
 /** What the image is called. @throws {FleetboxError} `misuse` */

@@ -13,7 +13,7 @@ import { removeLogs, removeStopped } from "../../control/remove.ts";
 import { runScripts } from "../../control/scripts.ts";
 import { basename } from "../../core/paths.ts";
 import { FleetboxError, fromWireError, type WireError } from "../../core/errors.ts";
-import { DEFAULTS, type Script } from "../../core/options.ts";
+import { DEFAULTS, type Options, type Script } from "../../core/options.ts";
 import { describeDirectory } from "../../image/image.ts";
 import { makeOwnImage } from "../../image/own_image.ts";
 import type { Store } from "../../store.ts";
@@ -28,6 +28,8 @@ interface ScriptedRequest {
   base: string;
   place: (version: string) => string;
   scripts: Script[];
+  /** @default as of any machine */
+  egress?: Options["egress"];
   signal: AbortSignal;
   onStep: (step: string) => void;
   onOutput: (line: OutputEvent) => void;
@@ -53,7 +55,7 @@ rm -f /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys /root/.bash_histor
 
 /** @returns the directory of the image */
 export async function runInImage(store: Store, request: ScriptedRequest): Promise<string> {
-  const { base, scripts, signal, onStep, onNote } = request;
+  const { base, scripts, egress, signal, onStep, onNote } = request;
   const name = `image-build-${crypto.randomUUID().slice(0, 8)}`;
   const owner = ownIdentity();
   const image = describeDirectory(basename(base), base);
@@ -64,6 +66,7 @@ export async function runInImage(store: Store, request: ScriptedRequest): Promis
       options: {
         image: basename(base),
         run: scripts,
+        ...(egress === undefined ? {} : { egress }),
         cold: true,
         no_template: true,
         ...(image.cloudInit ? { mem: Math.max(MEMORY_MIB, image.defaultMemoryMiB) / 1024 } : {}),
