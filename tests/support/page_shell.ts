@@ -16,8 +16,9 @@ import { OnTerminal } from "./terminal.ts";
 const FAKE_SSH = fileURLToPath(new URL("../fake_qemu/bin/ssh", import.meta.url));
 
 /**
- * A guest's shell: scripts of `--run` and those of a sync run here, what goes on after a restore is played, cloud-init is done, a
- * shell and top end when they are typed a line, all else succeeds.
+ * A guest's shell: scripts of `--run` say what their plain lines of `echo` do, and are not run, because fleetbox's own among them would
+ * change this host; those of a sync run here, what goes on after a restore is played, cloud-init is done, a shell and top end when they
+ * are typed a line, all else succeeds.
  */
 export const GUEST_SSH = `PATH=$PATH:/usr/bin:/bin
 for last; do :; done
@@ -25,7 +26,7 @@ case $last in
 *fleetbox-run*)
   mark=$(printf '%s\\n' "$last" | sed -n 's/.*echo \\(fleetbox-[0-9a-f-]*\\);.*/\\1/p')
   length=$(printf '%s\\n' "$last" | sed -n 's/.*head -c \\([0-9]*\\) .*/\\1/p')
-  echo "$mark"; head -c "$length" | sh 2>&1; echo "$mark $?" ;;
+  echo "$mark"; head -c "$length" | sed -n "s/^echo '\\(.*\\)'\$/\\1/p"; echo "$mark 0" ;;
 *cloud-init/result.json*) echo in; echo result; echo '{"v1": {"errors": []}}'; echo end ;;
 *QUOTING_STYLE*)
   last=$(printf '%s\\n' "$last" | sed "s|/var/log|$GUEST_HOME/log|g")

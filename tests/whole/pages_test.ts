@@ -7,6 +7,7 @@
 
 import * as assert from "#assert";
 import { buildViewer } from "../../scripts/viewer.ts";
+import { statIfThere } from "../../src/system/files.ts";
 import { PageShell, rewriter, withoutEgress } from "../support/page_shell.ts";
 import { AT_A_CLUSTER, AT_A_HOST, blocksOf } from "../support/pages.ts";
 import { sandbox, test } from "../support/sandbox.ts";
@@ -38,11 +39,18 @@ async function runPage(key: string, table: Page): Promise<void> {
   }
 }
 
+/** What fleetbox's own scripts would change in a guest, and a fake guest must not let them change here. */
+const OF_THIS_HOST = ["/etc/machine-id", "/etc/ssh", "/root/.ssh", "/var/lib/apt/lists", "/var/lib/dbus"];
+const changes = () => OF_THIS_HOST.map((path) => [path, statIfThere(path)?.mtime?.getTime()]);
+const before = changes();
+
 await buildViewer(); // else the first command that shows a page would
 
 for (const key of keys()) {
   test(`the commands of ${key} do what it says`, () => runPage(key, PAGES[key] ?? { atLeast: 0 }));
 }
+
+Deno.test("no command of a page has changed this host", () => assert.deepEqual(changes(), before));
 
 Deno.test("what is known of the pages is of pages that there are", () => {
   assert.deepEqual(Object.keys(PAGES).filter((key) => !keys().includes(key)), []);
