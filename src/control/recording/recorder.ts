@@ -60,6 +60,8 @@ export class Recorder {
   readonly #packets: PacketRing;
   readonly #over = new AbortController();
   readonly #attached = new Set<string>();
+  /** The members whose last state was one with a machine: when nobody serves one, its next holder is waited for. */
+  readonly #live = new Set<string>();
   /** Those whose guest answers, as far as it was heard of, each with what stands for this time. */
   readonly #running = new Map<string, symbol>();
   /** The faults that there are. */
@@ -172,7 +174,10 @@ export class Recorder {
         await this.#know(event.name, state.state === "running");
         this.#events.add(state, when);
         this.#cast(event.name).marker(state.stage ?? state.state);
-        if (state.state !== "gone" && state.state !== "stopped") this.#attach(event.name);
+        const isLive = state.state !== "gone" && state.state !== "stopped";
+        if (isLive) this.#live.add(event.name);
+        else this.#live.delete(event.name);
+        if (isLive || this.#attached.has(event.name)) this.#attach(event.name);
         this.#followGuest(event.name, state.state === "running" && state.stage === undefined);
         return;
       }
@@ -280,7 +285,10 @@ export class Recorder {
       const { signal: news } = this.#again;
       try {
         using stream = await openConsole(this.store, name, signal);
-        if (!stream && !news.aborted) break;
+        if (!stream && !news.aborted) {
+          if (!this.#live.has(name)) break;
+          await untilAborted(AbortSignal.any([signal, news])); // its holder was killed
+        }
         if (!stream) continue; // a holder may have begun to serve it meanwhile
         this.#cast(name).replay(stream.replay);
         for (let piece; (piece = await stream.read()) !== undefined;) this.#cast(name).output(piece);
@@ -397,4 +405,10 @@ function memberOf(store: Store, name: string, reported = name): TraceMember {
   const facts = { name, host_name: hostName, mac, ip, image, cpus, memory_mb, disk_mb, arch, firmware, egress };
   const { image_id, from_checkpoint } = config;
   return { ...facts, image_id, ...(from_checkpoint === undefined ? {} : { from_checkpoint }) };
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve());
+  if (!signal.aborted) await promise;
 }
