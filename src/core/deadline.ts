@@ -179,6 +179,13 @@ export async function settles(promise: Promise<unknown>, limitMs: number): Promi
   return await within(limitMs, promise.then(() => true, () => true)) === true;
 }
 
+/** Waits until the signal fires. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve());
+  if (!signal.aborted) await promise;
+}
+
 /** A promise's value. @throws the signal's reason, when that fires first; the promise continues. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return await promise;
