@@ -179,11 +179,13 @@ export async function settles(promise: Promise<unknown>, limitMs: number): Promi
   return await within(limitMs, promise.then(() => true, () => true)) === true;
 }
 
-/** Waits until the signal fires. */
-export async function untilAborted(signal: AbortSignal): Promise<void> {
+/** Waits until one of the signals fires. Not by `AbortSignal.any`: what nothing else refers to may be collected, and never fires. */
+export async function untilAborted(...signals: AbortSignal[]): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve());
-  if (!signal.aborted) await promise;
+  const fire = () => resolve();
+  for (const signal of signals) signal.addEventListener("abort", fire);
+  if (!signals.some(({ aborted }) => aborted)) await promise;
+  for (const signal of signals) signal.removeEventListener("abort", fire);
 }
 
 /** A promise's value. @throws the signal's reason, when that fires first; the promise continues. */

@@ -283,7 +283,7 @@ export class Recorder {
         using stream = await openConsole(this.store, name, signal);
         if (!stream && !news.aborted) {
           if (!this.#live.has(name)) break;
-          await untilAborted(AbortSignal.any([signal, news])); // its holder was killed
+          await untilAborted(signal, news); // its holder was killed
         }
         if (!stream) continue; // a holder may have begun to serve it meanwhile
         this.#cast(name).replay(stream.replay);
