@@ -4,7 +4,7 @@ import * as assert from "#assert";
 import { GUEST_SSH, PageShell, rewriter, withoutEgress } from "../support/page_shell.ts";
 import { AT_A_HOST } from "../support/pages.ts";
 import { test } from "../support/sandbox.ts";
-import { commandsAt, keys, PAGES } from "../whole/page_table.ts";
+import { runMatching } from "../whole/page_table.ts";
 import { both } from "./both.ts";
 
 const ADDRESS = /ssh:\/\/me@big(?:\.example)?/;
@@ -21,18 +21,10 @@ test("the commands of the documentation that are at another host do what it says
   // No one here answers its question, and fleetbox runs from a checkout.
   const address = `${host.url} --yes --store ${there.home} --executable ${host.executable}`;
   const add = `fleetbox place add big ${address}`;
-  let count = 0;
-  for (const key of keys()) {
-    const lines = commandsAt(key).filter((line) => AT_A_HOST.test(line));
-    if (lines.length === 0) continue;
-    count += lines.length;
-    await context.step(key, async () => {
-      for (const line of lines) {
-        const isForgotten = !/^fleetbox place add/.test(line) && !(await here.ok("place", "ls")).stdout.includes("big");
-        if (isForgotten) await shell.run(add);
-        await shell.run(withoutEgress(rewrite(line)).replace(ADDRESS, address), PAGES[key]?.how?.[line]);
-      }
-    });
-  }
+  const count = await runMatching(context, AT_A_HOST, async (line, how) => {
+    const isForgotten = !/^fleetbox place add/.test(line) && !(await here.ok("place", "ls")).stdout.includes("big");
+    if (isForgotten) await shell.run(add);
+    await shell.run(withoutEgress(rewrite(line)).replace(ADDRESS, address), how);
+  });
   assert.ok(count >= 15, `${count} commands`);
 });

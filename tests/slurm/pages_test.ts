@@ -5,7 +5,7 @@ import { which } from "../../src/system/process.ts";
 import { GUEST_SSH, PageShell, withoutEgress } from "../support/page_shell.ts";
 import { AT_A_CLUSTER } from "../support/pages.ts";
 import { test } from "../support/sandbox.ts";
-import { commandsAt, keys, PAGES } from "../whole/page_table.ts";
+import { runMatching } from "../whole/page_table.ts";
 import { all } from "./all.ts";
 
 /** The cluster's login host is this one here. */
@@ -20,17 +20,9 @@ test("the commands of the documentation that are at a Slurm cluster do what it s
     ssh: `case "$*" in *@127.0.0.1*) ;; *) exec '${ssh}' "$@" ;; esac\n${GUEST_SSH}`,
   });
   const [, , , ...address] = place("slurm://");
-  let count = 0;
-  for (const key of keys()) {
-    const lines = commandsAt(key).filter((line) => AT_A_CLUSTER.test(line));
-    if (lines.length === 0) continue;
-    count += lines.length;
-    await context.step(key, async () => {
-      for (const line of lines) {
-        await shell.run(withoutEgress(line).replace(ADDRESS, [...address, "--yes"].join(" ")), PAGES[key]?.how?.[line]);
-      }
-    });
-  }
+  const count = await runMatching(context, AT_A_CLUSTER, async (line, how) => {
+    await shell.run(withoutEgress(line).replace(ADDRESS, [...address, "--yes"].join(" ")), how);
+  });
   assert.ok(count >= 6, `${count} commands`);
   await slurm.empty();
 });

@@ -44,6 +44,24 @@ export function commandsAt(key: string): string[] {
   return part === undefined ? commandsOfPage(page, PAGES[key]?.shown) : examplesOf(page);
 }
 
+/** Runs the commands of all pages that match, a step for each page. @returns how many they are */
+export async function runMatching(
+  context: Deno.TestContext,
+  where: RegExp,
+  run: (line: string, how?: How) => Promise<void>,
+): Promise<number> {
+  let count = 0;
+  for (const key of keys()) {
+    const lines = commandsAt(key).filter((line) => where.test(line));
+    if (lines.length === 0) continue;
+    count += lines.length;
+    await context.step(key, async () => {
+      for (const line of lines) await run(line, PAGES[key]?.how?.[line]);
+    });
+  }
+  return count;
+}
+
 const SITE = { "site.tar.gz": "x\n", "setup.sh": "#!/bin/sh\necho 'Reading package lists...'\n" };
 const TRACE = "fleetbox up a,b --egress off && fleetbox trace start a && fleetbox fault partition a b && " +
   "fleetbox heal && fleetbox trace stop a -w trace.zip";

@@ -132,9 +132,7 @@ export function memberOptions(flags: MemberFlags, cwd = Deno.cwd, env = variable
   }
   if (flags.disk !== undefined) options.disk = size("--disk", flags.disk, 1, LIMITS.diskMaxMiB) / 1024;
   if (flags.timeout !== undefined) options.boot_timeout_ms = parseDurationMs(flags.timeout, "--timeout");
-  if (flags.egress !== undefined) {
-    options.egress = egressFlag(flags.egress);
-  }
+  if (flags.egress !== undefined) options.egress = egressFlag(flags.egress);
   if (flags.fixture !== undefined) {
     options.fixtures = flags.fixture.map((text) => parseSharedDirectory(text, cwd));
   }

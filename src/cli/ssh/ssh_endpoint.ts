@@ -11,10 +11,8 @@ import type { MemberReport, SshEndpoint } from "../../wire.ts";
  * @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run; `timeout`: its holder does not answer
  */
 export async function reach(store: Store, name: string): Promise<SshEndpoint> {
-  if (isRunning(await reportOf(store, name))) {
-    const report = await reachMember(store, name);
-    if (isRunning(report)) return report!.ssh!;
-  }
+  const endpoint = endpointIn(await reportOf(store, name)) && endpointIn(await reachMember(store, name));
+  if (endpoint) return endpoint;
   // A third of what `exec` would load.
   const { lookForEndpoint } = await lazyModule<typeof import("./look_for_endpoint.ts")>(
     "src/cli/ssh/look_for_endpoint.ts",
@@ -31,6 +29,7 @@ async function reportOf(store: Store, name: string): Promise<MemberReport | unde
   }
 }
 
-function isRunning(report: MemberReport | undefined): boolean {
-  return report?.running === true && report.ssh !== undefined && report.stage !== "adoption";
+/** That of a member that runs, and is not just being adopted. */
+function endpointIn(report: MemberReport | undefined): SshEndpoint | undefined {
+  return report?.running && report.stage !== "adoption" ? report.ssh : undefined;
 }

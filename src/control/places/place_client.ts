@@ -8,7 +8,7 @@
 import { shellCommand } from "../../core/quoting.ts";
 import type { Store } from "../../store.ts";
 import type { Place } from "../../store/places.ts";
-import { exists, readIfThere, removeIfThere, writeDurably } from "../../system/files.ts";
+import { exists, removeIfThere, writeDurably } from "../../system/files.ts";
 import { ProcessError } from "../../system/process.ts";
 import { setDoor } from "./doors.ts";
 import type { PlaceConnection } from "./connection.ts";
@@ -30,9 +30,9 @@ export async function openPlaceStore(
     // One that is lost is made again without a question: another program has the terminal by then.
     await connection.open({ quietly: !(mayAsk && isFirst) });
     isFirst = false;
-    if (readIfThere(shadow.key) === undefined) await fetchKey(connection, there(shadow.key), shadow.key);
+    if (!exists(shadow.key)) await fetchKey(connection, there(shadow.key), shadow.key);
   };
-  if (readIfThere(shadow.key) === undefined) await open();
+  if (!exists(shadow.key)) await open();
   setDoor(shadow, async (name) => {
     const here = shadow.memberSocket(name);
     await open();

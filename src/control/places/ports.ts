@@ -48,7 +48,7 @@ export class PlacePorts {
       const ports: unknown = JSON.parse(text);
       if (Array.isArray(ports) && ports.every(isPlacePort)) return ports;
     } catch { /* told below */ }
-    throw new FleetboxError("damaged", `The ports of the place "${this.#connection.place.name}" cannot be read`, {
+    throw new FleetboxError("damaged", `The ports of the place "${this.#place}" cannot be read`, {
       hint: `Remove ${this.#paths.ports}, and forward them again`,
     });
   }
@@ -87,9 +87,7 @@ export class PlacePorts {
       if (owner) {
         throw new FleetboxError(
           "conflict",
-          `${
-            endText(port)
-          } leads to port ${owner.guest_port} of "${owner.member}" at "${this.#connection.place.name}" already`,
+          `${endText(port)} leads to port ${owner.guest_port} of "${owner.member}" at "${this.#place}" already`,
           { hint: "Choose another port of this host" },
         );
       }
@@ -140,6 +138,10 @@ export class PlacePorts {
       else await writeDurably(this.#paths.ports, `${JSON.stringify(ports, null, 2)}\n`);
       return result;
     });
+  }
+
+  get #place(): string {
+    return this.#connection.place.name;
   }
 
   get #paths() {

@@ -44,12 +44,9 @@ export function atEngine(store: Store, place: Place, login: PlaceConnection): At
       await connection.open(options);
       return connection;
     },
-    runIn: (connection, key, words) => runWithFiles(connection, place, words, jobVariables(key)),
+    runIn: (connection, key, words) => runWithFiles(connection, place, words, { FLEETBOX_JOB: key }),
   };
 }
-
-/** What a command in a job is told by its environment. */
-const jobVariables = (key: string) => ({ FLEETBOX_JOB: key });
 
 /** The jobs, and what fleetbox there has to know of those that are over. @throws {FleetboxError} `unavailable` */
 export async function observeJobs(at: AtEngine, signal?: AbortSignal): Promise<Jobs> {
@@ -91,7 +88,7 @@ export async function runAtEngine(
     }
     const connection = await at.connect(way.job.key);
     const shadow = await openPlaceStore(place, connection);
-    const env = jobVariables(way.job.key);
+    const env = { FLEETBOX_JOB: way.job.key };
     useCurrentPlace({ name: place.name, store: shadow, proxy: proxyCommand(connection), connection, env });
     return undefined;
   }
