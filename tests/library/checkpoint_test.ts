@@ -4,6 +4,7 @@ import * as assert from "#assert";
 import { type Cluster, openCheckpoint, start, startCluster, type Vm } from "../../mod.ts";
 import { checkpoints } from "../../src/store/snapshots.ts";
 import { processesOf, until } from "../support/processes.ts";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, code, fleetbox, program, testStore } from "./support.ts";
 
 const { store, options } = testStore();
@@ -33,7 +34,7 @@ async function askMemory(from: Vm, host = "localhost"): Promise<{ secret: string
 
 const lines = (vm: Vm, path: string) => vm.readTextFile(path).then((text) => text.trim().split("\n"));
 
-Deno.test("a cluster is saved at one moment", async (t) => {
+test("a cluster is saved at one moment", async (t) => {
   {
     await using cluster = await startCluster(["a", "b"], options);
     const [a, b] = cluster.vms;
@@ -136,7 +137,7 @@ Deno.test("a cluster is saved at one moment", async (t) => {
   await t.step("nothing is left of it", () => assertNothingLeft(store));
 });
 
-Deno.test("a machine that is suspended goes on where it was; cold, it boots", async () => {
+test("a machine that is suspended goes on where it was; cold, it boots", async () => {
   {
     await using vm = await start("slept", options);
     await startMemory(vm);
@@ -163,7 +164,7 @@ Deno.test("a machine that is suspended goes on where it was; cold, it boots", as
   assertNothingLeft(store);
 });
 
-Deno.test("a user's machines that a program suspended go on in the next one", async () => {
+test("a user's machines that a program suspended go on in the next one", async () => {
   await fleetbox(store, "up", "kept-a,kept-b", "--egress", "off", "--memory", "128M");
   await fleetbox(store, "stop", "kept-a", "kept-b");
   const reuse = { ...options, existing: "reuse" } as const;
@@ -188,7 +189,7 @@ Deno.test("a user's machines that a program suspended go on in the next one", as
   assertNothingLeft(store);
 });
 
-Deno.test("one machine of a group is saved, forked and taken back; the others run on", async () => {
+test("one machine of a group is saved, forked and taken back; the others run on", async () => {
   {
     await using cluster = await startCluster(["web", "db"], options);
     const [web, db] = cluster.vms;
@@ -211,7 +212,7 @@ Deno.test("one machine of a group is saved, forked and taken back; the others ru
   assertNothingLeft(store);
 });
 
-Deno.test("a named checkpoint stays, for other programs", async () => {
+test("a named checkpoint stays, for other programs", async () => {
   {
     await using vm = await start("origin", options);
     await vm.writeFile("data", "kept\n");
@@ -230,7 +231,7 @@ Deno.test("a named checkpoint stays, for other programs", async () => {
   assertNothingLeft(store);
 });
 
-Deno.test("what a program leaves behind goes with it: killed, ended in order, or with the next one", async () => {
+test("what a program leaves behind goes with it: killed, ended in order, or with the next one", async () => {
   const script = (end: string) => `
     import { startCluster } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
     const cluster = await startCluster(["a"], ${JSON.stringify(options)});

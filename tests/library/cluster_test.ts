@@ -10,6 +10,7 @@ import {
   type UserDataOf,
   type Vm,
 } from "../../mod.ts";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, code, runSample, testStore } from "./support.ts";
 
 const { store, options } = testStore();
@@ -27,7 +28,7 @@ async function reaches(cluster: Cluster, from: string, to: string): Promise<bool
   return (await cluster.get(from).exec(["ping", "-c", "1", "-W", "2", to])).code === 0;
 }
 
-Deno.test("a cluster", async (t) => {
+test("a cluster", async (t) => {
   {
     const run = { script: peers };
     await using cluster = await startCluster({ a: {}, b: { memoryMiB: 160 } }, { ...options, userData, run });
@@ -114,7 +115,7 @@ Deno.test("a cluster", async (t) => {
   await t.step("closing it leaves nothing", () => assertNothingLeft(store));
 });
 
-Deno.test("two clusters at once do not see each other", async () => {
+test("two clusters at once do not see each other", async () => {
   {
     await using stack = new AsyncDisposableStack();
     const clusters = await Promise.all(
@@ -132,7 +133,7 @@ Deno.test("two clusters at once do not see each other", async () => {
   assertNothingLeft(store);
 });
 
-Deno.test("test files whose machines have the same names run side by side in one store", async () => {
+test("test files whose machines have the same names run side by side in one store", async () => {
   {
     await using mine = await startCluster(["a", "b"], options);
     const { code, text } = await runSample(store, "same_names.ts");

@@ -4,6 +4,7 @@ import * as assert from "#assert";
 import { start, type Vm } from "../../mod.ts";
 import { host } from "../../src/system/os.ts";
 import { processesOf, standsStill, until } from "../support/processes.ts";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, code, testStore } from "./support.ts";
 
 const { store, options } = testStore();
@@ -21,7 +22,7 @@ async function behind(vm: Vm): Promise<number> {
   return (before + Date.now()) / 2_000 - Number(stdout);
 }
 
-Deno.test("a throttled machine: its guest computes as much less, its clock goes on, and it answers", async () => {
+test("a throttled machine: its guest computes as much less, its clock goes on, and it answers", async () => {
   {
     await using vm = await start("a", options);
     const machine = processesOf(store.root).find(({ kind }) => kind === "machine")!;

@@ -3,6 +3,7 @@
 import * as assert from "#assert";
 import { type Cluster, startCluster, type Vm } from "../../mod.ts";
 import { until } from "../support/processes.ts";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, code, testStore } from "./support.ts";
 
 const { store, options } = testStore();
@@ -41,7 +42,7 @@ const RATE = 2e6;
 const median = (all: number[]) => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)];
 const ALL = ["a>b", "a>c", "b>a", "b>c", "c>a", "c>b"];
 
-Deno.test("faults of a cluster", async (t) => {
+test("faults of a cluster", async (t) => {
   {
     await using cluster = await startCluster(["a", "b", "c"], options);
     const [a, b, c] = cluster.vms;

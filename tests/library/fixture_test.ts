@@ -2,13 +2,14 @@
 
 import * as assert from "#assert";
 import { fileURLToPath } from "node:url";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, runSample, testStore } from "./support.ts";
 
 const { store } = testStore();
 
 const run = (sample: string, env?: Record<string, string>) => runSample(store, sample, env);
 
-Deno.test("a failed test shows its machine's console; nothing is left", async () => {
+test("a failed test shows its machine's console; nothing is left", async () => {
   const { code, text } = await run("failing.ts");
   assert.equal(code, 1, text);
   assert.match(text, /--- "it-fails-\w{4}-\w{6}" of the test "it fails", which failed, is running; the last lines/);
@@ -21,7 +22,7 @@ Deno.test("a failed test shows its machine's console; nothing is left", async ()
   assertNothingLeft(store);
 });
 
-Deno.test("FLEETBOX_KEEP keeps the files of a failed test, and not those of one that passed", async () => {
+test("FLEETBOX_KEEP keeps the files of a failed test, and not those of one that passed", async () => {
   const { text } = await run("failing.ts", { FLEETBOX_KEEP: "1" });
   const [, name] = /^"(it-fails-\S+)" was shut down and is kept, as FLEETBOX_KEEP is set:$/m.exec(text) ??
     assert.fail(text);
@@ -40,7 +41,7 @@ Deno.test("FLEETBOX_KEEP keeps the files of a failed test, and not those of one 
   assertNothingLeft(store);
 });
 
-Deno.test("node:test takes the same fixture", async () => {
+test("node:test takes the same fixture", async () => {
   const { text } = await run("node.ts");
   assert.match(text, /node: it boots \.\.\. ok/);
   assert.match(text, /its name is (node-it-boots|test)-/);
@@ -49,7 +50,7 @@ Deno.test("node:test takes the same fixture", async () => {
   assertNothingLeft(store);
 });
 
-Deno.test("a host that cannot run machines skips the test, and says why", async () => {
+test("a host that cannot run machines skips the test, and says why", async () => {
   const { code, text } = await run("failing.ts", { FLEETBOX_QEMU: "/no/such/qemu" });
   assert.equal(code, 0, text);
   assert.match(text, /it fails \(skipped: the program \/no\/such\/qemu is not installed .*\) \.\.\. ignored/);

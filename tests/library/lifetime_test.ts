@@ -4,24 +4,34 @@ import * as assert from "#assert";
 import { handled } from "../support/socket.ts";
 import { start, startCluster } from "../../mod.ts";
 import { isAlive } from "../../src/system/process.ts";
-import { processesOf, until } from "../support/processes.ts";
+import { type Found, processesOf, until } from "../support/processes.ts";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, code, fleetbox, program, testStore } from "./support.ts";
 
 const { store, options } = testStore();
 
-Deno.test("a signal during the boot leaves nothing", async () => {
+/** The holder, or the machine, of the test: one that another test left is not it. */
+function onlyOne(kind: Found["kind"]): Found {
+  const [one, ...others] = processesOf(store.root).filter((process) => process.kind === kind);
+  assert.deepEqual([one?.kind, others], [kind, []]);
+  return one;
+}
+
+test("a signal during the boot leaves nothing", async () => {
   const fired = AbortSignal.abort(new Error("too late"));
   await assert.rejects(start("never", { ...options, signal: fired }), code("interrupted", /Starting "never" was/));
   const abort = new AbortController();
-  const starting = handled(start({ ...options, signal: abort.signal }));
+  const starting = handled(start({ ...options, cold: true, signal: abort.signal }));
   await until("a machine runs", () => processesOf(store.root).some(({ kind }) => kind === "machine"));
   abort.abort(new Error("enough"));
   await assert.rejects(starting, code("interrupted", /was interrupted/));
   assertNothingLeft(store);
 });
 
-Deno.test("a boot that fails says why, and leaves nothing", async () => {
-  await assert.rejects(start("late", { ...options, bootTimeoutMs: 300 }), code("timeout", /"late" did not answer/));
+test("a boot that fails says why, and leaves nothing", async () => {
+  // Cold: from a template it may answer within such a limit.
+  const late = { ...options, cold: true, bootTimeoutMs: 100 };
+  await assert.rejects(start("late", late), code("timeout", /"late" did not answer/));
   await assert.rejects(
     start("small", { ...options, memoryMiB: 64, image: "/nowhere" }),
     code("not-found", /no image at/),
@@ -45,7 +55,7 @@ Deno.test("a boot that fails says why, and leaves nothing", async () => {
   assertNothingLeft(store);
 });
 
-Deno.test("an exception ends the machine; a name that is in use is refused", async () => {
+test("an exception ends the machine; a name that is in use is refused", async () => {
   await assert.rejects(async () => {
     await using vm = await start("taken", options);
     await assert.rejects(start("taken", options), code("conflict", /this process already has one of that name/));
@@ -55,7 +65,7 @@ Deno.test("an exception ends the machine; a name that is in use is refused", asy
   assertNothingLeft(store);
 });
 
-Deno.test("killing the test's process leaves nothing, disk included", async () => {
+test("killing the test's process leaves nothing, disk included", async () => {
   const script = `
     import { start } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
     const vm = await start("orphan", ${JSON.stringify(options)});
@@ -64,19 +74,19 @@ Deno.test("killing the test's process leaves nothing, disk included", async () =
   `;
   await using child = await program(script);
   assert.match(await child.line(), /10\.88/);
-  const holder = processesOf(store.root).find(({ kind }) => kind === "holder")!;
+  const holder = onlyOne("holder");
   child.process.kill("SIGKILL");
   await child.process.status;
   await until("the holder is gone", () => !isAlive(holder), 5_000);
   assertNothingLeft(store);
 });
 
-Deno.test("a killed holder's machine dies with it; the test gets an error, and can start it again with its disk", async () => {
+test("a killed holder's machine dies with it; the test gets an error, and can start it again with its disk", async () => {
   {
     await using vm = await start("beheaded", options);
     await vm.exec("echo kept > kept; sync", { check: true });
     const sleep = await vm.spawn("sleep 4715");
-    Deno.kill(processesOf(store.root).find(({ kind }) => kind === "holder")!.pid, "SIGKILL");
+    Deno.kill(onlyOne("holder").pid, "SIGKILL");
     await assert.rejects(
       sleep.status,
       code("failed", /the connection to the machine broke|was cut off: its machine is gone/),
@@ -90,7 +100,7 @@ Deno.test("a killed holder's machine dies with it; the test gets an error, and c
   assertNothingLeft(store);
 });
 
-Deno.test("commands that run on a machine end with it, and say why", async () => {
+test("commands that run on a machine end with it, and say why", async () => {
   {
     await using vm = await start("cut", options);
     const exec = handled(assert.rejects(
@@ -103,7 +113,7 @@ Deno.test("commands that run on a machine end with it, and say why", async () =>
       code("failed", /^spawn\(\) on "cut" was cut off: its machine failed$/m),
     ));
     await until("both run", async () => (await vm.exec("ls one two")).code === 0);
-    Deno.kill(processesOf(store.root).find(({ kind }) => kind === "machine")!.pid, "SIGKILL");
+    Deno.kill(onlyOne("machine").pid, "SIGKILL");
     await Promise.all([exec, spawned]);
     assert.equal(await vm.state(), "error");
     await vm.start();
@@ -112,7 +122,7 @@ Deno.test("commands that run on a machine end with it, and say why", async () =>
   assertNothingLeft(store);
 });
 
-Deno.test("a killed test's machine that was stopped is replaced; another process's is not", async () => {
+test("a killed test's machine that was stopped is replaced; another process's is not", async () => {
   const script = `
     import { start } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
     const vm = await start("left", ${JSON.stringify(options)});
@@ -133,7 +143,7 @@ Deno.test("a killed test's machine that was stopped is replaced; another process
   assertNothingLeft(store);
 });
 
-Deno.test("a user's machine is refused, or booted as it is and kept", async () => {
+test("a user's machine is refused, or booted as it is and kept", async () => {
   await fleetbox(store, "up", "mine", "--egress", "off");
   await fleetbox(store, "ssh", "mine", "--", "echo mine >file");
   await assert.rejects(

@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { handled } from "../support/socket.ts";
+import { test } from "../support/test.ts";
 import { join } from "../../src/system/path.ts";
 import { CommandError, FleetboxError, start } from "../../mod.ts";
 import { assertNothingLeft, testStore, textOf } from "./support.ts";
@@ -21,7 +22,7 @@ async function fails(call: Promise<unknown>, code: string, words: RegExp): Promi
   assert.fail(`expected a failure with ${words}`);
 }
 
-Deno.test("one machine", async (t) => {
+test("one machine", async (t) => {
   const directory = Deno.makeTempDirSync();
   {
     Deno.mkdirSync(join(directory, "fixture"));

@@ -2,11 +2,12 @@
 
 import * as assert from "#assert";
 import { FleetboxError, startCluster } from "../../mod.ts";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, testStore } from "./support.ts";
 
 const { store, options } = testStore();
 
-Deno.test("kill() loses what was not flushed and says how much; a machine without a log of writes is not killed", async () => {
+test("kill() loses what was not flushed and says how much; a machine without a log of writes is not killed", async () => {
   {
     await using cluster = await startCluster(["a"], { ...options, logWrites: true });
     const a = cluster.get("a");

@@ -3,6 +3,7 @@
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { checkpoints, removeCheckpoint, snapshotPaths } from "../../src/store/snapshots.ts";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, runSample, testStore } from "./support.ts";
 
 const { store } = testStore();
@@ -11,7 +12,7 @@ const run = (env: Record<string, string> = {}, ...args: string[]) => runSample(s
 const setUps = (...texts: string[]) => texts.join("").match(/^setting up$/gm)?.length ?? 0;
 const names = () => checkpoints(store).map(({ name }) => name);
 
-Deno.test("a file sets up once, and each test gets a fork; nothing stays", async () => {
+test("a file sets up once, and each test gets a fork; nothing stays", async () => {
   const { code, text } = await run();
   assert.equal(code, 0, text);
   for (const name of ["the data is there", "it is there again", "node: it is there, too"]) {
@@ -21,7 +22,7 @@ Deno.test("a file sets up once, and each test gets a fork; nothing stays", async
   assertNothingLeft(store);
 });
 
-Deno.test("with a key, files at once and later runs have one set-up; what does not work any more is made anew", async () => {
+test("with a key, files at once and later runs have one set-up; what does not work any more is made anew", async () => {
   // One test of each file is enough here: its first one, which has the set-up made or finds it.
   const keyed = () => run({ SHARED_KEY: "Schema v3" }, "--filter=the data is there");
   const both = await Promise.all([keyed(), keyed()]);
@@ -48,7 +49,7 @@ Deno.test("with a key, files at once and later runs have one set-up; what does n
   assertNothingLeft(store);
 });
 
-Deno.test("a set-up that fails is each test's failure, with its own stack; nothing stays", async () => {
+test("a set-up that fails is each test's failure, with its own stack; nothing stays", async () => {
   for (const env of [{ SHARED_FAILS: "1", SHARED_KEY: "" }, { SHARED_FAILS: "1", SHARED_KEY: "bad" }]) {
     const { code, text } = await run(env);
     assert.equal(code, 1, text);

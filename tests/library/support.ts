@@ -6,8 +6,9 @@ import { FleetboxError } from "../../mod.ts";
 import { Store } from "../../src/store.ts";
 import { checkpoints, unusedLayers } from "../../src/store/snapshots.ts";
 import type { StartOptions } from "../../src/library/types.ts";
-import { processesOf } from "../support/processes.ts";
+import { processesOf, signal } from "../support/processes.ts";
 import { SuiteStore } from "../support/suite_store.ts";
+import { endedWithTest } from "../support/test.ts";
 
 /**
  * A store for the tests of a file. What is left in it when they are over fails them. Within a suite it is the suite's: its files'
@@ -17,21 +18,30 @@ export function testStore(): { store: Store; options: StartOptions } {
   const suite = SuiteStore.take();
   const root = suite ? suite.path : Deno.makeTempDirSync({ prefix: "l" });
   const store = Store.at(suite ? suite.path : `${root}/h`);
+  const forget = endedWithTest({
+    look: () => processesOf(store.root).map(({ pid, command }) => `${pid} ${command.slice(0, 200)}`).join("\n"),
+    end: () => Promise.resolve(endProcesses(store)),
+  });
   Deno.test.afterAll(() => {
+    forget();
     let isSound = false;
     try {
       assertNothingLeft(store);
       isSound = true;
     } finally {
-      for (const process of processesOf(store.root)) {
-        console.error(`left behind, ended: ${process.pid} ${process.command.slice(0, 100)}`);
-        Deno.kill(process.pid, "SIGKILL");
-      }
+      endProcesses(store);
       if (suite) suite.giveBack(isSound);
       else Deno.removeSync(root, { recursive: true });
     }
   });
   return { store, options: { store: store.root, egress: "off", memoryMiB: 128 } };
+}
+
+function endProcesses(store: Store): void {
+  for (const process of processesOf(store.root)) {
+    console.error(`left behind, ended: ${process.pid} ${process.command.slice(0, 100)}`);
+    signal(process, "SIGKILL");
+  }
 }
 
 /**

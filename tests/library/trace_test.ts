@@ -18,6 +18,7 @@ import type {
 import { namesIn } from "../../src/system/files.ts";
 import { withCluster } from "../../testing.ts";
 import { processesOf, until } from "../support/processes.ts";
+import { test } from "../support/test.ts";
 import { assertNothingLeft, fleetbox, program, testStore } from "./support.ts";
 
 const { store, options } = testStore();
@@ -32,7 +33,7 @@ async function withDirectory(work: (directory: string) => Promise<void>): Promis
   }
 }
 
-Deno.test("a test that passes leaves no bundle", () =>
+test("a test that passes leaves no bundle", () =>
   withDirectory(async (directory) => {
     using _ = replaceVariables({ FLEETBOX_TRACE: "retain-on-failure", FLEETBOX_TRACE_DIR: directory });
     const body = withCluster(["a"], async (cluster) => {
@@ -44,7 +45,7 @@ Deno.test("a test that passes leaves no bundle", () =>
     assertNothingLeft(store);
   }));
 
-Deno.test("a test that is killed leaves what it did until then, as a trace that can be packed", () =>
+test("a test that is killed leaves what it did until then, as a trace that can be packed", () =>
   withDirectory(async (directory) => {
     await using child = await program(`
       Deno.env.set("FLEETBOX_TRACE", "on");
@@ -74,7 +75,7 @@ Deno.test("a test that is killed leaves what it did until then, as a trace that 
     assertNothingLeft(store);
   }));
 
-Deno.test("the failing example names its bundle in what is printed and in JUnit's XML; the bundle has what it did, and what happened", () =>
+test("the failing example names its bundle in what is printed and in JUnit's XML; the bundle has what it did, and what happened", () =>
   withDirectory(async (directory) => {
     const [bundles, junit] = [`${directory}/bundles`, `${directory}/junit.xml`];
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
