@@ -23,6 +23,8 @@ import { LineSplitter } from "../../core/lines.ts";
 export const MAX_LINE_LENGTH = 4 * 1024 * 1024;
 /** The default `timeoutMs` of a command: generous, for hosts under load. */
 const COMMAND_TIMEOUT_MS = 10_000;
+/** How long what QEMU sent before its connection broke may take to be read. */
+const LAST_WORDS_MS = 1_000;
 
 /** A command's arguments, or a reply's members. */
 type Json = Record<string, unknown>;
@@ -176,7 +178,14 @@ export class QmpClient {
     this.#writing = this.#writing.then(async () => {
       let rest = new TextEncoder().encode(line + "\n");
       while (rest.length > 0 && !this.#over) rest = rest.subarray(await this.#conn.write(rest));
-    }).catch((cause) => this.#end(new QmpClosedError("failed", "QEMU's control connection broke", { cause })));
+    }).catch((cause) => this.#endSoon(new QmpClosedError("failed", "QEMU's control connection broke", { cause })));
+  }
+
+  /** QEMU takes nothing any more. What it sent before is still to be read: of a guest that shut down, that it did. */
+  #endSoon(reason: Error): void {
+    if (this.#over) return;
+    const endLimit = startLimit(LAST_WORDS_MS, () => this.#end(reason));
+    this.closed.then(endLimit);
   }
 
   async #read(): Promise<Error | undefined> {

@@ -10,6 +10,8 @@ class FakeQemu implements AsyncDisposable {
   readonly path = `${Deno.makeTempDirSync({ prefix: "fleetbox-qmp-" })}/s`;
   readonly listener = Deno.listen({ transport: "unix", path: this.path });
   conn: Deno.Conn | undefined;
+  /** Resolves when a command has been read. */
+  readonly asked = Promise.withResolvers<void>();
   readonly done: Promise<void>;
 
   constructor(answer: (request: Request, say: (text: string) => Promise<void>) => unknown, greets = true) {
@@ -24,7 +26,10 @@ class FakeQemu implements AsyncDisposable {
         for (const line of decoder.decode(chunk).trim().split("\n")) {
           const request = JSON.parse(line) as Request;
           if (request.execute === "qmp_capabilities") await say(`{"return":{},"id":${request.id}}\r\n`);
-          else await answer(request, say);
+          else {
+            this.asked.resolve();
+            await answer(request, say);
+          }
         }
       }
     })().catch(() => {});
@@ -110,6 +115,28 @@ Deno.test("the end of the connection rejects what is pending, and what comes aft
   assert.ok(await qmp.closed instanceof QmpClosedError);
   await assert.rejects(qmp.execute("query-status"), /did not answer query-status/);
   assert.equal(qmp.open, false);
+});
+
+Deno.test("what was sent before the connection ended is delivered, also when a command meets the end first", async () => {
+  const release = Promise.withResolvers<void>();
+  // It reads nothing from the command on, so that its close() is at once.
+  await using server = new FakeQemu(() => release.promise);
+  const told: string[] = [];
+  const qmp = await QmpClient.connect(server.path, { onEvent: ({ event }) => told.push(event) });
+  const first = assert.rejects(qmp.execute("query-status"), QmpClosedError);
+  await server.asked.promise;
+  // More than a read takes: the second command's write fails before the last line is read.
+  const events = `{"event":"STOP","data":{"pad":"${".".repeat(500)}"}}\r\n`.repeat(100) + '{"event":"SHUTDOWN"}\r\n';
+  const bytes = new TextEncoder().encode(events);
+  const written = server.conn!.write(bytes);
+  server.conn!.close();
+  await assert.rejects(qmp.execute("system_powerdown"), QmpClosedError);
+  await first;
+  assert.equal(await written, bytes.length);
+  assert.ok(await qmp.closed instanceof QmpClosedError);
+  assert.equal(told.length, 101);
+  assert.equal(told.at(-1), "SHUTDOWN");
+  release.resolve();
 });
 
 Deno.test("a command times out alone: a late reply is dropped, the next command works", async () => {
