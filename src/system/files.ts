@@ -95,15 +95,33 @@ export function bytesUsed(path: string): number {
   }
 }
 
+/** Whether there is something that is neither a directory nor leads to one. */
+function isOther(path: string): boolean {
+  try {
+    return !Deno.lstatSync(path).isDirectory && !isDirectory(path);
+  } catch {
+    return false;
+  }
+}
+
+/** How often a directory is made that is gone again at once: other processes may remove it, or the one above it, as empty. */
+const MAKE_TRIES = 20;
+
 /** Makes a directory and those above it, 0700 whatever the umask. One that is there stays as it is. */
 export function makeDirectory(path: string): void {
-  try {
-    if (isDirectory(path)) return;
-    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
-    const { mode } = Deno.statSync(path); // the umask may have removed bits
-    if (mode !== null && (mode & 0o777) !== 0o700) Deno.chmodSync(path, 0o700);
-  } catch (thrown) {
-    if (!(thrown instanceof Deno.errors.AlreadyExists) || !Deno.statSync(path).isDirectory) throw thrown;
+  for (let left = MAKE_TRIES;; left--) {
+    try {
+      if (isDirectory(path)) return;
+      Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+      const { mode } = Deno.statSync(path); // the umask may have removed bits
+      if (mode !== null && (mode & 0o777) !== 0o700) Deno.chmodSync(path, 0o700);
+      return;
+    } catch (thrown) {
+      const isInTheWay = thrown instanceof Deno.errors.AlreadyExists && isOther(path);
+      if (isInTheWay || left === 1 || !(isNotFound(thrown) || thrown instanceof Deno.errors.AlreadyExists)) {
+        throw thrown;
+      }
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import * as assert from "#assert";
+import { makeDirectory } from "./files.ts";
 import { join } from "./path.ts";
 import { ensureKey } from "../guest/key.ts";
 import { writeSharedDirectoryImage } from "../guest/directories/shared_directories.ts";
@@ -48,6 +49,35 @@ Deno.test("replace: the key, a shared directory's image and the accelerator's ve
   }
   const left = [...Deno.readDirSync(store.root)].map(({ name }) => name).filter((name) => /tmp|\.key/.test(name));
   assert.deepEqual(left, []);
+});
+
+Deno.test("directories: one that other processes remove meanwhile is made again; what is in its way is not", async () => {
+  const root = Deno.makeTempDirSync({ prefix: "fd" });
+  const path = join(root, "p/c");
+  const script = 'echo ready; while [ -e "$1" ]; do rmdir "$1/p/c" "$1/p"; done 2>/dev/null';
+  const removers = [1, 2].map(() =>
+    new Deno.Command("sh", { args: ["-c", script, "sh", root], stdout: "piped" }).spawn()
+  );
+  try {
+    const outputs = removers.map(({ stdout }) => stdout.getReader());
+    for (const output of outputs) await output.read();
+    for (const end = performance.now() + 300; performance.now() < end;) makeDirectory(path);
+    for (const output of outputs) await output.cancel();
+  } finally {
+    for (const remover of removers) remover.kill("SIGKILL");
+    for (const remover of removers) await remover.status;
+    Deno.removeSync(root, { recursive: true });
+  }
+  Deno.mkdirSync(root);
+  try {
+    Deno.symlinkSync("nowhere", path.slice(0, -2));
+    Deno.writeTextFileSync(join(root, "file"), "");
+    for (const other of ["p", "file"]) {
+      assert.throws(() => makeDirectory(join(root, other)), (thrown) => thrown instanceof Deno.errors.AlreadyExists);
+    }
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
 });
 
 Deno.test("replace: what a killed process left beside the key and the verdict is swept", () => {

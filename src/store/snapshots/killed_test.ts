@@ -159,7 +159,7 @@ Deno.test("snapshots: processes that are killed lose no disk and no layer, and l
     store.ensure();
     for (let round = 0; round < 3; round++) {
       const said = await Promise.all([20, 40].map((steps) => killAfter(store.root, steps + Math.random() * 40)));
-      assert.deepEqual(said, ["", ""]);
+      assert.equal(said.join(""), "");
       assert.deepEqual(defects(store), []);
       // What they left is found, and goes; nothing else does.
       store.sweepTemporary(MEMBERS);

@@ -27,13 +27,12 @@ export type StoredCheckpoint =
 export function readTemplate(store: Store, key: string): TemplateManifest | undefined {
   const { manifest: path, ...files } = snapshotPaths(store).template(key);
   try {
-    const text = textOf(path, files.dir);
-    if (text === undefined) return undefined;
-    const manifest = parseTemplate(text, key);
-    checkFiles(store, manifest, () => files);
-    return manifest;
+    return readWhole(files.dir, () => {
+      const manifest = parseTemplate(textOf(path), key);
+      checkFiles(store, manifest, () => files);
+      return manifest;
+    });
   } catch (cause) {
-    if (!exists(files.dir)) return undefined; // it was removed meanwhile
     throw new FleetboxError("damaged", `The template ${key} cannot be used: ${messageOf(cause)} (${path})`, {
       cause,
       hint: "Remove it: fleetbox prune",
@@ -45,13 +44,12 @@ export function readTemplate(store: Store, key: string): TemplateManifest | unde
 export function readCheckpoint(store: Store, name: string): CheckpointManifest | undefined {
   const { manifest: path, dir, member } = snapshotPaths(store).checkpoint(name);
   try {
-    const text = textOf(path, dir);
-    if (text === undefined) return undefined;
-    const manifest = parseCheckpoint(text, name);
-    checkFiles(store, manifest, member);
-    return manifest;
+    return readWhole(dir, () => {
+      const manifest = parseCheckpoint(textOf(path), name);
+      checkFiles(store, manifest, member);
+      return manifest;
+    });
   } catch (cause) {
-    if (!exists(dir)) return undefined; // it was removed meanwhile
     throw new FleetboxError("damaged", `The checkpoint "${name}" cannot be used: ${messageOf(cause)} (${path})`, {
       cause,
       hint: `Remove it: fleetbox checkpoint rm ${name}`,
@@ -59,13 +57,29 @@ export function readCheckpoint(store: Store, name: string): CheckpointManifest |
   }
 }
 
-/** A manifest's text; undefined when its directory is not there either. */
-function textOf(path: string, dir: string): string | undefined {
+/**
+ * Reads what is in a directory; undefined when there is none. What does not fit counts only when it was the same directory all the
+ * time: another process may have removed it meanwhile, and a third may have put a new one in its place.
+ */
+function readWhole<T>(dir: string, read: () => T): T | undefined {
+  for (let is = statIfThere(dir); is;) {
+    try {
+      return read();
+    } catch (thrown) {
+      const was = is;
+      is = statIfThere(dir);
+      if (is && is.ino === was.ino && is.mtime?.getTime() === was.mtime?.getTime()) throw thrown;
+    }
+  }
+  return undefined;
+}
+
+/** A manifest's text. */
+function textOf(path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (thrown) {
     if (!isNotFound(thrown)) throw thrown;
-    if (!exists(dir)) return undefined;
     throw new Error("its manifest.json is missing", { cause: thrown });
   }
 }
