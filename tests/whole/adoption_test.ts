@@ -267,6 +267,8 @@ test("a holder that is killed while it adopts machines keeps them, and their por
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");
   const [before, machines] = [await box.ls(), box.machines()];
+  // It is written soon after `up` has returned: on a disk that is busy with other tests, seconds later.
+  await until("the record has their ports", () => Object.keys(box.record().ssh_ports).length === 2);
   await box.killHolder("a");
   for (const name of ["a", "b"]) signal(box.process("machine", name), "SIGSTOP"); // so that the adoption takes a while
   const up = box.start(["up", "a,b", "--egress", "off"]);
