@@ -151,7 +151,7 @@ function timer(ms: number, onEnd: () => void): () => void {
 
 /** A timer that does not keep the program running. One that is cancelled is there until its time has come: a second at most. */
 function unrefTimer(ms: number, onEnd: () => void): () => void {
-  const signal = AbortSignal.timeout(ms);
+  const signal = AbortSignal.timeout(Math.ceil(ms)); // Node takes whole numbers alone
   signal.addEventListener("abort", onEnd);
   return () => signal.removeEventListener("abort", onEnd);
 }

@@ -120,3 +120,17 @@ Deno.test("a limit as a signal begins anew with each sign of life, and ends with
   limit.signal.addEventListener("abort", () => resolve());
   await promise;
 });
+
+Deno.test("an unref'd limit asks for whole milliseconds, as Node takes no others", async () => {
+  const { timeout } = AbortSignal;
+  const asked: number[] = [];
+  AbortSignal.timeout = (ms) => (asked.push(ms), timeout.call(AbortSignal, ms));
+  try {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    startLimit(30.5, resolve, { unref: true });
+    await promise;
+  } finally {
+    AbortSignal.timeout = timeout;
+  }
+  assert.ok(asked.length > 1 && asked.every(Number.isInteger), asked.join(" "));
+});
