@@ -117,10 +117,8 @@ export function makeDirectory(path: string): void {
       if (mode !== null && (mode & 0o777) !== 0o700) Deno.chmodSync(path, 0o700);
       return;
     } catch (thrown) {
-      const isInTheWay = thrown instanceof Deno.errors.AlreadyExists && isOther(path);
-      if (isInTheWay || left === 1 || !(isNotFound(thrown) || thrown instanceof Deno.errors.AlreadyExists)) {
-        throw thrown;
-      }
+      const isGone = isNotFound(thrown) || (thrown instanceof Deno.errors.AlreadyExists && !isOther(path));
+      if (!isGone || left === 1) throw thrown;
     }
   }
 }

@@ -17,18 +17,19 @@ function write(path: string, text = "x"): void {
   Deno.writeTextFileSync(path, text);
 }
 
-/**
- * Every file below the home directory, relative to it, but for what the fake QEMU's own Deno writes, and what a process that runs
- * is writing just now.
- */
+/** Every file below the home directory, relative to it, but for what the fake QEMU's own Deno writes. */
 function files({ env }: Sandbox): string[] {
   return filesBelow(env.HOME).map((path) => path.slice(env.HOME.length + 1))
-    .filter((path) => !path.startsWith(".cache/deno/") && (!path.endsWith(".tmp") || path.includes(DEAD))).toSorted();
+    .filter((path) => !path.startsWith(".cache/deno/")).toSorted();
+}
+
+/** The same while a holder runs, but for what it is writing just now. */
+function lastingFiles(box: Sandbox): string[] {
+  return files(box).filter((path) => !path.endsWith(".tmp") || path.includes(DEAD));
 }
 
 /** The error has only what differs: the lists are long. */
-function assertFiles(box: Sandbox, expected: string[]): void {
-  const now = files(box);
+function assertFiles(now: string[], expected: string[]): void {
   const [come, gone] = [now.filter((path) => !expected.includes(path)), expected.filter((path) => !now.includes(path))];
   assert.deepEqual({ come, gone }, { come: [], gone: [] });
 }
@@ -72,7 +73,7 @@ test("uninstall lists everything, removes it with --force, also what an interrup
   write(join(HOME, ".bashrc"), "source <(fleetbox completion bash)");
   write(join(HOME, ".cache/other/x"));
 
-  const before = files(box);
+  const before = lastingFiles(box);
   const dry = await box.ok("uninstall", "--dry-run");
   const checkpoints = dry.stdout.indexOf("1 checkpoint");
   assert.match(dry.stdout, /^2 members +\S+ +clusters: a, b$/m);
@@ -82,14 +83,14 @@ test("uninstall lists everything, removes it with --force, also what an interrup
   assert.match(dry.stdout, /^first: fleetbox stop --all, or /m);
   assert.ok(checkpoints > 0 && checkpoints < dry.stdout.indexOf("SSH key"), "the key is last");
   await box.fails(1, [/Still running: a; nothing was removed/, /fleetbox stop --all/], "uninstall");
-  assertFiles(box, before);
+  assertFiles(lastingFiles(box), before);
   assert.equal(await box.states(), "a=running b=stopped");
 
   const told = JSON.parse((await box.ok("uninstall", "--force", "--json")).stdout);
   assert.equal(told.store, home);
   assert.ok(told.removed.length > 15 && told.bytes > 0);
   assert.deepEqual(box.processes(), []);
-  assertFiles(box, left);
+  assertFiles(files(box), left);
   const leftInStore = told.left.filter((one: { path: string }) => one.path.startsWith(home));
   assert.equal(leftInStore.length, own.length, JSON.stringify(leftInStore));
   assert.match((await box.ok("uninstall", "--force")).stdout, /^nothing of fleetbox is in ~\/\.fleetbox\n/);
@@ -106,7 +107,7 @@ test("uninstall asks on a terminal, and needs --force elsewhere; a store without
   await no.shows(/Remove all of it, \S+\? \[y\/N\]/);
   await no.type("n\r");
   assert.equal(await no.done, 1, no.output);
-  assertFiles(box, before);
+  assertFiles(files(box), before);
   const yes = new OnTerminal(["uninstall"], { env: box.env });
   await yes.shows(/\[y\/N\]/);
   await yes.type("y\r");
