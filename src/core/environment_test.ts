@@ -31,7 +31,7 @@ Deno.test("environment: what a test replaces is as before when the test has ende
 
 /** Variables that others define, and the guardian's, which is taken out when it was read. */
 const READ_ELSEWHERE =
-  /Deno\.env\.(get\("(HOME|PATH|TMPDIR|TERM|CI|DISPLAY|WAYLAND_DISPLAY|SSH_AUTH_SOCK|XDG_CACHE_HOME|DENO_DIR)"\)|toObject\(\)|delete\(GUARDIAN_VARIABLE\)|get\): Paint)/g;
+  /Deno\.env\.(get\("(HOME|PATH|SHELL|TMPDIR|TERM|CI|DISPLAY|WAYLAND_DISPLAY|SSH_AUTH_SOCK|XDG_CACHE_HOME|DENO_DIR)"\)|toObject\(\)|delete\(GUARDIAN_VARIABLE\)|get\): Paint)/g;
 
 Deno.test("environment: code reads fleetbox's variables in one place, where each is in the table", () => {
   const defects: string[] = [];

@@ -6,6 +6,7 @@
 import { startLimit } from "../core/deadline.ts";
 import { host } from "../system/os.ts";
 import type { SshEndpoint } from "../wire.ts";
+import { undelayed } from "./undelayed.ts";
 
 /**
  * Whether an SSH server answers at an endpoint, with its identification string. False when it does not, when the
@@ -96,6 +97,7 @@ export function sessionArguments(
   { connectSeconds, command }: { connectSeconds: number; command: string },
 ): string[] {
   const options = ["-T", "-o", `ConnectTimeout=${connectSeconds}`, "-o", "BatchMode=yes"];
+  options.push(...undelayed().flatMap(([key, value]) => ["-o", `${key}=${value}`]));
   return [...options, ...sshArguments(endpoint, key), "--", command];
 }
 

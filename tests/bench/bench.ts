@@ -222,3 +222,15 @@ export function round(value: number, digits = 1): number {
 }
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A row of durations in milliseconds, whose medians may differ by a factor at most. */
+export function msRow(what: string, ours: number[], other: string, theirs: number[], limit: number): Row {
+  return {
+    what,
+    measured: round(median(ours)),
+    unit: "ms",
+    against: { what: other, value: round(median(theirs)) },
+    limit: { kind: "ratio", value: limit },
+    runs: { measured: ours.map((ms) => round(ms)), against: theirs.map((ms) => round(ms)) },
+  };
+}

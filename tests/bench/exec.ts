@@ -1,18 +1,22 @@
 /**
- * A hundred commands in sequence on one machine: the library's `exec("true")` beside OpenSSH over one connection.
+ * Commands in sequence on one machine: the library's `exec("true")` beside OpenSSH over one connection, and the command line's beside
+ * OpenSSH with the file that `ssh-config` prints.
  *
  * Both go to the same machine, in turn. OpenSSH's side is that of a script: `ssh` a hundred times, each a process that
- * borrows the connection of a `ControlMaster`. Run alone it prints JSON:
+ * borrows the connection of a `ControlMaster`; for the command line five times, a connection each. Run alone it prints JSON:
  *
  *     node_modules/.bin/deno run -A tests/bench/exec.ts [RUNS]
  */
 
 import { start } from "../../mod.ts";
 import { sshArguments } from "../../src/guest/ssh_probe.ts";
-import { Bench, inTurn, median, round, type Row } from "./bench.ts";
+import type { Store } from "../../src/store.ts";
+import { Bench, inTurn, msRow, type Row, timeFleetbox } from "./bench.ts";
 
 const COMMANDS = 100;
 const LIMIT = 1.3;
+const LOGINS = 5;
+const LOGINS_LIMIT = 1.1;
 
 export async function hundredCommands(bench: Bench): Promise<Row[]> {
   bench.say(`${COMMANDS} commands in sequence, ${bench.runs} times each way`);
@@ -21,15 +25,7 @@ export async function hundredCommands(bench: Bench): Promise<Row[]> {
   const { host, port, user, keyPath } = vm.ssh;
   const address = sshArguments({ host, port, user }, keyPath);
   const control = `${store.runDir}/cm`;
-  const ssh = async (...args: string[]) => {
-    const { code, stderr } = await new Deno.Command("ssh", {
-      args: ["-o", `ControlPath=${control}`, ...args],
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    if (code !== 0) throw new Error(`ssh ended with code ${code}: ${new TextDecoder().decode(stderr)}`);
-  };
+  const ssh = (...args: string[]) => runSsh("-o", `ControlPath=${control}`, ...args);
   const master = bench.spawn("ssh", ["-M", "-N", "-o", `ControlPath=${control}`, ...address]);
   await vm.exec("true");
   for (let tries = 0;; tries++) {
@@ -42,26 +38,43 @@ export async function hundredCommands(bench: Bench): Promise<Row[]> {
     }
   }
 
-  const timed = async (one: () => Promise<unknown>) => {
-    const began = performance.now();
-    for (let count = 0; count < COMMANDS; count++) await one();
-    return performance.now() - began;
-  };
   const [ours, theirs] = await inTurn(
     bench.runs,
-    () => timed(() => vm.exec("true", { check: true })),
-    () => timed(() => ssh(...address, "true")),
+    () => timed(COMMANDS, () => vm.exec("true", { check: true })),
+    () => timed(COMMANDS, () => ssh(...address, "true")),
   );
   await ssh("-O", "exit", ...address);
   await master.status;
-  return [{
-    what: `library: ${COMMANDS} × exec("true")`,
-    measured: round(median(ours)),
-    unit: "ms",
-    against: { what: "ssh, one connection", value: round(median(theirs)) },
-    limit: { kind: "ratio", value: LIMIT },
-    runs: { measured: ours.map((ms) => round(ms)), against: theirs.map((ms) => round(ms)) },
-  }];
+  return [
+    msRow(`library: ${COMMANDS} × exec("true")`, ours, "ssh, one connection", theirs, LIMIT),
+    await commandLine(bench, store, vm.name),
+  ];
+}
+
+/** A login each. */
+async function commandLine(bench: Bench, store: Store, name: string): Promise<Row> {
+  const file = `${store.runDir}/ssh-config`;
+  await timeFleetbox(store, ["ssh-config", name], {
+    onLine: (line) => Deno.writeTextFileSync(file, `${line}\n`, { append: true }),
+  });
+  const [ours, theirs] = await inTurn(
+    bench.runs,
+    () => timed(LOGINS, () => timeFleetbox(store, ["exec", name, "--", "true"])),
+    () => timed(LOGINS, () => runSsh("-F", file, name, "true")),
+  );
+  return msRow(`${LOGINS} × exec ${name} -- true`, ours, "ssh", theirs, LOGINS_LIMIT);
+}
+
+async function runSsh(...args: string[]): Promise<void> {
+  const options = { stdin: "null", stdout: "null", stderr: "piped" } as const;
+  const { code, stderr } = await new Deno.Command("ssh", { args, ...options }).output();
+  if (code !== 0) throw new Error(`ssh ended with code ${code}: ${new TextDecoder().decode(stderr)}`);
+}
+
+async function timed(count: number, one: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  for (let done = 0; done < count; done++) await one();
+  return performance.now() - began;
 }
 
 if (import.meta.main) {

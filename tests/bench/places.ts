@@ -6,7 +6,7 @@ import { join } from "../../src/system/path.ts";
 import { writeAll } from "../../src/core/bytes.ts";
 import { hostUser, sshHost } from "../places/sshd.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";
-import { type Bench, inTurn, median, round, type Row } from "./bench.ts";
+import { type Bench, inTurn, msRow, type Row } from "./bench.ts";
 
 const STATUSES = 200;
 const EXECS = 5;
@@ -35,7 +35,7 @@ export async function overPlaces(bench: Bench): Promise<Row[]> {
   const [ups, bareUps] = await inTurn(bench.runs, () => timedUp(here, "--on", "big"), () => timedUp(local));
   await here.ok(...up, "--on", "big");
   return [
-    ratio("up a,b,c --on a place, over loopback", ups, "the same here", bareUps, 1.15),
+    msRow("up a,b,c --on a place, over loopback", ups, "the same here", bareUps, 1.15),
     await statuses(bench, here, there),
     await execs(bench, here),
   ];
@@ -57,7 +57,7 @@ async function statuses(bench: Bench, here: Sandbox, there: Sandbox): Promise<Ro
     for (let count = 0; count < STATUSES; count++) await ask(path);
   };
   const [ours, theirs] = await inTurn(bench.runs, () => timed(many(socket)), () => timed(many(bare)));
-  return ratio(`${STATUSES} × status over a place`, ours, "a bare forward", theirs, 1.5);
+  return msRow(`${STATUSES} × status over a place`, ours, "a bare forward", theirs, 1.5);
 }
 
 /** `exec` beside `ssh` with `ssh -W` through the same connection. */
@@ -81,7 +81,7 @@ async function execs(bench: Bench, here: Sandbox): Promise<Row> {
     () => timed(() => several(ours)),
     () => timed(() => several(bare)),
   );
-  return ratio(`${EXECS} × exec a --on a place`, measured, "ssh through ssh -W", theirs, 1.1);
+  return msRow(`${EXECS} × exec a --on a place`, measured, "ssh through ssh -W", theirs, 1.1);
 }
 
 async function ssh(here: Sandbox, ...args: string[]): Promise<void> {
@@ -94,15 +94,4 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
   await work();
   return performance.now() - began;
-}
-
-function ratio(what: string, ours: number[], other: string, theirs: number[], limit: number): Row {
-  return {
-    what,
-    measured: round(median(ours)),
-    unit: "ms",
-    against: { what: other, value: round(median(theirs)) },
-    limit: { kind: "ratio", value: limit },
-    runs: { measured: ours.map((ms) => round(ms)), against: theirs.map((ms) => round(ms)) },
-  };
 }

@@ -1,6 +1,7 @@
 /** The OpenSSH client's options for a member: our key, no configuration files, no questions about host keys. */
 
 import { KEY_EXCHANGES, sshConfigValue } from "../../guest/ssh_probe.ts";
+import { undelayed } from "../../guest/undelayed.ts";
 import type { Store } from "../../store.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import { currentPlace } from "../places/current.ts";
@@ -35,9 +36,10 @@ function quotedOptions(store: Store): [string, string][] {
   return [...sshOptions(store).map(([key, value]): [string, string] => [key, sshConfigValue(value)]), ...proxy()];
 }
 
-/** {@link sshOptions} for the command line of `ssh` or `scp`. */
-export function sshOptionArguments(store: Store): string[] {
-  return quotedOptions(store).flatMap(([key, value]) => ["-o", `${key}=${value}`]);
+/** {@link sshOptions} for the command line of `ssh` or `scp`. @param given the user's own options, which may say how to connect */
+export function sshOptionArguments(store: Store, given: readonly string[] = []): string[] {
+  const connects = currentPlace() || given.length > 0 ? [] : undelayed();
+  return [...quotedOptions(store), ...connects].flatMap(([key, value]) => ["-o", `${key}=${value}`]);
 }
 
 /** Arguments for `ssh`; `command` goes to the guest's shell, `given` are options as the user gave them. */
@@ -48,7 +50,7 @@ export function sshArguments(
 ): string[] {
   return [
     ...["-F", "/dev/null"],
-    ...sshOptionArguments(store),
+    ...sshOptionArguments(store, options.given),
     ...["-p", String(endpoint.port)],
     ...(options.tty === undefined ? [] : [options.tty ? "-t" : "-T"]),
     ...(options.given ?? []),
