@@ -20,6 +20,8 @@ interface CloudInitOptions {
   key: string;
   /** Ends the wait. */
   signal: AbortSignal;
+  /** Whether to wait until the guest's whole boot is over, too, where systemd knows that: cloud-init's end is a part of it. @default false */
+  settles?: boolean;
   /** Registers the function to call when the guest's console says that cloud-init has finished. */
   onHint: (hint: () => void) => () => void;
   /** Called with the reason why a session was refused; true gives up, because the guest seems to lack our user. */
@@ -34,6 +36,11 @@ const SCRIPT = [
   "until [ -s /run/cloud-init/result.json ]; do read -r _ || exit 1; done",
   "echo result; cat /run/cloud-init/result.json; echo; echo end",
 ].join("\n");
+
+/** How long the rest of the boot may take, in seconds. */
+const SETTLE_SECONDS = 5;
+/** Behind {@link SCRIPT}. What systemd says of itself does not matter; before its version 240 it says at once that it knows no such option. */
+const SETTLE = `timeout ${SETTLE_SECONDS} systemctl is-system-running --wait >/dev/null 2>&1`;
 
 /** The waits between checks after a hint: the file is written a moment after the last line on the console. */
 const LOOK_AGAIN_MS = [50, 100, 200, 400, 800];
@@ -61,9 +68,10 @@ export async function untilCloudInit(endpoint: SshEndpoint, options: CloudInitOp
 }
 
 /** One session, to its end. */
-async function session(endpoint: SshEndpoint, { key, signal, onHint }: CloudInitOptions) {
+async function session(endpoint: SshEndpoint, { key, signal, settles, onHint }: CloudInitOptions) {
   let output = "";
-  const args = sessionArguments(endpoint, key, { connectSeconds: CONNECT_SECONDS, command: SCRIPT });
+  const command = settles ? `${SCRIPT}\n${SETTLE}` : SCRIPT;
+  const args = sessionArguments(endpoint, key, { connectSeconds: CONNECT_SECONDS, command });
   const child: Child = start("ssh", args, {
     input: true,
     onOutput: (text) => output = (output + text).slice(0, MAX_OUTPUT),

@@ -1,5 +1,6 @@
 import * as assert from "#assert";
-import { parseSession } from "./cloud_init.ts";
+import { join } from "../system/path.ts";
+import { parseSession, untilCloudInit } from "./cloud_init.ts";
 
 const result = (errors: unknown) => JSON.stringify({ v1: { datasource: "DataSourceNoCloud", errors } }, null, 1);
 
@@ -23,4 +24,35 @@ Deno.test("cloud-init: a malformed result is a failure, not a success", () => {
     const found = parseSession(`in\nresult\n${text}\nend\n`);
     assert.ok(found?.kind === "finished" && found.errors.length === 1, text);
   }
+});
+
+Deno.test({
+  name:
+    "cloud-init: where it is asked for, the session lasts until systemd has started all; its result stands whatever systemd says",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const directory = Deno.makeTempDirSync({ prefix: "fleetbox-test-" });
+    const path = Deno.env.get("PATH")!;
+    const at = (name: string) => join(directory, name);
+    const script = (name: string, text: string) =>
+      Deno.writeTextFileSync(at(name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    const json = JSON.stringify({ v1: { errors: [] } });
+    // The guest is this host, where cloud-init has written its result.
+    script("ssh", `for line; do :; done; exec sh -c "$(printf '%s' "$line" | sed 's,/run/cloud-init,${directory},')"`);
+    script("cloud-init", "");
+    script("systemctl", `echo "$*" >>${at("asked")}; echo starting; exit 1`);
+    Deno.writeTextFileSync(at("result.json"), json);
+    Deno.env.set("PATH", `${directory}:${path}`);
+    try {
+      const endpoint = { host: "127.0.0.1", port: 22, user: "fleetbox" };
+      const options = { key: "/no/key", signal: new AbortController().signal, onHint: () => () => {} };
+      assert.deepEqual(await untilCloudInit(endpoint, options), { kind: "finished", errors: [] });
+      assert.throws(() => Deno.statSync(at("asked")), Deno.errors.NotFound);
+      assert.deepEqual(await untilCloudInit(endpoint, { ...options, settles: true }), { kind: "finished", errors: [] });
+      assert.equal(Deno.readTextFileSync(at("asked")), "is-system-running --wait\n");
+    } finally {
+      Deno.env.set("PATH", path);
+      Deno.removeSync(directory, { recursive: true });
+    }
+  },
 });

@@ -52,8 +52,9 @@ export class FakeKernel {
   reseeds = 0;
   /** Results of calls instead of what they do: by their number, or by the path that is opened for writing. */
   refuses: Record<string, number> = {};
-  /** Whether the program has ended. */
+  /** Whether the program has ended, and with which code. */
   hasEnded = false;
+  exitCode: number | undefined;
   readonly #memory = new Uint8Array(MEMORY);
   readonly #view = new DataView(this.#memory.buffer);
   readonly #descriptors = new Map<number, string>();
@@ -158,6 +159,10 @@ export class FakeKernel {
         return 0;
       case 16:
         if (file === PORT) return second === 0x5402 ? 0 : EINVAL;
+        if (file === "/" && second === 0x40086610) {
+          const blocks = this.#word(third);
+          return blocks < this.disk.blocks ? EINVAL : (this.disk.blocks = blocks, 0);
+        }
         if (file !== "/dev/urandom") return EINVAL;
         if (second === 0x5207) return this.pool === undefined ? EINVAL : (this.reseeds++, 0);
         if (second !== 0x40085203 || this.#word(third) !== 2048 || this.#word(third + 4) !== 256) return EINVAL;
@@ -189,6 +194,7 @@ export class FakeKernel {
         return 0;
       case 231:
         this.hasEnded = true;
+        this.exitCode = first;
         return 0;
       case 257: {
         const path = text(second, 100).split("\0", 1)[0];

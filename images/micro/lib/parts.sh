@@ -2,7 +2,7 @@
 # The parts of the image, one function each.
 
 # Drivers that the initramfs loads, in this order: the path to the root disk, the network, the seed, the power button.
-initrd_modules=(virtio_pci virtio_blk virtio_net vfat nls_cp437 nls_ascii button evdev)
+initrd_modules=(virtio_pci virtio_blk virtio_net vfat nls_cp437 nls_ascii button evdev pvpanic_pci)
 
 # What the root disk has besides: drivers of the machine, and what people who test distributed systems load. Paths below
 # kernel/ in the package; a directory stands for all in it. What these depend on comes along.
@@ -173,7 +173,9 @@ make_tree() {
 
   copy_modules "$tree" "${root_modules[@]}" "${initrd_modules[@]}"
   cp -R "$here/rootfs/." "$tree/"
-  perl -ne 'chomp; print pack "H*", $_' "$here/lib/agent.hex" >"$tree/usr/lib/fleetbox/agent"
+  for name in agent grow; do
+    perl -ne 'chomp; print pack "H*", $_' "$here/lib/$name.hex" >"$tree/usr/lib/fleetbox/$name"
+  done
   find "$tree/etc" "$tree/usr/lib/fleetbox" -type f -exec chmod 644 {} +
   chmod 755 "$tree"/usr/lib/fleetbox/* "$tree/etc/acpi/PWRF/00000080"
   chmod 640 "$tree/etc/shadow"

@@ -154,7 +154,7 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
   await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
   // What it runs may wait for other members.
   if (prepared.config.user_data !== undefined || pendingScripts(prepared.config).length > 0) boot.place?.giveUp();
-  const problem = await unfit(boot, run);
+  const problem = await unfit(boot, run, template !== undefined);
   // A guest that refuses our key could not be told what has changed since.
   if (template && !problem && boot.denied === "") {
     const rest = await template.take(signal);
@@ -259,9 +259,12 @@ async function adoptMachine(
   }
 }
 
-/** What a guest that answers has to do before it counts as running. @returns what failed of that */
-async function unfit(boot: Boot, run: MachineRun): Promise<WireError | undefined> {
-  const failed = boot.options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh!);
+/**
+ * What a guest that answers has to do before it counts as running. @returns what failed of that
+ * @param settles whether its boot is to be over: each start from its template would do the rest of it again
+ */
+async function unfit(boot: Boot, run: MachineRun, settles = false): Promise<WireError | undefined> {
+  const failed = boot.options.ready === "ssh" ? undefined : await cloudInitEnd(boot, run.ssh!, settles);
   // Its holder may have been killed before it had mounted them.
   const problem = await mountEnd(boot, run.ssh!) ?? failed;
   const [script] = pendingScripts(boot.member.config!);
@@ -270,7 +273,7 @@ async function unfit(boot: Boot, run: MachineRun): Promise<WireError | undefined
 }
 
 /** Waits until cloud-init has finished, if there is one. @returns its failure. */
-async function cloudInitEnd(boot: Boot, ssh: SshEndpoint): Promise<WireError | undefined> {
+async function cloudInitEnd(boot: Boot, ssh: SshEndpoint, settles: boolean): Promise<WireError | undefined> {
   if (boot.hasCloudInit === false) return undefined;
   const { member: { context, name }, signal } = boot;
   advance(boot, "cloud-init");
@@ -278,6 +281,7 @@ async function cloudInitEnd(boot: Boot, ssh: SshEndpoint): Promise<WireError | u
   const result = await untilCloudInit(ssh, {
     key: context.store.key,
     signal,
+    settles,
     onHint: (hint) => boot.cloudInitHints.on(hint),
     onDenied: (message) => {
       boot.denied = message;

@@ -37,6 +37,7 @@ export class BareCopies implements AsyncDisposable {
         disk: `${at}.qcow2`,
         controlSocket: `${at}.q`,
         consoleSocket: `${at}.c`,
+        agentSocket: snapshot.machine.spec.agentSocket && `${at}.a`,
         serialLog: `${at}.log`,
       }, port));
     }
