@@ -1,6 +1,6 @@
 /** Members and checkpoints that go with what made them: a boot that failed, or a client that is gone. */
 
-import { pause } from "../../core/deadline.ts";
+import { Limit, pause } from "../../core/deadline.ts";
 import { removeMember } from "../../store/remove.ts";
 import { abandonedCheckpoints, removeAbandoned } from "../../store/snapshots.ts";
 import type { Store } from "../../store.ts";
@@ -47,8 +47,8 @@ export async function removeOwned(
 /** Waits a moment for the end of a client that has checkpoints: nobody else would remove them now. */
 async function mayEnd(store: Store, owner: ProcessIdentity): Promise<void> {
   if (abandonedCheckpoints(store, (other) => !isSameProcess(other, owner)).length === 0) return;
-  const until = performance.now() + CLIENT_END_MS;
-  while (isAlive(owner) && performance.now() < until) await pause(LOOK_EVERY_MS);
+  using limit = new Limit(CLIENT_END_MS);
+  while (isAlive(owner) && !limit.signal.aborted) await pause(LOOK_EVERY_MS);
 }
 
 /** Those of clients that have ended. A client that has only closed this group keeps its own: it may fork them later. */
