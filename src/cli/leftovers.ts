@@ -8,7 +8,7 @@
  * removal fails when other files are in it.
  */
 
-import { LATE, pause, within } from "../core/deadline.ts";
+import { LATE, within } from "../core/deadline.ts";
 import { join, relative } from "../system/path.ts";
 import { codeOf } from "../core/errors.ts";
 import { cachedImages, imageDirectory } from "../image/cache.ts";
@@ -19,6 +19,7 @@ import { claimedElsewhere } from "../store/elsewhere.ts";
 import { completeRecords, liveMembers } from "../store/orphans.ts";
 import { snapshotsOfImage } from "../store/snapshots.ts";
 import { host } from "../system/os.ts";
+import { endProcesses } from "../system/end_processes.ts";
 import { isAbandoned, isAlive, type ProcessIdentity } from "../system/process.ts";
 import { bytesUsed, exists, namesIn, readIfThere, temporaryOf } from "../system/files.ts";
 import { lockFile } from "../system/locks.ts";
@@ -123,8 +124,7 @@ function gateways(store: Store): Found[] {
     const remove = () =>
       store.withClaimLock(async () => {
         const now = dead(id);
-        if (now) unlessGone(() => Deno.kill(now.pid, "SIGKILL")); // it has no state
-        while (now && isAlive(now)) await pause(10);
+        if (now) await endProcesses([now], "A gateway without a holder"); // it has no state
         return now !== undefined;
       });
     return [{ ...found(store, "gateway", store.group(id).gatewayQmpSocket), pid: gateway.pid, remove }];

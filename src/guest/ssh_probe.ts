@@ -96,8 +96,7 @@ export function sessionArguments(
   key: string,
   { connectSeconds, command }: { connectSeconds: number; command: string },
 ): string[] {
-  const options = ["-T", "-o", `ConnectTimeout=${connectSeconds}`, "-o", "BatchMode=yes"];
-  options.push(...undelayed().flatMap(([key, value]) => ["-o", `${key}=${value}`]));
+  const options = ["-T", "-o", `ConnectTimeout=${connectSeconds}`, "-o", "BatchMode=yes", ...undelayed()];
   return [...options, ...sshArguments(endpoint, key), "--", command];
 }
 

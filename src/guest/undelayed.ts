@@ -38,15 +38,15 @@ function script(sendmsg: number): string {
   ].join(" ");
 }
 
-/** Options for `ssh` and `scp`, as keyword and value, for guests on an IPv4 address; none where it cannot be done. */
+/** Arguments for `ssh` and `scp`, for guests on an IPv4 address; none where it cannot be done. */
 export function undelayed(
   { os, arch }: { os: string; arch: string } = Deno.build,
   shell = Deno.env.get("SHELL") || "sh",
-): [string, string][] {
+): string[] {
   const sendmsg = os === "linux" ? SENDMSG[arch as keyof typeof SENDMSG] : undefined;
   if (sendmsg === undefined || !SHELLS.includes(shell.replace(/.*\//, ""))) return [];
   if (!exists(ENV) || !exists(PERL)) return [];
   // Nothing of the user's environment changes what Perl does.
   const command = shellCommand([ENV, "-i", PERL, "-e", script(sendmsg)]);
-  return [["ProxyCommand", `${command} %h %p`], ["ProxyUseFdpass", "yes"]];
+  return ["-o", `ProxyCommand=${command} %h %p`, "-o", "ProxyUseFdpass=yes"];
 }

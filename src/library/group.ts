@@ -301,7 +301,8 @@ export class MachineGroup implements Group {
 
   async #close(): Promise<void> {
     await this.#turn.catch(() => {});
-    await this.trace?.end();
+    const pack = await this.trace?.end();
+    const packed = pack?.();
     const failures: unknown[] = [];
     await Promise.all([...this.#members].map(async ([name, { isOwned }]) => {
       if (isOwned || !await this.#isServed(name)) return;
@@ -314,6 +315,7 @@ export class MachineGroup implements Group {
     }
     const isKept = [...this.#names].some((name) => this.store.readMember(name));
     for (const first of this.#logs) if (!isKept) removeIfThere(this.store.holderLog(first));
+    await packed;
     if (failures.length > 0) throw failures[0];
   }
 

@@ -1,4 +1,4 @@
-/** Ends processes that a killed holder left and that are not our children. */
+/** The end of processes that are not our children: no event reports it. */
 
 import { Limit, pause } from "../core/deadline.ts";
 import { FleetboxError } from "../core/errors.ts";
@@ -6,19 +6,25 @@ import { isAlive, type ProcessIdentity } from "./process.ts";
 
 /** How long the kernel may take to end a killed process. */
 const GONE_LIMIT_MS = 10_000;
+const LOOK_EVERY_MS = 10;
 
 /** Kills processes and returns when they are gone. `what` names one of them in the error. @throws {FleetboxError} `failed` */
 export async function endProcesses(processes: readonly ProcessIdentity[], what: string): Promise<void> {
-  using limit = new Limit(GONE_LIMIT_MS);
   await Promise.all(processes.map(async (process) => {
-    while (isAlive(process)) {
-      if (limit.signal.aborted) {
-        throw new FleetboxError("failed", `${what} (process ${process.pid}) does not end, not even by SIGKILL`);
-      }
-      try {
-        Deno.kill(process.pid, "SIGKILL");
-      } catch { /* it has just ended */ }
-      await pause(10); // not our child: no event reports its end
-    }
+    try {
+      if (isAlive(process)) Deno.kill(process.pid, "SIGKILL");
+    } catch { /* it has just ended */ }
+    if (await endsWithin(process, GONE_LIMIT_MS)) return;
+    throw new FleetboxError("failed", `${what} (process ${process.pid}) does not end, not even by SIGKILL`);
   }));
+}
+
+/** Waits for the end of a process. @returns false: it still runs after that time */
+export async function endsWithin(process: ProcessIdentity, limitMs: number): Promise<boolean> {
+  using limit = new Limit(limitMs);
+  while (isAlive(process)) {
+    if (limit.signal.aborted) return false;
+    await pause(LOOK_EVERY_MS);
+  }
+  return true;
 }

@@ -195,6 +195,13 @@ export async function timeFleetbox(
   return tookMs;
 }
 
+/** How long something takes, in milliseconds. @param times it is done so often, one after the other */
+export async function timed(one: () => Promise<unknown>, times = 1): Promise<number> {
+  const began = performance.now();
+  for (let done = 0; done < times; done++) await one();
+  return performance.now() - began;
+}
+
 /** Measures two things in turn, so that other load on the machine affects both; the order alternates. */
 export async function inTurn<A, B>(runs: number, one: () => Promise<A>, other: () => Promise<B>): Promise<[A[], B[]]> {
   const results: [A[], B[]] = [[], []];

@@ -11,7 +11,7 @@
 import { start } from "../../mod.ts";
 import { sshArguments } from "../../src/guest/ssh_probe.ts";
 import type { Store } from "../../src/store.ts";
-import { Bench, inTurn, msRow, type Row, timeFleetbox } from "./bench.ts";
+import { Bench, inTurn, msRow, type Row, timed, timeFleetbox } from "./bench.ts";
 
 const COMMANDS = 100;
 const LIMIT = 1.3;
@@ -40,8 +40,8 @@ export async function hundredCommands(bench: Bench): Promise<Row[]> {
 
   const [ours, theirs] = await inTurn(
     bench.runs,
-    () => timed(COMMANDS, () => vm.exec("true", { check: true })),
-    () => timed(COMMANDS, () => ssh(...address, "true")),
+    () => timed(() => vm.exec("true", { check: true }), COMMANDS),
+    () => timed(() => ssh(...address, "true"), COMMANDS),
   );
   await ssh("-O", "exit", ...address);
   await master.status;
@@ -59,8 +59,8 @@ async function commandLine(bench: Bench, store: Store, name: string): Promise<Ro
   });
   const [ours, theirs] = await inTurn(
     bench.runs,
-    () => timed(LOGINS, () => timeFleetbox(store, ["exec", name, "--", "true"])),
-    () => timed(LOGINS, () => runSsh("-F", file, name, "true")),
+    () => timed(() => timeFleetbox(store, ["exec", name, "--", "true"]), LOGINS),
+    () => timed(() => runSsh("-F", file, name, "true"), LOGINS),
   );
   return msRow(`${LOGINS} × exec ${name} -- true`, ours, "ssh", theirs, LOGINS_LIMIT);
 }
@@ -69,12 +69,6 @@ async function runSsh(...args: string[]): Promise<void> {
   const options = { stdin: "null", stdout: "null", stderr: "piped" } as const;
   const { code, stderr } = await new Deno.Command("ssh", { args, ...options }).output();
   if (code !== 0) throw new Error(`ssh ended with code ${code}: ${new TextDecoder().decode(stderr)}`);
-}
-
-async function timed(count: number, one: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  for (let done = 0; done < count; done++) await one();
-  return performance.now() - began;
 }
 
 if (import.meta.main) {

@@ -6,7 +6,7 @@ import { join } from "../../src/system/path.ts";
 import { writeAll } from "../../src/core/bytes.ts";
 import { hostUser, sshHost } from "../places/sshd.ts";
 import { type Sandbox, sandbox } from "../support/sandbox.ts";
-import { type Bench, inTurn, msRow, type Row } from "./bench.ts";
+import { type Bench, inTurn, msRow, type Row, timed } from "./bench.ts";
 
 const STATUSES = 200;
 const EXECS = 5;
@@ -53,10 +53,8 @@ async function statuses(bench: Bench, here: Sandbox, there: Sandbox): Promise<Ro
     const buffer = new Uint8Array(4096);
     while (await conn.read(buffer) !== null);
   };
-  const many = (path: string) => async () => {
-    for (let count = 0; count < STATUSES; count++) await ask(path);
-  };
-  const [ours, theirs] = await inTurn(bench.runs, () => timed(many(socket)), () => timed(many(bare)));
+  const many = (path: string) => () => timed(() => ask(path), STATUSES);
+  const [ours, theirs] = await inTurn(bench.runs, many(socket), many(bare));
   return msRow(`${STATUSES} × status over a place`, ours, "a bare forward", theirs, 1.5);
 }
 
@@ -66,9 +64,6 @@ async function execs(bench: Bench, here: Sandbox): Promise<Row> {
   const file = join(here.root, "guests");
   Deno.writeTextFileSync(file, config);
   const host = /^Host (\S+)/m.exec(config)![1];
-  const several = async (one: () => Promise<unknown>) => {
-    for (let count = 0; count < EXECS; count++) await one();
-  };
   const bare = async () => {
     const args = ["-F", file, host, "true"];
     const child = new Deno.Command("ssh", { args, env: here.env, stdin: "null", stdout: "null", stderr: "piped" });
@@ -76,11 +71,7 @@ async function execs(bench: Bench, here: Sandbox): Promise<Row> {
     if (code !== 0) throw new Error(`ssh ended with code ${code}: ${new TextDecoder().decode(stderr)}`);
   };
   const ours = () => here.ok("exec", "--on", "big", "a", "--", "true");
-  const [measured, theirs] = await inTurn(
-    bench.runs,
-    () => timed(() => several(ours)),
-    () => timed(() => several(bare)),
-  );
+  const [measured, theirs] = await inTurn(bench.runs, () => timed(ours, EXECS), () => timed(bare, EXECS));
   return msRow(`${EXECS} × exec a --on a place`, measured, "ssh through ssh -W", theirs, 1.1);
 }
 
@@ -88,10 +79,4 @@ async function ssh(here: Sandbox, ...args: string[]): Promise<void> {
   const control = ["-S", join(here.home, "places/big/ctl"), ...args, "big"];
   const { success, stderr } = await new Deno.Command("ssh", { args: control, env: here.env }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
 }

@@ -9,7 +9,7 @@ import { packTrace } from "../../src/control/recording/pack.ts";
 import { replaceVariables } from "../../src/core/environment.ts";
 import type { Store } from "../../src/store.ts";
 import { withCluster } from "../../testing.ts";
-import { Bench, inTurn, median, round, type Row } from "./bench.ts";
+import { Bench, inTurn, median, round, type Row, timed } from "./bench.ts";
 import { usedStore } from "./snapshots/own.ts";
 
 const COMMANDS = 30;
@@ -44,16 +44,15 @@ export async function tracedTest(bench: Bench): Promise<Row[]> {
   ];
 }
 
-async function threeMemberTest(store: Store): Promise<number> {
-  const began = performance.now();
-  await withCluster(NAMES, async (cluster) => {
+function threeMemberTest(store: Store): Promise<number> {
+  const test = withCluster(NAMES, async (cluster) => {
     await Promise.all(cluster.vms.map(async (vm, index) => {
       const next = cluster.vms[(index + 1) % NAMES.length];
       for (let count = 0; count < COMMANDS; count++) await vm.exec("true", { check: true });
       await vm.exec(`ping -c ${PINGS} -i 0.1 ${next.hostName} >/dev/null`, { check: true });
     }));
-  }, { store: store.root, egress: "off" })();
-  return performance.now() - began;
+  }, { store: store.root, egress: "off" });
+  return timed(async () => await test());
 }
 
 /** A trace whose rings are full: frames and text as they are, with some that repeats and some that does not. */
@@ -79,9 +78,7 @@ async function packed(bench: Bench, directory: string): Promise<Row> {
   await Deno.writeTextFile(`${trace}/events.ndjson`, lines.join("\n") + "\n");
   const runs: number[] = [];
   for (let run = 0; run < bench.runs; run++) {
-    const began = performance.now();
-    await packTrace(trace, `${directory}/full.zip`);
-    runs.push(performance.now() - began);
+    runs.push(await timed(() => packTrace(trace, `${directory}/full.zip`)));
   }
   return {
     what: "a bundle of 52 MiB, packed",

@@ -39,7 +39,7 @@ function quotedOptions(store: Store): [string, string][] {
 /** {@link sshOptions} for the command line of `ssh` or `scp`. @param given the user's own options, which may say how to connect */
 export function sshOptionArguments(store: Store, given: readonly string[] = []): string[] {
   const connects = currentPlace() || given.length > 0 ? [] : undelayed();
-  return [...quotedOptions(store), ...connects].flatMap(([key, value]) => ["-o", `${key}=${value}`]);
+  return [...quotedOptions(store).flatMap(([key, value]) => ["-o", `${key}=${value}`]), ...connects];
 }
 
 /** Arguments for `ssh`; `command` goes to the guest's shell, `given` are options as the user gave them. */

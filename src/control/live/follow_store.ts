@@ -45,7 +45,9 @@ export async function followStore(store: Store, options: FollowOptions): Promise
   try {
     while (!signal.aborted) {
       const seen = changes.count;
-      for (const group of observeGroups(store)) {
+      // Its own follower knows more of the one group than a look at all records, at each change of any file.
+      const isFollowed = groupId !== undefined && followers.has(groupId);
+      for (const group of isFollowed ? [] : observeGroups(store)) {
         if (followers.has(group.id) || !isThere(group) || (groupId ?? group.id) !== group.id) continue;
         const follower = new Follower(store, group, changes, emit, signal);
         const done = follower.run(what).catch((thrown) => void (failure ??= { thrown })).finally(() => {

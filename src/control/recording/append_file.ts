@@ -27,7 +27,7 @@ export class Appender implements TraceFiles {
   static async make(directory: string): Promise<Appender> {
     makeDirectory(directory);
     const its = ownIdentity();
-    if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n");
+    if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n", { sync: false });
     const made = new Appender(directory);
     made.append(RESERVE, new Uint8Array(RESERVE_BYTES));
     made.close(RESERVE);
@@ -73,7 +73,7 @@ export class Appender implements TraceFiles {
   }
 
   async writeMeta(text: string): Promise<void> {
-    const write = () => writeDurably(`${this.directory}/meta.json`, text);
+    const write = () => writeDurably(`${this.directory}/meta.json`, text, { sync: false });
     await write().catch(async (thrown) => {
       if (!isNoSpace(thrown) || this.remove(RESERVE) === undefined) throw thrown;
       await write();

@@ -4,7 +4,7 @@ import type { TraceMeta } from "../../core/trace/types.ts";
 import { TRACE_FORMAT } from "../../core/trace/types.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
-import { pause } from "../../core/deadline.ts";
+import { Limit, pause } from "../../core/deadline.ts";
 import type { Store } from "../../store.ts";
 import { bytesUsed, namesIn, readIfThere } from "../../system/files.ts";
 import { isAlive, type ProcessIdentity } from "../../system/process.ts";
@@ -63,9 +63,9 @@ export async function endRecorder({ recorder, directory }: StoredTrace): Promise
   try {
     Deno.kill(recorder.pid, "SIGTERM");
   } catch { /* it has just ended */ }
-  const began = performance.now();
+  using limit = new Limit(END_MS);
   while (isAlive(recorder) && parsed<TraceMeta>(readIfThere(`${directory}/meta.json`))?.ended === undefined) {
-    if (performance.now() - began > END_MS) {
+    if (limit.signal.aborted) {
       throw new FleetboxError(
         "timeout",
         `The recorder, process ${recorder.pid}, has not ended within ${END_MS / 1000} s`,

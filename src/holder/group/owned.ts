@@ -1,10 +1,10 @@
 /** Members and checkpoints that go with what made them: a boot that failed, or a client that is gone. */
 
-import { Limit, pause } from "../../core/deadline.ts";
 import { removeMember } from "../../store/remove.ts";
 import { abandonedCheckpoints, removeAbandoned } from "../../store/snapshots.ts";
 import type { Store } from "../../store.ts";
 import { hasDisk } from "../../store/disk.ts";
+import { endsWithin } from "../../system/end_processes.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
 import { isAlive, isSameProcess, type ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
@@ -13,8 +13,6 @@ import { giveBackReplaced } from "../snapshots/replaced.ts";
 
 /** How long a client's process may outlive its connection: one that was killed closes that first, 20 ms before on a busy host. */
 const CLIENT_END_MS = 300;
-/** Nothing tells that another process's child has ended. */
-const LOOK_EVERY_MS = 10;
 
 /**
  * Removes the members of these that belong to a client, and the holder's log when none is left; if the client has ended, also
@@ -47,8 +45,7 @@ export async function removeOwned(
 /** Waits a moment for the end of a client that has checkpoints: nobody else would remove them now. */
 async function mayEnd(store: Store, owner: ProcessIdentity): Promise<void> {
   if (abandonedCheckpoints(store, (other) => !isSameProcess(other, owner)).length === 0) return;
-  using limit = new Limit(CLIENT_END_MS);
-  while (isAlive(owner) && !limit.signal.aborted) await pause(LOOK_EVERY_MS);
+  await endsWithin(owner, CLIENT_END_MS);
 }
 
 /** Those of clients that have ended. A client that has only closed this group keeps its own: it may fork them later. */

@@ -86,17 +86,35 @@ export class GroupTrace {
   /** Ends it, and packs it. @param logs what the machines of a failed test said @returns where the bundles are, one for each holder that the group had */
   async keep(failure?: unknown, logs: readonly Log[] = []): Promise<string[]> {
     if (this.#isOver) return [];
+    await this.#stop(failure);
+    return await this.#pack(failure, logs);
+  }
+
+  /**
+   * Its group ends, and the test has not failed: nothing is recorded any more.
+   * @returns the function that packs it, or removes it, which can be done while the group ends
+   */
+  async end(): Promise<() => Promise<void>> {
+    if (this.#isOver) return () => Promise.resolve();
+    await this.#stop();
+    return traceMode() === "on" ? async () => void await this.#pack() : () => this.#remove();
+  }
+
+  async #stop(failure?: unknown): Promise<void> {
     this.#isOver = true;
     await this.#beginning;
-    const last = this.#recorders.at(-1);
-    if (this.test) last?.add({ event: "test-ended", test: this.test.name, ...verdictOf(failure) });
+    const { test } = this;
+    if (test) this.#recorders.at(-1)?.add({ event: "test-ended", test: test.name, ...verdictOf(failure) });
+    await Promise.all(this.#recorders.map((recorder) => recorder.stop()));
+  }
+
+  async #pack(failure?: unknown, logs: readonly Log[] = []): Promise<string[]> {
     const files: string[] = [];
     for (const recorder of this.#recorders) {
       try {
-        await recorder.stop();
         if (failure !== undefined) Deno.writeTextFileSync(`${recorder.directory}/error.txt`, textOf(failure) + "\n");
         const file = resolve(join(bundleDirectory(), `${recorder.id}.zip`));
-        if (recorder === last) writeLogs(recorder.directory, logs);
+        if (recorder === this.#recorders.at(-1)) writeLogs(recorder.directory, logs);
         makeDirectory(resolve(bundleDirectory()));
         await packTrace(recorder.directory, file);
         await Deno.remove(recorder.directory, { recursive: true });
@@ -108,15 +126,9 @@ export class GroupTrace {
     return files;
   }
 
-  /** Its group ends, and the test has not failed. */
-  async end(): Promise<void> {
-    if (traceMode() === "on") return void await this.keep();
-    if (this.#isOver) return;
-    this.#isOver = true;
-    await this.#beginning;
-    for (const recorder of this.#recorders) {
-      await recorder.stop();
-      await Deno.remove(recorder.directory, { recursive: true }).catch(() => {}); // `trace ls` shows what is left
+  async #remove(): Promise<void> {
+    for (const { directory } of this.#recorders) {
+      await Deno.remove(directory, { recursive: true }).catch(() => {}); // `trace ls` shows what is left
     }
   }
 }
