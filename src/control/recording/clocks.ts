@@ -9,8 +9,8 @@ import type { Store } from "../../store.ts";
 import { readClock } from "../faults.ts";
 import type { Happening } from "./event_file.ts";
 
-/** How often a clock is read where that costs a guest next to nothing. */
-const EVERY_MS = 5_000;
+/** How often a clock is read where that costs a guest little: some 10 ms of an emulated processor. */
+const EVERY_MS = 10_000;
 /** A clock that is as it was is not told again before this time. */
 const TELL_MS = 60_000;
 /** What a reading may differ from the one before by chance, besides its own error. */
