@@ -7,7 +7,7 @@ import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { ALIASES, resolveImage } from "../image/image.ts";
 import { DEFAULTS } from "../core/options.ts";
 import { host } from "../system/os.ts";
-import { freeBytes } from "../system/free_bytes.ts";
+import { freeBytes } from "../system/room/free_bytes.ts";
 import { which } from "../system/process.ts";
 import { Store } from "../store.ts";
 import type { Requirement } from "../vmm/contract.ts";

@@ -129,10 +129,12 @@ export function runGuest(options: GuestOptions): Guest {
   qmp.onPowerdown = () => {
     if (isUp && behaviour.powerdown !== "ignore") void powerOff();
   };
+  const grown: Uint8Array[] = [];
   const accidents = {
     die: () => qmp.die(behaviour.message ?? "Assertion `lucky' failed.", behaviour.code ?? 134),
     powerOff,
     ping: pingAll,
+    grow: () => grown.push(new Uint8Array(1024 ** 3).fill(1)),
     panic: () => {
       say("Kernel panic - not syncing: it was told to");
       qmp.event("GUEST_PANICKED", { action: "poweroff" });

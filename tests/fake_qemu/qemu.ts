@@ -64,8 +64,8 @@ export interface Behaviour {
    * and again then, while there is no space.
    */
   diskFullAfterMs?: number;
-  /** One of the five above, or {@link ping} as it is by then, when the process gets a SIGUSR1. */
-  onSignal?: "die" | "powerOff" | "panic" | "reboot" | "diskFull" | "ping";
+  /** One of the five above, {@link ping} as it is by then, or a GiB more memory of the host, when the process gets a SIGUSR1. */
+  onSignal?: "die" | "powerOff" | "panic" | "reboot" | "diskFull" | "ping" | "grow";
   /** Addresses that the guest pings once it is up; it says `ping ADDRESS: ok` or `ping ADDRESS: no answer`. */
   ping?: string[];
   /** A seed: once the guest is up, garbage on every channel, for ever. */

@@ -15,7 +15,7 @@ export interface Cluster extends AsyncDisposable {
   env: Record<string, string>;
   /** Where its configuration is. */
   conf: string;
-  /** Whether jobs have a cgroup, so that nothing of one is left when it ends. */
+  /** Whether jobs have a cgroup: then nothing of one is left when it ends, and the kernel bounds its memory. */
   hasCgroups: boolean;
   /** Runs one of its commands, and returns what it prints. */
   run(program: string, ...args: string[]): Promise<string>;
@@ -33,7 +33,8 @@ export async function cluster(): Promise<Cluster> {
   stack.defer(() => Deno.removeSync(dir, { recursive: true }));
   stack.defer(async () => {
     // slurmd leaves those of its node, which are empty.
-    const groups = ["n1", "n2"].map((node) => `/sys/fs/cgroup/freezer/slurm_${node}`).filter(exists);
+    const groups = CONTROLLERS.flatMap((one) => ["n1", "n2"].map((node) => `/sys/fs/cgroup/${one}/slurm_${node}`))
+      .filter(exists);
     const args = [...groups, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"];
     if (groups.length > 0) await new Deno.Command("find", { args, ...QUIET }).output();
   });
@@ -45,7 +46,9 @@ export async function cluster(): Promise<Cluster> {
   Deno.writeTextFileSync(conf, configuration(dir, freePorts(3), hasCgroups));
   Deno.writeTextFileSync(
     join(dir, "cgroup.conf"),
-    hasCgroups ? "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\n" : "",
+    hasCgroups
+      ? "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\nConstrainRAMSpace=yes\n"
+      : "",
   );
   const env = { SLURM_CONF: conf };
   const run = async (program: string, ...args: string[]) => {
@@ -89,16 +92,21 @@ export async function cluster(): Promise<Cluster> {
 
 const QUIET = { stdin: "null", stdout: "null", stderr: "null" } as const;
 
+/** What has Slurm's cgroups: a job's processes, and its memory, which the kernel bounds. */
+const CONTROLLERS = ["freezer", "memory"];
+
 /** Slurm 22.05 has cgroups of version 1, and those of version 2 only with systemd. */
 function canMakeCgroups(): boolean {
-  const probe = `/sys/fs/cgroup/freezer/fleetbox-test-${Deno.pid}`;
-  try {
-    Deno.mkdirSync(probe);
-    Deno.removeSync(probe);
-    return true;
-  } catch {
-    return false;
-  }
+  return CONTROLLERS.every((one) => {
+    const probe = `/sys/fs/cgroup/${one}/fleetbox-test-${Deno.pid}`;
+    try {
+      Deno.mkdirSync(probe);
+      Deno.removeSync(probe);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 function configuration(dir: string, [controller, first, second]: number[], hasCgroups: boolean): string {
@@ -118,10 +126,12 @@ SlurmdPidFile=${dir}/slurmd-%n.pid
 SlurmctldLogFile=${dir}/log/slurmctld
 SlurmdLogFile=${dir}/log/slurmd-%n
 ProctrackType=proctrack/${hasCgroups ? "cgroup" : "linuxproc"}
-TaskPlugin=task/none
+TaskPlugin=task/${hasCgroups ? "cgroup" : "none"}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/${
+    // Without cgroups Slurm looks at a job's memory itself, each second.
+    hasCgroups ? "none" : "linux\nJobAcctGatherFrequency=1\nJobAcctGatherParams=OverMemoryKill"}
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 SwitchType=switch/none

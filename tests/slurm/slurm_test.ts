@@ -158,6 +158,53 @@ test("Slurm chooses the host: a fake QEMU in its jobs", async (context) => {
     await here.ok("stop", "e", "--on", "lab");
   });
 
+  await step("a node that fails is told as that, to who is attached and to the next command", async () => {
+    const nodeOf = async (name: string) => {
+      return (await jobs("%j %N")).find((one) => one.startsWith(`fleetbox-${name} `))!.split(" ")[1];
+    };
+    const kept = await nodeOf("t");
+    await slurm.run("scontrol", "update", `nodename=${kept}`, "state=drain", "reason=test");
+    await here.ok("up", "e", "--egress", "off", "--on", "lab");
+    const [failing, id] = [await nodeOf("e"), await jobOf("e")];
+    assert.notEqual(failing, kept);
+    const follow = here.start(["logs", "-f", "e", "--on", "lab"]);
+    await follow.printed(/./);
+    await slurm.run("scontrol", "update", `nodename=${failing}`, "state=down", "reason=test");
+    const words = new RegExp(`Job ${id} of e is over: its node failed \\(NODE_FAIL\\)\n +try: `);
+    const { code, stderr } = await follow.done;
+    assert.deepEqual([code, words.test(stderr)], [1, true], stderr);
+    await over(id);
+    assert.match((await here.run("ls", "--on", "lab")).stderr, words);
+    await onlyMachineOf("t");
+    await slurm.run("scontrol", "update", `nodename=${kept}`, "state=resume");
+    const state = async () => (await slurm.run("sinfo", "-h", "-p", "p", "-n", failing, "-o", "%t")).trim();
+    await until("the node is back, by `ReturnToService`", async () => (await state()) === "idle", 60_000);
+  });
+
+  await step("a job whose memory does not suffice is told as that", async () => {
+    there.behave({ e: { onSignal: "grow" } });
+    await here.ok("up", "e", "--egress", "off", "--memory", "128M", "--on", "lab");
+    const id = await jobOf("e");
+    there.accident("e");
+    if (slurm.hasCgroups) { // the kernel ends the process that has most of it
+      let status = "";
+      const isTold = /reason +The machine of "e" ended: The kernel has killed QEMU because memory ran out/;
+      await until("why its machine ended is told", async () => {
+        return isTold.test(status = (await here.run("status", "e", "--on", "lab")).stdout);
+      }).catch((thrown) => assert.fail(`${thrown}\n${status}`));
+      await there.killHolderAlone("e");
+    }
+    await over(id, 60_000);
+    const told = await here.run("ls", "--on", "lab");
+    const state = slurm.hasCgroups ? "OUT_OF_MEMORY" : "FAILED"; // what ended it was Slurm, in the second case
+    assert.match(
+      told.stderr,
+      new RegExp(`Job ${id} of e is over: it used more memory than it had \\(${state}\\)[^]*\n +try: .*--memory`),
+    );
+    await onlyMachineOf("t");
+    there.behave({});
+  });
+
   await step("the library: twenty parallel tests on two nodes; a job that runs out of time is told", async () => {
     await slurm.run("scontrol", "update", `jobid=${late}`, "endtime=now"); // Slurm looks every 30 s
     await matrixPasses(here, slurm);

@@ -5,8 +5,8 @@
 
 import { type ErrorCode, FleetboxError } from "../../core/errors.ts";
 import { DEFAULTS, type Options, optionsOf } from "../../core/options.ts";
-import { freeBytes } from "../../system/free_bytes.ts";
-import { type HostRoom, hostRoom, type Room } from "../../system/host_room.ts";
+import { freeBytes } from "../../system/room/free_bytes.ts";
+import { type HostRoom, hostRoom, type Room } from "../../system/room/host_room.ts";
 import type { Store } from "../../store.ts";
 import type { MemberFacts } from "../observe.ts";
 

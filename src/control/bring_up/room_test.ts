@@ -1,5 +1,5 @@
 import * as assert from "#assert";
-import type { HostRoom } from "../../system/host_room.ts";
+import type { HostRoom } from "../../system/room/host_room.ts";
 import { judge } from "./room.ts";
 
 const MIB = 1024 * 1024;

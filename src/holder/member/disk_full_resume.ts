@@ -9,7 +9,7 @@
  */
 
 import { pause } from "../../core/deadline.ts";
-import { freeBytes } from "../../system/free_bytes.ts";
+import { freeBytes } from "../../system/room/free_bytes.ts";
 import { describe, log } from "../log.ts";
 
 const LOOK_MS = 500;

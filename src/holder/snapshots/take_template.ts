@@ -8,7 +8,7 @@
 
 import { FleetboxError, messageOf } from "../../core/errors.ts";
 import { exists } from "../../system/files.ts";
-import { freeBytes } from "../../system/free_bytes.ts";
+import { freeBytes } from "../../system/room/free_bytes.ts";
 import { discardMaking, newMaking, publishTemplate, snapshotFilesIn } from "../../store/snapshots.ts";
 import type { Machine } from "../../vmm/contract.ts";
 import type { Member } from "../member/member.ts";

@@ -20,6 +20,8 @@ export interface QemuEnd {
   reason?: string;
   /** Whether we sent SIGKILL. */
   killedByUs?: boolean;
+  /** Whether the kernel has killed it because memory ran out. */
+  outOfMemory?: boolean;
   /** The last lines of its standard error; empty for an adopted machine. */
   tail: string;
 }
@@ -57,7 +59,7 @@ function exitKind({ code, signal, reason, killedByUs }: QemuEnd): ExitKind {
   }
 }
 
-function sentence(how: ExitKind, { code, signal, reason, killedByUs, tail }: QemuEnd): string {
+function sentence(how: ExitKind, { code, signal, reason, killedByUs, outOfMemory, tail }: QemuEnd): string {
   switch (how) {
     case "shutdown":
       return "The guest shut down";
@@ -66,6 +68,7 @@ function sentence(how: ExitKind, { code, signal, reason, killedByUs, tail }: Qem
     case "quit":
       return reason === "host-signal" ? "QEMU was told to end by a signal" : "QEMU was told to quit";
     case "killed":
+      if (outOfMemory) return "The kernel has killed QEMU because memory ran out: its control group's, or this host's";
       return killedByUs ? "QEMU was killed" : "QEMU was killed from outside (SIGKILL; perhaps out of memory)";
     case "crashed": {
       const words = lastWords(tail);
@@ -79,7 +82,7 @@ function sentence(how: ExitKind, { code, signal, reason, killedByUs, tail }: Qem
 const FAILURES: { pattern: RegExp; code: ErrorCode; hint?: string }[] = [
   { pattern: /Failed to get (shared )?"\w+( \w+)*" lock/, code: "conflict", hint: "Another process uses this disk" },
   {
-    pattern: /cannot set up guest memory|Cannot allocate memory/,
+    pattern: /cannot set up guest memory|Cannot allocate memory|^memory ran out$/,
     code: "no-space",
     hint: "Use less memory (--memory), or stop other machines",
   },
@@ -101,7 +104,7 @@ const FAILURES: { pattern: RegExp; code: ErrorCode; hint?: string }[] = [
 
 /** The error for a QEMU that ended before it answered. `label` names it: `QEMU of "a"`. */
 export function startFailure(label: string, end: QemuEnd): FleetboxError {
-  const words = lastWords(end.tail);
+  const words = lastWords(end.tail) || (end.outOfMemory ? "memory ran out" : "");
   const known = FAILURES.find(({ pattern }) => pattern.test(words));
   const ending = end.signal ? `died of ${end.signal}` : `ended with code ${end.code}`;
   return new FleetboxError(

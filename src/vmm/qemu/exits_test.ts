@@ -20,6 +20,16 @@ for (const [what, end, how] of ENDS) {
   });
 }
 
+Deno.test("a SIGKILL from outside is told with its reason where that is known", () => {
+  const message = (end: Omit<QemuEnd, "tail">) => machineExit({ tail: "", signal: "SIGKILL", ...end }).message;
+  assert.match(message({ outOfMemory: true }), /^The kernel has killed QEMU because memory ran out/);
+  assert.match(message({}), /from outside \(SIGKILL; perhaps out of memory\)$/);
+  assert.equal(message({ killedByUs: true }), "QEMU was killed");
+  const start = startFailure('QEMU of "a"', { signal: "SIGKILL", outOfMemory: true, tail: "" });
+  assert.equal(start.message, 'QEMU of "a" died of SIGKILL at its start: memory ran out');
+  assert.equal(start.code, "no-space");
+});
+
 Deno.test("the message of a crash carries QEMU's last words, without warnings and its own path", () => {
   const tail = "/usr/bin/qemu-system-x86_64: warning: hub 0 with no nics\nqemu-system-x86_64: it broke\n";
   assert.equal(lastWords(tail), "it broke");

@@ -13,6 +13,7 @@
 
 import { FleetboxError, isNotFound } from "../../core/errors.ts";
 import { pause, settles } from "../../core/deadline.ts";
+import { OutOfMemoryKills } from "../../system/room/control_groups.ts";
 import { type Child, identify, isAlive, type ProcessIdentity, start } from "../../system/process.ts";
 import { asText, type ConnectOptions, QmpClient, type QmpEvent } from "./qmp.ts";
 import { boundWrapper } from "./arguments.ts";
@@ -29,6 +30,8 @@ const QUIT_TIMEOUT_MS = 3_000;
 const GONE_TIMEOUT_MS = 30_000;
 /** Events held for the first listener. */
 const MAX_HELD_EVENTS = 1_000;
+
+const outOfMemoryKills = new OutOfMemoryKills();
 
 interface LaunchOptions {
   /** Its name in errors: `QEMU of "a"`. */
@@ -63,6 +66,7 @@ async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
   await refuseAnswering(controlSocket, label);
   for (const path of sockets) removeSocket(path);
   const [program, ...args] = [...(bound ? boundWrapper() : []), ...options.commandLine];
+  outOfMemoryKills.begin();
   const child = start(program, args, { env: options.env, hint: `Install it: ${installCommand("qemu-system-x86")}` });
   const identity = identify(child.pid) ?? { pid: child.pid, startTime: "" };
   const early = new AbortController();
@@ -81,7 +85,8 @@ async function launchOnce(options: LaunchOptions): Promise<QemuProcess> {
     sockets.forEach(removeSocket);
     options.signal?.throwIfAborted();
     if (!spoke) throw new FleetboxError("timeout", `${label} does not answer`, { cause });
-    throw startFailure(label, { code, signal: signal ?? undefined, tail: child.tail() });
+    const outOfMemory = signal === "SIGKILL" && outOfMemoryKills.take();
+    throw startFailure(label, { code, signal: signal ?? undefined, outOfMemory, tail: child.tail() });
   }
 }
 
@@ -219,6 +224,7 @@ export class QemuProcess {
     this.#gone = true;
     end.reason = this.relay.shutdownReason;
     end.killedByUs = this.#killedByUs;
+    if (end.signal === "SIGKILL" && !end.killedByUs) end.outOfMemory = outOfMemoryKills.take();
     this.sockets.forEach(removeSocket);
     return end;
   }

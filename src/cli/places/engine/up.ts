@@ -5,10 +5,10 @@
 
 import { hintOf, messageOf } from "../../../core/errors.ts";
 import { commandThere, jsonIn, type PlaceConnection } from "../../../control/places/connection.ts";
-import { jobIsOver } from "../../../control/places/engine/access.ts";
+import { jobIsOver, lastWordsOf } from "../../../control/places/engine/access.ts";
 import { cancelJob, forgetJob, type Jobs, lookAtJobs } from "../../../control/places/engine/jobs.ts";
 import { newJob, untilRunning } from "../../../control/places/engine/new_job.ts";
-import { idOf, jobPaths } from "../../../store/places.ts";
+import { idOf } from "../../../store/places.ts";
 import { ProcessError } from "../../../system/process.ts";
 import { bringFiles } from "../files.ts";
 import { environmentFor } from "../../../control/places/known.ts";
@@ -88,12 +88,11 @@ export async function tellOfEnds(
   { login, place }: AtEngine,
   jobs: Jobs,
 ): Promise<void> {
-  for (const { key, id, state, members } of jobs.ended) {
-    const error = jobIsOver(id, members, state);
-    const { log } = jobPaths(place.store, key);
-    const said = state === "FAILED" ? await login.shell('tail -n 3 "$1" 2>/dev/null || :', [log]) : "";
-    const words = said.trim().split("\n").filter(Boolean).map((line) => `\n  ${line}`).join("");
+  for (const job of jobs.ended) {
+    const said = await lastWordsOf(login, place, job);
+    const error = jobIsOver(job, said);
+    const words = said.split("\n").filter(Boolean).map((line) => `\n  ${line}`).join("");
     warn(`fleetbox: ${error.message}${words}${hintOf(error) ? `\n  try: ${hintOf(error)}` : ""}`);
-    await forgetJob(login, place, key);
+    await forgetJob(login, place, job.key);
   }
 }

@@ -3,13 +3,20 @@
 import { Limit, pause } from "../../../core/deadline.ts";
 import { FleetboxError } from "../../../core/errors.ts";
 import { listed } from "../../../core/names.ts";
-import { idOf, jobDirectories, jobDirectory, type Place, removePlaceDirectory } from "../../../store/places.ts";
+import {
+  idOf,
+  jobDirectories,
+  jobDirectory,
+  jobPaths,
+  type Place,
+  removePlaceDirectory,
+} from "../../../store/places.ts";
 import type { Store } from "../../../store.ts";
 import { ProcessError } from "../../../system/process.ts";
 import type { PlaceConnection } from "../connection.ts";
 import type { Engine } from "./engine.ts";
 import { jobConnection } from "./job_connection.ts";
-import { type Jobs, lookAtJobs } from "./jobs.ts";
+import { type EndedJob, type Jobs, lookAtJobs } from "./jobs.ts";
 import { endOf } from "./slurm.ts";
 
 /** How long a job that ends may take to have ended, and how often it is looked at. */
@@ -68,8 +75,15 @@ export async function connectionTo(
   return connection;
 }
 
-export function jobIsOver(id: string, members: readonly string[], state: string | undefined): FleetboxError {
-  const { why, hint } = endOf(state);
+/** The last lines of a failed job's output, which may tell why; else nothing. */
+export async function lastWordsOf(login: PlaceConnection, place: Place, { key, state }: EndedJob): Promise<string> {
+  if (state !== "FAILED") return "";
+  return (await login.shell('tail -n 3 "$1" 2>/dev/null || :', [jobPaths(place.store, key).log])).trim();
+}
+
+/** @param said the end of its output */
+export function jobIsOver({ id, members, state }: Omit<EndedJob, "key">, said = ""): FleetboxError {
+  const { why, hint } = endOf(state, said);
   return new FleetboxError("failed", `Job ${id} of ${listed(members)} is over: ${why}`, { hint });
 }
 
@@ -82,7 +96,7 @@ async function whyOver(
   for (;;) {
     const { live, ended } = await lookAtJobs(login, place, engine);
     const over = ended.find((one) => one.key === key);
-    if (over) return jobIsOver(over.id, over.members, over.state);
+    if (over) return jobIsOver(over, await lastWordsOf(login, place, over));
     const job = live.find((one) => one.key === key);
     if (!job) return "in order";
     if (job.phase !== "ending" || limit.signal.aborted) return undefined;

@@ -62,6 +62,9 @@ Deno.test("a job is submitted with what its machines need, and the place's optio
 Deno.test("why a job is over is told in words, with Slurm's own", () => {
   assert.match(endOf("TIMEOUT").why, /ran out of its time \(TIMEOUT\)/);
   assert.match(endOf("OUT_OF_MEMORY").why, /more memory than it had/);
+  const limit = "slurmstepd-n2: error: StepId=13.batch exceeded memory limit (1219944448 > 973078528), being killed";
+  assert.match(endOf("FAILED", limit).why, /more memory than it had \(FAILED\)/);
+  assert.match(endOf("FAILED", "something else").why, /its holder was killed/);
   assert.match(endOf("NODE_FAIL").why, /its node failed/);
   assert.match(endOf("SOMETHING").why, /SOMETHING/);
   assert.match(endOf(undefined).why, /tells no more/);

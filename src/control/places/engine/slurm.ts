@@ -78,8 +78,14 @@ function isReason(text: string | undefined): boolean {
   return text !== undefined && text !== "" && text !== "None" && text !== "(null)";
 }
 
-/** Why a job is over, for people: its state as Slurm tells it, and what to do. */
-export function endOf(state: string | undefined): { why: string; hint?: string } {
+/** What Slurm writes into a job's output when a step used more memory than the job has: its state may be FAILED then. */
+const OVER_MEMORY = /exceeded (job )?memory limit|oom-kill/i;
+
+/**
+ * Why a job is over, for people: its state as Slurm tells it, and what to do.
+ * @param said the end of its output
+ */
+export function endOf(state: string | undefined, said = ""): { why: string; hint?: string } {
   switch (state) {
     case "TIMEOUT":
     case "DEADLINE":
@@ -88,16 +94,17 @@ export function endOf(state: string | undefined): { why: string; hint?: string }
         hint: "Give the place's jobs more: fleetbox place add … --time",
       };
     case "OUT_OF_MEMORY":
-      return { why: `it used more memory than it had (${state})`, hint: "Smaller machines, or fewer: --memory" };
+      return overMemory(state);
     case "NODE_FAIL":
     case "BOOT_FAIL":
-      return { why: `its node failed (${state})` };
+      return { why: `its node failed (${state})`, hint: "When that node is down for certain, boot its members again" };
     case "CANCELLED":
     case "REVOKED":
       return { why: `it was cancelled (${state})` };
     case "PREEMPTED":
       return { why: `another job took its place (${state})` };
     case "FAILED":
+      if (OVER_MEMORY.test(said)) return overMemory(state);
       return {
         why: `it failed (${state}): its holder was killed, or could not be started`,
         hint: "Is the store there on a file system that the nodes share? See: fleetbox place check",
@@ -107,4 +114,8 @@ export function endOf(state: string | undefined): { why: string; hint?: string }
     default:
       return { why: `Slurm says ${state}` };
   }
+}
+
+function overMemory(state: string): { why: string; hint: string } {
+  return { why: `it used more memory than it had (${state})`, hint: "Smaller machines, or fewer: --memory" };
 }

@@ -1,7 +1,7 @@
 /** How much room a disk has. */
 
-import { FleetboxError } from "../core/errors.ts";
-import { run } from "./process.ts";
+import { FleetboxError } from "../../core/errors.ts";
+import { run } from "../process.ts";
 
 /**
  * The bytes that a user may still write on a directory's disk: `df` of POSIX. Node's `statfs` costs a holder 7 MiB for good,

@@ -3,7 +3,8 @@
  * control groups. Linux tells it in `/proc` (proc(5)) and in cgroups, of both versions; what is not told has no limit here.
  */
 
-import { entriesOf, namesIn, readIfThere } from "./files.ts";
+import { groupsOf } from "./control_groups.ts";
+import { entriesOf, namesIn, readIfThere } from "../files.ts";
 
 export interface HostRoom {
   /** How many files it may have open, and has. */
@@ -62,17 +63,6 @@ function userOf(process: string): string | undefined {
 function ofHost(root: string): Room | undefined {
   const kib = /^MemAvailable: +(\d+) kB$/m.exec(readIfThere(`${root}/proc/meminfo`) ?? "")?.[1];
   return kib === undefined ? undefined : { free: Number(kib) * 1024, limitedBy: "this host's memory" };
-}
-
-/** The directories of a process's control group and of those above it, as they are seen from here. */
-function groupsOf(pid: number | "self", controller: string, root: string): string[] {
-  return (readIfThere(`${root}/proc/${pid}/cgroup`) ?? "").split("\n").flatMap((line) => {
-    const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
-    if (path === undefined || (controllers !== "" && !controllers.split(",").includes(controller))) return [];
-    const top = `${root}/sys/fs/cgroup${controllers === "" ? "" : `/${controller}`}`;
-    const parts = path.split("/").filter((part) => part !== "");
-    return [...Array(parts.length + 1).keys()].map((count) => [top, ...parts.slice(0, count)].join("/"));
-  });
 }
 
 function pidsIn(group: string): Room | undefined {
