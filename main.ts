@@ -32,6 +32,7 @@ const CLI = {
   "src/cli/ssh/look_for_endpoint.ts": () => import("./src/cli/ssh/look_for_endpoint.ts"),
   "src/cli/ssh/why_broken.ts": () => import("./src/cli/ssh/why_broken.ts"),
   "src/cli/exec.ts": () => import("./src/cli/exec.ts"),
+  "src/cli/exec_in_each.ts": () => import("./src/cli/exec_in_each.ts"),
   "src/cli/trace/record.ts": () => import("./src/cli/trace/record.ts"),
   "src/cli/group_file/config.ts": () => import("./src/cli/group_file/config.ts"),
   "src/cli/group_file/group.ts": () => import("./src/cli/group_file/group.ts"),

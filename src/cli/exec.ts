@@ -5,6 +5,7 @@
 
 import { checkName } from "../core/names.ts";
 import { FleetboxError } from "../core/errors.ts";
+import { lazyModule } from "../core/lazy_modules.ts";
 import { shellCommand, shellQuote } from "../core/quoting.ts";
 import { sshArguments } from "./arguments/ssh_arguments.ts";
 import { openStore } from "./arguments/open_store.ts";
@@ -19,22 +20,29 @@ export function isPlain(words: readonly string[]): boolean {
 }
 
 /** How a program is run, when not as it stands. */
-interface ExecWishes {
+export interface ExecWishes {
   /** Whether it has a terminal. */
   tty?: boolean;
+  /** Whether standard input was asked for; it always goes to a single member. */
+  interactive?: boolean;
   /** The line for the guest's shell. @param login the user of the SSH session */
   lineFor?(name: string, login: string, command: readonly string[]): string;
 }
 
-/** Runs a program on a member. @param words the program and its arguments, after `--` or without it */
+/** Runs a program on a member, or on several: `a,b,c`. @param words the program and its arguments, after `--` or without it */
 export async function exec(word: string, words: readonly string[], wishes: ExecWishes = {}): Promise<void> {
   const { tty = false, lineFor = (_name, _login, command) => shellCommand(command) } = wishes;
-  const name = checkName(word);
-  checkPlace("exec", name, words);
+  checkPlace("exec", word, words);
   const command = words[0] === "--" ? words.slice(1) : [...words];
   if (command.length === 0) {
-    throw new FleetboxError("misuse", "No program given", { hint: `fleetbox exec ${name} -- uname -r` });
+    throw new FleetboxError("misuse", "No program given", { hint: `fleetbox exec ${word} -- uname -r` });
   }
+  if (word.includes(",")) {
+    const { execInEach } = await lazyModule<typeof import("./exec_in_each.ts")>("src/cli/exec_in_each.ts");
+    Deno.exitCode = await execInEach(word, command, { ...wishes, lineFor });
+    return;
+  }
+  const name = checkName(word);
   if (tty && !Deno.stdin.isTerminal()) {
     throw new FleetboxError("misuse", "Standard input is not a terminal, which --tty needs", {
       hint: `Leave it out; or force a terminal: fleetbox ssh -tt ${name} -- COMMAND`,

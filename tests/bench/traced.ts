@@ -1,5 +1,5 @@
 /**
- * What a trace costs a test: three members that start, a hundred commands on each, pings between them; with every group traced, and
+ * What a trace costs a test: three members that start, thirty commands on each, pings between them; with every group traced, and
  * without. And how long a bundle of the largest size takes to be packed. Run alone it prints JSON:
  *
  *     node_modules/.bin/deno run -A tests/bench/traced.ts [RUNS]

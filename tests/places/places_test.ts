@@ -90,6 +90,7 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
       "b",
       "true",
     );
+    await here.fails(1, /"b": it is not running\n +try: .*--on big b/, "exec", "a@big,b@big", "--", "true");
   });
 
   await step(

@@ -69,6 +69,8 @@ async function syncs(box: Sandbox): Promise<void> {
 
 async function executes(box: Sandbox): Promise<void> {
   assert.equal((await box.run("exec", "a", "--", "sh", "-c", "exit 7")).code, 7);
+  const each = await box.ok("exec", "a,b", "--", "sh", "-c", "hostname; tr -d '\\n' </dev/stdin; printf end");
+  assert.deepEqual(each.stdout.trim().split("\n").sort(), ["a | a", "a | end", "b | b", "b | end"], told(each));
   const apart = await box.run("exec", "a", "--", "sh", "-c", "tty; echo out; echo err >&2");
   assert.deepEqual([apart.stdout, apart.stderr], ["not a tty\nout\n", "err\n"], told(apart));
   const words = ["a b", "$HOME", "*", "it's", "", "-n", ";", "x\ny"];

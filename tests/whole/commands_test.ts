@@ -2,7 +2,7 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
-import { sandbox, test } from "../support/sandbox.ts";
+import { sandbox, test, told } from "../support/sandbox.ts";
 import { FLEETBOX, IS_COMPILED } from "../support/command.ts";
 import { until } from "../support/processes.ts";
 
@@ -197,6 +197,49 @@ test("ssh runs the system's ssh with our key; arguments stay apart, a single one
   await refused(/no option -X[^]*fleetbox ssh-config NAME/, "ssh", "-X", "a");
   await refused(/fleetbox ssh -L 1:b:2 a -- ls/, "ssh", "a", "-L", "1:b:2", "--", "ls");
   await refused(/not a terminal[^]*fleetbox ssh -tt a/, "exec", "-it", "a", "--", "sh");
+});
+
+test("exec in several members names them in front of each line, and runs in all or in none", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a,b2,c");
+  const port = async (name: string) => (await box.report(name)).ssh!.port;
+  const code = `case "$*" in *"-p ${await port("b2")} "*) code=3 ;; *) code=0 ;; esac`;
+  const env = fakeSsh(box.root, `${code}\nprintf 'no newline' >&2\ncat\nexit $code`);
+  const each = await box.start(["exec", "a,b2,c", "--", "echo", "x y"], { env }).done;
+  assert.equal(each.code, 3, told(each));
+  const count = (text: string, line: RegExp) => [...text.matchAll(new RegExp(line, "gm"))].length;
+  for (const name of ["a ", "b2", "c "]) {
+    assert.equal(count(each.stdout, new RegExp(`^${name} \\| 'echo' 'x y'$`)), 1, each.stdout);
+    assert.equal(count(each.stderr, new RegExp(`^${name} \\| no newline$`)), 1, each.stderr);
+  }
+  assert.ok(each.stdout.trimEnd().split("\n").every((line) => /^(a |b2|c ) \| /.test(line)), each.stdout);
+  assert.match(each.stderr, /^b2 \| exit code 3$/m);
+  assert.equal(count(each.stderr, /exit code/), 1);
+
+  const refused = async (message: RegExp, ...args: string[]) => {
+    const { code, stdout, stderr } = await box.start(args, { env }).done;
+    assert.deepEqual([stdout, code === 0, message.test(stderr)], ["", false, true], stderr);
+  };
+  await refused(/-t gives a terminal to the program of one member, found 2/, "exec", "-t", "a,c", "--", "sh");
+  await refused(/-i gives standard input to the program of one member/, "exec", "-i", "a,c", "--", "sh");
+  await refused(/The name "a" is given twice/, "exec", "a,a", "--", "true");
+  await refused(/Bad value for --user/, "exec", "-u", "a b", "a,c", "--", "true");
+  await box.ok("stop", "c");
+  await refused(/Cannot reach "c": it is not running/, "exec", "a,c", "--", "true");
+});
+
+test("exec in several members ends in each with its machine, and by SIGTERM", async () => {
+  await using box = await sandbox({ fakeQemu: { b: { onSignal: "powerOff" } } });
+  await box.up("a,b");
+  const env = fakeSsh(box.root, "exec sleep 1000");
+  const each = box.start(["exec", "a,b", "--", "sleep"], { env });
+  await each.printed(/^a \| 'sleep'$/m);
+  await each.printed(/^b \| 'sleep'$/m);
+  box.accident("b");
+  await each.printed(/^b \| exit code 255$/m);
+  each.kill("SIGTERM");
+  const { code, stderr } = await each.done;
+  assert.deepEqual([code, /"b"/.test(stderr)], [143, true], stderr);
 });
 
 test.source("ssh to a member that does not run says why and what to do", async () => {

@@ -64,7 +64,7 @@ Examples:
         scpArguments(store, places, endpoints, flags),
         store,
         [...endpoints.keys()],
-        failure,
+        { failure },
       );
     });
 }

@@ -26,6 +26,13 @@ const TERM_MS = 500;
 /** How much of a program's errors is kept, in characters: its last ones. */
 const MAX_COMPLAINTS = 65_536;
 
+export interface ClientWishes {
+  /** What failed, said first when something does; the client's own errors come after it then, and not at once. */
+  failure?: string;
+  /** Takes what the client writes, piece by piece; it has no input then. @default our own standard input, output and error */
+  output?: Record<"stdout" | "stderr", (piece: string) => void>;
+}
+
 /**
  * Runs a client on members until it ends, or until the machine of one of them does.
  * @returns the client's exit code; {@link BROKEN} when the connection ended, with the reason on standard error. The
@@ -36,7 +43,7 @@ export async function runClient(
   args: string[],
   store: Store,
   names: readonly string[],
-  failure?: string,
+  { failure, output }: ClientWishes = {},
 ): Promise<number> {
   const ignore = () => {};
   const pass = (signal: Deno.Signal) => () => kill(child, signal);
@@ -44,7 +51,12 @@ export async function runClient(
   Deno.addSignalListener("SIGINT", ignore);
   Deno.addSignalListener("SIGTERM", pass("SIGTERM"));
   Deno.addSignalListener("SIGHUP", pass("SIGHUP"));
-  const child = spawnClient(program, args, failure === undefined ? "inherit" : "piped");
+  const child = spawnClient(program, args, {
+    stdin: output ? "null" : "inherit",
+    stdout: output ? "piped" : "inherit",
+    stderr: output || failure !== undefined ? "piped" : "inherit",
+  });
+  const passed = output && Promise.all([hand(child.stdout, output.stdout), hand(child.stderr, output.stderr)]);
   const complaints = failure === undefined ? undefined : collect(child.stderr);
 
   const over = new AbortController();
@@ -66,6 +78,7 @@ export async function runClient(
     if (!end) cut(isOver(name, found.why, `Boot it: fleetbox up ${name}`, found.cause));
   }));
   const { code } = await child.status;
+  if (passed) await within(LAST_WORDS_MS, passed); // a process that the client has started may keep them open
   const isBroken = isCut || code === BROKEN;
   let why = isBroken ? end : undefined;
   if (isBroken && !why) {
@@ -89,18 +102,23 @@ export async function runClient(
 /** Reads a stream to its end. Returns the function that gives its text, also when a grandchild keeps it open. */
 function collect(stream: ReadableStream<Uint8Array>): () => Promise<string> {
   let text = "";
-  const whole = (async () => {
-    for await (const piece of stream.pipeThrough(new TextDecoderStream())) text = (text + piece).slice(-MAX_COMPLAINTS);
-  })();
+  const whole = hand(stream, (piece) => text = (text + piece).slice(-MAX_COMPLAINTS));
   return async () => {
     await within(LAST_WORDS_MS, whole);
     return text;
   };
 }
 
-function spawnClient(program: "ssh" | "scp", args: string[], stderr: "inherit" | "piped"): Deno.ChildProcess {
+/** Gives each piece of a stream, to its end. */
+async function hand(stream: ReadableStream<Uint8Array>, take: (piece: string) => void): Promise<void> {
+  for await (const piece of stream.pipeThrough(new TextDecoderStream())) take(piece);
+}
+
+type Stdio = Record<"stdin" | "stdout" | "stderr", "inherit" | "piped" | "null">;
+
+function spawnClient(program: "ssh" | "scp", args: string[], stdio: Stdio): Deno.ChildProcess {
   try {
-    return new Deno.Command(program, { args, stdin: "inherit", stdout: "inherit", stderr }).spawn();
+    return new Deno.Command(program, { args, ...stdio }).spawn();
   } catch (cause) {
     if (!isNotFound(cause)) throw new FleetboxError("failed", `Cannot start ${program}`, { cause });
     throw new FleetboxError("unavailable", `The program ${program} is not installed, or not on PATH`, {

@@ -132,8 +132,9 @@ export async function runAtEngine(
 /** Why a client cannot reach a member: what fleetbox there says of it. */
 async function notServed(place: Place, words: readonly string[]): Promise<FleetboxError> {
   const end = words.indexOf("--");
-  const names = words.slice(1, end < 0 ? undefined : end).map((word) => word.replace(/:.*$/s, "")).filter(isName);
-  for (const name of names.slice(0, words[0] === "exec" ? 1 : undefined)) {
+  const named = words.slice(1, end < 0 ? undefined : end).map((word) => word.replace(/:.*$/s, "").split(","))
+    .filter((names) => names.every(isName));
+  for (const name of named.slice(0, words[0] === "exec" ? 1 : undefined).flat()) {
     const why = await whyNotReached(place.name, name);
     if (why) return why;
   }
