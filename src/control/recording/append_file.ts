@@ -1,7 +1,7 @@
 /**
  * Files that are only ever appended to, at once: whoever is killed leaves what was written. A write that fails, on a full disk for
- * one, is the end of writing; what was written stays, and may end with half a line. Nothing is synced, which would cost a test more than
- * all the rest of its trace: a kill loses nothing, a power cut of the host may.
+ * one, is the end of writing; what was written stays, and may end with half a line. Nothing is synced, as that would
+ * wait for the host's disk: a kill loses nothing, a power cut of the host may.
  */
 
 import { isNoSpace } from "../../core/errors.ts";
