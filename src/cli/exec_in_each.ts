@@ -9,14 +9,12 @@ import { parseNames } from "./arguments/name_arguments.ts";
 import { openStore } from "./arguments/open_store.ts";
 import { sshArguments } from "./arguments/ssh_arguments.ts";
 import type { ExecWishes } from "./exec.ts";
-import { runClient } from "./ssh/ssh_client.ts";
+import { INTERRUPTED, runClient } from "./ssh/ssh_client.ts";
 import { reach } from "./ssh/ssh_endpoint.ts";
 import { say, warn } from "./terminal/output.ts";
 
 /** A longer line is told in pieces, in characters. */
 const MAX_LINE = 65_536;
-/** The exit code of what Ctrl-C has ended. */
-const INTERRUPTED = 130;
 
 /**
  * @param word the members, as `a,b,c`

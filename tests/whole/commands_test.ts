@@ -4,6 +4,7 @@ import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 import { FLEETBOX, IS_COMPILED } from "../support/command.ts";
+import { OnTerminal } from "../support/terminal.ts";
 import { until } from "../support/processes.ts";
 
 const COMMANDS = [
@@ -240,6 +241,20 @@ test("exec in several members ends in each with its machine, and by SIGTERM", as
   each.kill("SIGTERM");
   const { code, stderr } = await each.done;
   assert.deepEqual([code, /"b"/.test(stderr)], [143, true], stderr);
+});
+
+test("Ctrl-C ends exec with code 130, in one member and in several, and nothing is said of it", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a,b");
+  // As OpenSSH does it.
+  const env = { ...box.env, ...fakeSsh(box.root, "trap 'kill $!; exit 255' INT; sleep 1000 & echo ready; wait") };
+  for (const names of ["a", "a,b"]) {
+    const at = new OnTerminal(["exec", names, "--", "true"], { env });
+    await at.shows(names === "a" ? /ready/ : /(ready[^]*){2}/);
+    await at.type("\x03");
+    assert.equal(await at.done, 130, at.output);
+    assert.match(at.output, /ready\s*\^C$/);
+  }
 });
 
 test.source("ssh to a member that does not run says why and what to do", async () => {

@@ -24,7 +24,7 @@ export function execCommand(): Command {
       `
 Each word reaches the program as it stands here; a shell, if wanted, is a program too. Standard input goes
 through, output and errors stay apart (with -t they are one), the exit code is the program's (255: ssh itself
-failed, 127: no such program, 125: the member has no such directory or user). Options stand before the name.
+failed, 130: Ctrl-C, 127: no such program, 125: the member has no such directory or user). Options stand before the name.
 
 With several members each line has its member's name in front, and the program has no standard input. It runs
 in all of them, or, when one cannot be reached, in none. The exit code is the first that is not 0, in the

@@ -19,6 +19,8 @@ const telling = () => lazyModule<typeof import("../error_text.ts")>("src/cli/err
 
 /** The exit code of OpenSSH's programs when the connection failed, and ours when it ended. */
 const BROKEN = 255;
+/** Ours, when Ctrl-C has ended the client. */
+export const INTERRUPTED = 130;
 /** How long a program may take to end by itself after the machine: the command's last output may still arrive. */
 const LAST_WORDS_MS = 500;
 /** How long a program may take to end when it is told to. */
@@ -35,8 +37,8 @@ export interface ClientWishes {
 
 /**
  * Runs a client on members until it ends, or until the machine of one of them does.
- * @returns the client's exit code; {@link BROKEN} when the connection ended, with the reason on standard error. The
- * running client handles Ctrl-C; signals that end us end it, too.
+ * @returns the client's exit code; {@link BROKEN} when the connection ended, with the reason on standard error; {@link INTERRUPTED} when
+ * Ctrl-C, which the running client gets, too, has ended it. Signals that end us end it.
  */
 export async function runClient(
   program: "ssh" | "scp",
@@ -45,10 +47,11 @@ export async function runClient(
   names: readonly string[],
   { failure, output }: ClientWishes = {},
 ): Promise<number> {
-  const ignore = () => {};
+  let isInterrupted = false;
+  const interrupted = () => void (isInterrupted = true);
   const pass = (signal: Deno.Signal) => () => kill(child, signal);
   // Before there is a client: a signal in between would end us, and leave it running.
-  Deno.addSignalListener("SIGINT", ignore);
+  Deno.addSignalListener("SIGINT", interrupted);
   Deno.addSignalListener("SIGTERM", pass("SIGTERM"));
   Deno.addSignalListener("SIGHUP", pass("SIGHUP"));
   const child = spawnClient(program, args, {
@@ -81,7 +84,7 @@ export async function runClient(
   if (passed) await within(LAST_WORDS_MS, passed); // a process that the client has started may keep them open
   const isBroken = isCut || code === BROKEN;
   let why = isBroken ? end : undefined;
-  if (isBroken && !why) {
+  if (isBroken && !why && !isInterrupted) {
     why = await (await failing()).whyBroken(store, names);
     // It may have ended before the report of its machine's end has come, which says more.
     if (why && !end) await within(LAST_WORDS_MS, firstEnd);
@@ -89,6 +92,8 @@ export async function runClient(
   }
   over.abort();
   endLimit();
+  // Not before: the signal may be heard a moment after the client's end.
+  if (isInterrupted && code === BROKEN && !end && failure === undefined) return INTERRUPTED;
   const tell = async (error: FleetboxError) => warn((await telling()).errorText(error, errorWidth()));
   if (why && !failure) await tell(why);
   if (complaints) {
