@@ -62,11 +62,16 @@ async function loadedByExec(home: string): Promise<string[]> {
   const report = { name: "a", state: "running", running: true, ssh: { host: "127.0.0.1", port: 1, user: "me" } };
   const answer = async (connection: Deno.Conn) => {
     using _ = connection;
-    await connection.read(new Uint8Array(1024));
+    const buffer = new Uint8Array(1024);
+    const request = new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
     await connection.write(new TextEncoder().encode(JSON.stringify(report) + "\n"));
+    // A holder whose events end is gone, and so is the machine then: more is loaded to say so.
+    while (request.includes("watch") && await connection.read(buffer) !== null);
   };
+  const answers: Promise<void>[] = [];
   const answering = (async () => {
-    for await (const connection of holder) await answer(connection).catch(() => {}); // it may be gone
+    for await (const connection of holder) answers.push(answer(connection).catch(() => {})); // it may be gone
+    await Promise.all(answers);
   })();
   Deno.symlinkSync("/bin/true", `${home}/ssh`);
   try {
