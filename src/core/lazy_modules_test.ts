@@ -64,9 +64,11 @@ async function loadedByExec(home: string): Promise<string[]> {
     using _ = connection;
     const buffer = new Uint8Array(1024);
     const request = new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
-    await connection.write(new TextEncoder().encode(JSON.stringify(report) + "\n"));
+    const watches = request.includes('"watch"');
+    const reply = watches ? { event: "member", member: report } : report;
+    await connection.write(new TextEncoder().encode(JSON.stringify(reply) + "\n"));
     // A holder whose events end is gone, and so is the machine then: more is loaded to say so.
-    while (request.includes("watch") && await connection.read(buffer) !== null);
+    while (watches && await connection.read(buffer) !== null);
   };
   const answers: Promise<void>[] = [];
   const answering = (async () => {
