@@ -10,9 +10,8 @@
 
 import { checkName } from "../../core/names.ts";
 import { type Options, optionsOf } from "../../core/options.ts";
-import { settledRecords } from "../../store/orphans.ts";
 import { endProcesses } from "../../system/end_processes.ts";
-import { isAlive, type ProcessIdentity } from "../../system/process.ts";
+import type { ProcessIdentity } from "../../system/process.ts";
 import type { GroupRecord, Store } from "../../store.ts";
 import { driver } from "../../vmm/driver.ts";
 import type { GroupReport } from "../../wire.ts";
@@ -34,7 +33,7 @@ import { ending, Joins } from "./joins.ts";
 import { Gate } from "./gate.ts";
 import { LaterWork } from "./later.ts";
 import { Leaves } from "./leaves.ts";
-import { clearLeftovers } from "./leftovers.ts";
+import { clearLeftovers, findRecovery } from "./leftovers.ts";
 import { GroupLife } from "./life.ts";
 import { removeQuietly, sweepGroup } from "./sweep.ts";
 import { type GroupFacts, groupRecord, groupReport } from "./reports.ts";
@@ -43,7 +42,7 @@ import { checkCheckpoint } from "../snapshots/sources.ts";
 import { GroupFaults } from "../faults/of_group.ts";
 import { GroupSaves } from "./saves.ts";
 import { RecordWriter } from "./record_writer.ts";
-import { recover, type Recovery } from "./recovery.ts";
+import type { Recovery } from "./recovery.ts";
 
 interface GroupOptions {
   store: Store;
@@ -101,13 +100,13 @@ export class Group {
    * @throws {FleetboxError} `conflict`: such a group cannot adopt running machines; `unavailable`: no hypervisor; …
    */
   static async prepare(options: GroupOptions): Promise<{ group: Group; recovery: Recovery }> {
-    const { store, names, bound, host } = options;
-    const recovery = recover({ names, bound, records: await settledRecords(store, names), isAlive });
+    const { store, host } = options;
+    const { names, recovery } = await findRecovery(options);
     checkBeforeBoot(store, recovery.boot, options.options);
     checkHostNames(store, recovery.boot, recovery.record?.members ?? [], options.options);
     await checkCheckpoint(store, host, options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
-    return { group: new Group(options, recovery.record), recovery };
+    return { group: new Group({ ...options, names }, recovery.record), recovery };
   }
 
   /**

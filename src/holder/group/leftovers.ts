@@ -1,10 +1,30 @@
-/** What earlier holders have left, and a new one clears away before it claims its members. */
+/** What earlier holders have left: a new one finds it, and clears it away before it claims its members. */
 
+import { settledRecords } from "../../store/orphans.ts";
 import { exists, removeIfThere } from "../../system/files.ts";
+import { isAlive } from "../../system/process.ts";
 import type { Store } from "../../store.ts";
 import { sweepUnmade } from "../../store/unmade.ts";
 import type { Claims } from "./claims.ts";
-import type { Recovery } from "./recovery.ts";
+import { ofComeback, recover, type Recovery } from "./recovery.ts";
+
+interface Asked {
+  store: Store;
+  names: readonly string[];
+  bound: boolean;
+  /** Whether a guardian has started the holder. */
+  isComeback?: boolean;
+}
+
+/** @returns the verdict, and the members that the holder is for. @throws {FleetboxError} as {@link recover} and {@link ofComeback} */
+export async function findRecovery(
+  { store, names, bound, isComeback }: Asked,
+): Promise<{ names: readonly string[]; recovery: Recovery }> {
+  const found = recover({ names, bound, records: await settledRecords(store, names), isAlive });
+  if (!isComeback) return { names, recovery: found };
+  const recovery = ofComeback(found);
+  return { names: recovery.adopt.map(({ name }) => name), recovery };
+}
 
 /**
  * Removes the remains of groups without running processes, and of members that were never made.

@@ -63,6 +63,16 @@ export function recover({ names, bound, records, isAlive }: RecoveryFacts): Reco
   return { adopt, boot, record, stale: ended, doomed };
 }
 
+/**
+ * The same for a holder that a guardian has started for the machines that lived when it looked: what has ended since then is not booted, for
+ * somebody may have stopped it.
+ * @throws {FleetboxError} `conflict`: none of them is left
+ */
+export function ofComeback(recovery: Recovery): Recovery {
+  if (recovery.adopt.length > 0) return { ...recovery, boot: [] };
+  throw new FleetboxError("conflict", "The machines that were to be adopted have ended meanwhile");
+}
+
 function cannotMerge([one, two]: string[][]): FleetboxError {
   return new FleetboxError(
     "conflict",

@@ -1,7 +1,7 @@
 import * as assert from "#assert";
 import type { ProcessIdentity } from "../../system/process.ts";
 import type { GroupRecord } from "../../store.ts";
-import { recover } from "./recovery.ts";
+import { ofComeback, recover } from "./recovery.ts";
 
 const process = (pid: number): ProcessIdentity => ({ pid, startTime: String(pid * 10) });
 
@@ -106,4 +106,16 @@ Deno.test("recover: two orphaned groups in one request are refused", () => {
     isAlive: ({ pid }: ProcessIdentity) => pid === 2 || pid === 4,
   };
   assert.throws(() => recover(facts), /two networks cannot merge: a and b/);
+});
+
+Deno.test("a guardian's holder boots nothing: what has ended since it looked was stopped, and of nothing it makes no group", () => {
+  const facts = { names: ["a", "b"], bound: false, records: [record("a", 1, { a: 2, b: 3 })] };
+  const isAliveOf = (...alive: number[]) => ({ pid }: ProcessIdentity) => alive.includes(pid);
+  const found = ofComeback(recover({ ...facts, isAlive: isAliveOf(3) }));
+  assert.deepEqual([found.adopt.map(({ name }) => name), found.boot], [["b"], []]);
+  for (const records of [facts.records, []]) {
+    const none = recover({ ...facts, records, isAlive: isAliveOf() });
+    assert.deepEqual(none.boot, ["a", "b"]);
+    assert.throws(() => ofComeback(none), /have ended meanwhile/);
+  }
 });
