@@ -131,7 +131,7 @@ async function askNoMore(host: HypervisorHost | undefined): Promise<void> {
 /** Tells why, and leaves nothing of the group. @returns the exit code */
 async function cannotServe(argument: string, why: unknown, bound: BoundEnd, isComeback: boolean): Promise<number> {
   if (isComeback && codeOf(why) === "conflict") {
-    log(`guardian: ${describe(why)}`); // a command was faster and serves the group
+    log(`guardian: ${describe(why)}`); // a command was faster: it serves the group, or has stopped it
     bound.group?.sweep();
     return 0;
   }

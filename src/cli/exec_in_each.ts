@@ -4,6 +4,7 @@
  */
 
 import { FleetboxError } from "../core/errors.ts";
+import { LineSplitter } from "../core/lines.ts";
 import { printable } from "../core/printable.ts";
 import { parseNames } from "./arguments/name_arguments.ts";
 import { openStore } from "./arguments/open_store.ts";
@@ -53,24 +54,22 @@ export async function execInEach(
   return codes.find((code) => code !== 0) ?? 0;
 }
 
-/** Makes lines of what comes in pieces. */
+/** Tells what comes in pieces line by line. */
 class NamedLines {
-  #begun = "";
+  readonly #lines = new LineSplitter({ max: Infinity }); // what has begun is told before it is long
 
   /** @param isTerminal whether escape sequences and control characters are left out: they would be of a line without our words */
   constructor(private readonly tell: (line: string) => void, private readonly isTerminal: boolean) {}
 
   readonly push = (piece: string): void => {
-    const lines = (this.#begun + piece).split("\n");
-    this.#begun = lines.pop()!;
-    for (const line of lines) this.#tell(line);
-    if (this.#begun.length >= MAX_LINE) this.end();
+    for (const line of this.#lines.push(piece)) this.#tell(line);
+    if (this.#lines.begun().length >= MAX_LINE) this.end();
   };
 
   /** The last line may have no newline. */
   end(): void {
-    if (this.#begun !== "") this.#tell(this.#begun);
-    this.#begun = "";
+    const rest = this.#lines.rest();
+    if (rest !== "") this.#tell(rest);
   }
 
   #tell(line: string): void {

@@ -8,7 +8,7 @@
 
 import { untilMachineEnds } from "../../control/machine_end.ts";
 import { startLimit, within } from "../../core/deadline.ts";
-import { FleetboxError, isNotFound } from "../../core/errors.ts";
+import { EXIT_CODES, FleetboxError, isNotFound } from "../../core/errors.ts";
 import { lazyModule } from "../../core/lazy_modules.ts";
 import type { Store } from "../../store.ts";
 import { errorWidth, warn } from "../terminal/output.ts";
@@ -20,7 +20,7 @@ const telling = () => lazyModule<typeof import("../error_text.ts")>("src/cli/err
 /** The exit code of OpenSSH's programs when the connection failed, and ours when it ended. */
 const BROKEN = 255;
 /** Ours, when Ctrl-C has ended the client. */
-export const INTERRUPTED = 130;
+export const INTERRUPTED = EXIT_CODES.interrupted;
 /** How long a program may take to end by itself after the machine: the command's last output may still arrive. */
 const LAST_WORDS_MS = 500;
 /** How long a program may take to end when it is told to. */

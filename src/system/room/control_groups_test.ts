@@ -1,13 +1,10 @@
 import * as assert from "#assert";
 import { OutOfMemoryKills, outOfMemoryKills } from "./control_groups.ts";
+import { fakeHost } from "./testing.ts";
 
 function withFiles(files: Record<string, string>, run: (root: string) => void): void {
-  const root = Deno.makeTempDirSync();
+  const root = fakeHost(files);
   try {
-    for (const [path, text] of Object.entries(files)) {
-      Deno.mkdirSync(`${root}/${path.slice(0, path.lastIndexOf("/"))}`, { recursive: true });
-      Deno.writeTextFileSync(`${root}/${path}`, text);
-    }
     run(root);
   } finally {
     Deno.removeSync(root, { recursive: true });

@@ -1,15 +1,6 @@
 import * as assert from "#assert";
 import { hostRoom } from "./host_room.ts";
-
-/** A host made of files. */
-function fakeHost(files: Record<string, string>): string {
-  const root = Deno.makeTempDirSync();
-  for (const [path, text] of Object.entries(files)) {
-    Deno.mkdirSync(`${root}/${path.slice(0, path.lastIndexOf("/"))}`, { recursive: true });
-    Deno.writeTextFileSync(`${root}/${path}`, text);
-  }
-  return root;
-}
+import { fakeHost } from "./testing.ts";
 
 const LIMITS = "Limit      Soft Limit   Hard Limit   Units\n" +
   "Max processes             300                  96365                processes \n" +

@@ -67,7 +67,7 @@ function refuse(line: string, place: string): void {
 }
 
 /** `a`, `a,b`, `a:path`: the members that a word names, if it is one. */
-function namesIn(word: string): string[] {
+export function namesIn(word: string): string[] {
   return word.startsWith("-") ? [] : word.replace(/:.*$/s, "").split(",");
 }
 

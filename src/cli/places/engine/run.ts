@@ -20,7 +20,7 @@ import { whyNotReached } from "../says.ts";
 import { runWithFiles } from "../run_there.ts";
 import { useListing } from "../listing_source.ts";
 import { namesAtLogin, viewsAtEngine } from "./list.ts";
-import { wayOf } from "./route.ts";
+import { namesIn, wayOf } from "./route.ts";
 import { tellOfEnds, upInJob } from "./up.ts";
 
 /** A place with an engine, and what is done at it. */
@@ -132,8 +132,8 @@ export async function runAtEngine(
 /** Why a client cannot reach a member: what fleetbox there says of it. */
 async function notServed(place: Place, words: readonly string[]): Promise<FleetboxError> {
   const end = words.indexOf("--");
-  const named = words.slice(1, end < 0 ? undefined : end).map((word) => word.replace(/:.*$/s, "").split(","))
-    .filter((names) => names.every(isName));
+  const named = words.slice(1, end < 0 ? undefined : end).map(namesIn)
+    .filter((names) => names.length > 0 && names.every(isName));
   for (const name of named.slice(0, words[0] === "exec" ? 1 : undefined).flat()) {
     const why = await whyNotReached(place.name, name);
     if (why) return why;

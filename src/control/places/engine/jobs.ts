@@ -35,7 +35,7 @@ export interface EndedJob {
   id: string;
   /** In the engine's word; undefined: it knows the job no more. */
   state?: string;
-  members: string[];
+  members: readonly string[];
 }
 
 export interface Jobs {

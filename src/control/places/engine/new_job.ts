@@ -74,7 +74,7 @@ export async function untilRunning(
     if (!job || job.phase === "ending") {
       const state = jobs.ended.find((one) => one.key === key)?.state;
       await forgetJob(at.login, at.place, key);
-      throw jobIsOver({ id: idOf(key), members: [...members], state });
+      throw jobIsOver({ id: idOf(key), members, state });
     }
     onQueued(job.id, job.reason);
     await pause(waitMs, signal).catch(() => {});
