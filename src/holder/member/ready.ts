@@ -13,6 +13,12 @@ const QUIET_MS = 3_000;
 /** The waits between failed probes. A hint starts them again. */
 const AGAIN_MS = [50, 100, 200, 400, 800, 1_000];
 const PROBE_LIMIT_MS = 5_000;
+/**
+ * How long a probe is left alone. Each one that reaches the server is a process that the guest starts, and the sign that
+ * follows it is often the guest's reply to it. The gateway keeps a packet for a guest whose address it does not know yet for as long
+ * (libslirp, `if_start`), and so nothing is lost before.
+ */
+const PATIENCE_MS = 1_000;
 /** How many probes may run at once: one may hang until its limit while the guest is half up. */
 const MAX_PROBES = 3;
 
@@ -31,21 +37,33 @@ export async function untilSsh(endpoint: { host: string; port: number }, options
   const over = new AbortController();
   const anyEnd = AbortSignal.any([signal, over.signal]);
   let probes = 0, failures = 0;
+  let latest = -Infinity;
+  let isHinted = false; // since the latest probe began
   let timer = setTimeout(() => void probe(), QUIET_MS);
 
+  const after = (ms: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void probe(), ms);
+  };
   const probe = async () => {
     if (probes >= MAX_PROBES) return;
     probes++;
+    latest = performance.now();
+    isHinted = false;
     clearTimeout(timer);
     const isThere = await answersSsh(endpoint, anyEnd, PROBE_LIMIT_MS);
     probes--;
     if (anyEnd.aborted) return;
     if (isThere) answered.resolve();
-    else if (probes === 0) timer = setTimeout(() => void probe(), AGAIN_MS[Math.min(failures++, AGAIN_MS.length - 1)]);
+    else if (isHinted) void probe();
+    else if (probes === 0) after(AGAIN_MS[Math.min(failures++, AGAIN_MS.length - 1)]);
   };
   const off = onHint(() => {
     failures = 0;
-    void probe();
+    isHinted = true;
+    const age = performance.now() - latest;
+    if (probes === 0 || age >= PATIENCE_MS) void probe();
+    else after(PATIENCE_MS - age);
   });
   const abort = () => answered.reject(signal.reason);
   signal.addEventListener("abort", abort);
