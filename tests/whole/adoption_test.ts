@@ -63,10 +63,14 @@ test("the start time of members survives the death of their holder, and of one t
   await box.up("a,b");
   const sinceOf = async () => Object.values(await box.ls()).map(({ since }) => since);
   const before = await sinceOf();
+  // It is told to commands a moment before it is recorded.
+  const isRecorded = () => box.store.groupRecords().every(({ since = {} }) => since.a && since.b);
+  await until("the record has it", isRecorded);
   await box.killHolder("a");
   await box.ok("ls", "--repair");
   assert.deepEqual(await sinceOf(), before);
 
+  await until("the record has it again", isRecorded);
   await box.killHolder("a");
   const b = box.process("machine", "b");
   signal(b, "SIGSTOP"); // so that the adoption takes a while

@@ -8,7 +8,7 @@
  * {@link statsOf} is pure: two looks in, the figures of the time between them out.
  */
 
-import { observeAll } from "../observe.ts";
+import { type MemberFacts, observeAll } from "../observe.ts";
 import { host } from "../../system/os.ts";
 import { identify, isAlive, isSameProcess, type ProcessIdentity } from "../../system/process.ts";
 import type { ProcessUsage } from "../../system/usage.ts";
@@ -68,6 +68,15 @@ export async function lookAtMembers(
   before: readonly Look[] = [],
 ): Promise<Look[]> {
   const { members } = await observeAll(store, HOLDER_MS);
+  return looksAt(members, names, before);
+}
+
+/** The looks at members as they were observed. A holder that is just adopting a machine does not name its process yet. */
+export function looksAt(
+  members: readonly MemberFacts[],
+  names: readonly string[] | undefined,
+  before: readonly Look[],
+): Look[] {
   const looks = new Map<string, Look>();
   for (const { name, report } of members) {
     if (report?.hypervisor_pid === undefined || (names && !names.includes(name))) continue;
@@ -86,8 +95,7 @@ export async function lookAtMembers(
     });
   }
   for (const { network: _, ...last } of before) {
-    const isTold = looks.has(last.name) || members.some(({ name, report }) => name === last.name && report);
-    const usage = isTold || !isAlive(last.process) ? undefined : host().usageOf(last.process.pid);
+    const usage = looks.has(last.name) || !isAlive(last.process) ? undefined : host().usageOf(last.process.pid);
     if (usage) looks.set(last.name, { ...last, atMs: performance.now(), usage });
   }
   return [...looks.values()].sort((a, b) => naturalOrder(a.name, b.name));

@@ -1,5 +1,7 @@
 import * as assert from "#assert";
-import { type Look, type MemberStats, statsOf } from "./stats.ts";
+import { identify } from "../../system/process.ts";
+import { served } from "../testing.ts";
+import { type Look, looksAt, type MemberStats, statsOf } from "./stats.ts";
 
 const look = (change: Partial<Look> = {}): Look => ({
   name: "a",
@@ -61,4 +63,12 @@ Deno.test("what is not told is absent: the network of a silent holder, of anothe
   assert.deepEqual(keys(look(), anew), [...without, ...disk]);
   const [macos]: MemberStats[] = statsOf([look()], [{ ...later, usage: { cpuMs: 600, memoryBytes: 1 } }]);
   assert.deepEqual([macos.disk_read_bytes, macos.disk_written_bytes, macos.cpu_percent], [undefined, undefined, 5]);
+});
+
+Deno.test("a machine whose holder does not name its process, as it is just adopting it, is looked at while it lives", () => {
+  const before = look({ process: identify(Deno.pid)! });
+  const adopting = served("a", "a", { state: "starting", stage: "adoption" });
+  const [now] = looksAt([adopting], undefined, [before]);
+  assert.deepEqual([now.name, now.process, now.network], ["a", before.process, undefined]);
+  assert.deepEqual(looksAt([adopting], undefined, [look({ process: { pid: Deno.pid, startTime: "0" } })]), []);
 });
