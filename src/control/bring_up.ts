@@ -75,7 +75,7 @@ export class BringUp {
   readonly #progress: Progress;
   #started: Started[] = [];
   #told = new Set<string>();
-  /** Members whose options were looked at, and what was said of the host. */
+  /** Members whose options were looked at, and what was noted. */
   #noted = new Set<string>();
   #attempt = 0;
 
@@ -166,9 +166,13 @@ export class BringUp {
     if (names.length === 0) return;
     const holder = isSpawn ? undefined : facts.get(plan.via)?.report?.pid;
     const note = await checkRoom(store, names.map((name) => facts.get(name)!), request.options, holder);
-    if (note === undefined || this.#noted.has(note)) return;
+    if (note !== undefined) this.#noteOnce(note);
+  }
+
+  /** What is so for several members is told once. */
+  #noteOnce(note: string): void {
+    if (!this.#noted.has(note)) this.#progress.note(note);
     this.#noted.add(note);
-    this.#progress.note(note);
   }
 
   /** False when another command was faster and the plan must be made again. */
@@ -351,7 +355,7 @@ export class BringUp {
   #tell(event: Event): void {
     const { names } = this.request;
     if (event.event === "member" && names.includes(event.member.name)) this.#progress.member(event.member);
-    if (event.event === "note") this.#progress.note(event.message);
+    if (event.event === "note") this.#noteOnce(event.message);
     if (event.event === "output" && names.includes(event.name)) this.#progress.output(event);
     if (event.event === "detail" && names.includes(event.name)) this.#progress.detail(event);
   }

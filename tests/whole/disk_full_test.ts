@@ -136,3 +136,17 @@ test(
   },
   { ignore: !MAY_MOUNT },
 );
+
+test(
+  "members for whose templates there is no room run, and one line says that the next start is no warm one",
+  async () => {
+    await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, templates: true, storeKiB: 16 * 1024 });
+    const { stderr } = await box.up("a,b");
+    const told = stderr.split("\n").filter((line) => line.includes("no template is taken"));
+    assert.equal(told.length, 1, stderr);
+    assert.match(told[0], /less than \d+ MiB are free in .*--no-template/);
+    await box.ok("rm", "a,b", "--force");
+    assert.equal((await box.up("a", "--no-template")).stderr, "");
+  },
+  { ignore: !MAY_MOUNT },
+);

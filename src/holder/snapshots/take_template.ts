@@ -18,8 +18,9 @@ import { checkFree } from "../member/pauses.ts";
 import { describe, log } from "../log.ts";
 import type { NextTemplate } from "./warm_start.ts";
 
+const MIB = 1024 * 1024;
 /** Room that must be left beside a template: it is a cache, and disks matter more. */
-const SPARE_BYTES = 512 * 1024 * 1024;
+const SPARE_BYTES = 512 * MIB;
 
 export interface TemplateRequest {
   member: Member;
@@ -61,6 +62,7 @@ export class ComingTemplate implements AsyncDisposable {
       signal.throwIfAborted();
       if ((await machine.state()).kind !== "running") throw thrown;
       member.tell(`no template is taken: ${messageOf(thrown)}`);
+      if (thrown instanceof NoRoom) member.context.onNote(thrown.told);
       log(`${member.name}: no template is taken: ${describe(thrown)}`);
       return undefined;
     }
@@ -107,11 +109,22 @@ async function save(
   }
 }
 
+/** There is no room for a template. */
+class NoRoom extends FleetboxError {
+  /** @param told to the user, who would wonder why the next start is not warm; the same of each member */
+  constructor(message: string, readonly told: string) {
+    super("no-space", message);
+  }
+}
+
 async function checkRoom(dir: string, memoryMiB: number): Promise<void> {
   const free = await freeBytes(dir);
-  const needed = memoryMiB * 1024 * 1024 + SPARE_BYTES;
+  const needed = memoryMiB * MIB + SPARE_BYTES;
   if (free >= needed) return;
-  throw new FleetboxError("no-space", `${Math.floor(free / 1024 / 1024)} MiB are free in ${dir}`);
+  const told =
+    `no template is taken, so the next start is no warm one: less than ${needed / MIB} MiB are free in ${dir} ` +
+    "(--no-template takes none, and says nothing)";
+  throw new NoRoom(`${Math.floor(free / MIB)} MiB are free in ${dir}, expected ${needed / MIB}`, told);
 }
 
 async function publish({ member, next }: TemplateRequest, making: string): Promise<void> {
