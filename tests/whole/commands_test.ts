@@ -152,11 +152,11 @@ test.source("a killed holder's machines are orphaned: ls says what to do, stop a
   await box.empty();
 });
 
-/** A program `ssh` that prints its arguments, one a line, and then runs `rest`. */
-function fakeSsh(root: string, rest: string): Record<string, string> {
+/** A program `ssh` (or `scp`) that prints its arguments, one a line, and then runs `rest`. */
+function fakeSsh(root: string, rest: string, program: "ssh" | "scp" = "ssh"): Record<string, string> {
   const bin = join(root, "bin");
   Deno.mkdirSync(bin, { recursive: true });
-  Deno.writeTextFileSync(join(bin, "ssh"), `#!/bin/sh\nprintf '%s\\n' "$@"\n${rest}\n`, { mode: 0o755 });
+  Deno.writeTextFileSync(join(bin, program), `#!/bin/sh\nprintf '%s\\n' "$@"\n${rest}\n`, { mode: 0o755 });
   return { PATH: `${bin}:${Deno.env.get("PATH")}` };
 }
 
@@ -255,6 +255,18 @@ test("Ctrl-C ends exec with code 130, in one member and in several, and nothing 
     assert.equal(await at.done, 130, at.output);
     assert.match(at.output, /ready\s*\^C$/);
   }
+});
+
+test("Ctrl-C ends cp with code 130, and says that a part may have been copied", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  const env = { ...box.env, ...fakeSsh(box.root, "trap 'kill $!; exit 1' INT; sleep 1000 & echo ready; wait", "scp") };
+  const at = new OnTerminal(["cp", "/etc/hostname", "a:"], { env });
+  await at.shows(/ready/);
+  await at.type("\x03");
+  assert.equal(await at.done, 130, at.output);
+  assert.match(at.output, /Interrupted; what was copied stays, and the last file may be\s+incomplete/);
+  assert.doesNotMatch(at.output, /Cannot copy/);
 });
 
 test.source("ssh to a member that does not run says why and what to do", async () => {

@@ -13,7 +13,7 @@ import type { Store } from "../../store.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import { reach } from "../ssh/ssh_endpoint.ts";
 import { sshOptionArguments } from "../arguments/ssh_arguments.ts";
-import { runClient } from "../ssh/ssh_client.ts";
+import { INTERRUPTED, runClient } from "../ssh/ssh_client.ts";
 import { checkPlaces, pathHere, type Place } from "../arguments/places.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { requireMember } from "../arguments/store_access.ts";
@@ -31,7 +31,7 @@ export function cpCommand(): Command {
 Directories are copied with their content. A path on a member is relative to its user's home; patterns in it
 (NAME:'/var/log/*.log') are expanded there, and Tab completes it. Write a local file with a colon in its name with a slash: ./a:b
 
-The exit code is scp's, or 3 for a missing local path. The guest's SSH server must speak SFTP; those of all our images do.
+The exit code is scp's, 130 after Ctrl-C, or 3 for a missing local path. The guest's SSH server must speak SFTP; those of all our images do.
 
 Examples:
   fleetbox cp app.tar.gz a:
@@ -59,13 +59,15 @@ Examples:
         endpoints.set(member, await reach(store, member));
       }
       const failure = `Cannot copy ${words.slice(0, -1).map(quoted).join(", ")} to ${quoted(words.at(-1)!)}`;
-      Deno.exitCode = await runClient(
-        "scp",
-        scpArguments(store, places, endpoints, flags),
-        store,
-        [...endpoints.keys()],
-        { failure },
-      );
+      const args = scpArguments(store, places, endpoints, flags);
+      const code = await runClient("scp", args, store, [...endpoints.keys()], { failure });
+      if (code === INTERRUPTED) {
+        throw new FleetboxError(
+          "interrupted",
+          "Interrupted; what was copied stays, and the last file may be incomplete",
+        );
+      }
+      Deno.exitCode = code;
     });
 }
 

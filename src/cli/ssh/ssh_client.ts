@@ -93,7 +93,8 @@ export async function runClient(
   over.abort();
   endLimit();
   // Not before: the signal may be heard a moment after the client's end.
-  if (isInterrupted && code === BROKEN && !end && failure === undefined) return INTERRUPTED;
+  const ofInterrupt = program === "scp" ? code !== 0 : code === BROKEN; // a command in the guest has codes of its own
+  if (isInterrupted && ofInterrupt && !end) return INTERRUPTED;
   const tell = async (error: FleetboxError) => warn((await telling()).errorText(error, errorWidth()));
   if (why && !failure) await tell(why);
   if (complaints) {
