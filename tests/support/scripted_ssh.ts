@@ -7,11 +7,13 @@
 
 import { join } from "../../src/system/path.ts";
 
-const SSH = `#!/bin/sh
+/** @param root its scripts are there, and not in this host's /tmp: one that is killed leaves its directory */
+const ssh = (root: string) =>
+  `#!/bin/sh
 PATH=$PATH:/usr/bin:/bin
 for last; do :; done
 case $last in
-*fleetbox-run*'/test-'*) exec sh -c "$(printf '%s\\n' "$last" | sed 's/|| sync/|| true/')" ;;
+*fleetbox-run*'/test-'*) exec sh -c "$(printf '%s\\n' "$last" | sed 's:|| sync:|| true:; s:/tmp/fleetbox-run:${root}/fleetbox-run:')" ;;
 *fleetbox-run*)
   mark=$(printf '%s\\n' "$last" | sed -n 's/.*echo \\(fleetbox-[0-9a-f-]*\\);.*/\\1/p')
   echo "$mark"; echo "$mark 0" ;;
@@ -24,7 +26,7 @@ esac
 export function scriptedSsh(root: string): string {
   const bin = join(root, "ssh-bin");
   Deno.mkdirSync(bin);
-  Deno.writeTextFileSync(join(bin, "ssh"), SSH, { mode: 0o755 });
+  Deno.writeTextFileSync(join(bin, "ssh"), ssh(root), { mode: 0o755 });
   Deno.writeTextFileSync(join(bin, "sudo"), '#!/bin/sh\nshift; exec "$@"\n', { mode: 0o755 });
   return bin;
 }
