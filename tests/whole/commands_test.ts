@@ -267,6 +267,11 @@ test("Ctrl-C ends cp with code 130, and says that a part may have been copied", 
   assert.equal(await at.done, 130, at.output);
   assert.match(at.output, /Interrupted; what was copied stays, and the last file may be\s+incomplete/);
   assert.doesNotMatch(at.output, /Cannot copy/);
+
+  // The signal is heard after the end of scp.
+  const late = { ...box.env, ...fakeSsh(box.root, "(sleep 0.03; kill -INT $PPID) & exit 1", "scp") };
+  const { code, stderr } = await box.start(["cp", "/etc/hostname", "a:"], { env: late }).done;
+  assert.deepEqual([code, /Interrupted/.test(stderr), /Cannot copy/.test(stderr)], [130, true, false], stderr);
 });
 
 test.source("ssh to a member that does not run says why and what to do", async () => {

@@ -21,6 +21,8 @@ const telling = () => lazyModule<typeof import("../error_text.ts")>("src/cli/err
 const BROKEN = 255;
 /** Ours, when Ctrl-C has ended the client. */
 export const INTERRUPTED = EXIT_CODES.interrupted;
+/** How much later than a client's end the Ctrl-C may be heard that has ended it. */
+const HEARD_MS = 100;
 /** How long a program may take to end by itself after the machine: the command's last output may still arrive. */
 const LAST_WORDS_MS = 500;
 /** How long a program may take to end when it is told to. */
@@ -48,7 +50,11 @@ export async function runClient(
   { failure, output }: ClientWishes = {},
 ): Promise<number> {
   let isInterrupted = false;
-  const interrupted = () => void (isInterrupted = true);
+  const interrupt = Promise.withResolvers<void>();
+  const interrupted = () => {
+    isInterrupted = true;
+    interrupt.resolve();
+  };
   const pass = (signal: Deno.Signal) => () => kill(child, signal);
   // Before there is a client: a signal in between would end us, and leave it running.
   Deno.addSignalListener("SIGINT", interrupted);
@@ -92,8 +98,8 @@ export async function runClient(
   }
   over.abort();
   endLimit();
-  // Not before: the signal may be heard a moment after the client's end.
   const ofInterrupt = program === "scp" ? code !== 0 : code === BROKEN; // a command in the guest has codes of its own
+  if (ofInterrupt && !end) await within(HEARD_MS, interrupt.promise);
   if (isInterrupted && ofInterrupt && !end) return INTERRUPTED;
   const tell = async (error: FleetboxError) => warn((await telling()).errorText(error, errorWidth()));
   if (why && !failure) await tell(why);
