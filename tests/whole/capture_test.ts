@@ -186,7 +186,11 @@ test("a killed command is let go of at once; a killed holder leaves a file that 
   await up(box, "a,b");
   const holder = box.process("holder");
   const sockets = () => [...Deno.readDirSync(`/proc/${holder.pid}/fd`)].length;
-  const before = sockets();
+  const before = await until("what its start has opened is closed", async () => {
+    const count = sockets();
+    await new Promise((later) => setTimeout(later, 200));
+    return sockets() === count ? count : undefined;
+  });
   const out = join(box.root, "out.pcapng");
   const killed = await begin(box, "-w", out);
   assert.ok(sockets() > before);
