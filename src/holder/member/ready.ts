@@ -2,8 +2,8 @@
  * When a guest is up: its SSH server answers on the port that leads to it.
  *
  * The host gets no event when a server in a guest begins to listen, but a booting guest gives signs: its first frame,
- * an address that it announces, a line on its console. Each of these is a hint, and a hint causes a probe. The timer
- * between probes is for silent guests.
+ * an address that it announces, a line on its console. Each of these is a hint, and a hint causes a probe, which waits while the one before
+ * may still be answered. The timer between probes is for silent guests.
  */
 
 import { answersSsh } from "../../guest/ssh_probe.ts";
