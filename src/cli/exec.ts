@@ -7,9 +7,8 @@ import { checkName } from "../core/names.ts";
 import { FleetboxError } from "../core/errors.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
 import { shellCommand, shellQuote } from "../core/quoting.ts";
-import { sshArguments } from "./arguments/ssh_arguments.ts";
 import { openStore } from "./arguments/open_store.ts";
-import { runClient } from "./ssh/ssh_client.ts";
+import { runInGuest } from "./ssh/run_in_guest.ts";
 import { reach } from "./ssh/ssh_endpoint.ts";
 
 /** Whether the words behind `exec` are a name and a program: anything else is the parser's. */
@@ -50,9 +49,8 @@ export async function exec(word: string, words: readonly string[], wishes: ExecW
   }
   lineFor(name, "", command); // refuses bad values before anything is done
   const store = openStore();
-  const endpoint = await reach(store, name);
-  const args = sshArguments(store, endpoint, { tty, command: lineFor(name, endpoint.user, command) });
-  Deno.exitCode = await runClient("ssh", args, store, [name]);
+  const member = await reach(store, name);
+  Deno.exitCode = await runInGuest(store, member, { tty, command: lineFor(name, member.ssh.user, command) });
 }
 
 /** @throws {FleetboxError} `misuse`: options behind the name, where the guest's program begins */

@@ -8,9 +8,9 @@ import { LineSplitter } from "../core/lines.ts";
 import { printable } from "../core/printable.ts";
 import { parseNames } from "./arguments/name_arguments.ts";
 import { openStore } from "./arguments/open_store.ts";
-import { sshArguments } from "./arguments/ssh_arguments.ts";
 import type { ExecWishes } from "./exec.ts";
-import { INTERRUPTED, runClient } from "./ssh/ssh_client.ts";
+import { runInGuest } from "./ssh/run_in_guest.ts";
+import { INTERRUPTED } from "./ssh/ssh_client.ts";
 import { reach } from "./ssh/ssh_endpoint.ts";
 import { say, warn } from "./terminal/output.ts";
 
@@ -36,16 +36,16 @@ export async function execInEach(
   }
   for (const name of names) lineFor(name, "", command); // refuses bad values before anything is done
   const store = openStore();
-  const endpoints = await Promise.all(names.map((name) => reach(store, name)));
+  const members = await Promise.all(names.map((name) => reach(store, name)));
   const width = Math.max(...names.map((name) => name.length));
-  const codes = await Promise.all(names.map(async (name, index) => {
+  const codes = await Promise.all(members.map(async (member, index) => {
+    const name = names[index];
     const before = `${name.padEnd(width)} | `;
     const stdout = new NamedLines((line) => say(before + line), Deno.stdout.isTerminal());
     const stderr = new NamedLines((line) => warn(before + line), Deno.stderr.isTerminal());
-    const endpoint = endpoints[index];
-    const args = sshArguments(store, endpoint, { tty: false, command: lineFor(name, endpoint.user, command) });
+    const line = lineFor(name, member.ssh.user, command);
     const output = { stdout: stdout.push, stderr: stderr.push };
-    const code = await runClient("ssh", args, store, [name], { output });
+    const code = await runInGuest(store, member, { tty: false, command: line }, { output });
     stdout.end();
     stderr.end();
     if (code !== 0 && code !== INTERRUPTED) warn(`${before}exit code ${code}`);

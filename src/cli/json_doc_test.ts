@@ -120,7 +120,7 @@ const TYPES: Record<string, Record<string, true>> = {
       forwards: true,
       network: true,
     },
-    ...{ egress: true, host_access: true, warm: true, template: true, faults: true, fault_count: true },
+    ...{ egress: true, host_access: true, warm: true, resets: true, template: true, faults: true, fault_count: true },
   } satisfies Keys<MemberReport>,
   figures: {
     ...{ name: true, group: true, group_id: true, hypervisor_pid: true, memory_mb: true, memory_bytes: true },

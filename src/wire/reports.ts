@@ -94,6 +94,8 @@ export interface MemberReport extends Status {
   leaving?: true;
   /** Its machine did not boot: it goes on where a saved one was. */
   warm?: true;
+  /** How often its guest has restarted itself since this holder watches its machine. Absent: not once. */
+  resets?: number;
   /** The template from which it was made. Absent: it booted from its image. */
   template?: string;
   /** The hypervisor and its version, `QEMU 7.2.22`, while it runs. */

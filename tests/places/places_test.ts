@@ -7,6 +7,7 @@ import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, test, told } from "../support/sandbox.ts";
 import { both } from "./both.ts";
+import { connectionsAreKept } from "./kept.ts";
 import {
   checkpointsWork,
   groupsEndWithTheConnection,
@@ -279,6 +280,7 @@ test("a place, with a real machine", async (context) => {
       return realGuestWorks(here, there, guest);
     },
   );
+  await step("a connection to a guest is kept for the next exec, and only for that", () => connectionsAreKept(here));
 });
 
 /** What answers at a port of this host. */

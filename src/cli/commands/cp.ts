@@ -56,7 +56,7 @@ Examples:
       const endpoints = new Map<string, SshEndpoint>();
       for (const { member } of places) {
         if (member === undefined || endpoints.has(member)) continue;
-        endpoints.set(member, await reach(store, member));
+        endpoints.set(member, (await reach(store, member)).ssh);
       }
       const failure = `Cannot copy ${words.slice(0, -1).map(quoted).join(", ")} to ${quoted(words.at(-1)!)}`;
       const args = scpArguments(store, places, endpoints, flags);

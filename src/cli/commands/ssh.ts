@@ -64,8 +64,8 @@ Examples:
       const command = words[0] === "--" ? words.slice(1) : words;
       const given = options(flags, command);
       const store = openStore();
-      const endpoint = await reach(store, name);
-      const args = sshArguments(store, endpoint, { given, command: remoteCommand(command) });
+      const { ssh } = await reach(store, name);
+      const args = sshArguments(store, ssh, { given, command: remoteCommand(command) });
       Deno.exitCode = await runClient("ssh", args, store, [name]);
     });
 }

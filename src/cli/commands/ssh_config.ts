@@ -6,7 +6,7 @@ import { atPlace, currentPlace } from "../places/current.ts";
 import { parseNames } from "../arguments/name_arguments.ts";
 import { observeAll, observeGroups, orphanGroup } from "../../control/observe.ts";
 import { sayJson, warn, write } from "../terminal/output.ts";
-import { endpointOf } from "../ssh/look_for_endpoint.ts";
+import { reachedOf } from "../ssh/look_for_endpoint.ts";
 import { sshConfigBlock } from "../arguments/ssh_arguments.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { requireMember } from "../arguments/store_access.ts";
@@ -36,7 +36,7 @@ Examples:
       const groups = observeGroups(store);
       const hosts = members.map((member) => ({
         name: member.name,
-        endpoint: endpointOf(member, () => orphanGroup(groups, member.name) !== undefined),
+        endpoint: reachedOf(member, () => orphanGroup(groups, member.name) !== undefined).ssh,
       }));
       if (flags.json) {
         return sayJson(hosts.map(({ name, endpoint }) => ({ name, ...endpoint, identity_file: store.key })));

@@ -25,6 +25,9 @@ const BROKEN = 255;
 /** Of `env`, when the program is not there. */
 const MISSING = 127;
 
+/** Commands that save guests. */
+const SAVING = ["checkpoint", "suspend"];
+
 /** Commands after which a member is gone, or called something else. */
 const CHANGING_MEMBERS = ["rm", "delete", "remove", "destroy", "rename", "mv"];
 
@@ -54,6 +57,7 @@ export async function runWithFiles(
       runAt(connection, place, line, { env: more, output });
     return await traceThere(connection, place, words, run);
   }
+  if (SAVING.includes(words[0])) await connection.endKept();
   tellOfPorts(place, words);
   const { words: line, env } = await bringFiles(connection, place, words);
   const code = await runAt(connection, place, line, { env: { ...more, ...env } });

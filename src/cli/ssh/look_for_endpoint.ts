@@ -8,24 +8,24 @@ import { type MemberFacts, observeGroups, orphanGroup } from "../../control/obse
 import { FleetboxError } from "../../core/errors.ts";
 import { lazyModule } from "../../core/lazy_modules.ts";
 import type { Store } from "../../store.ts";
-import type { SshEndpoint } from "../../wire.ts";
 import { requireMember } from "../arguments/store_access.ts";
+import { isReached, type ReachedMember } from "./ssh_endpoint.ts";
 
 /** Seldom needed. */
 const adopting = () => lazyModule<typeof import("../adopt_and_tell.ts")>("src/cli/adopt_and_tell.ts");
 
 /** @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run. */
-export async function lookForEndpoint(store: Store, name: string): Promise<SshEndpoint> {
+export async function lookForEndpoint(store: Store, name: string): Promise<ReachedMember> {
   const member = await requireMember(store, name);
   if (member.report?.stage === "adoption") {
     const { untilAdopted } = await adopting();
     await untilAdopted(store, name);
-    return endpointOf(await reachable(store, await requireMember(store, name)), () => false);
+    return reachedOf(await reachable(store, await requireMember(store, name)), () => false);
   }
-  if (!isOrphan(store, member)) return endpointOf(await reachable(store, member), () => false);
+  if (!isOrphan(store, member)) return reachedOf(await reachable(store, member), () => false);
   const { adoptAndTell } = await adopting();
   const adopted = await adoptAndTell(store, [name]);
-  return endpointOf(await reachable(store, await requireMember(store, name)), () => adopted.length === 0);
+  return reachedOf(await reachable(store, await requireMember(store, name)), () => adopted.length === 0);
 }
 
 /** The same facts once the member's SSH port is open: a gateway that has died is waited for. */
@@ -39,11 +39,11 @@ function isOrphan(store: Store, { name, report, silence }: MemberFacts): boolean
 }
 
 /**
- * The endpoint of a member that runs, or whose cloud-init runs. @throws {FleetboxError} `conflict`: it does not run.
+ * A member that runs, or whose cloud-init runs. @throws {FleetboxError} `conflict`: it does not run.
  */
-export function endpointOf({ name, report, silence }: MemberFacts, isOrphan: () => boolean): SshEndpoint {
+export function reachedOf({ name, report, silence }: MemberFacts, isOrphan: () => boolean): ReachedMember {
   if (silence) throw silence;
-  if (report?.running && report.ssh) return report.ssh;
+  if (isReached(report)) return report;
   const refuse = (found: string, hint: string) =>
     new FleetboxError("conflict", `Cannot reach "${name}": it ${found}`, { hint });
   if (!report && isOrphan()) throw refuse("is without a holder, which was killed", `Adopt it: fleetbox up ${name}`);

@@ -18,7 +18,7 @@ const failing = () => lazyModule<typeof import("./why_broken.ts")>("src/cli/ssh/
 const telling = () => lazyModule<typeof import("../error_text.ts")>("src/cli/error_text.ts");
 
 /** The exit code of OpenSSH's programs when the connection failed, and ours when it ended. */
-const BROKEN = 255;
+export const BROKEN = 255;
 /** Ours, when Ctrl-C has ended the client. */
 export const INTERRUPTED = EXIT_CODES.interrupted;
 /** How much later than a client's end the Ctrl-C may be heard that has ended it. */

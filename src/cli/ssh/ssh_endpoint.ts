@@ -1,4 +1,4 @@
-/** A member's SSH endpoint, for `ssh`, `exec` and `cp`. */
+/** A member that is connected to over SSH, for `ssh`, `exec` and `cp`. */
 
 import { getReport, reachMember } from "../../control/members.ts";
 import { isNotFound } from "../../core/errors.ts";
@@ -6,13 +6,20 @@ import { lazyModule } from "../../core/lazy_modules.ts";
 import type { Store } from "../../store.ts";
 import type { MemberReport, SshEndpoint } from "../../wire.ts";
 
+/** A member whose SSH server can be connected to. */
+export type ReachedMember = MemberReport & { ssh: SshEndpoint };
+
 /**
- * Where its SSH server listens, once that port is open. A member whose holder is gone is adopted first.
+ * What its holder tells of it once the port of its SSH server is open. A member whose holder is gone is adopted first.
  * @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run; `timeout`: its holder does not answer
  */
-export async function reach(store: Store, name: string): Promise<SshEndpoint> {
-  const endpoint = endpointIn(await reportOf(store, name)) && endpointIn(await reachMember(store, name));
-  if (endpoint) return endpoint;
+export async function reach(store: Store, name: string): Promise<ReachedMember> {
+  const before = await reportOf(store, name);
+  if (isReached(before) && !isBeingAdopted(before)) {
+    const report = await reachMember(store, name);
+    // Only the first of both asks the hypervisor.
+    if (isReached(report) && !isBeingAdopted(report)) return { ...report, not_answering: before.not_answering };
+  }
   // A third of what `exec` would load.
   const { lookForEndpoint } = await lazyModule<typeof import("./look_for_endpoint.ts")>(
     "src/cli/ssh/look_for_endpoint.ts",
@@ -29,7 +36,11 @@ async function reportOf(store: Store, name: string): Promise<MemberReport | unde
   }
 }
 
-/** That of a member that runs, and is not just being adopted. */
-function endpointIn(report: MemberReport | undefined): SshEndpoint | undefined {
-  return report?.running && report.stage !== "adoption" ? report.ssh : undefined;
+/** Whether it runs. */
+export function isReached(report: MemberReport | undefined): report is ReachedMember {
+  return report !== undefined && report.running && report.ssh !== undefined;
+}
+
+function isBeingAdopted({ stage }: MemberReport): boolean {
+  return stage === "adoption";
 }

@@ -22,7 +22,7 @@ async function whatIsWrong(store: Store, name: string): Promise<FleetboxError | 
   try {
     const before = await getReport(store, name, ANSWER_MS);
     const answers = before?.ssh !== undefined &&
-      (currentPlace() || await answersSsh(before.ssh, new AbortController().signal, PROBE_MS));
+      (currentPlace() ? !before.not_answering : await answersSsh(before.ssh, new AbortController().signal, PROBE_MS));
     if (answers) return undefined;
     const report = await getReport(store, name, ANSWER_MS);
     if (report?.not_answering) return silentMachine(report);

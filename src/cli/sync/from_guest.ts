@@ -40,7 +40,7 @@ export async function syncFromGuest(
 
 async function tryOnce(source: Target, options: Omit<SyncOptions, "isStale">): Promise<OneTry> {
   const { store, root, excludes, isDeleting, isDryRun, signal } = options;
-  const endpoint = await reach(store, source.name);
+  const { ssh: endpoint } = await reach(store, source.name);
   signal.throwIfAborted();
   using over = new Ended(store, source.name, signal);
   const token = crypto.randomUUID();

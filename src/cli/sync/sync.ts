@@ -93,7 +93,7 @@ export const NOTHING: OneTry = { sent: [], removed: [], skipped: [], bytes: 0, p
 
 async function tryOnce(target: Target, options: SyncOptions): Promise<OneTry> {
   const { store, root, excludes, isDeleting, isDryRun, isStale, signal } = options;
-  const endpoint = await reach(store, target.name);
+  const { ssh: endpoint } = await reach(store, target.name);
   signal.throwIfAborted();
   using over = new Ended(store, target.name, signal);
   const token = crypto.randomUUID();

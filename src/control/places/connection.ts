@@ -17,6 +17,7 @@ import { withLock } from "../../system/locks.ts";
 import { host } from "../../system/os.ts";
 import { ProcessError, run } from "../../system/process.ts";
 import { parseAddress } from "./address.ts";
+import { endKeptConnections, forgetKeptConnections, KeptConnection } from "./kept.ts";
 
 /** How long it is kept without a user. */
 const KEPT = "600s";
@@ -61,6 +62,16 @@ export class PlaceConnection {
   /** Its directory among those of places. */
   get dir(): string {
     return this.#dir;
+  }
+
+  /** A connection through this one to a guest, which is kept for the next command ({@link KeptConnection.take}). */
+  takeKept(machine: string): KeptConnection | undefined {
+    return KeptConnection.take(placePaths(this.store, this.#dir).dir, machine);
+  }
+
+  /** Ends those that are kept. */
+  async endKept(): Promise<void> {
+    await endKeptConnections(placePaths(this.store, this.#dir).dir);
   }
 
   /** Whether it leads into a job, with which it ends. */
@@ -128,7 +139,10 @@ export class PlaceConnection {
   async #make(quietly: boolean, signal?: AbortSignal): Promise<void> {
     const { keepsPorts } = this.how;
     removeIfThere(this.#socket); // of a master that was killed
-    if (!keepsPorts) removeIfThere(this.shadow.key); // the store there may be another one by now
+    if (!keepsPorts) {
+      removeIfThere(this.shadow.key); // the store there may be another one by now
+      forgetKeptConnections(placePaths(this.store, this.#dir).dir);
+    }
     const { options, host = "" } = this.#address;
     const args = [
       ...options,

@@ -35,6 +35,9 @@ export class MachineRun implements AsyncDisposable {
   /** Whether it may stand still when this process is killed, because it gets a part of the time only. */
   isSqueezed = false;
 
+  /** How often its guest has restarted itself since this holder watches it. */
+  resets = 0;
+
   /** Where its lines begin in the console's log. */
   logStart = 0;
 

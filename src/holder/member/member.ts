@@ -184,6 +184,7 @@ export class Member {
     } else if (event.kind === "resumed") this.pauses.resumed();
     else if (event.kind === "reset") {
       log(`${this.name}: the guest restarted itself`);
+      if (this.#run) this.#run.resets++;
       void this.context.faults().lost(this.name, IN_GUEST, "it restarted itself");
     }
   }

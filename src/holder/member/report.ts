@@ -38,6 +38,7 @@ export function memberReport(member: Member, ssh: SshEndpoint | undefined): Memb
   if (ssh && (state === "running" || stage === "cloud-init" || stage === "script")) report.ssh = ssh;
   const run = runOf(now);
   if (run?.isWarm) report.warm = true;
+  if (run && run.resets > 0) report.resets = run.resets;
   if (config?.template) report.template = config.template;
   if (run) Object.assign(report, { hypervisor: run.machine.hypervisor, hypervisor_pid: run.machine.process.pid });
   const forwards = member.ports.report();
