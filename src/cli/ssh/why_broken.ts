@@ -2,9 +2,11 @@
 
 import { getReport } from "../../control/members.ts";
 import { silentMachine } from "../../control/observe.ts";
+import { Limit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { answersSsh } from "../../guest/ssh_probe.ts";
 import type { Store } from "../../store.ts";
+import type { SshEndpoint } from "../../wire.ts";
 import { currentPlace } from "../places/current.ts";
 
 /** How long an SSH server may take to identify itself. */
@@ -21,9 +23,7 @@ export async function whyBroken(store: Store, names: readonly string[]): Promise
 async function whatIsWrong(store: Store, name: string): Promise<FleetboxError | undefined> {
   try {
     const before = await getReport(store, name, ANSWER_MS);
-    const answers = before?.ssh !== undefined &&
-      (currentPlace() ? !before.not_answering : await answersSsh(before.ssh, new AbortController().signal, PROBE_MS));
-    if (answers) return undefined;
+    if (before?.ssh && await answers(before.ssh)) return undefined;
     const report = await getReport(store, name, ANSWER_MS);
     if (report?.not_answering) return silentMachine(report);
     const { state, stage, failure } = report ?? { state: "down" };
@@ -33,6 +33,12 @@ async function whatIsWrong(store: Store, name: string): Promise<FleetboxError | 
   } catch (thrown) {
     return thrown instanceof FleetboxError ? thrown : undefined;
   }
+}
+
+async function answers(endpoint: SshEndpoint): Promise<boolean> {
+  const place = currentPlace()?.connection;
+  using limit = new Limit(PROBE_MS);
+  return place ? await place.answersSsh(endpoint, limit.signal) : await answersSsh(endpoint, limit.signal, PROBE_MS);
 }
 
 /** The error of a connection that is over. */

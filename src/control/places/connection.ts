@@ -190,6 +190,25 @@ export class PlaceConnection {
     return await run(program, args, { hint: HINT, signal });
   }
 
+  /** Whether an SSH server answers at a port there, with its identification string, before `signal` fires. */
+  async answersSsh({ host, port }: { host: string; port: number }, signal: AbortSignal): Promise<boolean> {
+    const args = this.args(["-o", "BatchMode=yes", "-W", `[${host}]:${port}`]);
+    try {
+      const child = new Deno.Command("ssh", { args, stdin: "piped", stdout: "piped", stderr: "null", signal }).spawn();
+      let text = "";
+      for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
+        text += piece;
+        if (text.length >= 4) break;
+      }
+      await child.stdin.close().catch(() => {});
+      child.kill();
+      await child.status;
+      return text.startsWith("SSH-");
+    } catch {
+      return false;
+    }
+  }
+
   /** Lets a unix socket here lead to one there. */
   async forwardSocket(here: string, there: string): Promise<void> {
     await this.#tell("forward", "-L", `${here}:${there}`);
