@@ -94,7 +94,7 @@ export interface MemberReport extends Status {
   leaving?: true;
   /** Its machine did not boot: it goes on where a saved one was. */
   warm?: true;
-  /** How often its guest has restarted itself since this holder watches its machine. Absent: not once. */
+  /** How many resets of its machine this holder has seen: a restart of its guest is one or more. Absent: none. */
   resets?: number;
   /** The template from which it was made. Absent: it booted from its image. */
   template?: string;

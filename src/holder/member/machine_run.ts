@@ -35,7 +35,7 @@ export class MachineRun implements AsyncDisposable {
   /** Whether it may stand still when this process is killed, because it gets a part of the time only. */
   isSqueezed = false;
 
-  /** How often its guest has restarted itself since this holder watches it. */
+  /** How many resets this holder has seen: a guest that restarts itself may cause several. */
   resets = 0;
 
   /** Where its lines begin in the console's log. */
