@@ -50,7 +50,7 @@ export class KeptConnection implements AsyncDisposable {
 
   /** Gives it back, for the next command: this one is over, and its guest knows it. */
   giveBack(): void {
-    const now = new Date();
+    const now = Deno.osUptime();
     try {
       Deno.utimeSync(this.control, now, now);
     } catch { /* there is none */ }
@@ -68,10 +68,11 @@ export class KeptConnection implements AsyncDisposable {
   }
 }
 
-/** Whether a connection rests there that is not about to end. */
+/** Whether a connection rests there that is not about to end. Its time is in seconds since the host's boot, which nobody sets. */
 function isFresh(path: string): boolean {
-  const since = statIfThere(path)?.mtime?.getTime() ?? 0;
-  return Date.now() - since < FRESH_SECONDS * 1000;
+  const since = statIfThere(path)?.mtime;
+  const seconds = since ? Deno.osUptime() - since.getTime() / 1000 : Infinity;
+  return seconds >= 0 && seconds < FRESH_SECONDS;
 }
 
 function moveIfThere(from: string, to: string): void {
