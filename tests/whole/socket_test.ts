@@ -4,6 +4,7 @@ import * as assert from "#assert";
 import { exists } from "../../src/system/files.ts";
 import { until, within } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { SILENCE_MS } from "../../src/wire.ts";
 import { Client, handled, talk, talkJson } from "../support/socket.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text).length;
@@ -40,11 +41,23 @@ test("status in pieces: a complete request is answered at once, an incomplete on
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a");
   const socket = box.store.memberSocket("a");
-  using whole = await Client.connect(socket);
-  for (const piece of ["sta", "tus"]) await whole.send(piece);
-  assert.equal(JSON.parse(await whole.rest()).name, "a");
+  assert.equal(await inPieces(socket, ["sta", "tus"], (reply) => JSON.parse(reply).name), "a");
   assert.equal(await talk(socket, "stat"), 'err: unknown command "stat"');
 });
+
+/** What is made of the reply to a request whose pieces a holder waits for: once this process did not stand still between them. */
+async function inPieces<T>(socket: string, pieces: string[], make: (reply: string) => T): Promise<T> {
+  for (let tries = 1;; tries++) {
+    using client = await Client.connect(socket);
+    const began = performance.now();
+    try {
+      for (const piece of pieces) await client.send(piece);
+      return make(await client.rest());
+    } catch (thrown) {
+      if (performance.now() - began < SILENCE_MS || tries === 10) throw thrown;
+    }
+  }
+}
 
 test("the status of a member with a huge error fits in 1,000 bytes and is still JSON", async () => {
   const message = '"\\é€\u{1f525}'.repeat(400);
