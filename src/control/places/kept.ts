@@ -48,8 +48,9 @@ export class KeptConnection implements AsyncDisposable {
     return ["-S", asPattern(this.control), "-o", "ControlMaster=auto", "-o", `ControlPersist=${KEPT_SECONDS}`];
   }
 
-  /** Gives it back, for the next command: this one is over, and its guest knows it. */
+  /** Gives it back, for the next command: this one is over, and its guest knows it. One that rests is enough. */
   giveBack(): void {
+    if (isFresh(this.resting)) return;
     const now = Deno.osUptime();
     try {
       Deno.utimeSync(this.control, now, now);

@@ -52,7 +52,8 @@ withDir("a connection is one command's at a time", async (dir) => {
   Deno.writeTextFileSync(socketOf(second), "another");
   for (const one of [first, second]) one.giveBack();
   for (const one of [first, second]) await one[Symbol.asyncDispose]();
-  assert.equal(namesIn(dir).length, 1);
+  assert.equal(namesIn(dir).length, 1); // many at once leave one
+  assert.equal(Deno.readTextFileSync(join(dir, namesIn(dir)[0])), "a");
 });
 
 withDir("what was not given back is gone, and one that is about to end is not taken", async (dir) => {
