@@ -9,7 +9,7 @@ import { printable } from "../core/printable.ts";
 import { parseNames } from "./arguments/name_arguments.ts";
 import { openStore } from "./arguments/open_store.ts";
 import type { ExecWishes } from "./exec.ts";
-import { runInGuest } from "./ssh/run_in_guest.ts";
+import { checkLine, runInGuest } from "./ssh/run_in_guest.ts";
 import { INTERRUPTED } from "./ssh/ssh_client.ts";
 import { reach } from "./ssh/ssh_endpoint.ts";
 import { say, warn } from "./terminal/output.ts";
@@ -37,15 +37,16 @@ export async function execInEach(
   for (const name of names) lineFor(name, "", command); // refuses bad values before anything is done
   const store = openStore();
   const members = await Promise.all(names.map((name) => reach(store, name)));
+  const lines = members.map((member, index) => lineFor(names[index], member.ssh.user, command));
+  members.forEach((member, index) => checkLine(member, lines[index]));
   const width = Math.max(...names.map((name) => name.length));
   const codes = await Promise.all(members.map(async (member, index) => {
     const name = names[index];
     const before = `${name.padEnd(width)} | `;
     const stdout = new NamedLines((line) => say(before + line), Deno.stdout.isTerminal());
     const stderr = new NamedLines((line) => warn(before + line), Deno.stderr.isTerminal());
-    const line = lineFor(name, member.ssh.user, command);
     const output = { stdout: stdout.push, stderr: stderr.push };
-    const code = await runInGuest(store, member, { tty: false, command: line }, { output });
+    const code = await runInGuest(store, member, { tty: false, command: lines[index] }, { output });
     stdout.end();
     stderr.end();
     if (code !== 0 && code !== INTERRUPTED) warn(`${before}exit code ${code}`);

@@ -28,6 +28,19 @@ export async function connectionsAreKept(here: Sandbox): Promise<void> {
   await exec("sh", "-c", "echo new:x:4000:fleetbox | sudo tee -a /etc/group");
   assert.equal(await exec("id", "-nG"), "fleetbox new"); // each command has the groups of its moment
 
+  const longest = "x".repeat(9_000 - "echo ''".length); // what the guest's SSH server takes
+  assert.equal(await exec("echo", longest), longest);
+  await here.fails(
+    2,
+    /take 9001 bytes, expected at most 9000.*fleetbox cp/s,
+    "exec",
+    ...at,
+    "--",
+    "echo",
+    `${longest}x`,
+  );
+  await here.fails(2, /take 9005 bytes/, "ssh", "--on", "big", "a", "--", "echo", "x".repeat(9_000));
+
   const before = await server();
   const long = here.start(["exec", ...at, "--", "sh", "-c", "echo begun; sleep 1000"]);
   await long.printed(/begun/);

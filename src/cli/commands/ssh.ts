@@ -5,6 +5,7 @@ import { collect } from "../arguments/collect.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { checkName } from "../../core/names.ts";
 import { remoteCommand } from "../../core/quoting.ts";
+import { checkLine } from "../ssh/run_in_guest.ts";
 import { reach } from "../ssh/ssh_endpoint.ts";
 import { sshArguments } from "../arguments/ssh_arguments.ts";
 import { checkPlace } from "../exec.ts";
@@ -64,8 +65,10 @@ Examples:
       const command = words[0] === "--" ? words.slice(1) : words;
       const given = options(flags, command);
       const store = openStore();
-      const { ssh } = await reach(store, name);
-      const args = sshArguments(store, ssh, { given, command: remoteCommand(command) });
+      const member = await reach(store, name);
+      const line = remoteCommand(command);
+      checkLine(member, line);
+      const args = sshArguments(store, member.ssh, { given, command: line });
       Deno.exitCode = await runClient("ssh", args, store, [name]);
     });
 }

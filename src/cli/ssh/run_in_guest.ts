@@ -1,5 +1,7 @@
 /** A command of a guest's shell, through OpenSSH's client. */
 
+import { byteLength } from "../../core/bytes.ts";
+import { FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
 import { sshArguments } from "../arguments/ssh_arguments.ts";
 import { currentPlace } from "../places/current.ts";
@@ -8,18 +10,32 @@ import { BROKEN, type ClientWishes, INTERRUPTED, runClient } from "./ssh_client.
 import type { ReachedMember } from "./ssh_endpoint.ts";
 
 /**
- * The image whose SSH server looks up a user's groups for each command. OpenSSH's does for each connection: a command on a kept one
- * would not have a group that the one before gave its user.
+ * The image whose SSH server is dropbear. That looks up a user's groups for each command; OpenSSH's does for each connection, so that
+ * a command on a kept one would not have a group that the one before gave its user.
  */
-const FRESH_SESSIONS = "micro";
+const MICRO = "micro";
+/** The longest line that dropbear takes, in bytes (MAX_CMD_LEN); a longer one ends the connection without a word. */
+const MAX_LINE = 9_000;
 
-/** @returns as {@link runClient} */
+/** @throws {FleetboxError} `misuse`: the guest's SSH server does not take a line as long as this */
+export function checkLine({ name, image }: ReachedMember, line: string | undefined): void {
+  const bytes = byteLength(line ?? "");
+  if (image !== MICRO || bytes <= MAX_LINE) return;
+  throw new FleetboxError(
+    "misuse",
+    `The program and its arguments take ${bytes} bytes, expected at most ${MAX_LINE}: "${name}" takes no more in one line`,
+    { hint: `Put it into a file: fleetbox cp FILE ${name}: && fleetbox exec ${name} -- sh FILE` },
+  );
+}
+
+/** @returns as {@link runClient} @throws as {@link checkLine} */
 export async function runInGuest(
   store: Store,
   member: ReachedMember,
   options: { tty: boolean; command: string },
   wishes: ClientWishes = {},
 ): Promise<number> {
+  checkLine(member, options.command);
   await using kept = keptConnection(member);
   const args = sshArguments(store, member.ssh, { ...options, given: kept?.options });
   const code = await runClient("ssh", args, store, [member.name], wishes);
@@ -31,6 +47,6 @@ export async function runInGuest(
 function keptConnection(
   { name, image, pid, hypervisor_pid: machine, resets = 0, faults, not_answering: isSilent }: ReachedMember,
 ): KeptConnection | undefined {
-  if (image !== FRESH_SESSIONS || faults || isSilent || machine === undefined) return undefined;
+  if (image !== MICRO || faults || isSilent || machine === undefined) return undefined;
   return currentPlace()?.connection?.takeKept(`${name} ${pid} ${machine} ${resets}`);
 }
