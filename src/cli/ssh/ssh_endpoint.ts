@@ -14,9 +14,11 @@ export type ReachedMember = MemberReport & { ssh: SshEndpoint };
  * @throws {FleetboxError} `not-found`: there is no such member; `conflict`: it does not run; `timeout`: its holder does not answer
  */
 export async function reach(store: Store, name: string): Promise<ReachedMember> {
+  const reached = reachMember(store, name); // asked at once: each answer may come from far away
+  reached.catch(() => {});
   const before = await reportOf(store, name);
   if (isReached(before) && !isBeingAdopted(before)) {
-    const report = await reachMember(store, name);
+    const report = await reached;
     // Only the first of both asks the hypervisor.
     if (isReached(report) && !isBeingAdopted(report)) return { ...report, not_answering: before.not_answering };
   }

@@ -11,9 +11,16 @@ export type Door = (name: string) => Promise<void>;
 
 const doors = new Map<string, Door>();
 
-/** From now on the members of the store are behind this door. */
+/** From now on the members of the store are behind this door, which is opened once for those that want it at the same time. */
 export function setDoor(store: Store, door: Door): void {
-  doors.set(store.root, door);
+  const opening = new Map<string, Promise<void>>();
+  doors.set(store.root, (name) => {
+    const already = opening.get(name);
+    if (already) return already;
+    const now = door(name).finally(() => opening.delete(name));
+    opening.set(name, now);
+    return now;
+  });
 }
 
 /** Whether the store's members run on another host: processes of this one say nothing of them. */
