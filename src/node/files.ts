@@ -103,6 +103,8 @@ export const files = {
   renameSync: (from: Path, to: Path) => asDeno(() => fs.renameSync(from, to)),
   symlink: (target: Path, path: Path) => asDenoLater(() => promises.symlink(target, path)),
   symlinkSync: (target: Path, path: Path) => asDeno(() => fs.symlinkSync(target, path)),
+  utimeSync: (path: Path, atime: number | Date, mtime: number | Date) =>
+    asDeno(() => fs.utimesSync(path, atime, mtime)),
   /** @returns its path */
   makeTempDir: ({ prefix = "" }: Deno.MakeTempOptions = {}) =>
     asDenoLater(() => promises.mkdtemp(`${tmpdir()}/${prefix}`)),
