@@ -7,6 +7,7 @@ import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, test, told } from "../support/sandbox.ts";
 import { both } from "./both.ts";
+import { hostWithoutQemu, silenceIsNoticed, versionsDiffer } from "./hosts.ts";
 import { connectionsAreKept } from "./kept.ts";
 import {
   checkpointsWork,
@@ -242,6 +243,17 @@ test("a place, with a real sshd and a fake QEMU", async (context) => {
     );
     assert.match((await here.ok("ls", "--on", "big")).stdout, /^a@big +running/m);
   });
+
+  await step(
+    "a network that is gone without a word is noticed; machines run on, and the next command connects again",
+    () => {
+      return silenceIsNoticed(here, host);
+    },
+  );
+  await step("a fleetbox of another version there is told once, and replaced by place add", () => {
+    return versionsDiffer(here, there, host);
+  });
+  await step("a host without QEMU is told as that", () => hostWithoutQemu(here, there, host));
 
   await step("the library's machines are there, and used from here", () => libraryWorks(here, there, "a"));
   await step(

@@ -25,6 +25,8 @@ export interface Host extends AsyncDisposable {
   /** Replaces what the client knows of the host's key; without one nothing. */
   know(key?: string): void;
   hostKey: string;
+  /** The processes of the connections to it. */
+  connections(): Promise<number[]>;
 }
 
 /** @param user who logs in @param there whose store is the place's @param here whose commands go there @param env a variable of sessions there, `NAME=value` */
@@ -81,6 +83,10 @@ export async function sshHost(user: string, there: Sandbox, here: Sandbox, env?:
     executable,
     env: { PATH: `${bin}:${here.env.PATH}` },
     hostKey,
+    async connections() {
+      const monitors = await childrenOf(child.pid);
+      return [...monitors, ...(await Promise.all(monitors.map(childrenOf))).flat()];
+    },
     know: (key) => Deno.writeTextFileSync(known, key === undefined ? "" : `[127.0.0.1]:${port} ${key}\n`),
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
@@ -122,6 +128,11 @@ export async function hostUser(): Promise<{ name: string } & AsyncDisposable> {
 
 async function isBusy(user: string): Promise<boolean> {
   return (await new Deno.Command("pgrep", { args: ["-u", user], stdout: "null" }).output()).success;
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
+  return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
 }
 
 function lines(settings: Record<string, string | number>): string {
