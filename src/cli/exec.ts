@@ -8,7 +8,7 @@ import { FleetboxError } from "../core/errors.ts";
 import { lazyModule } from "../core/lazy_modules.ts";
 import { shellCommand, shellQuote } from "../core/quoting.ts";
 import { openStore } from "./arguments/open_store.ts";
-import { runInGuest } from "./ssh/run_in_guest.ts";
+import { checkLine, runInGuest } from "./ssh/run_in_guest.ts";
 import { reach } from "./ssh/ssh_endpoint.ts";
 
 /** Whether the words behind `exec` are a name and a program: anything else is the parser's. */
@@ -50,7 +50,9 @@ export async function exec(word: string, words: readonly string[], wishes: ExecW
   lineFor(name, "", command); // refuses bad values before anything is done
   const store = openStore();
   const member = await reach(store, name);
-  Deno.exitCode = await runInGuest(store, member, { tty, command: lineFor(name, member.ssh.user, command) });
+  const line = lineFor(name, member.ssh.user, command);
+  checkLine(member, line);
+  Deno.exitCode = await runInGuest(store, member, { tty, command: line });
 }
 
 /** @throws {FleetboxError} `misuse`: options behind the name, where the guest's program begins */

@@ -25,10 +25,8 @@ export async function silenceIsNoticed(here: Sandbox, host: Host): Promise<void>
 /** Another version of fleetbox: it calls itself so. */
 export async function versionsDiffer(here: Sandbox, there: Sandbox, host: Host): Promise<void> {
   const add = ["place", "add", "big", host.url, "--store", there.home, "--yes", "--executable"];
-  const text = Deno.readTextFileSync(host.executable);
   const other = join(there.root, "fleetbox-of-another-version");
-  const line = '[ "${1-}" != version ] || { echo "fleetbox 0.0.9 (0123456789ab)"; exit; }\n';
-  Deno.writeTextFileSync(other, text.replace(/^exec /m, `${line}$&`), { mode: 0o755 });
+  writeChanged(host, other, '[ "${1-}" != version ] || { echo "fleetbox 0.0.9 (0123456789ab)"; exit; }');
   await here.ok(...add, other);
   const first = await here.ok("ls", "--on", "big");
   assert.match(first.stdout, /^a@big +running/m);
@@ -51,11 +49,9 @@ export async function hostWithoutQemu(here: Sandbox, there: Sandbox, host: Host)
       await Deno.symlink(join(dir, name), join(bin, name)).catch(() => {}); // both have it
     }
   }
-  const bare = join(there.root, "fleetbox-without-qemu");
-  const text = Deno.readTextFileSync(host.executable);
-  const line = `unset FLEETBOX_QEMU\nexport FLEETBOX_HOME='${join(there.root, "bare")}' PATH='${bin}'\n`;
-  Deno.writeTextFileSync(bare, text.replace(/^exec /m, `${line}$&`), { mode: 0o755 });
   const store = join(there.root, "bare");
+  const bare = join(there.root, "fleetbox-without-qemu");
+  writeChanged(host, bare, `unset FLEETBOX_QEMU\nexport FLEETBOX_HOME='${store}' PATH='${bin}'`);
   await here.ok("place", "add", "bare", host.url, "--store", store, "--yes", "--executable", bare);
   const check = await here.run("place", "check", "bare");
   assert.equal(check.code, 1, told(check));
@@ -72,4 +68,10 @@ export async function hostWithoutQemu(here: Sandbox, there: Sandbox, host: Host)
   );
   assert.equal((await here.ok("ls", "-q", "--on", "bare")).stdout, "");
   await here.ok("place", "rm", "bare");
+}
+
+/** The host's executable with lines before what it runs. */
+function writeChanged(host: Host, file: string, lines: string): void {
+  const text = Deno.readTextFileSync(host.executable);
+  Deno.writeTextFileSync(file, text.replace(/^exec /m, (exec) => `${lines}\n${exec}`), { mode: 0o755 });
 }

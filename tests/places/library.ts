@@ -7,6 +7,7 @@ import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
 import { join } from "../../src/system/path.ts";
+import { pgrep } from "./pgrep.ts";
 
 const path = (from: string) => fileURLToPath(new URL(from, import.meta.url));
 
@@ -67,8 +68,7 @@ async function isRunning(words: string): Promise<boolean> {
 
 /** The processes whose command line has these words. */
 export async function pids(words: string): Promise<number[]> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-f", "--", words] }).output();
-  return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
+  return await pgrep("-f", "--", words);
 }
 
 export async function libraryWorks(here: Sandbox, there: Sandbox, before: string): Promise<void> {

@@ -10,6 +10,7 @@ import { FLEETBOX } from "../support/command.ts";
 import { freePort } from "../support/free_ports.ts";
 import { until } from "../support/processes.ts";
 import type { Sandbox } from "../support/sandbox.ts";
+import { pgrep } from "./pgrep.ts";
 
 const PATH = `${Deno.env.get("PATH")}:/usr/sbin:/sbin:/usr/bin:/bin`;
 const SSHD = which("sshd", PATH);
@@ -84,6 +85,7 @@ export async function sshHost(user: string, there: Sandbox, here: Sandbox, env?:
     env: { PATH: `${bin}:${here.env.PATH}` },
     hostKey,
     async connections() {
+      const childrenOf = (pid: number) => pgrep("-P", String(pid));
       const monitors = await childrenOf(child.pid);
       return [...monitors, ...(await Promise.all(monitors.map(childrenOf))).flat()];
     },
@@ -127,12 +129,7 @@ export async function hostUser(): Promise<{ name: string } & AsyncDisposable> {
 }
 
 async function isBusy(user: string): Promise<boolean> {
-  return (await new Deno.Command("pgrep", { args: ["-u", user], stdout: "null" }).output()).success;
-}
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
-  return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
+  return (await pgrep("-u", user)).length > 0;
 }
 
 function lines(settings: Record<string, string | number>): string {

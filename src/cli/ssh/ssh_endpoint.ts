@@ -17,10 +17,10 @@ export async function reach(store: Store, name: string): Promise<ReachedMember> 
   const reached = reachMember(store, name); // asked at once: each answer may come from far away
   reached.catch(() => {});
   const before = await reportOf(store, name);
-  if (isReached(before) && !isBeingAdopted(before)) {
+  if (isAtHand(before)) {
     const report = await reached;
     // Only the first of both asks the hypervisor.
-    if (isReached(report) && !isBeingAdopted(report)) return { ...report, not_answering: before.not_answering };
+    if (isAtHand(report)) return { ...report, not_answering: before.not_answering };
   }
   // A third of what `exec` would load.
   const { lookForEndpoint } = await lazyModule<typeof import("./look_for_endpoint.ts")>(
@@ -43,6 +43,7 @@ export function isReached(report: MemberReport | undefined): report is ReachedMe
   return report !== undefined && report.running && report.ssh !== undefined;
 }
 
-function isBeingAdopted({ stage }: MemberReport): boolean {
-  return stage === "adoption";
+/** Whether it can be connected to at once: it is not just being adopted. */
+function isAtHand(report: MemberReport | undefined): report is ReachedMember {
+  return isReached(report) && report.stage !== "adoption";
 }

@@ -2,7 +2,6 @@
 
 import { getReport } from "../../control/members.ts";
 import { silentMachine } from "../../control/observe.ts";
-import { Limit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { answersSsh } from "../../guest/ssh_probe.ts";
 import type { Store } from "../../store.ts";
@@ -37,8 +36,8 @@ async function whatIsWrong(store: Store, name: string): Promise<FleetboxError | 
 
 async function answers(endpoint: SshEndpoint): Promise<boolean> {
   const place = currentPlace()?.connection;
-  using limit = new Limit(PROBE_MS);
-  return place ? await place.answersSsh(endpoint, limit.signal) : await answersSsh(endpoint, limit.signal, PROBE_MS);
+  if (place) return await place.answersSsh(endpoint, PROBE_MS);
+  return await answersSsh(endpoint, new AbortController().signal, PROBE_MS);
 }
 
 /** The error of a connection that is over. */

@@ -7,6 +7,7 @@
  * while.
  */
 
+import { Limit } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { LOOPBACK } from "../../core/port_forwards.ts";
 import { quoted, shellCommand } from "../../core/quoting.ts";
@@ -17,7 +18,7 @@ import { withLock } from "../../system/locks.ts";
 import { host } from "../../system/os.ts";
 import { ProcessError, run } from "../../system/process.ts";
 import { parseAddress } from "./address.ts";
-import { endKeptConnections, forgetKeptConnections, KeptConnection } from "./kept.ts";
+import { asPattern, endKeptConnections, forgetKeptConnections, KeptConnection } from "./kept.ts";
 
 /** How long it is kept without a user. */
 const KEPT = "600s";
@@ -55,7 +56,7 @@ export class PlaceConnection {
     this.#dir = how.route?.dir ?? place.name;
     const { control, portsControl } = placePaths(store, this.#dir);
     this.#socket = how.keepsPorts ? portsControl : control;
-    this.#control = this.#socket.replaceAll("%", "%%");
+    this.#control = asPattern(this.#socket);
     this.#address = how.route ?? parseAddress(place.url);
   }
 
@@ -66,12 +67,12 @@ export class PlaceConnection {
 
   /** A connection through this one to a guest, which is kept for the next command ({@link KeptConnection.take}). */
   takeKept(machine: string): KeptConnection | undefined {
-    return KeptConnection.take(placePaths(this.store, this.#dir).dir, machine);
+    return KeptConnection.take(this.shadow.root, machine);
   }
 
   /** Ends those that are kept. */
   async endKept(): Promise<void> {
-    await endKeptConnections(placePaths(this.store, this.#dir).dir);
+    await endKeptConnections(this.shadow.root);
   }
 
   /** Whether it leads into a job, with which it ends. */
@@ -141,7 +142,7 @@ export class PlaceConnection {
     removeIfThere(this.#socket); // of a master that was killed
     if (!keepsPorts) {
       removeIfThere(this.shadow.key); // the store there may be another one by now
-      forgetKeptConnections(placePaths(this.store, this.#dir).dir);
+      forgetKeptConnections(this.shadow.root);
     }
     const { options, host = "" } = this.#address;
     const args = [
@@ -190,8 +191,10 @@ export class PlaceConnection {
     return await run(program, args, { hint: HINT, signal });
   }
 
-  /** Whether an SSH server answers at a port there, with its identification string, before `signal` fires. */
-  async answersSsh({ host, port }: { host: string; port: number }, signal: AbortSignal): Promise<boolean> {
+  /** Whether an SSH server answers at a port there, with its identification string, within `limitMs`. */
+  async answersSsh({ host, port }: { host: string; port: number }, limitMs: number): Promise<boolean> {
+    using limit = new Limit(limitMs);
+    const { signal } = limit;
     const args = this.args(["-o", "BatchMode=yes", "-W", `[${host}]:${port}`]);
     try {
       const child = new Deno.Command("ssh", { args, stdin: "piped", stdout: "piped", stderr: "null", signal }).spawn();

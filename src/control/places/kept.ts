@@ -8,7 +8,7 @@
  */
 
 import { digestOf } from "../../store.ts";
-import { entriesOf, exists, removeIfThere, statIfThere } from "../../system/files.ts";
+import { exists, namesIn, removeIfThere, statIfThere } from "../../system/files.ts";
 import { join } from "../../system/path.ts";
 import { run } from "../../system/process.ts";
 
@@ -82,14 +82,14 @@ function moveIfThere(from: string, to: string): void {
   } catch { /* another command was faster, or ssh has ended it */ }
 }
 
-/** A path as ssh reads it. */
-function asPattern(path: string): string {
+/** A path as ssh reads that of a control socket. */
+export function asPattern(path: string): string {
   return path.replaceAll("%", "%%");
 }
 
 /** Ends those that rest: a guest that is saved now would have its half of them in each of its copies. Never fails. */
 export async function endKeptConnections(dir: string): Promise<void> {
-  const resting = entriesOf(dir).map(({ name }) => name).filter((name) => RESTING.test(name));
+  const resting = namesIn(dir).filter((name) => RESTING.test(name));
   await Promise.all(resting.map((name) => end(join(dir, name))));
 }
 
@@ -99,7 +99,7 @@ async function end(control: string): Promise<void> {
 
 /** Removes the sockets of connections that have ended with the place's own. */
 export function forgetKeptConnections(dir: string): void {
-  for (const { name } of exists(dir) ? entriesOf(dir) : []) {
+  for (const name of namesIn(dir)) {
     if (RESTING.test(name) || TAKEN.test(name)) removeIfThere(join(dir, name));
   }
 }

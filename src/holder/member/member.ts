@@ -174,17 +174,17 @@ export class Member {
 
   /** Listens to a machine until its end. */
   watch(run: MachineRun): void {
-    run.defer(run.machine.onEvent((event) => this.#onEvent(event)));
+    run.defer(run.machine.onEvent((event) => this.#onEvent(run, event)));
     void run.machine.exited.then((exit) => this.#onExit(run, exit));
   }
 
-  #onEvent(event: MachineEvent): void {
+  #onEvent(run: MachineRun, event: MachineEvent): void {
     if (event.kind === "ioError" && event.stopped) {
       this.pauses.afterDiskError(event.nospace ? "disk-full" : "disk-error", event.message);
     } else if (event.kind === "resumed") this.pauses.resumed();
     else if (event.kind === "reset") {
       log(`${this.name}: the guest restarted itself`);
-      if (this.#run) this.#run.resets++;
+      run.resets++;
       void this.context.faults().lost(this.name, IN_GUEST, "it restarted itself");
     }
   }
