@@ -147,6 +147,9 @@ export class FakeKernel {
           if (![...this.#descriptors.values()].includes(name)) this.#blocks.delete(name);
         }
         return 0;
+      case 8: // to the end
+        if (file === "" || second !== 0 || third !== 2) return file === "" ? EBADF : EINVAL;
+        return ((this.#blocks.get(file) ?? 0) * 4096) | 0;
       case 9:
         if ((fourth & 0x30) !== 0x30 || second % 4096 !== 0) return EINVAL;
         this.#map(first >>> 0, second >>> 0);
@@ -173,6 +176,10 @@ export class FakeKernel {
         return 0;
       case 137:
         if (!this.files.has(text(first, 100).split("\0", 1)[0])) return ENOENT;
+        this.#stat(second);
+        return 0;
+      case 138:
+        if (file === "") return EBADF;
         this.#stat(second);
         return 0;
       case 159:

@@ -138,10 +138,17 @@ async function fill(box: Sandbox): Promise<void> {
   assert.match((await guest(box, "a", write)).stderr, /No space left on device/);
   await box.ok("heal", idIn(made.stdout));
   near(await used(box), 100, 1);
+  const watch = `while [ ! -e /run/enough ]; do df -P / | grep -q " 100% " || touch /run/room; done`;
+  await guestOk(box, "a", `sudo sh -c '${watch}' >/dev/null 2>&1 &`);
   await box.killHolder("a");
   await box.ok("ls", "--repair");
   near(await used(box), 100, 1);
-  await guestOk(box, "a", "rm big");
+  await until("its fault is made again", async () => {
+    const [{ counts }] = JSON.parse((await box.ok("fault", "ls", "--json")).stdout);
+    return counts?.filled_bytes > 0;
+  });
+  assert.equal((await guest(box, "a", "ls /run/room")).code, 1, "a program of the guest has found room");
+  await guestOk(box, "a", "sudo touch /run/enough; rm big");
   await box.ok("heal", idIn(full.stdout));
   near(await used(box), before, 2);
   await guestOk(box, "a", `${write} && rm big`);

@@ -13,8 +13,13 @@ import type { GuestCalls } from "./guest_calls.ts";
 /** `fcntl.h`: they differ in O_DIRECTORY, which is a part of O_TMPFILE. */
 const O_TMPFILE: Record<Architecture, number> = { x86_64: 0o20200000, aarch64: 0o20040000 };
 const O_RDWR = 2, O_CLOEXEC = 0o2000000;
+/** `unistd.h` */
+const SEEK_END = 2;
 /** `errno.h` */
 const ENOSPC = -28, EOPNOTSUPP = -95, EISDIR = -21, ENOENT = -2, ENOTDIR = -20, EINVAL = -22;
+
+/** `asm-generic/statfs.h` */
+const STATFS_BYTES = 120;
 
 /** Where the files are open: the program itself has only small numbers. */
 const FIRST_FILE = 100;
@@ -29,6 +34,8 @@ const ROUNDS = MAX_FILES;
 
 /** How full a file system is, as df(1) has it. */
 export interface Space {
+  /** Which one it is. */
+  id: string;
   /** Bytes that are used. */
   used: number;
   /** Bytes that are used, and those that a user may still use. */
@@ -39,7 +46,7 @@ export interface Space {
 
 /** @throws {FleetboxError} `not-found`: there is no such path; `failed` */
 export async function readSpace(guest: GuestCalls, of: string): Promise<Space> {
-  const statfs = new Uint8Array(120);
+  const statfs = new Uint8Array(STATFS_BYTES);
   const ask: Call = { name: "statfs", args: [path(of), statfs] };
   const results = await guest.call([ask], [statfs]);
   const failed = results.of(ask);
@@ -47,11 +54,19 @@ export async function readSpace(guest: GuestCalls, of: string): Promise<Space> {
     const code = failed === ENOENT ? "not-found" : "failed";
     throw new FleetboxError(code, `Cannot tell how full ${of} is in the guest: ${errorWords(failed)}`);
   }
-  const back = results.back(statfs);
-  const view = new DataView(back.buffer, back.byteOffset);
+  const view = viewOf(results.back(statfs));
   const [block, blocks, free, available] = [8, 16, 24, 32].map((at) => Number(view.getBigInt64(at, true)));
   if (blocks === 0) throw refused(of, EOPNOTSUPP); // /proc, say
-  return { used: (blocks - free) * block, total: (blocks - free + available) * block, block };
+  return { id: idIn(view), used: (blocks - free) * block, total: (blocks - free + available) * block, block };
+}
+
+function viewOf({ buffer, byteOffset }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset);
+}
+
+/** Which file system a `struct statfs` is about. */
+function idIn(statfs: DataView): string {
+  return statfs.getBigUint64(56, true).toString(16);
 }
 
 /** How many bytes must be used in addition, until the share is. */
@@ -112,6 +127,57 @@ async function take(guest: GuestCalls, arch: Architecture, at: string, number: n
   const grow: Call = { name: "fallocate", args: [file, 0, 0, bytes] };
   const results = await guest.call([open, keep, { name: "close", args: [next] }, grow, end]);
   return results.of(open) < 0 ? results.of(open) : results.of(grow);
+}
+
+/** A file that uses a file system up. */
+interface Filler {
+  /** As {@link fill} has it. */
+  number: number;
+  bytes: number;
+  /** Its file system's. */
+  id: string;
+}
+
+/**
+ * Looks for the files that an earlier holder has used, for these shares or for others. They stay where one of these is meant, so that
+ * no program of the guest finds room in the meantime; but not where it is fuller than these make it.
+ * @returns those that stay, each with the largest share of its file system
+ * @throws {FleetboxError} as {@link readSpace}. Then none stays.
+ */
+export async function keep<Wish extends { at: string; share: number }>(
+  guest: GuestCalls,
+  wishes: readonly Wish[],
+): Promise<{ number: number; bytes: number; wish: Wish }[]> {
+  const files = await fillers(guest);
+  const largest = new Map<string, { wish: Wish; isFuller: boolean }>();
+  try {
+    for (const wish of wishes.toSorted((a, b) => a.share - b.share)) {
+      const space = await readSpace(guest, wish.at);
+      largest.set(space.id, { wish, isFuller: missingTo(wish.share + NEAR, space) < 0 });
+    }
+  } catch (thrown) {
+    await free(guest, files.map(({ number }) => number)).catch(() => {});
+    throw thrown;
+  }
+  const stays = ({ id }: Filler) => largest.get(id)?.isFuller === false;
+  await free(guest, files.filter((file) => !stays(file)).map(({ number }) => number));
+  return files.filter(stays).map(({ number, bytes, id }) => ({ number, bytes, wish: largest.get(id)!.wish }));
+}
+
+async function fillers(guest: GuestCalls): Promise<Filler[]> {
+  const seeks = Array.from({ length: MAX_FILES }, (_, number): Call => ({
+    name: "lseek",
+    args: [FIRST_FILE + number, 0, SEEK_END],
+  }));
+  const found = await guest.call(seeks);
+  // A length of 32 bits may look negative; an error is one of the last 4095.
+  const lengths = seeks.map(found.of).map((length) => length < 0 && length > -4096 ? undefined : length >>> 0);
+  const there = lengths.flatMap((bytes, number) => bytes === undefined ? [] : [{ number, bytes }]);
+  if (there.length === 0) return [];
+  const stats = there.map(() => new Uint8Array(STATFS_BYTES));
+  const asks = there.map(({ number }, index): Call => ({ name: "fstatfs", args: [FIRST_FILE + number, stats[index]] }));
+  const told = await guest.call(asks, stats);
+  return there.map((file, index) => ({ ...file, id: idIn(viewOf(told.back(stats[index]))) }));
 }
 
 /** Closes files. @param numbers as {@link fill} has them */

@@ -4,7 +4,7 @@ import * as assert from "#assert";
 import { FakeKernel, talkTo } from "../../../tests/fake_qemu/fake_kernel.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { MOST_MIB, readMemory, squeeze } from "./memory.ts";
-import { fill, free, readSpace } from "./space.ts";
+import { fill, free, keep, readSpace } from "./space.ts";
 
 const error = (code: string, message: RegExp) => (thrown: unknown) =>
   thrown instanceof FleetboxError && thrown.code === code && message.test(thrown.message);
@@ -72,4 +72,24 @@ Deno.test("space: what cannot be filled is told, and nothing of it stays", async
   guest.refuses = { 285: 0 }; // it says yes, and does nothing
   await assert.rejects(fill(calls, "x86_64", { at: "/", ...all }), error("failed", /it stays at 31%/));
   assert.equal(guest.usedBlocks, 30_000);
+});
+
+Deno.test("space: what an earlier holder has used stays while its share is wished for, and no longer", async () => {
+  const guest = new FakeKernel(), earlier = talkTo(guest);
+  const most = { at: "/", share: 0.9 }, least = { at: "/proc/meminfo", share: 0.5 };
+  const { bytes } = await fill(earlier, "x86_64", { ...most, numbers: [3, 7] });
+  const calls = talkTo(guest);
+  const used = guest.usedBlocks;
+  assert.deepEqual(await keep(calls, [most, least]), [{ number: 3, bytes, wish: most }]);
+  assert.equal(guest.usedBlocks, used);
+  await assert.rejects(keep(calls, [most, { at: "/no", share: 0.5 }]), error("not-found", /how full \/no is/));
+  assert.equal(guest.usedBlocks, 30_000);
+
+  await fill(calls, "x86_64", { ...most, numbers: [0, 1] });
+  assert.deepEqual(await keep(calls, [least]), [], "it is fuller than wished for");
+  assert.equal(guest.usedBlocks, 30_000);
+  await fill(calls, "x86_64", { ...most, numbers: [0, 1] });
+  assert.deepEqual(await keep(calls, []), []);
+  assert.equal(guest.usedBlocks, 30_000);
+  assert.deepEqual(await keep(calls, [most]), []);
 });
