@@ -136,10 +136,10 @@ async function fill(box: Sandbox): Promise<void> {
   const full = await box.ok("fault", "disk", "a", "--fill", "100%", "--path", "/var");
   const write = "dd if=/dev/zero of=big bs=1M count=20";
   assert.match((await guest(box, "a", write)).stderr, /No space left on device/);
-  await box.ok("heal", idIn(made.stdout));
-  near(await used(box), 100, 1);
   const watch = `while [ ! -e /run/enough ]; do df -P / | grep -q " 100% " || touch /run/room; done`;
   await guestOk(box, "a", `sudo sh -c '${watch}' >/dev/null 2>&1 &`);
+  await box.ok("heal", idIn(made.stdout));
+  near(await used(box), 100, 1);
   await box.killHolder("a");
   await box.ok("ls", "--repair");
   near(await used(box), 100, 1);

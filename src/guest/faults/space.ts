@@ -77,14 +77,14 @@ export function missingTo(share: number, { used, total, block }: Space): number 
 /**
  * Uses a file system up to a share, under the first of these numbers that are free.
  * @param numbers of files, from 0
- * @returns the numbers that it has used, and the bytes
+ * @returns the numbers that it has used, the bytes, and which file system it is
  * @throws {FleetboxError} `conflict`: that file system has no files without a name. Then nothing is used.
  */
 export async function fill(
   guest: GuestCalls,
   arch: Architecture,
   { at, share, numbers }: { at: string; share: number; numbers: readonly number[] },
-): Promise<{ taken: number[]; bytes: number }> {
+): Promise<{ taken: number[]; bytes: number; id: string }> {
   const before = await readSpace(guest, at);
   const taken: number[] = [];
   let most = MAX_BYTES;
@@ -104,7 +104,7 @@ export async function fill(
     throw thrown;
   }
   const after = await readSpace(guest, at);
-  if (missingTo(share - NEAR, after) <= 0) return { taken, bytes: after.used - before.used };
+  if (missingTo(share - NEAR, after) <= 0) return { taken, bytes: after.used - before.used, id: after.id };
   await free(guest, taken);
   throw new FleetboxError(
     "failed",
@@ -141,13 +141,13 @@ interface Filler {
 /**
  * Looks for the files that an earlier holder has used, for these shares or for others. They stay where one of these is meant, so that
  * no program of the guest finds room in the meantime; but not where it is fuller than these make it.
- * @returns those that stay, each with the largest share of its file system
+ * @returns those that stay, each with its file system and the largest share of that
  * @throws {FleetboxError} as {@link readSpace}. Then none stays.
  */
 export async function keep<Wish extends { at: string; share: number }>(
   guest: GuestCalls,
   wishes: readonly Wish[],
-): Promise<{ number: number; bytes: number; wish: Wish }[]> {
+): Promise<(Filler & { wish: Wish })[]> {
   const files = await fillers(guest);
   const largest = new Map<string, { wish: Wish; isFuller: boolean }>();
   try {
@@ -161,7 +161,7 @@ export async function keep<Wish extends { at: string; share: number }>(
   }
   const stays = ({ id }: Filler) => largest.get(id)?.isFuller === false;
   await free(guest, files.filter((file) => !stays(file)).map(({ number }) => number));
-  return files.filter(stays).map(({ number, bytes, id }) => ({ number, bytes, wish: largest.get(id)!.wish }));
+  return files.filter(stays).map((file) => ({ ...file, wish: largest.get(file.id)!.wish }));
 }
 
 async function fillers(guest: GuestCalls): Promise<Filler[]> {

@@ -77,10 +77,10 @@ Deno.test("space: what cannot be filled is told, and nothing of it stays", async
 Deno.test("space: what an earlier holder has used stays while its share is wished for, and no longer", async () => {
   const guest = new FakeKernel(), earlier = talkTo(guest);
   const most = { at: "/", share: 0.9 }, least = { at: "/proc/meminfo", share: 0.5 };
-  const { bytes } = await fill(earlier, "x86_64", { ...most, numbers: [3, 7] });
+  const { bytes, id } = await fill(earlier, "x86_64", { ...most, numbers: [3, 7] });
   const calls = talkTo(guest);
   const used = guest.usedBlocks;
-  assert.deepEqual(await keep(calls, [most, least]), [{ number: 3, bytes, wish: most }]);
+  assert.deepEqual(await keep(calls, [most, least]), [{ number: 3, bytes, id, wish: most }]);
   assert.equal(guest.usedBlocks, used);
   await assert.rejects(keep(calls, [most, { at: "/no", share: 0.5 }]), error("not-found", /how full \/no is/));
   assert.equal(guest.usedBlocks, 30_000);

@@ -11,18 +11,21 @@ import type { FaultMaker, MachineFaultEntry } from "./maker.ts";
 
 type FillEntry = MachineFaultEntry<FillFault>;
 
-/** What a fault has used: the numbers of its files, and their bytes. */
+/** What a fault has used. */
 interface Held {
+  /** Its files. */
   numbers: number[];
   bytes: number;
+  /** Which file system. */
+  fileSystem: string;
+  /** The share that it is up to. */
+  share: number;
 }
 
 const ALL = Array.from({ length: MAX_FILES }, (_, number) => number);
 
 export class FillMaker implements FaultMaker<FillFault> {
   readonly #held = new Map<string, Held>();
-  /** The files of an earlier holder, whose faults go on: nobody knows which is whose, so they stay until one of these ends. */
-  #found: readonly number[] = [];
   /** Whether the guest has no files but those that are known. */
   #isKnown = false;
 
@@ -30,7 +33,7 @@ export class FillMaker implements FaultMaker<FillFault> {
 
   async apply(faults: readonly FillEntry[], isAdopted = false): Promise<void> {
     const line = isHeldStill(this.member, isAdopted) ? undefined : lineFor(this.member, faults, "fill a file system");
-    if (!line) return this.forget();
+    if (!line) return this.#held.clear();
     const { name, context } = this.member;
     line.hold("fill", (why) => void context.faults().lost(name, ["fill"], why));
     try {
@@ -42,7 +45,6 @@ export class FillMaker implements FaultMaker<FillFault> {
 
   forget(): void {
     this.#held.clear();
-    this.#found = [];
   }
 
   counts(id: string): Promise<Record<string, number>> {
@@ -58,11 +60,7 @@ export class FillMaker implements FaultMaker<FillFault> {
   ): Promise<void> {
     if (!this.#isKnown) await this.#keep(guest, isAdopted ? faults : []);
     const ended = [...this.#held.keys()].filter((id) => !faults.some((fault) => fault.id === id));
-    if (ended.length > 0) {
-      await free(guest, [...this.#found, ...ended.flatMap((id) => this.#held.get(id)!.numbers)]);
-      this.#found = [];
-    }
-    for (const id of ended) this.#held.delete(id);
+    for (const id of ended) await this.#end(guest, id, faults);
     for (
       const { id, spec: { share, path = DEFAULT_FILL_PATH } } of faults.toSorted((a, b) => a.spec.share - b.spec.share)
     ) {
@@ -71,21 +69,41 @@ export class FillMaker implements FaultMaker<FillFault> {
         const space = await readSpace(guest, path);
         if (missingTo(share, space) <= 0) throw tooFull(path, share, space.used / space.total);
       }
-      const used = new Set([...this.#found, ...[...this.#held.values()].flatMap(({ numbers }) => numbers)]);
+      const used = new Set([...this.#held.values()].flatMap(({ numbers }) => numbers));
       const numbers = ALL.filter((number) => !used.has(number));
-      const { taken, bytes } = await fill(guest, way.arch, { at: path, share, numbers });
-      this.#held.set(id, { numbers: [...before?.numbers ?? [], ...taken], bytes: (before?.bytes ?? 0) + bytes });
+      const done = await fill(guest, way.arch, { at: path, share, numbers });
+      this.#hold(id, { numbers: done.taken, bytes: done.bytes, fileSystem: done.id, share });
     }
   }
 
+  /**
+   * Gives up what a fault has used. Another one that fills as much of the same file system gets it, so that no program of the guest
+   * finds room in the meantime.
+   */
+  async #end(guest: GuestCalls, id: string, others: readonly FillEntry[]): Promise<void> {
+    const held = this.#held.get(id)!;
+    const heir = others.find((other) =>
+      other.spec.share >= held.share && this.#held.get(other.id)?.fileSystem === held.fileSystem
+    );
+    if (heir) this.#hold(heir.id, { ...held, share: heir.spec.share });
+    else await free(guest, held.numbers);
+    this.#held.delete(id);
+  }
+
+  /** Looks for what an earlier holder has used. Nobody knows for which of its faults, so the largest one gets it. */
   async #keep(guest: GuestCalls, faults: readonly FillEntry[]): Promise<void> {
     const wishes = faults.map(({ id, spec: { share, path = DEFAULT_FILL_PATH } }) => ({ id, at: path, share }));
     const kept = await keep(guest, wishes);
     this.#isKnown = true;
-    this.#found = kept.map(({ number }) => number);
-    for (const { bytes, wish: { id } } of kept) {
-      this.#held.set(id, { numbers: [], bytes: bytes + (this.#held.get(id)?.bytes ?? 0) });
+    for (const { number, bytes, id, wish } of kept) {
+      this.#hold(wish.id, { numbers: [number], bytes, fileSystem: id, share: wish.share });
     }
+  }
+
+  /** More that a fault has used. */
+  #hold(id: string, more: Held): void {
+    const { numbers, bytes } = this.#held.get(id) ?? { numbers: [], bytes: 0 };
+    this.#held.set(id, { ...more, numbers: [...numbers, ...more.numbers], bytes: bytes + more.bytes });
   }
 }
 
