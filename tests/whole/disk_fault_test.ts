@@ -1,7 +1,8 @@
 /** Disks that fail and are slow, through the real command line: what is seen of it, and what is refused. */
 
 import * as assert from "#assert";
-import { until } from "../support/processes.ts";
+import { QmpClient } from "../../src/vmm/qemu/qmp.ts";
+import { signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 const faultsOf = async (box: Sandbox) => JSON.parse((await box.ok("fault", "ls", "--json")).stdout);
@@ -55,6 +56,54 @@ test("fault disk: a killed holder's goes on with the next one, and can be ended"
   assert.ok(requests > 0, "it tells what it did since then");
   await box.ok("heal");
   await box.ok("checkpoint", "a,b", "--as", "s");
+});
+
+/** The layers of faults that the disk of a has; nobody else may hold its machine. */
+async function layers(box: Sandbox): Promise<string[]> {
+  const qmp = await QmpClient.connect(box.store.member("a").qmpSocket);
+  const nodes = await qmp.execute<{ "node-name": string }[]>("query-named-block-nodes");
+  qmp.close();
+  return nodes.map((node) => node["node-name"]).filter((name) => name.startsWith("disk-fault-"));
+}
+
+test("fault disk: one that ends while nobody holds its machine, or while that is being adopted, is undone by the next holder", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a,b");
+  const a = box.process("machine", "a");
+  await box.ok("fault", "disk", "a", "--error", "EIO", "--for", "1s");
+  const since = performance.now();
+  await box.ok("fault", "disk", "a", "--latency", "50ms");
+  await box.killHolder("a");
+  assert.ok((await layers(box)).length >= 2);
+  await until("the first one is over", () => performance.now() - since > 1_100);
+  signal(a, "SIGSTOP");
+  const repair = box.start(["ls", "--repair"]);
+  await until("a holder adopts it", async () => (await box.status("a"))?.state === "starting");
+  assert.match((await box.ok("heal")).stdout, /^f\w+: healed: disk: a, .*50ms late/);
+  signal(a, "SIGCONT");
+  await repair.done;
+  await until("it is adopted", async () => (await box.ls()).a.state === "running");
+  await box.ok("checkpoint", "a,b", "--as", "s"); // by when it is settled
+  await box.killHolder("a");
+  assert.deepEqual(await layers(box), []);
+  await box.ok("ls", "--repair");
+});
+
+test("fault disk: a machine that does not answer its next holder is under its faults when it is adopted after all", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  const a = box.process("machine", "a");
+  await box.ok("fault", "disk", "a", "--error", "EIO");
+  await box.killHolder("a");
+  signal(a, "SIGSTOP");
+  await box.fails(1, /does not answer/, "up", "a");
+  signal(a, "SIGCONT");
+  await box.ok("up", "a");
+  assert.match((await box.ok("fault", "ls")).stdout, /disk: a, .*fail \(EIO\) +\d+ failed of \d+$/m);
+  await box.ok("heal");
+  await box.killHolder("a");
+  assert.deepEqual(await layers(box), []);
+  await box.ok("ls", "--repair");
 });
 
 test("fault disk: one that cannot be made is refused, the others stay; so is what makes no sense", async () => {

@@ -2,8 +2,9 @@
 
 import * as assert from "#assert";
 import { PACKAGES } from "../../src/core/faults/packages.ts";
+import { QmpClient } from "../../src/vmm/qemu/qmp.ts";
 import { withAgents } from "../support/files.ts";
-import { until } from "../support/processes.ts";
+import { kill, signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 
 const faultsOf = async (box: Sandbox) => JSON.parse((await box.ok("fault", "ls", "--json")).stdout);
@@ -95,6 +96,30 @@ test("faults outlive the holder: who adopts the group goes on with them, and wit
   await box.ok("resume", "b");
   assert.equal((await box.ls()).b.stage, undefined);
   await box.ok("heal");
+});
+
+test("a pause whose time is over while its machine is being adopted has ended: the machine goes on", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  await box.ok("pause", "a", "--for", "3s");
+  const since = performance.now();
+  await box.killHolder("a");
+  const gateway = box.process("gateway");
+  signal(gateway, "SIGSTOP"); // so that the adoption takes longer than that
+  const repair = box.start(["ls", "--repair"]);
+  await until("its time is over", () => performance.now() - since > 3_500);
+  assert.equal((await box.ls()).a.stage, "adoption");
+  await kill(gateway);
+  await repair.done;
+  await until("it goes on", async () => {
+    const [{ state, stage }, faults] = [(await box.ls()).a, await faultsOf(box)];
+    return state === "running" && stage === undefined && faults.length === 0;
+  });
+  await box.killHolder("a");
+  const qmp = await QmpClient.connect(box.store.member("a").qmpSocket);
+  assert.equal((await qmp.execute<{ status: string }>("query-status")).status, "running");
+  qmp.close();
+  await box.ok("ls", "--repair");
 });
 
 test("a fault that cannot be is refused, with what to do", async () => {

@@ -50,6 +50,23 @@ test("a clock is moved, told, and put back, also by the next holder", async () =
   is(await ahead(box), before);
 });
 
+test("faults in a guest whose time is over while nobody holds its group are undone by the next holder", async () => {
+  await using box = await agents({});
+  await box.up("a");
+  const before = await ahead(box);
+  const since = performance.now();
+  await box.ok("fault", "clock", "a", "--bump", "+1h", "--for", "2s");
+  await box.ok("fault", "memory", "a", "--available", "64M", "--for", "2s");
+  await box.ok("fault", "disk", "a", "--fill", "90%", "--for", "2s");
+  await box.killHolder("a");
+  await until("they are over", () => performance.now() - since > 3_000);
+  await box.ok("ls", "--repair");
+  await until("the clock is as it was", async () => Math.abs(await ahead(box) - before) < 60_000);
+  await until("there is memory", async () => (await box.run("fault", "memory", "a", "--available", "100M")).code === 0);
+  await box.ok("fault", "disk", "a", "--fill", "50%");
+  assert.match((await box.ok("fault", "ls")).stdout, /fill: a, \/ to 50% +68\.4M used$/m);
+});
+
 test("a guest that restarts itself has lost its faults, and so has one whose machine is gone; the log says it", async () => {
   await using box = await agents({ a: { onSignal: "reboot" }, b: {} });
   await box.up("a,b");

@@ -1,8 +1,36 @@
-/** Faults that an earlier holder has written down. */
+/** Faults as a holder writes them down for the next one. */
 
 import { checkFault } from "../../core/faults.ts";
 import { isName } from "../../core/names.ts";
 import type { GroupRecord, StoredFault } from "../../store/records.ts";
+import { host } from "../../system/os.ts";
+import type { Fault } from "./pairs.ts";
+
+/** A fault with its times on the clock of this process. */
+export interface Timed extends Fault {
+  beganMs: number;
+  endsMs?: number;
+}
+
+/** When the clock of this process began, in seconds since the host's start: a record's clock, which the next holder has, too. */
+export function ownClock(): number {
+  return host().uptime() - performance.now() / 1_000;
+}
+
+/** As the group's record has it. @param clock {@link ownClock} */
+export function storedFault({ id, spec, seed, since, beganMs, endsMs, pairs }: Timed, clock: number): StoredFault {
+  const seconds = (ms: number) => clock + ms / 1_000;
+  return {
+    ...{ id, spec, seed, since, began_at: seconds(beganMs) },
+    ...(endsMs === undefined ? {} : { ends_at: seconds(endsMs) }),
+    ...(pairs ? { pairs } : {}),
+  };
+}
+
+export function timedFault({ began_at, ends_at, ...fault }: StoredFault, clock: number): Timed {
+  const monotonic = (seconds: number) => (seconds - clock) * 1_000;
+  return { ...fault, beganMs: monotonic(began_at), ...(ends_at === undefined ? {} : { endsMs: monotonic(ends_at) }) };
+}
 
 /** The faults of a record that make sense: a fault that does not must not keep a group from being adopted. */
 export function faultsIn({ faults }: Pick<GroupRecord, "faults">): StoredFault[] {

@@ -23,7 +23,6 @@ import { listed } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
 import type { GroupRecord, StoredFault } from "../../store/records.ts";
-import { host } from "../../system/os.ts";
 import type { FaultEvent, FaultReport } from "../../wire.ts";
 import { log } from "../log.ts";
 import {
@@ -37,8 +36,9 @@ import {
   type PresentFault,
 } from "./pairs.ts";
 import type { FaultyMember } from "./machine/maker.ts";
-import { faultsIn } from "./stored.ts";
+import { faultsIn, ownClock, storedFault, type Timed, timedFault } from "./stored.ts";
 import { Turns } from "./turns.ts";
+import { UnsettledFaults } from "./unsettled.ts";
 
 /** How many faults a group may have at once. */
 const MAX_FAULTS = 10_000;
@@ -62,12 +62,6 @@ interface TableContext {
   onFault(event: FaultEvent): void;
 }
 
-/** A fault with its times on the clock of this process. */
-interface Timed extends Fault {
-  beganMs: number;
-  endsMs?: number;
-}
-
 interface Entry extends Timed, PresentFault {
   /** Ends what ends it at its time. */
   endLimit: () => void;
@@ -79,6 +73,7 @@ export class FaultTable {
   readonly #faults = new Map<string, Entry>();
   /** Those of machines that are just beginning. */
   readonly #beginning = new Set<Fault>();
+  readonly #unsettled = new UnsettledFaults();
   /** What is done to the machines, by member and kind: one after the other. */
   readonly #turns = new Turns();
   #isClosed = false;
@@ -137,33 +132,41 @@ export class FaultTable {
     }
   }
 
-  /** Goes on with an earlier holder's. Those that have ended meanwhile are left out. {@link settle} follows for each member. */
+  /**
+   * Goes on with an earlier holder's. Those that have ended meanwhile are left out, and undone by {@link settle}, which follows for each
+   * machine that was adopted.
+   */
   adopt(record: Pick<GroupRecord, "faults">): void {
     const faults = faultsIn(record);
-    const [now, uptime] = [performance.now(), host().uptime()];
-    const monotonic = (seconds: number) => now + (seconds - uptime) * 1_000;
-    for (const { began_at, ends_at, ...fault } of faults) {
-      const endsMs = ends_at === undefined ? Infinity : monotonic(ends_at);
-      if (endsMs <= now) continue;
-      this.#enter({ ...fault, beganMs: monotonic(began_at), ...(ends_at === undefined ? {} : { endsMs }) });
+    this.#unsettled.add(faults);
+    const clock = ownClock();
+    for (const fault of faults.map((one) => timedFault(one, clock))) {
+      if ((fault.endsMs ?? Infinity) > performance.now()) this.#enter(fault);
     }
     if (faults.length > 0) log(`faults: ${this.#faults.size} of ${faults.length} go on`);
     this.#apply();
   }
 
-  /** Makes the faults of a machine again, when it was adopted. A failure is in the log, and ends the fault. */
+  /**
+   * Makes the faults of a machine again, when it was adopted, and undoes those that have ended since its holder died. A failure is in the
+   * log, and ends the fault.
+   */
   async settle(name: string): Promise<void> {
-    const all = this.#onMachine(name);
-    await Promise.all([...Map.groupBy(all, ({ spec }) => spec.kind)].map(async ([kind, faults]) => {
+    const left = this.#unsettled.of(name);
+    const kinds = new Set([...left, ...this.#onMachine(name)].map(({ spec }) => spec.kind));
+    await Promise.all([...kinds].map(async (kind) => {
       try {
-        await this.#turns.take(turnOf(faults[0].spec), async () => {
+        await this.#turns.take(turnOf({ member: name, kind }), async () => {
           await this.#member(name)?.apply(kind, this.#onMachine(name, kind), true);
         });
       } catch (thrown) {
-        log(`faults ${listed(faults.map(({ id }) => id))}: cannot be made again: ${messageOf(thrown)}`);
-        this.#end(faults.filter(({ id }) => this.#faults.has(id)));
+        const faults = this.#onMachine(name, kind);
+        const ids = new Set([...faults, ...left.filter(({ spec }) => spec.kind === kind)].map(({ id }) => id));
+        log(`faults ${listed([...ids])}: cannot be made again, or undone: ${messageOf(thrown)}`);
+        this.#end(faults);
       }
     }));
+    this.#unsettled.delete(left);
   }
 
   /** What made these faults of a machine is gone, and so they end: its guest has restarted, say. */
@@ -219,19 +222,16 @@ export class FaultTable {
 
   /** For the group's record. */
   stored(): StoredFault[] {
-    const [now, uptime] = [performance.now(), host().uptime()];
-    const seconds = (ms: number) => uptime + (ms - now) / 1_000;
-    return [...this.#faults.values()].map(({ id, spec, seed, since, beganMs, endsMs, pairs }) => ({
-      ...{ id, spec, seed, since, began_at: seconds(beganMs) },
-      ...(endsMs === undefined ? {} : { ends_at: seconds(endsMs) }),
-      ...(pairs ? { pairs } : {}),
-    }));
+    const clock = ownClock();
+    const present = [...this.#faults.values()].map((fault) => storedFault(fault, clock));
+    return [...present, ...this.#unsettled.ended((id) => this.#faults.has(id))];
   }
 
   /** A member has come or gone, or its machine: who is meant by "all" is others now, and faults of a machine end with it. */
   rosterChanged(): void {
-    if (this.#faults.size === 0) return;
     const there = new Set(this.context.members().filter(({ hasMachine }) => hasMachine).map(({ name }) => name));
+    this.#unsettled.keep(there);
+    if (this.#faults.size === 0) return;
     const gone = [...this.#faults.values()].filter(({ spec }) => isOfMachine(spec) && !there.has(spec.member));
     if (gone.length > 0) this.#end(gone);
     else if (this.#names().join() !== this.#roster) this.#apply();

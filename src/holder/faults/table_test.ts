@@ -175,6 +175,29 @@ Deno.test("faults: the next holder goes on with them, with their times, and paus
   assert.deepEqual([[...next.held], next.table.isPaused("b")], [["a"], false]);
 });
 
+Deno.test("faults: one of a machine that ends before the next holder has adopted that is undone then, and is in the record until then", async () => {
+  using group = new Group();
+  await group.table.begin({ spec: { kind: "pause", member: "a" } });
+  await group.table.begin({ spec: { kind: "pause", member: "b" } });
+  const [ended, healed] = group.table.stored();
+  using next = new Group();
+  next.held.add("a").add("b");
+  next.table.adopt({ faults: [{ ...ended, ends_at: Deno.osUptime() - 1 }, healed] });
+  assert.deepEqual((await next.table.reports()).map(({ id }) => id), [healed.id]);
+  next.refuses = "b"; // it is being adopted
+  await assert.rejects(next.table.heal(), code("failed", /b is booting/));
+  using third = new Group();
+  third.held.add("a").add("b");
+  third.table.adopt({ faults: next.table.stored() });
+  assert.equal((await third.table.reports()).length, 0);
+  for (const name of third.names) await third.table.settle(name);
+  assert.deepEqual([...third.held], []);
+  assert.deepEqual(third.table.stored(), []);
+  next.without = ["a", "b"];
+  next.table.rosterChanged();
+  assert.deepEqual(next.table.stored(), [], "their machines are gone");
+});
+
 Deno.test("faults: what is not there, hits nothing or makes no sense is refused", async () => {
   using group = new Group();
   const { table } = group;

@@ -18,8 +18,15 @@ export class Adoptions {
   readonly #pending = new Map<string, ProcessIdentity>();
   #before: GroupRecord | undefined;
 
-  /** @param options of the group: how long a guest may take, and what is waited for. */
-  constructor(private readonly store: Store, private readonly options: Options) {}
+  /**
+   * @param options of the group: how long a guest may take, and what is waited for.
+   * @param settle makes the faults of an adopted machine again; it does not reject
+   */
+  constructor(
+    private readonly store: Store,
+    private readonly options: Options,
+    private readonly settle: (name: string) => Promise<void>,
+  ) {}
 
   /** What is to be adopted, and the record of the group. */
   begin(orphans: readonly Orphan[], record: GroupRecord | undefined): void {
@@ -41,18 +48,24 @@ export class Adoptions {
    */
   async run(member: Member, { process, wasRunning }: Orphan): Promise<boolean> {
     try {
-      await this.adopt(member, process, wasRunning);
-      return false;
+      await this.#adopt(member, process, wasRunning);
     } catch (thrown) {
       log(`${member.name}: cannot adopt it: ${describe(thrown)}`);
       return thrown instanceof NeverRan;
     } finally {
       this.#pending.delete(member.name);
     }
+    await this.settle(member.name);
+    return false;
   }
 
   /** @throws {FleetboxError} why it cannot be adopted; its machine goes on. */
   async adopt(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
+    await this.#adopt(member, process, wasRunning);
+    await this.settle(member.name);
+  }
+
+  async #adopt(member: Member, process: ProcessIdentity, wasRunning: boolean): Promise<void> {
     const { store } = this;
     const { name } = member;
     const since = this.sinceBefore(name, process);

@@ -151,7 +151,7 @@ export class Group {
     this.ended = this.#end.promise;
     this.#record = new RecordWriter(store, () => groupRecord(this, this.#facts), options.onRecord);
     this.#identities = new Identities(store);
-    this.#adoptions = new Adoptions(store, options.options);
+    this.#adoptions = new Adoptions(store, options.options, (name) => this.faults.settle(name));
     this.#claims = new Claims(store, (name, conn) => options.onConnection(this, name, conn));
     const onNote = (message: string) => this.hub.tell({ event: "note", message });
     this.#network = networkOf({
@@ -277,7 +277,6 @@ export class Group {
   async #adopt(orphan: Recovery["adopt"][number]): Promise<void> {
     const member = this.#members.get(orphan.name)!;
     if (await this.#adoptions.run(member, orphan)) await this.#joins.startAgain(member, this.options.isComeback);
-    await this.faults.settle(orphan.name);
     void this.#record.note();
   }
 

@@ -108,6 +108,13 @@ export class Pauses {
     if (this.#run === now.run) this.resumed();
   }
 
+  /** The same for a machine that was just adopted: what paused it may have ended before this holder knew that it was. */
+  async releaseAdopted(): Promise<void> {
+    const { now } = this.member.phases;
+    if (now.kind === "running") await now.run.machine.resume();
+    else await this.release();
+  }
+
   /** The machine runs again. */
   resumed(): void {
     this.#resumer.end();
