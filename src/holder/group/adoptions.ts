@@ -7,6 +7,7 @@ import type { GroupRecord, Store } from "../../store.ts";
 import { isSameProcess, type ProcessIdentity } from "../../system/process.ts";
 import { describe, log } from "../log.ts";
 import { NeverRan } from "../member/left_behind.ts";
+import { rulesOf } from "../member/gateway_use.ts";
 import type { Member } from "../member/member.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import type { Recovery } from "./recovery.ts";
@@ -39,7 +40,7 @@ export class Adoptions {
     const stored = this.store.readMember(name);
     if (!stored || !("config" in stored)) return; // its adoption reports that
     const { mac, ip } = stored.config;
-    network.plugEarly({ name, mac, ip, netSocket: this.store.member(name).netSocket });
+    network.plugEarly({ name, mac, ip, netSocket: this.store.member(name).netSocket }, rulesOf(stored.config, network));
   }
 
   /**

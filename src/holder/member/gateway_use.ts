@@ -2,6 +2,9 @@
 
 import { FleetboxError } from "../../core/errors.ts";
 import type { Options } from "../../core/options.ts";
+import type { GatewayRules } from "../../network/guard.ts";
+import type { MemberConfig } from "../../store.ts";
+import type { GroupNetwork } from "../network/group_network.ts";
 import type { Member } from "./member.ts";
 import { gatewayUse } from "./prepare.ts";
 
@@ -10,8 +13,13 @@ export async function allowUse(member: Member): Promise<void> {
   const { context: { store, network }, name } = member;
   const use = gatewayUse(store.config(name) ?? member.config!, {});
   member.config = { ...member.config!, ...use };
-  const flows = network.ports.flowsOf(member.config.ip);
-  await network.allow(name, { egress: use.egress === "on", hostAccess: use.host_access, flows });
+  await network.allow(name, rulesOf(member.config, network));
+}
+
+/** What a member with this config may use the gateway for. */
+export function rulesOf(config: MemberConfig, network: GroupNetwork): GatewayRules {
+  const { egress, host_access } = gatewayUse(config, {});
+  return { egress: egress === "on", hostAccess: host_access, flows: network.ports.flowsOf(config.ip) };
 }
 
 /**

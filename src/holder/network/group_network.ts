@@ -273,9 +273,10 @@ export class GroupNetwork {
     await this.#connect(netSocket, { name, role: "member", mac, ip });
   }
 
-  /** The same for a running machine, before its other facts are known; {@link plug} follows, and reports failures. */
-  plugEarly({ name, mac, ip, netSocket }: Link): void {
-    this.#early.set(name, this.#connect(netSocket, { name, role: "member", mac, ip }, 0).catch(() => {}));
+  /** The same for a running machine, with its rules, before its other facts are known; {@link plug} follows, and reports failures. */
+  plugEarly({ name, mac, ip, netSocket }: Link, rules: GatewayRules): void {
+    this.#dns.load();
+    this.#early.set(name, this.#connect(netSocket, { name, role: "member", mac, ip, rules }, 0).catch(() => {}));
   }
 
   async #connect(path: string, options: PortOptions, limitMs = SOCKET_LIMIT_MS): Promise<void> {
@@ -283,7 +284,7 @@ export class GroupNetwork {
     const conn = await connectSoon(path, limitMs);
     let port: Port;
     try {
-      port = this.#switch.addPort(conn, { ...options, rules: this.#rules.get(options.name) });
+      port = this.#switch.addPort(conn, { ...options, rules: this.#rules.get(options.name) ?? options.rules });
     } catch (thrown) {
       conn.close();
       throw thrown;
@@ -312,9 +313,7 @@ export class GroupNetwork {
 
   /** Removes a member's link. Its port forwards stay, because the machine may be started again. */
   unplug(name: string): void {
-    this.#early.delete(name);
-    this.#links.delete(name);
-    this.#rules.delete(name);
+    for (const known of [this.#early, this.#links, this.#rules]) known.delete(name);
     for (const [ip, one] of this.#nameAt) if (one === name) this.#nameAt.delete(ip);
     this.#switch.removePort(name);
   }
