@@ -1,5 +1,6 @@
 /** What a holder writes down of its group (`run/<g>.json`), so that the next one can adopt it, and its check. */
 
+import type { WireError } from "../core/errors.ts";
 import type { FaultSpec } from "../core/faults.ts";
 import { isName } from "../core/names.ts";
 import type { RecordedUse } from "../core/options.ts";
@@ -35,6 +36,8 @@ export interface GroupRecord extends RecordedUse {
   running: string[];
   /** When each machine began to run, ISO 8601; also set while a new holder adopts it. Older records lack it. */
   since?: Record<string, string>;
+  /** What failed in members that run nevertheless, such as their cloud-init. Absent: nothing. */
+  problems?: Record<string, WireError>;
   holder: ProcessIdentity;
   /** Takes the group back when the holder is killed, and is its holder then. */
   guardian?: ProcessIdentity;
@@ -66,6 +69,13 @@ function isGroupRecord(value: unknown): value is GroupRecord {
   return typeof id === "string" && /^[0-9a-f]{12}$/.test(id) && isName(group) &&
     [members, served, running].every((list) => Array.isArray(list) && list.every(isName)) &&
     byName(hypervisors, isProcess) && byName(ssh_ports, isPort) && (since === undefined || byName(since, isTime)) &&
+    (rest.problems === undefined || byName(rest.problems, isWireError)) &&
     (rest.squeezed === undefined || (Array.isArray(rest.squeezed) && rest.squeezed.every(isName))) &&
     isProcess(rest.holder) && [rest.guardian, rest.gateway].every((one) => one === undefined || isProcess(one));
+}
+
+function isWireError(value: unknown): value is WireError {
+  const { code, message, causes, hint } = (value ?? {}) as Record<string, unknown>;
+  return [code, message, hint ?? ""].every((text) => typeof text === "string") && Array.isArray(causes) &&
+    causes.every((cause) => typeof cause === "string");
 }

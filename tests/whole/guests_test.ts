@@ -193,6 +193,10 @@ test("a member whose cloud-init failed is running, and reports what failed", asy
   assert.match(a.reason, /cloud-init failed/);
   assert.match((await box.status("a"))!.error!, /cloud-init failed/);
   await box.fails(1, /cloud-init failed/, "wait", "a");
+  for (let death = 1; death <= 2; death++) {
+    await box.killHolder("a");
+    await box.fails(1, [/adopted: a/, /cloud-init failed in it: \(scripts-user, 1 failures\)/], "up", "a");
+  }
   await box.ok("stop", "a");
 
   // The first session is cut off, the second one is let in; at its next boot nothing fails.

@@ -1,6 +1,6 @@
 /** Machines of an earlier holder that this one adopts, and what that holder's record says of them until they are adopted. */
 
-import { FleetboxError } from "../../core/errors.ts";
+import { FleetboxError, type WireError } from "../../core/errors.ts";
 import { type Options, optionsOf } from "../../core/options.ts";
 import { resolveImage } from "../../image/image.ts";
 import type { GroupRecord, Store } from "../../store.ts";
@@ -73,6 +73,7 @@ export class Adoptions {
     const orphan = {
       ...{ process, wasRunning, maybeStopped: this.mayBeStopped(name) },
       since: since === undefined ? undefined : new Date(since),
+      problem: this.problemBefore(name),
     };
     await member.adopt(orphan, async () => {
       const config = store.config(name);
@@ -99,6 +100,11 @@ export class Adoptions {
   /** Whether the earlier holder may have left its machine standing still, and it was not continued yet. */
   mayBeStopped(name: string): boolean {
     return this.#pending.has(name) && (this.#before!.squeezed?.includes(name) ?? false);
+  }
+
+  /** What had failed in it under the earlier holder, while its adoption is not over. */
+  problemBefore(name: string): WireError | undefined {
+    return this.#pending.has(name) ? this.#before!.problems?.[name] : undefined;
   }
 
   /** Since when a machine was running under the earlier holder, ISO 8601. */

@@ -1,11 +1,13 @@
 /** What a group tells: to a client that asks, and to the next holder, in its record. */
 
+import type { WireError } from "../../core/errors.ts";
 import { VERSION } from "../../system/program_info.ts";
 import { ownIdentity, type ProcessIdentity } from "../../system/process.ts";
 import type { GroupRecord } from "../../store.ts";
 import type { StoredFault } from "../../store/records.ts";
 import { type GroupReport, type MemberReport, PROTOCOL_VERSION } from "../../wire.ts";
 import type { Member } from "../member/member.ts";
+import { problemOf } from "../member/phases.ts";
 import type { GroupNetwork } from "../network/group_network.ts";
 import type { Adoptions } from "./adoptions.ts";
 import { together } from "./egress.ts";
@@ -57,6 +59,7 @@ export function groupRecord({ id, name: group, members }: Named, facts: GroupFac
   const hypervisors: Record<string, ProcessIdentity> = {};
   const ports: Record<string, number> = {};
   const since: Record<string, string> = {};
+  const problems: Record<string, WireError> = {};
   const squeezed = members.filter((one) => one.squeezed || adoptions.mayBeStopped(one.name)).map(({ name }) => name);
   for (const member of members) {
     const { name, phases } = member;
@@ -64,6 +67,8 @@ export function groupRecord({ id, name: group, members }: Named, facts: GroupFac
     if (process) hypervisors[name] = process;
     const running = member.state === "running" ? phases.since.toISOString() : adoptions.sinceBefore(name, process);
     if (running) since[name] = running;
+    const problem = problemOf(phases.now) ?? adoptions.problemBefore(name);
+    if (problem) problems[name] = problem;
     const port = member.sshPort ?? adoptions.sshPortBefore(name);
     if (port) ports[name] = port;
   }
@@ -76,6 +81,7 @@ export function groupRecord({ id, name: group, members }: Named, facts: GroupFac
     running: members.filter(({ name, state }) => state === "running" || adoptions.hadAnswered(name))
       .map(({ name }) => name),
     since,
+    ...(Object.keys(problems).length > 0 ? { problems } : {}),
     holder: ownIdentity()!,
     guardian,
     bound,

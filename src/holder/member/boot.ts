@@ -194,6 +194,8 @@ export interface OrphanedMachine {
   wasRunning: boolean;
   /** When it began to run, if known. */
   since?: Date;
+  /** What had failed in it, although it ran. */
+  problem?: WireError;
   /** It may stand still, because its holder was killed while it got a part of the time only. */
   maybeStopped: boolean;
 }
@@ -204,7 +206,7 @@ export interface OrphanedMachine {
  */
 export async function adoptMember(
   boot: Boot,
-  { process, wasRunning, since, maybeStopped }: OrphanedMachine,
+  { process, wasRunning, since, problem, maybeStopped }: OrphanedMachine,
   prepare: () => Promise<Prepared>,
 ): Promise<void> {
   const { member, signal } = boot;
@@ -231,7 +233,7 @@ export async function adoptMember(
       return runs(boot, run, await runAtBoot(boot, run), since);
     }
     if (!wasRunning) await untilSsh(run.ssh, { signal, onHint: (hint) => boot.sshHints.on(hint) });
-    runs(boot, run, wasRunning ? unfinished(prepared.config) : await unfit(boot, run), since);
+    runs(boot, run, wasRunning ? problem ?? unfinished(prepared.config) : await unfit(boot, run), since);
   } catch (thrown) {
     if (!(thrown instanceof NeverRan)) throw await endEarly(boot, thrown);
     const { now } = phases;

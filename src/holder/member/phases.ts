@@ -103,6 +103,12 @@ export function runOf(phase: Phase): MachineRun | undefined {
   return "run" in phase ? phase.run : undefined;
 }
 
+/** What failed in a member that runs nevertheless. */
+export function problemOf(phase: Phase): WireError | undefined {
+  if (phase.kind === "paused") return problemOf(phase.from);
+  return phase.kind === "running" ? phase.problem : undefined;
+}
+
 /** The running boot or adoption. */
 export function bootOf(phase: Phase): Boot | undefined {
   if (phase.kind === "paused") return bootOf(phase.from);
