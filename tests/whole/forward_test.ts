@@ -2,7 +2,7 @@
 
 import * as assert from "#assert";
 import { createSocket } from "node:dgram";
-import { kill, until } from "../support/processes.ts";
+import { kill, signal, until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
 import { bannerOf, talkJson } from "../support/socket.ts";
 
@@ -207,6 +207,25 @@ async function askByUdp(port: number, address = "127.0.0.1"): Promise<string> {
     await new Promise<void>((closed) => socket.close(closed));
   }
 }
+
+test("a forward that is removed while its machine or its gateway is being adopted is gone, also one to the SSH port", async () => {
+  for (const kind of ["machine", "gateway"] as const) {
+    await using box = await sandbox({ fakeQemu: {} });
+    await box.up("a", "-p", "0:22", "-p", "0:80");
+    const { ssh, forwards } = (await box.ls()).a;
+    const slow = box.process(kind, kind === "machine" ? "a" : undefined);
+    await box.killHolder("a");
+    signal(slow, "SIGSTOP");
+    const repair = box.start(["ls", "--repair"]);
+    await until("a holder adopts it", async () => (await box.status("a"))?.stage === "adoption");
+    await box.ok("forward", "a", "22", "80", "--remove");
+    signal(slow, "SIGCONT");
+    await repair.done;
+    await until("it is adopted", async () => (await box.ls()).a.stage === undefined);
+    for (const { host_port } of forwards) assert.equal(await ask(host_port), "", `${kind}: ${host_port}`);
+    assert.deepEqual((await box.ls()).a.ssh, ssh);
+  }
+});
 
 test("a UDP port and one of another address: open, listed, refused, kept over gateways and holders, removed", async () => {
   await using box = await sandbox({ fakeQemu: {} });

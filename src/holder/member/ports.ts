@@ -19,8 +19,10 @@ export class MemberPorts {
    * @throws {FleetboxError} `conflict`: one is taken. An adopted machine does not fail because of that.
    */
   async open(ip: string, isAdopted: boolean): Promise<void> {
-    this.#forwards = this.store.config(this.name)?.forwards ?? [];
+    const kept = () => this.store.config(this.name)?.forwards ?? [];
+    this.#forwards = kept();
     await this.#suit(this.#forwards);
+    this.#forwards = kept(); // one may have been removed meanwhile
     await Promise.all(this.#forwards.map(async (forward) => {
       const wanted = leadTo(ip, forward);
       if (isAdopted) return await this.network.ports.openAgain(wanted);

@@ -129,11 +129,11 @@ export class GroupNetwork {
   async #run(): Promise<Gateway> {
     const gateway = await this.#adopt() ?? await this.#start();
     try {
+      await this.ports.openIn(gateway);
       const published = this.options.publishedPorts();
       for (const one of await gateway.forwards()) {
         if (leadsToSsh(one) && !published.has(one.hostPort)) this.#sshPorts.set(one.ip, one.hostPort);
       }
-      await this.ports.openIn(gateway);
       await this.#connect(this.options.gateway.netSocket, { name: "gateway", role: "gateway" });
       return gateway;
     } catch (thrown) {

@@ -21,6 +21,8 @@ interface GatewayUse {
 export class PublishedPorts {
   /** By host end; with the reason why one is not open. */
   readonly #ports = new Map<string, { forward: Forward; problem?: string }>();
+  /** Those that were removed before there was a gateway: one that is adopted may have them. */
+  readonly #removed = new Map<string, HostEnd>();
   /** What came through them, by the members' addresses. */
   readonly #flows = new Map<string, ForwardedFlows>();
   #opening: Promise<void> = Promise.resolve();
@@ -57,21 +59,20 @@ export class PublishedPorts {
     await this.#reopen(await this.use.ready(), key);
   }
 
-  /** Opens all of them in a new gateway. */
+  /** Opens all of them in a new gateway, or in one that was adopted. */
   async openIn(gateway: Gateway): Promise<void> {
+    for (const end of this.#removed.values()) await closeNow(gateway, end);
+    this.#removed.clear();
     for (const key of this.#ports.keys()) await this.#reopen(gateway, key);
   }
 
   /** Removes a port forward; connections through it live on. */
   async close(end: HostEnd): Promise<void> {
     const key = endKey(end);
-    if (!this.#ports.has(key)) return;
     this.#set(key, undefined);
-    try {
-      await this.use.running()?.unforward(end.host_port, end);
-    } catch (thrown) {
-      log(`gateway: cannot remove port ${endText(end)}: ${describe(thrown)}`);
-    }
+    const gateway = this.use.running();
+    if (gateway) await closeNow(gateway, end);
+    else this.#removed.set(key, end);
   }
 
   /** Removes those that lead to an address. */
@@ -89,8 +90,10 @@ export class PublishedPorts {
 
   #set(key: string, to: { forward: Forward; problem?: string } | undefined): void {
     const ips = [this.#ports.get(key)?.forward.ip, to?.forward.ip];
-    if (to) this.#ports.set(key, to);
-    else this.#ports.delete(key);
+    if (to) {
+      this.#ports.set(key, to);
+      this.#removed.delete(key);
+    } else this.#ports.delete(key);
     for (const ip of new Set(ips)) {
       if (ip === undefined) continue;
       const mine = [...this.#ports.values()].flatMap(({ forward }) => forward.ip === ip ? [forward] : []);
@@ -128,6 +131,15 @@ async function openNow(gateway: Gateway, forward: Forward): Promise<void> {
   if (there?.ip === ip && there.port === port) return;
   if (there) await gateway.unforward(hostPort, side); // left by a member that is gone
   await gateway.forward(ip, port, hostPort, side);
+}
+
+/** Removes one, if it is there. */
+async function closeNow(gateway: Gateway, end: HostEnd): Promise<void> {
+  try {
+    await gateway.unforward(end.host_port, end);
+  } catch (thrown) {
+    log(`gateway: cannot remove port ${endText(end)}: ${describe(thrown)}`);
+  }
 }
 
 function endOf({ hostPort, ...forward }: Forward): HostEnd {
