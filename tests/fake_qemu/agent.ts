@@ -2,14 +2,19 @@
 
 import { writeAll } from "../../src/core/bytes.ts";
 import type { FakeKernel } from "./fake_kernel.ts";
-import type { Behaviour } from "./qemu.ts";
+import { type Behaviour, sleep } from "./qemu.ts";
 
 /**
  * Listens at the port's socket, for one client at a time. The agent does what it is told, and the console says so: `renewed:
  * it is called "a"`.
  */
-export function openAgentPort(socket: string, { agent = "answers" }: Behaviour, say: (line: string) => void): void {
-  const answer = makeAgent(say);
+export function openAgentPort(
+  socket: string,
+  { agent = "answers" }: Behaviour,
+  say: (line: string) => void,
+  isRunning: () => boolean,
+): void {
+  const answer = makeAgent(say, isRunning);
   const listener = Deno.listen({ transport: "unix", path: socket });
   void (async () => {
     for await (const conn of listener) {
@@ -23,13 +28,14 @@ export function openAgentPort(socket: string, { agent = "answers" }: Behaviour, 
 }
 
 /** One guest, for one client after the other. */
-function makeAgent(say: (line: string) => void): (conn: Deno.Conn) => Promise<void> {
+function makeAgent(say: (line: string) => void, isRunning: () => boolean): (conn: Deno.Conn) => Promise<void> {
   let loaded: Promise<FakeKernel> | undefined;
   let reseeds = 0;
   return async (conn) => {
     const kernel = await (loaded ??= loadKernel());
     const buffer = new Uint8Array(16);
     for (let count; (count = await conn.read(buffer)) !== null;) {
+      while (!isRunning()) await sleep(5);
       kernel.feed(buffer.subarray(0, count));
       if (kernel.reseeds > reseeds) say(`renewed: it is called "${kernel.hostName}"`);
       reseeds = kernel.reseeds;

@@ -58,7 +58,9 @@ export function runGuest(options: GuestOptions): Guest {
     powerOff: () => void powerOff(),
     memory: options.memory,
   });
-  if (options.agentSocket !== undefined) openAgentPort(options.agentSocket, behaviour, say);
+  if (options.agentSocket !== undefined) {
+    openAgentPort(options.agentSocket, behaviour, say, () => qmp.status === "running");
+  }
   const neighbours = new Map<string, number[]>();
   const answered = new Set<string>();
   let isOnline = false, isUp = false;

@@ -67,6 +67,26 @@ test("faults in a guest whose time is over while nobody holds its group are undo
   assert.match((await box.ok("fault", "ls")).stdout, /fill: a, \/ to 50% +68\.4M used$/m);
 });
 
+test("faults in a guest that stands still when it is adopted are made again, or undone, when it goes on", async () => {
+  await using box = await agents({});
+  await box.up("a");
+  await box.ok("fault", "disk", "a", "--fill", "90%");
+  const since = performance.now();
+  await box.ok("fault", "memory", "a", "--available", "64M", "--for", "2s");
+  await box.ok("pause", "a");
+  await box.killHolder("a");
+  await until("one is over", () => performance.now() - since > 3_000);
+  for (let holder = 1; holder <= 2; holder++) {
+    await box.ok("ls", "--repair");
+    await until("it is paused again", async () => (await box.ls()).a.stage === "paused");
+    if (holder === 1) await box.killHolder("a");
+  }
+  await box.ok("resume", "a");
+  await until("the fill is told", async () => /fill: a.* 217M used/.test((await box.ok("fault", "ls")).stdout));
+  await until("there is memory", async () => (await box.run("fault", "memory", "a", "--available", "100M")).code === 0);
+  assert.match((await box.ok("heal")).stdout, /healed: fill: a, .* \(217M used\)$/m);
+});
+
 test("a guest that restarts itself has lost its faults, and so has one whose machine is gone; the log says it", async () => {
   await using box = await agents({ a: { onSignal: "reboot" }, b: {} });
   await box.up("a,b");

@@ -7,7 +7,7 @@
 
 import { type FaultSpec, GATEWAY, isOfMachine, type LinkShape } from "../../core/faults.ts";
 import { faultText } from "../../core/faults/text.ts";
-import type { LinkConditions } from "../../network/faults/conditions.ts";
+import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
 import { grudgePairs } from "../../network/faults/grudges.ts";
 import type { StoredFault } from "../../store/records.ts";
 import type { FaultEvent } from "../../wire.ts";
@@ -105,4 +105,9 @@ export function membersOf(fault: Fault, members: readonly string[]): string[] {
 export function faultEvent(event: FaultEvent["event"], fault: Fault, members: readonly string[]): FaultEvent {
   const { id, spec } = fault;
   return { event, id, kind: spec.kind, what: faultText(spec), members: membersOf(fault, members) };
+}
+
+/** What a fault has done to links, without what it has not done. */
+export function linkCounts({ id }: Fault, counts: ReadonlyMap<string, FaultCounts>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts.get(id) ?? {}).filter(([, count]) => count > 0));
 }

@@ -37,6 +37,14 @@ export function faultsIn({ faults }: Pick<GroupRecord, "faults">): StoredFault[]
   return Array.isArray(faults) ? faults.filter(isFault) : [];
 }
 
+/** Four hexadecimal digits after an f; more when these are taken. */
+export function newFaultId(taken: { has(id: string): boolean }): string {
+  for (let digits = 4;; digits++) {
+    const id = `f${crypto.randomUUID().replaceAll("-", "").slice(0, digits)}`;
+    if (!taken.has(id)) return id;
+  }
+}
+
 function isFault(value: unknown): value is StoredFault {
   const { id, spec, seed, since, began_at, ends_at, pairs } = (value ?? {}) as Record<string, unknown>;
   try {

@@ -19,6 +19,7 @@ import {
   type MachineFaultKind,
   namesOfFault,
 } from "../../core/faults.ts";
+import { IN_GUEST } from "../../core/faults/machines.ts";
 import { listed } from "../../core/names.ts";
 import { newSeed } from "../../core/random.ts";
 import type { FaultCounts, LinkConditions } from "../../network/faults/conditions.ts";
@@ -32,11 +33,12 @@ import {
   type Fault,
   faultEvent,
   fixedPairs,
+  linkCounts,
   membersOf,
   type PresentFault,
 } from "./pairs.ts";
 import type { FaultyMember } from "./machine/maker.ts";
-import { faultsIn, ownClock, storedFault, type Timed, timedFault } from "./stored.ts";
+import { faultsIn, newFaultId, ownClock, storedFault, type Timed, timedFault } from "./stored.ts";
 import { Turns } from "./turns.ts";
 import { UnsettledFaults } from "./unsettled.ts";
 
@@ -74,6 +76,8 @@ export class FaultTable {
   /** Those of machines that are just beginning. */
   readonly #beginning = new Set<Fault>();
   readonly #unsettled = new UnsettledFaults();
+  /** Members that stood still when they were adopted, with faults in their guests. */
+  readonly #still = new Set<string>();
   /** What is done to the machines, by member and kind: one after the other. */
   readonly #turns = new Turns();
   #isClosed = false;
@@ -106,7 +110,7 @@ export class FaultTable {
     }
     const now = performance.now();
     const fault = {
-      ...{ id: this.#newId(), spec, seed, since: new Date().toISOString(), beganMs: now },
+      ...{ id: newFaultId(this.#faults), spec, seed, since: new Date().toISOString(), beganMs: now },
       ...(forMs === undefined ? {} : { endsMs: now + forMs }),
       ...(pairs ? { pairs } : {}),
     };
@@ -148,8 +152,8 @@ export class FaultTable {
   }
 
   /**
-   * Makes the faults of a machine again, when it was adopted, and undoes those that have ended since its holder died. A failure is in the
-   * log, and ends the fault.
+   * Makes the faults of a machine again, when it was adopted, and undoes those that have ended since its holder died: in a guest that
+   * stands still when it goes on. A failure is in the log, and ends the fault.
    */
   async settle(name: string): Promise<void> {
     const left = this.#unsettled.of(name);
@@ -166,7 +170,8 @@ export class FaultTable {
         this.#end(faults);
       }
     }));
-    this.#unsettled.delete(left);
+    if (this.#member(name)?.standsStill && IN_GUEST.some((kind) => kinds.has(kind))) this.#still.add(name);
+    else this.#unsettled.delete(left);
   }
 
   /** What made these faults of a machine is gone, and so they end: its guest has restarted, say. */
@@ -231,6 +236,11 @@ export class FaultTable {
   rosterChanged(): void {
     const there = new Set(this.context.members().filter(({ hasMachine }) => hasMachine).map(({ name }) => name));
     this.#unsettled.keep(there);
+    for (const name of this.#still) {
+      if (this.#member(name)?.standsStill) continue;
+      this.#still.delete(name);
+      if (there.has(name)) void this.settle(name);
+    }
     if (this.#faults.size === 0) return;
     const gone = [...this.#faults.values()].filter(({ spec }) => isOfMachine(spec) && !there.has(spec.member));
     if (gone.length > 0) this.#end(gone);
@@ -240,6 +250,7 @@ export class FaultTable {
   /** The group has ended. */
   close(): void {
     this.#isClosed = true;
+    this.#still.clear();
     for (const entry of this.#faults.values()) {
       entry.endLimit();
       entry.endTurns();
@@ -374,14 +385,6 @@ export class FaultTable {
   #names(): string[] {
     return this.context.members().map(({ name }) => name);
   }
-
-  /** Four hexadecimal digits after an f; more when these are taken. */
-  #newId(): string {
-    for (let digits = 4;; digits++) {
-      const id = `f${crypto.randomUUID().replaceAll("-", "").slice(0, digits)}`;
-      if (!this.#faults.has(id)) return id;
-    }
-  }
 }
 
 /** Whether a fault is one of this member's machine. */
@@ -392,9 +395,4 @@ function isOn(spec: Fault["spec"], name: string): boolean {
 /** What is done to a machine because of its faults of one kind is done one after the other. */
 function turnOf({ member, kind }: Pick<MachineFault, "member" | "kind">): string {
   return `${member} ${kind}`;
-}
-
-/** Without what it has not done. */
-function linkCounts({ id }: Fault, counts: ReadonlyMap<string, FaultCounts>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counts.get(id) ?? {}).filter(([, count]) => count > 0));
 }

@@ -40,6 +40,7 @@ class Group {
     return {
       name,
       hasMachine: !this.without.includes(name),
+      standsStill: false,
       apply: (_kind, faults) => {
         if (this.refuses === name) return Promise.reject(new FleetboxError("conflict", `${name} is booting`));
         if (faults.length > 0) this.held.add(name);

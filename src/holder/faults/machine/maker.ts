@@ -14,6 +14,8 @@ export interface FaultyMember {
   readonly name: string;
   /** Whether its machine is there, in any state: faults of one that is gone have ended with it. */
   readonly hasMachine: boolean;
+  /** Whether its guest cannot answer, because its virtual CPUs stand still. */
+  readonly standsStill: boolean;
   /**
    * Makes it be under exactly these faults of a kind: it is called when one begins, when one ends, and with the present ones for a
    * machine that was adopted. One call at a time for each kind.

@@ -35,6 +35,10 @@ export class MachineFaults implements FaultyMember {
     return this.member.process !== undefined;
   }
 
+  get standsStill(): boolean {
+    return this.member.phases.now.kind === "paused";
+  }
+
   async apply(kind: MachineFaultKind, faults: readonly MachineFaultEntry[], isAdopted = false): Promise<void> {
     let maker = this.#makers.get(kind);
     if (!maker) this.#makers.set(kind, maker = await MAKERS[kind](this.member));
