@@ -36,6 +36,9 @@ test("a new member like an earlier one starts warm, by any name; --cold and anot
   assert.match((await box.up("a")).stdout, WARM);
   assert.match((await box.ok("status", "a")).stdout, /^template +[0-9a-f]{16}; it goes on from there$/m);
   assert.equal(JSON.parse((await box.ok("status", "a", "--json")).stdout).warm, true);
+  await box.killHolder("a");
+  await box.ok("up", "a");
+  assert.equal(JSON.parse((await box.ok("status", "a", "--json")).stdout).warm, true, "its next holder tells it, too");
   assert.equal(templates(box).length, 1);
   await box.ok("stop", "--force", "a");
   const again = await box.up("a", "--verbose");

@@ -223,6 +223,7 @@ export async function adoptMember(
     await context.writePid(name);
     const run = holdMachine(boot, machine, before);
     run.guest = guestWay(prepared.image, spec);
+    run.isWarm = machine.beganSaved;
     advance(boot, wasRunning ? "adoption" : "ssh");
     await goOn(member, machine, spec.disk, state);
     run.ssh = await connect(boot);

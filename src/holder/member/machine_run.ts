@@ -26,7 +26,7 @@ export class MachineRun implements AsyncDisposable {
   /** How its guest's kernel is reached, once its guest answers. */
   guest: GuestWay | undefined;
 
-  /** Whether it was started from a template. */
+  /** Whether it did not boot, but goes on where a saved one was. */
   isWarm = false;
 
   /** Whether a write has failed since its log of writes began. */
