@@ -97,6 +97,7 @@ export class GroupFaults {
         }
         void record.note();
       },
+      note: () => record.note(),
       onFault: (event) => hub.tell(event),
     });
     hub.subscribe(({ event }) => {

@@ -111,3 +111,8 @@ export function faultEvent(event: FaultEvent["event"], fault: Fault, members: re
 export function linkCounts({ id }: Fault, counts: ReadonlyMap<string, FaultCounts>): Record<string, number> {
   return Object.fromEntries(Object.entries(counts.get(id) ?? {}).filter(([, count]) => count > 0));
 }
+
+/** Whether a fault is one of this member's machine. */
+export function isOn(spec: Fault["spec"], name: string): boolean {
+  return isOfMachine(spec) && spec.member === name;
+}

@@ -33,6 +33,7 @@ import {
   type Fault,
   faultEvent,
   fixedPairs,
+  isOn,
   linkCounts,
   membersOf,
   type PresentFault,
@@ -60,6 +61,8 @@ interface TableContext {
   members(): readonly FaultyMember[];
   /** Called when the table has changed, with the names of the members that are concerned. */
   onChange(names: readonly string[]): void;
+  /** Writes the group's record. */
+  note(): Promise<void>;
   /** Called for each fault that begins or ends. */
   onFault(event: FaultEvent): void;
 }
@@ -125,7 +128,10 @@ export class FaultTable {
   async #beginOnMachine(fault: Timed & { spec: MachineFault }): Promise<Entry> {
     const { spec: { kind, member } } = fault;
     this.#beginning.add(fault);
+    const noted = [storedFault(fault, ownClock())]; // a holder that is killed amid this is followed by one that undoes it
+    this.#unsettled.add(noted);
     try {
+      await this.context.note();
       return await this.#turns.take(turnOf(fault.spec), async () => {
         await this.#member(member)?.apply(kind, [...this.#onMachine(member, kind), fault]);
         if (!this.#isClosed && this.#member(member)?.hasMachine) return this.#enter(fault);
@@ -133,6 +139,7 @@ export class FaultTable {
       });
     } finally {
       this.#beginning.delete(fault);
+      this.#unsettled.delete(noted);
     }
   }
 
@@ -385,11 +392,6 @@ export class FaultTable {
   #names(): string[] {
     return this.context.members().map(({ name }) => name);
   }
-}
-
-/** Whether a fault is one of this member's machine. */
-function isOn(spec: Fault["spec"], name: string): boolean {
-  return isOfMachine(spec) && spec.member === name;
 }
 
 /** What is done to a machine because of its faults of one kind is done one after the other. */

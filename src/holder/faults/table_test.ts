@@ -2,6 +2,7 @@ import * as assert from "#assert";
 import { until } from "../../../tests/support/processes.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { type FaultCounts, type LinkConditions, NO_COUNTS } from "../../network/faults/conditions.ts";
+import type { StoredFault } from "../../store/records.ts";
 import type { FaultyMember } from "./machine/maker.ts";
 import { FaultTable } from "./table.ts";
 
@@ -16,6 +17,7 @@ class Group {
   readonly held = new Set<string>();
   readonly changed: string[] = [];
   readonly events: string[] = [];
+  readonly records: StoredFault[][] = [];
   readonly counts = new Map<string, FaultCounts>();
   refuses: string | undefined;
   names = ["a", "b", "c"];
@@ -32,6 +34,7 @@ class Group {
     },
     members: () => this.names.map((name) => this.#member(name)),
     onChange: (names) => void this.changed.push(names.join(" ")),
+    note: () => Promise.resolve(void this.records.push(this.table.stored())),
     onFault: ({ event, id, members, counts }) =>
       void this.events.push(`${event} ${id} ${members}${counts ? ` ${JSON.stringify(counts)}` : ""}`),
   });
@@ -197,6 +200,19 @@ Deno.test("faults: one of a machine that ends before the next holder has adopted
   next.without = ["a", "b"];
   next.table.rosterChanged();
   assert.deepEqual(next.table.stored(), [], "their machines are gone");
+});
+
+Deno.test("faults: one of a machine whose holder is killed while it begins is undone by the next one", async () => {
+  using group = new Group();
+  await group.table.begin({ spec: { kind: "pause", member: "a" } });
+  const [faults] = group.records;
+  using next = new Group();
+  next.held.add("a");
+  next.table.adopt({ faults });
+  assert.deepEqual(await next.table.reports(), []);
+  await next.table.settle("a");
+  assert.equal(next.held.size, 0);
+  assert.equal(group.table.stored().length, 1);
 });
 
 Deno.test("faults: what is not there, hits nothing or makes no sense is refused", async () => {

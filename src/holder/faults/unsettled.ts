@@ -1,6 +1,6 @@
 /**
  * The faults that an earlier holder has made on machines, until this one has adopted them: those that end before are undone then, because
- * nobody could tell the machine.
+ * nobody could tell the machine. So are those that are just beginning, if their holder is killed: nobody was told of them.
  */
 
 import { isOfMachine, type MachineFault } from "../../core/faults.ts";
@@ -20,7 +20,7 @@ export class UnsettledFaults {
     return [...this.#faults.values()].filter(({ spec }) => spec.member === name);
   }
 
-  delete(faults: readonly OfMachine[]): void {
+  delete(faults: readonly { id: string }[]): void {
     for (const { id } of faults) this.#faults.delete(id);
   }
 
@@ -29,7 +29,7 @@ export class UnsettledFaults {
     this.delete([...this.#faults.values()].filter(({ spec }) => !members.has(spec.member)));
   }
 
-  /** For the group's record, beside the present ones: those that have ended. */
+  /** For the group's record, beside the present ones: those that have ended, or may never have begun. */
   ended(isPresent: (id: string) => boolean): StoredFault[] {
     return [...this.#faults.values()].filter(({ id }) => !isPresent(id))
       .map((fault) => ({ ...fault, ends_at: fault.began_at }));
