@@ -2,11 +2,12 @@
 
 import * as assert from "#assert";
 import { run } from "../../src/system/process.ts";
-import { exists } from "../../src/system/files.ts";
+import { exists, namesIn } from "../../src/system/files.ts";
 import { diskOf } from "../../src/store/disk.ts";
 import { claimLayers, freezeDisk, snapshotPaths, unlinkFrozen } from "../../src/store/snapshots.ts";
 import { driver } from "../../src/vmm/driver.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
+import { talkJson } from "../support/socket.ts";
 
 test("a member whose disk became a layer goes on with another file; one on the same layer gets a disk of its own", async () => {
   await using box = await sandbox({ fakeQemu: {} });
@@ -43,4 +44,24 @@ test("a member whose disk became a layer goes on with another file; one on the s
   assert.ok(exists(layer), "b's disk is based on it");
   await box.ok("rm", "-f", "b");
   assert.ok(!exists(layer));
+});
+
+test("a member that is taken back while others run keeps that disk: when it is suspended, and when it stops", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true });
+  const disks = () => namesIn(box.store.member("b").dir).filter((name) => name.startsWith("disk"));
+  await box.up("a,b");
+  await box.ok("checkpoint", "a,b", "--as", "seeded");
+  await box.ok("stop", "--force", "b");
+  // As the library's `vm.restore()` does it.
+  const snapshot = { checkpoint: "seeded", members: { b: "b" }, replace: true };
+  const replies = await talkJson(box.store.memberSocket("a"), { op: "add", name: "b", options: { snapshot } });
+  assert.deepEqual(replies.at(-1), { event: "done" }, JSON.stringify(replies));
+  const { disk_file } = box.store.config("b")!;
+  assert.deepEqual(disks(), [disk_file]);
+  await box.ok("suspend", "b");
+  assert.match((await box.up("b")).stdout, /^b: running \([\d.]+ s, warm\)$/m);
+  await box.ok("stop", "--force", "b");
+  const stopped = box.store.config("b")!;
+  assert.deepEqual([stopped.disk_file, stopped.from_checkpoint, disks()], [disk_file, "seeded", [disk_file]]);
+  await box.up("b");
 });

@@ -7,6 +7,7 @@ import { exists } from "../../system/files.ts";
 import { isAlive } from "../../system/process.ts";
 import { NeverRan } from "../member/left_behind.ts";
 import { Member, type MemberContext } from "../member/member.ts";
+import { removeReplaced } from "../snapshots/replaced.ts";
 import type { Adoptions } from "./adoptions.ts";
 import type { Claims } from "./claims.ts";
 import type { FirstBoot } from "./first_boot.ts";
@@ -118,7 +119,7 @@ export class Joins {
       throw ending(context.group);
     }
     try {
-      await this.group.boot(member, merged);
+      await this.#boot(member, merged);
     } catch (thrown) {
       if (!member.isStopping) await this.group.discard(member);
       throw thrown;
@@ -164,7 +165,13 @@ export class Joins {
         if (!(thrown instanceof NeverRan)) throw thrown; // else its machine is gone, and it starts again
       }
     }
-    await this.group.boot(member, this.#merged(member.name, options));
+    await this.#boot(member, this.#merged(member.name, options));
+  }
+
+  /** One that is taken back to a checkpoint waits for no other member: the disk that it had is needed no more when it runs. */
+  async #boot(member: Member, options: Options): Promise<void> {
+    await this.group.boot(member, options);
+    await removeReplaced(member);
   }
 }
 
