@@ -1,8 +1,11 @@
 /** Warm starts through the real command line: when, and when not; templates in `image ls` and `prune`. */
 
 import * as assert from "#assert";
+import { pause } from "../../src/core/deadline.ts";
+import { exists } from "../../src/system/files.ts";
+import { withSnapshotLock } from "../../src/store/snapshots.ts";
 import { until } from "../support/processes.ts";
-import { type Sandbox, sandbox, test } from "../support/sandbox.ts";
+import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 const WARM = /^a: running \([\d.]+ s, warm\)$/m;
 const COLD = /^a: running \([\d.]+ s\)$/m;
@@ -24,8 +27,8 @@ const disks = (box: Sandbox) =>
   [...Deno.readDirSync(box.store.member("a").dir)].map(({ name }) => name).filter((name) => /^disk/.test(name));
 
 /** `up a`, whose template is there afterwards, and the member no more. */
-async function taken(box: Sandbox): Promise<void> {
-  await box.up("a");
+async function taken(box: Sandbox, ...options: string[]): Promise<void> {
+  await box.up("a", ...options);
   await until("there is a template", () => templates(box).length === 1);
   await box.ok("rm", "a");
 }
@@ -70,6 +73,42 @@ test("a template that does not work is removed with one line, and the member boo
     assert.deepEqual(templates(box), []);
     await box.ok("rm", "a");
   }
+});
+
+test("a template that is damaged, or goes while a member is made from it, is removed, told, and taken anew", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, templates: true });
+  Deno.mkdirSync(`${box.root}/data`);
+  const shared = ["--fixture", `${box.root}/data:/mnt/data`];
+  const removed = /a: its template does not work and is removed, so it boots: /;
+  const layer = () => `layers/${entries(box, "layers")[0]}`;
+  const file = (name: string) => () => `templates/${templates(box)[0]}/${name}`;
+  const damages: [what: () => string, how: (path: string) => void][] = [
+    ...["manifest.json", "devices", "memory", "fixture-0.img"].map(file).concat(layer)
+      .flatMap((what): typeof damages => [[what, Deno.removeSync], [what, (path) => Deno.truncateSync(path)]]),
+    [layer, (path) => Deno.truncateSync(path, 1)],
+  ];
+  for (const [what, damage] of damages) {
+    await taken(box, ...shared);
+    const damaged = what();
+    damage(`${box.home}/snapshots/${damaged}`);
+    const up = await box.up("a", ...shared);
+    assert.match(up.stdout, COLD, damaged);
+    assert.match(up.stderr, removed, damaged);
+    await box.ok("rm", "a");
+    assert.match((await box.up("a", ...shared)).stdout, WARM, damaged);
+    await box.ok("rm", "a");
+  }
+
+  let late: ReturnType<Sandbox["start"]> | undefined;
+  await withSnapshotLock(box.store, async () => {
+    late = box.start(["up", "a", "--egress", "off", ...shared]);
+    await until("its config is about to be written", () => exists(`${box.store.member("a").dir}/.lock`));
+    await pause(500);
+    Deno.removeSync(`${box.home}/snapshots/templates/${templates(box)[0]}`, { recursive: true });
+  });
+  const up = await late!.done;
+  assert.match(up.stdout, COLD);
+  assert.match(up.stderr, removed);
 });
 
 test("a boot that fails, is stopped or loses its holder while its template is made ready leaves none, and a member that starts", async () => {
@@ -121,4 +160,8 @@ test("image ls tells of templates, and prune removes them and no checkpoint; FLE
   assert.match(off.stderr, /x: it boots: FLEETBOX_TEMPLATES is 0/);
   assert.deepEqual(templates(box), []);
   assert.doesNotMatch((await box.ok("image", "ls")).stdout, /TEMPLATES/);
+
+  const much = await box.start(["up", "y,z", "--egress", "off"], { env: { FLEETBOX_TEMPLATES: "much" } }).done;
+  assert.equal(much.code, 0, told(much));
+  assert.equal(much.stderr.match(/no template is used or taken: .*FLEETBOX_TEMPLATES/g)?.length, 1, told(much));
 });

@@ -63,6 +63,8 @@ export class Boot {
   denied = "";
   /** What it is made of, once that is there. */
   prepared: PreparedBoot | undefined;
+  /** The template that it goes on from, from when that was found. */
+  template: string | undefined;
   /** The machine's end, if it came during the boot. */
   exit: MachineExit | undefined;
 
@@ -79,7 +81,11 @@ export class Boot {
   /** Begins anew, within the same limit: its machine is another one now. */
   again(): void {
     this.abort = new AbortController();
-    this.prepared = this.exit = this.hasCloudInit = undefined;
+    this.prepared =
+      this.template =
+      this.exit =
+      this.hasCloudInit =
+        undefined;
   }
 }
 
@@ -119,7 +125,11 @@ async function bootOnce(boot: Boot, identity: Identity, options: Options): Promi
     signal,
     onDownload: downloadProgress(boot),
     onStage: (stage) => advance(boot, stage),
-    onPlan: (config, image, publicKey) => planWarm(context, config, image, publicKey, options),
+    onPlan: async (config, image, publicKey) => {
+      const plan = await planWarm(context, config, image, publicKey, options);
+      boot.template = plan.source?.name;
+      return plan;
+    },
     onCreate: () => member.created = true,
     onReplace: (replaced) => member.replaced = replaced,
   };

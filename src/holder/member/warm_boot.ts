@@ -8,7 +8,7 @@
  */
 
 import { Limit } from "../../core/deadline.ts";
-import { FleetboxError, hintOf, messageOf } from "../../core/errors.ts";
+import { codeOf, FleetboxError, hintOf, isNoSpace, messageOf } from "../../core/errors.ts";
 import { afterRestore } from "../../guest/after_restore.ts";
 import type { Image } from "../../image/image.ts";
 import { removeMember } from "../../store/remove.ts";
@@ -17,6 +17,7 @@ import type { Machine, MachineSpec } from "../../vmm/contract.ts";
 import type { SshEndpoint } from "../../wire.ts";
 import { log } from "../log.ts";
 import type { SavedSource } from "../snapshots/sources.ts";
+import { brokenTemplate } from "../snapshots/warm_start.ts";
 import type { Boot } from "./boot.ts";
 import { connect, guestWay, holdMachine, runs } from "./boot_steps.ts";
 import { runOf } from "./phases.ts";
@@ -123,22 +124,27 @@ function restoreFailure(name: string, { kind, name: from }: SavedSource, cause: 
 
 /** Whether a start failed because of its template, which is removed then, with what was made from it. */
 export async function forgetTemplate(boot: Boot, thrown: unknown): Promise<boolean> {
-  const { member, prepared } = boot;
+  const { member, template } = boot;
   const { name, phases, context } = member;
-  const source = prepared?.source;
-  if (source?.kind !== "template" || !(thrown instanceof RestoreFailure || boot.exit)) return false;
+  if (template === undefined || !isItsFault(boot, thrown)) return false;
   if (phases.now.kind !== "preparing" && phases.now.kind !== "booting") return false;
   const why = boot.exit ? boot.exit.message : messageOf(thrown);
   const run = runOf(phases.now);
   boot.again();
   phases.to({ kind: "preparing", boot, stage: "image" });
   await run?.[Symbol.asyncDispose]();
-  const text = `${name}: its template does not work and is removed, so it boots: ${why}`;
+  const text = brokenTemplate(name, why);
   log(text);
   context.onNote(text);
-  await removeTemplate(context.store, source.name);
+  await removeTemplate(context.store, template);
   await removeMember(context.store, name, { isServedHere: true });
   await context.writePid(name);
   boot.signal.throwIfAborted();
   return true;
+}
+
+/** Before there is a machine, one of its files may be gone, or no disk; a host without room is not its fault. */
+function isItsFault({ prepared, exit }: Boot, thrown: unknown): boolean {
+  if (prepared) return thrown instanceof RestoreFailure || exit !== undefined;
+  return !isNoSpace(thrown) && codeOf(thrown) !== "denied";
 }

@@ -4,13 +4,14 @@
  * A template is a cache: a host that cannot restore machines, a damaged template, a part that differs, all of that ends in a boot.
  */
 
-import { messageOf } from "../../core/errors.ts";
+import { codeOf, messageOf } from "../../core/errors.ts";
 import type { Options } from "../../core/options.ts";
 import type { Image } from "../../image/image.ts";
 import type { MemberConfig, Store } from "../../store.ts";
 import { afterRun } from "../../store/scripts.ts";
 import {
   readTemplate,
+  removeTemplate,
   snapshotPaths,
   templateBudget,
   type TemplateManifest,
@@ -41,16 +42,19 @@ export interface WarmPlan {
 interface WarmContext {
   store: Store;
   host: HypervisorHost;
+  /** Called with what is told to the user. */
+  onNote: (message: string) => void;
 }
 
 /** Never throws: what it cannot find out is a reason to boot. */
 export async function planWarm(
-  { store, host }: WarmContext,
+  context: WarmContext,
   config: MemberConfig,
   image: Image,
   publicKey: string,
   options: Pick<Options, "cold" | "no_template">,
 ): Promise<WarmPlan> {
+  const { store, host } = context;
   try {
     const budget = templateBudget();
     if (budget === 0) return { whyCold: "FLEETBOX_TEMPLATES is 0" };
@@ -60,12 +64,34 @@ export async function planWarm(
     const key = templateKey(parts);
     const next = options.no_template || config.log_writes ? undefined : { key, parts };
     if (options.cold) return { whyCold: "--cold was asked for", next };
-    const template = readTemplate(store, key);
+    const template = await soundTemplate(context, config.name, key);
     if (template) return { ...startOf(store, template, config), next };
     return { whyCold: whyNone(store, parts), next };
   } catch (thrown) {
-    return { whyCold: messageOf(thrown) };
+    const whyCold = messageOf(thrown);
+    if (codeOf(thrown) === "misuse") context.onNote(`no template is used or taken: ${whyCold}`); // the same of each member
+    return { whyCold };
   }
+}
+
+/** The template of this key. A damaged one is removed: else its member would boot each time, and take no new one. */
+async function soundTemplate(
+  { store, onNote }: WarmContext,
+  name: string,
+  key: string,
+): Promise<TemplateManifest | undefined> {
+  try {
+    return readTemplate(store, key);
+  } catch (damage) {
+    onNote(brokenTemplate(name, messageOf(damage)));
+    await removeTemplate(store, key);
+    return undefined;
+  }
+}
+
+/** The one line about a template that does not work. */
+export function brokenTemplate(name: string, why: string): string {
+  return `${name}: its template does not work and is removed, so it boots: ${why}`;
 }
 
 function startOf(store: Store, { key, member }: TemplateManifest, { scripts = [] }: MemberConfig): WarmPlan {

@@ -2,7 +2,7 @@
 
 import { FleetboxError, isNotFound, messageOf } from "../../core/errors.ts";
 import { isName } from "../../core/names.ts";
-import { bytesUsed, exists, namesIn, statIfThere } from "../../system/files.ts";
+import { bytesUsed, namesIn, statIfThere } from "../../system/files.ts";
 import { naturalOrder, type Store } from "../../store.ts";
 import { SNAPSHOT_ID } from "../config.ts";
 import {
@@ -84,19 +84,22 @@ function textOf(path: string): string {
   }
 }
 
-/** @throws {Error} a file is missing */
+/** @throws {Error} a file is missing, or nothing is in it */
 function checkFiles(
   store: Store,
   manifest: TemplateManifest | CheckpointManifest,
-  filesOf: (name: string) => Pick<SavedPaths, "devices" | "memory">,
+  filesOf: (name: string) => Pick<SavedPaths, "devices" | "memory" | "sharedDirectoryImage">,
 ): void {
   const paths = snapshotPaths(store);
   const files = membersIn(manifest).flatMap(({ config }) => {
-    const { devices, memory } = filesOf(config.name);
-    return [devices, memory, ...config.layers!.map(paths.layer)];
+    const { devices, memory, sharedDirectoryImage } = filesOf(config.name);
+    const shared = config.fixtures.map((_, index) => sharedDirectoryImage(index));
+    return [devices, memory, ...shared, ...config.layers!.map(paths.layer)];
   });
-  const missing = files.find((path) => !exists(path));
-  if (missing !== undefined) throw new Error(`${missing} is missing`);
+  for (const path of files) {
+    const size = statIfThere(path)?.size;
+    if (!size) throw new Error(`${path} is ${size === undefined ? "missing" : "empty"}`);
+  }
 }
 
 /** Every template, the one that was used last first. */

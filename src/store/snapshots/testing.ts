@@ -53,7 +53,7 @@ export async function addMember(store: Store, name: string, more: Partial<Member
 }
 
 /** A layer, of at least so many bytes. */
-export function addLayer(store: Store, layer: string, bytes = 0): void {
+export function addLayer(store: Store, layer: string, bytes = 1): void {
   const { layersDir, layer: pathOf } = snapshotPaths(store);
   Deno.mkdirSync(layersDir, { recursive: true, mode: 0o700 });
   Deno.writeFileSync(pathOf(layer), new Uint8Array(bytes).fill(1));
