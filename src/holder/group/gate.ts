@@ -1,8 +1,10 @@
-/** Where members wait: those of a checkpoint until all have arrived, any for those that they need, and for a place among those that boot. */
+/** Where members wait: those that go on from saved states until all have arrived, any for those that they need, and for a place among those that boot. */
 
 import { unlessAborted } from "../../core/deadline.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import type { Options } from "../../core/options.ts";
+import { type Options, optionsOf } from "../../core/options.ts";
+import type { Store } from "../../store.ts";
+import { isSuspended } from "../../store/snapshots.ts";
 import type { EventHub } from "../server/events.ts";
 import type { Member } from "../member/member.ts";
 import { Places } from "../places.ts";
@@ -10,15 +12,33 @@ import { Places } from "../places.ts";
 /** The group's members. */
 type Roster = ReadonlyMap<string, Pick<Member, "state" | "isStopping">>;
 
+interface GateRequest {
+  store: Store;
+  names: readonly string[];
+  /** Those that are started now, and not adopted. */
+  boot: readonly string[];
+  options: Options;
+  roster: Roster;
+  hub: EventHub;
+}
+
 export class Gate {
   /** For so many that boot at once. */
   readonly places = new Places();
   readonly #missing: Set<string>;
   readonly #open = Promise.withResolvers<void>();
 
-  /** For a group; those of a new one that are made from a checkpoint wait for each other. */
-  static of(names: readonly string[], { snapshot }: Options, roster: Roster, hub: EventHub): Gate {
-    return new Gate(names.filter((name) => snapshot?.members[name] !== undefined), roster, hub);
+  /**
+   * For a group; those of a new one that are made from a checkpoint, or are suspended, wait for each other: a suspended state is
+   * used up when its machine runs, so none does before all are loaded.
+   */
+  static of({ store, names, boot, options, roster, hub }: GateRequest): Gate {
+    const goesOn = (name: string) => {
+      const { cold, needs = [] } = optionsOf(options, name);
+      return isSuspended(store, name) && !cold && needs.length === 0; // one that needs others comes when these run
+    };
+    const made = names.filter((name) => options.snapshot?.members[name] !== undefined);
+    return new Gate([...made, ...boot.filter(goesOn)], roster, hub);
   }
 
   constructor(names: Iterable<string>, private readonly roster?: Roster, private readonly hub?: EventHub) {

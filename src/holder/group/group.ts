@@ -106,7 +106,7 @@ export class Group {
     checkHostNames(store, recovery.boot, recovery.record?.members ?? [], options.options);
     await checkCheckpoint(store, host, options.options);
     await endProcesses(recovery.doomed, "A hypervisor of a group whose holder is gone");
-    return { group: new Group({ ...options, names }, recovery.record), recovery };
+    return { group: new Group({ ...options, names }, recovery), recovery };
   }
 
   /**
@@ -144,7 +144,7 @@ export class Group {
     throw ending(this.name);
   }
 
-  private constructor(private readonly options: GroupOptions, before: GroupRecord | undefined) {
+  private constructor(private readonly options: GroupOptions, { record: before, boot }: Recovery) {
     const { store, names, bound, host } = options;
     this.name = before?.group ?? names[0];
     this.id = before?.id ?? crypto.randomUUID().replaceAll("-", "").slice(0, 12);
@@ -168,7 +168,7 @@ export class Group {
     });
     this.#uses = new GroupUses(store, this.#belongs, before, (name) => this.#members.get(name)?.config);
     this.#context = {
-      gate: Gate.of(names, options.options, this.#members, this.hub),
+      gate: Gate.of({ store, names, boot, options: options.options, roster: this.#members, hub: this.hub }),
       store,
       group: this.name,
       groupId: this.id,
