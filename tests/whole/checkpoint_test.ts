@@ -60,6 +60,7 @@ test("a checkpoint of a group: forks go on from it in a network of their own, an
 
   const [deeper, seeded] = JSON.parse((await box.ok("checkpoint", "ls", "--json")).stdout);
   assert.deepEqual(seeded.used_by.members, ["a", "b", "run1-a", "run1-b", "run2-a", "run2-b"]);
+  assert.deepEqual([seeded.based_on, deeper.based_on], [undefined, "seeded"]);
   assert.deepEqual(deeper.members.map(({ name }: { name: string }) => name), ["run1-a", "run1-b"]);
   assert.match((await box.ok("checkpoint", "ls")).stdout, /^seeded +\d+s +a b +[\d.]+[KM] +/m);
 });

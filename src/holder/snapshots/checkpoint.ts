@@ -39,7 +39,15 @@ export async function takeCheckpoint(
     for (const { name } of members) makeDirectory(filesOf(name).dir);
     const moment = await saveGroup({ members, network, filesOf, freezes: true });
     const configs = members.map(({ config }) => config!);
-    await publishCheckpoint(store, making, { name: as, group, host, members: configs, owner });
+    const [basedOn, ...others] = new Set(configs.map(({ from_checkpoint }) => from_checkpoint));
+    await publishCheckpoint(store, making, {
+      name: as,
+      group,
+      host,
+      members: configs,
+      basedOn: others.length > 0 ? undefined : basedOn,
+      owner,
+    });
     return moment;
   } catch (thrown) {
     await discardMaking(making);

@@ -32,7 +32,7 @@ export interface NewCheckpoint {
   host: string;
   /** The members' configs, after their disks were frozen. The files of each are in a directory of its name. */
   members: readonly MemberConfig[];
-  /** The checkpoint that the group had come from. */
+  /** The checkpoint that all of them had come from. */
   basedOn?: string;
   /** The program with which it goes. */
   owner?: ProcessIdentity;
