@@ -283,7 +283,9 @@ export class BringUp {
       // returns.
       else {
         using limit = new Limit(UNDO_MS);
-        await untilGone(store, this.started, AbortSignal.any([signal, limit.signal]));
+        const ending = (await observeMembers(store, this.started))
+          .filter(({ report, silence }) => silence || report?.leaving).map(({ name }) => name);
+        await untilGone(store, ending, AbortSignal.any([signal, limit.signal]));
       }
       throw thrown;
     }

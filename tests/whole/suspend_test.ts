@@ -24,3 +24,17 @@ test("one whose saved state is damaged leaves the others suspended; those with w
   await box.ok("up", "-f", group);
   for (const name of ["a", "b", "c"]) assert.ok(!isSuspended(box.store, name), name);
 });
+
+test("one that has gone on runs on when it, or another, does not answer: its memory would be lost", async () => {
+  await using box = await sandbox({ fakeQemu: { z: { ssh: "never" } }, fakeSsh: true });
+  await box.up("a");
+  await box.ok("suspend", "a");
+  await box.fails(4, /"z" did not answer/, "up", "a,z", "--egress", "off", "--timeout", "3s");
+  assert.equal(await box.states(), "a=running");
+  await box.ok("suspend", "a");
+  box.behave({ "*": { renewal: "fail" } });
+  const words =
+    /"a" goes on, but its clock and its random numbers may not be new: .*told to fail\n.*fleetbox console a/;
+  await box.fails(1, words, "up", "a", "--egress", "off");
+  assert.equal(await box.states(), "a=running");
+});

@@ -1,6 +1,7 @@
 /**
  * The first boot of a group: all or nothing. When one member fails, the others are stopped again, new members are
- * removed, and those that were to be restored get their disks back. The names stay claimed until a client got the
+ * removed, and those that were to be restored get their disks back. One that has gone on from its suspended state runs on: its
+ * memory would be lost. The names stay claimed until a client got the
  * reason, or for {@link LAST_WORDS_MS}.
  */
 
@@ -40,13 +41,15 @@ export class FirstBoot {
   async #run(members: readonly Member[]): Promise<void> {
     const { hub, boot, discard, leave } = this.context;
     const stops: Promise<void>[] = [];
+    let leaving: readonly Member[] = [];
     // Until the last member runs, a running one that dies fails the boot, too.
     const off = hub.subscribe((event) => {
       if (event.event !== "member" || event.member.state !== "error" || this.#failed) return;
       const failed = this.#failed = members.find(({ name }) => name === event.member.name);
       if (!failed) return;
-      for (const member of members) member.isLeaving = true;
-      const others = members.filter((other) => other !== failed && !other.isStopping);
+      leaving = members.filter((member) => member === failed || !member.hasGoneOn);
+      for (const member of leaving) member.isLeaving = true;
+      const others = leaving.filter((other) => other !== failed && !other.isStopping);
       stops.push(...others.map((other) => other.stop({ force: true, graceMs: 0 }).catch(() => {})));
     });
     await Promise.allSettled(members.map(boot));
@@ -55,14 +58,14 @@ export class FirstBoot {
     // Those that were stopped meanwhile get their disks back when they leave.
     if (!failed) return void await Promise.all(members.filter(runs).map(removeReplaced));
     await Promise.all(stops);
-    const others = members.filter((member) => member !== failed).map(({ name }) => name);
+    const others = leaving.filter((member) => member !== failed).map(({ name }) => name);
     if (others.length > 0) log(`${others.join(", ")}: stopped again, because ${failed.name} failed`);
-    await Promise.all(members.map(discard));
+    await Promise.all(leaving.map(discard));
     // Its client may not have asked yet, and cannot get the reason once the members have left.
     const endLimit = startLimit(LAST_WORDS_MS, () => this.end());
     await this.#told.promise;
     endLimit();
-    await Promise.all(members.map(leave));
+    await Promise.all(leaving.map(leave));
   }
 
   /**

@@ -89,6 +89,8 @@ export class Member {
   created = false;
   /** What its restore replaces, until all members of the checkpoint go on. */
   replaced: Replaced | undefined;
+  /** Whether its suspended state is used up: what was in its memory is in its machine alone. */
+  hasGoneOn = false;
   /** Whether its group's first boot failed: it only stays to report the reason. */
   isLeaving = false;
   /** Resolved when none that was asked for before runs a script in it. */

@@ -8,7 +8,7 @@
  */
 
 import { Limit } from "../../core/deadline.ts";
-import { codeOf, FleetboxError, hintOf, isNoSpace, messageOf } from "../../core/errors.ts";
+import { codeOf, FleetboxError, hintOf, isNoSpace, messageOf, toWireError, type WireError } from "../../core/errors.ts";
 import { afterRestore } from "../../guest/after_restore.ts";
 import type { Image } from "../../image/image.ts";
 import { removeMember } from "../../store/remove.ts";
@@ -55,16 +55,33 @@ export async function startSaved(boot: Boot, spec: MachineSpec, command: string[
   if (!gate.isOpen) boot.place?.giveUp(); // for those that it waits for
   await gate.arrive(name);
   signal.throwIfAborted();
+  member.hasGoneOn = source.kind === "suspended";
   if (source.kind !== "template") await useUpSuspended(store, name);
   await machine.resume();
   // The wait for the others is not the guest's.
-  await within(
+  const renewed = within(
     "its guest has not answered",
     (either) => renewGuest(boot, run.ssh!, image, spec, { oldHostName: source.hostName, signal: either }),
   );
+  const problem = member.hasGoneOn ? await problemOf(name, renewed) : await renewed;
   if (source.kind === "template") touchTemplate(store, source.name);
   run.isWarm = true;
-  runs(boot, run, await runAtBoot(boot, run));
+  runs(boot, run, problem ?? await runAtBoot(boot, run));
+}
+
+/** Why a guest is not as it should be that has gone on from its suspended state: it runs on, for its memory is nowhere else. */
+async function problemOf(name: string, renewed: Promise<void>): Promise<WireError | undefined> {
+  try {
+    await renewed;
+  } catch (thrown) {
+    if (!(thrown instanceof RestoreFailure)) throw thrown;
+    const why = messageOf(thrown.cause);
+    return toWireError(
+      new FleetboxError("failed", `"${name}" goes on, but its clock and its random numbers may not be new: ${why}`, {
+        hint: `Look into it: fleetbox console ${name}; or boot it: fleetbox restart ${name} --force`,
+      }),
+    );
+  }
 }
 
 /**
