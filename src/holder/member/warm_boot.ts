@@ -8,7 +8,16 @@
  */
 
 import { Limit } from "../../core/deadline.ts";
-import { codeOf, FleetboxError, hintOf, isNoSpace, messageOf, toWireError, type WireError } from "../../core/errors.ts";
+import {
+  codeOf,
+  type ErrorCode,
+  FleetboxError,
+  hintOf,
+  isNoSpace,
+  messageOf,
+  toWireError,
+  type WireError,
+} from "../../core/errors.ts";
 import { afterRestore } from "../../guest/after_restore.ts";
 import type { Image } from "../../image/image.ts";
 import { removeMember } from "../../store/remove.ts";
@@ -160,8 +169,11 @@ export async function forgetTemplate(boot: Boot, thrown: unknown): Promise<boole
   return true;
 }
 
-/** Before there is a machine, one of its files may be gone, or no disk; a host without room is not its fault. */
-function isItsFault({ prepared, exit }: Boot, thrown: unknown): boolean {
+/** Errors that say nothing about a template: a host without room, rights or programs. */
+const NOT_ITS_FAULT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["no-space", "denied", "unavailable", "conflict"]);
+
+/** Before there is a machine, one of its files may be gone, or no disk. */
+function isItsFault({ prepared, exit, signal }: Boot, thrown: unknown): boolean {
   if (prepared) return thrown instanceof RestoreFailure || exit !== undefined;
-  return !isNoSpace(thrown) && codeOf(thrown) !== "denied";
+  return !signal.aborted && !isNoSpace(thrown) && !NOT_ITS_FAULT.has(codeOf(thrown));
 }
