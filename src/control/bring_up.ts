@@ -15,7 +15,7 @@ import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import { adoptedNote } from "./adopt.ts";
 import { checkRoom } from "./bring_up/room.ts";
-import { type Started, takeDown } from "./bring_up/take_down.ts";
+import { type Started, startedFrom, takeDown } from "./bring_up/take_down.ts";
 import { changeEgress } from "./change_egress.ts";
 import { changeLabels } from "./change_labels.ts";
 import { addMember, getReport, reachMember, stop } from "./members.ts";
@@ -181,6 +181,7 @@ export class BringUp {
     const { startHolder = (holder) => spawn(store, holder) } = request;
     // If the caller does not wait for the result, failed members stay, so that users can see the failure.
     const options = { ...request.options, remove_on_failure: request.wait };
+    const mine = plan.names.filter((name) => !plan.adopted.includes(name)).map((name) => this.#began(name, facts));
     try {
       const exe = await request.findExecutable(store);
       this.#progress.detail(`a holder is started for ${listed(plan.names)}: ${exe.program}`);
@@ -193,9 +194,7 @@ export class BringUp {
     this.#tellIneffective(facts);
     const adopted = [...plan.adopted, ...plan.alsoAdopted];
     if (adopted.length > 0) this.#progress.note(adoptedNote(adopted));
-    for (const name of plan.names) {
-      if (!plan.adopted.includes(name)) this.#started.push({ name, isNew: facts.get(name)?.stored === undefined });
-    }
+    this.#started.push(...mine);
     return true;
   }
 
@@ -278,7 +277,7 @@ export class BringUp {
     } catch (thrown) {
       if (signal.aborted) throw thrown;
       const late = codeOf(thrown) === "timeout" && !(await isFailed(store, plan.names));
-      if (late) await takeDown(store, this.#started);
+      if (late) await takeDown(store, this.#started, this.#progress);
       // The holder undoes a first boot by itself. Wait for its end, so that everything is undone when the command
       // returns.
       else {
@@ -303,7 +302,7 @@ export class BringUp {
       // Its holder must know those that it needs.
       await Promise.all(needsOf(name).map((need) => begun.get(need)?.promise));
       signal.throwIfAborted();
-      const mine = { name, isNew: facts.get(name)?.stored === undefined };
+      const mine = this.#began(name, facts);
       this.#started.push(mine);
       this.#progress.detail(`the holder of ${plan.via} is asked to boot ${name}`);
       const onEvent = (event: Event) => {
@@ -339,7 +338,7 @@ export class BringUp {
     if (failures.length === 0) return true;
     const raced = failures.every((failure) => codeOf(failure) === "conflict" || codeOf(failure) === "not-found");
     if (raced && this.#attempt < MAX_ATTEMPTS && await standsOtherwise(store, plan)) return false;
-    await takeDown(store, added);
+    await takeDown(store, added, this.#progress);
     throw failures.length === 1 ? failures[0] : new AggregateError(failures);
   }
 
@@ -349,9 +348,14 @@ export class BringUp {
     const left = others.length > 0 ? `; left as found: ${listed(others)}` : "";
     if (names.length === 0) return new FleetboxError("interrupted", `Interrupted; nothing was started${left}`);
     this.#progress.note(`interrupted: taking ${listed(names)} down again`);
-    await takeDown(this.store, this.#started);
+    const stopped = await takeDown(this.store, this.#started, this.#progress);
     this.#started = [];
-    return new FleetboxError("interrupted", `Interrupted; stopped again: ${listed(names)}${left}`);
+    const what = stopped.length > 0 ? `stopped again: ${listed(stopped)}` : "nothing was stopped";
+    return new FleetboxError("interrupted", `Interrupted; ${what}${left}`);
+  }
+
+  #began(name: string, facts: Map<string, MemberFacts>): Started {
+    return startedFrom(this.store, facts.get(name)!, optionsOf(this.request.options, name));
   }
 
   #tell(event: Event): void {

@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { isSuspended } from "../../src/store/snapshots.ts";
+import { until } from "../support/processes.ts";
 import { sandbox, test } from "../support/sandbox.ts";
 
 test("one whose saved state is damaged leaves the others suspended; those with what it needs go on after them", async () => {
@@ -36,5 +37,21 @@ test("one that has gone on runs on when it, or another, does not answer: its mem
   const words =
     /"a" goes on, but its clock and its random numbers may not be new: .*told to fail\n.*fleetbox console a/;
   await box.fails(1, words, "up", "a", "--egress", "off");
+  assert.equal(await box.states(), "a=running");
+});
+
+test("Ctrl-C leaves one running that has gone on, and takes down the others", async () => {
+  await using box = await sandbox({ fakeQemu: { z: { ssh: "never" } }, fakeSsh: true });
+  await box.up("a");
+  await box.ok("suspend", "a");
+  const interrupted = box.start(["up", "a,z", "--egress", "off"]);
+  await until("it has gone on", async () => (await box.ls()).a?.state === "running");
+  interrupted.kill("SIGINT");
+  const { code, stderr } = await interrupted.done;
+  assert.equal(code, 130);
+  assert.match(
+    stderr,
+    /left running: a: what was suspended is nowhere else\n(.*\n)*.*Interrupted; stopped again: z$/m,
+  );
   assert.equal(await box.states(), "a=running");
 });
