@@ -11,6 +11,7 @@ import { startLimit } from "../core/deadline.ts";
 import { resolveHelper } from "../../helper/resolve.ts";
 import { getReport, reachMember, type Session, spawn, type SpawnOptions, stop } from "../control.ts";
 import { BringUp } from "../control/bring_up.ts";
+import { checkRoomToRestore } from "../control/bring_up/room.ts";
 import { addForward } from "../control/forwards.ts";
 import { type GroupFacts, type MemberFacts, observeMembers } from "../control/observe.ts";
 import { type Plan, planBound } from "../control/plan.ts";
@@ -224,6 +225,7 @@ export class MachineGroup implements Group {
     try {
       // Before anything is ended: the holder finds the same, and later.
       checkFits(await this.home.checkpoint(wish.checkpoint), await snapshotFactsHere(this.store.acceleratorCache));
+      await checkRoomToRestore(this.store, names.length);
       await Promise.all(names.map((name) => this.kill(name)));
       const options = { ...again(this.#options, request), members: undefined, snapshot: { ...wish, replace: true } };
       return await this.#bringUp(names, options, "reuse", request.signal);

@@ -59,6 +59,26 @@ export async function checkRoom(
   return judge(wanted, hostRoom(holder), { free, where: store.root }, holder === undefined);
 }
 
+/**
+ * Whether there is room for new disks of members that are taken back to a checkpoint, asked before what runs of them is ended.
+ * @throws {FleetboxError} `no-space`
+ */
+export async function checkRoomToRestore({ root }: Store, count: number): Promise<void> {
+  judgeRestore(count, { free: await freeBytes(root).catch(() => Infinity), where: root });
+}
+
+/** Pure. @throws {FleetboxError} `no-space` */
+export function judgeRestore(count: number, { free, where }: { free: number; where: string }): void {
+  const neededMiB = count * DISK_MIB, freeMiB = mibOf(free);
+  if (neededMiB <= freeMiB) return;
+  throw new FleetboxError(
+    "no-space",
+    `Cannot restore: ${count === 1 ? "its disk needs" : `their ${count} disks need`} at least ${neededMiB} MiB, and ` +
+      `${freeMiB} MiB are free for ${where}; nothing was ended`,
+    { hint: "Free some space: fleetbox prune" },
+  );
+}
+
 /** Pure. @throws {FleetboxError} what cannot work */
 export function judge(
   wanted: readonly WantedMachine[],

@@ -1,6 +1,6 @@
 import * as assert from "#assert";
 import type { HostRoom } from "../../system/room/host_room.ts";
-import { judge } from "./room.ts";
+import { judge, judgeRestore } from "./room.ts";
 
 const MIB = 1024 * 1024;
 const machines = (count: number, memoryMiB = 128) => Array(count).fill({ memoryMiB, cpus: 1, isNew: true });
@@ -53,4 +53,12 @@ Deno.test("memory that may suffice is told, and enough of it is not", () => {
   );
   assert.equal(judge(machines(50), memory(9600), disk, true), undefined);
   assert.equal(judge(machines(50), {}, disk, true), undefined);
+});
+
+Deno.test("a restore is refused before anything is ended, when there is no room for the new disks", () => {
+  judgeRestore(3, { free: 12 * MIB, where: "/store" });
+  assert.throws(() => judgeRestore(3, { free: 11 * MIB, where: "/store" }), {
+    code: "no-space",
+    message: "Cannot restore: their 3 disks need at least 12 MiB, and 11 MiB are free for /store; nothing was ended",
+  });
 });

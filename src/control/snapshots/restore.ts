@@ -19,6 +19,7 @@ import { naturalOrder, type Store } from "../../store.ts";
 import type { CheckpointManifest } from "../../store/snapshots.ts";
 import type { Detail } from "../../wire.ts";
 import { adoptOrphans } from "../adopt.ts";
+import { checkRoomToRestore } from "../bring_up/room.ts";
 import { stop } from "../members.ts";
 import { type GroupFacts, homeGroup, type MemberFacts, observeGroups, observeMembers } from "../observe.ts";
 import { ofAProgram, type Plan } from "../plan.ts";
@@ -110,6 +111,7 @@ export async function endForRestore(store: Store, manifest: CheckpointManifest, 
         await untilGone(store, plan.names, signal);
         break;
       case "end":
+        await checkRoomToRestore(store, facts.length);
         await adoptOrphans(store, plan.names, findExecutable);
         await Promise.all(plan.names.map(async (name) => {
           onEnd(facts.find((one) => one.name === name)!);
