@@ -15,7 +15,7 @@ import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import { adoptedNote } from "./adopt.ts";
 import { checkRoom } from "./bring_up/room.ts";
-import { type Started, startedFrom, takeDown } from "./bring_up/take_down.ts";
+import { type Started, startedFrom, takeDown, tellUndo } from "./bring_up/take_down.ts";
 import { changeEgress } from "./change_egress.ts";
 import { changeLabels } from "./change_labels.ts";
 import { addMember, getReport, reachMember, stop } from "./members.ts";
@@ -277,13 +277,14 @@ export class BringUp {
     } catch (thrown) {
       if (signal.aborted) throw thrown;
       const late = codeOf(thrown) === "timeout" && !(await isFailed(store, plan.names));
-      if (late) await takeDown(store, this.#started, this.#progress);
+      if (late) await takeDown(store, this.#started, "failed", this.#progress);
       // The holder undoes a first boot by itself. Wait for its end, so that everything is undone when the command
       // returns.
       else {
         using limit = new Limit(UNDO_MS);
         const ending = (await observeMembers(store, this.started))
           .filter(({ report, silence }) => silence || report?.leaving).map(({ name }) => name);
+        if (ending.length > 1) tellUndo(this.#progress, "failed", ending);
         await untilGone(store, ending, AbortSignal.any([signal, limit.signal]));
       }
       throw thrown;
@@ -338,7 +339,7 @@ export class BringUp {
     if (failures.length === 0) return true;
     const raced = failures.every((failure) => codeOf(failure) === "conflict" || codeOf(failure) === "not-found");
     if (raced && this.#attempt < MAX_ATTEMPTS && await standsOtherwise(store, plan)) return false;
-    await takeDown(store, added, this.#progress);
+    await takeDown(store, added, "failed", this.#progress);
     throw failures.length === 1 ? failures[0] : new AggregateError(failures);
   }
 
@@ -347,8 +348,7 @@ export class BringUp {
     const others = this.request.names.filter((name) => !names.includes(name));
     const left = others.length > 0 ? `; left as found: ${listed(others)}` : "";
     if (names.length === 0) return new FleetboxError("interrupted", `Interrupted; nothing was started${left}`);
-    this.#progress.note(`interrupted: taking ${listed(names)} down again`);
-    const stopped = await takeDown(this.store, this.#started, this.#progress);
+    const stopped = await takeDown(this.store, this.#started, "interrupted", this.#progress);
     this.#started = [];
     const what = stopped.length > 0 ? `stopped again: ${listed(stopped)}` : "nothing was stopped";
     return new FleetboxError("interrupted", `Interrupted; ${what}${left}`);

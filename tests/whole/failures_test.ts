@@ -107,7 +107,7 @@ test("a first boot is all or nothing: when b fails, a and c are taken down, and 
   await box.up("c");
   await box.ok("stop", "c");
   box.behave({ b: { start: "die", startMs: 500, message: "b has no luck" }, a: { bootMs: 5 }, c: { bootMs: 5 } });
-  await box.fails(1, /Cannot boot "b": .*b has no luck/, "up", "a,b,c");
+  await box.fails(1, [/Cannot boot "b": .*b has no luck/, /^failed: taking a, b, c down again$/m], "up", "a,b,c");
   await box.empty();
   assert.deepEqual(box.stored(), ["c"]);
   assert.equal(await box.states(), "c=stopped");
@@ -173,7 +173,7 @@ test("up a,d,e in a's group, where d fails, takes e down again and leaves a alon
   await using box = await sandbox({ fakeQemu: { d: { start: "die", startMs: 300 }, e: { bootMs: 5 } } });
   await box.up("a");
   const before = box.machines();
-  await box.fails(1, /Cannot boot "d"/, "up", "a,d,e");
+  await box.fails(1, [/Cannot boot "d"/, /^failed: taking e down again$/m], "up", "a,d,e");
   assert.deepEqual(box.machines(), before);
   assert.equal(await box.states(), "a=running");
   assert.deepEqual(box.stored(), ["a"]);

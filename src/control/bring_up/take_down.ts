@@ -28,15 +28,26 @@ export function startedFrom(store: Store, { name, stored }: MemberFacts, { cold,
   return { name, isNew: stored === undefined, wasSuspended };
 }
 
+/** The last that was told of them may be that they run. */
+export function tellUndo(progress: Progress, why: "failed" | "interrupted", names: readonly string[]): void {
+  if (names.length > 0) progress.note(`${why}: taking ${listed(names)} down again`);
+}
+
 /**
  * Stops members that this call started, and removes those that it made. One that has gone on from its suspended state runs on, and that
  * is told: what was in its memory is nowhere else.
  * @returns the names of those that were stopped
  */
-export async function takeDown(store: Store, started: readonly Started[], progress: Progress): Promise<string[]> {
+export async function takeDown(
+  store: Store,
+  started: readonly Started[],
+  why: "failed" | "interrupted",
+  progress: Progress,
+): Promise<string[]> {
   const runOn = started.filter(({ name, wasSuspended }) => wasSuspended && !isSuspended(store, name));
   const others = started.filter((one) => !runOn.includes(one));
   const names = others.map(({ name }) => name);
+  tellUndo(progress, why, names);
   const results = await Promise.allSettled(others.map(async ({ name, isNew }) => {
     const running = (await getReport(store, name).catch(() => undefined))?.state === "running";
     // A guest that is up on an older disk gets time to shut down. Others are ended at once.
