@@ -11,7 +11,7 @@ import { type FaultSpec, type FaultWish, GATEWAY, namesOfFault } from "../core/f
 import { listed } from "../core/names.ts";
 import { naturalOrder, type Store } from "../store.ts";
 import type { ClockReport, FaultReport, FaultsReport } from "../wire.ts";
-import { ANSWER_MS, observeAll } from "./observe.ts";
+import { ANSWER_MS, observeAll, silencesOf } from "./observe.ts";
 import { request } from "./requests.ts";
 
 /** A pause waits for the hypervisor, a fault in a guest for the guest. */
@@ -49,9 +49,10 @@ const WHICH_FAULT: Which = {
 
 /** A member of the only group that runs. @throws {FleetboxError} `not-found`, or `misuse`: there are several */
 export async function memberOfOnlyGroup(store: Store, which = WHICH_FAULT): Promise<string> {
-  const groups = await runningGroups(store);
+  const { groups, silences } = await runningGroups(store);
   if (groups.length === 1) return groups[0][0];
   if (groups.length === 0) {
+    if (silences.length > 0) throw silences[0];
     throw new FleetboxError("not-found", "There is no group that runs", { hint: "Start one: fleetbox up a,b,c" });
   }
   throw new FleetboxError("misuse", `Which group? ${groups.length} run, and ${which.why}`, {
@@ -59,8 +60,8 @@ export async function memberOfOnlyGroup(store: Store, which = WHICH_FAULT): Prom
   });
 }
 
-/** The members of each group that a holder serves, in the order of their names. */
-async function runningGroups(store: Store): Promise<string[][]> {
+/** The members of each group that a holder serves, in the order of their names; and why holders did not answer. */
+async function runningGroups(store: Store): Promise<{ groups: string[][]; silences: FleetboxError[] }> {
   const { members } = await observeAll(store, ANSWER_MS);
   const groups = new Map<string, string[]>();
   for (const { name, report } of members) {
@@ -68,12 +69,24 @@ async function runningGroups(store: Store): Promise<string[][]> {
     const key = report.group_id ?? report.group ?? name;
     groups.set(key, [...groups.get(key) ?? [], name]);
   }
-  return [...groups.values()].map((names) => names.sort(naturalOrder));
+  return {
+    groups: [...groups.values()].map((names) => names.sort(naturalOrder)),
+    silences: silencesOf(members),
+  };
 }
 
-/** The faults of every group that runs, or of the group of `via`. */
-export async function listFaults(store: Store, via?: string): Promise<FaultsReport[]> {
-  const firsts = via === undefined ? (await runningGroups(store)).map(([first]) => first) : [via];
+/**
+ * The faults of every group that runs, or of the group of `via`.
+ * @param onSilence called for each holder that did not answer: its group may have faults
+ */
+export async function listFaults(
+  store: Store,
+  via?: string,
+  onSilence: (silence: FleetboxError) => void = () => {},
+): Promise<FaultsReport[]> {
+  const { groups, silences } = via === undefined ? await runningGroups(store) : { groups: [[via]], silences: [] };
+  const firsts = groups.map(([first]) => first);
+  silences.forEach(onSilence);
   const reports = await Promise.all(firsts.map(async (first) => {
     try {
       return await request(store, first, "faults", {}, ANSWER_MS);
@@ -89,7 +102,8 @@ export async function listFaults(store: Store, via?: string): Promise<FaultsRepo
 /**
  * Ends faults: these, or all of the groups that run, or all of the group of `via`.
  * @returns what they were
- * @throws {FleetboxError} `not-found`: there is none of that id; none is ended then
+ * @throws {FleetboxError} `not-found`: there is none of that id; none is ended then. A holder did not answer: those of others
+ * are ended
  */
 export async function healFaults(
   store: Store,
@@ -100,11 +114,13 @@ export async function healFaults(
     if (!report) throw notRunning(via);
     return report.faults;
   }
-  const groups = await listFaults(store);
+  const silences: FleetboxError[] = [];
+  const groups = await listFaults(store, undefined, (silence) => silences.push(silence));
   const wanted = groups.map(({ faults }) => faults.filter(({ id }) => ids === undefined || ids.includes(id)));
   const known = wanted.flat().map(({ id }) => id);
   const unknown = ids?.find((id) => !known.includes(id));
   if (unknown !== undefined) {
+    if (silences.length > 0) throw silences[0]; // it may be one of that group
     const all = groups.flatMap(({ faults }) => faults.map(({ id }) => id));
     throw new FleetboxError("not-found", `There is no fault "${unknown}"`, {
       hint: all.length > 0 ? `There are: ${listed(all)}` : "There are none",
@@ -120,6 +136,7 @@ export async function healFaults(
     }
     return []; // the group ended meanwhile, and its faults with it
   }));
+  if (ids === undefined && silences.length > 0) throw silences[0];
   return healed.flat();
 }
 

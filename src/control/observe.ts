@@ -107,6 +107,12 @@ export function orphanGroup(groups: readonly GroupFacts[], name: string): GroupF
   return groups.find((group) => !group.holderAlive && !group.bound && group.machinesAlive.includes(name));
 }
 
+/** Why holders of this host did not answer, once for each: what their members do is not known. */
+export function silencesOf(members: readonly MemberFacts[]): FleetboxError[] {
+  const silences = members.flatMap(({ silence }) => silence ?? []);
+  return [...new Set(silences)].filter(({ code }) => code !== "conflict"); // that: in use on another host
+}
+
 /** Every member whose machine runs without a holder. */
 export function orphansOf(groups: readonly GroupFacts[]): string[] {
   return groups.filter((group) => !group.holderAlive && !group.bound).flatMap((group) => group.machinesAlive);

@@ -38,6 +38,23 @@ test("ls, status and up report frozen hypervisors, ask all of them at once, and 
   assert.match((await box.ok("up", "a,b")).stdout, /^b is already running$/m);
 });
 
+test("heal, fault ls and suspend --all say that a holder did not answer, and do what they can for others", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await Promise.all([box.up("a,b"), box.up("c")]);
+  await box.ok("fault", "drop", "--from", "a");
+  await box.ok("fault", "drop", "--from", "c");
+  const holder = box.processes("holder").find(({ name }) => name === "a,b")!;
+  signal(holder, "SIGSTOP");
+  const silent = /The holder of "[ab]" did not answer/;
+  const [listed, healed] = [await box.fails(4, silent, "fault", "ls"), await box.fails(4, silent, "heal")];
+  assert.match(listed.stdout, /drop: c to all/);
+  assert.match((await box.ok("fault", "ls", "--via", "c")).stderr, /no faults/);
+  assert.doesNotMatch(healed.stderr, /no faults/);
+  assert.match((await box.fails(4, silent, "suspend", "--all")).stdout, /^c suspended$/m);
+  signal(holder, "SIGCONT");
+  assert.match((await box.ok("heal")).stdout, /healed: drop: a to all/);
+});
+
 /** Programs `ssh` and `scp` that print "connected" and then run a shell line. */
 function clients({ root }: Sandbox, line: string): Record<string, string> {
   const bin = join(root, "bin");

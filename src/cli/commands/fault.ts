@@ -5,6 +5,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { DISTRIBUTIONS, type LinkShape, PARTITION_SHAPES, type PartitionShape } from "../../core/faults.ts";
 import { clip } from "../../core/bytes.ts";
 import { checkName } from "../../core/names.ts";
+import type { FaultReport } from "../../wire.ts";
 import { ageText, parseDurationMs } from "../arguments/duration.ts";
 import {
   parseDelay,
@@ -21,6 +22,7 @@ import { diskCommand } from "./fault_disk.ts";
 import { memoryFaultCommand } from "./fault_memory.ts";
 import { randomCommand, runCommand } from "./fault_plans.ts";
 import { openStore } from "../arguments/open_store.ts";
+import { throwAll } from "../error_text.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
 import { countsText } from "../fault_view.ts";
 import { paintFor } from "../terminal/colour.ts";
@@ -286,22 +288,29 @@ Example:
   fleetbox fault ls`,
     )
     .action(async (flags: { via?: string; json?: boolean }) => {
-      const groups = await listFaults(openStore(), flags.via === undefined ? undefined : checkName(flags.via));
+      const via = flags.via === undefined ? undefined : checkName(flags.via);
+      const silences: FleetboxError[] = [];
+      const groups = await listFaults(openStore(), via, (silence) => silences.push(silence));
       const faults = groups.flatMap(({ faults, group, group_id }) =>
         faults.map((fault) => ({ ...fault, group, group_id }))
       );
-      if (flags.json) return sayJson(faults);
-      if (faults.length === 0) return warn(atPlace("no faults: fleetbox fault partition a b"));
-      const rows = faults.map((fault) => [
-        fault.id,
-        fault.group,
-        fault.left_ms === undefined ? "-" : ageText(fault.left_ms),
-        fault.is_off ? `${fault.what} (up now)` : fault.what,
-        countsText(fault),
-      ]);
-      const head = ["ID", "GROUP", "LEFT", "FAULT", "DONE"];
-      tableLines(head, narrowed(rows).map((row) => row.map((text) => ({ text }))), paintFor()).forEach(say);
+      if (flags.json) sayJson(faults);
+      else if (faults.length > 0) tellFaults(faults);
+      else if (silences.length === 0) warn(atPlace("no faults: fleetbox fault partition a b"));
+      throwAll(silences);
     });
+}
+
+function tellFaults(faults: readonly (FaultReport & { group: string })[]): void {
+  const rows = faults.map((fault) => [
+    fault.id,
+    fault.group,
+    fault.left_ms === undefined ? "-" : ageText(fault.left_ms),
+    fault.is_off ? `${fault.what} (up now)` : fault.what,
+    countsText(fault),
+  ]);
+  const head = ["ID", "GROUP", "LEFT", "FAULT", "DONE"];
+  tableLines(head, narrowed(rows).map((row) => row.map((text) => ({ text }))), paintFor()).forEach(say);
 }
 
 /** On a terminal, with the faults' texts as short as they must be for the rest to fit; at least 20 characters. */

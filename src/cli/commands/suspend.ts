@@ -8,7 +8,7 @@ import { adoptAndTell } from "../adopt_and_tell.ts";
 import { namesAndAll, parseNames, whichMembers } from "../arguments/name_arguments.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { requireMember } from "../arguments/store_access.ts";
-import { leftAlone, observeAll, ofPrograms } from "../../control/observe.ts";
+import { leftAlone, observeAll, ofPrograms, silencesOf } from "../../control/observe.ts";
 import { groupsToSave } from "../../control/snapshots/group_to_save.ts";
 import { suspend } from "../../control/snapshots/suspend.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
@@ -44,7 +44,7 @@ Examples:
     )
     .action(async (words: string[], flags: Flags) => {
       const store = openStore();
-      const { names, spared } = await chosen(store, words, flags.all ?? false);
+      const { names, spared, silences } = await chosen(store, words, flags.all ?? false);
       await adoptAndTell(store, names);
       const members = await Promise.all(names.map((name) => requireMember(store, name)));
       const already = members.filter(({ isSuspended }) => isSuspended).map(({ name }) => name);
@@ -54,7 +54,7 @@ Examples:
       if (spared.length > 0) progress.note(leftAlone(spared));
       for (const name of already) progress.note(`${name} is already suspended`);
       using interrupt = new Interrupt(() => void progress.end());
-      const [suspended, failures]: [string[], unknown[]] = [[], []];
+      const [suspended, failures]: [string[], unknown[]] = [[], silences];
       await Promise.all(groups.map(async (group) => {
         try {
           await suspend(store, {
@@ -74,7 +74,7 @@ Examples:
       progress.end();
       const inOrder = names.filter((name) => suspended.includes(name));
       if (flags.json) sayJson({ event: "suspend", suspended: inOrder, already });
-      else if (names.length === 0) say("nothing runs");
+      else if (names.length === 0 && silences.length === 0) say("nothing runs");
       else for (const name of inOrder) say(`${name} suspended`);
       if (interrupt.happened) {
         throw new FleetboxError("interrupted", "Interrupted; what has begun to be suspended comes to its end", {
@@ -85,15 +85,26 @@ Examples:
     });
 }
 
-/** The names on the command line, or with `--all` every running member; `spared` are members of running programs. */
-async function chosen(store: Store, words: string[], all: boolean): Promise<{ names: string[]; spared: string[] }> {
+/**
+ * The names on the command line, or with `--all` every running member; `spared` are members of running programs, `silences`
+ * tell of holders that did not answer.
+ */
+async function chosen(
+  store: Store,
+  words: string[],
+  all: boolean,
+): Promise<{ names: string[]; spared: string[]; silences: FleetboxError[] }> {
   if (!all) {
-    if (words.length > 0) return { names: parseNames(words), spared: [] };
+    if (words.length > 0) return { names: parseNames(words), spared: [], silences: [] };
     throw whichMembers("suspend");
   }
   if (words.length > 0) throw namesAndAll("suspend", words);
   const { members, groups } = await observeAll(store, 5_000);
   const running = members.filter(({ report }) => report?.state === "running");
   const spared = ofPrograms(running, groups);
-  return { names: running.map(({ name }) => name).filter((name) => !spared.includes(name)), spared };
+  return {
+    names: running.map(({ name }) => name).filter((name) => !spared.includes(name)),
+    spared,
+    silences: silencesOf(members),
+  };
 }
