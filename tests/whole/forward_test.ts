@@ -98,6 +98,21 @@ test("--remove removes a forward of a running and of a stopped member; an unknow
   assert.equal((await box.ls()).a.forwards, undefined);
 });
 
+test("of several ports, those before one that is refused are told", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  const [one, two] = unused(2);
+  await box.up("a");
+  const made = await box.fails(1, /already leads to port 80 of "a"/, "forward", "a", `${one}:80`, `${one}:81`);
+  assert.equal(made.stdout, `127.0.0.1:${one} leads to port 80\n`);
+  const ports = [`${one}:80`, `${two}:80`];
+  const removed = await box.fails(3, /has no forward/, "forward", "a", ...ports, "--remove", "--json");
+  assert.deepEqual(JSON.parse(removed.stdout), {
+    name: "a",
+    forwards: [],
+    removed: [{ host_port: one, guest_port: 80 }],
+  });
+});
+
 test("a port that is taken is refused with its owner: a member of another group, a stopped one, SSH's, a program", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const [one, two] = unused(2);

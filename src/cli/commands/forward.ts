@@ -80,12 +80,19 @@ Examples:
       const store = openStore();
       await requireAndAdopt(store, [name]);
       const done: PortForward[] = [];
-      for (const wish of wishes) {
-        if (flags.remove) done.push(...await removeForwards(store, name, wish));
-        else done.push(await addForward(store, name, wish));
+      let failure: unknown;
+      try {
+        for (const wish of wishes) {
+          if (flags.remove) done.push(...await removeForwards(store, name, wish));
+          else done.push(await addForward(store, name, wish));
+        }
+      } catch (thrown) {
+        if (done.length === 0) throw thrown;
+        failure = thrown; // those before it are made, or removed, and told
       }
       if (!flags.remove) publicPorts(name, done).forEach(warn);
       tell(name, forwardsOf(await requireMember(store, name)), done, flags);
+      if (failure !== undefined) throw failure;
     });
 }
 
