@@ -18,10 +18,11 @@ export async function start(args: string[], root: string): Promise<void> {
     rest.length === 0 &&
     (first === "version" || first === "--version" || first === "-V")
   ) {
-    console.log(versionLine());
-  } else {
-    Deno.exit(await holderOrCommandLine(args));
+    try {
+      return console.log(versionLine());
+    } catch { /* the command line says why */ }
   }
+  Deno.exit(await holderOrCommandLine(args));
 }
 
 async function holderOrCommandLine(args: string[]): Promise<number> {

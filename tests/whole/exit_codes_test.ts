@@ -2,6 +2,7 @@
 
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
+import { FLEETBOX } from "../support/command.ts";
 import { sandbox, test, told } from "../support/sandbox.ts";
 
 test("exit code 0: done, also when there is nothing to do", async () => {
@@ -24,6 +25,14 @@ test("exit code 1: the command failed, or the members' state does not allow it",
   assert.equal(code, 1, stderr);
 });
 
+test("a version that cannot be written is an error like others", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  const line = '"$0" version >/dev/full';
+  const { code, stderr } = await new Deno.Command("bash", { args: ["-c", line, FLEETBOX], env: box.env }).output();
+  assert.equal(code, 1);
+  assert.match(new TextDecoder().decode(stderr), /^fleetbox: Cannot write to standard output\n {2}because: No space/);
+}, { ignore: Deno.build.os !== "linux" }); // others have no such device
+
 test("exit code 2: wrong usage, and nothing is made", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   const cases: string[][] = [
@@ -41,6 +50,8 @@ test("exit code 2: wrong usage, and nothing is made", async () => {
     ["join", "a"],
     ["wait", "a", "--timeout", "soon"],
     ["stop"],
+    ["stop", "a", "--force", "--grace", "5s"],
+    ["restart", "a", "--force", "--grace", "5s"],
     ["rm", "a", "--all"],
     ["cp", "here", "there"],
     ["exec", "a"],

@@ -12,7 +12,6 @@ import type { Store } from "../../store.ts";
 import type { MemberReport } from "../../wire.ts";
 import { resolveHelper } from "../../../helper/resolve.ts";
 import { noteAccelerator } from "../accelerator_note.ts";
-import { parseDurationMs } from "../arguments/duration.ts";
 import { addResourceFlags, FLAG_WORDING, memberOptions } from "../arguments/member_options.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { requireMember } from "../arguments/store_access.ts";
@@ -21,7 +20,7 @@ import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { type Progress, progressFor } from "../terminal/progress.ts";
-import { chosenNames, stopMembers } from "./stop.ts";
+import { chosenNames, graceOf, stopMembers } from "./stop.ts";
 
 interface Flags {
   all?: boolean;
@@ -70,7 +69,7 @@ Examples:
 
 async function restartAction(words: string[], flags: Flags): Promise<void> {
   const options = memberOptions(flags, Deno.cwd, "");
-  const graceMs = flags.grace === undefined ? undefined : parseDurationMs(flags.grace, "--grace", { allowZero: true });
+  const graceMs = graceOf(flags);
   const store = openStore();
   const { names, spared } = await chosenNames(store, words, flags.all ?? false, "restart");
   const members = await Promise.all(names.map((name) => requireMember(store, name)));

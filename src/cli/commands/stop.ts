@@ -65,11 +65,15 @@ Examples:
   fleetbox stop a --force --lose-unflushed random --seed 7`,
     )
     .action(async (words: string[], flags: Flags) => {
-      const graceMs = flags.grace === undefined
-        ? undefined
-        : parseDurationMs(flags.grace, "--grace", { allowZero: true });
-      await stopAction(words, { ...flags, graceMs, loss: lossOf(flags) });
+      await stopAction(words, { ...flags, graceMs: graceOf(flags), loss: lossOf(flags) });
     });
+}
+
+/** How long guests may take, in milliseconds. @throws {FleetboxError} `misuse` */
+export function graceOf({ grace, force }: { grace?: string; force?: boolean }): number | undefined {
+  if (grace === undefined) return undefined;
+  if (force) throw new FleetboxError("misuse", "With --force a guest gets no time: --force or --grace, not both");
+  return parseDurationMs(grace, "--grace", { allowZero: true });
 }
 
 /** @throws {FleetboxError} `misuse` */
