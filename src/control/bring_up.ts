@@ -14,11 +14,12 @@ import { abilitiesFor, type Options, optionsOf } from "../core/options.ts";
 import type { Store } from "../store.ts";
 import type { Event, MemberReport } from "../wire.ts";
 import { adoptedNote } from "./adopt.ts";
+import { reportOfBegun } from "./bring_up/begun.ts";
 import { checkRoom } from "./bring_up/room.ts";
 import { type Started, startedFrom, takeDown, tellUndo } from "./bring_up/take_down.ts";
 import { changeEgress } from "./change_egress.ts";
 import { changeLabels } from "./change_labels.ts";
-import { addMember, getReport, reachMember, stop } from "./members.ts";
+import { addMember, reachMember, stop } from "./members.ts";
 import { type GroupFacts, type MemberFacts, observeGroups, observeMembers } from "./observe.ts";
 import { ineffective, standingOf, type Wording } from "./option_effects.ts";
 import type { Plan } from "./plan.ts";
@@ -372,9 +373,10 @@ export class BringUp {
   }
 
   async #reports(): Promise<MemberReport[]> {
-    return await Promise.all(this.request.names.map(async (name) => {
+    const { store, request: { names, wait, signal } } = this;
+    return await Promise.all(names.map(async (name) => {
       // A running member can be reached: wait for a gateway that has just died.
-      const report = this.request.wait ? await reachMember(this.store, name) : await getReport(this.store, name);
+      const report = await (wait ? reachMember(store, name) : reportOfBegun(store, name, signal));
       if (report) return report;
       throw new FleetboxError("failed", `"${name}" was stopped while this command waited for it`);
     }));

@@ -4,7 +4,9 @@ import { FleetboxError } from "../core/errors.ts";
 import type { Options } from "../core/options.ts";
 import type { MemberConfig } from "./config.ts";
 
-type Resources = Pick<MemberConfig, "cpus" | "memory_mb" | "disk_mb">;
+export const RESOURCES = ["cpus", "memory_mb", "disk_mb"] as const;
+
+type Resources = Pick<MemberConfig, (typeof RESOURCES)[number]>;
 
 /** A member's resources as they are to be: what is asked for, else what it has. */
 export function resourcesOf(has: Resources, { cpus, mem, disk }: Options): Resources {
@@ -22,6 +24,19 @@ export function checkGrows({ name, disk_mb }: Pick<MemberConfig, "name" | "disk_
     "misuse",
     `The disk of "${name}" has ${disk_mb} MiB and cannot shrink: found ${mibOf(disk)} MiB, expected no less`,
     { hint: `Leave --disk out, or ask for more, such as --disk ${disk_mb + 1024}M.` },
+  );
+}
+
+/** @throws {FleetboxError} `conflict`: a suspended member is to go on as another machine than it was */
+export function checkStays({ name, ...has }: MemberConfig, wanted: Resources): void {
+  if (RESOURCES.every((key) => has[key] === wanted[key])) return;
+  throw new FleetboxError(
+    "conflict",
+    `"${name}" is suspended, and goes on with the CPUs, the memory and the disk that it has`,
+    {
+      hint: `Let it go on, and restart it with these options then: fleetbox up ${name}; ` +
+        `or boot it with them, as after a power cut: fleetbox up ${name} --cold`,
+    },
   );
 }
 

@@ -43,7 +43,8 @@ test("a gateway that never answers does not keep up beyond its limit", async () 
 
 test("a QEMU that never answers can be stopped", async () => {
   await using box = await sandbox({ fakeQemu: { a: { start: "hang" } } });
-  await box.up("a", "--no-wait");
+  const { stdout } = await box.ok("up", "a", "--no-wait", "--egress", "off", "--json");
+  assert.equal(JSON.parse(stdout.trimEnd().split("\n").at(-1)!).members[0].state, "starting");
   await until("its machine is there", () => box.processes("machine").length === 1);
   await box.ok("stop", "--force", "a");
   await box.empty();

@@ -82,7 +82,15 @@ test("a suspended member keeps its machine: other memory is refused, and --cold 
   await using box = await sandbox({ fakeQemu: {}, fakeSsh: true, templates: true });
   await box.up("a");
   await box.ok("suspend", "a");
-  await box.fails(1, [/"a" is suspended/, /fleetbox restart a .*--cold/], "up", "a", "--memory", "1G");
+  const words = [
+    /"a" is suspended/,
+    /restart it with these options then: fleetbox up a; or .*: fleetbox up a --cold$/m,
+  ];
+  await box.fails(1, words, "up", "a", "--memory", "1G");
+  await box.up("b");
+  const { since } = (await box.ls()).b;
+  await box.fails(1, words, "restart", "b", "a", "--memory", "1G");
+  assert.equal((await box.ls()).b.since, since, "nothing was stopped");
   assert.equal(JSON.parse((await box.ok("ls", "--json")).stdout)[0].suspended, true);
   await box.up("a", "--memory", "1G", "--cold");
   assert.equal((await box.ls()).a.memory_mb, 1024);

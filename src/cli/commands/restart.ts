@@ -4,7 +4,7 @@ import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
 import { DEFAULTS, type Options } from "../../core/options.ts";
-import { checkGrows, checkHostMemory, resourcesOf } from "../../store/resources.ts";
+import { checkGrows, checkHostMemory, checkStays, resourcesOf } from "../../store/resources.ts";
 import { homeGroup, leftAlone, type MemberFacts, observeGroups, orphanGroup } from "../../control/observe.ts";
 import { BringUp } from "../../control/bring_up.ts";
 import { ofAProgram, planUp } from "../../control/plan.ts";
@@ -121,12 +121,14 @@ async function restartAction(words: string[], flags: Flags): Promise<void> {
 }
 
 /** Before anything is stopped. @throws {FleetboxError} it could not be booted again */
-function checkBoots({ name, report, stored }: MemberFacts, options: Options): void {
+function checkBoots({ name, report, stored, isSuspended }: MemberFacts, options: Options): void {
   if (report?.bound) throw ofAProgram(name);
   if (stored && "damage" in stored) throw stored.damage;
   if (!stored) return;
   checkGrows(stored.config, options);
-  checkHostMemory({ name, memory_mb: resourcesOf(stored.config, options).memory_mb });
+  const wanted = resourcesOf(stored.config, options);
+  if (isSuspended && !report) checkStays(stored.config, wanted);
+  checkHostMemory({ name, memory_mb: wanted.memory_mb });
 }
 
 /** Members of one group boot together; those of others stay on networks of their own. */

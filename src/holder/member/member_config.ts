@@ -5,7 +5,7 @@ import { DEFAULTS, type Options } from "../../core/options.ts";
 import type { Image } from "../../image/image.ts";
 import type { MemberConfig } from "../../store.ts";
 import { areSameLabels, changedLabels } from "../../core/labels.ts";
-import { checkGrows, checkHostMemory, resourcesOf } from "../../store/resources.ts";
+import { checkGrows, checkHostMemory, RESOURCES, resourcesOf } from "../../store/resources.ts";
 import type { Identity } from "./identity.ts";
 
 /** The guest's user that accepts our key. */
@@ -43,7 +43,6 @@ export function changedConfig(existing: MemberConfig, options: Options): MemberC
   return { ...existing, ...resourcesOf(existing, options), labels: changedLabels(existing.labels, options.labels) };
 }
 
-const RESOURCES = ["cpus", "memory_mb", "disk_mb"] as const;
 const OF_A_START = [
   "ip",
   "mac",
@@ -58,11 +57,6 @@ const OF_A_START = [
 
 export function isChanged(before: MemberConfig, after: MemberConfig): boolean {
   return OF_A_START.some((key) => before[key] !== after[key]) || !areSameLabels(before.labels, after.labels);
-}
-
-/** Whether both have the machine that a saved memory is of. */
-export function hasSameMachine(before: MemberConfig, after: MemberConfig): boolean {
-  return RESOURCES.every((key) => before[key] === after[key]);
 }
 
 /** @throws {FleetboxError} `misuse`: less than its image needs; `no-space`: more than this host has */

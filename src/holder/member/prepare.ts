@@ -11,7 +11,7 @@ import { diskOf, writeLogOf } from "../../store/disk.ts";
 import { reserveForwards } from "../../store/forwards.ts";
 import { withScripts } from "../../store/scripts.ts";
 import { removeOtherDisks, removeUnnamedDisks } from "../../store/remove.ts";
-import { checkGrows } from "../../store/resources.ts";
+import { checkGrows, checkStays } from "../../store/resources.ts";
 import {
   discardSuspended,
   linkSuspended,
@@ -48,7 +48,7 @@ import { beginLog } from "../power_cut/write_log.ts";
 import type { NextTemplate, WarmPlan } from "../snapshots/warm_start.ts";
 import { type Replaced, replacing } from "../snapshots/replaced.ts";
 import type { Identity } from "./identity.ts";
-import { changedConfig, checkMemory, hasSameMachine, isChanged, newConfig } from "./member_config.ts";
+import { changedConfig, checkMemory, isChanged, newConfig } from "./member_config.ts";
 
 export interface Prepared {
   config: MemberConfig;
@@ -185,23 +185,12 @@ async function chooseStart(
   if (!existing) return await onPlan(config, image, publicKey);
   const source = suspendedSource(store, existing);
   if (source && !options.cold) {
-    if (!hasSameMachine(config, existing)) throw isSuspended(existing);
+    checkStays(existing, config);
     if (config.mac !== existing.mac || config.ip !== existing.ip) throw otherAddress(existing);
     return { source };
   }
   if (source) await discardSuspended(store, name);
   return { whyCold: source ? "--cold was asked for: what was suspended is discarded" : "it has a disk of its own" };
-}
-
-function isSuspended({ name }: MemberConfig): FleetboxError {
-  return new FleetboxError(
-    "conflict",
-    `"${name}" is suspended, and goes on with the CPUs, the memory and the disk that it has`,
-    {
-      hint: `Let it go on and restart it: fleetbox up ${name}, then fleetbox restart ${name} with these options; ` +
-        `or boot it, as after a power cut: add --cold`,
-    },
-  );
 }
 
 function otherAddress({ name, ip }: MemberConfig): FleetboxError {
