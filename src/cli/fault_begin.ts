@@ -1,7 +1,7 @@
 /** What every command that begins a fault has: its options, and how it begins. */
 
 import { beginFault } from "../control/faults.ts";
-import type { FaultSpec } from "../core/faults.ts";
+import { type FaultSpec, GATEWAY, namesOfFault } from "../core/faults.ts";
 import { faultOf, type MachineFaultWish } from "../core/faults/machines.ts";
 import { checkName } from "../core/names.ts";
 import { parseDurationMs } from "./arguments/duration.ts";
@@ -36,7 +36,8 @@ export function common(command: Command): Command {
 export async function begin(spec: FaultSpec, flags: Common): Promise<void> {
   const store = openStore();
   const { via, ...wish } = wishOf(flags);
-  if (via !== undefined) await requireAndAdopt(store, [via]);
+  const named = namesOfFault(spec).filter((name) => name !== GATEWAY);
+  await requireAndAdopt(store, via === undefined ? named : [via, ...named]);
   tell(await beginFault(store, { spec, ...wish }, via), flags);
 }
 

@@ -76,6 +76,9 @@ test("exit code 3: a member, an image or a file is not found", async () => {
     ["exec", "nobody", "--", "true"],
     ["cp", "nobody:file", "."],
     ["ssh-config", "nobody"],
+    ["heal", "--via", "nobody"],
+    ["fault", "ls", "--via", "nobody"],
+    ["fault", "partition", "--shape", "one", "--of", "nobody"],
     ["join", "a", "--via", "nobody"],
     ["up", "a", "--image", "nonsense"],
     ["up", "a", "--image", missing],
@@ -87,6 +90,7 @@ test("exit code 3: a member, an image or a file is not found", async () => {
   await Promise.all(cases.filter((args) => !boots(args)).map((args) => box.fails(3, /^fleetbox: /, ...args)));
   // Those that would boot would each boot the same member: one after the other.
   for (const args of cases.filter(boots)) await box.fails(3, /^fleetbox: /, ...args);
+  await box.fails(3, /There is no member "nobody"/, "fault", "partition", "nobody", "a");
   assert.deepEqual(box.stored(), []);
 });
 

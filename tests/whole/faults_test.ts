@@ -127,7 +127,7 @@ test("a fault that cannot be is refused, with what to do", async () => {
   await box.fails(3, /There is no group that runs/, "fault", "partition", "--shape", "one");
   await box.up("a,b");
   await box.up("z");
-  await box.fails(3, /"nope" is not running, and a fault is for what runs/, "fault", "partition", "nope", "a");
+  await box.fails(3, /There is no member "nope"/, "fault", "partition", "nope", "a");
   await box.fails(3, /"z" is not running in this group/, "fault", "partition", "a", "z");
   await box.fails(2, /Which group\? 2 run/, "fault", "partition", "--shape", "one");
   await box.ok("fault", "partition", "--shape", "one", "--via", "b");

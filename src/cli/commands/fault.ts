@@ -22,6 +22,7 @@ import { diskCommand } from "./fault_disk.ts";
 import { memoryFaultCommand } from "./fault_memory.ts";
 import { randomCommand, runCommand } from "./fault_plans.ts";
 import { openStore } from "../arguments/open_store.ts";
+import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { throwAll } from "../error_text.ts";
 import { begin, type Common, common } from "../fault_begin.ts";
 import { countsText } from "../fault_view.ts";
@@ -289,8 +290,10 @@ Example:
     )
     .action(async (flags: { via?: string; json?: boolean }) => {
       const via = flags.via === undefined ? undefined : checkName(flags.via);
+      const store = openStore();
+      if (via !== undefined) await requireAndAdopt(store, [via]);
       const silences: FleetboxError[] = [];
-      const groups = await listFaults(openStore(), via, (silence) => silences.push(silence));
+      const groups = await listFaults(store, via, (silence) => silences.push(silence));
       const faults = groups.flatMap(({ faults, group, group_id }) =>
         faults.map((fault) => ({ ...fault, group, group_id }))
       );

@@ -4,6 +4,7 @@ import { healFaults } from "../../control/faults.ts";
 import { checkName } from "../../core/names.ts";
 import { Command } from "../arguments/parser.ts";
 import { openStore } from "../arguments/open_store.ts";
+import { requireAndAdopt } from "../adopt_and_tell.ts";
 import { countsText } from "../fault_view.ts";
 import { say, sayJson, warn } from "../terminal/output.ts";
 
@@ -29,7 +30,9 @@ Examples:
     )
     .action(async (ids: string[], flags: Flags) => {
       const via = flags.via === undefined ? undefined : checkName(flags.via);
-      const healed = await healFaults(openStore(), { ...(ids.length > 0 ? { ids } : {}), via });
+      const store = openStore();
+      if (via !== undefined) await requireAndAdopt(store, [via]);
+      const healed = await healFaults(store, { ...(ids.length > 0 ? { ids } : {}), via });
       if (flags.json) return sayJson({ event: "heal", healed });
       if (healed.length === 0) warn("no faults to heal");
       for (const fault of healed) say(`${fault.id}: healed: ${fault.what} (${countsText(fault)})`);
