@@ -1,12 +1,15 @@
 /** A client's requests to a member: status and reports, stop, add, port forwards, and changes. */
 
 import { codeOf, FleetboxError, UnknownOption } from "../core/errors.ts";
+import { Limit, pause } from "../core/deadline.ts";
 import { checkName } from "../core/names.ts";
 import type { Loss } from "../core/power_cut.ts";
 import type { Options } from "../core/options.ts";
 import type { Store } from "../store.ts";
+import { hasMachine } from "../store/orphans.ts";
 import type * as wire from "../wire.ts";
 import { decodeStatus } from "../wire/replies.ts"; // not all of the protocol: `ls` loads this
+import { isAtPlace } from "./places/doors.ts";
 import { ask, request, stream } from "./requests.ts";
 
 /** A member's status, or undefined when no holder serves it. @throws {FleetboxError} `timeout`, `protocol` */
@@ -95,29 +98,50 @@ export async function stop(store: Store, name: string, options: StopOptions = {}
   };
   let served = false;
   let isCut = false;
-  for await (const event of stream(store, name, "stop", fields, options.signal)) {
-    served = true;
-    if (event.event === "detail") options.onDetail?.(event);
-    if (event.event === "power-cut") {
-      isCut = true;
-      options.onPowerCut?.(event);
+  for (let tries = 1;; tries++) {
+    for await (const event of stream(store, name, "stop", fields, options.signal)) {
+      served = true;
+      if (event.event === "detail") options.onDetail?.(event);
+      if (event.event === "power-cut") {
+        isCut = true;
+        options.onPowerCut?.(event);
+      }
+      if (event.event === "done" && (isCut || !loss)) return true;
     }
-    if (event.event === "done" && (isCut || !loss)) return true;
+    if (!served || isCut || options.signal?.aborted) return served;
+    // The holder may end before it writes its last member's reply; one that was killed has stopped nothing.
+    if (!await isServedAgain(store, name)) break;
+    if (loss || tries === STOP_TRIES) {
+      throw new FleetboxError("failed", `The holder of "${name}" closed the connection before the machine was down`);
+    }
   }
-  if (served && loss && !isCut && !options.signal?.aborted) {
-    throw new FleetboxError(
-      "failed",
-      `"${name}" was stopped, but lost no write: its holder is of an earlier version, or ended`,
-      {
-        hint: `Start it again, and cut its power then: fleetbox up ${name} --log-writes`,
-      },
-    );
+  if (!loss) return true;
+  throw new FleetboxError(
+    "failed",
+    `"${name}" was stopped, but lost no write: its holder is of an earlier version, or ended`,
+    {
+      hint: `Start it again, and cut its power then: fleetbox up ${name} --log-writes`,
+    },
+  );
+}
+
+/**
+ * After a holder has ended without a reply: whether the machine runs on, and another holder serves it. False: it is gone.
+ * @throws {FleetboxError} `failed`: it runs on, and no holder comes
+ */
+async function isServedAgain(store: Store, name: string): Promise<boolean> {
+  if (isAtPlace(store)) return (await getStatus(store, name))?.running ?? false;
+  using limit = new Limit(COMEBACK_MS);
+  while (hasMachine(store, name)) {
+    if (await getStatus(store, name)) return true;
+    if (limit.signal.aborted) {
+      throw new FleetboxError("failed", `The holder of "${name}" was killed, and its machine runs on`, {
+        hint: `Try again: fleetbox stop ${name}`,
+      });
+    }
+    await pause(COMEBACK_LOOK_MS);
   }
-  // The holder may end before it writes its last member's reply: a socket without an answer proves the same.
-  if (served && (await getStatus(store, name))?.running) {
-    throw new FleetboxError("failed", `The holder of "${name}" closed the connection before the machine was down`);
-  }
-  return served;
+  return false;
 }
 
 interface AddOptions {
@@ -187,3 +211,7 @@ export function watch(
 
 /** Includes waiting for a gateway that is being started. */
 const REACH_MS = 60_000;
+const STOP_TRIES = 3;
+/** How long the guardian of a killed holder may take on a busy host, and the machine of a bound one to end. */
+const COMEBACK_MS = 5_000;
+const COMEBACK_LOOK_MS = 50;

@@ -287,3 +287,29 @@ test(
   },
   { ignore: IS_COMPILED },
 );
+
+test.source("a member whose holder is killed while it stops is stopped by the next one, and is not said to be down before", async () => {
+  await using box = await sandbox({ fakeQemu: { a: { powerdownMs: 2_000 } } });
+  await box.up("a");
+  const stop = box.start(["stop", "a", "--verbose"]);
+  await stop.printed(/power button is pressed/);
+  await box.killHolderAlone("a");
+  const stopped = await stop.done;
+  assert.equal(stopped.code, 0, told(stopped));
+  assert.deepEqual(box.processes("machine"), [], told(stopped));
+  assert.equal(await box.states(), "a=stopped");
+});
+
+test.source("stop says of a machine whose holder was killed for good meanwhile that it runs on", async () => {
+  await using box = await sandbox({ fakeQemu: { a: { powerdown: "ignore" } } });
+  await box.up("a");
+  const stop = box.start(["stop", "a", "--verbose"]);
+  await stop.printed(/power button is pressed/);
+  await box.killHolder("a");
+  const failed = await stop.done;
+  assert.equal(failed.code, 1, told(failed));
+  assert.match(failed.stderr, /The holder of "a" was killed, and its machine runs on/, told(failed));
+  assert.equal(await box.states(), "a=orphaned");
+  await box.ok("stop", "a", "--force");
+  assert.equal(await box.states(), "a=stopped");
+});
