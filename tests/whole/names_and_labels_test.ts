@@ -120,3 +120,18 @@ test("up --rm: the members end with the command, by Ctrl-C, by their own end, an
   await until("its holder has ended", () => !box.processes().some(({ pid }) => pid === holder.pid));
   assert.equal(await box.states(), "mine=stopped");
 });
+
+test("up --rm leaves a member alone that another command has made again under its name", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  const command = box.start(["up", "a", "b", "--rm", "--egress", "off"]);
+  await command.printed(/removed when this command ends/);
+  await box.ok("rm", "a");
+  await box.up("a");
+  await box.ok("stop", "a");
+  command.kill("SIGINT");
+  const ended = await command.done;
+  assert.equal(ended.code, 0, told(ended));
+  assert.match(ended.stderr, /^a stays: it was removed, and made again by another command$/m, told(ended));
+  assert.match(ended.stdout, /^b removed$/m, told(ended));
+  assert.equal(await box.states(), "a=stopped");
+});

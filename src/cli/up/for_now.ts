@@ -14,7 +14,7 @@ import { FleetboxError } from "../../core/errors.ts";
 import { listed } from "../../core/names.ts";
 import type { Options } from "../../core/options.ts";
 import type { Store } from "../../store.ts";
-import { isAlive, ownIdentity } from "../../system/process.ts";
+import { isAlive, isSameProcess, ownIdentity } from "../../system/process.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { bringMembersUp, type UpFlags } from "../bring_members_up.ts";
 import { throwAll } from "../error_text.ts";
@@ -58,7 +58,7 @@ export async function upForNow(names: string[], flags: UpFlags, options: Options
   }
   using interrupt = new Interrupt(() => `left at once; the holder of ${listed(names)} removes them`);
   await untilDown(store, names, interrupt.signal);
-  await end(store, session!, names, flags);
+  await end(store, session!, { names, owner, flags });
 }
 
 function isKept(owner: Options["owner"]): boolean {
@@ -84,10 +84,27 @@ async function untilDown(store: Store, names: readonly string[], signal: AbortSi
   }));
 }
 
-async function end(store: Store, session: Session, names: readonly string[], flags: UpFlags): Promise<void> {
+interface Ending {
+  names: readonly string[];
+  owner: Options["owner"];
+  flags: UpFlags;
+}
+
+async function end(store: Store, session: Session, { names, owner, flags }: Ending): Promise<void> {
   await session.close(); // its machines and what belongs to its client end with it
-  const { removed, failures } = await removeEach(store, names, flags);
-  removeLogs(store, names);
+  const ours = names.filter((name) => !isOfOthers(store, name, owner));
+  for (const name of names) {
+    if (!ours.includes(name)) warn(`${name} stays: it was removed, and made again by another command`);
+  }
+  const { removed, failures } = await removeEach(store, ours, flags);
+  removeLogs(store, ours);
   if (flags.json) sayJson({ event: "rm", removed });
   throwAll(failures);
+}
+
+/** Whether another command has made the member of that name that there is now. */
+function isOfOthers(store: Store, name: string, owner: Options["owner"]): boolean {
+  const stored = store.readMember(name);
+  return owner !== undefined && stored !== undefined && "config" in stored &&
+    !isSameProcess(stored.config.owner, owner);
 }
