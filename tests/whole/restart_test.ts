@@ -95,3 +95,15 @@ test("a suspended member keeps its machine: other memory is refused, and --cold 
   await box.up("a", "--memory", "1G", "--cold");
   assert.equal((await box.ls()).a.memory_mb, 1024);
 });
+
+test("restart does not make a member anew that is removed while others shut down", async () => {
+  await using box = await sandbox({ fakeQemu: { b: { powerdownMs: 3_000 } } });
+  await box.up("a", "b");
+  const restart = box.start(["restart", "a", "b"]);
+  await restart.printed(/^a: stopped/m);
+  await box.ok("rm", "a");
+  const ended = await restart.done;
+  assert.equal(ended.code, 3, told(ended));
+  assert.match(ended.stderr, /"a" was removed while it was being restarted/, told(ended));
+  assert.equal(await box.states(), "b=running");
+});

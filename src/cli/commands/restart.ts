@@ -8,6 +8,7 @@ import { checkGrows, checkHostMemory, checkStays, resourcesOf } from "../../stor
 import { homeGroup, leftAlone, type MemberFacts, observeGroups, orphanGroup } from "../../control/observe.ts";
 import { BringUp } from "../../control/bring_up.ts";
 import { ofAProgram, planUp } from "../../control/plan.ts";
+import { isInStore } from "../../control/remove.ts";
 import type { Store } from "../../store.ts";
 import type { MemberReport } from "../../wire.ts";
 import { resolveHelper } from "../../../helper/resolve.ts";
@@ -100,7 +101,10 @@ async function restartAction(words: string[], flags: Flags): Promise<void> {
   const down = [...stopped.stopped, ...stopped.notRunning];
   const failures = [...stopped.failures];
   const reports = (await Promise.all([...homes.values()].map(async (home) => {
-    const its = home.map(({ name }) => name).filter((name) => !toStop.includes(name) || down.includes(name));
+    const left = home.filter(({ name }) => !toStop.includes(name) || down.includes(name));
+    const lost = left.filter((member) => isRemoved(store, member)).map(({ name }) => name);
+    failures.push(...lost.map(wasRemoved));
+    const its = left.map(({ name }) => name).filter((name) => !lost.includes(name));
     if (its.length === 0) return [];
     const bringUp = bringUpOf(store, its, options, { flags, progress, signal });
     bringUps.push(bringUp);
@@ -129,6 +133,15 @@ function checkBoots({ name, report, stored, isSuspended }: MemberFacts, options:
   const wanted = resourcesOf(stored.config, options);
   if (isSuspended && !report) checkStays(stored.config, wanted);
   checkHostMemory({ name, memory_mb: wanted.memory_mb });
+}
+
+/** Whether another command has removed it meanwhile: what would boot is a new one, without its disk. */
+function isRemoved(store: Store, { name, stored }: MemberFacts): boolean {
+  return stored !== undefined && !isInStore(store, name);
+}
+
+function wasRemoved(name: string): FleetboxError {
+  return new FleetboxError("not-found", `"${name}" was removed while it was being restarted`);
 }
 
 /** Members of one group boot together; those of others stay on networks of their own. */
