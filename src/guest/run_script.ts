@@ -24,6 +24,8 @@ interface RunScriptOptions {
   root: boolean;
   /** Ends the script. */
   signal: AbortSignal;
+  /** How long its guest is tried to be reached. @default until the signal fires */
+  reachMs?: number;
   /** Called when the script begins. */
   onBegin?: () => void;
   /** Called with each line that it says, without escape sequences. */
@@ -50,11 +52,12 @@ export async function runScript(endpoint: SshEndpoint, script: Script, options: 
   const { signal } = options;
   let isRoot = options.root;
   using denial = new Limit(DENIED_MS);
+  using reach = options.reachMs === undefined ? undefined : new Limit(options.reachMs);
   for (let tries = 0;; tries++) {
     signal.throwIfAborted();
     const { end, code } = await session(isRoot ? { ...endpoint, user: "root" } : endpoint, script, options, !isRoot);
     signal.throwIfAborted();
-    if (end.kind !== "unreached" || code !== SSH_FAILED) return end;
+    if (end.kind !== "unreached" || code !== SSH_FAILED || reach?.signal.aborted) return end;
     if (/Permission denied/.test(end.why)) {
       if (denial.signal.aborted) return end;
       if (options.root) isRoot = !isRoot;

@@ -21,6 +21,8 @@ import type { Member } from "../member/member.ts";
 
 /** How many of its last lines a failure is told with. */
 const LAST_LINES = 20;
+/** How long a guest that runs may not be reached: no boot's limit ends the tries. */
+const REACH_MS = 60_000;
 /** What is kept of what scripts say. */
 const MAX_LOG_BYTES = 4 * 1024 * 1024;
 
@@ -81,7 +83,7 @@ async function runNow(member: Member, given: Script[], signal: AbortSignal): Pro
   // An earlier script's failure is over as soon as another one is run in its place.
   if (pending.length > 0) setProblem(member, run, undefined);
   try {
-    setProblem(member, run, await runEach(member, run, pending, { signal: either }));
+    setProblem(member, run, await runEach(member, run, pending, { signal: either, reachMs: REACH_MS }));
   } catch (thrown) {
     setProblem(member, run, unfinished(member.config!));
     throw thrown;
@@ -100,6 +102,8 @@ function setProblem({ phases }: Member, run: MachineRun, problem: WireError | un
 
 interface RunEachOptions {
   signal: AbortSignal;
+  /** @default until the signal fires */
+  reachMs?: number;
   onBegin?: () => void;
 }
 
@@ -108,7 +112,7 @@ async function runEach(
   member: Member,
   run: MachineRun,
   scripts: readonly PendingScript[],
-  { signal, onBegin }: RunEachOptions,
+  { signal, reachMs, onBegin }: RunEachOptions,
 ): Promise<WireError | undefined> {
   if (scripts.length === 0) return undefined;
   const { name, context: { store, onOutput } } = member;
@@ -122,6 +126,7 @@ async function runEach(
       key: store.key,
       root: run.guest?.isRoot ?? false,
       signal,
+      reachMs,
       onBegin,
       onLine: (line) => {
         last.push(line);
