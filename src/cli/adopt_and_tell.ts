@@ -3,7 +3,7 @@
 import { resolveHelper } from "../../helper/resolve.ts";
 import { adoptAndConnect, adoptedNote } from "../control/adopt.ts";
 export { untilAdopted } from "../control/adopt.ts";
-import { observeGroups, orphansOf } from "../control/observe.ts";
+import { type MemberFacts, observeGroups, orphansOf } from "../control/observe.ts";
 import type { Store } from "../store.ts";
 import { requireMember } from "./arguments/store_access.ts";
 import { warn } from "./terminal/output.ts";
@@ -15,11 +15,12 @@ export async function adoptAndTell(store: Store, names: readonly string[]): Prom
   return adopted;
 }
 
-/** The same of members that must exist. @throws {FleetboxError} `not-found`: one does not; none is adopted then */
-export async function requireAndAdopt(store: Store, names: readonly string[]): Promise<void> {
+/** The same of members that must exist. @returns what they were before that. @throws {FleetboxError} `not-found`: one does not; none is adopted then */
+export async function requireAndAdopt(store: Store, names: readonly string[]): Promise<MemberFacts[]> {
   const looks = await Promise.allSettled(names.map((name) => requireMember(store, name)));
   for (const look of looks) if (look.status === "rejected") throw look.reason;
   await adoptAndTell(store, names);
+  return looks.flatMap((look) => look.status === "fulfilled" ? [look.value] : []);
 }
 
 /**

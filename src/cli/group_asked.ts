@@ -7,7 +7,7 @@ import { requireAndAdopt } from "./adopt_and_tell.ts";
 /**
  * The first of the members that were named, which are adopted if they have to be; else one of the only group that runs.
  * @param hint what to do when several run, by a member of one
- * @throws {FleetboxError} `not-found`; `misuse`: several run
+ * @throws {FleetboxError} `not-found`; `misuse`: several run; `timeout`: its holder does not answer
  */
 export async function memberAsked(
   store: Store,
@@ -17,6 +17,7 @@ export async function memberAsked(
   if (names.length === 0) {
     return await memberOfOnlyGroup(store, { why: "no member is named", hint: ([first]) => hint(first) });
   }
-  await requireAndAdopt(store, names);
+  const silent = (await requireAndAdopt(store, names)).find(({ silence }) => silence);
+  if (silent) throw silent.silence;
   return names[0];
 }

@@ -180,6 +180,20 @@ test("ls reports a holder that hangs after a second, and the other groups as the
   assert.equal(box.processes("machine").length, 2);
 });
 
+test("commands that ask a holder that hangs end, and say so", async () => {
+  await using box = await sandbox({ fakeQemu: {}, limitMs: 40_000 });
+  await box.up("a");
+  const holder = box.process("holder");
+  signal(holder, "SIGSTOP");
+  const commands = [["stop", "a"], ["restart", "a"], ["rm", "a"], ["capture", "a", "-w", `${box.root}/a.pcap`]];
+  try {
+    await Promise.all(commands.map((args) => box.fails(4, /The holder of "a" did not answer within 5 s/, ...args)));
+  } finally {
+    signal(holder, "SIGCONT");
+  }
+  assert.equal(await box.states(), "a=running");
+});
+
 test("SIGTERM to a holder shuts its members down, and ends it", async () => {
   await using box = await sandbox({ fakeQemu: {} });
   await box.up("a,b");

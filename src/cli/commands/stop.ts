@@ -2,7 +2,7 @@
 
 import { Command } from "../arguments/parser.ts";
 import { stop } from "../../control.ts";
-import { FleetboxError } from "../../core/errors.ts";
+import { codeOf, FleetboxError } from "../../core/errors.ts";
 import type { Store } from "../../store.ts";
 import { type Loss, LOSS_MODES, type LossMode } from "../../core/power_cut.ts";
 import { newSeed } from "../../core/random.ts";
@@ -171,6 +171,7 @@ export async function stopMembers(
   await Promise.all(names.map(async (name) => {
     try {
       const member = await requireMember(store, name);
+      if (codeOf(member.silence) === "timeout") throw member.silence; // it would not answer to this, either
       if (member.report) progress.member({ ...member.report, stage: "stopping" });
       const { force, graceMs, loss, verbose, signal } = options;
       const onPowerCut = (event: PowerCutEvent) => void result.powerCuts.push(event);
@@ -195,7 +196,7 @@ export async function stopMembers(
 /** A stop that failed, with the machine's state now. */
 async function explain(store: Store, name: string, thrown: unknown): Promise<unknown> {
   // Of one that another host has, this one can end nothing.
-  if (thrown instanceof FleetboxError && ["not-found", "conflict"].includes(thrown.code)) return thrown;
+  if (thrown instanceof FleetboxError && ["not-found", "conflict", "timeout"].includes(thrown.code)) return thrown;
   const { report } = await observeMember(store, name);
   const now = report ? `; it is ${report.state} now` : "";
   return new FleetboxError("failed", `Cannot stop "${name}"${now}`, {
