@@ -154,6 +154,23 @@ test.source(
   { ignore: !MAY_MOUNT },
 );
 
+test.source(
+  "a trace for which there is no space does not begin, and leaves nothing",
+  async () => {
+    await using box = await sandbox({ fakeQemu: {}, storeKiB: 16 * 1024 });
+    await box.up("a");
+    const ballast = join(box.home, "ballast");
+    for (const freeBytes of [0, 4096, 16_384]) {
+      fillUp(ballast);
+      Deno.truncateSync(ballast, Deno.statSync(ballast).size - freeBytes);
+      await box.fails(1, /^fleetbox: Cannot write .*: no space left on the device/, "trace", "start", "a");
+      assert.deepEqual([...Deno.readDirSync(box.store.tracesDir)].map(({ name }) => name), [".lock"]);
+      Deno.removeSync(ballast);
+    }
+  },
+  { ignore: !MAY_MOUNT },
+);
+
 /** Where the second section of a file begins, or its end. */
 function endOfSection(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

@@ -38,8 +38,8 @@ Examples:
         ask(`Remove ${listed(chosen.map(({ id }) => id))}, ${bytesText(bytes)}?`);
       }
       await withLock(lockOf(store), async () => {
-        for (const { id, directory } of chosen) {
-          await Deno.remove(directory, { recursive: true });
+        for (const { id } of chosen) {
+          await Deno.remove(findTrace(store, id).directory, { recursive: true }); // another command may have ended it
           say(`${id} removed`);
         }
       });

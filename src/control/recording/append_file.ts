@@ -5,7 +5,7 @@
  */
 
 import { isNoSpace } from "../../core/errors.ts";
-import { isFile, makeDirectory, writeDurably } from "../../system/files.ts";
+import { isFile, makeDirectory, storeError, writeDurably } from "../../system/files.ts";
 import { ownIdentity } from "../../system/process.ts";
 import { DISK_LIMITS, type TraceFiles } from "./trace_files.ts";
 
@@ -24,15 +24,30 @@ export class Appender implements TraceFiles {
 
   constructor(private readonly directory: string) {}
 
-  /** A new directory, in which it is told who records. */
+  /**
+   * A new directory, in which it is told who records.
+   * @throws {FleetboxError} `no-space`, …: then there is none
+   */
   static async make(directory: string): Promise<Appender> {
     makeDirectory(directory);
-    const its = ownIdentity();
-    if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n", { sync: false });
     const made = new Appender(directory);
-    made.append(RESERVE, new Uint8Array(RESERVE_BYTES));
-    made.close(RESERVE);
-    return made;
+    try {
+      const its = ownIdentity();
+      if (its) await writeDurably(`${directory}/recorder.json`, JSON.stringify(its) + "\n", { sync: false });
+      made.append(RESERVE, new Uint8Array(RESERVE_BYTES));
+      made.close(RESERVE);
+      if (made.failure !== undefined) throw storeError(`Cannot write ${directory}/${RESERVE}`, made.failure);
+      return made;
+    } catch (thrown) {
+      await made.discard();
+      throw thrown;
+    }
+  }
+
+  /** Removes all of it. */
+  async discard(): Promise<void> {
+    this[Symbol.dispose]();
+    await Deno.remove(this.directory, { recursive: true }).catch(() => {}); // what begins it has a failure to tell
   }
 
   append(name: string, bytes: Uint8Array): void {

@@ -83,7 +83,12 @@ export class Recorder {
     const id = newId(group.group);
     const files = options.files ?? await directoryOf(store, id);
     const recorder = new Recorder(store, files, metaOf(store, id, group, options), options.byHostName ?? false);
-    await recorder.#writeMeta();
+    try {
+      await recorder.#writeMeta();
+    } catch (thrown) {
+      if (files instanceof Appender) await files.discard();
+      throw thrown;
+    }
     recorder.#begin();
     return recorder;
   }
