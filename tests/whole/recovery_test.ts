@@ -181,7 +181,7 @@ test("ls reports a holder that hangs after a second, and the other groups as the
 });
 
 test("commands that ask a holder that hangs end, and say so", async () => {
-  await using box = await sandbox({ fakeQemu: {}, limitMs: 40_000 });
+  await using box = await sandbox({ fakeQemu: {}, limitMs: 60_000 });
   await box.up("a");
   const holder = box.process("holder");
   signal(holder, "SIGSTOP");

@@ -12,13 +12,23 @@ import { throwAll } from "../error_text.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { wholeNumber } from "../arguments/member_options.ts";
 import { namesAndAll, parseNames, whichMembers } from "../arguments/name_arguments.ts";
-import { leftAlone, observeAll, observeMember, ofPrograms, orphansOf } from "../../control/observe.ts";
+import {
+  leftAlone,
+  type MemberFacts,
+  observeAll,
+  observeMember,
+  ofPrograms,
+  orphansOf,
+} from "../../control/observe.ts";
 import { say, sayJson } from "../terminal/output.ts";
 import { type Progress, progressFor, VERBOSE } from "../terminal/progress.ts";
 import { openStore } from "../arguments/open_store.ts";
 import { requireMember } from "../arguments/store_access.ts";
 import { resolveHelper } from "../../../helper/resolve.ts";
 import { adoptOrphans } from "../../control/adopt.ts";
+
+/** How often a holder that does not answer is asked. */
+const SILENT_TRIES = 4;
 
 interface Flags {
   all?: boolean;
@@ -170,8 +180,7 @@ export async function stopMembers(
   if (others.length > 0) progress.note(`their holder was killed; served again: ${others.join(", ")}`);
   await Promise.all(names.map(async (name) => {
     try {
-      const member = await requireMember(store, name);
-      if (codeOf(member.silence) === "timeout") throw member.silence; // it would not answer to this, either
+      const member = await lookPatiently(store, name, () => progress.note(`the holder of ${name} does not answer yet`));
       if (member.report) progress.member({ ...member.report, stage: "stopping" });
       const { force, graceMs, loss, verbose, signal } = options;
       const onPowerCut = (event: PowerCutEvent) => void result.powerCuts.push(event);
@@ -191,6 +200,19 @@ export async function stopMembers(
     }
   }));
   return result;
+}
+
+/**
+ * A member, whose holder may be slow on a busy host.
+ * @throws {FleetboxError} `timeout`: it does not answer: to a stop it would not, either
+ */
+async function lookPatiently(store: Store, name: string, onSilence: () => void): Promise<MemberFacts> {
+  for (let tries = 1;; tries++) {
+    const member = await requireMember(store, name);
+    if (codeOf(member.silence) !== "timeout") return member;
+    if (tries === SILENT_TRIES) throw member.silence;
+    if (tries === 1) onSilence();
+  }
 }
 
 /** A stop that failed, with the machine's state now. */
