@@ -26,6 +26,7 @@ import { lockFile } from "../system/locks.ts";
 import { digestOf, type GroupRecord, parseGroupRecord, type Store } from "../store.ts";
 import { isAnswered } from "../system/sockets.ts";
 import { RUNNER_FLAG } from "../wire.ts";
+import { beingMade } from "./image_users.ts";
 import { findSnapshotLeftovers } from "./snapshot_leftovers.ts";
 
 type LeftoverKind =
@@ -276,10 +277,7 @@ function images(store: Store): Found[] {
   const isUnused = (id: string) => {
     const members = store.members();
     // The image of a member that cannot be read, or is being made, is unknown.
-    const isSure = members.every((one) => "config" in one) &&
-      completeRecords(store).every((record) =>
-        !isAlive(record.holder) || record.served.every((name) => store.readMember(name))
-      );
+    const isSure = members.every((one) => "config" in one) && beingMade(store).length === 0;
     if (!isSure || members.some((one) => "config" in one && one.config.image_id === id)) return false;
     const { checkpoints, unsure } = snapshotsOfImage(store, id);
     return checkpoints.length === 0 && unsure.length === 0;

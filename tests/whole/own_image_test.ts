@@ -3,6 +3,7 @@
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { APT_GET, MMDEBSTRAP, writePrograms } from "../support/fake_packages.ts";
+import { snapshotPaths } from "../../src/store/snapshots.ts";
 import { scriptedSsh } from "../support/scripted_ssh.ts";
 import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
@@ -95,4 +96,38 @@ test("image build makes images of one's own, with packages and what scripts do, 
   await box.fails(2, /cannot be combined/, "image", "build", "debian-12", "--as", "x", "--output", "y");
   await box.ok("image", "rm", "frontend");
   assert.deepEqual((await ids()).filter((one: string) => !one.startsWith("micro-")), []);
+});
+
+test("image rm keeps an image on which what cannot be read, or is being made, may be based", async () => {
+  await using box = await sandbox({ fakeQemu: {}, fakeSsh: true });
+  const refuses = (why: RegExp) => box.fails(1, [/Cannot remove the image micro-tiny/, why], "image", "rm", "micro");
+  await box.up("a");
+  await box.ok("checkpoint", "a", "--as", "saved");
+  await box.ok("stop", "a");
+  const { config, dir } = box.store.member("a");
+  const whole = Deno.readTextFileSync(config);
+  Deno.writeTextFileSync(config, whole.slice(0, 100));
+  await box.ok("checkpoint", "rm", "saved");
+  await refuses(/what cannot be read may be based on it\n +because: The config of "a" cannot be read/);
+  Deno.writeTextFileSync(config, whole);
+  await box.up("a");
+  await box.ok("checkpoint", "a", "--as", "saved");
+  await box.ok("rm", "a");
+
+  const { manifest } = snapshotPaths(box.store).checkpoint("saved");
+  Deno.chmodSync(manifest, 0o600);
+  Deno.writeTextFileSync(manifest, "{");
+  await refuses(/because: The checkpoint "saved" cannot be read/);
+  await box.ok("checkpoint", "rm", "saved");
+
+  Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const lock = Deno.openSync(box.store.member("a").lock, { create: true, write: true });
+  lock.lockSync(true);
+  const up = box.start(["up", "a", "--egress", "off"]);
+  await up.printed(/a: image/);
+  await refuses(/a may be made on it just now/);
+  lock.close();
+  assert.equal((await up.done).code, 0);
+  await box.ok("rm", "a");
+  await box.ok("image", "rm", "micro");
 });

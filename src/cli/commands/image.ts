@@ -9,8 +9,10 @@ import type { Store } from "../../store.ts";
 import { removeTemplate, snapshotsOfImage, templates } from "../../store/snapshots.ts";
 import { buildable, buildCommand, tellResult } from "../image_build/command.ts";
 import { paintFor } from "../terminal/colour.ts";
+import { beingMade, imageUsers } from "../image_users.ts";
 import { ageText } from "../arguments/duration.ts";
 import { throwAll } from "../error_text.ts";
+import { listed } from "../../core/names.ts";
 import { Interrupt } from "../terminal/interrupt.ts";
 import { imageReference } from "../../core/image_reference.ts";
 import { Meter } from "../terminal/meter.ts";
@@ -153,17 +155,6 @@ function availableViews(here: readonly ImageView[]) {
   );
 }
 
-/** Members by the image of their disk. */
-function imageUsers(store: Store): Map<string, string[]> {
-  const users = new Map<string, string[]>();
-  for (const stored of store.members()) {
-    if (!("config" in stored)) continue;
-    const { image_id } = stored.config;
-    users.set(image_id, [...users.get(image_id) ?? [], stored.name]);
-  }
-  return users;
-}
-
 interface FetchFlags {
   arch?: string;
   json?: boolean;
@@ -279,7 +270,7 @@ async function removeUnused(store: Store, { id }: CachedImage): Promise<void> {
       },
     );
   }
-  const { checkpoints, templates } = snapshotsOfImage(store, id);
+  const { checkpoints, templates, unsure } = snapshotsOfImage(store, id);
   if (checkpoints.length > 0) {
     throw new FleetboxError(
       "conflict",
@@ -288,6 +279,18 @@ async function removeUnused(store: Store, { id }: CachedImage): Promise<void> {
         hint: `Remove them first: fleetbox checkpoint rm ${checkpoints.join(" ")}`,
       },
     );
+  }
+  if (unsure.length > 0) {
+    throw new FleetboxError("conflict", `Cannot remove the image ${id}: what cannot be read may be based on it`, {
+      cause: new Error(unsure.join("\n")),
+      hint: "Correct that, or remove it: fleetbox rm, for a member; fleetbox checkpoint rm, for a checkpoint",
+    });
+  }
+  const made = beingMade(store);
+  if (made.length > 0) {
+    throw new FleetboxError("conflict", `Cannot remove the image ${id}: ${listed(made)} may be made on it just now`, {
+      hint: `Wait until that is over: fleetbox wait ${made.join(" ")}`,
+    });
   }
   await removeImage(store, id);
   for (const key of templates) await removeTemplate(store, key); // of no use without it
