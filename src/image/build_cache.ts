@@ -3,10 +3,10 @@
 import { dirname } from "../system/path.ts";
 import { FleetboxError, isNotFound } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { exists } from "../system/files.ts";
+import { exists, temporaryOf } from "../system/files.ts";
 import type { Store } from "../store.ts";
 import { buildImage } from "./build.ts";
-import { hasImage, imageDirectory, keyOf, lookUp, point, removeImage, withImageLock } from "./cache.ts";
+import { hasImage, imageDirectory, keyOf, lookUp, point, withImageLock } from "./cache.ts";
 import { type Architecture, CATALOG, type CatalogRow, catalogRow } from "./catalog.ts";
 import { MICRO, microDirectory } from "./micro.ts";
 
@@ -70,15 +70,13 @@ async function built(
   if (!row) return await finish!(await microDirectory(store, undefined), place);
   if (!finish) return await buildImage({ row, arch, name, packages, place, signal, onStep });
   store.ensure();
-  // No alias has such a name (`own_alias.ts`), so nobody else uses it.
-  const base = `${name}..base`;
-  let id = "";
-  const baseAt = (version: string) => imageDirectory(store, id = `${base}-${version}`);
-  const directory = await buildImage({ row, arch, name: base, packages, place: baseAt, signal, onStep });
+  // A half-made thing by its name, which is swept when this process is killed.
+  const base = temporaryOf(imageDirectory(store, `${name}..base`));
   try {
-    return await finish(directory, place);
+    await buildImage({ row, arch, name: `${name}..base`, packages, place: () => base, signal, onStep });
+    return await finish(base, place);
   } finally {
-    await removeImage(store, id).catch(() => {});
+    await Deno.remove(base, { recursive: true }).catch(() => {});
   }
 }
 

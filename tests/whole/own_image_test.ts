@@ -131,3 +131,21 @@ test("image rm keeps an image on which what cannot be read, or is being made, ma
   await box.ok("rm", "a");
   await box.ok("image", "rm", "micro");
 });
+
+test("what a killed image build was making of an image is no image, and goes with the next sweep", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  const env = fakePackages(box);
+  const script = join(box.root, "test-long.sh");
+  Deno.writeTextFileSync(script, "echo began; sleep 1\n");
+  const build = box.start(["image", "build", "debian-12", "--run", script, "--as", "web"], { env });
+  await build.printed(/web \| began/);
+  build.kill("SIGKILL");
+  await build.done;
+  await until("its machine is gone", () => box.processes().length === 0);
+  const left = () => [...Deno.readDirSync(box.store.imagesDir)].filter(({ isDirectory }) => isDirectory);
+  assert.equal(left().length, 1, "its base is there");
+  assert.deepEqual(JSON.parse((await box.ok("image", "ls", "--json")).stdout), []);
+  await box.ok("prune", "--force");
+  assert.deepEqual(left(), []);
+  assert.equal(await box.states(), "");
+});

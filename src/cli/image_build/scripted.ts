@@ -24,7 +24,7 @@ import type { OutputEvent } from "../../wire.ts";
 interface ScriptedRequest {
   /** What the new image is called. */
   name: string;
-  /** The directory of the image, in the store. */
+  /** The directory of the image. */
   base: string;
   place: (version: string) => string;
   scripts: Script[];
@@ -64,7 +64,7 @@ export async function runInImage(store: Store, request: ScriptedRequest): Promis
     const bringUp = new BringUp(store, {
       names: [name],
       options: {
-        image: basename(base),
+        image: base,
         run: scripts,
         ...(egress === undefined ? {} : { egress }),
         cold: true,
