@@ -64,7 +64,7 @@ const LOCK_MS = 500;
 /** The files of a member's directory without a disk or a config, after an interrupted start. */
 const HALF_MADE =
   /^(\.lock|pid|host|seed\.img|efivars\.fd|fixture-\d+\.img|qmp\.sock|net\.sock|.*\.\d+-[0-9a-f]{8}(-[0-9a-f]{3})?\.tmp)$/;
-const MEMBER_SOCKET = /^([0-9a-f]{16})\.(sock|ctl|qmp|net|con)$/;
+const MEMBER_SOCKET = /^([0-9a-f]{16})\.(sock|ctl|qmp|net|con|agt|sav|s[0-7])$/;
 const GROUP_FILE = /^([0-9a-f]{12})\.(json|gwq|gwn)$/;
 
 /** All leftovers, in the order in which they are listed. Removes nothing. */

@@ -60,6 +60,9 @@ test("after everything was killed prune finds all of it, --dry-run removes nothi
   for (const machine of box.processes("machine")) await kill(machine);
   assert.ok(isAlive(gateway), "the test needs a gateway that was left behind");
 
+  // As real machines have them.
+  const { agentSocket, snapshotSocket, shareSockets } = store.member("a");
+  [agentSocket, snapshotSocket, ...shareSockets()].forEach(staleSocket);
   write(join(home, "images/0123456789abcdef.part"), "half a download");
   write(join(home, "images/0123456789abcdef.part.json"), "{}");
   write(join(home, "images/fedcba9876543210.lock"), "");
