@@ -14,7 +14,7 @@
 
 import { unlessAborted } from "../core/deadline.ts";
 import { join } from "../core/paths.ts";
-import { FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
+import { causesOf, FleetboxError, isNotFound, messageOf } from "../core/errors.ts";
 import {
   bytesUsed,
   exists,
@@ -151,7 +151,20 @@ function readReference(path: string): Reference | undefined {
   }
 }
 
-/** Every image in the store, by name. */
+/** Images in the store that cannot be read, with the reason. */
+export function damagedImages(store: Store): { id: string; why: string }[] {
+  return readableNames(store.imagesDir).sort().flatMap((id) => {
+    if (!isImageName(id) || !hasImage(store, id)) return [];
+    try {
+      readManifest(imageDirectory(store, id));
+      return [];
+    } catch (thrown) {
+      return [{ id, why: [messageOf(thrown), ...causesOf(thrown)].join(": ") }];
+    }
+  });
+}
+
+/** Every image in the store that can be read, by name. */
 export function cachedImages(store: Store): CachedImage[] {
   const all = references(store);
   return readableNames(store.imagesDir).sort().flatMap((id) => {

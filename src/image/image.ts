@@ -88,18 +88,18 @@ export async function resolveImage(
 }
 
 async function locate(store: Store, ref: string, id: string | undefined, options: ResolveOptions): Promise<Image> {
-  if (ref === MICRO) return describeDirectory(ref, await microDirectory(store, id));
+  if (ref === MICRO) return describeStored(ref, await microDirectory(store, id));
   const isLocal = ref.startsWith("/");
   // An image in the store does not change when its alias, address or file does.
   if (id !== undefined && (!isLocal || isCompressedName(ref)) && hasImage(store, id)) {
-    return describeDirectory(ref, imageDirectory(store, id));
+    return describeStored(ref, imageDirectory(store, id));
   }
   if (!isLocal && !isAddress(ref) && !catalogRow(ref)) {
     // One of the user's own, by the name that it was built with. Or by its id, as `image ls` prints it: this very image, even if the
     // alias means another one by now.
     const known = lookUp(store, ref, options.arch ?? Deno.build.arch) ?? ref;
     if (id === undefined && isImageName(known) && hasImage(store, known)) {
-      return describeDirectory(ref, imageDirectory(store, known));
+      return describeStored(ref, imageDirectory(store, known));
     }
     throw unknownImage(store, ref);
   }
@@ -134,7 +134,7 @@ function unknownImage(store: Store, ref: string): FleetboxError {
 
 async function fetched(store: Store, ref: string, id: string | undefined, options: ResolveOptions): Promise<Image> {
   const { fetchImage } = await import("./fetch.ts");
-  return describeDirectory(ref, await fetchImage(store, ref, { ...options, id }));
+  return describeStored(ref, await fetchImage(store, ref, { ...options, id }));
 }
 
 /** Whether a reference is an address. */
@@ -171,6 +171,19 @@ function describePath(path: string, options: ResolveOptions): Image | undefined 
     minMemoryMiB: 64,
     defaultMemoryMiB: 1024,
   };
+}
+
+/** One of the store, which fleetbox has made. @throws {FleetboxError} `damaged` */
+function describeStored(ref: string, directory: string): Image {
+  try {
+    return describeDirectory(ref, directory);
+  } catch (thrown) {
+    if (!(thrown instanceof FleetboxError) || thrown.code !== "damaged") throw thrown;
+    throw new FleetboxError("damaged", thrown.message, {
+      cause: thrown.cause,
+      hint: `Move ${directory} away: an image that comes with fleetbox, or was downloaded, is brought again`,
+    });
+  }
 }
 
 /** An image in a directory with an `image.json`. @throws {FleetboxError} `not-found`, `damaged` */

@@ -312,3 +312,16 @@ test("--arch arm64 without its QEMU says which package to install, before anythi
   const amd64 = await box.run("up", "a", "--arch", "amd64", "--egress", "off");
   assert.equal(amd64.code, 0, told(amd64));
 });
+
+test("a damaged image.json in the store is told by image ls and by up, which says how to mend it", async () => {
+  await using box = await sandbox({ fakeQemu: {} });
+  await box.up("a");
+  await box.ok("stop", "a");
+  const directory = join(box.store.imagesDir, "micro-tiny");
+  Deno.chmodSync(join(directory, "image.json"), 0o600);
+  Deno.writeTextFileSync(join(directory, "image.json"), "{");
+  assert.match((await box.ok("image", "ls")).stderr, /the image micro-tiny is damaged: Cannot read .*image\.json: /);
+  await box.fails(1, [/Cannot read the image's/, /try: Move \S+\/images\/micro-tiny away/], "up", "a");
+  Deno.renameSync(directory, join(box.root, "away"));
+  await box.up("a");
+});

@@ -2,7 +2,7 @@
 
 import { Command } from "../arguments/parser.ts";
 import { FleetboxError } from "../../core/errors.ts";
-import { type CachedImage, cachedImages, removeImage } from "../../image/cache.ts";
+import { type CachedImage, cachedImages, damagedImages, removeImage } from "../../image/cache.ts";
 import { type Architecture, CATALOG, debianArchitecture, parseArchitecture } from "../../image/catalog.ts";
 import { ALIASES } from "../../image/image.ts";
 import type { Store } from "../../store.ts";
@@ -79,6 +79,7 @@ Examples:
     .action((flags: { all?: boolean; json?: boolean }) => {
       const store = openStore();
       const here = imageViews(store);
+      for (const { id, why } of damagedImages(store)) warn(`the image ${id} is damaged: ${why}`);
       const absent = flags.all ? availableViews(here) : [];
       if (flags.json) return sayJson([...here, ...absent]);
       if (here.length + absent.length === 0) return warn(atPlace("no images yet: fleetbox image ls --all"));
