@@ -43,7 +43,7 @@ export interface FetchOptions {
   arch?: Architecture;
   /** The required image, for a member whose disk was made on it: the alias may mean another one by now. */
   id?: string;
-  /** Fetches the catalogue's image, even if the alias means another one now. */
+  /** Fetches the catalogue's image, even if the alias means another one now; an address without a digest is asked anew. */
   again?: boolean;
   signal?: AbortSignal;
   onDownload?: (progress: FetchProgress) => void;
@@ -77,7 +77,9 @@ export async function fetchImage(store: Store, ref: string, options: FetchOption
     if (options.id !== undefined && known !== options.id) return undefined;
     return options.again && source.row ? pinnedId(store, source) : known;
   };
-  const before = present() ?? (options.id === undefined ? undefined : pinnedId(store, source));
+  // Only its server knows whether it is the same file still.
+  const isAsked = options.again === true && isAddressWithoutDigest(source);
+  const before = isAsked ? undefined : present() ?? (options.id === undefined ? undefined : pinnedId(store, source));
   if (before !== undefined) {
     if (options.again) await point(store, { ref: source.ref, arch: source.arch, id: before });
     return imageDirectory(store, before);
@@ -85,8 +87,9 @@ export async function fetchImage(store: Store, ref: string, options: FetchOption
   const key = keyOf(source.from);
   const watch = new Watch(options.onDownload);
   const paths = downloadPaths(store, key);
+  let waited = false;
   return await withImageLock(store, key, async () => {
-    const meanwhile = present();
+    const meanwhile = isAsked && !waited ? undefined : present();
     if (meanwhile !== undefined) return imageDirectory(store, meanwhile);
     const id = await bringIn(store, source, paths, watch, options);
     // A member with an older image does not change the alias for others.
@@ -95,10 +98,15 @@ export async function fetchImage(store: Store, ref: string, options: FetchOption
   }, {
     signal: options.signal,
     onWait: () => {
+      waited = true;
       const part = readPart(paths.part, paths.state);
       if (part) watch.tell("downloading", part.bytes, part.state.total);
     },
   });
+}
+
+function isAddressWithoutDigest({ from, sha256 }: Source): boolean {
+  return !isAbsolute(from) && sha256 === undefined;
 }
 
 /** The image of a known digest, if it is in the store. */

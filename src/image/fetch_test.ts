@@ -55,6 +55,24 @@ Deno.test("an address is downloaded once, kept by its digest, and needs no netwo
   }
 });
 
+Deno.test("an address without a digest is asked again when that is wanted, and then means the new file; the old one stays", async () => {
+  using store = temporaryStore();
+  await using server = serve(DISK);
+  await fetchImage(store, server.url);
+  const newer = DISK.map((byte) => byte ^ 0xff); // as a server in that mood has it
+  server.moods = ["changed"];
+  assert.equal(await fetchImage(store, server.url), join(store.imagesDir, ID));
+  const directory = await fetchImage(store, server.url, { again: true });
+  assert.deepEqual(Deno.readFileSync(join(directory, "disk.img")), newer);
+  assert.equal(await fetchImage(store, server.url), directory);
+  assert.equal(cachedImages(store).length, 2);
+  const pinned = `${server.url}#sha256=${sha256Of(newer)}`;
+  await fetchImage(store, pinned);
+  const { length } = server.asked;
+  await fetchImage(store, pinned, { again: true });
+  assert.equal(server.asked.length, length, "its digest says that it is the same");
+});
+
 Deno.test("a digest in the address is checked; another file is refused, and nothing stays", async () => {
   using store = temporaryStore();
   await using server = serve(DISK);

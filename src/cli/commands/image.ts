@@ -170,8 +170,9 @@ function pullCommand(): Command {
     .addHelpText(
       "after",
       `
-An interrupted download resumes. An alias that was built here stands for the
-downloaded image afterwards; members keep the image that they were made on.
+An interrupted download resumes. An address without a digest is downloaded again,
+and an alias that was built here is downloaded: they stand for that image
+afterwards; members keep the image that they were made on.
 
 Events of --json: {"event":"download","image","step","bytes","total"?,"rate"}, and at the end
 {"event":"pull","image","id","bytes"}.
