@@ -2,7 +2,8 @@
  * Copying between this host and a guest: files and directories, with their modes, streamed.
  *
  * Symbolic links in a directory are copied as links; a link given as the source is followed. Sockets, devices and pipes
- * are refused. A guest is not trusted: its links are made last, so that no file can be written through them.
+ * are refused. A guest is not trusted: its links are made last, and those that an earlier copy has made are replaced, so that no file can be
+ * written through them.
  */
 
 import { basename, join, posix } from "../system/path.ts";
@@ -61,6 +62,7 @@ export async function copyFrom(files: Files, from: string, to: string, signal?: 
   const copy = async (source: string, place: string, { kind, mode }: FileFacts): Promise<void> => {
     signal?.throwIfAborted();
     if (kind === "symlink") return void links.push({ path: place, target: await files.readLink(source) });
+    if (place !== target) await removeLink(place);
     if (kind === "directory") {
       await Deno.mkdir(place, { mode: 0o700 }).catch((thrown) => {
         if (!(thrown instanceof Deno.errors.AlreadyExists) || !Deno.statSync(place).isDirectory) throw thrown;
@@ -85,13 +87,17 @@ export async function copyFrom(files: Files, from: string, to: string, signal?: 
     async () => {
       await copy(from, target, root);
       for (const { path, target } of links) {
-        if ((await Deno.lstat(path).catch(() => undefined))?.isSymlink) await Deno.remove(path);
+        await removeLink(path);
         await Deno.symlink(target, path);
       }
     },
     signal,
     `Copying ${from} out of the guest`,
   );
+}
+
+async function removeLink(path: string): Promise<void> {
+  if ((await Deno.lstat(path).catch(() => undefined))?.isSymlink) await Deno.remove(path);
 }
 
 async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {

@@ -202,6 +202,20 @@ test("one machine", async (t) => {
       await fails(vm.copyTo(join(directory, "none"), "x"), "not-found", /There is no .*none on this host/);
     });
 
+    await t.step("a guest's link that an earlier copy has brought is replaced: nothing is written through it", async () => {
+      const [mine, out] = [join(directory, "mine"), join(directory, "out")];
+      Deno.mkdirSync(mine);
+      Deno.writeTextFileSync(join(mine, "keys"), "mine\n");
+      await vm.exec(`mkdir out && cd out && ln -s ${mine} inner && ln -s ${mine}/keys file`, { check: true });
+      await vm.copyFrom("out", out);
+      await vm.exec("cd out && rm inner file && mkdir inner && echo theirs | tee file >inner/new", { check: true });
+      await vm.copyFrom("out", out);
+      assert.deepEqual([...Deno.readDirSync(mine)].map(({ name }) => name), ["keys"]);
+      assert.equal(Deno.readTextFileSync(join(mine, "keys")), "mine\n");
+      assert.equal(Deno.readTextFileSync(join(out, "file")), "theirs\n");
+      assert.equal(Deno.readTextFileSync(join(out, "inner/new")), "theirs\n");
+    });
+
     await t.step("waitFor waits for ports, files, lines and commands, and its error says what was there", async () => {
       await vm.waitFor({ port: 22 });
       await vm.exec("(sleep 1; touch /tmp/ready; echo 'listening on 8080' >>/tmp/log) >/dev/null 2>&1 &");
