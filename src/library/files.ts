@@ -8,7 +8,7 @@
 
 import { Buffer } from "node:buffer";
 import type { SFTPWrapper, Stats } from "./ssh/ssh2.d.ts";
-import { settles } from "../core/deadline.ts";
+import { settles, unlessAborted } from "../core/deadline.ts";
 import { FleetboxError, messageOf } from "../core/errors.ts";
 import { promised } from "./ssh/connection.ts";
 import type { Lanes } from "./ssh/ssh_pool.ts";
@@ -48,7 +48,7 @@ export class Files {
   async stat(path: string, options: { follow: boolean; signal?: AbortSignal }): Promise<FileFacts | undefined> {
     const sftp = await this.lanes.files(options.signal);
     try {
-      return facts(await promised<Stats>((done) => options.follow ? sftp.stat(path, done) : sftp.lstat(path, done)));
+      return facts(await answered<Stats>(sftp, (done) => options.follow ? sftp.stat(path, done) : sftp.lstat(path, done)));
     } catch (thrown) {
       if (codeIs(thrown, NO_SUCH_FILE)) return undefined;
       throw this.#failure("look at", path, thrown);
@@ -58,7 +58,7 @@ export class Files {
   async list(path: string, signal?: AbortSignal): Promise<{ name: string; facts: FileFacts }[]> {
     const sftp = await this.lanes.files(signal);
     try {
-      const entries = await promised<{ filename: string; attrs: Stats }[]>((done) => sftp.readdir(path, done));
+      const entries = await answered<{ filename: string; attrs: Stats }[]>(sftp, (done) => sftp.readdir(path, done));
       return entries.filter(({ filename }) => filename !== "." && filename !== "..").map(({ filename, attrs }) => {
         // A guest must not choose where its files go on this host.
         if (filename.includes("/") || filename.includes("\0")) {
@@ -74,7 +74,7 @@ export class Files {
   async readLink(path: string): Promise<string> {
     const sftp = await this.lanes.files();
     try {
-      return await promised<string>((done) => sftp.readlink(path, done));
+      return await answered<string>(sftp, (done) => sftp.readlink(path, done));
     } catch (thrown) {
       throw this.#failure("read the link", path, thrown);
     }
@@ -85,8 +85,8 @@ export class Files {
     const sftp = await this.lanes.files();
     try {
       const there = await this.stat(path, { follow: false });
-      if (there?.kind === "symlink") await promised<void>((done) => sftp.unlink(path, done));
-      await promised<void>((done) => sftp.symlink(target, path, done));
+      if (there?.kind === "symlink") await answered<void>(sftp, (done) => sftp.unlink(path, done));
+      await answered<void>(sftp, (done) => sftp.symlink(target, path, done));
     } catch (thrown) {
       throw this.#failure("make the link", path, thrown);
     }
@@ -96,7 +96,7 @@ export class Files {
   async makeDirectory(path: string): Promise<void> {
     const sftp = await this.lanes.files();
     try {
-      await promised<void>((done) => sftp.mkdir(path, { mode: 0o700 }, done));
+      await answered<void>(sftp, (done) => sftp.mkdir(path, { mode: 0o700 }, done));
     } catch (thrown) {
       // The server's error for an existing one is just "Failure".
       const there = await this.stat(path, { follow: true }).catch(() => undefined);
@@ -107,7 +107,7 @@ export class Files {
   async changeMode(path: string, mode: number): Promise<void> {
     const sftp = await this.lanes.files();
     try {
-      await promised<void>((done) => sftp.chmod(path, mode, done));
+      await answered<void>(sftp, (done) => sftp.chmod(path, mode, done));
     } catch (thrown) {
       throw this.#failure("change the mode of", path, thrown);
     }
@@ -126,9 +126,9 @@ export class Files {
     const sftp = await this.lanes.files(signal);
     let handle: Buffer | undefined;
     try {
-      const open = handle = await promised<Buffer>((done) => sftp.open(path, "w", { mode: mode | 0o200 }, done));
+      const open = handle = await answered<Buffer>(sftp, (done) => sftp.open(path, "w", { mode: mode | 0o200 }, done));
       await writeAll(sftp, open, source, signal);
-      if (options.exactMode) await promised<void>((done) => sftp.fchmod(open, mode, done));
+      if (options.exactMode) await answered<void>(sftp, (done) => sftp.fchmod(open, mode, done));
     } catch (thrown) {
       throw signal?.aborted ? interrupted("Writing", path, signal) : this.#failure("write", path, thrown);
     } finally {
@@ -142,8 +142,8 @@ export class Files {
     const sftp = await this.lanes.files(signal);
     let handle: Buffer | undefined;
     try {
-      const open = handle = await promised<Buffer>((done) => sftp.open(path, "r", done));
-      const { size } = await promised<Stats>((done) => sftp.fstat(open, done));
+      const open = handle = await answered<Buffer>(sftp, (done) => sftp.open(path, "r", done));
+      const { size } = await answered<Stats>(sftp, (done) => sftp.fstat(open, done));
       yield* readAll(sftp, open, from, size, signal);
     } catch (thrown) {
       throw signal?.aborted ? interrupted("Reading", path, signal) : this.#failure("read", path, thrown);
@@ -239,11 +239,10 @@ async function readPiece(sftp: SFTPWrapper, handle: Buffer, at: number, length: 
   const buffer = Buffer.allocUnsafe(length);
   let filled = 0;
   while (filled < length) {
-    const count = await new Promise<number>((resolve, reject) => {
+    const count = await answered<number>(sftp, (done) => {
       sftp.read(handle, buffer, filled, length - filled, at + filled, (error, bytesRead) => {
-        if (!error) resolve(bytesRead);
-        else if (codeIs(error, 1)) resolve(0); // end of file
-        else reject(error);
+        if (codeIs(error, 1)) done(null, 0); // end of file
+        else done(error, bytesRead);
       });
     });
     if (count === 0) break;
@@ -252,9 +251,15 @@ async function readPiece(sftp: SFTPWrapper, handle: Buffer, at: number, length: 
   return buffer.subarray(0, filled);
 }
 
+/** {@link promised}, on a channel for files. One that is closed would never call back. */
+async function answered<T>(sftp: SFTPWrapper, start: Parameters<typeof promised<T>>[0]): Promise<T> {
+  if (!sftp.readable) throw new Error("the channel for files was closed");
+  return await promised(start);
+}
+
 async function close(sftp: SFTPWrapper, handle: Buffer): Promise<void> {
   // A broken connection has already closed it.
-  await promised<void>((done) => sftp.close(handle, done)).catch(() => {});
+  await answered<void>(sftp, (done) => sftp.close(handle, done)).catch(() => {});
 }
 
 function facts(stats: Stats): FileFacts {
@@ -276,9 +281,12 @@ function interrupted(what: string, path: string, signal: AbortSignal): FleetboxE
   return new FleetboxError("interrupted", `${what} ${path} was interrupted`, { cause: signal.reason });
 }
 
-/** What is written, piece by piece. @throws {FleetboxError} `misuse` */
-export async function* piecesOf(content: string | Uint8Array | ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  if (content instanceof ReadableStream) yield* content;
+/** What is written, piece by piece; a stream that has nothing to give ends when the signal fires. @throws {FleetboxError} `misuse` */
+export async function* piecesOf(
+  content: string | Uint8Array | ReadableStream<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  if (content instanceof ReadableStream) yield* streamed(content, signal);
   else if (typeof content === "string") yield new TextEncoder().encode(content);
   else if (content instanceof Uint8Array) yield content;
   else {
@@ -286,5 +294,21 @@ export async function* piecesOf(content: string | Uint8Array | ReadableStream<Ui
       "misuse",
       `Cannot write ${typeof content}: expected a string, a Uint8Array or a ReadableStream`,
     );
+  }
+}
+
+async function* streamed(
+  stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { value, done } = await unlessAborted(reader.read(), signal);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
   }
 }

@@ -141,7 +141,7 @@ export class Machine implements types.Vm {
   ): Promise<void> {
     const { mode, ...limits } = checked("write", this.#call("writeFile"), options);
     const how = { mode: mode ?? 0o644, exactMode: mode !== undefined };
-    const write = (signal?: AbortSignal) => this.#files.write(path, piecesOf(content), { ...how, signal });
+    const write = (signal?: AbortSignal) => this.#files.write(path, piecesOf(content, signal), { ...how, signal });
     await this.#timed("writeFile", `writing ${path}`, limits, write);
   }
 

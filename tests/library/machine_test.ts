@@ -3,6 +3,7 @@
 import * as assert from "#assert";
 import { handled } from "../support/socket.ts";
 import { test } from "../support/test.ts";
+import { pause } from "../../src/core/deadline.ts";
 import { join } from "../../src/system/path.ts";
 import { CommandError, FleetboxError, start } from "../../mod.ts";
 import { assertNothingLeft, testStore, textOf } from "./support.ts";
@@ -166,6 +167,18 @@ test("one machine", async (t) => {
         /^readFile\(\) on "one" did not end within 300 ms: reading \/tmp\/pipe$/,
       );
       assert.match(stuck.stack!.split("\n").find((line) => /^ +at /.test(line))!, /machine_test/);
+      await vm.readTextFile("/etc/hostname"); // its channel is open
+      const pieces = new Blob([new Uint8Array(65536)]);
+      const beside = vm.writeFile("/tmp/beside", slow(pieces.stream(), 2000), { timeoutMs: 30_000 });
+      await fails(vm.readFile("/tmp/pipe", { timeoutMs: 300 }), "timeout", /reading \/tmp\/pipe$/);
+      await fails(beside, "failed", /Cannot write \/tmp\/beside on "one": (No response|the channel for files was closed)/);
+      let isCancelled = false;
+      const silent = new ReadableStream<Uint8Array>({ cancel: () => void (isCancelled = true) }, { highWaterMark: 0 });
+      const other = handled(vm.writeFile("/tmp/other", slow(pieces.stream(), 2000)));
+      await fails(vm.writeFile("/tmp/silent", silent, { timeoutMs: 300 }), "timeout", /writing \/tmp\/silent$/);
+      await other;
+      assert.equal((await vm.exec("stat -c %s /tmp/other")).stdout, "65536\n");
+      assert.ok(isCancelled);
       const copy = vm.copyTo(directory, "/tmp/x", { signal: AbortSignal.abort(new Error("enough")) });
       await fails(copy, "interrupted", /^copyTo\(\) on "one" was interrupted: copying .* to \/tmp\/x$/);
       assert.equal(await vm.readTextFile("/etc/hostname", { timeoutMs: 60_000 }), "one\n");
@@ -312,6 +325,18 @@ test("one machine", async (t) => {
   }
   Deno.removeSync(directory, { recursive: true });
 });
+
+/** A stream that gives its first piece late. */
+function slow(stream: ReadableStream<Uint8Array>, ms: number): ReadableStream<Uint8Array> {
+  return stream.pipeThrough(
+    new TransformStream({
+      async transform(piece, controller) {
+        await pause(ms);
+        controller.enqueue(piece);
+      },
+    }),
+  );
+}
 
 /** Paths and modes below a directory. */
 function listing(root: string, path = ""): string[] {

@@ -52,6 +52,8 @@ export interface Stats {
 
 /** One SFTP session. The error of a callback has the protocol's status code as `code`. */
 export interface SFTPWrapper {
+  /** False once it is closed: then no callback is called any more. */
+  readonly readable: boolean;
   end(): void;
   /** The end of what the server sends. */
   push(data: null): void;
