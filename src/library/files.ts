@@ -174,25 +174,28 @@ async function writeAll(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const underWay = new Set<Promise<void>>();
+  const failures: unknown[] = []; // one may come while the source is waited for
   let at = 0;
   try {
     for await (const chunk of source) {
       for (let begin = 0; begin < chunk.length; begin += PIECE_BYTES) {
         signal?.throwIfAborted();
+        if (failures.length > 0) throw failures[0];
         const piece = Buffer.from(chunk.buffer, chunk.byteOffset + begin, Math.min(PIECE_BYTES, chunk.length - begin));
         const place = at;
         at += piece.length;
-        const written = promised<void>((done) => sftp.write(handle, piece, 0, piece.length, place, done));
-        const tracked = written.finally(() => underWay.delete(tracked));
-        tracked.catch(() => {});
-        underWay.add(tracked);
+        const written: Promise<void> = answered<void>(
+          sftp,
+          (done) => sftp.write(handle, piece, 0, piece.length, place, done),
+        ).catch((thrown) => void failures.push(thrown)).finally(() => underWay.delete(written));
+        underWay.add(written);
         if (underWay.size >= AT_ONCE) await Promise.race(underWay);
       }
     }
-    await Promise.all(underWay);
   } finally {
-    await Promise.allSettled(underWay);
+    await Promise.all(underWay);
   }
+  if (failures.length > 0) throw failures[0];
 }
 
 async function* readAll(

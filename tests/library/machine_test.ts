@@ -157,6 +157,14 @@ test("one machine", async (t) => {
       assert.match(await vm.readTextFile("/proc/version"), /^Linux version/);
       await fails(vm.readFile("/nowhere"), "not-found", /Cannot read \/nowhere on "one": there is no such file/);
       await fails(vm.writeFile("/etc/hostname", "x"), "denied", /permission denied for the guest's user/);
+      // A piece that fails while the next one is waited for.
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writing = handled(vm.writeFile("/dev/full", readable));
+      const writer = writable.getWriter();
+      await writer.write(new Uint8Array(10));
+      await pause(500);
+      await writer.close();
+      await fails(writing, "failed", /Cannot write \/dev\/full on "one"/);
     });
 
     await t.step("files and streamed commands have a limit, too; what is stuck holds up nothing", async () => {
