@@ -1,8 +1,8 @@
 /**
  * Running commands on a machine: one channel each on the shared connection.
  *
- * A command that may be ended early (with a limit, a signal, or streamed) has a mark in its environment, by which all
- * of its processes are found, with children and background jobs: closing the channel ends no process, and a signal over
+ * A command may have to be ended early: by a limit of time or of output, a signal, an input that fails. So it has a mark in its environment, by
+ * which all of its processes are found, with children and background jobs: closing the channel ends no process, and a signal over
  * SSH reaches one process at best.
  */
 
@@ -27,7 +27,7 @@ export async function execute(
   options: ExecOptions = {},
 ): Promise<ExecResult> {
   const { timeoutMs, signal, stdin, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES } = options;
-  const mark = timeoutMs === undefined && !signal ? undefined : randomWord(16);
+  const mark = randomWord(16);
   const line = commandLine(command, { ...options, mark });
   const title = describe(lanes, command);
   const late = new AbortController();
@@ -165,7 +165,7 @@ class Running {
     readonly channel: ClientChannel,
     free: () => void,
     private readonly title: string,
-    private readonly mark: string | undefined,
+    private readonly mark: string,
   ) {
     this.exited = new Promise((resolve, reject) => {
       let status: ExitStatus | undefined;
@@ -198,7 +198,7 @@ class Running {
         `Not a signal: found ${JSON.stringify(clip(name, 40))}, expected one like TERM`,
       );
     }
-    if (this.#isOver || !this.mark) return 0;
+    if (this.#isOver) return 0;
     let text = "";
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     await this.lanes.command(killLine(this.mark, word), (channel, free) => {
@@ -218,19 +218,16 @@ class Running {
   /** Ends the command and its channel by all means; returns how that went. */
   async end(): Promise<string> {
     if (this.#isOver) return "it had already ended";
-    let fate = "its channel was closed";
-    if (this.mark) {
-      // A command that floods its output is blocked meanwhile, and leaves the guest's processor to the kill.
-      this.channel.pause();
-      this.channel.stderr.pause();
-      const killed = await Promise.race([
-        this.signal("KILL").then((count) => `it was killed (${count} processes)`, messageOf),
-        pause(KILL_LIMIT_MS).then(() => undefined),
-      ]);
-      fate = killed ?? "its processes could not be killed: the machine does not answer";
-      this.channel.resume();
-      this.channel.stderr.resume();
-    }
+    // A command that floods its output is blocked meanwhile, and leaves the guest's processor to the kill.
+    this.channel.pause();
+    this.channel.stderr.pause();
+    const killed = await Promise.race([
+      this.signal("KILL").then((count) => `it was killed (${count} processes)`, messageOf),
+      pause(KILL_LIMIT_MS).then(() => undefined),
+    ]);
+    const fate = killed ?? "its processes could not be killed: the machine does not answer";
+    this.channel.resume();
+    this.channel.stderr.resume();
     await Promise.race([this.exited.catch(() => {}), pause(killGrace(fate))]);
     if (!this.#isOver) this.channel.close();
     return fate;

@@ -90,6 +90,14 @@ test("one machine", async (t) => {
       assert.equal((await vm.exec("ps | grep -c '[y]es'")).stdout, "0\n");
     });
 
+    await t.step("a command that writes too much, or whose input fails, is ended with what it started", async () => {
+      const flood = "head -c 20000 /dev/zero; (sleep 4716 &); sleep 4716; touch /tmp/flooded";
+      await fails(vm.exec(flood, { maxOutputBytes: 10_000 }), "failed", /wrote more than 10000 bytes/);
+      const stdin = new ReadableStream<Uint8Array>({ pull: (it) => it.error(new Error("it broke")) });
+      await assert.rejects(vm.exec("cat; sleep 4717", { stdin }), /it broke/);
+      assert.equal((await vm.exec("ps -o args | grep '471[67]'; ls /tmp/flooded")).stdout, "");
+    });
+
     await t.step("a limit ends a command with all that it started", async () => {
       await vm.exec("true");
       await fails(
