@@ -15,8 +15,8 @@ import type { FaultReport } from "../wire.ts";
 import { beginFault, healFaults } from "./faults.ts";
 
 export interface RunRequest {
-  /** A member of the group. */
-  via: string;
+  /** A member of the group that runs now. */
+  via: () => Promise<string>;
   signal: AbortSignal;
   /** Called when a fault has begun. */
   onBegin?: (fault: FaultReport, step: FaultStep) => void;
@@ -55,7 +55,7 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
   const end = async (id: string) => {
     if (!open.has(id)) return;
     try {
-      (await healFaults(store, { ids: [id], via })).forEach(take);
+      (await healFaults(store, { ids: [id], via: await via() })).forEach(take);
     } catch (thrown) {
       if (codeOf(thrown) !== "not-found") throw thrown;
       open.delete(id); // it has ended, or its group has
@@ -66,7 +66,7 @@ export async function runPlan(store: Store, plan: FaultPlan, request: RunRequest
     try {
       // Longer than it is to last: it ends by itself only when nobody is left to end it.
       const forMs = Math.min(step.for_ms + LEFT_ALONE_MS, MAX_MS);
-      const fault = await beginFault(store, { spec: step.fault, forMs, seed }, via);
+      const fault = await beginFault(store, { spec: step.fault, forMs, seed }, await via());
       open.add(fault.id);
       result.begun++;
       onBegin?.(fault, step);

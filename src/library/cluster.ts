@@ -37,7 +37,10 @@ export class MachineCluster implements types.Cluster {
       store: group.home.store,
       all: () => this.#machines.map(({ storeName }) => storeName),
       storeName: (target) => (typeof target === "string" ? this.get(target) : target).storeName,
-      via: () => {
+      via: async () => {
+        for (const { storeName } of this.#machines) {
+          if (await group.report(storeName).catch(() => undefined)) return storeName;
+        }
         const [first] = this.#machines;
         if (first) return first.storeName;
         throw new FleetboxError("not-found", "There is no machine in this group");

@@ -238,8 +238,9 @@ export class Machine implements types.Vm {
 
   #faults(): GroupFaults {
     const { store } = this.#group.home;
-    const via = () => this.storeName;
-    return new GroupFaults({ store, storeName: via, via, all: () => [this.storeName] });
+    const { storeName } = this;
+    const via = () => Promise.resolve(storeName);
+    return new GroupFaults({ store, storeName: () => storeName, via, all: () => [storeName] });
   }
 
   async resume(): Promise<void> {

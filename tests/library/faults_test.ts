@@ -42,6 +42,28 @@ const RATE = 2e6;
 const median = (all: number[]) => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)];
 const ALL = ["a>b", "a>c", "b>a", "b>c", "c>a", "c>b"];
 
+test("faults begin and end when the first machine of the group is down", async () => {
+  {
+    await using cluster = await startCluster(["a", "b", "c"], options);
+    const [a, b, c] = cluster.vms;
+    const begun = await cluster.partition([[b], [c]]);
+    await a.stop();
+    assert.equal(await reaches(b, c), false);
+    await begun.heal();
+    assert.equal(await reaches(b, c), true);
+    {
+      await using cut = await cluster.partition([[b], [c]]);
+      assert.equal(await reaches(b, c), false);
+      assert.ok((await cut.counts()).cut > 0);
+    }
+    assert.equal(await reaches(b, c), true);
+    await cluster.drop({ from: [b] });
+    await cluster.heal();
+    assert.equal(await reaches(b, c), true);
+  }
+  assertNothingLeft(store);
+});
+
 test("faults of a cluster", async (t) => {
   {
     await using cluster = await startCluster(["a", "b", "c"], options);

@@ -144,7 +144,7 @@ export async function play(store: Store, plan: FaultPlan, via: string, { json }:
   using interrupt = new Interrupt(() => "left at once: the faults that were begun end at their time");
   const { signal } = interrupt;
   const result = await runPlan(store, plan, {
-    via,
+    via: () => Promise.resolve(via),
     signal,
     onBegin: (fault, { at_ms, for_ms }) => {
       if (json) sayJson({ event: "fault", ...fault });

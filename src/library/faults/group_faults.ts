@@ -20,8 +20,8 @@ interface FaultyGroup {
   all(): string[];
   /** The name in the store of a machine of the group. @throws {FleetboxError} `not-found` */
   storeName(target: types.FaultTarget): string;
-  /** A machine of the group, by which its holder is asked. @throws {FleetboxError} there is none */
-  via(): string;
+  /** A machine of the group that its holder serves now, by which it is asked. @throws {FleetboxError} there is none */
+  via(): Promise<string>;
 }
 
 export class GroupFaults implements types.ClusterFaults {
@@ -96,21 +96,23 @@ export class GroupFaults implements types.ClusterFaults {
         (await primaries()).map((one) => this.group.storeName(one)).filter((name) => members.includes(name)),
     };
     return this.#nemesis = new RunningNemesis(this.group.store, plan, {
-      via: this.group.via(),
+      via: () => this.group.via(),
       onOver: () => this.#nemesis = undefined,
       late,
     });
   }
 
   async heal(): Promise<void> {
-    await healFaults(this.group.store, { via: this.group.via() });
+    await healFaults(this.group.store, { via: await this.group.via() });
   }
 
   async #begin(spec: FaultSpec, times: types.FaultOptions): Promise<types.Fault> {
     const unknown = Object.keys(times).find((key) => key !== "forMs" && key !== "seed");
     if (unknown !== undefined) throw new FleetboxError("misuse", `Unknown option "${unknown}" of a fault`);
-    const { store, via } = this.group;
-    return new BegunFault(store, via(), await beginFault(store, { spec: checkFault(spec), ...times }, via()));
+    const { store } = this.group;
+    const via = () => this.group.via();
+    const wish = { spec: checkFault(spec), ...times };
+    return new BegunFault(store, via, await beginFault(store, wish, await via()));
   }
 
   #sets(sets: Sets): string[][] {
@@ -135,7 +137,12 @@ class BegunFault implements types.Fault {
   readonly seed: number;
   #counts: Record<string, number>;
 
-  constructor(private readonly store: Store, private readonly via: string, { id, what, seed, counts }: FaultReport) {
+  /** @param via a machine that its holder serves now: the one by which it was begun may have stopped */
+  constructor(
+    private readonly store: Store,
+    private readonly via: () => Promise<string>,
+    { id, what, seed, counts }: FaultReport,
+  ) {
     this.id = id;
     this.what = what;
     this.seed = seed;
@@ -150,7 +157,7 @@ class BegunFault implements types.Fault {
 
   async heal(): Promise<Record<string, number>> {
     try {
-      const [report] = await healFaults(this.store, { ids: [this.id], via: this.via });
+      const [report] = await healFaults(this.store, { ids: [this.id], via: await this.via() });
       if (report) this.#counts = report.counts;
     } catch (thrown) {
       if (codeOf(thrown) !== "not-found") throw thrown; // it has ended by itself, or its group has
@@ -160,7 +167,7 @@ class BegunFault implements types.Fault {
 
   async #present(): Promise<FaultReport[] | undefined> {
     try {
-      return (await listFaults(this.store, this.via)).flatMap(({ faults }) => faults);
+      return (await listFaults(this.store, await this.via())).flatMap(({ faults }) => faults);
     } catch (thrown) {
       if (codeOf(thrown) !== "not-found") throw thrown;
       return undefined;

@@ -12,12 +12,12 @@ export class RunningNemesis implements types.Nemesis {
   readonly #counts: Record<string, number> = {};
   readonly #result: Promise<RunResult>;
 
-  /** @param via a machine of the group @param onOver called when it is over @param late steps that hit primaries: see {@link runPlan} */
+  /** @param via a machine of the group that runs @param onOver called when it is over @param late steps that hit primaries: see {@link runPlan} */
   constructor(
     store: Store,
     readonly plan: FaultPlan,
     { via, onOver, late }: {
-      via: string;
+      via: () => Promise<string>;
       onOver: () => void;
       late?: { steps: LateStep[]; primaries: () => Promise<string[]> };
     },
