@@ -51,6 +51,8 @@ export class Machine implements types.Vm {
   /** The offset of the latest start's lines. */
   #consoleStart: number;
   #isDestroyed = false;
+  /** The end that is under way, or was; undefined: none, or its group's. */
+  #ending: Promise<void> | undefined;
   readonly #onGone: () => Promise<void>;
 
   /**
@@ -288,20 +290,24 @@ export class Machine implements types.Vm {
   }
 
   async destroy(): Promise<void> {
-    if (this.#isDestroyed) return;
-    this.#isDestroyed = true;
-    await this.#lanes.close();
-    await this.#group.destroy(this.storeName);
-    await this.#onGone();
+    await this.#end(() => this.#group.destroy(this.storeName));
   }
 
   /** Ends it: removed when its group made it, else shut down. */
   async release(): Promise<void> {
-    if (this.#isDestroyed) return;
+    await this.#end(() => this.#group.release(this.storeName));
+  }
+
+  /** Ends it once: calls that come meanwhile wait for the same end. */
+  async #end(work: () => Promise<void>): Promise<void> {
+    if (this.#isDestroyed) return await this.#ending;
     this.#isDestroyed = true;
-    await this.#lanes.close();
-    await this.#group.release(this.storeName);
-    await this.#onGone();
+    this.#ending = (async () => {
+      await this.#lanes.close();
+      await work();
+      await this.#onGone();
+    })();
+    await this.#ending;
   }
 
   /** Shuts it down and keeps it beyond the end of its group, as if the user had made it. Returns its place. */

@@ -330,8 +330,11 @@ test("one machine", async (t) => {
       assert.equal(await vm.readTextFile("synced"), "synced\n");
     });
 
-    await t.step("destroy removes it, and may be called twice", async () => {
-      await vm.destroy();
+    await t.step("destroy removes it, and may be called twice; disposing waits for it", async () => {
+      const destroyed = handled(vm.destroy());
+      await vm[Symbol.asyncDispose]();
+      assertNothingLeft(store);
+      await destroyed;
       assert.equal(await vm.state(), "absent");
       await vm.destroy();
       assertNothingLeft(store);
