@@ -48,7 +48,9 @@ export class Files {
   async stat(path: string, options: { follow: boolean; signal?: AbortSignal }): Promise<FileFacts | undefined> {
     const sftp = await this.lanes.files(options.signal);
     try {
-      return facts(await answered<Stats>(sftp, (done) => options.follow ? sftp.stat(path, done) : sftp.lstat(path, done)));
+      return facts(
+        await answered<Stats>(sftp, (done) => options.follow ? sftp.stat(path, done) : sftp.lstat(path, done)),
+      );
     } catch (thrown) {
       if (codeIs(thrown, NO_SUCH_FILE)) return undefined;
       throw this.#failure("look at", path, thrown);

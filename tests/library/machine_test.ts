@@ -187,7 +187,11 @@ test("one machine", async (t) => {
       const pieces = new Blob([new Uint8Array(65536)]);
       const beside = vm.writeFile("/tmp/beside", slow(pieces.stream(), 2000), { timeoutMs: 30_000 });
       await fails(vm.readFile("/tmp/pipe", { timeoutMs: 300 }), "timeout", /reading \/tmp\/pipe$/);
-      await fails(beside, "failed", /Cannot write \/tmp\/beside on "one": (No response|the channel for files was closed)/);
+      await fails(
+        beside,
+        "failed",
+        /Cannot write \/tmp\/beside on "one": (No response|the channel for files was closed)/,
+      );
       let isCancelled = false;
       const silent = new ReadableStream<Uint8Array>({ cancel: () => void (isCancelled = true) }, { highWaterMark: 0 });
       const other = handled(vm.writeFile("/tmp/other", slow(pieces.stream(), 2000)));
@@ -231,19 +235,22 @@ test("one machine", async (t) => {
       await fails(vm.copyTo(join(directory, "none"), "x"), "not-found", /There is no .*none on this host/);
     });
 
-    await t.step("a guest's link that an earlier copy has brought is replaced: nothing is written through it", async () => {
-      const [mine, out] = [join(directory, "mine"), join(directory, "out")];
-      Deno.mkdirSync(mine);
-      Deno.writeTextFileSync(join(mine, "keys"), "mine\n");
-      await vm.exec(`mkdir out && cd out && ln -s ${mine} inner && ln -s ${mine}/keys file`, { check: true });
-      await vm.copyFrom("out", out);
-      await vm.exec("cd out && rm inner file && mkdir inner && echo theirs | tee file >inner/new", { check: true });
-      await vm.copyFrom("out", out);
-      assert.deepEqual([...Deno.readDirSync(mine)].map(({ name }) => name), ["keys"]);
-      assert.equal(Deno.readTextFileSync(join(mine, "keys")), "mine\n");
-      assert.equal(Deno.readTextFileSync(join(out, "file")), "theirs\n");
-      assert.equal(Deno.readTextFileSync(join(out, "inner/new")), "theirs\n");
-    });
+    await t.step(
+      "a guest's link that an earlier copy has brought is replaced: nothing is written through it",
+      async () => {
+        const [mine, out] = [join(directory, "mine"), join(directory, "out")];
+        Deno.mkdirSync(mine);
+        Deno.writeTextFileSync(join(mine, "keys"), "mine\n");
+        await vm.exec(`mkdir out && cd out && ln -s ${mine} inner && ln -s ${mine}/keys file`, { check: true });
+        await vm.copyFrom("out", out);
+        await vm.exec("cd out && rm inner file && mkdir inner && echo theirs | tee file >inner/new", { check: true });
+        await vm.copyFrom("out", out);
+        assert.deepEqual([...Deno.readDirSync(mine)].map(({ name }) => name), ["keys"]);
+        assert.equal(Deno.readTextFileSync(join(mine, "keys")), "mine\n");
+        assert.equal(Deno.readTextFileSync(join(out, "file")), "theirs\n");
+        assert.equal(Deno.readTextFileSync(join(out, "inner/new")), "theirs\n");
+      },
+    );
 
     await t.step("waitFor waits for ports, files, lines and commands, and its error says what was there", async () => {
       await vm.waitFor({ port: 22 });
