@@ -170,7 +170,9 @@ export class Machine implements types.Vm {
   }
 
   async #read(path: string, options: { from?: number; signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>> {
-    return joined(await Array.fromAsync(this.#files.read(path, options)));
+    const pieces: Uint8Array[] = [];
+    for await (const piece of this.#files.read(path, options)) pieces.push(piece); // Array.fromAsync() would cut an error's stack off
+    return joined(pieces);
   }
 
   async forward(guestPort: number, hostPort?: number): Promise<number> {

@@ -163,7 +163,12 @@ test("one machine", async (t) => {
       await vm.writeFile("empty", "");
       assert.equal((await vm.readFile("empty")).length, 0);
       assert.match(await vm.readTextFile("/proc/version"), /^Linux version/);
-      await fails(vm.readFile("/nowhere"), "not-found", /Cannot read \/nowhere on "one": there is no such file/);
+      const missing = await fails(
+        vm.readFile("/nowhere"),
+        "not-found",
+        /Cannot read \/nowhere on "one": there is no such/,
+      );
+      assert.match(missing.stack!, /machine_test/);
       await fails(vm.writeFile("/etc/hostname", "x"), "denied", /permission denied for the guest's user/);
       // A piece that fails while the next one is waited for.
       const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
