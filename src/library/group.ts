@@ -27,8 +27,7 @@ import { isAlive, isSameProcess, ownIdentity } from "../system/process.ts";
 import { removeIfThere } from "../system/files.ts";
 import { diskOf } from "../store/disk.ts";
 import type { Store } from "../store.ts";
-import { checkFits, type CheckpointManifest } from "../store/snapshots.ts";
-import { snapshotFactsHere } from "../vmm/snapshot_facts.ts";
+import type { CheckpointManifest } from "../store/snapshots.ts";
 import type { MemberReport, PowerCutEvent } from "../wire.ts";
 import { removeAbandonedCheckpoints } from "./checkpoints/saved_checkpoint.ts";
 import type { Existing, Group, GroupRequest, Home, SaveWish } from "./places/home.ts";
@@ -223,8 +222,6 @@ export class MachineGroup implements Group {
     this.#checkOpen(names[0]);
     for (const name of made) this.#claim(name, this.#options, {}, "reuse");
     try {
-      // Before anything is ended: the holder finds the same, and later.
-      checkFits(await this.home.checkpoint(wish.checkpoint), await snapshotFactsHere(this.store.acceleratorCache));
       await checkRoomToRestore(this.store, names.length);
       await Promise.all(names.map((name) => this.kill(name)));
       const options = { ...again(this.#options, request), members: undefined, snapshot: { ...wish, replace: true } };
