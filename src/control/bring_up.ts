@@ -16,7 +16,7 @@ import type { Event, MemberReport } from "../wire.ts";
 import { adoptedNote } from "./adopt.ts";
 import { reportOfBegun } from "./bring_up/begun.ts";
 import { checkRoom } from "./bring_up/room.ts";
-import { type Started, startedFrom, takeDown, tellUndo } from "./bring_up/take_down.ts";
+import { type Started, startedFrom, takeDown, tellUndo, undoOf } from "./bring_up/take_down.ts";
 import { changeEgress } from "./change_egress.ts";
 import { changeLabels } from "./change_labels.ts";
 import { addMember, reachMember, stop } from "./members.ts";
@@ -285,7 +285,8 @@ export class BringUp {
         using limit = new Limit(UNDO_MS);
         const ending = (await observeMembers(store, this.started))
           .filter(({ report, silence }) => silence || report?.leaving).map(({ name }) => name);
-        if (ending.length > 1) tellUndo(this.#progress, "failed", ending);
+        const { down } = undoOf(store, this.#started);
+        if (down.length > 1) tellUndo(this.#progress, "failed", down);
         await untilGone(store, ending, AbortSignal.any([signal, limit.signal]));
       }
       throw thrown;

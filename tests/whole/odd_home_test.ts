@@ -3,6 +3,7 @@
 import * as assert from "#assert";
 import { join } from "../../src/system/path.ts";
 import { exists } from "../../src/system/files.ts";
+import { until } from "../support/processes.ts";
 import { type Sandbox, sandbox, test, told } from "../support/sandbox.ts";
 
 const HOMES = [`o'b "ü",x=1 %h $(id)#;&`, "-oa,b=c", " lead and trail "];
@@ -20,7 +21,7 @@ for (const homeName of HOMES) {
     assert.equal(await identityFile(box, "a"), box.store.key);
     await box.killHolder("a");
     await box.up("a");
-    assert.equal(await box.states(), "a=running b=running c=running");
+    await until("the others are adopted, too", async () => await box.states() === "a=running b=running c=running");
     await box.ok("stop", "a", "b", "c");
     await box.up("b");
     await box.ok("rm", "-f", "a", "b", "c");

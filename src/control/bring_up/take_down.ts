@@ -28,9 +28,15 @@ export function startedFrom(store: Store, { name, stored }: MemberFacts, { cold,
   return { name, isNew: stored === undefined, wasSuspended };
 }
 
+/** Those that an undo takes down, and those that run on: see {@link takeDown}. */
+export function undoOf(store: Store, started: readonly Started[]): { down: Started[]; runOn: Started[] } {
+  const runOn = started.filter(({ name, wasSuspended }) => wasSuspended && !isSuspended(store, name));
+  return { down: started.filter((one) => !runOn.includes(one)), runOn };
+}
+
 /** The last that was told of them may be that they run. */
-export function tellUndo(progress: Progress, why: "failed" | "interrupted", names: readonly string[]): void {
-  if (names.length > 0) progress.note(`${why}: taking ${listed(names)} down again`);
+export function tellUndo(progress: Progress, why: "failed" | "interrupted", started: readonly Started[]): void {
+  if (started.length > 0) progress.note(`${why}: taking ${listed(started.map(({ name }) => name))} down again`);
 }
 
 /**
@@ -44,11 +50,10 @@ export async function takeDown(
   why: "failed" | "interrupted",
   progress: Progress,
 ): Promise<string[]> {
-  const runOn = started.filter(({ name, wasSuspended }) => wasSuspended && !isSuspended(store, name));
-  const others = started.filter((one) => !runOn.includes(one));
-  const names = others.map(({ name }) => name);
-  tellUndo(progress, why, names);
-  const results = await Promise.allSettled(others.map(async ({ name, isNew }) => {
+  const { down, runOn } = undoOf(store, started);
+  const names = down.map(({ name }) => name);
+  tellUndo(progress, why, down);
+  const results = await Promise.allSettled(down.map(async ({ name, isNew }) => {
     const running = (await getReport(store, name).catch(() => undefined))?.state === "running";
     // A guest that is up on an older disk gets time to shut down. Others are ended at once.
     await stop(store, name, { force: isNew || !running, graceMs: UNDO_GRACE_MS });

@@ -150,9 +150,9 @@ export class FaultTable {
   adopt(record: Pick<GroupRecord, "faults">): void {
     const faults = faultsIn(record);
     this.#unsettled.add(faults);
-    const clock = ownClock();
+    const clock = ownClock(), now = performance.now();
     for (const fault of faults.map((one) => timedFault(one, clock))) {
-      if ((fault.endsMs ?? Infinity) > performance.now()) this.#enter(fault);
+      if ((fault.endsMs ?? Infinity) > now) this.#enter(fault);
     }
     if (faults.length > 0) log(`faults: ${this.#faults.size} of ${faults.length} go on`);
     this.#apply();
