@@ -22,7 +22,7 @@ test("a killed holder's machines are shown as orphaned, and up adopts all of the
   assert.match(up.stderr, /their holder was killed; adopted: a, b/, told(up));
   assert.deepEqual(box.machines(), machines);
   assert.equal(box.process("gateway").pid, gateway);
-  assert.equal(await box.states(), "a=running b=running c=stopped");
+  await until("b is adopted, too", async () => await box.states() === "a=running b=running c=stopped");
   assert.deepEqual((await box.status("a"))!.ssh, ssh);
   assert.match(up.stdout, /^a {2}10\.88\.0\.11/m);
 
