@@ -7,14 +7,14 @@
  * download deletes what an interrupted one left, and starts again. `FLEETBOX_OFFLINE` opens no connection.
  */
 
-import { Limit, pause } from "../src/core/deadline.ts";
+import { Limit, pause, readUnlessAborted } from "../src/core/deadline.ts";
 import { createHash } from "node:crypto";
 import { writeAll } from "../src/core/bytes.ts";
 import { isOffline, OFFLINE_VARIABLE } from "../src/core/environment.ts";
 import { FleetboxError, messageOf } from "../src/core/errors.ts";
 import { digestOfRest } from "../src/system/digest.ts";
 import { exists, removeIfThere, storeError } from "../src/system/files.ts";
-import { follow, piecesOf } from "../src/system/http.ts";
+import { follow } from "../src/system/http.ts";
 import type { Store } from "../src/store.ts";
 import type { CatalogEntry } from "./catalog.ts";
 
@@ -124,7 +124,7 @@ async function write(
 ): Promise<void> {
   const hash = createHash("sha256");
   const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-  const pieces = piecesOf(body, signal);
+  const pieces = readUnlessAborted(body, signal);
   let length = 0;
   try {
     for (;;) {

@@ -202,3 +202,24 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
     signal.removeEventListener("abort", abort);
   }
 }
+
+/**
+ * What a stream gives, piece by piece; nothing without one. It is cancelled when its reader has enough, and not waited for.
+ * @throws what breaks the stream; the signal's reason, also while the stream has nothing to give
+ */
+export async function* readUnlessAborted<T>(
+  stream: ReadableStream<T> | null,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T, void> {
+  const reader = stream?.getReader();
+  if (!reader) return;
+  try {
+    for (;;) {
+      const { value, done } = await unlessAborted(reader.read(), signal);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}

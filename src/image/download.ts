@@ -7,10 +7,10 @@
  * the file goes.
  */
 
-import { Limit, pause } from "../core/deadline.ts";
+import { Limit, pause, readUnlessAborted } from "../core/deadline.ts";
 import { causesOf, FleetboxError, isNoSpace, messageOf } from "../core/errors.ts";
 import { removeIfThere, storeError, writeDurably } from "../system/files.ts";
-import { follow, piecesOf } from "../system/http.ts";
+import { follow } from "../system/http.ts";
 import { SparseWriter } from "./sparse.ts";
 
 interface DownloadRequest {
@@ -137,7 +137,8 @@ async function attempt(request: DownloadRequest, limits: Limits): Promise<boolea
       sync: false,
     });
     writer = await (continues ? SparseWriter.append(part) : SparseWriter.create(part));
-    await receive(piecesOf(response.body, signal), writer, total, stall, request.onBytes);
+    // An aborted fetch may still read its body after the headers came.
+    await receive(readUnlessAborted(response.body, signal), writer, total, stall, request.onBytes);
     await writer.finish();
     return continues;
   } catch (cause) {

@@ -8,7 +8,7 @@
 
 import { Buffer } from "node:buffer";
 import type { SFTPWrapper, Stats } from "./ssh/ssh2.d.ts";
-import { settles, unlessAborted } from "../core/deadline.ts";
+import { readUnlessAborted, settles } from "../core/deadline.ts";
 import { FleetboxError, messageOf } from "../core/errors.ts";
 import { promised } from "./ssh/connection.ts";
 import type { Lanes } from "./ssh/ssh_pool.ts";
@@ -291,7 +291,7 @@ export async function* piecesOf(
   content: string | Uint8Array | ReadableStream<Uint8Array>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  if (content instanceof ReadableStream) yield* streamed(content, signal);
+  if (content instanceof ReadableStream) yield* readUnlessAborted(content, signal);
   else if (typeof content === "string") yield new TextEncoder().encode(content);
   else if (content instanceof Uint8Array) yield content;
   else {
@@ -299,21 +299,5 @@ export async function* piecesOf(
       "misuse",
       `Cannot write ${typeof content}: expected a string, a Uint8Array or a ReadableStream`,
     );
-  }
-}
-
-async function* streamed(
-  stream: ReadableStream<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
-  try {
-    for (;;) {
-      const { value, done } = await unlessAborted(reader.read(), signal);
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    reader.cancel().catch(() => {});
   }
 }

@@ -3,8 +3,6 @@
  * What is tried again, continued or checked, and where the bytes go, is each one's own.
  */
 
-import { unlessAborted } from "../core/deadline.ts";
-
 interface FollowOptions {
   headers?: HeadersInit;
   signal: AbortSignal;
@@ -39,26 +37,4 @@ export function nextAddress(location: string | null, from: string, refused: (why
   const isSecure = from.startsWith("https:");
   if (next.protocol === "https:" || (next.protocol === "http:" && !isSecure)) return next.href;
   throw refused(`it redirects to ${next.href}, expected ${isSecure ? "https" : "http or https"}`);
-}
-
-/**
- * The pieces of a response's body. An aborted fetch may still read its body after the headers came, so the signal is
- * heeded here, too.
- * @throws what breaks the connection; the signal's reason
- */
-export async function* piecesOf(
-  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  const reader = body?.getReader();
-  if (!reader) return;
-  try {
-    for (;;) {
-      const { value, done } = await unlessAborted(reader.read(), signal);
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    reader.cancel().catch(() => {}); // a stalled connection is not waited for
-  }
 }
